@@ -1,0 +1,29 @@
+"""The model zoo: torch modules by ``kind``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clients.spec import Registry, Spec
+from clients.streams import Field
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ModelSpec(Spec):
+    """How a scenario names a torch model; ``build`` makes it with weights keyed by ``key``."""
+
+    def build(self, shape: tuple[int, ...], classes: int, key: tuple[Field, ...]) -> nn.Module:
+        """Return a module that maps float32 ``(n, *shape)`` to logits ``(n, classes)``, initialised from the key alone."""
+        raise NotImplementedError
+
+
+MODELS: Registry[ModelSpec] = Registry(
+    "lethe.models",
+    {
+        "cnn": "clients.models.cnn:Cnn",
+        "linear": "clients.models.linear:Linear",
+        "mlp": "clients.models.mlp:Mlp",
+    },
+)

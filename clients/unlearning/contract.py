@@ -1,0 +1,182 @@
+"""The contract every unlearner obeys: fit, predict, forget, and say what is stored."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.spec import Spec
+from clients.streams import Field
+from clients.training import Training
+
+Guarantee = Literal["exact", "certified", "approximate", "behavioural"]
+State = dict[str, npt.NDArray[Any]]
+Ids = npt.NDArray[np.int64]
+
+
+class UnlearningError(ValueError):
+    """A request that cannot be carried out; the model is as it was before, byte for byte."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows with lifelong ids.
+
+    Parameters
+    ----------
+    ids : int64 array, shape (n,)
+        Given once, never reused; sorted ascending, without duplicates.
+    x : float32 array, shape (n, ...)
+    y : int64 array, shape (n,)
+        Class labels in ``0 .. classes - 1`` (float64 targets for regressors).
+    """
+
+    ids: Ids
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def keep(self, mask: npt.NDArray[np.bool_]) -> Rows:
+        """Return the rows where the mask, shape (n,), is true."""
+        return Rows(self.ids[mask], self.x[mask], self.y[mask])
+
+    def without(self, ids: npt.ArrayLike) -> Rows:
+        """Return the rows whose id is not among ``ids``."""
+        return self.keep(~np.isin(self.ids, np.asarray(ids, dtype=np.int64)))
+
+    def only(self, ids: npt.ArrayLike) -> Rows:
+        """Return the rows whose id is among ``ids``, in ascending order of id."""
+        return self.keep(np.isin(self.ids, np.asarray(ids, dtype=np.int64)))
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is publicly known of one feature: fixed before any private row is seen.
+
+    ``categories`` is the number of categories of a categorical column (values ``0 .. categories - 1``), 0 for a numeric one;
+    ``low`` and ``high`` bound a numeric column's values.
+    """
+
+    name: str
+    low: float
+    high: float
+    categories: int = 0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a learner may know before it sees a private row.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of one input, ``(64,)`` or ``(1, 28, 28)``.
+    classes : int
+        Number of classes; labels are ``0 .. classes - 1``. 1 for regression.
+    rounds : int
+        How many calls of ``advance`` make a full fit.
+    columns : tuple of Column
+        Public facts of tabular features; empty where the features are not columns.
+    training : Training
+        Epochs a round, batch size and optimiser, for what is trained by gradient descent.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    rounds: int = 1
+    columns: tuple[Column, ...] = ()
+    training: Training = Training()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one request cost: gradient steps (0 if none) and parts (shards, trees, nodes ...) rebuilt."""
+
+    gradient_steps: int = 0
+    parts: int = 0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One stored artefact and the ids of all data that can have influenced it."""
+
+    name: str
+    ids: Ids
+
+
+Data = TypeVar("Data")
+Request = TypeVar("Request")
+
+
+class Unlearner(ABC, Generic[Data, Request]):
+    """A model that can be asked to forget.
+
+    ``begin`` and ``advance`` train in rounds, as a peer does; ``fit`` is both at once. A model that trains in one go does so in the
+    first ``advance`` and nothing in the later ones.
+    """
+
+    rounds: int = 1
+
+    @abstractmethod
+    def begin(self, data: Data) -> None:
+        """Start anew on ``data``: untrained, no round done. ``UnlearningError`` on data that cannot be learned from."""
+
+    @abstractmethod
+    def advance(self) -> int:
+        """Train the next round; return the gradient steps taken (0 where there are no gradients)."""
+
+    def fit(self, data: Data) -> None:
+        """Train on ``data`` from nothing, all rounds."""
+        self.begin(data)
+        for _ in range(self.rounds):
+            self.advance()
+
+    @abstractmethod
+    def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return class probabilities, shape (len(x), classes), rows summing to 1."""
+
+    @abstractmethod
+    def forget(self, request: Request) -> Cost:
+        """Forget what is named and return the cost; on ``UnlearningError`` nothing has changed.
+
+        Afterwards the model is at the same round as before, as if the data had never been there (to the extent of the guarantee).
+        An empty request changes nothing. Unknown, repeated and already forgotten ids are errors that name the id.
+        """
+
+    def settle(self) -> None:
+        """Carry out repairs that were put off; a no-op where nothing is lazy."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return the canonical state: arrays by name, no times, no log of deletions; caches are left out."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Data) -> None:
+        """Become the model whose ``state`` this is and whose retained data is ``data``."""
+
+    @abstractmethod
+    def stored(self) -> list[Stored]:
+        """List every artefact kept, with the ids that can have influenced it."""
+
+
+class UnlearnerSpec(Spec):
+    """How a scenario names an unlearner; ``build`` makes it."""
+
+    guarantee: ClassVar[Guarantee]
+    summary: ClassVar[str]
+    """One line for ``lethe methods``."""
+    source: ClassVar[str]
+    """Paper, year."""
+    unit: ClassVar[str] = "rows"
+    """What a request names: rows, nodes and edges, interactions and users, a concept."""
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return an untrained unlearner whose every random choice is keyed by ``key``."""
+        raise NotImplementedError

@@ -1,0 +1,44 @@
+"""Tensors on the wire and on disk: one serialisation, hence one hash, everywhere.
+
+A set of arrays travels as a Flower ``ArrayRecord`` with a single ``Array`` whose ``stype`` says that its bytes are a safetensors file.
+The same bytes are what the run store writes, so an artefact's name, a receipt and a message all speak of the same hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from flwr.app import Array, ArrayRecord
+from safetensors.numpy import load, save
+
+_NAME = "safetensors"
+
+
+def to_bytes(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Return the arrays as the bytes of a safetensors file; equal arrays give equal bytes."""
+    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
+
+
+def from_bytes(blob: bytes) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a safetensors file, sorted by name."""
+    arrays = load(blob)
+    return {name: arrays[name] for name in sorted(arrays)}
+
+
+def sha256(blob: bytes) -> str:
+    """Return the hash by which these bytes are known in receipts, pointers and file names."""
+    return hashlib.sha256(blob).hexdigest()
+
+
+def pack(blob: bytes) -> ArrayRecord:
+    """Return a record that carries the bytes of a safetensors file."""
+    return ArrayRecord({_NAME: Array(dtype="uint8", shape=(len(blob),), stype=_NAME, data=blob)})
+
+
+def unpack(record: ArrayRecord) -> bytes:
+    """Return the bytes of the safetensors file that a record carries."""
+    return bytes(record[_NAME].data)

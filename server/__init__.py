@@ -1,0 +1,1 @@
+"""What the coordinator is and does: membership, topology, mailbox, aggregation, audits."""
