@@ -1,0 +1,49 @@
+# Every target sets up what it needs; `make demo` and `make test` are all a fresh machine has to be told.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint bench clean
+
+SCENARIO ?= experiments/scenarios/departures.toml
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+export FLWR_TELEMETRY_ENABLED := 0
+export FLWR_DISABLE_UPDATE_CHECK := 1
+export RAY_USAGE_STATS_ENABLED := 0
+
+help:  ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: $(STAMP)  ## Play the departures scenario on Ray and write its report
+	@lines=$$($(BIN)/lethe run $(SCENARIO) --engine ray --workers 2); \
+	echo "$$lines"; \
+	echo "The report: $${lines##*$$'\n'}/report.html"
+
+test: $(STAMP)  ## Run the tests (minutes)
+	$(BIN)/pytest
+
+test-slow: $(STAMP)  ## Run the tests that take longer
+	$(BIN)/pytest -m slow
+
+lint: $(STAMP)  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experiments/benchmarks/results
+	@for script in experiments/benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean:  ## Remove what was installed and generated; runs are kept
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find clients server simulator experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch comes first and alone: left to a range, pip takes the newest build with gigabytes of CUDA libraries.
+$(STAMP): pyproject.toml constraints.txt
+	@python=""; for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	  if command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$p; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "make: no Python 3.11 or newer on PATH; install one and run make again" >&2; exit 1; fi; \
+	if [ ! -x $(BIN)/python ]; then $$python -m venv .venv; fi
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
