@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import PositiveInt
 
 from clients.spec import Registry, Spec
+from clients.streams import bottom
 from clients.unlearning.contract import Column, Ids
 
 
@@ -25,6 +28,9 @@ class Dataset:
     labels: tuple[str, ...]
     columns: tuple[Column, ...] = ()
 
+    def __len__(self) -> int:
+        return len(self.y)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one input."""
@@ -37,7 +43,13 @@ class Dataset:
 
 
 class DatasetSpec(Spec):
-    """How a scenario names a data set; ``load`` reads it."""
+    """How a scenario names a data set; ``load`` reads it.
+
+    ``rows`` keeps that many rows of a large set, chosen by the hash of their place in the source, so that the choice is the same
+    in every run; the kept rows are then numbered anew from 0.
+    """
+
+    rows: PositiveInt | None = None
 
     def load(self) -> Dataset:
         """Return the whole data set; ``DataError`` (one line: file, what is wrong, cure) if it cannot be read."""
@@ -54,6 +66,28 @@ class PartitionSpec(Spec):
 
 class DataError(ValueError):
     """Data that cannot be read or dealt out; the message is one line with place, value, and cure."""
+
+
+@lru_cache(maxsize=4)
+def load(spec: DatasetSpec) -> Dataset:
+    """Return the data set a spec names, limited to ``spec.rows``; read once a process.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is empty, holds values that are not finite, or has fewer rows than asked for.
+    """
+    data = spec.load()
+    if len(data) == 0 or len(data.x) != len(data.y):
+        raise DataError(f"the data set has {len(data.x)} inputs and {len(data.y)} labels: it needs as many of each, and at least one")
+    if not np.isfinite(data.x).all():
+        raise DataError("the data set holds values that are not finite: replace NaN and infinity in the source")
+    if spec.rows is None:
+        return data
+    if spec.rows > len(data):
+        raise DataError(f"rows = {spec.rows}, but the source has {len(data)}: ask for at most {len(data)}, or leave rows out")
+    kept = np.sort(np.asarray(bottom(spec.rows, range(len(data)), "rows")))
+    return replace(data, x=data.x[kept], y=data.y[kept])
 
 
 DATASETS: Registry[DatasetSpec] = Registry(

@@ -1,0 +1,171 @@
+"""How rows are dealt to peers. Every choice is keyed by the row's id, so the deal is one fixed table for a seed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from clients.data import DataError, Dataset, PartitionSpec
+from clients.streams import bottom, generator, key_hash, order
+from clients.unlearning.contract import Ids
+
+_REDRAWS = 50
+
+
+def _enough(rows: int, peers: int, each: int) -> None:
+    """Raise ``DataError`` if the rows cannot give every peer its share."""
+    if peers * each > rows:
+        raise DataError(
+            f"{peers} peers with at least {each} rows each need {peers * each}, but {rows} are left after reference and test: "
+            "take fewer peers, a smaller min_rows, or smaller reference and test sets"
+        )
+
+
+def _shuffled(ids: Ids, seed: int, *key: str | int) -> Ids:
+    """Return the ids in the order of their hashes."""
+    return ids[order(ids, seed, "deal", *key)]
+
+
+def _gathered(owner: npt.NDArray[np.int64], ids: Ids, peers: int) -> list[Ids]:
+    """Return each peer's ids, ascending; ``owner[i]`` has ``ids[i]``."""
+    return [np.sort(ids[owner == peer]) for peer in range(peers)]
+
+
+class Iid(PartitionSpec):
+    """Equal shares (to within one row) drawn at random."""
+
+    kind: Literal["iid"] = "iid"
+
+    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
+        """Return one ascending id array a peer."""
+        _enough(len(ids), peers, 1)
+        return [np.sort(part) for part in np.array_split(_shuffled(ids, seed), peers)]
+
+
+class Dirichlet(PartitionSpec):
+    """Label skew: each class is shared out by proportions drawn from a symmetric Dirichlet distribution.
+
+    Smaller ``alpha`` means stronger skew. Draws in which some peer has fewer than ``min_rows`` rows are repeated; if none will do,
+    rows move from the largest peers to those that lack some.
+    """
+
+    kind: Literal["dirichlet"] = "dirichlet"
+    alpha: PositiveFloat = 0.5
+    min_rows: PositiveInt = 1
+
+    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
+        """Return one ascending id array a peer."""
+        _enough(len(ids), peers, self.min_rows)
+        classes = {label: _shuffled(ids[data.y[ids] == label], seed, label) for label in range(data.classes)}
+        for attempt in range(_REDRAWS):
+            shares = self._draw(classes, peers, seed, attempt)
+            if min(map(len, shares)) >= self.min_rows:
+                break
+        else:
+            self._level(shares, seed)
+        return [np.sort(np.asarray(share, dtype=np.int64)) for share in shares]
+
+    def _draw(self, classes: dict[int, Ids], peers: int, seed: int, attempt: int) -> list[list[int]]:
+        """Return each peer's ids in one draw."""
+        shares: list[list[int]] = [[] for _ in range(peers)]
+        for label, members in classes.items():
+            weights = generator(seed, "dirichlet", label, attempt).dirichlet([self.alpha] * peers)
+            cuts = np.rint(np.cumsum(weights)[:-1] * len(members)).astype(int)
+            for share, part in zip(shares, np.split(members, cuts), strict=True):
+                share += part.tolist()
+        return shares
+
+    def _level(self, shares: list[list[int]], seed: int) -> None:
+        """Move rows from the largest peer to the poorest until everyone has ``min_rows``; possible, since there are enough rows."""
+        while (poorest := min(range(len(shares)), key=lambda p: len(shares[p]))) is not None and len(shares[poorest]) < self.min_rows:
+            richest = max(range(len(shares)), key=lambda p: (len(shares[p]), -p))
+            spare = min(self.min_rows - len(shares[poorest]), len(shares[richest]) - self.min_rows, max(1, len(shares[richest]) // 4))
+            moved = set(bottom(spare, shares[richest], seed, "level", richest, poorest))
+            shares[poorest] += sorted(moved)
+            shares[richest] = [row for row in shares[richest] if row not in moved]
+
+
+class Pathological(PartitionSpec):
+    """Every peer holds ``classes`` classes; each class is shared equally by its holders, and every class has a holder."""
+
+    kind: Literal["pathological"] = "pathological"
+    classes: PositiveInt = 2
+
+    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
+        """Return one ascending id array a peer."""
+        _enough(len(ids), peers, 1)
+        if self.classes > data.classes:
+            raise DataError(f"classes = {self.classes}, but the data has {data.classes}: take at most {data.classes}")
+        if peers * self.classes < data.classes:
+            needed = -(-data.classes // peers)
+            raise DataError(
+                f"{peers} peers with {self.classes} classes each cannot hold all {data.classes}: take classes = {needed} or more peers"
+            )
+        held = self._holders(data.classes, peers, seed)
+        owner = np.empty(len(ids), dtype=np.int64)
+        for label, holders in held.items():
+            places = np.flatnonzero(data.y[ids] == label)
+            places = places[order(ids[places], seed, "deal", label)]
+            for holder, part in zip(holders, np.array_split(places, len(holders)), strict=True):
+                owner[part] = holder
+        shares = _gathered(owner, ids, peers)
+        if empty := [peer for peer, share in enumerate(shares) if not len(share)]:
+            raise DataError(f"peer {empty[0]} gets no row, its classes are too small to share: take fewer peers or more classes a peer")
+        return shares
+
+    def _holders(self, labels: int, peers: int, seed: int) -> dict[int, list[int]]:
+        """Return who holds each class: every peer takes the classes with the fewest holders so far, ties by hash."""
+        holders: dict[int, list[int]] = {label: [] for label in range(labels)}
+        for peer in range(peers):
+            ranked = sorted(holders, key=lambda c: (len(holders[c]), key_hash(seed, "pathological", peer, c)))
+            for label in ranked[: self.classes]:
+                holders[label].append(peer)
+        return holders
+
+
+class ByColumn(PartitionSpec):
+    """Rows follow the value of a table's column: hospitals by region, customers by age.
+
+    The values of a categorical column are dealt to the peers, largest first, each to the peer with the fewest rows so far. A numeric
+    column is cut into ranges with about equally many rows.
+    """
+
+    kind: Literal["column"] = "column"
+    column: Annotated[str, Field(min_length=1)]
+
+    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
+        """Return one ascending id array a peer."""
+        names = [column.name for column in data.columns]
+        if self.column not in names:
+            known = f"the columns are {', '.join(names)}" if names else "this data set has no columns, take another kind of partition"
+            raise DataError(f"column = {self.column!r} is no column of the data set: {known}")
+        place = names.index(self.column)
+        values, codes, counts = np.unique(data.x[ids, place], return_inverse=True, return_counts=True)
+        if len(values) < peers:
+            raise DataError(f"column {self.column} has {len(values)} values for {peers} peers: set peers.count to {len(values)} or less")
+        owners = self._spread(counts, peers) if data.columns[place].categories else self._ranges(counts, peers)
+        return _gathered(owners[codes], ids, peers)
+
+    @staticmethod
+    def _spread(counts: npt.NDArray[np.int64], peers: int) -> npt.NDArray[np.int64]:
+        """Return the peer of each value, balancing rows."""
+        owners, load = np.empty(len(counts), dtype=np.int64), [0] * peers
+        for value in sorted(range(len(counts)), key=lambda v: (-counts[v], v)):
+            owners[value] = min(range(peers), key=lambda p: (load[p], p))
+            load[owners[value]] += int(counts[value])
+        return owners
+
+    @staticmethod
+    def _ranges(counts: npt.NDArray[np.int64], peers: int) -> npt.NDArray[np.int64]:
+        """Return the peer of each value, contiguous ranges of about equal weight, none empty."""
+        owners, peer, taken, left = np.empty(len(counts), dtype=np.int64), 0, 0, int(counts.sum())
+        for value, count in enumerate(counts.tolist()):
+            full = taken > 0 and taken + count / 2 > left / (peers - peer)
+            if peer < peers - 1 and (full or (taken > 0 and len(counts) - value <= peers - 1 - peer)):
+                peer, left, taken = peer + 1, left - taken, 0
+            owners[value] = peer
+            taken += count
+        return owners

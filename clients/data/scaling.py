@@ -1,0 +1,36 @@
+"""What the loaders share: scaling by public bounds, and finding a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.data import DataError
+from clients.unlearning.contract import Column
+
+
+def unit_interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Scale each column of ``values``, shape (n, d), to [0, 1] by its smallest and largest value; a constant column becomes 0.
+
+    The bounds are facts of the source, published with it: they stay as they are when rows are forgotten.
+    """
+    low, high = values.min(axis=0), values.max(axis=0)
+    width = np.where(high > low, high - low, 1.0)
+    scaled: npt.NDArray[np.float32] = ((values - low) / width).astype(np.float32)
+    return scaled
+
+
+def unit_columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """Return the public facts of numeric columns that have been scaled to [0, 1]."""
+    return tuple(Column(name, 0.0, 1.0) for name in names)
+
+
+def existing(path: str, what: str) -> Path:
+    """Return the path of a file that is there; ``DataError`` otherwise."""
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise DataError(f"{path}: there is no such {what}: correct path (relative paths start at the scenario file's folder)")
+    return found
