@@ -1,0 +1,82 @@
+"""Where peers live: a client app and the contexts of the peers that share a process."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import torch
+from flwr.app import ArrayRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from simulator.engines.grid import RAISED, RUN_ID, refusal
+
+
+def load(client_app: ClientApp | str) -> ClientApp:
+    """Return a client app, imported if it is given as ``"module:attribute"``."""
+    if not isinstance(client_app, str):
+        return client_app
+    module, _, attribute = client_app.partition(":")
+    app = getattr(import_module(module), attribute, None)
+    if not isinstance(app, ClientApp):
+        raise TypeError(f"client app {client_app!r}: not a ClientApp; name one as module:attribute")
+    return app
+
+
+class Host:
+    """A client app and the contexts of the peers it answers for; a peer never heard of has a blank context.
+
+    Parameters
+    ----------
+    client_app : ClientApp or str
+    peers : int
+        How many peers the whole run has (``num-partitions``).
+    """
+
+    def __init__(self, client_app: ClientApp | str, peers: int) -> None:
+        self.app = load(client_app)
+        self.peers = peers
+        self.contexts: dict[int, Context] = {}
+
+    def context(self, node: int) -> Context:
+        """Return the context of the peer at a node."""
+        if node not in self.contexts:
+            config: dict[str, bool | float | int | str] = {"partition-id": node - 1, "num-partitions": self.peers}
+            self.contexts[node] = Context(RUN_ID, node, config, RecordDict(), {})
+        return self.contexts[node]
+
+    def answer(self, message: Message) -> Message:
+        """Let the addressed peer handle a message; a handler that raises is answered by ``Error(2)`` and leaves the state as it was."""
+        context = self.context(message.metadata.dst_node_id)
+        before = detached(context.state)
+        try:
+            reply = self.app(message, context)
+            if not isinstance(reply, Message):
+                raise TypeError(f"the handler of {message.metadata.message_type!r} returned {type(reply).__name__}; return a Message")
+        except Exception:
+            context.state = before
+            return refusal(message, RAISED, traceback.format_exc())
+        return reply
+
+
+def detached(content: RecordDict) -> RecordDict:
+    """Return a copy that shares arrays and values, which nobody changes, but none of the dictionaries around them."""
+    return RecordDict({name: record.copy() for name, record in content.items()})
+
+
+def size(content: RecordDict) -> int:
+    """Return the bytes of all arrays of a message's content."""
+    return sum(len(array.data) for record in content.values() if isinstance(record, ArrayRecord) for array in record.values())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch work in a single thread, as peers always do, and restore what was set."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,33 @@
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _toy_apps_can_be_imported() -> Iterator[None]:
+    sys.path.insert(0, HERE)
+    yield
+    sys.path.remove(HERE)
+
+
+@pytest.fixture
+def play() -> Callable:
+    """Play a plain function ``(grid) -> value`` as the server app against the toy client app; return its value."""
+    from flwr.app import Context
+    from flwr.serverapp import Grid, ServerApp
+
+    def play(engine, body, peers=5, client_app="toy_apps:client"):
+        app, values = ServerApp(), []
+
+        @app.main()
+        def main(grid: Grid, context: Context) -> None:
+            values.append(body(grid))
+
+        engine.play(app, client_app, peers)
+        return values[0]
+
+    return play

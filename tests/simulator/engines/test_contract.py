@@ -1,0 +1,166 @@
+"""What every engine must do, whatever carries its messages."""
+
+import numpy as np
+import pytest
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+
+from simulator.engines import ENGINES
+
+ENGINE_TABLES = [
+    pytest.param({"kind": "inline"}, id="inline"),
+]
+
+
+@pytest.fixture(params=ENGINE_TABLES)
+def engine(request):
+    return ENGINES.load(request.param["kind"])(**request.param)
+
+
+def order(**values):
+    return RecordDict({"order": ConfigRecord(values)})
+
+
+def ask(grid, kind, peers, content=None, **options):
+    messages = [Message(content or RecordDict(), dst_node_id=peer + 1, message_type=kind) for peer in peers]
+    return grid.send_and_receive(messages, **options)
+
+
+def federation(grid, rounds=3, peers=5):
+    """Return the bytes of a little federated training in which everybody also gets the seeds of two neighbours."""
+    weights, seeds, history = np.zeros(4, np.float32), {}, []
+    for now in range(rounds):
+        messages = []
+        for peer in range(peers):
+            content = RecordDict({"arrays": ArrayRecord([weights])})
+            for owner in ((peer + 1) % peers, (peer + 2) % peers):
+                if owner in seeds:
+                    content[f"mail.{owner}"] = seeds[owner]
+            messages.append(Message(content, dst_node_id=peer + 1, message_type="train", group_id=str(now)))
+        replies = grid.send_and_receive(messages)
+        assert [reply.metadata.src_node_id for reply in replies] == [message.metadata.dst_node_id for message in messages]
+        assert [reply.metadata.reply_to_message_id for reply in replies] == [message.metadata.message_id for message in messages]
+        seeds = {peer: reply.content["seed"] for peer, reply in enumerate(replies)}
+        weights = np.mean([reply.content["arrays"].to_numpy_ndarrays()[0] for reply in replies], axis=0, dtype=np.float32)
+        history.append(weights.tobytes())
+        assert {reply.content["metrics"]["mail"] for reply in replies} == {2 if now else 0}
+    return history
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The federation's numbers by hand, without any engine."""
+    weights, sums, seeds, history = np.zeros(4, np.float32), np.zeros((5, 4), np.float32), np.zeros((5, 4), np.float32), []
+    for _ in range(3):
+        sums = sums * np.float32(0.9) + weights + (np.arange(5, dtype=np.float32) / 7)[:, None]
+        mail = [sum(float(seeds[owner].sum()) for owner in sorted({(p + 1) % 5, (p + 2) % 5})) for p in range(5)]
+        seeds = np.stack([sums[p] + mail[p] for p in range(5)]).astype(np.float32)
+        weights = np.mean(seeds, axis=0, dtype=np.float32)
+        history.append(weights.tobytes())
+    return history
+
+
+def test_same_bytes_as_by_hand(engine, play, expected):
+    assert play(engine, federation) == expected
+
+
+def test_two_runs_in_one_process_start_blank(engine, play, expected):
+    assert play(engine, federation) == play(engine, federation) == expected
+
+
+def test_nodes_and_partitions(engine, play):
+    def body(grid):
+        assert list(grid.get_node_ids()) == [1, 2, 3]
+        answers = [reply.content for reply in ask(grid, "query.hello", (2, 0, 1))]
+        return [(answer["who"]["peer"], answer["who"]["of"], answer["torch"]["threads"]) for answer in answers]
+
+    assert play(engine, body, peers=3) == [(2, 3, 1), (0, 3, 1), (1, 3, 1)]
+
+
+def test_unknown_node_is_answered(engine, play):
+    def body(grid):
+        return ask(grid, "query.hello", (0, 7))
+
+    known, unknown = play(engine, body, peers=2)
+    assert known.has_content()
+    assert (unknown.error.code, unknown.metadata.src_node_id) == (5, 8)
+    assert "node 8" in unknown.error.reason
+
+
+def test_handler_that_raises_gives_its_traceback_and_changes_nothing(engine, play):
+    def body(grid):
+        replies = ask(grid, "train.fail", range(3))
+        states = [reply.content["state"]["names"] for reply in ask(grid, "query.state", range(3))]
+        return replies, states
+
+    replies, states = play(engine, body, peers=3)
+    assert [reply.has_error() for reply in replies] == [False, True, False]
+    assert replies[1].error.code == 2
+    assert "RuntimeError: the dog ate it" in replies[1].error.reason
+    assert states == [["half"], [], ["half"]]
+
+
+def test_what_a_peer_does_to_a_message_stays_there(engine, play):
+    def body(grid):
+        content = RecordDict({"arrays": ArrayRecord([np.ones(3)])})
+        first = ask(grid, "train.scribble", range(3), content)
+        second = ask(grid, "train.scribble", range(3), content)
+        return [reply.content["seen"]["names"] for reply in first + second], len(content["arrays"])
+
+    seen, arrays = play(engine, body, peers=3)
+    assert seen == [["arrays"]] * 6
+    assert arrays == 1
+
+
+def test_sender_may_change_what_it_sent_or_got(engine, play):
+    def body(grid):
+        content = RecordDict({"arrays": ArrayRecord([np.ones(4, np.float32)])})
+        reply = ask(grid, "train", [0], content)[0]
+        reply.content["arrays"].clear()
+        content["arrays"].clear()
+        content["arrays"] = ArrayRecord([np.zeros(4, np.float32)])
+        return ask(grid, "train", [0], content)[0].content["arrays"].to_numpy_ndarrays()[0].tolist()
+
+    assert play(engine, body, peers=1) == pytest.approx([0.9] * 4)
+
+
+def test_push_and_pull(engine, play):
+    def body(grid):
+        ids = list(grid.push_messages([Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in (2, 1)]))
+        return [reply.content["who"]["peer"] for reply in grid.pull_messages(ids[::-1])], list(grid.pull_messages(ids))
+
+    assert play(engine, body, peers=2) == ([0, 1], [])
+
+
+def test_exception_of_the_server_app_comes_out_and_leaves_nothing(engine, play):
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            play(engine, lambda grid: 1 / 0, peers=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    with pytest.raises(RuntimeError, match="run_id is not set"):
+        Message(RecordDict(), dst_node_id=1, message_type="train")
+
+
+def test_keyboard_interrupt_comes_out(engine, play):
+    def body(grid):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(engine, body, peers=2)
+
+
+def test_bytes_are_counted(engine, play):
+    def body(grid):
+        before = grid.bytes_physical
+        ask(grid, "train", range(2), RecordDict({"arrays": ArrayRecord([np.zeros(10_000, np.float32)]), "n": MetricRecord({"x": 1})}))
+        return grid.bytes_physical - before
+
+    assert 5 * 40_000 < play(engine, body, peers=2) < 7 * 40_000  # two go in, as one where the peers share a process; four come out
+
+
+def test_wrong_reference_is_told(engine, play):
+    with pytest.raises(TypeError, match=r"toy_apps:np.*ClientApp"):
+        play(engine, lambda grid: None, client_app="toy_apps:np")
