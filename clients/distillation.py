@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import PositiveFloat, PositiveInt
 
+from clients.models.network import Network
 from clients.spec import Spec
-from clients.training import Adam, Optimizer
+from clients.streams import Field
+from clients.training import Adam, Arrays, Optimizer
 
 
 class Distillation(Spec):
@@ -18,3 +22,55 @@ class Distillation(Spec):
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam()
     targets: Literal["soft", "hard"] = "soft"
+
+
+def distil(
+    seed: Network,
+    x: npt.NDArray[np.float32],
+    ids: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.floating],
+    key: tuple[Field, ...],
+    settings: Distillation,
+) -> tuple[Arrays, int]:
+    """Return the weights of a seed model that imitates a main model, and the gradient steps taken.
+
+    A pure function of the main's answers, the reference set and the key: the seed never sees a private row. Soft targets minimise
+    ``mean_x T^2 KL(softmax(log p / T) || softmax(g(x) / T))``, whose gradient is that of the cross-entropy used here (our reading of
+    Ye et al. 2023; softened probabilities instead of logits, since a main may be a forest). Hard targets are ``argmax p`` (ties to
+    the lowest class) at temperature 1.
+
+    Parameters
+    ----------
+    seed : Network
+        The common architecture.
+    x : float32 array, shape (n, ...)
+        The reference set.
+    ids : int64 array, shape (n,)
+    probabilities : array, shape (n, classes)
+        The main model's probabilities ``p`` on ``x``.
+    key : tuple
+        The same before and after a deletion, so that a seed distilled again is the one the counterfactual would have sent.
+    settings : Distillation
+    """
+    if settings.targets == "hard":
+        targets, temperature = probabilities.argmax(axis=1), 1.0
+    else:
+        targets, temperature = soften(probabilities, settings.temperature), settings.temperature
+    return seed.train(
+        seed.initial((*key, "init")),
+        x,
+        targets,
+        epochs=range(settings.epochs),
+        ids=ids,
+        key=key,
+        settings=settings,
+        temperature=temperature,
+    )
+
+
+def soften(probabilities: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float32]:
+    """Return ``softmax(log p / T)``, shape and order of ``p``; classes of probability 0 keep 0."""
+    p = probabilities.astype(np.float64)
+    powers = (p / p.max(axis=1, keepdims=True)) ** (1 / temperature)  # the largest is 1: no underflow at low temperatures
+    softened: npt.NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return softened

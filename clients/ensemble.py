@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from clients.spec import Spec
+
+_PRIOR = 0.1
+"""Rows that every member is credited with in every class, so that a class nobody holds gets equal weights."""
+_SHARPNESS = 4.0
+"""How strongly an uncertain answer is discounted, per nat of entropy."""
+
+Probabilities = npt.NDArray[np.float64]
 
 
 class Ensemble(Spec):
@@ -18,3 +29,50 @@ class Ensemble(Spec):
 
     weights: Literal["uniform", "size", "class", "confidence"] = "class"
     self_weight: Literal["share"] | Annotated[float, Field(ge=0, le=1)] = "share"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One voice: whose model it is, its probabilities ``(n, classes)``, and its owner's rows a class ``(classes,)``."""
+
+    owner: int
+    probabilities: npt.NDArray[np.floating]
+    histogram: npt.NDArray[np.int64]
+
+
+def combine(settings: Ensemble, own: Member, seeds: Sequence[Member]) -> Probabilities:
+    """Return a peer's prediction, float64 (n, classes), rows summing to 1.
+
+    Sums run in the order of the owners, whatever the order of ``seeds``. Without seeds the result is the peer's own prediction.
+    Probabilities are averaged, never multiplied: a product would let one over-confident peer veto classes it never saw.
+    """
+    if not seeds:
+        return own.probabilities.astype(np.float64)
+    if settings.self_weight == "share":
+        return _weighted(settings.weights, [own, *seeds])
+    share = settings.self_weight
+    return share * own.probabilities.astype(np.float64) + (1 - share) * _weighted(settings.weights, seeds)
+
+
+def _weighted(rule: str, members: Sequence[Member]) -> Probabilities:
+    """Return the members' weighted mean, normalised over classes."""
+    ordered = sorted(members, key=lambda member: member.owner)
+    votes = np.stack([member.probabilities.astype(np.float64) for member in ordered])  # (members, n, classes)
+    total = (_weights(rule, ordered, votes) * votes).sum(axis=0)
+    mean: Probabilities = total / total.sum(axis=1, keepdims=True)
+    return mean
+
+
+def _weights(rule: str, members: Sequence[Member], votes: Probabilities) -> Probabilities:
+    """Return weights that sum to 1 over members, broadcastable to ``votes`` (members, n, classes)."""
+    if rule == "confidence":
+        logs = np.log(votes, out=np.zeros_like(votes), where=votes > 0)
+        scores = _SHARPNESS * (votes * logs).sum(axis=2, keepdims=True)
+        raw: Probabilities = np.exp(scores - scores.max(axis=0))
+    else:
+        counts = np.stack([member.histogram for member in members]).astype(np.float64)[:, None, :]  # (members, 1, classes)
+        raw = {"uniform": np.ones((len(members), 1, 1)), "size": counts.sum(axis=2, keepdims=True), "class": counts + _PRIOR}[rule]
+        if not raw.any():  # nobody holds a row
+            raw = np.ones_like(raw)
+    weights: Probabilities = raw / raw.sum(axis=0)
+    return weights

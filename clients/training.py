@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from clients import streams
 from clients.spec import Spec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Adam(Spec):
@@ -40,3 +51,131 @@ class Training(Spec):
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam()
     streams: Literal["keyed", "sequential"] = "keyed"
+
+
+class Steps(Protocol):
+    """What sets the gradient steps: ``Training`` and ``Distillation`` both do."""
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step; the last batch of an epoch is shorter."""
+
+    @property
+    def optimizer(self) -> Adam | Sgd:
+        """The optimiser, begun anew by every call of ``train``."""
+
+
+def train(
+    module: nn.Module,
+    x: torch.Tensor,
+    targets: torch.Tensor,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    *,
+    epochs: range,
+    ids: npt.NDArray[np.int64],
+    key: tuple[streams.Field, ...],
+    settings: Steps,
+) -> int:
+    """Train the module in place and return the number of gradient steps.
+
+    Each epoch visits the rows in the order of their keyed hashes, cut into batches, so that a row's absence moves no other row
+    before another. What a module draws while it trains (dropout) is keyed by the first epoch.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Maps ``x`` to logits; left in evaluation mode.
+    x : float32 tensor, shape (n, ...)
+    targets : tensor, shape (n, ...)
+        What ``loss(module(x), targets)`` needs: classes, or probabilities.
+    loss : callable
+        Mean loss of a batch, a scalar.
+    epochs : range
+        Indices of the epochs to train, counted over the model's whole life: part of the key of each epoch's order.
+    ids : int64 array, shape (n,)
+        Lifelong ids of the rows.
+    key : tuple
+        What the order of the rows is keyed by.
+    settings : Training or Distillation
+        Batch size and optimiser.
+    """
+    import torch
+
+    if not len(ids) or not len(epochs):
+        return 0
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = _optimizer(settings.optimizer, parameters)
+    generator = torch.default_generator
+    outside = generator.get_state()
+    generator.manual_seed(streams.key_hash(*key, "noise", epochs.start) >> 1)
+    module.train()
+    steps = 0
+    try:
+        for epoch in epochs:
+            order = torch.from_numpy(streams.order(ids, *key, "order", epoch))
+            batches = torch.split(x.index_select(0, order), settings.batch_size)
+            for inputs, wanted in zip(batches, torch.split(targets.index_select(0, order), settings.batch_size), strict=True):
+                gradients = torch.autograd.grad(loss(module(inputs), wanted), parameters)
+                optimizer(list(gradients))
+            steps += len(batches)
+    finally:
+        generator.set_state(outside)
+        module.eval()
+    return steps
+
+
+def _optimizer(settings: Adam | Sgd, parameters: list[nn.Parameter]) -> Callable[[list[torch.Tensor]], None]:
+    """Return a fresh optimiser: a function that takes the gradients and changes the parameters.
+
+    torch's functional forms: a third cheaper a step than the optimiser classes, whose first use also loads torch's compiler (0.8 s).
+    """
+    import torch
+    from torch.optim.adamw import adamw
+    from torch.optim.sgd import sgd
+
+    tensors: list[torch.Tensor] = [parameter.detach() for parameter in parameters]  # the same memory, without the graph
+    if isinstance(settings, Sgd):
+        descend = partial(
+            sgd,
+            tensors,
+            momentum_buffer_list=[None] * len(tensors),
+            foreach=False,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
+        return lambda gradients: descend(gradients)
+    adapt = partial(
+        adamw,
+        tensors,
+        exp_avgs=[torch.zeros_like(tensor) for tensor in tensors],
+        exp_avg_sqs=[torch.zeros_like(tensor) for tensor in tensors],
+        max_exp_avg_sqs=[],
+        state_steps=[torch.zeros(()) for _ in tensors],
+        fused=True,
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
+        amsgrad=False,
+        maximize=False,
+    )
+    return lambda gradients: adapt(gradients)
+
+
+def to_arrays(module: nn.Module) -> Arrays:
+    """Return copies of all parameters and buffers by name; equal modules give equal bytes."""
+    return {name: tensor.detach().numpy().copy() for name, tensor in module.state_dict().items()}
+
+
+def from_arrays(module: nn.Module, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Set all parameters and buffers of the module; ``KeyError`` or ``RuntimeError`` if a name or shape does not fit."""
+    import torch
+
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            tensor.copy_(torch.from_numpy(np.require(arrays[name], requirements="W")))

@@ -15,7 +15,14 @@ class ModelSpec(Spec):
     """How a scenario names a torch model; ``build`` makes it with weights keyed by ``key``."""
 
     def build(self, shape: tuple[int, ...], classes: int, key: tuple[Field, ...]) -> nn.Module:
-        """Return a module that maps float32 ``(n, *shape)`` to logits ``(n, classes)``, initialised from the key alone."""
+        """Return a module that maps float32 ``(n, *shape)`` to logits ``(n, classes)``, initialised from the key alone.
+
+        ``ValueError`` (one line) if the model cannot take inputs of that shape.
+        """
+        raise NotImplementedError
+
+    def parameters(self, shape: tuple[int, ...], classes: int) -> int:
+        """Return the number of parameters without building the model; ``ValueError`` as for ``build``."""
         raise NotImplementedError
 
 

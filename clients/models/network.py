@@ -1,0 +1,92 @@
+"""A torch model as pure functions on its arrays: begin, train, predict."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.models import ModelSpec
+from clients.streams import Field
+from clients.training import Arrays, Steps, from_arrays, to_arrays, train
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+_SHELLS = threading.local()
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model without weights.
+
+    The weights go in and come out as arrays, so that whoever uses a network keeps no torch object; the module they pass through is
+    made once a thread for all peers with the same architecture, and carries nothing from one call to the next.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    shape : tuple of int
+        Shape of one input.
+    classes : int
+    """
+
+    spec: ModelSpec
+    shape: tuple[int, ...]
+    classes: int
+
+    def initial(self, key: tuple[Field, ...]) -> Arrays:
+        """Return the weights before any training, drawn from ``key``."""
+        return to_arrays(self.spec.build(self.shape, self.classes, key))
+
+    def train(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        x: npt.NDArray[np.float32],
+        targets: npt.NDArray[Any],
+        *,
+        epochs: range,
+        ids: npt.NDArray[np.int64],
+        key: tuple[Field, ...],
+        settings: Steps,
+        temperature: float = 1.0,
+    ) -> tuple[Arrays, int]:
+        """Return the weights after training with cross-entropy, and the gradient steps taken.
+
+        ``targets`` are classes, int64 ``(n,)``, or probabilities, float32 ``(n, classes)``. With a temperature T the loss is
+        ``T^2 CE(targets, softmax(logits / T))`` (T^2 keeps the gradients' size, Hinton et al. 2015). The other parameters are those
+        of ``clients.training.train``.
+        """
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            return cross_entropy(logits, wanted) if temperature == 1.0 else cross_entropy(logits / temperature, wanted) * temperature**2
+
+        module = self._shell(arrays)
+        steps = train(module, torch.tensor(x), torch.tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings)
+        return to_arrays(module), steps
+
+    def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return class probabilities, shape (len(x), classes)."""
+        import torch
+
+        module = self._shell(arrays)
+        with torch.no_grad():
+            # torch's own memory is aligned; NumPy's may not be, and a misaligned product can round differently
+            logits = module(torch.tensor(x))
+            probabilities: npt.NDArray[np.float32] = torch.softmax(logits, 1).numpy()
+        return probabilities
+
+    def _shell(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+        """Return this thread's module of this architecture, filled with these weights, in evaluation mode."""
+        modules: dict[Network, nn.Module] = _SHELLS.__dict__.setdefault("modules", {})
+        if self not in modules:
+            modules[self] = self.spec.build(self.shape, self.classes, ("shell",)).eval()
+        from_arrays(modules[self], arrays)
+        return modules[self]

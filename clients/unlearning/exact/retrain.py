@@ -1,0 +1,31 @@
+"""Forgetting by training again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from clients.models import MODELS, ModelSpec
+from clients.streams import Field
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+else:  # the registry knows its members only at run time
+    AnyModel = MODELS.union()
+
+
+class Retrain(UnlearnerSpec):
+    """One network; to forget, it begins again without the rows and trains as many rounds as before."""
+
+    guarantee: ClassVar[Guarantee] = "exact"
+    summary: ClassVar[str] = "one network, trained again from the beginning on what is kept"
+    source: ClassVar[str] = "the definition of forgetting; no paper"
+
+    kind: Literal["retrain"] = "retrain"
+    base: AnyModel
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner; ``ValueError`` if the base cannot take the problem's inputs."""
+        from clients.unlearning.exact.retraining import Retrained
+
+        return Retrained(self.base, problem, key)

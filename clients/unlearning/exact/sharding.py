@@ -1,0 +1,157 @@
+"""SISA: one network a shard, a checkpoint before each slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clients import streams
+from clients.models import ModelSpec
+from clients.models.network import Network
+from clients.streams import Field
+from clients.training import Arrays
+from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner
+from clients.unlearning.exact.schedule import Schedule
+from clients.unlearning.requests import named_rows
+
+
+class Sharded(Unlearner[Rows, Ids]):
+    """Isolated networks, their checkpoints, and the rows they may learn from.
+
+    Where a row belongs is a keyed hash of its id, and shards share neither data nor state: what a deletion does not touch is, byte
+    for byte, what it would be without the rows. Optimisers are begun anew with each round and stage, so a checkpoint is weights only.
+
+    Parameters
+    ----------
+    base : ModelSpec
+        Architecture of every shard's network.
+    shards, slices : int
+    aggregate : {"mean", "majority"}
+    problem : Problem
+    key : tuple
+        What places, initial weights and row orders are keyed by.
+    """
+
+    def __init__(
+        self, base: ModelSpec, shards: int, slices: int, aggregate: Literal["mean", "majority"], problem: Problem, key: tuple[Field, ...]
+    ) -> None:
+        self.rounds = problem.rounds
+        self.network = Network(base, problem.shape, problem.classes)
+        self.schedule = Schedule(problem.rounds, problem.training.epochs, slices)
+        self.settings = problem.training
+        self.shards, self.slices, self.aggregate, self.key = shards, slices, aggregate, key
+        self.rows = Rows(np.empty(0, np.int64), np.empty((0, *problem.shape), np.float32), np.empty(0, np.int64))
+        self.progress = 0
+        self.weights: list[Arrays] = []
+        self.checkpoints: list[dict[int, Arrays]] = []
+
+    def begin(self, data: Rows) -> None:
+        """Start anew on ``data``; empty shards are allowed and have no voice."""
+        self.rows, self.progress = data, 0
+        self.weights = [self._initial(shard) for shard in range(self.shards)]
+        self.checkpoints = [{} for _ in range(self.shards)]
+
+    def advance(self) -> int:
+        """Train the next round's epochs in every shard; return the gradient steps taken."""
+        begin = self.schedule.reached(self.progress)
+        self.progress += 1
+        return sum(self._train(shard, begin) for shard in range(self.shards))
+
+    def places(self, ids: Ids) -> tuple[Ids, Ids]:
+        """Return the shard and the slice of each id, counted from 0: functions of the key and the id alone."""
+        shards = (self.shards * streams.uniforms(ids, *self.key, "shard")).astype(np.int64)
+        return shards, (self.slices * streams.uniforms(ids, *self.key, "slice")).astype(np.int64)
+
+    def forget(self, request: Ids) -> Cost:
+        """Restart each touched shard once, from the checkpoint before the earliest slice touched, and replay up to this round."""
+        ids = named_rows(request, self.rows.ids)
+        self.rows = self.rows.without(ids)
+        shards, slices = self.places(ids)
+        steps = parts = 0
+        for shard in (int(touched) for touched in np.unique(shards)):
+            stage = int(slices[shards == shard].min())
+            if self.schedule.start(stage) >= self.schedule.reached(self.progress):
+                continue  # the slice has not entered yet
+            self.weights[shard] = self.checkpoints[shard][stage] if stage else self._initial(shard)
+            self.checkpoints[shard] = {k: kept for k, kept in self.checkpoints[shard].items() if k <= stage}
+            steps += self._train(shard, self.schedule.start(stage))
+            parts += 1
+        return Cost(gradient_steps=steps, parts=parts)
+
+    def _initial(self, shard: int) -> Arrays:
+        return self.network.initial((*self.key, "shard", shard, "init"))
+
+    def _train(self, shard: int, begin: int) -> int:
+        """Train a shard from epoch ``begin`` up to the end of its rounds, leaving a checkpoint before each slice; return the steps."""
+        shards, slices = self.places(self.rows.ids)
+        steps = 0
+        for stage, epochs in self.schedule.segments(begin, self.progress):
+            if stage and epochs.start == self.schedule.start(stage):
+                self.checkpoints[shard][stage] = self.weights[shard]
+            rows = self.rows.keep((shards == shard) & (slices <= stage))
+            self.weights[shard], taken = self.network.train(
+                self.weights[shard],
+                rows.x,
+                rows.y,
+                epochs=epochs,
+                ids=rows.ids,
+                key=(*self.key, "shard", shard),
+                settings=self.settings,
+            )
+            steps += taken
+        return steps
+
+    def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return class probabilities, shape (len(x), classes); shards that have learned nothing have no voice."""
+        voices = [self.weights[shard] for shard in range(self.shards) if len(self._learned(shard, self._stage()))]
+        if not voices:
+            return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
+        answers = [self.network.probabilities(weights, x) for weights in voices]
+        if self.aggregate == "majority":
+            answers = [np.eye(self.network.classes, dtype=np.float32)[answer.argmax(axis=1)] for answer in answers]
+        total: npt.NDArray[np.float32] = np.sum(answers, axis=0, dtype=np.float32)
+        return total / np.float32(len(voices))
+
+    def _stage(self) -> int:
+        """Return the last stage that has been trained; -1 before the first."""
+        behind = self.schedule.reached(self.progress)
+        return sum(self.schedule.start(stage) < behind for stage in range(self.slices)) - 1
+
+    def _learned(self, shard: int, stage: int) -> Ids:
+        """Return the ids that a shard has seen by the end of a stage."""
+        shards, slices = self.places(self.rows.ids)
+        return self.rows.keep((shards == shard) & (slices <= stage)).ids
+
+    def state(self) -> State:
+        """Return progress, weights ``shard/s/model/...`` and checkpoints ``shard/s/before/k/...``."""
+        state: State = {"progress": np.array([self.progress])}
+        for shard, weights in enumerate(self.weights):
+            state |= {f"shard/{shard}/model/{name}": array for name, array in weights.items()}
+            for stage, checkpoint in self.checkpoints[shard].items():
+                state |= {f"shard/{shard}/before/{stage}/{name}": array for name, array in checkpoint.items()}
+        return state
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
+        """Become the model whose ``state`` this is and whose retained rows are ``data``."""
+        self.rows, self.progress = data, int(state["progress"][0])
+        self.weights = [{} for _ in range(self.shards)]
+        self.checkpoints = [{} for _ in range(self.shards)]
+        for name, array in state.items():
+            match name.split("/", 4):
+                case ["shard", shard, "before", stage, parameter]:
+                    self.checkpoints[int(shard)].setdefault(int(stage), {})[parameter] = array
+                case ["shard", shard, "model", *parameter]:
+                    self.weights[int(shard)]["/".join(parameter)] = array
+
+    def stored(self) -> list[Stored]:
+        """List the networks and checkpoints, each under the ids of the rows that entered before it was written."""
+        now = self._stage()
+        networks = [Stored(f"shard {shard}", self._learned(shard, now)) for shard in range(self.shards)]
+        return networks + [
+            Stored(f"shard {shard} before slice {stage + 1}", self._learned(shard, stage - 1))
+            for shard in range(self.shards)
+            for stage in self.checkpoints[shard]
+        ]

@@ -1,0 +1,52 @@
+"""Sharded, isolated, sliced, aggregated training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import PositiveInt
+
+from clients.models import MODELS, ModelSpec
+from clients.streams import Field
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+else:  # the registry knows its members only at run time
+    AnyModel = MODELS.union()
+
+
+class Sisa(UnlearnerSpec):
+    """Networks on disjoint shards; a deletion restarts only the shards it touches, from before the rows entered.
+
+    Parameters
+    ----------
+    shards : int
+        Networks; a row belongs to the one its keyed hash names.
+    slices : int
+        Stages of a shard's training: stage k learns from slices 1 to k, and is preceded by a checkpoint.
+    aggregate : {"mean", "majority"}
+        Mean of the shards' probabilities, or shares of their votes.
+    """
+
+    guarantee: ClassVar[Guarantee] = "exact"
+    summary: ClassVar[str] = "networks on shards; only touched shards restart, from the last checkpoint that never saw the rows"
+    source: ClassVar[str] = "Bourtoule et al. 2021, arXiv 1912.03817"
+
+    kind: Literal["sisa"] = "sisa"
+    shards: PositiveInt = 5
+    slices: PositiveInt = 2
+    base: AnyModel
+    aggregate: Literal["mean", "majority"] = "mean"
+
+    def check(self, rows: int) -> str | None:
+        """Return what is wrong with dealing ``rows`` rows into the slices, or None."""
+        if self.shards * self.slices > rows:
+            return f"sisa cuts {rows} rows into {self.shards} shards x {self.slices} slices: ask for at most {rows} slices in all"
+        return None
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner; ``ValueError`` if slices outnumber epochs or the base cannot take the inputs."""
+        from clients.unlearning.exact.sharding import Sharded
+
+        return Sharded(self.base, self.shards, self.slices, self.aggregate, problem, key)
