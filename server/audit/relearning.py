@@ -1,0 +1,113 @@
+"""Relearning: how many gradient steps a seed model needs until it fits the erased rows again.
+
+What was only hidden comes back sooner than what was never there: the relearn time of Golatkar et al., "Eternal sunshine of the
+spotless net", CVPR 2020, used here on seed models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from clients.models.network import Network
+from clients.streams import Field
+from clients.training import Steps, from_arrays, train
+from clients.unlearning.contract import Rows
+
+Weights = Mapping[str, npt.NDArray[Any]]
+
+CAP = 2000
+"""Gradient steps after which relearning is given up."""
+
+
+def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:
+    """Return the lowest mean cross-entropy, in nats, that any of the seeds has on the rows: the target for ``relearn_steps``.
+
+    Parameters
+    ----------
+    seed : Network
+        The common architecture of seed models.
+    starts : sequence of weights
+        The seeds a peer can lay hands on: its own and those it holds. Not empty; arrays that are no weights are ignored.
+    rows : Rows
+        What was erased; not empty.
+    """
+    return min(_losses(seed, starts, rows))
+
+
+def relearn_steps(
+    seed: Network, starts: Sequence[Weights], rows: Rows, target: float, key: tuple[Field, ...], settings: Steps, cap: int = CAP
+) -> int:
+    """Return how many gradient steps on the erased rows bring a seed's mean loss on them down to the target.
+
+    The relearner begins with the seed of the lowest loss (the first, if several have it), so it gets 0 where a seed that knows the rows
+    was left behind.
+
+    Parameters
+    ----------
+    seed, starts, rows
+        As in ``lowest_loss``.
+    target : float
+        Mean cross-entropy in nats; usually ``lowest_loss`` where nothing was forgotten.
+    key : tuple
+        What the order of the rows is keyed by.
+    settings : Training or Distillation
+        Batch size and optimiser.
+    cap : int
+        Where to give up; also what is returned then, so read it as *at least*.
+    """
+    losses = _losses(seed, starts, rows)
+    module = _module(seed, starts[losses.index(min(losses))])
+    watch = _Watch(module, torch.tensor(rows.x), torch.tensor(rows.y), target, cap)
+    epochs = range(math.ceil(cap / math.ceil(len(rows) / settings.batch_size)) + 1)
+    try:
+        train(module, watch.x, watch.y, watch, epochs=epochs, ids=np.asarray(rows.ids), key=(*key, "relearn"), settings=settings)
+    except _DoneError:
+        return watch.steps
+    raise AssertionError("the watch ends every relearning at its cap")
+
+
+class _DoneError(Exception):
+    """The target or the cap is reached."""
+
+
+class _Watch:
+    """The training loss, which looks at the loss on all rows before each step and ends the training when it may."""
+
+    def __init__(self, module: nn.Module, x: torch.Tensor, y: torch.Tensor, target: float, cap: int) -> None:
+        self.module, self.x, self.y = module, x, y
+        self.target, self.cap = target, cap
+        self.steps = 0
+
+    def __call__(self, logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        if self.steps >= self.cap or _loss(self.module, self.x, self.y) <= self.target:
+            raise _DoneError
+        self.steps += 1
+        return cross_entropy(logits, wanted)
+
+
+def _loss(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
+    training = module.training
+    module.eval()
+    with torch.no_grad():
+        loss = float(cross_entropy(module(x), y))
+    module.train(training)
+    return loss
+
+
+def _losses(seed: Network, starts: Sequence[Weights], rows: Rows) -> list[float]:
+    x, y = torch.tensor(rows.x), torch.tensor(rows.y)
+    return [_loss(_module(seed, weights), x, y) for weights in starts]
+
+
+def _module(seed: Network, weights: Weights) -> nn.Module:
+    module = seed.spec.build(seed.shape, seed.classes, ("audit",))
+    from_arrays(module, weights)
+    return module.eval()
