@@ -1,0 +1,129 @@
+"""Families of graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import networkx as nx
+from pydantic import Field, PositiveInt
+
+from clients.streams import key_hash
+from server.topology import Graph, TopologyError, TopologySpec
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+_REDRAWS = 100
+
+
+def _connected(make: Callable[[int], Graph], kind: str, seed: int) -> Graph:
+    """Return the first connected graph among keyed draws, or the last draw if none is."""
+    for attempt in range(_REDRAWS):
+        graph = make(key_hash(seed, "topology", kind, attempt))
+        if len(graph) and nx.is_connected(graph):
+            break
+    return graph
+
+
+def _below(name: str, value: int, peers: int) -> None:
+    """Raise ``TopologyError`` unless there are more peers than neighbours asked for."""
+    if value >= peers:
+        raise TopologyError(f"{name} = {value} needs at least {value + 1} peers, there are {peers}: lower {name} or raise peers.count")
+
+
+class Ring(TopologySpec):
+    """Every peer has two neighbours; the last meets the first."""
+
+    kind: Literal["ring"] = "ring"
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the ring (a line where there are fewer than three peers)."""
+        graph: Graph = nx.cycle_graph(peers) if peers > 2 else nx.path_graph(peers)
+        return graph
+
+
+class Line(TopologySpec):
+    """A chain: every peer but the two at the ends has two neighbours."""
+
+    kind: Literal["line"] = "line"
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the chain."""
+        graph: Graph = nx.path_graph(peers)
+        return graph
+
+
+class Complete(TopologySpec):
+    """Everyone is everyone's neighbour."""
+
+    kind: Literal["complete"] = "complete"
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the complete graph."""
+        graph: Graph = nx.complete_graph(peers)
+        return graph
+
+
+class Star(TopologySpec):
+    """One peer in the middle."""
+
+    kind: Literal["star"] = "star"
+    hub: Annotated[int, Field(ge=0)] = 0
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the star."""
+        _below("hub", self.hub, peers)
+        graph: Graph = nx.empty_graph(peers)
+        graph.add_edges_from((self.hub, other) for other in range(peers) if other != self.hub)
+        return graph
+
+
+class KRegular(TopologySpec):
+    """A random graph in which everyone has ``k`` neighbours."""
+
+    kind: Literal["k_regular"] = "k_regular"
+    k: PositiveInt = 4
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return a random k-regular graph, connected if one of a hundred draws is."""
+        _below("k", self.k, peers)
+        if self.k * peers % 2:
+            raise TopologyError(f"no graph gives each of {peers} peers k = {self.k} neighbours, both being odd: change one of them by 1")
+        return _connected(lambda drawn: nx.random_regular_graph(self.k, peers, seed=drawn), self.kind, seed)
+
+
+class SmallWorld(TopologySpec):
+    """Watts and Strogatz 1998: a ring of ``k`` nearest neighbours, each edge rewired with probability ``p``."""
+
+    kind: Literal["small_world"] = "small_world"
+    k: Annotated[int, Field(ge=2)] = 4
+    p: Probability = 0.3
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the graph, connected if one of a hundred draws is."""
+        _below("k", self.k, peers)
+        if self.k % 2:
+            raise TopologyError(f"k = {self.k} is odd, but a ring has as many neighbours on either side: take {self.k - 1} or {self.k + 1}")
+        return _connected(lambda drawn: nx.watts_strogatz_graph(peers, self.k, self.p, seed=drawn), self.kind, seed)
+
+
+class ErdosRenyi(TopologySpec):
+    """Every pair is connected with probability ``p``."""
+
+    kind: Literal["erdos_renyi"] = "erdos_renyi"
+    p: Probability = 0.5
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the graph, connected if one of a hundred draws is."""
+        return _connected(lambda drawn: nx.gnp_random_graph(peers, self.p, seed=drawn), self.kind, seed)
+
+
+class BarabasiAlbert(TopologySpec):
+    """Preferential attachment: each newcomer connects with ``m`` peers, preferring the well connected."""
+
+    kind: Literal["barabasi_albert"] = "barabasi_albert"
+    m: PositiveInt = 2
+
+    def draw(self, peers: int, seed: int) -> Graph:
+        """Return the graph."""
+        _below("m", self.m, peers)
+        return nx.barabasi_albert_graph(peers, self.m, seed=key_hash(seed, "topology", self.kind))
