@@ -16,7 +16,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from clients import data, wire
 from clients.models.network import Network
+from clients.peer import Peer
 from clients.streams import Field
 from clients.training import Steps, from_arrays, train
 from clients.unlearning.contract import Rows
@@ -27,8 +29,31 @@ CAP = 2000
 """Gradient steps after which relearning is given up."""
 
 
+def best_loss(peer: Peer, ids: npt.ArrayLike) -> float:
+    """Return the lowest mean cross-entropy, in nats, that the peer's own seed or one that it holds has on the rows with these ids."""
+    seed, starts, rows = _of_peer(peer, ids)
+    return lowest_loss(seed, starts, rows)
+
+
+def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float) -> int:
+    """Return in how many gradient steps the best seed the peer has fits the rows with these ids as well as the target says.
+
+    Batches and optimiser are those of the peer's own training; ``CAP`` means *at least*.
+    """
+    seed, starts, rows = _of_peer(peer, ids)
+    return steps_to_loss(seed, starts, rows, target, (peer.brief.run_seed, peer.brief.peer), peer.brief.training)
+
+
+def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Rows]:
+    source, brief = data.load(peer.brief.data), peer.brief
+    wanted = np.unique(np.asarray(ids, dtype=np.int64))
+    seeds = ([peer.seed] if peer.seed else []) + [peer.held[owner] for owner in sorted(peer.held)]
+    network = Network(brief.seed, source.shape, source.classes)
+    return network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.x[wanted], source.y[wanted])
+
+
 def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:
-    """Return the lowest mean cross-entropy, in nats, that any of the seeds has on the rows: the target for ``relearn_steps``.
+    """Return the lowest mean cross-entropy, in nats, that any of the seeds has on the rows: the target for ``steps_to_loss``.
 
     Parameters
     ----------
@@ -42,7 +67,7 @@ def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:
     return min(_losses(seed, starts, rows))
 
 
-def relearn_steps(
+def steps_to_loss(
     seed: Network, starts: Sequence[Weights], rows: Rows, target: float, key: tuple[Field, ...], settings: Steps, cap: int = CAP
 ) -> int:
     """Return how many gradient steps on the erased rows bring a seed's mean loss on them down to the target.

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from clients.brief import Brief
 from clients.models.mlp import Mlp
 from clients.models.network import Network
+from clients.peer import Peer
 from clients.training import Training
 from clients.unlearning.contract import Rows
-from server.audit.relearning import lowest_loss, relearn_steps
+from server.audit.relearning import best_loss, lowest_loss, relearning_steps, steps_to_loss
 
 SEED = Network(Mlp(hidden=(16,)), (64,), 10)
 SETTINGS = Training(batch_size=16)
@@ -32,18 +34,18 @@ def test_a_seed_left_behind_needs_no_step_and_a_clean_one_many(digits: Rows) -> 
     noisy = replace(erased, y=(erased.y + 3) % 10)  # cannot be known from other rows
     leaked, clean = trained(noisy, "leaver"), trained(others, "neighbour")
     target = lowest_loss(SEED, [clean, leaked], noisy)
-    assert relearn_steps(SEED, [clean, leaked], noisy, target, (1,), SETTINGS) == 0
-    assert relearn_steps(SEED, [clean], noisy, target, (1,), SETTINGS) > 50
+    assert steps_to_loss(SEED, [clean, leaked], noisy, target, (1,), SETTINGS) == 0
+    assert steps_to_loss(SEED, [clean], noisy, target, (1,), SETTINGS) > 50
 
 
 def test_is_repeatable_and_ends_at_the_cap(digits: Rows) -> None:
     erased = digits.only(range(40))
     start = [SEED.initial(("new",))]
-    first = relearn_steps(SEED, start, erased, 1.0, (1,), SETTINGS)
-    assert first == relearn_steps(SEED, start, erased, 1.0, (1,), SETTINGS)
+    first = steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS)
+    assert first == steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS)
     assert 0 < first < 300
-    assert relearn_steps(SEED, start, erased, 0.0, (1,), SETTINGS, cap=first - 1) == first - 1
-    assert relearn_steps(SEED, start, erased, 1.0, (1,), SETTINGS, cap=first - 1) == first - 1
+    assert steps_to_loss(SEED, start, erased, 0.0, (1,), SETTINGS, cap=first - 1) == first - 1
+    assert steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS, cap=first - 1) == first - 1
 
 
 def test_begins_with_the_best_seed_and_leaves_it_alone(digits: Rows) -> None:
@@ -52,5 +54,39 @@ def test_begins_with_the_best_seed_and_leaves_it_alone(digits: Rows) -> None:
     kept = {name: array.copy() for name, array in good.items()}
     assert lowest_loss(SEED, [poor, good], erased) == lowest_loss(SEED, [good], erased) < lowest_loss(SEED, [poor], erased)
     target = lowest_loss(SEED, [good], erased) / 2
-    assert relearn_steps(SEED, [poor, good], erased, target, (1,), SETTINGS) < relearn_steps(SEED, [poor], erased, target, (1,), SETTINGS)
+    assert steps_to_loss(SEED, [poor, good], erased, target, (1,), SETTINGS) < steps_to_loss(SEED, [poor], erased, target, (1,), SETTINGS)
     assert all(np.array_equal(good[name], kept[name]) for name in kept)
+
+
+def test_a_peer_that_kept_a_leavers_seed_relearns_in_no_step(digits: Rows) -> None:
+    def brief(number: int, rows: np.ndarray) -> Brief:
+        return Brief.model_validate(
+            {
+                "run_seed": 1,
+                "peer": number,
+                "rounds": 1,
+                "data": {"dataset": "digits"},
+                "rows": tuple(rows.tolist()),
+                "reference": tuple(range(1500, 1700)),
+                "test": (),
+                "main": {"kind": "mlp", "hidden": [16]},
+                "seed": {"kind": "mlp", "hidden": [16]},
+                "training": {"epochs": 30},
+                "distillation": {},
+                "ensemble": {},
+            }
+        )
+
+    erased, others = np.flatnonzero(digits.y >= 7)[:60], np.flatnonzero(digits.y < 7)[:200]
+    keeper, leaver = Peer.new(brief(0, others)), Peer.new(brief(1, erased))
+    for peer in (keeper, leaver):
+        peer.train()
+        peer.distil()
+    assert leaver.seed is not None
+    without = best_loss(keeper, erased)
+    keeper.held[1] = leaver.seed
+    target = best_loss(keeper, erased)
+    assert target < without
+    assert relearning_steps(keeper, erased, target) == 0
+    del keeper.held[1]
+    assert relearning_steps(keeper, erased, target) > 0
