@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from flwr.app import Array, ArrayRecord
+from flwr.app import Array, ArrayRecord, ConfigRecord
 from safetensors.numpy import load, save
 
 _NAME = "safetensors"
@@ -42,3 +42,18 @@ def pack(blob: bytes) -> ArrayRecord:
 def unpack(record: ArrayRecord) -> bytes:
     """Return the bytes of the safetensors file that a record carries."""
     return bytes(record[_NAME].data)
+
+
+def integers(record: ConfigRecord, name: str) -> list[int]:
+    """Return a list of integers that a record holds under a name."""
+    return cast(list[int], record[name])
+
+
+def strings(record: ConfigRecord, name: str) -> list[str]:
+    """Return a list of texts that a record holds under a name."""
+    return cast(list[str], record[name])
+
+
+def integer(record: ConfigRecord, name: str) -> int:
+    """Return the integer that a record holds under a name."""
+    return cast(int, record[name])

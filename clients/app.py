@@ -1,0 +1,172 @@
+"""The Flower ClientApp of a peer: one handler a message.
+
+Between messages a peer lives in its Flower ``Context.state`` and nowhere else: its brief, its last main artefact, its seed, and the
+seeds it holds, as bytes. A handler wakes the peer, lets it work, and puts it back only when everything has gone well, so a message
+that fails or crashes changes nothing. A peer without state answers ``blank`` and is sent its brief and last committed state.
+
+Messages
+--------
+query.hello
+    Reply ``who``: ``peer``, the peer's number.
+train
+    ``order``: ``round``, ``forget`` (row ids), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream`` (number or -1);
+    ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``brief``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
+    state to start from. Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``.
+evaluate
+    The same without training; the reply's ``probabilities`` are the ensemble's on the test rows.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from clients import wire
+from clients.brief import Brief
+from clients.peer import Peer, Receipt, Seed
+
+app = ClientApp()
+
+CRASHES_WITHOUT_REPLY = ("before_training", "during_training", "after_training", "before_sending")
+
+
+@app.query("hello")
+def hello(message: Message, context: Context) -> Message:
+    """Say which peer lives on this node."""
+    who = ConfigRecord({"peer": int(context.node_config["partition-id"])})
+    return Message(RecordDict({"who": who}), reply_to=message)
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    """Play one round: drop, receive, forget, train, distil, evaluate."""
+    return _answer(message, context, exam=False)
+
+
+@app.evaluate()
+def evaluate(message: Message, context: Context) -> Message:
+    """Take the exam after the last round: drop, receive, predict."""
+    return _answer(message, context, exam=True)
+
+
+def _answer(message: Message, context: Context, exam: bool) -> Message:
+    content = message.content
+    state = context.state
+    if "brief" in content:
+        state = _given_state(content)
+    if "brief" not in state:
+        return Message(RecordDict({"status": ConfigRecord({"status": "blank"})}), reply_to=message)
+    order = content.config_records["order"]
+    peer = _wake(state, wire.integer(order, "stream"))
+    reply = _work(peer, content, exam)
+    context.state = RecordDict() if order["crash"] else _asleep(peer, state)
+    return Message(reply, reply_to=message)
+
+
+def _work(peer: Peer, content: RecordDict, exam: bool) -> RecordDict:
+    """Let the peer do what the message asks; return the reply's content."""
+    order = content.config_records["order"]
+    crash = str(order["crash"])
+    wasted = _work_until(crash, peer) if crash in CRASHES_WITHOUT_REPLY else None
+    if wasted is not None:
+        status = ConfigRecord({"status": "crashed", "phase": crash})
+        return RecordDict({"status": status, "metrics": MetricRecord({"gradient_steps": wasted})})
+    clock = time.perf_counter()
+    receipts = [] if order["refuse"] else peer.drop(wire.integers(order, "drop"))
+    timings = {"drop": time.perf_counter() - clock}
+    _receive(peer, content)
+    metrics: dict[str, int | float] = {}
+    if order["forget"]:
+        clock = time.perf_counter()
+        metrics["unlearning_steps"] = peer.forget(wire.integers(order, "forget")).gradient_steps
+        timings["forget"] = time.perf_counter() - clock
+        if exam:
+            metrics["distillation_steps"] = peer.distil()
+    if not exam:
+        clock = time.perf_counter()
+        metrics["gradient_steps"] = peer.train()
+        metrics["distillation_steps"] = peer.distil()
+        timings["train"] = time.perf_counter() - clock
+    scores, probabilities = peer.evaluate()
+    reply = _reply(peer, {**metrics, **scores}, timings, receipts)
+    if exam:
+        reply["probabilities"] = wire.pack(wire.to_bytes({"probabilities": probabilities}))
+    if not exam or order["forget"]:
+        reply["main"] = wire.pack(peer.main_blob)
+        reply["seed"] = wire.pack(peer.seed.blob)  # type: ignore[union-attr]
+    return reply
+
+
+def _work_until(crash: str, peer: Peer) -> int:
+    """Do the work that a crash in this phase wastes; return its gradient steps."""
+    if crash == "before_training":
+        return 0
+    steps = peer.train()
+    if crash == "during_training":
+        return steps // 2
+    return steps + (peer.distil() if crash == "before_sending" else 0)
+
+
+def _receive(peer: Peer, content: RecordDict) -> None:
+    mail = content.config_records["mail"]
+    for owner, version in zip(wire.integers(mail, "owners"), wire.integers(mail, "versions"), strict=True):
+        peer.held[owner] = Seed(version, wire.unpack(content.array_records[f"mail.{owner}"]))
+
+
+def _reply(peer: Peer, metrics: dict[str, int | float], timings: dict[str, float], receipts: list[Receipt]) -> RecordDict:
+    lines = {
+        "owners": [receipt.owner for receipt in receipts],
+        "versions": [receipt.version for receipt in receipts],
+        "sha256": [receipt.sha256 for receipt in receipts],
+    }
+    return RecordDict(
+        {
+            "status": ConfigRecord({"status": "ok", "version": peer.seed.version if peer.seed else 0}),
+            "metrics": MetricRecord(metrics),  # type: ignore[arg-type]
+            "timings": MetricRecord(timings),  # type: ignore[arg-type]
+            "receipts": ConfigRecord(lines),  # type: ignore[arg-type]
+        }
+    )
+
+
+def _given_state(content: RecordDict) -> RecordDict:
+    """Return the state that a message brings along."""
+    names = [name for name in content if name in ("brief", "main", "seed", "held") or name.startswith("held.")]
+    return RecordDict({name: content[name] for name in names})
+
+
+def _wake(state: RecordDict, stream: int) -> Peer:
+    """Return the peer whose state this is."""
+    brief = _brief(str(state.config_records["brief"]["json"]))
+    key = ("sequential", brief.run_seed, stream) if stream >= 0 else None
+    main = state.array_records.get("main")
+    peer = Peer.restored(brief, wire.unpack(main), key) if main is not None else Peer.new(brief, key)
+    if "seed" in state:
+        peer.seed = Seed(wire.integer(state.config_records["brief"], "version"), wire.unpack(state.array_records["seed"]))
+    held = state.config_records["held"]
+    for owner, version in zip(wire.integers(held, "owners"), wire.integers(held, "versions"), strict=True):
+        peer.held[owner] = Seed(version, wire.unpack(state.array_records[f"held.{owner}"]))
+    return peer
+
+
+def _asleep(peer: Peer, before: RecordDict) -> RecordDict:
+    """Return the peer as records."""
+    owners = sorted(peer.held)
+    version = peer.seed.version if peer.seed else 0
+    records: dict[str, ArrayRecord | ConfigRecord] = {
+        "brief": ConfigRecord({"json": before.config_records["brief"]["json"], "version": version}),
+        "main": wire.pack(peer.main_blob),
+        "held": ConfigRecord({"owners": owners, "versions": [peer.held[owner].version for owner in owners]}),
+    }
+    if peer.seed:
+        records["seed"] = wire.pack(peer.seed.blob)
+    records.update({f"held.{owner}": wire.pack(peer.held[owner].blob) for owner in owners})
+    return RecordDict(records)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=4096)
+def _brief(text: str) -> Brief:
+    return Brief.model_validate_json(text)

@@ -1,0 +1,198 @@
+"""A peer: private rows, a main model, a seed model, the neighbours' seeds it holds, and what it does with them.
+
+Heterogeneous decentralised unlearning (HDUS) with seed-model distillation: Ye, Chen, Nguyen, Yin, arXiv 2308.13269 (2023). Loss,
+temperature and ensemble weightings are this project's reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients import data, wire
+from clients.brief import Brief
+from clients.distillation import distil
+from clients.ensemble import Member, combine
+from clients.models import ModelSpec
+from clients.models.network import Network
+from clients.streams import Field
+from clients.unlearning.contract import Cost, Problem, Rows, Unlearner, UnlearnerSpec
+from clients.unlearning.exact.retrain import Retrain
+
+COUNTS = "counts"
+"""Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
+
+ROWS = "rows"
+"""Name, in a main artefact, of the ids of the rows that the main model knows, int64, ascending."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A seed model as it travels: which one of its owner's, and its bytes (a safetensors file)."""
+
+    version: int
+    blob: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the bytes."""
+        return wire.sha256(self.blob)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A holder's word that it removed a seed: whose, which version, and the hash of the bytes it held."""
+
+    owner: int
+    version: int
+    sha256: str
+
+
+@dataclass
+class Peer:
+    """One simulated participant.
+
+    Parameters
+    ----------
+    brief : Brief
+    main : Unlearner
+        The main model, begun on the peer's rows.
+    rows : Rows
+        The rows the peer still has.
+    stream : tuple
+        Key of every random choice this peer makes.
+    seed : Seed, optional
+        Own seed, None before the first training.
+    held : dict of int to Seed
+        Neighbours' seeds by owner.
+    """
+
+    brief: Brief
+    main: Unlearner[Rows, Any]
+    rows: Rows
+    stream: tuple[Field, ...]
+    seed: Seed | None = None
+    held: dict[int, Seed] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, brief: Brief, stream: tuple[Field, ...] | None = None) -> Peer:
+        """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
+        source = data.load(brief.data)
+        ids = np.asarray(brief.rows, dtype=np.int64)
+        rows = Rows(ids, source.x[ids], source.y[ids])
+        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        main = unlearner(brief, key)
+        main.begin(rows)
+        return cls(brief, main, rows, key)
+
+    @classmethod
+    def restored(cls, brief: Brief, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
+        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+        arrays = wire.from_bytes(main)
+        source = data.load(brief.data)
+        ids = arrays.pop(ROWS)
+        rows = Rows(ids, source.x[ids], source.y[ids])
+        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        model = unlearner(brief, key)
+        model.restore(arrays, rows)
+        return cls(brief, model, rows, key)
+
+    @property
+    def main_blob(self) -> bytes:
+        """The main artefact: the unlearner's canonical state and the ids of the rows it knows."""
+        return wire.to_bytes({**self.main.state(), ROWS: self.rows.ids})
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Class histogram of the rows the peer still has, int64 ``(classes,)``."""
+        return np.bincount(self.rows.y, minlength=data.load(self.brief.data).classes).astype(np.int64)
+
+    def drop(self, owners: Iterable[int]) -> list[Receipt]:
+        """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
+        removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
+        return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
+
+    def forget(self, ids: Iterable[int]) -> Cost:
+        """Forget own rows by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
+        gone = np.asarray(sorted(ids), dtype=np.int64)
+        cost = self.main.forget(gone)
+        self.rows = self.rows.without(gone)
+        return cost
+
+    def train(self) -> int:
+        """Train the main model for one round; return the gradient steps."""
+        return self.main.advance()
+
+    def distil(self) -> int:
+        """Distil a new own seed from the main model on the reference set; return the gradient steps.
+
+        The key does not name the round, so a seed depends on the main model and the reference set only.
+        """
+        source = data.load(self.brief.data)
+        reference = np.asarray(self.brief.reference, dtype=np.int64)
+        x = source.x[reference]
+        weights, steps = distil(self.seed_network, x, reference, self.predict_main(x), (*self.stream, "seed"), self.brief.distillation)
+        version = self.seed.version + 1 if self.seed else 1
+        self.seed = Seed(version, wire.to_bytes({**weights, COUNTS: self.counts}))
+        return steps
+
+    def predict_main(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the main model's class probabilities, float32 ``(n, classes)``."""
+        return self.main.predict_proba(x)
+
+    def predict_proba(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the neighbourhood ensemble's class probabilities, float64 ``(n, classes)``."""
+        own = Member(self.brief.peer, self.predict_main(x), self.counts)
+        others = [self._seed_member(owner, seed, x) for owner, seed in sorted(self.held.items())]
+        return combine(self.brief.ensemble, own, others)
+
+    @property
+    def seed_network(self) -> Network:
+        """The common architecture of seed models, without weights."""
+        source = data.load(self.brief.data)
+        return Network(self.brief.seed, source.shape, source.classes)
+
+    def _seed_member(self, owner: int, seed: Seed, x: npt.NDArray[np.float32]) -> Member:
+        weights = wire.from_bytes(seed.blob)
+        counts = weights.pop(COUNTS)
+        return Member(owner, self.seed_network.probabilities(weights, x), counts)
+
+    def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+        """Return accuracies in 0-1 and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
+
+        ``global`` is the mean over test rows; ``local`` re-weights the classes to the peer's own mix.
+        """
+        source = data.load(self.brief.data)
+        test = np.asarray(self.brief.test, dtype=np.int64)
+        x, y = source.x[test], source.y[test]
+        ensemble = self.predict_proba(x)
+        scores: dict[str, float] = {}
+        for name, probabilities in (("main", self.predict_main(x)), ("ensemble", ensemble)):
+            right = probabilities.argmax(axis=1) == y
+            scores[f"accuracy.global.{name}"] = float(right.mean())
+            scores[f"accuracy.local.{name}"] = _mixed_accuracy(right, y, self.counts)
+        return scores, ensemble
+
+
+def _mixed_accuracy(right: npt.NDArray[np.bool_], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
+    """Return accuracy under a class mix: class accuracies weighted by the counts, over classes that the test rows show."""
+    seen = np.bincount(y, minlength=len(counts))
+    hits = np.bincount(y, weights=right, minlength=len(counts))
+    weights = np.where(seen > 0, counts, 0)
+    if not weights.sum():
+        return float(right.mean())
+    return float((weights * hits / np.maximum(seen, 1)).sum() / weights.sum())
+
+
+def unlearner(brief: Brief, key: tuple[Field, ...]) -> Unlearner[Rows, Any]:
+    """Return the untrained main model of a brief; a plain model stands for retraining it when rows must go."""
+    source = data.load(brief.data)
+    spec = brief.main
+    chosen: UnlearnerSpec = Retrain(base=spec) if isinstance(spec, ModelSpec) else spec
+    problem = Problem(source.shape, source.classes, brief.rounds, source.columns, brief.training)
+    return chosen.build(problem, (*key, "main"))

@@ -1,0 +1,72 @@
+"""What the coordinator writes down: one page a round, committed whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from server.mailbox import Mailbox
+
+
+@dataclass(frozen=True)
+class PeerState:
+    """Pointers to a peer's last committed state: hashes of its main and its seed artefact, and the seed's version."""
+
+    generation: int
+    main: str
+    seed: str
+    version: int
+
+
+@dataclass(frozen=True)
+class ReceiptLine:
+    """One receipt: for which erasure who removed whose seed, which version, and the hash of the bytes that were removed."""
+
+    erasure: int
+    holder: int
+    owner: int
+    version: int
+    sha256: str
+
+
+@dataclass
+class Page:
+    """Everything that one round adds to the ledger.
+
+    ``metrics`` and ``timings`` hold ``(peer, name, value)``, the federation's own under peer -1. Timings, physical bytes and incidents
+    depend on the machine and the engine; they stay out of the digest. ``artefacts`` are bytes by hash; ``probabilities`` are the hashes of
+    the ensembles' answers in the exam, ``owed`` the pairs (erasure, holder) for which a receipt is now
+    due.
+    """
+
+    round: int
+    events: list[tuple[str, tuple[int, ...], str]] = field(default_factory=list)
+    metrics: list[tuple[int, str, float]] = field(default_factory=list)
+    timings: list[tuple[int, str, float]] = field(default_factory=list)
+    receipts: list[ReceiptLine] = field(default_factory=list)
+    owed: list[tuple[int, int]] = field(default_factory=list)
+    incidents: list[str] = field(default_factory=list)
+    states: dict[int, PeerState] = field(default_factory=dict)
+    probabilities: dict[int, str] = field(default_factory=dict)
+    mailbox: dict[str, Any] = field(default_factory=dict)
+    artefacts: dict[str, bytes] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """The durable, ordered record of a run, as the round loop sees it."""
+
+    def last_round(self) -> int:
+        """Return the last committed round, 0 before the first."""
+
+    def states(self) -> Mapping[int, PeerState]:
+        """Return the last committed state of every peer that has one and was not erased."""
+
+    def mailbox(self) -> Mailbox:
+        """Return the mailbox after the last committed round."""
+
+    def artefact(self, sha256: str) -> bytes:
+        """Return an artefact's bytes, checked against the hash."""
+
+    def commit(self, page: Page) -> None:
+        """Write a page whole; afterwards nothing that it made obsolete can be read any more."""
