@@ -62,14 +62,13 @@ class Network:
         ``T^2 CE(targets, softmax(logits / T))`` (T^2 keeps the gradients' size, Hinton et al. 2015). The other parameters are those
         of ``clients.training.train``.
         """
-        import torch
         from torch.nn.functional import cross_entropy
 
         def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
             return cross_entropy(logits, wanted) if temperature == 1.0 else cross_entropy(logits / temperature, wanted) * temperature**2
 
         module = self._shell(arrays)
-        steps = train(module, torch.tensor(x), torch.tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings)
+        steps = train(module, _tensor(x), _tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings)
         return to_arrays(module), steps
 
     def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -78,8 +77,7 @@ class Network:
 
         module = self._shell(arrays)
         with torch.no_grad():
-            # torch's own memory is aligned; NumPy's may not be, and a misaligned product can round differently
-            logits = module(torch.tensor(x))
+            logits = module(_tensor(x))
             probabilities: npt.NDArray[np.float32] = torch.softmax(logits, 1).numpy()
         return probabilities
 
@@ -90,3 +88,10 @@ class Network:
             modules[self] = self.spec.build(self.shape, self.classes, ("shell",)).eval()
         from_arrays(modules[self], arrays)
         return modules[self]
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    """Return a copy in torch's own memory: it is aligned, NumPy's may not be, and a misaligned product can round differently."""
+    import torch
+
+    return torch.tensor(np.ascontiguousarray(array))

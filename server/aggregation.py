@@ -1,0 +1,42 @@
+"""Folding replies: sums in a fixed order, so that the result does not depend on who answered first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def weighted_mean(models: Sequence[Mapping[str, npt.NDArray[Any]]], weights: Sequence[float]) -> dict[str, npt.NDArray[Any]]:
+    """Return the weighted mean of models, array by array, each in its own dtype (FedAvg: McMahan et al. 2017, algorithm 1).
+
+    Sums run in float64 in the order given, so that the same models in the same order give the same bytes whatever came in first;
+    the caller puts them in the order of the peers.
+
+    Parameters
+    ----------
+    models : sequence of mappings of str to float array
+        Same names and shapes in each.
+    weights : sequence of float
+        One a model, not negative, not all zero; they need not sum to 1. FedAvg takes the peers' numbers of rows.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to average, or models or weights do not fit each other.
+    """
+    total = float(sum(weights))
+    if len(models) != len(weights) or not total > 0 or min(weights) < 0:
+        raise ValueError(f"{len(models)} models with weights {list(weights)}: give each model one weight >= 0, and one weight > 0 in all")
+    mean: dict[str, npt.NDArray[Any]] = {}
+    for name in models[0]:
+        shapes = [model[name].shape if name in model else None for model in models]
+        if len(set(shapes)) > 1:
+            raise ValueError(f"array {name!r} has shapes {shapes}: average models of one architecture only")
+        folded = np.zeros(models[0][name].shape, np.float64)
+        for model, weight in zip(models, weights, strict=True):
+            folded += model[name].astype(np.float64) * (weight / total)
+        mean[name] = folded.astype(models[0][name].dtype)
+    return mean
