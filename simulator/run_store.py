@@ -1,0 +1,239 @@
+"""The run store: an SQLite ledger, one transaction a round, and artefacts named by the hash of their bytes.
+
+The order of writing makes a run survive being killed at any instant: first the artefacts (complete files only, renamed into place), then
+one transaction that makes them count, then the removal of everything that the journal no longer points to. What a killed run left
+over is removed when it is next opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from clients import wire
+from server.ledger import Page, PeerState
+from server.mailbox import Mailbox
+from simulator.errors import LetheError
+
+_TABLES = """
+create table if not exists meta (key text primary key, value text not null);
+create table if not exists rounds (round integer primary key, journal text not null, chain text not null);
+create table if not exists events (round integer, do text, peers text, detail text);
+create table if not exists metrics (round integer, peer integer, name text, value real);
+create table if not exists timings (round integer, peer integer, name text, value real);
+create table if not exists receipts (round integer, erasure integer, holder integer, owner integer, version integer, sha256 text);
+create table if not exists owed (round integer, erasure integer, holder integer);
+create table if not exists incidents (round integer, text text);
+create table if not exists states (round integer, peer integer, generation integer, main text, seed text, version integer);
+create table if not exists probabilities (round integer, peer integer, sha256 text);
+create table if not exists holdings (holder integer, owner integer, version integer, sha256 text, since integer, until integer);
+create table if not exists journal (id integer primary key check (id = 1), body text not null);
+create table if not exists audits (name text primary key, body text not null, sha256 text not null);
+"""
+
+ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents", "states", "probabilities")
+"""Tables whose rows belong to the round they name; together with the holdings they are what the chain of hashes covers."""
+
+
+class RunStore:
+    """The ledger and the artefacts of one run.
+
+    Parameters
+    ----------
+    folder : path, optional
+        The run directory; None keeps everything in memory, for runs that must leave nothing behind.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._memory: dict[str, bytes] = {}
+        if folder is not None:
+            (folder / "artefacts").mkdir(parents=True, exist_ok=True)
+        # Flower runs server apps in a thread of its own; the store is used by one thread at a time all the same
+        where = ":memory:" if folder is None else folder / "run.sqlite"
+        self.db = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False)
+        self.db.execute("pragma journal_mode = wal")
+        self.db.execute("pragma synchronous = normal")
+        self.db.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Close the database; a run directory then holds no side files."""
+        self.db.close()
+
+    # meta and audits ---------------------------------------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str | None:
+        """Return what is written under a key, None if nothing is."""
+        row = self.db.execute("select value from meta where key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Write a value under a key."""
+        self.db.execute("insert or replace into meta values (?, ?)", (key, value))
+
+    def audit(self, name: str) -> Any:
+        """Return a finished audit's result, None if it is still to be done."""
+        row = self.db.execute("select body from audits where name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_audit(self, name: str, result: Any) -> None:
+        """Write down a finished audit."""
+        body = json.dumps(result, sort_keys=True)
+        self.db.execute("insert or replace into audits values (?, ?, ?)", (name, body, _hash(body)))
+
+    # the Ledger protocol -----------------------------------------------------------------------------------------------------
+
+    def last_round(self) -> int:
+        """Return the last committed round, 0 before the first."""
+        return int(self.db.execute("select coalesce(max(round), 0) from rounds").fetchone()[0])
+
+    def states(self) -> dict[int, PeerState]:
+        """Return the last committed state of every peer that has one and was not erased."""
+        return {int(peer): PeerState(*state) for peer, state in self._journal().get("states", {}).items()}
+
+    def mailbox(self) -> Mailbox:
+        """Return the mailbox after the last committed round."""
+        return Mailbox.model_validate(self._journal().get("mailbox", {}))
+
+    def artefact(self, sha256: str) -> bytes:
+        """Return an artefact's bytes; ``LetheError`` if it is missing or its bytes do not have that hash."""
+        if self.folder is None:
+            return self._memory[sha256]
+        path = self._path(sha256)
+        try:
+            blob = path.read_bytes()
+        except FileNotFoundError:
+            raise LetheError(f"{path}: missing, though the ledger points to it; the run directory was changed from outside") from None
+        if wire.sha256(blob) != sha256:
+            raise LetheError(f"{path}: its bytes have another hash than its name; the run directory was changed from outside")
+        return blob
+
+    def commit(self, page: Page) -> None:
+        """Write a page whole; afterwards nothing that it made obsolete can be read any more."""
+        for sha256, blob in page.artefacts.items():
+            self._write(sha256, blob)
+        states = {peer: list(vars(state).values()) for peer, state in sorted(page.states.items())}
+        journal = json.dumps({"states": states, "mailbox": page.mailbox}, sort_keys=True)
+        self.db.execute("begin immediate")
+        try:
+            self._insert(page)
+            self._insert_holdings(page)
+            self.db.execute("insert or replace into journal values (1, ?)", (journal,))
+            link = _hash(journal)
+            previous = self.db.execute("select chain from rounds where round = ?", (page.round - 1,)).fetchone()
+            chain = self.link(page.round, link, previous[0] if previous else "")
+            self.db.execute("insert into rounds values (?, ?, ?)", (page.round, link, chain))
+            self.db.execute("commit")
+        except BaseException:
+            self.db.execute("rollback")
+            raise
+        self.sweep()
+
+    # reading -----------------------------------------------------------------------------------------------------------------
+
+    def rows(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        return self.db.execute(query, tuple(values)).fetchall()
+
+    def link(self, number: int, journal: str, previous: str) -> str:
+        """Return the hash that chains a round's rows, as they stand in the tables, to the round before."""
+        content: dict[str, Any] = {
+            table: self.rows(f"select * from {table} where round = ? order by rowid", (number,)) for table in ROUND_TABLES
+        }
+        content["since"] = self.rows("select holder, owner, version, sha256 from holdings where since = ? order by 1, 2", (number,))
+        content["until"] = self.rows("select holder, owner, version, sha256 from holdings where until = ? order by 1, 2", (number,))
+        return _hash(previous + journal + json.dumps(content))
+
+    def digest(self) -> str:
+        """Return the hash of final states, receipts, metrics and exam answers: equal on every engine, timings left out."""
+        content = {
+            "states": {peer: list(vars(state).values()) for peer, state in sorted(self.states().items())},
+            "receipts": self.rows("select * from receipts order by round, erasure, holder, owner"),
+            "metrics": self.rows("select * from metrics order by round, peer, name"),
+            "probabilities": self.rows("select * from probabilities order by round, peer"),
+        }
+        return _hash(json.dumps(content, sort_keys=True))
+
+    def alive(self) -> set[str]:
+        """Return the hashes of all artefacts that the journal points to."""
+        states = self.states().values()
+        mailbox = self.mailbox()
+        parcels = [*mailbox.newest.values(), *mailbox.coming, *(p for seeds in mailbox.held.values() for p in seeds.values())]
+        exam = {sha256 for (sha256,) in self.rows("select sha256 from probabilities")}
+        return {hash_ for state in states for hash_ in (state.main, state.seed)} | {parcel.sha256 for parcel in parcels} | exam
+
+    def on_disk(self) -> set[str]:
+        """Return the names, without ending, of all files among the artefacts, finished or not."""
+        if self.folder is None:
+            return set(self._memory)
+        return {path.name.removesuffix(".safetensors") for path in (self.folder / "artefacts").iterdir()}
+
+    def sweep(self) -> None:
+        """Remove every artefact that the journal does not point to."""
+        for name in self.on_disk() - self.alive():
+            if self.folder is None:
+                del self._memory[name]
+            else:
+                self._path(name).unlink(missing_ok=True)
+                (self.folder / "artefacts" / name).unlink(missing_ok=True)
+
+    # writing -----------------------------------------------------------------------------------------------------------------
+
+    def _insert(self, page: Page) -> None:
+        now = page.round
+        states = self._journal().get("states", {})
+        moved = [(peer, state) for peer, state in sorted(page.states.items()) if states.get(str(peer)) != list(vars(state).values())]
+        many: Mapping[str, list[tuple[Any, ...]]] = {
+            "events": [(now, do, json.dumps(peers), detail) for do, peers, detail in page.events],
+            "metrics": [(now, *line) for line in page.metrics],
+            "timings": [(now, *line) for line in page.timings],
+            "receipts": [(now, *vars(line).values()) for line in page.receipts],
+            "owed": [(now, *line) for line in page.owed],
+            "incidents": [(now, line) for line in page.incidents],
+            "states": [(now, peer, *vars(state).values()) for peer, state in moved],
+            "probabilities": [(now, *line) for line in sorted(page.probabilities.items())],
+        }
+        for table, lines in many.items():
+            if lines:
+                marks = ", ".join("?" * len(lines[0]))
+                self.db.executemany(f"insert into {table} values ({marks})", lines)
+
+    def _insert_holdings(self, page: Page) -> None:
+        """Close and open the intervals in which a holder has a seed, where they changed."""
+        current = {(h, o): (v, s) for h, o, v, s in self.rows("select holder, owner, version, sha256 from holdings where until is null")}
+        wanted = {
+            (holder, owner): (parcel["version"], parcel["sha256"])
+            for holder, seeds in page.mailbox["held"].items()
+            for owner, parcel in seeds.items()
+        }
+        ended = [(page.round, *pair) for pair, seed in current.items() if wanted.get(pair) != seed]
+        begun = [(*pair, *seed, page.round, None) for pair, seed in wanted.items() if current.get(pair) != seed]
+        self.db.executemany("update holdings set until = ? where holder = ? and owner = ? and until is null", ended)
+        self.db.executemany("insert into holdings values (?, ?, ?, ?, ?, ?)", begun)
+
+    def _journal(self) -> dict[str, Any]:
+        row = self.db.execute("select body from journal").fetchone()
+        return {} if row is None else dict(json.loads(row[0]))
+
+    def _path(self, sha256: str) -> Path:
+        assert self.folder is not None
+        return self.folder / "artefacts" / f"{sha256}.safetensors"
+
+    def _write(self, sha256: str, blob: bytes) -> None:
+        if self.folder is None:
+            self._memory[sha256] = blob
+            return
+        path = self._path(sha256)
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_bytes(blob)
+            os.replace(unfinished, path)  # noqa: PTH105  atomic on one file system, unlike a write in place
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
