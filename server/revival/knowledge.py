@@ -1,0 +1,124 @@
+"""What an adversary knows: one object each, holding copies, from which nothing else can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Weights = Mapping[str, Tensor]
+"""Feed-forward output weights ``(output units, hidden neurons)`` by layer name."""
+Masks = Mapping[str, Tensor]
+"""Bool tensors by layer name, true where something was cut."""
+
+
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies without history: no storage, gradient, or graph is shared with the originals."""
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+@dataclass(frozen=True)
+class WeightsOnly:
+    """The released weights: what any user of the model has."""
+
+    weights: Weights
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", copied(self.weights))
+
+
+@dataclass(frozen=True)
+class WithDensity(WeightsOnly):
+    """Also the share of entries that were cut, in (0, 1): the method and its settings are known."""
+
+    density: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.density < 1:
+            raise ValueError(f"density {self.density}: wants a share of entries strictly between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Adaptive(WithDensity):
+    """Also how loud the fill is: its standard deviation over that of the untouched entries."""
+
+    ratio: float
+
+
+@dataclass(frozen=True)
+class WithMask(WeightsOnly):
+    """Also the cut itself: a leaked log, or a client that compares what it sent with what came back."""
+
+    mask: Masks
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "mask", copied(self.mask))
+
+
+@dataclass(frozen=True)
+class WithShares(WithMask):
+    """Also the share of clients, by weight, that cut and were averaged with the others."""
+
+    share: float
+
+
+@dataclass(frozen=True)
+class History(WeightsOnly):
+    """Also earlier releases, oldest first: an aggregator, or any client that kept an old model."""
+
+    earlier: tuple[Weights, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.earlier:
+            raise ValueError("history: wants at least one earlier release")
+        object.__setattr__(self, "earlier", tuple(copied(release) for release in self.earlier))
+
+
+@dataclass(frozen=True)
+class UnprunedClient(WeightsOnly):
+    """Also the update of one client that did not cut: an aggregator without secure summation, or a neighbour."""
+
+    client: Weights
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "client", copied(self.client))
+
+
+@dataclass(frozen=True)
+class Revived:
+    """What an attack makes of a release.
+
+    Parameters
+    ----------
+    weights : dict of str to tensor
+        The refilled weights, in the types they came in.
+    places : dict of str to bool tensor
+        Where the adversary believes the cut to be.
+    guesses : dict of str to float tensor
+        Its guess of every entry at those places, 0 elsewhere; signs and sizes, before retention and scaling.
+    said : str
+        One line on what it did, or why it did nothing.
+    """
+
+    weights: dict[str, Tensor]
+    places: dict[str, Tensor]
+    guesses: dict[str, Tensor]
+    said: str
+
+    @property
+    def confidence(self) -> dict[str, Tensor]:
+        """Size of each guess."""
+        return {name: guess.abs() for name, guess in self.guesses.items()}
+
+
+def nothing_done(weights: Weights, why: str) -> Revived:
+    """Return the weights as they came, with the reason."""
+    nowhere = {name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+    guesses = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    return Revived(copied(weights), nowhere, guesses, why)

@@ -1,0 +1,99 @@
+"""Step 1: find where the cut was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat
+
+from clients.spec import Registry, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LocationSpec(Spec):
+    """How a scenario names a rule that finds the cut in released weights."""
+
+    def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return bool tensors, true where the rule believes something was cut.
+
+        Weights must come in the type they were stored in: a cast can turn small values into zeros, or hide them.
+        """
+        raise NotImplementedError
+
+
+class ExactZeros(LocationSpec):
+    """Entries that are exactly zero, of either sign."""
+
+    kind: Literal["exact_zeros"] = "exact_zeros"
+
+    def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return where a weight equals zero."""
+        return {name: weight == 0 for name, weight in weights.items()}
+
+
+class Threshold(LocationSpec):
+    """Entries no larger than ``size``."""
+
+    kind: Literal["threshold"] = "threshold"
+    size: NonNegativeFloat
+
+    def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return where a weight is no larger than the threshold."""
+        return {name: weight.abs() <= self.size for name, weight in weights.items()}
+
+
+class Extremes(LocationSpec):
+    """The smallest (or largest) ``share`` of entries, of each layer or of all layers together; ties go by index."""
+
+    kind: Literal["extremes"] = "extremes"
+    share: Annotated[float, Field(gt=0, lt=1)]
+    side: Literal["smallest", "largest"] = "smallest"
+    within: Literal["layer", "model"] = "model"
+
+    def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return exactly ``round(share * entries)`` places, a layer or in all."""
+        import torch
+
+        if self.within == "layer":
+            return {name: self._of(weight.abs()) for name, weight in weights.items()}
+        flat = self._of(torch.cat([weight.abs().double().flatten() for weight in weights.values()]))
+        parts: list[Tensor] = list(torch.tensor_split(flat, torch.tensor([w.numel() for w in weights.values()]).cumsum(0)[:-1]))
+        return {name: part.view_as(weight) for (name, weight), part in zip(weights.items(), parts, strict=True)}
+
+    def _of(self, sizes: Tensor) -> Tensor:
+        return strongest(sizes if self.side == "largest" else -sizes, None, self.share)
+
+
+def strongest(score: Tensor, among: Tensor | None, share: float) -> Tensor:
+    """Return where the ``share`` of highest scores lies: exactly ``round(share * entries)`` of them, ties by index.
+
+    Parameters
+    ----------
+    score : float tensor
+    among : bool tensor of the same shape, or None
+        Which entries compete; all unless told.
+    share : float
+        In [0, 1]; halves round up.
+    """
+    import torch
+
+    flat = score.flatten()
+    candidates = torch.arange(len(flat)) if among is None else among.flatten().nonzero()[:, 0]
+    count = int(share * len(candidates) + 0.5)
+    best = candidates[torch.sort(flat[candidates], descending=True, stable=True).indices[:count]]
+    chosen = torch.zeros(len(flat), dtype=torch.bool)
+    chosen[best] = True
+    return chosen.view(score.shape)
+
+
+LOCATIONS: Registry[LocationSpec] = Registry(
+    "lethe.locations",
+    {
+        "exact_zeros": "server.revival.locate:ExactZeros",
+        "extremes": "server.revival.locate:Extremes",
+        "threshold": "server.revival.locate:Threshold",
+    },
+)

@@ -1,0 +1,90 @@
+"""For the evaluator only, who holds the original: controls beside a revival, and scores of it.
+
+No attack imports this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clients.streams import Field, torch_generator
+from server.revival.attack import Revival
+from server.revival.knowledge import Revived
+from server.revival.locate import strongest
+from server.revival.refill import refill
+
+
+@dataclass(frozen=True)
+class SignAccuracy:
+    """Share of the guessed entries whose sign is right, in [0, 1]; NaN where nothing was guessed."""
+
+    overall: float
+    top_fifth: float
+
+
+@dataclass(frozen=True)
+class Location:
+    """How well the places of a cut were found: share of the true places found, and places named in error."""
+
+    found: float
+    false: int
+
+
+def random_signs(pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], settings: Revival, key: tuple[Field, ...]) -> dict[str, Tensor]:
+    """Return the floor: the guesses of the completion replaced by standard normal draws, all else equal."""
+    drawn = {n: torch.randn(m.shape, generator=torch_generator(*key, "random signs", n), dtype=torch.float64) * m for n, m in mask.items()}
+    return _refilled(pruned, mask, drawn, settings)
+
+
+def true_signs(
+    pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor], settings: Revival
+) -> dict[str, Tensor]:
+    """Return the ceiling: what perfect completion would give."""
+    return _refilled(pruned, mask, {name: original[name].double() * m for name, m in mask.items()}, settings)
+
+
+def neuron_mean(pruned: Mapping[str, Tensor], revived: Revived, settings: Revival) -> dict[str, Tensor]:
+    """Return the same revival with the row's mean size in place of its largest."""
+    return _refilled(pruned, revived.places, revived.guesses, settings.model_copy(update={"magnitude": "row_mean"}))
+
+
+def _refilled(
+    pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], guesses: Mapping[str, Tensor], settings: Revival
+) -> dict[str, Tensor]:
+    return refill(pruned, mask, guesses, settings.keep, settings.magnitude, settings.gain, settings.seed)
+
+
+def sign_accuracy(guesses: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor]) -> SignAccuracy:
+    """Return the share of right signs over all entries of the mask, and over the surest fifth of each layer's.
+
+    An entry without a guess counts as wrong.
+    """
+    right = total = top_right = top_total = 0
+    for name, place in mask.items():
+        agree = guesses[name].sign() == original[name].sign()
+        top = strongest(guesses[name].abs(), place, 0.2)
+        right, total = right + int(agree[place].sum()), total + int(place.sum())
+        top_right, top_total = top_right + int(agree[top].sum()), top_total + int(top.sum())
+    return SignAccuracy(right / total if total else float("nan"), top_right / top_total if top_total else float("nan"))
+
+
+def sign_agreement(a: Mapping[str, Tensor], b: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> float:
+    """Return the share of the mask's entries on which two sets of weights agree in sign."""
+    agree = sum(int((a[name].sign() == b[name].sign())[place].sum()) for name, place in mask.items())
+    return agree / max(1, sum(int(place.sum()) for place in mask.values()))
+
+
+def location(found: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> Location:
+    """Return how the places found compare with the true mask; natural zeros show as false places."""
+    true = sum(int(place.sum()) for place in mask.values())
+    hit = sum(int((found[name] & place).sum()) for name, place in mask.items())
+    return Location(hit / true if true else float("nan"), sum(int((found[name] & ~place).sum()) for name, place in mask.items()))
+
+
+def success_ratio(original: float, pruned: float, revived: float) -> float:
+    """Return ``(revived - pruned) / (original - pruned)``, NaN where pruning did nothing; never to be shown without its parts."""
+    return (revived - pruned) / (original - pruned) if original != pruned else float("nan")

@@ -1,0 +1,35 @@
+"""Other published attacks, for comparison: rounding to few bits, and relearning by a few steps of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from server.revival.knowledge import Weights, WeightsOnly, copied
+
+
+def quantise(knowledge: WeightsOnly, bits: int = 4) -> dict[str, Tensor]:
+    """Return the weights rounded to a symmetric grid of ``2**bits - 1`` levels a row.
+
+    Undoes small updates (Zhang et al., ICLR 2025, arXiv 2410.16454). Zero stays zero, so a cut stays a cut.
+    """
+    if not 2 <= bits <= 8:
+        raise ValueError(f"bits {bits}: wants 2 to 8")
+    levels = 2 ** (bits - 1) - 1
+    rounded = {}
+    for name, weight in knowledge.weights.items():
+        step = weight.abs().amax(dim=1, keepdim=True) / levels
+        rounded[name] = ((weight / step.where(step > 0, 1.0)).round() * step).to(weight.dtype)
+    return rounded
+
+
+def relearn(
+    knowledge: WeightsOnly, fine_tune: Callable[[Weights, int], Weights], steps: Sequence[int]
+) -> dict[int, dict[str, Tensor]]:
+    """Return the weights after each of the given numbers of training steps.
+
+    ``fine_tune(weights, n)`` trains the given weights for n steps on whatever data the adversary has, and returns new ones. Each
+    number of steps starts again from the release. Sources: arXiv 2410.08074, 2512.03564.
+    """
+    return {count: copied(fine_tune(copied(knowledge.weights), count)) for count in steps}
