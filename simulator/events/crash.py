@@ -1,0 +1,28 @@
+"""Crashes."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from server.timeline import CrashPhase
+from simulator.events import EventSpec, Peers, Stage
+from simulator.events.world import World
+
+
+class Crash(EventSpec):
+    """Peers crash in this round and are restarted from what was last committed."""
+
+    stage: ClassVar[Stage] = "fault"
+    do: Literal["crash"] = "crash"
+    peers: Peers
+    phase: CrashPhase = "during_training"
+
+    def resolve(self, world: World) -> None:
+        """Book the crashes of those that are there to crash."""
+        peers = world.named(self.peers)
+        for peer in peers:
+            world.membership.require_present(peer, "crash")
+        up = [peer for peer in peers if peer in world.online]
+        world.draft.crash.update(dict.fromkeys(up, self.phase))
+        away = [peer for peer in peers if peer not in up]
+        world.tell("crash", peers, self.phase.replace("_", " ") + "".join(f"; peer {peer} is away, nothing crashes" for peer in away))

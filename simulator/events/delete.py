@@ -1,0 +1,87 @@
+"""Deletions of rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from clients.spec import Spec
+from clients.streams import bottom
+from simulator.events import EventError, EventSpec, Peers, Stage
+from simulator.events.world import World
+
+
+class Chosen(Spec):
+    """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, or all of a ``label``."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    ids: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    label: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Chosen:
+        if sum(way is not None for way in (self.fraction, self.ids, self.label)) != 1:
+            raise ValueError("needs exactly one of fraction, ids, label: name the rows in one way")
+        return self
+
+
+class Delete(EventSpec):
+    """Members must forget rows. One that is away does so in the first round in which it is present again."""
+
+    stage: ClassVar[Stage] = "request"
+    do: Literal["delete"] = "delete"
+    peer: int | None = None
+    peers: Peers | None = None
+    rows: Chosen
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Delete:
+        if (self.peer is None) == (self.peers is None):
+            raise ValueError("needs either peer or peers: say whose rows in one way")
+        return self
+
+    def resolve(self, world: World) -> None:
+        """Book the deletions as due."""
+        peers = world.named((self.peer,) if self.peer is not None else self.peers or ())
+        erased_now = [peer for peer in peers if peer in world.draft.erased]
+        for peer in erased_now:
+            world.tell("delete", [peer], "covered by the peer's erasure in this round")
+        peers = [peer for peer in peers if peer not in erased_now]
+        for peer in peers:
+            world.membership.require_member(peer, "delete rows")
+        chosen = self._choose(world, peers)
+        for peer, rows in chosen.items():
+            if not world.rows[peer] - set(rows):
+                raise EventError(f"peer {peer} would keep no row of its {len(rows)}: use leave with erase = true, or delete fewer")
+        request = world.new_request() if chosen else -1
+        for peer, rows in chosen.items():
+            waits = "" if peer in world.online else "; due when the peer is present again"
+            world.ask(request, peer, rows)
+            world.tell("delete", [peer], f"{len(rows)} rows{waits}")
+
+    def _choose(self, world: World, peers: list[int]) -> dict[int, list[int]]:
+        """Return the rows each peer must forget, ascending; peers without any are left out."""
+        if self.rows.fraction is not None:
+            shares = {peer: max(1, round(self.rows.fraction * len(world.rows[peer]))) for peer in peers}
+            return {peer: sorted(bottom(shares[peer], world.rows[peer], world.seed, "delete", world.event, peer)) for peer in peers}
+        if self.rows.label is not None:
+            chosen = {peer: rows for peer in peers if (rows := world.labelled(peer, self.rows.label))}
+            if peers and not chosen:
+                raise EventError(f"peer {peers[0]} has no row of class {self.rows.label} (left): name a class it holds")
+            return chosen
+        return self._by_id(world, peers)
+
+    def _by_id(self, world: World, peers: list[int]) -> dict[int, list[int]]:
+        """Return the named rows by their holder."""
+        ids = self.rows.ids or ()
+        if len(set(ids)) < len(ids):
+            raise EventError(f"row {next(row for row in ids if ids.count(row) > 1)} is named twice: name it once")
+        chosen = {peer: sorted(world.rows[peer].intersection(ids)) for peer in peers}
+        missing = sorted(set(ids).difference(*chosen.values()))
+        if missing and peers:
+            listed = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+            asked = world.asked.intersection(missing)
+            why = f"row {min(asked)} was deleted before" if asked else f"it holds {len(world.rows[peers[0]])} other rows"
+            raise EventError(f"row ids {listed} are not held by peer {peers[0]} ({why}): name rows it holds (lethe check lists them)")
+        return {peer: rows for peer, rows in chosen.items() if rows}

@@ -1,0 +1,24 @@
+"""Dishonest neighbours."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from simulator.events import EventSpec, Peers, Stage
+from simulator.events.world import World
+
+
+class Refuse(EventSpec):
+    """From this round on the peers keep every seed they are told to drop: the negative control of the audits."""
+
+    stage: ClassVar[Stage] = "fault"
+    do: Literal["refuse"] = "refuse"
+    peers: Peers
+
+    def resolve(self, world: World) -> None:
+        """Let them be dishonest."""
+        peers = world.named(self.peers)
+        for peer in peers:
+            world.membership.require_member(peer, "refuse")
+        world.refusing.update(peers)
+        world.tell("refuse", peers, "drop no seed from now on")

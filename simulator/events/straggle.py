@@ -1,0 +1,29 @@
+"""Slow peers."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import PositiveInt
+
+from simulator.events import EventSpec, Peers, Stage
+from simulator.events.world import World
+
+
+class Straggle(EventSpec):
+    """For ``rounds`` rounds the peers' new seeds reach their neighbours ``delay`` rounds later than usual."""
+
+    stage: ClassVar[Stage] = "fault"
+    do: Literal["straggle"] = "straggle"
+    peers: Peers
+    delay: PositiveInt = 1
+    rounds: PositiveInt = 1
+
+    def resolve(self, world: World) -> None:
+        """Book the delays."""
+        peers = world.named(self.peers)
+        for peer in peers:
+            world.membership.require_member(peer, "straggle")
+        for later in range(world.round, min(world.round + self.rounds, world.rounds + 1)):
+            world.late.setdefault(later, {}).update(dict.fromkeys(peers, self.delay))
+        world.tell("straggle", peers, f"{self.delay} rounds late for {self.rounds} rounds")

@@ -1,0 +1,189 @@
+"""The world while a scenario is being resolved: who is in, the graph, who holds which rows, and what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from server.membership import Membership
+from server.timeline import CrashPhase, Erasure, Happening
+from server.topology import Graph, Repair, attach
+from server.topology.repair import remove
+from simulator.events import EventError, Peers
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A deletion that waits until its peer is present."""
+
+    request: int
+    event: int
+    peer: int
+    rows: tuple[int, ...]
+    asked: int
+
+
+@dataclass
+class Draft:
+    """What the current round has gathered so far; see `server.timeline.Round` for the meaning."""
+
+    erased: set[int] = field(default_factory=set)
+    forget: dict[int, set[int]] = field(default_factory=dict)
+    crash: dict[int, CrashPhase] = field(default_factory=dict)
+    happenings: list[Happening] = field(default_factory=list)
+
+
+class World:
+    """Everything an event may look at and act on.
+
+    Parameters
+    ----------
+    seed, rounds : int
+    graph : networkx.Graph
+        As drawn for all peers, those that join later included.
+    repair : {"none", "bridge", "rewire"}
+        What is done to the graph when a peer is erased.
+    dealt : sequence of int arrays
+        Row ids of each peer.
+    labels : int array
+        Label of every row of the data set, by row id.
+    groups : mapping of str to sequence of int
+    outside : iterable of int
+        Peers that join later.
+
+    Attributes
+    ----------
+    online : set of int
+        Who is present in this round: members neither offline nor, by churn, away.
+    rows : dict of int to set of int
+        Rows each peer holds and has not been asked to forget.
+    late : dict of int to dict of int to int
+        Round to peer to delay.
+    reborn : dict of int to int
+        Peers that came back after an erasure and have not been present since, with their new generation.
+    returns : list of (peer, generation, rows)
+        With what erased peers came back.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        rounds: int,
+        graph: Graph,
+        repair: Repair,
+        dealt: Sequence[npt.NDArray[np.int64]],
+        labels: npt.NDArray[np.int64],
+        groups: Mapping[str, Sequence[int]] | None = None,
+        outside: Iterable[int] = (),
+    ) -> None:
+        self.seed = seed
+        self.rounds = rounds
+        self.labels = labels
+        self.groups = dict(groups or {})
+        self.first_graph = graph.copy()
+        self.graph = graph
+        self.rows = {peer: set(ids.tolist()) for peer, ids in enumerate(dealt)}
+        self.refusing: set[int] = set()
+        self.late: dict[int, dict[int, int]] = {}
+        self.erasures: list[Erasure] = []
+        self.pending: list[Pending] = []
+        self.asked: set[int] = set()
+        self.reborn: dict[int, int] = {}
+        self.returns: list[tuple[int, int, tuple[int, ...]]] = []
+        self.online: set[int] = set()
+        self.draft = Draft()
+        self.round = 0
+        self.event = -1
+        self.requests = 0
+        self._repair = repair
+        absent = sorted(set(outside))
+        self.membership = Membership(len(dealt), absent)
+        self.graph.remove_nodes_from(absent)
+
+    def named(self, peers: Peers) -> list[int]:
+        """Return the peers that a list or a group's name stands for, ascending; ``EventError`` if unknown or named twice."""
+        if isinstance(peers, str):
+            if peers not in self.groups:
+                known = f"the groups are {', '.join(sorted(self.groups))}" if self.groups else "define it in peers.groups"
+                raise EventError(f"group {peers!r} is unknown: {known}")
+            peers = tuple(self.groups[peers])
+        for peer in peers:
+            self.require_known(peer)
+        if len(set(peers)) < len(peers):
+            twice = next(peer for peer in peers if peers.count(peer) > 1)
+            raise EventError(f"peer {twice} is named twice: name it once")
+        return sorted(peers)
+
+    def require_known(self, peer: int) -> None:
+        """Raise ``EventError`` if there is no such peer."""
+        if peer not in self.rows:
+            raise EventError(f"peer {peer} is unknown: peers are 0 to {len(self.rows) - 1}")
+
+    def labelled(self, peer: int, label: int) -> list[int]:
+        """Return the rows of one class that a peer holds and has not been asked to forget, ascending."""
+        rows = np.asarray(sorted(self.rows[peer]), dtype=np.int64)
+        return [int(row) for row in rows[self.labels[rows] == label]]
+
+    def tell(self, do: str, peers: Iterable[int], detail: str = "") -> None:
+        """Write a line of the timeline."""
+        self.draft.happenings.append(Happening(do=do, peers=tuple(sorted(peers)), detail=detail, event=self.event))
+
+    def new_request(self) -> int:
+        """Return the number of a new request; every erasure of one event shares it."""
+        self.requests += 1
+        return self.requests - 1
+
+    def hold(self, peer: int) -> tuple[int, ...]:
+        """Return the rows a peer still holds, asked to be forgotten but not yet done included, ascending."""
+        return tuple(sorted(self.rows[peer].union(*(due.rows for due in self.pending if due.peer == peer))))
+
+    def ask(self, request: int, peer: int, rows: Iterable[int]) -> None:
+        """Book rows that a peer must forget when it is next present."""
+        self.rows[peer].difference_update(rows)
+        self.asked.update(rows)
+        self.pending.append(Pending(request, self.event, peer, tuple(sorted(rows)), self.round))
+
+    def carry_out(self) -> None:
+        """Let present peers forget what is due."""
+        for due in [due for due in self.pending if due.peer in self.online]:
+            self.pending.remove(due)
+            self.draft.forget.setdefault(due.peer, set()).update(due.rows)
+            generation = self.membership.generation(due.peer)
+            self.erasures.append(
+                Erasure(index=0, request=due.request, round=self.round, kind="rows", peer=due.peer, generation=generation, rows=due.rows)
+            )
+            if due.asked < self.round:
+                detail = f"{len(due.rows)} rows, asked for in round {due.asked}"
+                self.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
+
+    def restart(self, peer: int) -> None:
+        """Let an erased peer start anew, with the rows it has not been asked to forget."""
+        self.enter(peer)
+        self.reborn[peer] = self.membership.generation(peer)
+        self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer]))))
+
+    def erase(self, peers: Iterable[int]) -> str:
+        """Carry out the erasure of peers that the membership already counts as erased; return what to tell about it."""
+        request = self.new_request()
+        gone = sorted(peers)
+        for peer in gone:
+            generation = self.membership.generation(peer)
+            self.erasures.append(
+                Erasure(index=0, request=request, round=self.round, kind="peer", peer=peer, generation=generation, rows=self.hold(peer))
+            )
+            self.draft.erased.add(peer)
+        covered = sorted({due.peer for due in self.pending if due.peer in gone})
+        self.pending = [due for due in self.pending if due.peer not in gone]
+        told = [f"covers the deletions still due from peer {peer}" for peer in covered]
+        lost, drawn = remove(self.graph, gone, self._repair, self.seed, "repair", self.round, self.event)
+        told += [f"{len(lost)} edges vanish"] if lost else []
+        told += ["new edges " + " ".join(f"{a}-{b}" for a, b in drawn)] if drawn else []
+        return "; ".join(told)
+
+    def enter(self, peer: int) -> None:
+        """Put a peer into the graph: beside its first neighbours as far as they are there, else beside as many others."""
+        wished = sorted(self.first_graph[peer])
+        attach(self.graph, peer, wished, len(wished), self.seed, "attach", self.round, peer)

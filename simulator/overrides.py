@@ -1,0 +1,40 @@
+"""Changes of single keys of a scenario from the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from simulator.errors import LetheError
+
+
+def override(raw: dict[str, Any], setting: str) -> None:
+    """Apply ``key.path=value`` to the content of a scenario file, in place; ``LetheError`` where the path leads nowhere."""
+    path, equals, text = setting.partition("=")
+    steps = path.strip().split(".")
+    if not equals or not all(steps):
+        raise LetheError(f"--set {setting}: is no change: write key.path=value, for example training.epochs=3 or event.0.round=4")
+    place: Any = raw
+    for depth, step in enumerate(steps):
+        where = ".".join(steps[:depth])
+        if isinstance(place, list):
+            if not step.isdigit() or int(step) >= len(place):
+                entries = f"has {len(place)} entries, 0 to {len(place) - 1}" if place else "is empty"
+                raise LetheError(f"--set {setting}: {where} {entries}: {step!r} is none of them")
+            key: Any = int(step)
+        elif isinstance(place, dict):
+            key = step
+        else:
+            raise LetheError(f"--set {setting}: {where} is {place!r}, not a table: shorten the path to {where}")
+        if depth == len(steps) - 1:
+            place[key] = _value(text.strip())
+        else:
+            place = place[key] if isinstance(place, list) else place.setdefault(key, {})
+
+
+def _value(text: str) -> Any:
+    """Return a value written in TOML; anything that is not TOML is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

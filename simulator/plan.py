@@ -1,0 +1,181 @@
+"""The scenario resolved: who holds which rows, and what happens when. Same scenario and seed, same plan on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from clients.brief import Brief
+from clients.spec import Spec
+from server.timeline import Erasure, Round, Timeline
+from simulator.scenario import Audit, Scenario
+
+
+class Plan(Spec):
+    """A scenario after every random choice has been drawn.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    data_sha256 : str
+        Hash of the data set's inputs and labels.
+    shape : tuple of int
+        Shape of one input.
+    labels : tuple of str
+        Names of the classes.
+    briefs : tuple of Brief
+        One a peer, in peer order; their ``rows`` are the dealt ids.
+    returns : tuple of Brief
+        For peers that come back after an erasure: what holds from the round on in which their ``generation`` begins.
+    timeline : Timeline
+    """
+
+    scenario: Scenario
+    data_sha256: str
+    shape: tuple[int, ...]
+    labels: tuple[str, ...]
+    briefs: tuple[Brief, ...]
+    returns: tuple[Brief, ...] = ()
+    timeline: Timeline
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.scenario.name
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.scenario.seed
+
+    @property
+    def rounds(self) -> int:
+        """Number of rounds."""
+        return self.scenario.rounds
+
+    @property
+    def audit(self) -> Audit:
+        """Which audits follow the run."""
+        return self.scenario.audit
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.labels)
+
+    @property
+    def digest(self) -> str:
+        """Short hash (16 hexadecimal digits) of all that decides what is computed; engine and folders do not."""
+        content = self.model_dump(mode="json")
+        del content["scenario"]["engine"]
+        canonical = json.dumps(_without_folders(content), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def brief(self, peer: int, generation: int = 0) -> Brief:
+        """Return what a peer is told at the start of a generation; ``KeyError`` if it has no such generation."""
+        if generation == 0:
+            return self.briefs[peer]
+        for brief in self.returns:
+            if (brief.peer, brief.generation) == (peer, generation):
+                return brief
+        raise KeyError((peer, generation))
+
+    def without(self, request: int) -> Plan:
+        """Return the plan in which what a request names had never been: the counterfactual of its erasures.
+
+        An erased peer is there in no round of the erased generation; deleted rows are in no brief. The graph, and who else is present
+        when, stay as they are. ``KeyError`` if there is no such request.
+        """
+        named = [erasure for erasure in self.timeline.erasures if erasure.request == request]
+        if not named:
+            raise KeyError(request)
+        plan = self
+        for erasure in named:
+            plan = _without_peer(plan, erasure) if erasure.kind == "peer" else _without_rows(plan, erasure)
+        erasures = tuple(erasure for erasure in plan.timeline.erasures if erasure.request != request)
+        return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": erasures})})
+
+    def ignoring_requests(self) -> Plan:
+        """Return the plan in which nobody forgets anything; graphs and presence stay as they are."""
+        rounds = tuple(now.model_copy(update={"erased": (), "forget": {}}) for now in self.timeline.rounds)
+        return self.model_copy(update={"timeline": Timeline(rounds=rounds)})
+
+
+def resolve(scenario: Scenario) -> Plan:
+    """Draw every random choice of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        With one line for everything that cannot be: data, partition, graph, events, expectations.
+    """
+    from simulator.resolution import resolve as resolved  # the work, apart from the result
+
+    return resolved(scenario)
+
+
+def _without_folders(content: Any) -> Any:
+    """Return plain data with every ``path`` cut to the file's name: the same data elsewhere make the same plan."""
+    if isinstance(content, dict):
+        return {
+            key: Path(value).name if key == "path" and isinstance(value, str) else _without_folders(value) for key, value in content.items()
+        }
+    return [_without_folders(part) for part in content] if isinstance(content, list) else content
+
+
+def _with_rounds(plan: Plan, change: Callable[[Round], Round]) -> Plan:
+    """Return the plan with every round changed."""
+    rounds = tuple(change(now) for now in plan.timeline.rounds)
+    return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"rounds": rounds})})
+
+
+def _without_peer(plan: Plan, erasure: Erasure) -> Plan:
+    """Return the plan in which one generation of a peer is a ghost."""
+    peer = erasure.peer
+    starts = [now.round for now in plan.timeline.rounds if now.generation.get(peer) == erasure.generation]
+    first = 1 if erasure.generation == 0 else min(starts, default=erasure.round)
+
+    def change(now: Round) -> Round:
+        if not first <= now.round <= erasure.round:
+            return now
+        absent: dict[str, Any] = {"erased": _less(now.erased, peer)} if now.round == erasure.round else {}
+        if now.round < erasure.round:
+            absent = {
+                "present": _less(now.present, peer),
+                "members": _less(now.members, peer),
+                "refusing": _less(now.refusing, peer),
+                **{name: {p: v for p, v in getattr(now, name).items() if p != peer} for name in ("forget", "crash", "late", "generation")},
+            }
+        return now.model_copy(update=absent)
+
+    plan = _with_rounds(plan, change)
+    kept = tuple(one for one in plan.timeline.erasures if (one.peer, one.generation) != (peer, erasure.generation))
+    return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": kept})})
+
+
+def _less(peers: Iterable[int], gone: int) -> tuple[int, ...]:
+    """Return the peers but one."""
+    return tuple(peer for peer in peers if peer != gone)
+
+
+def _without_rows(plan: Plan, erasure: Erasure) -> Plan:
+    """Return the plan in which a peer never had some rows."""
+    peer, gone = erasure.peer, set(erasure.rows)
+
+    def brief(one: Brief) -> Brief:
+        if (one.peer, one.generation) != (peer, erasure.generation):
+            return one
+        return one.model_copy(update={"rows": tuple(row for row in one.rows if row not in gone)})
+
+    def change(now: Round) -> Round:
+        if peer not in now.forget:
+            return now
+        left = tuple(row for row in now.forget[peer] if row not in gone)
+        others = {p: rows for p, rows in now.forget.items() if p != peer}
+        return now.model_copy(update={"forget": others | ({peer: left} if left else {})})
+
+    plan = _with_rounds(plan, change)
+    return plan.model_copy(update={"briefs": tuple(map(brief, plan.briefs)), "returns": tuple(map(brief, plan.returns))})
