@@ -1,0 +1,1 @@
+"""Scenarios, notebooks, benchmarks and reproductions: what the program is used for."""
