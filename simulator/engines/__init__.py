@@ -9,6 +9,7 @@ died, with blank contexts, so that sending the message again together with the p
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
@@ -59,10 +60,15 @@ class EngineSpec(Spec):
         """
         raise NotImplementedError
 
+    def kept(self) -> AbstractContextManager[None]:
+        """Return a context in which several plays share what is slow to start; each still starts with blank peers."""
+        return nullcontext()
+
 
 ENGINES: Registry[EngineSpec] = Registry(
     "lethe.engines",
     {
         "inline": "simulator.engines.inline:Inline",
+        "ray": "simulator.engines.ray:Ray",
     },
 )

@@ -14,6 +14,16 @@ def _toy_apps_can_be_imported() -> Iterator[None]:
     sys.path.remove(HERE)
 
 
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Hold one Ray cluster for the whole session, since each takes seconds to start."""
+    from simulator.engines import ENGINES
+    from simulator.engines.ray import cluster
+
+    with cluster(ENGINES.load("ray")(kind="ray", workers=2)):
+        yield
+
+
 @pytest.fixture
 def play() -> Callable:
     """Play a plain function ``(grid) -> value`` as the server app against the toy client app; return its value."""

@@ -1,20 +1,48 @@
 """What every engine must do, whatever carries its messages."""
 
+import queue
+import threading
+
 import numpy as np
 import pytest
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import ServerApp
 
 from simulator.engines import ENGINES
 
 ENGINE_TABLES = [
     pytest.param({"kind": "inline"}, id="inline"),
+    pytest.param({"kind": "ray", "workers": 1}, id="ray-1"),
+    pytest.param({"kind": "ray", "workers": 2}, id="ray-2"),
 ]
 
 
-@pytest.fixture(params=ENGINE_TABLES)
+@pytest.fixture(scope="module", params=ENGINE_TABLES)
 def engine(request):
-    return ENGINES.load(request.param["kind"])(**request.param)
+    if request.param["kind"] in ("ray", "flower"):
+        request.getfixturevalue("ray_cluster")
+    spec = ENGINES.load(request.param["kind"])(**request.param)
+    with spec.kept():
+        yield spec
+
+
+@pytest.fixture(scope="module")
+def grid(engine):
+    """Hold one play open for all tests that only send messages: starting one takes seconds on some engines."""
+    handed, done = queue.Queue(), threading.Event()
+
+    @(app := ServerApp()).main()
+    def main(grid, context):
+        handed.put(grid)
+        done.wait()
+
+    player = threading.Thread(target=engine.play, args=(app, "toy_apps:client", 8))
+    player.start()
+    yield handed.get(timeout=120)
+    done.set()
+    player.join(timeout=120)
+    assert not player.is_alive()
 
 
 def order(**values):
@@ -60,83 +88,16 @@ def expected():
     return history
 
 
-def test_same_bytes_as_by_hand(engine, play, expected):
+def test_two_runs_in_one_process_give_the_same_bytes_as_by_hand(engine, play, expected):
     assert play(engine, federation) == expected
-
-
-def test_two_runs_in_one_process_start_blank(engine, play, expected):
-    assert play(engine, federation) == play(engine, federation) == expected
-
-
-def test_nodes_and_partitions(engine, play):
-    def body(grid):
-        assert list(grid.get_node_ids()) == [1, 2, 3]
-        answers = [reply.content for reply in ask(grid, "query.hello", (2, 0, 1))]
-        return [(answer["who"]["peer"], answer["who"]["of"], answer["torch"]["threads"]) for answer in answers]
-
-    assert play(engine, body, peers=3) == [(2, 3, 1), (0, 3, 1), (1, 3, 1)]
-
-
-def test_unknown_node_is_answered(engine, play):
-    def body(grid):
-        return ask(grid, "query.hello", (0, 7))
-
-    known, unknown = play(engine, body, peers=2)
-    assert known.has_content()
-    assert (unknown.error.code, unknown.metadata.src_node_id) == (5, 8)
-    assert "node 8" in unknown.error.reason
-
-
-def test_handler_that_raises_gives_its_traceback_and_changes_nothing(engine, play):
-    def body(grid):
-        replies = ask(grid, "train.fail", range(3))
-        states = [reply.content["state"]["names"] for reply in ask(grid, "query.state", range(3))]
-        return replies, states
-
-    replies, states = play(engine, body, peers=3)
-    assert [reply.has_error() for reply in replies] == [False, True, False]
-    assert replies[1].error.code == 2
-    assert "RuntimeError: the dog ate it" in replies[1].error.reason
-    assert states == [["half"], [], ["half"]]
-
-
-def test_what_a_peer_does_to_a_message_stays_there(engine, play):
-    def body(grid):
-        content = RecordDict({"arrays": ArrayRecord([np.ones(3)])})
-        first = ask(grid, "train.scribble", range(3), content)
-        second = ask(grid, "train.scribble", range(3), content)
-        return [reply.content["seen"]["names"] for reply in first + second], len(content["arrays"])
-
-    seen, arrays = play(engine, body, peers=3)
-    assert seen == [["arrays"]] * 6
-    assert arrays == 1
-
-
-def test_sender_may_change_what_it_sent_or_got(engine, play):
-    def body(grid):
-        content = RecordDict({"arrays": ArrayRecord([np.ones(4, np.float32)])})
-        reply = ask(grid, "train", [0], content)[0]
-        reply.content["arrays"].clear()
-        content["arrays"].clear()
-        content["arrays"] = ArrayRecord([np.zeros(4, np.float32)])
-        return ask(grid, "train", [0], content)[0].content["arrays"].to_numpy_ndarrays()[0].tolist()
-
-    assert play(engine, body, peers=1) == pytest.approx([0.9] * 4)
-
-
-def test_push_and_pull(engine, play):
-    def body(grid):
-        ids = list(grid.push_messages([Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in (2, 1)]))
-        return [reply.content["who"]["peer"] for reply in grid.pull_messages(ids[::-1])], list(grid.pull_messages(ids))
-
-    assert play(engine, body, peers=2) == ([0, 1], [])
+    assert play(engine, federation) == expected
 
 
 def test_exception_of_the_server_app_comes_out_and_leaves_nothing(engine, play):
     torch.set_num_threads(2)
     try:
         with pytest.raises(ZeroDivisionError):
-            play(engine, lambda grid: 1 / 0, peers=2)
+            play(engine, lambda grid: 1 / 0, peers=1)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
@@ -149,18 +110,62 @@ def test_keyboard_interrupt_comes_out(engine, play):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        play(engine, body, peers=2)
-
-
-def test_bytes_are_counted(engine, play):
-    def body(grid):
-        before = grid.bytes_physical
-        ask(grid, "train", range(2), RecordDict({"arrays": ArrayRecord([np.zeros(10_000, np.float32)]), "n": MetricRecord({"x": 1})}))
-        return grid.bytes_physical - before
-
-    assert 5 * 40_000 < play(engine, body, peers=2) < 7 * 40_000  # two go in, as one where the peers share a process; four come out
+        play(engine, body, peers=1)
 
 
 def test_wrong_reference_is_told(engine, play):
     with pytest.raises(TypeError, match=r"toy_apps:np.*ClientApp"):
         play(engine, lambda grid: None, client_app="toy_apps:np")
+
+
+def test_nodes_and_partitions(grid):
+    assert list(grid.get_node_ids()) == list(range(1, 9))
+    answers = [reply.content for reply in ask(grid, "query.hello", (2, 0, 1))]
+    assert [(answer["who"]["peer"], answer["who"]["of"], answer["torch"]["threads"]) for answer in answers] == [
+        (2, 8, 1),
+        (0, 8, 1),
+        (1, 8, 1),
+    ]
+
+
+def test_unknown_node_is_answered(grid):
+    known, unknown = ask(grid, "query.hello", (0, 17))
+    assert known.has_content()
+    assert (unknown.error.code, unknown.metadata.src_node_id) == (5, 18)
+    assert "node 18" in unknown.error.reason
+
+
+def test_handler_that_raises_gives_its_traceback_and_changes_nothing(grid):
+    replies = ask(grid, "train.fail", range(3))
+    assert [reply.has_error() for reply in replies] == [False, True, False]
+    assert replies[1].error.code == 2
+    assert "RuntimeError: the dog ate it" in replies[1].error.reason
+    assert ["half" in reply.content["state"]["names"] for reply in ask(grid, "query.state", range(4))] == [True, False, True, False]
+
+
+def test_what_a_peer_does_to_a_message_stays_there(grid):
+    content = RecordDict({"arrays": ArrayRecord([np.ones(3)])})
+    replies = ask(grid, "train.scribble", range(3), content) + ask(grid, "train.scribble", range(3), content)
+    assert [reply.content["seen"]["names"] for reply in replies] == [["arrays"]] * 6
+    assert len(content["arrays"]) == 1
+
+
+def test_sender_may_change_what_it_sent_or_got(grid):
+    content = RecordDict({"arrays": ArrayRecord([np.ones(4, np.float32)])})
+    reply = ask(grid, "train.first", [0], content)[0]
+    reply.content["arrays"].clear()
+    content["arrays"].clear()
+    assert ask(grid, "query.first", [0])[0].content["arrays"].to_numpy_ndarrays()[0].tolist() == [1.0] * 4
+
+
+def test_push_and_pull(grid):
+    ids = list(grid.push_messages([Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in (2, 1)]))
+    assert [reply.content["who"]["peer"] for reply in grid.pull_messages(ids[::-1])] == [0, 1]
+    assert list(grid.pull_messages(ids)) == []
+
+
+def test_bytes_are_counted(grid):
+    before = grid.bytes_physical
+    ask(grid, "train", (0, 2), RecordDict({"arrays": ArrayRecord([np.zeros(10_000, np.float32)]), "n": MetricRecord({"x": 1})}))
+    counted = grid.bytes_physical - before
+    assert 5 * 40_000 < counted < 7 * 40_000  # two arrays go in, as one where the peers share a process; four come out

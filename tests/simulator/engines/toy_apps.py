@@ -59,6 +59,18 @@ def nap(message: Message, context: Context) -> Message:
     return Message(RecordDict(), reply_to=message)
 
 
+@client.train("first")
+def remember(message: Message, context: Context) -> Message:
+    """Keep the very records that came in, and send them back."""
+    context.state["first"] = message.content["arrays"]
+    return Message(RecordDict({"arrays": message.content["arrays"]}), reply_to=message)
+
+
+@client.query("first")
+def recall(message: Message, context: Context) -> Message:
+    return Message(RecordDict({"arrays": context.state["first"]}), reply_to=message)
+
+
 @client.query("state")
 def state(message: Message, context: Context) -> Message:
     return Message(RecordDict({"state": ConfigRecord({"names": sorted(context.state)})}), reply_to=message)

@@ -1,0 +1,189 @@
+"""``ray``: long-lived Ray actors, each the home of its share of the peers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal
+from unittest import mock
+
+from simulator.engines import EngineSpec
+
+if TYPE_CHECKING:
+    from flwr.app import Message
+    from flwr.clientapp import ClientApp
+    from flwr.serverapp import ServerApp
+
+START_SECONDS = 120.0
+"""How long a worker may take to start before the engine gives up."""
+
+STORE_BYTES = 2 << 30
+"""Upper bound of the object store of a cluster that the engine starts itself."""
+
+
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""What must be in the environment before Ray is imported."""
+
+
+class Ray(EngineSpec):
+    """Peers spread over ``workers`` Ray actors, of a running cluster (``address``) or of one started for the play.
+
+    On a running cluster Lethe and the client app must be importable on every node.
+    """
+
+    kind: Literal["ray"] = "ray"
+
+    def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
+        """Run a server app against ``peers`` peers spread over Ray actors; see `EngineSpec.play`."""
+        from simulator.engines.grid import serve
+        from simulator.engines.host import load, one_thread
+
+        load(client_app)
+        with one_thread(), cluster(self):
+            transport = Actors(client_app, peers, min(self.width, peers), self.gpus_per_worker)
+            try:
+                serve(server_app, transport, peers)
+            finally:
+                transport.close()
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Keep one cluster for all plays inside; see `EngineSpec.kept`."""
+        return cluster(self)
+
+
+@contextmanager
+def cluster(spec: EngineSpec) -> Iterator[None]:
+    """Join or start a Ray cluster, unless this process is in one already; leave what was joined, end what was started."""
+    os.environ.update(QUIET)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if spec.address:
+        ray.init(address=spec.address, **options)
+    else:
+        # Workers inherit the environment, but not this process's sys.path. Ray's own helpers outlive a killed driver for as long as they
+        # try to reach its cluster again, by default a minute.
+        inherited = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+        with mock.patch.dict(os.environ, inherited):
+            ray.init(address="local", num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), **options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _store_bytes() -> int:
+    """Return a size of the object store that fits into shared memory, which containers keep small."""
+    free = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else STORE_BYTES  # noqa: PTH112
+    return max(80 << 20, min(STORE_BYTES, int(free * 0.5)))
+
+
+def _resources() -> dict[str, float]:
+    import ray
+
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return found
+
+
+class Actors:
+    """The transport over Ray actors: peer ``p`` lives in actor ``p % workers``; one call an actor a batch.
+
+    An actor that dies, or is too late, is replaced by a blank one before the batch returns.
+    """
+
+    def __init__(self, client_app: ClientApp | str, peers: int, workers: int, gpus: float) -> None:
+        import ray
+
+        from simulator.engines.ray_worker import Worker
+
+        cpus = _resources().get("CPU", 0.0)
+        share = 1.0 if cpus >= workers else max(int(1000 * cpus / workers) / 1000, 0.001)
+        actor = ray.remote(Worker).options(num_cpus=share, num_gpus=gpus, max_restarts=0)
+        self._new = partial(actor.remote, client_app, peers)
+        self._needs = f"{share:g} CPUs and {gpus:g} GPUs"
+        self.bytes_physical = 0
+        self.workers: list[Any] = [self._new() for _ in range(workers)]
+        try:
+            for worker in self.workers:
+                self._await(worker)
+        except BaseException:
+            self.close()
+            raise
+
+    def deliver(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
+        """Return the replies of all actors in the order of the messages."""
+        from simulator.engines.codec import encode_requests
+
+        deadline = None if timeout is None else monotonic() + timeout
+        shares: dict[int, list[int]] = {}
+        for place, message in enumerate(messages):
+            shares.setdefault((message.metadata.dst_node_id - 1) % len(self.workers), []).append(place)
+        calls = {}
+        for worker, places in shares.items():
+            payload = encode_requests([messages[place] for place in places])
+            self.bytes_physical += len(payload)
+            calls[worker] = self.workers[worker].answer.remote(payload)
+        replies: dict[int, Message] = {}
+        for worker, call in calls.items():
+            places = shares[worker]
+            replies.update(zip(places, self._collect(worker, call, [messages[place] for place in places], deadline), strict=True))
+        return [replies[place] for place in range(len(messages))]
+
+    def _collect(self, worker: int, call: Any, requests: Sequence[Message], deadline: float | None) -> list[Message]:
+        """Return an actor's replies; replace the actor if it has none."""
+        import ray
+
+        from simulator.engines.codec import decode_replies
+        from simulator.engines.grid import DIED, EXPIRED, RAISED, refusal
+
+        try:
+            payload = ray.get(call, timeout=None if deadline is None else max(0.0, deadline - monotonic()))
+        except ray.exceptions.GetTimeoutError:
+            code, reason = EXPIRED, "no answer in time; the worker was replaced"
+        except ray.exceptions.RayTaskError as error:
+            code, reason = RAISED, str(error)
+        except ray.exceptions.RayError as error:
+            code, reason = DIED, f"the worker died and was replaced: {error}"
+        else:
+            self.bytes_physical += len(payload)
+            return decode_replies(payload, requests)
+        self._replace(worker)
+        return [refusal(request, code, reason) for request in requests]
+
+    def _replace(self, worker: int) -> None:
+        import ray
+
+        ray.kill(self.workers[worker])
+        self.workers[worker] = self._new()
+        self._await(self.workers[worker])
+
+    def _await(self, worker: Any) -> None:
+        """Wait until an actor is up, so that a cluster without room is told apart from long work."""
+        import ray
+
+        try:
+            ray.get(worker.ready.remote(), timeout=START_SECONDS)
+        except ray.exceptions.GetTimeoutError:
+            has = {name: amount for name, amount in _resources().items() if name in ("CPU", "GPU")}
+            raise RuntimeError(
+                f"engine ray: no room for a worker within {START_SECONDS:g} s; each needs {self._needs}, the cluster has {has}; "
+                "lower engine.workers or engine.gpus_per_worker"
+            ) from None
+        except ray.exceptions.RayError as error:
+            raise RuntimeError(f"engine ray: a worker could not start; is Lethe installed on every node? {error}") from error
+
+    def close(self) -> None:
+        """End all actors."""
+        import ray
+
+        for worker in self.workers:
+            ray.kill(worker)

@@ -1,0 +1,27 @@
+"""What runs inside a Ray actor."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from flwr.clientapp import ClientApp
+
+from simulator.engines.codec import decode_requests, encode_replies
+from simulator.engines.host import Host
+
+
+class Worker:
+    """The home of some peers: answers a batch of messages in their order, in one torch thread."""
+
+    def __init__(self, client_app: ClientApp | str, peers: int) -> None:
+        torch.set_num_threads(1)
+        self.host = Host(client_app, peers)
+
+    def ready(self) -> int:
+        """Return the process id, once everything has been imported."""
+        return os.getpid()
+
+    def answer(self, batch: bytes) -> bytes:
+        """Return the replies to a batch of messages."""
+        return encode_replies([self.host.answer(message) for message in decode_requests(batch)])

@@ -1,0 +1,137 @@
+"""What engines with processes of their own do when one dies, hangs, or is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from flwr.app import ConfigRecord, Message, RecordDict
+
+from simulator.engines import ENGINES
+
+ENGINE_TABLES = [
+    pytest.param({"kind": "ray", "workers": 2}, id="ray"),
+]
+
+
+@pytest.fixture(scope="module", params=ENGINE_TABLES)
+def engine(request):
+    if request.param["kind"] == "ray":
+        request.getfixturevalue("ray_cluster")
+    spec = ENGINES.load(request.param["kind"])(**request.param)
+    with spec.kept():
+        yield spec
+
+
+def ask(grid, kind, peers, timeout=None, **order):
+    content = RecordDict({"order": ConfigRecord(order)} if order else {})
+    return grid.send_and_receive([Message(content, dst_node_id=peer + 1, message_type=kind) for peer in peers], timeout=timeout)
+
+
+def pids(grid, peers):
+    return [reply.content["who"]["pid"] for reply in ask(grid, "query.hello", peers)]
+
+
+def is_gone(pid, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_killed_worker_is_replaced_and_the_others_keep_their_state(engine, play):
+    def body(grid):
+        first = pids(grid, range(4))
+        assert os.getpid() not in first
+        ask(grid, "train.fail", (0, 3))  # leaves a mark in the state of peers 0 and 3
+        os.kill(first[0], signal.SIGKILL)  # dies between two messages
+        is_gone(first[0])
+        between = [reply.error.code if reply.has_error() else None for reply in ask(grid, "query.hello", range(4))]
+        during = [reply.error.code if reply.has_error() else None for reply in ask(grid, "train.die", range(4), peer=2)]
+        second = pids(grid, range(4))
+        marks = ["half" in reply.content["state"]["names"] for reply in ask(grid, "query.state", range(4))]
+        return first, between, during, second, marks
+
+    first, between, during, second, marks = play(engine, body, peers=4)
+    shared = [pid == first[0] for pid in first]
+    assert between == [8 if together else None for together in shared]
+    together = [pid == first[2] for pid in first]
+    assert during == [8 if lost else None for lost in together]
+    assert second[3] == first[3]
+    assert second[0] != first[0]
+    assert second[2] != first[2]
+    assert marks == [False, False, False, True]
+    assert all(is_gone(pid) for pid in first + second)
+
+
+def test_late_answers_expire_and_the_next_message_is_answered(engine, play):
+    def body(grid):
+        pids(grid, range(4))
+        start = time.monotonic()
+        late = ask(grid, "train.nap", range(4), timeout=1.0, peer=1, seconds=600)
+        waited = time.monotonic() - start
+        again = ask(grid, "train.nap", range(4), timeout=60.0, peer=1, seconds=0.01)
+        return late, waited, again
+
+    late, waited, again = play(engine, body, peers=4)
+    assert late[1].error.code == 3
+    assert late[0].has_content()
+    assert late[2].has_content()
+    assert waited < 30
+    assert all(reply.has_content() for reply in again)
+
+
+def test_nothing_is_left_after_an_exception(engine, play):
+    seen = []
+
+    def body(grid):
+        seen.extend(pids(grid, range(3)))
+        raise RuntimeError("stop here")
+
+    with pytest.raises(RuntimeError, match="stop here"):
+        play(engine, body, peers=3)
+    assert seen
+    assert all(is_gone(pid) for pid in seen)
+
+
+DRIVER = """
+import sys, time
+from flwr.app import Message, RecordDict
+from flwr.serverapp import ServerApp
+from simulator.engines import ENGINES
+
+app = ServerApp()
+
+@app.main()
+def main(grid, context):
+    messages = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in (1, 2)]
+    print(*(reply.content["who"]["pid"] for reply in grid.send_and_receive(messages)), flush=True)
+    time.sleep(600)
+
+ENGINES.load(sys.argv[1])(kind=sys.argv[1], workers=2).play(app, "toy_apps:client", 2)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_workers_do_not_outlive_their_driver(engine, end):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", DRIVER, engine.kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as driver:
+        workers = [int(pid) for pid in driver.stdout.readline().split()]
+        family = psutil.Process(driver.pid).children(recursive=True)
+        assert len(workers) == 2
+        driver.send_signal(end)
+        driver.wait(timeout=60)
+        error = driver.stderr.read().decode()
+    assert all(is_gone(pid, 30) for pid in workers)
+    assert all(is_gone(process.pid, 30) for process in family)
+    if end == signal.SIGINT:
+        assert "KeyboardInterrupt" in error
