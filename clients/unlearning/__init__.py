@@ -9,5 +9,11 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",
         "finetune": "clients.unlearning.finetune:Finetune",
+        "item_item": "clients.unlearning.exact.statistical.specs:ItemItem",
+        "kmeans": "clients.unlearning.exact.statistical.specs:AdaptiveKMeans",
+        "naive_bayes": "clients.unlearning.exact.statistical.specs:NaiveBayes",
+        "pca": "clients.unlearning.exact.statistical.specs:Pca",
+        "quantised_kmeans": "clients.unlearning.exact.statistical.specs:QuantisedKMeans",
+        "ridge": "clients.unlearning.exact.statistical.specs:Ridge",
     },
 )

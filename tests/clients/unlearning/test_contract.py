@@ -21,6 +21,7 @@ from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
+from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
 from clients.unlearning.finetune import Finetune
 
 KEY = ("contract", 7)
@@ -61,9 +62,26 @@ def tabular() -> tuple[Problem, Rows]:
     return Problem(data.shape, data.classes, rounds=2, columns=data.columns), rows
 
 
+@cache
+def ratings() -> tuple[Problem, Rows]:
+    """Users who rate three of the four items of one of three shelves, and one of the next shelf; the fourth is the label."""
+    users = np.arange(120)
+    shelf, left_out = users % 3, users // 3 % 4
+    items = np.arange(12)
+    liked = (items // 4 == shelf[:, None]) & (items % 4 != left_out[:, None])
+    liked |= items == ((4 * (shelf + 1) + users // 12 % 4) % 12)[:, None]
+    return Problem((12,), 12, rounds=2), Rows(FIRST + STEP * users, liked.astype(np.float32), 4 * shelf + left_out)
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), *digits()),
+    "item_item": lambda: Case(ItemItem(), *ratings()),
+    "kmeans": lambda: Case(AdaptiveKMeans(clusters=4), *tabular()),
+    "naive_bayes": lambda: Case(NaiveBayes(), *tabular()),
+    "pca": lambda: Case(Pca(components=4), *tabular()),
+    "quantised_kmeans": lambda: Case(QuantisedKMeans(clusters=4), *tabular()),
     "retrain": lambda: Case(Retrain(base=Mlp(hidden=(8,))), *digits()),
+    "ridge": lambda: Case(Ridge(), *tabular()),
     "sisa": lambda: Case(Sisa(shards=3, slices=2, base=Mlp(hidden=(8,))), *digits()),
 }
 

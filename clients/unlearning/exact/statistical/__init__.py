@@ -1,0 +1,1 @@
+"""Learners that know their data through sums only, and forget by subtraction (Cao and Yang, 2015)."""

@@ -1,0 +1,148 @@
+"""Sums that can be taken back: public fixed point, sums of integers.
+
+Float subtraction does not undo float addition; integer subtraction does. A value is shifted by a public centre and rounded once to a
+multiple of 2**-40 of its public half range (rounded up to a power of two). Products of two such integers have 80 bits, so a product is
+kept as three sums over 20-bit limbs, each an exact 64-bit integer for up to 2**21 rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.unlearning.contract import UnlearningError
+from clients.unlearning.exact.tabular import Floats, Table
+
+Ints = npt.NDArray[np.int64]
+Sums = dict[str, Ints]
+
+BITS = 40
+LIMB = 20
+MOST_ROWS = 1 << 21
+_CHUNK = 4096  # 2**12 products below 2**41 add up without rounding in float64 (2**53), in whatever order a BLAS adds them
+
+
+class Design:
+    """The numbers a learner sums: numeric features as they are, categorical ones as one 0/1 column a category.
+
+    Attributes
+    ----------
+    width : int
+        Columns of the design, D.
+    low, high : float64 array, shape (D,)
+    centre : float64 array, shape (D,)
+        Public; zeros unless ``centred``.
+    shift : int64 array, shape (D,)
+        A value ``x`` is the integer ``round((x - centre) * 2**shift)``.
+    """
+
+    def __init__(self, table: Table, centred: bool = True) -> None:
+        self.table = table
+        numeric = table.categories == 0
+        self.low = np.concatenate([table.low[j : j + 1] if numeric[j] else np.zeros(k) for j, k in enumerate(table.categories)])
+        self.high = np.concatenate([table.high[j : j + 1] if numeric[j] else np.ones(k) for j, k in enumerate(table.categories)])
+        self.source = np.concatenate([[j] * max(int(k), 1) for j, k in enumerate(table.categories)]).astype(np.int64)
+        self.width = len(self.low)
+        self.centre = (self.low + self.high) / 2 if centred else np.zeros(self.width)
+        reach = np.maximum(np.abs(self.low - self.centre), np.abs(self.high - self.centre))
+        self.shift = BITS - np.ceil(np.log2(np.where(reach > 0, reach, 1.0))).astype(np.int64)
+
+    def expand(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return the design, float64 (n, D), of checked features (n, width of the table)."""
+        if not self.table.categories.any():
+            return x.astype(np.float64)
+        parts = [
+            x[:, j : j + 1].astype(np.float64) if not k else (x[:, j : j + 1] == np.arange(k)).astype(np.float64)
+            for j, k in enumerate(self.table.categories)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def check(self, x: npt.NDArray[np.float32], ids: Ints) -> None:
+        """Raise ``UnlearningError`` naming a row that lies outside the public range or is one too many."""
+        if len(x) > MOST_ROWS:
+            raise UnlearningError(f"rows: {len(x)} are more than the {MOST_ROWS} whose sums are exact: split them over peers")
+        numeric = self.table.categories == 0
+        wrong = numeric & (self.table.high >= self.table.low) & ((x < self._floor()) | (x > self._ceiling()))
+        if wrong.any():
+            i, j = (int(k) for k in np.argwhere(wrong)[0])
+            raise UnlearningError(
+                f"row {ids[i]}, column {self.table.names[j]}: {x[i, j]} lies outside the public range "
+                f"[{self.table.low[j]:g}, {self.table.high[j]:g}]: set low and high"
+            )
+
+    def _floor(self) -> npt.NDArray[np.float32]:
+        return np.nextafter(self.table.low.astype(np.float32), np.float32(-np.inf))
+
+    def _ceiling(self) -> npt.NDArray[np.float32]:
+        return np.nextafter(self.table.high.astype(np.float32), np.float32(np.inf))
+
+    def integers(self, x: npt.NDArray[np.float32]) -> Ints:
+        """Return checked features as integers, int64 (n, D), at most 2**40 (and a rounding of a bound) in size."""
+        return np.rint(np.ldexp(self.expand(x) - self.centre, self.shift.astype(np.intc))).astype(np.int64)
+
+    def values(self, quanta: npt.NDArray[Any]) -> Floats:
+        """Return integers, or float averages of them, as numbers of the design (…, D)."""
+        return np.ldexp(np.asarray(quanta, dtype=np.float64), -self.shift.astype(np.intc)) + self.centre
+
+
+def limbs(z: Ints) -> tuple[Ints, Ints]:
+    """Return high and low limb: ``z = high * 2**20 + low``, ``0 <= low < 2**20``."""
+    high = z >> LIMB
+    return high, z - (high << LIMB)
+
+
+def moments(z: Ints) -> Sums:
+    """Return n (1,), first (2, m) and second moments (3, m, m) of integer rows (n, m), by limbs."""
+    m = z.shape[1]
+    second = np.zeros((3, m, m), np.int64)
+    high, low = limbs(z)
+    for start in range(0, len(z), _CHUNK):
+        h, w = high[start : start + _CHUNK].astype(np.float64), low[start : start + _CHUNK].astype(np.float64)
+        cross = h.T @ w
+        second += np.stack([h.T @ h, cross + cross.T, w.T @ w]).astype(np.int64)
+    return {"n": np.array([len(z)]), "first": np.stack([high.sum(axis=0), low.sum(axis=0)]), "second": second}
+
+
+def whole(high: Ints, low: Ints) -> npt.NDArray[np.object_]:
+    """Return Python integers from sums of limbs."""
+    return np.asarray((high.astype(object) << LIMB) + low.astype(object))
+
+
+def squares(z: Ints) -> Ints:
+    """Return the sums of squares of integer rows (n, m) by limbs, int64 (3, m)."""
+    high, low = limbs(z)
+    return np.stack([(high * high).sum(axis=0), (2 * high * low).sum(axis=0), (low * low).sum(axis=0)])
+
+
+def subtract(sums: Mapping[str, Ints], part: Mapping[str, Ints]) -> None:
+    """Take ``part`` out of ``sums``, in place."""
+    for name, array in part.items():
+        sums[name] -= array
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Moments as numbers: n, means (m,) and centred second moments (m, m) of the design."""
+
+    n: int
+    mean: Floats
+    scatter: Floats
+
+
+def gram(sums: Mapping[str, Ints], shift: Ints, centre: Floats) -> Gram:
+    """Return means and scatter of integer moments; zeros where there are no rows."""
+    from clients.unlearning.exact.statistical.moment_kernels import centred
+
+    n = int(sums["n"][0])
+    m = len(shift)
+    if not n:
+        return Gram(0, np.zeros(m), np.zeros((m, m)))
+    unit = np.ldexp(1.0, -shift.astype(np.intc))
+    first = sums["first"]
+    mean = (first[0] * 2.0**LIMB + first[1]) / n * unit + centre
+    scatter = centred(n, first, sums["second"]) * unit[:, None] * unit
+    return Gram(n, mean, scatter)

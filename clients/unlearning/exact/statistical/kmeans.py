@@ -1,0 +1,190 @@
+"""k-means that forgets: exactly, by quantised centroids, or adaptively, by going on from where it is.
+
+Quantised: Ginart, Guan, Valiant, Zou, "Making AI Forget You" (NeurIPS 2019), Q-k-means; here with keyed start and phases, fixed
+iterations, and a restart from the first iteration whose centroids move, instead of from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.streams import Field, order, uniform
+from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.exact.statistical.fixed import BITS, Design, Ints
+from clients.unlearning.exact.statistical.kmeans_kernels import nearest
+from clients.unlearning.exact.statistical.learner import one_hot
+from clients.unlearning.exact.tabular import Floats, Places, empty
+
+_COARSE = BITS - 20  # distances are taken in integers of 20 bits, so that their squares add up exactly
+
+
+class KMeans(Unlearner[Rows, Ids]):
+    """k-means in ``iterations`` keyed steps; attributes ``cluster_centers_`` and ``counts_`` as in scikit-learn.
+
+    The first centroids are the rows with the smallest keyed hashes. Each step assigns rows to the nearest centroid and moves every
+    centroid to its rows' mean, rounded to a grid with a keyed phase; a centroid without rows stays. A class is predicted by its share,
+    smoothed by one row a class, in the row's cluster.
+
+    Parameters
+    ----------
+    clusters, iterations : int
+    grid : float
+        Distance of grid lines, as a share of a feature's public half range.
+    adaptive : bool
+        Forget by going on from the present centroids (approximate) instead of repeating the steps that change (exact).
+    """
+
+    def __init__(
+        self, problem: Problem, design: Design, key: tuple[Field, ...], clusters: int, iterations: int, grid: float, adaptive: bool
+    ) -> None:
+        self.rounds = problem.rounds
+        self.problem, self.design, self.key = problem, design, key
+        self.clusters, self.iterations, self.adaptive = clusters, iterations, adaptive
+        self.grid = max(1, round(grid * 2**20))
+        self.held = empty(problem)
+        self.progress = 0
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Have no steps done."""
+        k, d, t = self.clusters, self.design.width, self.iterations
+        self.points: Ints = np.empty((0, d), np.int64)
+        self.centroids = np.zeros((t + 1, k, d), np.int64)
+        self.sums = np.zeros((t, k, d), np.int64)
+        self.counts = np.zeros((t, k), np.int64)
+        self.labels = np.zeros((k, self.problem.classes), np.int64)
+
+    def begin(self, data: Rows) -> None:
+        """Start anew on ``data``; no rows at all are allowed."""
+        rows = self.design.table.rows(data)
+        self.design.check(rows.x, rows.ids)
+        self.held, self.progress = type(self.held)(rows), 0
+        self._start_over()
+        self.points = np.rint(self.design.integers(rows.x) / 2.0**_COARSE).astype(np.int64)
+
+    def advance(self) -> int:
+        """Take all steps in the first round; nothing is left to do in later ones."""
+        if not self.progress and self.held.count:
+            self.centroids[0] = self._first()
+            self._steps(0)
+        self.progress += 1
+        return 0
+
+    def _first(self) -> Ints:
+        """Return the points of the rows with the smallest keyed hashes, (k, D); where there are fewer rows they are repeated."""
+        alive = np.flatnonzero(self.held.alive)
+        chosen = alive[order(self.held.rows.ids[alive], *self.key, "first")[: self.clusters]]
+        return np.asarray(self.points[chosen[np.arange(self.clusters) % len(chosen)]])
+
+    def _steps(self, start: int) -> None:
+        """Take the steps from number ``start`` on, and count labels in the clusters that come out."""
+        alive = np.flatnonzero(self.held.alive)
+        points = self.points[alive]
+        for t in range(start, self.iterations):
+            cluster = nearest(points, self.centroids[t])
+            self.counts[t] = np.bincount(cluster, minlength=self.clusters)
+            self.sums[t] = 0
+            np.add.at(self.sums[t], cluster, points)
+            self.centroids[t + 1] = self._moved(t)
+        self.labels[:] = 0
+        np.add.at(self.labels, nearest(points, self.centroids[-1]), self._one_hot(alive))
+
+    def _one_hot(self, places: Places) -> Ints:
+        y = self.held.rows.y[places] if self.problem.classes > 1 else np.zeros(len(places))
+        return one_hot(y, self.problem.classes)
+
+    def _moved(self, t: int) -> Ints:
+        """Return step t's means, rounded to the grid, in integers throughout."""
+        count = np.maximum(self.counts[t], 1)[:, None]
+        phase = int(uniform(*self.key, "phase", t) * self.grid)
+        rounded: Ints = (2 * (self.sums[t] - phase * count) + self.grid * count) // (2 * self.grid * count) * self.grid + phase
+        return np.asarray(np.where(self.counts[t][:, None] > 0, rounded, self.centroids[t]))
+
+    def forget(self, request: Ids) -> Cost:
+        """Take the rows out of every step's sums; repeat the steps from the first whose centroids move on. Parts are repeated steps."""
+        places = self.held.find(request)
+        if not len(places):
+            return Cost()
+        rows, points, labels = self.held.rows.ids[places], self.points[places], self._one_hot(places)
+        self.held.drop(places)
+        self.points[places] = 0
+        if not self.progress:
+            return Cost()
+        if not self.held.count:
+            kept = self.points
+            self._start_over()
+            self.points = kept
+            return Cost(parts=self.iterations)
+        return Cost(parts=self._go_on() if self.adaptive else self._repeat(rows, points, labels))
+
+    def _repeat(self, ids: Ids, points: Ints, labels: Ints) -> int:
+        """Subtract forgotten points from the steps they leave unmoved; return how many steps had to be repeated."""
+        first = self._first()
+        if (first != self.centroids[0]).any():
+            self.centroids[0] = first
+            self._steps(0)
+            return self.iterations
+        for t in range(self.iterations):
+            cluster = nearest(points, self.centroids[t])
+            np.subtract.at(self.sums[t], cluster, points)
+            np.subtract.at(self.counts[t], cluster, 1)
+            moved = self._moved(t)
+            if (moved != self.centroids[t + 1]).any():
+                self.centroids[t + 1] = moved
+                self._steps(t + 1)
+                return self.iterations - t - 1
+        np.subtract.at(self.labels, nearest(points, self.centroids[-1]), labels)
+        return 0
+
+    def _go_on(self) -> int:
+        """Start from the present centroids and take all steps; return how many."""
+        self.centroids[0] = self.centroids[-1]
+        self._steps(0)
+        return self.iterations
+
+    @property
+    def cluster_centers_(self) -> Floats:
+        """Centroids, float64 (k, D)."""
+        return self.design.values(self.centroids[-1] * 2**_COARSE)
+
+    @property
+    def counts_(self) -> Ints:
+        """Rows per cluster, (k,)."""
+        return np.asarray(self.labels.sum(axis=1))
+
+    def predict(self, x: npt.NDArray[Any]) -> Ints:
+        """Return the nearest centroid's number, int64 (n,)."""
+        points = np.rint(self.design.integers(self.design.table.features(x)) / 2.0**_COARSE).astype(np.int64)
+        found: Ints = nearest(np.clip(points, -(2**21), 2**21), self.centroids[-1])
+        return found
+
+    def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return smoothed class shares of each row's cluster, (len(x), classes); all alike while nothing has been learned."""
+        shares = (self.labels + 1.0) / (self.labels + 1.0).sum(axis=1, keepdims=True)
+        return np.asarray(shares[self.predict(x)], dtype=np.float32)
+
+    def state(self) -> State:
+        """Return progress, and every step's centroids, sums and counts; of an adaptive model the last step's only."""
+        names = ("centroids", "sums", "counts")
+        kept = {name: getattr(self, name)[-1:] if self.adaptive else getattr(self, name) for name in names}
+        return {"progress": np.array([self.progress]), "labels": self.labels.copy(), **{name: a.copy() for name, a in kept.items()}}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
+        """Become the model whose ``state`` this is; ``UnlearningError`` if it is not of ``data``'s number of rows."""
+        progress = int(state["progress"][0])
+        if progress and int(state["labels"].sum()) != len(data):
+            raise UnlearningError(f"state: it is of {int(state['labels'].sum())} rows, {len(data)} are given: give the rows that were held")
+        self.begin(data)
+        self.progress = progress
+        self.labels = np.array(state["labels"])
+        for name in ("centroids", "sums", "counts"):
+            mine = getattr(self, name)
+            mine[len(mine) - len(state[name]) :] = state[name]
+
+    def stored(self) -> list[Stored]:
+        """List the centroids and sums, which every held row has influenced."""
+        return [Stored("clusters", self.held.ids() if self.progress else self.held.ids()[:0])]

@@ -1,0 +1,175 @@
+"""What all learners from sums have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, subtract
+from clients.unlearning.exact.tabular import Floats, Places, empty
+
+Learned = TypeVar("Learned")
+
+
+class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
+    """A model that is a function of integer sums over the rows.
+
+    Parameters
+    ----------
+    problem : Problem
+    design : Design
+        What is summed, and its public scale.
+    """
+
+    def __init__(self, problem: Problem, design: Design) -> None:
+        self.rounds = problem.rounds
+        self.problem = problem
+        self.design = design
+        self.held = empty(problem)
+        self.progress = 0
+        self.sums: Sums = {}
+        self._learned: Learned | None = None
+
+    @abstractmethod
+    def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
+        """Return the sums over checked rows: features (n, width) and labels (n,)."""
+
+    @abstractmethod
+    def learn(self) -> Learned:
+        """Return what is learned from the present sums."""
+
+    @abstractmethod
+    def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return class probabilities, float64 (n, classes), of checked features; at least one row is known."""
+
+    @abstractmethod
+    def check(self, sums: Mapping[str, Ints]) -> None:
+        """Raise ``UnlearningError`` if no rows at all could have these sums."""
+
+    @property
+    def learned(self) -> Learned:
+        """What is learned from the sums; worked out when first asked for after a change."""
+        if self._learned is None:
+            self._learned = self.learn()
+        return self._learned
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each sum, by name."""
+        nothing = self.contribution(np.empty((0, self.design.table.width), np.float32), np.empty(0, np.int64))
+        return {name: array.shape for name, array in nothing.items()}
+
+    @property
+    def count(self) -> int:
+        """Number of rows in the sums."""
+        return int(self.sums["n"][0]) if self.sums else 0
+
+    def begin(self, data: Rows) -> None:
+        """Start anew on ``data``; no rows at all are allowed."""
+        rows = self.design.table.rows(data)
+        self.design.check(rows.x, rows.ids)
+        self.check_labels(rows.y, rows.ids)
+        self.held, self.progress, self.sums, self._learned = type(self.held)(rows), 0, {}, None
+
+    def check_labels(self, y: npt.NDArray[Any], ids: Ids) -> None:
+        """Raise ``UnlearningError`` on labels that this learner cannot take; any will do unless overridden."""
+
+    def advance(self) -> int:
+        """Sum the rows in the first round; nothing is left to do in later ones."""
+        if not self.sums:
+            rows = self.held.kept()
+            self.adopt(self.contribution(rows.x, rows.y))
+        self.progress += 1
+        return 0
+
+    def adopt(self, sums: Mapping[str, Ints]) -> None:
+        """Become the model of these sums, for example the sums of all peers; the rows at hand stay what they are."""
+        self.sums = {name: np.array(array, dtype=np.int64) for name, array in sums.items()}
+        self._learned = None
+
+    def named(self, ids: npt.ArrayLike) -> Sums:
+        """Return the sums over the held rows with these ids: what a peer sends, or asks the coordinator to take out."""
+        places = self.held.find(ids)
+        return self.contribution(self.held.rows.x[places], self.held.rows.y[places])
+
+    def forget(self, request: Ids) -> Cost:
+        """Take the named rows out of the sums; one part is touched, whatever the number of rows."""
+        places = self.held.find(request)
+        if not len(places):
+            return Cost()
+        if self.sums:
+            self.take_out(places)
+            self._learned = None
+        self.held.drop(places)
+        return Cost(parts=1 if self.sums else 0)
+
+    def take_out(self, places: Places) -> None:
+        """Subtract the rows at these places from the sums."""
+        subtract(self.sums, self.contribution(self.held.rows.x[places], self.held.rows.y[places]))
+
+    def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return class probabilities, shape (len(x), classes); all alike while no row is known."""
+        features = self.design.table.features(x)
+        if not self.count:
+            return np.full((len(features), self.outputs), 1 / self.outputs, np.float32)
+        return self.probabilities(features).astype(np.float32)
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the probabilities."""
+        return self.problem.classes
+
+    def state(self) -> State:
+        """Return progress and sums."""
+        return {"progress": np.array([self.progress]), **{name: array.copy() for name, array in self.sums.items()}}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
+        """Become the model whose ``state`` this is; ``UnlearningError`` if the sums are not those of ``data``'s number of rows."""
+        sums = {name: np.array(array) for name, array in state.items() if name != "progress"}
+        if sums and int(sums["n"][0]) != len(data):
+            raise UnlearningError(f"state: its sums are over {int(sums['n'][0])} rows, {len(data)} are given: give the rows that were held")
+        self.begin(data)
+        self.adopt(sums)
+        self.progress = int(state["progress"][0])
+
+    def stored(self) -> list[Stored]:
+        """List the sums, which every held row has influenced."""
+        return [Stored("sums", self.held.ids() if self.sums else self.held.ids()[:0])]
+
+
+def softmax(scores: Floats) -> Floats:
+    """Return the rows' softmax, float64 (n, k); -inf scores become 0."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def one_hot(y: npt.NDArray[Any], classes: int) -> Ints:
+    """Return labels (n,) as 0/1 rows, int64 (n, classes)."""
+    return np.asarray(np.asarray(y)[:, None] == np.arange(classes), dtype=np.int64)
+
+
+def check_counts(sums: Mapping[str, Ints], names: tuple[str, ...]) -> None:
+    """Raise ``UnlearningError`` naming a sum that is negative although it is over things that are not."""
+    for name in names:
+        if (sums[name] < 0).any():
+            raise UnlearningError(f"sums: {name} falls to {int(sums[name].min())}, below 0: more is taken out than was given")
+
+
+def check_scatter(second: npt.NDArray[np.int64], first: npt.NDArray[np.int64], n: int) -> None:
+    """Raise ``UnlearningError`` if no n rows have these first and second moments by limbs: the scatter must be positive semidefinite."""
+    from clients.unlearning.exact.statistical.moment_kernels import centred
+
+    if not n:
+        if first.any() or second.any():
+            raise UnlearningError("sums: no row is left but the sums are not 0: take out exactly what was given")
+        return
+    scatter = centred(n, first, second)
+    deviations = np.sqrt(np.maximum(np.diag(scatter), 1.0))
+    smallest = float(np.linalg.eigvalsh(scatter / deviations[:, None] / deviations)[0])
+    if smallest < -1e-6 or (np.diag(scatter) < -0.5 * n).any():
+        raise UnlearningError(f"sums: second moments have the eigenvalue {smallest:.3g}, below 0: more is taken out than was given")

@@ -1,0 +1,77 @@
+"""Learners from the first and second moments of inputs and targets together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.unlearning.contract import Problem
+from clients.unlearning.exact.statistical.fixed import BITS, Design, Gram, Ints, Sums, gram, moments
+from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, check_scatter, one_hot
+from clients.unlearning.exact.tabular import Floats, Places
+
+Learned = TypeVar("Learned")
+
+
+class MomentLearner(SumLearner[Learned]):
+    """Sums of z and zz', where z is a row's design followed by its targets: one 0/1 target a class, or the number to be predicted.
+
+    Parameters
+    ----------
+    problem : Problem
+    design : Design
+    target : tuple of float
+        Public (low, high) of a regression's targets.
+    """
+
+    def __init__(self, problem: Problem, design: Design, target: tuple[float, float] = (0.0, 1.0)) -> None:
+        super().__init__(problem, design)
+        self.target = target
+        self.targets = problem.classes
+        low, high = target if problem.classes == 1 else (0.0, 1.0)
+        reach = (high - low) / 2 or 1.0
+        self.target_centre = (low + high) / 2
+        shift = np.full(self.targets, BITS - int(np.ceil(np.log2(reach))), dtype=np.int64)
+        self.shift = np.concatenate([design.shift, shift])
+        self.centre = np.concatenate([design.centre, np.full(self.targets, self.target_centre)])
+
+    def integers(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Ints:
+        """Return z as integers, int64 (n, D + targets)."""
+        values = np.asarray(y, dtype=np.float64)[:, None] if self.problem.classes == 1 else one_hot(y, self.targets).astype(np.float64)
+        scaled = np.rint(np.ldexp(values - self.target_centre, self.shift[-self.targets :].astype(np.intc))).astype(np.int64)
+        return np.concatenate([self.design.integers(x), scaled], axis=1)
+
+    def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
+        """Return n (1,), first (2, m) and second moments (3, m, m) by limbs."""
+        return moments(self.integers(x, y))
+
+    def take_out(self, places: Places) -> None:
+        """Subtract the rows at these places; a single one without building its matrices."""
+        if len(places) != 1:
+            super().take_out(places)
+            return
+        from clients.unlearning.exact.statistical.moment_kernels import remove_row
+
+        z = self.integers(self.held.rows.x[places], self.held.rows.y[places])
+        remove_row(self.sums["first"], self.sums["second"], z[0])
+        self.sums["n"][0] -= 1
+
+    def gram(self) -> Gram:
+        """Return means and scatter of z."""
+        return gram(self.sums, self.shift, self.centre)
+
+    def check(self, sums: Mapping[str, Ints]) -> None:
+        """Refuse a negative number of rows and moments that no rows have."""
+        check_counts(sums, ("n",))
+        check_scatter(sums["second"], sums["first"], int(sums["n"][0]))
+
+    def class_means(self, found: Gram) -> tuple[Floats, Floats]:
+        """Return class counts (C,) and the classes' mean designs (C, D); the mean of an empty class is that of all rows."""
+        d = self.design.width
+        share = found.mean[d:]
+        cross = found.scatter[d:, :d] / found.n
+        mean = found.mean[:d] + cross / np.where(share > 0.5 / found.n, share, np.inf)[:, None]
+        return np.rint(share * found.n), mean

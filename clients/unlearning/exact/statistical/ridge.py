@@ -1,0 +1,98 @@
+"""Linear and ridge regression from moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lapack
+
+from clients.unlearning.contract import Ids, Problem, UnlearningError
+from clients.unlearning.exact.statistical.fixed import Design
+from clients.unlearning.exact.statistical.moment_learner import MomentLearner
+from clients.unlearning.exact.tabular import Floats
+
+LEAST = 1e-3
+"""Smallest score of a class before scores are made to sum to 1."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Coefficients (targets, D) and intercepts (targets,)."""
+
+    coef: Floats
+    intercept: Floats
+
+
+class Linear(MomentLearner[Plane]):
+    """Ridge regression with an unpenalised intercept; ordinary least squares (of least norm) where ``alpha`` is 0.
+
+    With several classes, one regression a class on 0/1 targets: a linear probability model, whose scores sum to 1 by themselves. They
+    become probabilities by the public map ``max(score, 0.001)``, divided by the sum.
+
+    Parameters
+    ----------
+    alpha : float
+        Penalty on squared coefficients, as in scikit-learn.
+    target : tuple of float
+        Public (low, high) of a regression's targets.
+    """
+
+    def __init__(self, problem: Problem, design: Design, alpha: float, target: tuple[float, float]) -> None:
+        super().__init__(problem, design, target)
+        self.alpha = alpha
+
+    def check_labels(self, y: npt.NDArray[Any], ids: Ids) -> None:
+        """Refuse regression targets that are not finite or outside their public range."""
+        if self.problem.classes > 1:
+            return
+        wrong = ~((y >= self.target[0]) & (y <= self.target[1]))
+        if wrong.any():
+            raise UnlearningError(
+                f"row {ids[wrong][0]}: target {y[wrong][0]} lies outside the public {list(self.target)}: set target"
+            )
+
+    def learn(self) -> Plane:
+        """Solve the centred normal equations."""
+        found, d = self.gram(), self.design.width
+        a, b = found.scatter[:d, :d], found.scatter[:d, d:]
+        a.flat[:: d + 1] += self.alpha
+        coef = _solve(a, b, definite=self.alpha > 0).T
+        return Plane(coef, found.mean[d:] - coef @ found.mean[:d])
+
+    @property
+    def coef_(self) -> Floats:
+        """Coefficients, (D,) for a regression, (C, D) for 0/1 targets of C classes."""
+        return self.learned.coef[0] if self.problem.classes == 1 else self.learned.coef
+
+    @property
+    def intercept_(self) -> Floats:
+        """Intercepts, () or (C,)."""
+        return self.learned.intercept[0] if self.problem.classes == 1 else self.learned.intercept
+
+    def scores(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return the regressions' values, float64 (n, targets), of checked features."""
+        return self.design.expand(x) @ self.learned.coef.T + self.learned.intercept
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return predicted targets, float64 (n,), or classes, int64 (n,)."""
+        scores = self.scores(self.design.table.features(x))
+        return scores[:, 0] if self.problem.classes == 1 else scores.argmax(axis=1)
+
+    def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return class probabilities by the public map; ones for a regression, which has one class only."""
+        if self.problem.classes == 1:
+            return np.ones((len(x), 1))
+        scores = np.maximum(self.scores(x), LEAST)
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+
+def _solve(a: Floats, b: Floats, definite: bool) -> Floats:
+    """Return the solution of least norm of a symmetric system; by Cholesky where the matrix is known to be definite and proves so."""
+    if definite:
+        _, solution, failed = lapack.dposv(a, b, lower=1)
+        if not failed:
+            return np.asarray(solution)
+    return np.asarray(np.linalg.pinv(a, rcond=len(a) * np.finfo(np.float64).eps * 16, hermitian=True) @ b)

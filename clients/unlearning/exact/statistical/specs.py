@@ -1,0 +1,147 @@
+"""How scenarios name learners from sums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field as Setting
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from clients.streams import Field
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec, UnlearningError
+
+if TYPE_CHECKING:
+    from clients.unlearning.exact.statistical.fixed import Design
+
+_CAO = "Cao and Yang, Towards Making Systems Forget with Machine Unlearning, IEEE S&P 2015"
+_GINART = "Ginart, Guan, Valiant, Zou, Making AI Forget You: Data Deletion in Machine Learning, NeurIPS 2019"
+
+
+class _Summed(UnlearnerSpec):
+    """Public bounds of features that have no column of their own in the data set.
+
+    Parameters
+    ----------
+    low, high : float
+        Values outside are refused; used where the data set does not describe its columns.
+    """
+
+    guarantee: ClassVar[Guarantee] = "exact"
+    source: ClassVar[str] = _CAO
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def _design(self, problem: Problem, centred: bool = True) -> Design:
+        """Return what is summed."""
+        from clients.unlearning.exact.statistical.fixed import Design
+        from clients.unlearning.exact.tabular import Table
+
+        return Design(Table(problem, (self.low, self.high)), centred)
+
+
+class NaiveBayes(_Summed):
+    """Naive Bayes; ``threshold`` is what a feature must exceed to count for ``bernoulli``."""
+
+    summary: ClassVar[str] = "naive Bayes from counts and sums per class; forgets by subtraction"
+
+    kind: Literal["naive_bayes"] = "naive_bayes"
+    distribution: Literal["gaussian", "multinomial", "bernoulli"] = "gaussian"
+    alpha: PositiveFloat = 1.0
+    smoothing: NonNegativeFloat = 1e-9
+    threshold: float = 0.0
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner; ``UnlearningError`` for fewer than two classes."""
+        from clients.unlearning.exact.statistical import bayes
+
+        if problem.classes < 2:
+            raise UnlearningError("naive_bayes: the problem has one class: it needs at least two")
+        if self.distribution == "gaussian":
+            return bayes.Gaussian(problem, self._design(problem), self.smoothing)
+        if self.distribution == "multinomial":
+            return bayes.Multinomial(problem, self._design(problem, centred=False), self.alpha)
+        return bayes.Bernoulli(problem, self._design(problem, centred=False), self.alpha, self.threshold)
+
+
+class Ridge(_Summed):
+    """Ridge regression, one per class where there are several; ordinary least squares with ``alpha = 0``.
+
+    ``target`` bounds a regression's targets.
+    """
+
+    summary: ClassVar[str] = "linear and ridge regression (one per class) from moments; forgets by subtraction"
+
+    kind: Literal["ridge"] = "ridge"
+    alpha: NonNegativeFloat = 1.0
+    target: tuple[float, float] = (0.0, 1.0)
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner."""
+        from clients.unlearning.exact.statistical.ridge import Linear
+
+        return Linear(problem, self._design(problem), self.alpha, self.target)
+
+
+class Pca(_Summed):
+    """Principal components; with several classes, nearest class mean in their space."""
+
+    summary: ClassVar[str] = "principal components from moments, nearest class mean; forgets by subtraction"
+
+    kind: Literal["pca"] = "pca"
+    components: PositiveInt = 8
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner; ``UnlearningError`` for more components than columns."""
+        from clients.unlearning.exact.statistical.pca import Components
+
+        return Components(problem, self._design(problem), self.components)
+
+
+class ItemItem(_Summed):
+    """Item-item recommender: a row is a user's ratings, a class an item."""
+
+    summary: ClassVar[str] = "item-item recommender from co-occurrence sums; forgets users by subtraction"
+
+    kind: Literal["item_item"] = "item_item"
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner; ``UnlearningError`` unless there are as many classes as items."""
+        from clients.unlearning.exact.statistical import recommender
+
+        return recommender.ItemItem(problem, self._design(problem, centred=False))
+
+
+class QuantisedKMeans(_Summed):
+    """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range."""
+
+    summary: ClassVar[str] = "k-means with quantised centroids; repeats only the steps whose centroids move"
+    source: ClassVar[str] = _GINART
+
+    kind: Literal["quantised_kmeans"] = "quantised_kmeans"
+    clusters: PositiveInt = 10
+    iterations: PositiveInt = 10
+    grid: Annotated[float, Setting(gt=0, le=1)] = 0.05
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner."""
+        from clients.unlearning.exact.statistical import kmeans
+
+        return kmeans.KMeans(problem, self._design(problem), key, self.clusters, self.iterations, self.grid, adaptive=False)
+
+
+class AdaptiveKMeans(_Summed):
+    """k-means that goes on from its present centroids when rows are forgotten: another optimum than training anew may find."""
+
+    guarantee: ClassVar[Guarantee] = "approximate"
+    summary: ClassVar[str] = "k-means that goes on from its present centroids"
+
+    kind: Literal["kmeans"] = "kmeans"
+    clusters: PositiveInt = 10
+    iterations: PositiveInt = 10
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner."""
+        from clients.unlearning.exact.statistical import kmeans
+
+        return kmeans.KMeans(problem, self._design(problem), key, self.clusters, self.iterations, 2.0**-20, adaptive=True)
