@@ -75,7 +75,7 @@ def _value(place: Place, raw: Any) -> Any:
 def _words(place: Place, errors: list[ErrorDetails], raw: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """Return what is wrong at a place, and the cure."""
     value = _value(place, raw)
-    told = list(dict.fromkeys(_WORDS.get(one["type"], _other)(one, value) for one in errors if one["type"] in _WORDS or len(errors) == 1))
+    told = list(dict.fromkeys(_WORDS[one["type"]](one, value) for one in errors if one["type"] in _WORDS))
     first = errors[0]
     if first["type"] == "extra_forbidden":
         return f"is not a key here: remove it or mend it; {suggestion(place[-1], _keys(place[:-1], raw, schema))}"
@@ -87,6 +87,9 @@ def _words(place: Place, errors: list[ErrorDetails], raw: Mapping[str, Any], sch
         return (
             f"{tag} = {first['ctx']['tag']!r} is unknown: {suggestion(first['ctx']['tag'], _tags(_schema_at(place, raw, schema), schema))}"
         )
+    head = f"{_is(value)}: write "
+    if len(told) > 1 and all(words.startswith(head) for words in told):
+        told = [head + " or ".join(words.removeprefix(head) for words in told)]
     return " or ".join(told) if told else _other(first, value)
 
 

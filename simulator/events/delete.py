@@ -81,7 +81,7 @@ class Delete(EventSpec):
         missing = sorted(set(ids).difference(*chosen.values()))
         if missing and peers:
             listed = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-            asked = world.asked.intersection(missing)
-            why = f"row {min(asked)} was deleted before" if asked else f"it holds {len(world.rows[peers[0]])} other rows"
-            raise EventError(f"row ids {listed} are not held by peer {peers[0]} ({why}): name rows it holds (lethe check lists them)")
+            asked, some = world.asked.intersection(missing), ", ".join(map(str, sorted(world.rows[peers[0]])[:3]))
+            why = f"; row {min(asked)} was deleted before" if asked else ""
+            raise EventError(f"row ids {listed} are not held by peer {peers[0]}{why}: name rows it holds, such as {some}")
         return {peer: rows for peer, rows in chosen.items() if rows}

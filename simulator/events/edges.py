@@ -42,7 +42,8 @@ class Cut(EventSpec):
         edges = _checked(self.edges, world)
         for a, b in edges:
             if not world.graph.has_edge(a, b):
-                raise EventError(f"there is no edge {a}-{b} in round {world.round}: cut one that is there (lethe check lists them)")
+                near = ", ".join(map(str, sorted(world.graph[a]))) or "nobody"
+                raise EventError(f"there is no edge {a}-{b} in round {world.round}: cut one that is there, peer {a} is beside {near}")
             world.graph.remove_edge(a, b)
         world.tell("cut", {peer for edge in edges for peer in edge}, _listed(edges))
 
