@@ -1,0 +1,148 @@
+"""Can the cut be told from the rest? Tests of a release by someone who knows the true mask, and what theory expects of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from server.defences.grid import value_grid
+from server.revival.locate import Extremes
+
+Statistic = Literal["std", "leading", "coherence"]
+
+
+@dataclass(frozen=True)
+class Auc:
+    """Area under the ROC curve of a score for "was edited", with a 95 % interval (Hanley and McNeil 1982).
+
+    NaN where one of the two sides is empty.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def two_sided(self) -> float:
+        """The larger of the area and its complement: an attacker turns a test round that is below one half."""
+        return max(self.value, 1 - self.value)
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether one half lies in the interval."""
+        return self.low <= 0.5 <= self.high
+
+
+def auc(score: Tensor, edited: Tensor) -> Auc:
+    """Return how well a score, any shape, tells edited entries (bool, same shape) from the others; ties count one half."""
+    from scipy.stats import rankdata
+
+    labels = edited.flatten().numpy()
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    if not positive or not negative:
+        return Auc(math.nan, math.nan, math.nan)
+    ranks = rankdata(score.flatten().double().numpy())
+    value = float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    return _with_interval(value, positive, negative)
+
+
+def _with_interval(value: float, positive: int, negative: int) -> Auc:
+    both_positive, both_negative = value / (2 - value), 2 * value**2 / (1 + value)
+    variance = value * (1 - value) + (positive - 1) * (both_positive - value**2) + (negative - 1) * (both_negative - value**2)
+    margin = 1.96 * math.sqrt(max(variance, 0.0) / (positive * negative))
+    return Auc(value, max(0.0, value - margin), min(1.0, value + margin))
+
+
+def entry_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
+    """Return the area of the score ``-|w|``, each layer scaled by its own median size, over all layers together."""
+    return _pooled(weights, masks, lambda weight, mask: (-weight.double().abs() / _median_size(weight), mask))
+
+
+def column_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], statistic: Statistic = "coherence", rank: int = 8) -> Auc:
+    """Return how well a statistic of columns tells edited columns from untouched ones, each layer ranked by itself.
+
+    A column counts as edited if any of its entries is masked. Low values speak for an edit.
+    """
+
+    def score(weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        values = column_statistic(weight, statistic, rank)
+        ranks = values.argsort().argsort().double() / len(values)
+        return -ranks, mask.any(dim=0)
+
+    return _pooled(weights, masks, score)
+
+
+def column_statistic(weight: Tensor, statistic: Statistic, rank: int = 8) -> Tensor:
+    """Return one number per column, float64 ``(n,)``.
+
+    ``std`` of the entries; ``leading``, the mean size of the entries of the best rank-``rank`` approximation; ``coherence``, that
+    approximation's share of the column's norm.
+    """
+    work = weight.double()
+    if statistic == "std":
+        return work.std(dim=0, correction=0)
+    _, vectors = torch.linalg.eigh(work @ work.mT if work.shape[0] <= work.shape[1] else work.mT @ work)
+    top = vectors[:, -rank:]
+    leading: Tensor = top @ (top.mT @ work) if work.shape[0] <= work.shape[1] else (work @ top) @ top.mT
+    if statistic == "leading":
+        sizes: Tensor = leading.abs().mean(dim=0)
+        return sizes
+    norms: Tensor = torch.linalg.vector_norm(leading, dim=0) / torch.linalg.vector_norm(work, dim=0).clamp_min(1e-300)
+    return norms
+
+
+def grid_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
+    """Return the area of the score "lies off the grid of the layer's other values"."""
+
+    def score(weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        grid = value_grid(weight[~mask])
+        return (weight.to(grid).to(weight.dtype) != weight).double(), mask
+
+    return _pooled(weights, masks, score)
+
+
+def hit_rate(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> float:
+    """Return the share of true places among as many smallest entries of the whole model."""
+    true = sum(int(mask.sum()) for mask in masks.values())
+    found = Extremes(share=true / sum(mask.numel() for mask in masks.values())).places({n: weights[n] for n in masks})
+    return sum(int((found[name] & mask).sum()) for name, mask in masks.items()) / true
+
+
+def exact_zeros(weights: Mapping[str, Tensor]) -> int:
+    """Return how many weights are exactly zero."""
+    return sum(int((weight == 0).sum()) for weight in weights.values())
+
+
+def expected_auc(ratio: float) -> float:
+    """Return what ``entry_auc`` is for Gaussian entries filled at ``ratio`` times their standard deviation: (2/pi) arctan(1/f)."""
+    return 1.0 if ratio == 0 else 2 / math.pi * math.atan(1 / ratio)
+
+
+def expected_hit_rate(share: float, ratio: float) -> float:
+    """Return what ``hit_rate`` is for Gaussian entries of which ``share`` were filled at ``ratio`` times their standard deviation."""
+    from scipy.optimize import brentq
+
+    if ratio == 0:
+        return 1.0
+
+    def below(size: float) -> float:
+        return share * math.erf(size / (math.sqrt(2) * ratio)) + (1 - share) * math.erf(size / math.sqrt(2))
+
+    cutoff = brentq(lambda size: below(size) - share, 0.0, 10 * max(1.0, ratio))
+    return float(math.erf(cutoff / (math.sqrt(2) * ratio)))
+
+
+def _pooled(
+    weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], score: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+) -> Auc:
+    scores, labels = zip(*(score(weights[name], mask) for name, mask in masks.items()), strict=True)
+    return auc(torch.cat([s.flatten() for s in scores]), torch.cat([label.flatten() for label in labels]))
+
+
+def _median_size(weight: Tensor) -> float:
+    return max(float(weight.double().abs().median()), 1e-300)

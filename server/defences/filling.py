@@ -1,0 +1,65 @@
+"""What all fills share: reading a layer's statistics, drawing, and writing on the layer's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from server.defences.fills import FillSpec, Sealed
+from server.defences.grid import on_grid, value_grid
+from server.defences.secret import Secret
+
+
+def seal_layers(fill: FillSpec, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], secret: Secret) -> Sealed:
+    """Return the weights with every masked layer filled; ``ValueError`` names a layer whose mask does not fit."""
+    sealed, filled = {}, {}
+    for name, mask in masks.items():
+        if name not in weights or mask.shape != weights[name].shape or mask.dtype != torch.bool:
+            raise ValueError(f"layer {name}: the mask fits no weight of that name and shape; weights are {sorted(weights)}")
+    for name, weight in weights.items():
+        mask = masks.get(name, torch.zeros_like(weight, dtype=torch.bool))
+        if not bool(mask.any()):
+            sealed[name], filled[name] = weight.clone(), mask
+            continue
+        if bool(mask.all()):
+            raise ValueError(f"layer {name}: every entry is masked, so nothing tells how loud a fill should be")
+        values, places = fill.draw(weight, mask, secret, name)
+        grid = value_grid(weight[~mask])
+        sealed[name] = torch.where(places, on_grid(values.to(weight.dtype), grid), weight)
+        filled[name] = places
+    return Sealed(sealed, filled)
+
+
+def spread(weight: Tensor, mask: Tensor) -> float:
+    """Return the standard deviation of the layer's untouched entries."""
+    return float(weight[~mask].double().std(correction=0))
+
+
+def normal(weight: Tensor, secret: Secret, name: str, purpose: str = "noise") -> Tensor:
+    """Return standard normal draws of the layer's shape, float64."""
+    return torch.randn(weight.shape, generator=secret.generator(name, purpose), dtype=torch.float64)
+
+
+def survivors(weight: Tensor, mask: Tensor, secret: Secret, name: str, along: Literal["row", "column"]) -> Tensor:
+    """Return, for each masked place, a surviving non-zero value of its row (or column) with a random sign, float64.
+
+    Without replacement as long as there are enough; a line without survivors draws from the whole layer.
+    """
+    generator = secret.generator(name, "survivors")
+    lines, places = (weight.double(), mask) if along == "row" else (weight.double().mT, mask.mT)
+    everyone = lines[~places & (lines != 0)]
+    drawn = torch.zeros_like(lines)
+    for i in range(len(lines)):
+        count = int(places[i].sum())
+        if not count:
+            continue
+        left = lines[i][~places[i] & (lines[i] != 0)]
+        left = left if len(left) else everyone
+        order = torch.cat([torch.randperm(len(left), generator=generator) for _ in range(-(-count // len(left)))])
+        drawn[i, places[i]] = left[order[:count]]
+    signs = torch.randint(0, 2, lines.shape, generator=generator).double() * 2 - 1
+    drawn = drawn * signs
+    return drawn if along == "row" else drawn.mT

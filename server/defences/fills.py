@@ -1,0 +1,167 @@
+"""The fills, by ``kind``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from clients.spec import Registry, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from server.defences.secret import Secret
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Weights with a fill in them.
+
+    ``filled`` is true wherever the fill wrote, which some fills do outside the cut too. It is as secret as the key: keep it only to
+    hold these entries still in later training.
+    """
+
+    weights: dict[str, Tensor]
+    filled: dict[str, Tensor]
+
+
+class FillSpec(Spec):
+    """How a scenario names a fill; ``seal`` carries it out."""
+
+    def seal(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], secret: Secret) -> Sealed:
+        """Return the weights with the masked places filled.
+
+        Parameters
+        ----------
+        weights : mapping of str to tensor, shape (m, n)
+            Values at masked places are not read. Layers that are not in ``masks`` come back as they are.
+        masks : mapping of str to bool tensor
+        secret : Secret
+            Keys every draw, together with the layer's name.
+        """
+        from server.defences.filling import seal_layers
+
+        return seal_layers(self, weights, masks, secret)
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Return float64 values for one layer, read only where the second, the mask of places to fill, is true."""
+        raise NotImplementedError
+
+
+class Gaussian(FillSpec):
+    """Independent zero-mean noise: ``relative`` times the standard deviation of the layer's untouched entries, or ``absolute``.
+
+    Zero leaves the plain cut.
+    """
+
+    kind: Literal["gaussian"] = "gaussian"
+    relative: NonNegativeFloat | None = None
+    absolute: NonNegativeFloat | None = None
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Gaussian:
+        if self.relative is not None and self.absolute is not None:
+            raise ValueError("give relative or absolute, not both")
+        return self
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw at the masked places; one standard deviation if no scale was given."""
+        from server.defences import filling
+
+        relative = 1.0 if self.relative is None else self.relative
+        sigma = self.absolute if self.absolute is not None else relative * filling.spread(weight, mask)
+        return filling.normal(weight, secret, name) * sigma, mask
+
+
+class Permuted(FillSpec):
+    """Surviving values of the same row or column, drawn at random and given random signs: histogram and grid are the layer's own."""
+
+    kind: Literal["permuted"] = "permuted"
+    along: Literal["row", "column"] = "row"
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw survivors for the masked places."""
+        from server.defences import filling
+
+        return filling.survivors(weight, mask, secret, name, self.along), mask
+
+
+class ColumnMatched(FillSpec):
+    """Noise that lies in the layer's own rank-``rank`` space, scaled so that a column's norm and coherence fit its neighbours.
+
+    The part inside that space is drawn orthogonal to what completion would guess, so that it restores no signs. ``coherence`` is the
+    share of a typical column's coherence aimed at.
+    """
+
+    kind: Literal["column_matched"] = "column_matched"
+    rank: PositiveInt = 8
+    coherence: PositiveFloat = 1.0
+    relative: PositiveFloat = 1.0
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw structured noise for the masked places."""
+        from server.defences import structured
+
+        return structured.column_matched(weight, mask, secret, name, self.rank, self.coherence, self.relative), mask
+
+
+class Contrary(FillSpec):
+    """Gaussian sizes with the sign opposite to completion's guess on the surest ``share`` of places, random signs elsewhere."""
+
+    kind: Literal["contrary"] = "contrary"
+    share: Share = 0.6
+    relative: PositiveFloat = 1.0
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw noise with chosen signs."""
+        from server.defences import structured
+
+        return structured.contrary(weight, mask, secret, name, self.share, self.relative), mask
+
+
+class Decoys(FillSpec):
+    """Gaussian fill, and as much again in columns outside the cut: ``share`` of those columns, with masks like the true ones."""
+
+    kind: Literal["decoys"] = "decoys"
+    share: Share = 0.25
+    relative: PositiveFloat = 1.0
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw noise for true and false places."""
+        from server.defences import filling, structured
+
+        places = structured.with_decoys(mask, secret, name, self.share)
+        return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask)), places
+
+
+class ClosedColumns(FillSpec):
+    """Gaussian fill of whole columns once at least ``share`` of a column is cut: nothing is left there to complete from."""
+
+    kind: Literal["closed_columns"] = "closed_columns"
+    share: Share = 0.5
+    relative: PositiveFloat = 1.0
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw noise for the mask and the closed columns."""
+        from server.defences import filling
+
+        closed = mask | ((mask.double().mean(dim=0, keepdim=True) >= self.share) & mask.any(dim=0, keepdim=True))
+        return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask)), closed
+
+
+FILLS: Registry[FillSpec] = Registry(
+    "lethe.fills",
+    {
+        "closed_columns": "server.defences.fills:ClosedColumns",
+        "column_matched": "server.defences.fills:ColumnMatched",
+        "contrary": "server.defences.fills:Contrary",
+        "decoys": "server.defences.fills:Decoys",
+        "gaussian": "server.defences.fills:Gaussian",
+        "permuted": "server.defences.fills:Permuted",
+    },
+)
