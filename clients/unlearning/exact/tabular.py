@@ -36,6 +36,7 @@ class Table:
         if columns and len(columns) != width:
             raise UnlearningError(f"columns: {len(columns)} are described but an input has {width} features: describe each, or none")
         self.width = width
+        self.categorical = any(c.categories for c in columns)
         self.classes = problem.classes
         self.names = [c.name for c in columns] or [f"x{j}" for j in range(width)]
         self.low = np.array([c.low for c in columns] or [bounds[0]] * width, dtype=np.float64)
@@ -53,7 +54,7 @@ class Table:
         if flat.shape[1] != self.width:
             raise UnlearningError(f"x: {flat.shape[1]} features a row, the problem has {self.width}: give inputs of its shape")
         wrong = ~np.isfinite(flat)
-        if self.categories.any():
+        if self.categorical:
             kinds = self.categories > 0
             codes = flat[:, kinds]
             wrong[:, kinds] |= (codes < 0) | (codes >= self.categories[kinds]) | (codes != np.floor(codes))

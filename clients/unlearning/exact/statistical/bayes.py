@@ -66,7 +66,7 @@ class Gaussian(SumLearner[Bell]):
         n = np.maximum(count, 1)[:, None]
         mean = self.design.values((first / n).astype(np.float64))
         spread = ((square * n - first * first) / (n * n)).astype(np.float64)
-        return mean, np.ldexp(spread, -2 * self.design.shift.astype(np.intc))
+        return mean, spread / self.design.scale / self.design.scale
 
     def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
         """Return class probabilities; a class without rows has probability 0."""

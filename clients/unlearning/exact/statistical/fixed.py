@@ -36,8 +36,8 @@ class Design:
     low, high : float64 array, shape (D,)
     centre : float64 array, shape (D,)
         Public; zeros unless ``centred``.
-    shift : int64 array, shape (D,)
-        A value ``x`` is the integer ``round((x - centre) * 2**shift)``.
+    scale : float64 array, shape (D,)
+        Powers of two: a value ``x`` is the integer ``round((x - centre) * scale)``.
     """
 
     def __init__(self, table: Table, centred: bool = True) -> None:
@@ -49,11 +49,11 @@ class Design:
         self.width = len(self.low)
         self.centre = (self.low + self.high) / 2 if centred else np.zeros(self.width)
         reach = np.maximum(np.abs(self.low - self.centre), np.abs(self.high - self.centre))
-        self.shift = BITS - np.ceil(np.log2(np.where(reach > 0, reach, 1.0))).astype(np.int64)
+        self.scale = np.ldexp(1.0, BITS - np.ceil(np.log2(np.where(reach > 0, reach, 1.0))).astype(np.intc))
 
     def expand(self, x: npt.NDArray[np.float32]) -> Floats:
         """Return the design, float64 (n, D), of checked features (n, width of the table)."""
-        if not self.table.categories.any():
+        if not self.table.categorical:
             return x.astype(np.float64)
         parts = [
             x[:, j : j + 1].astype(np.float64) if not k else (x[:, j : j + 1] == np.arange(k)).astype(np.float64)
@@ -82,11 +82,11 @@ class Design:
 
     def integers(self, x: npt.NDArray[np.float32]) -> Ints:
         """Return checked features as integers, int64 (n, D), at most 2**40 (and a rounding of a bound) in size."""
-        return np.rint(np.ldexp(self.expand(x) - self.centre, self.shift.astype(np.intc))).astype(np.int64)
+        return np.asarray(np.rint((self.expand(x) - self.centre) * self.scale).astype(np.int64))
 
     def values(self, quanta: npt.NDArray[Any]) -> Floats:
         """Return integers, or float averages of them, as numbers of the design (…, D)."""
-        return np.ldexp(np.asarray(quanta, dtype=np.float64), -self.shift.astype(np.intc)) + self.centre
+        return np.asarray(np.asarray(quanta, dtype=np.float64) / self.scale + self.centre)
 
 
 def limbs(z: Ints) -> tuple[Ints, Ints]:
@@ -133,16 +133,15 @@ class Gram:
     scatter: Floats
 
 
-def gram(sums: Mapping[str, Ints], shift: Ints, centre: Floats) -> Gram:
+def gram(sums: Mapping[str, Ints], scale: Floats, centre: Floats) -> Gram:
     """Return means and scatter of integer moments; zeros where there are no rows."""
     from clients.unlearning.exact.statistical.moment_kernels import centred
 
     n = int(sums["n"][0])
-    m = len(shift)
+    m = len(scale)
     if not n:
         return Gram(0, np.zeros(m), np.zeros((m, m)))
-    unit = np.ldexp(1.0, -shift.astype(np.intc))
+    unit = 1 / scale
     first = sums["first"]
     mean = (first[0] * 2.0**LIMB + first[1]) / n * unit + centre
-    scatter = centred(n, first, sums["second"]) * unit[:, None] * unit
-    return Gram(n, mean, scatter)
+    return Gram(n, mean, centred(n, first, sums["second"], unit))

@@ -168,7 +168,7 @@ def check_scatter(second: npt.NDArray[np.int64], first: npt.NDArray[np.int64], n
         if first.any() or second.any():
             raise UnlearningError("sums: no row is left but the sums are not 0: take out exactly what was given")
         return
-    scatter = centred(n, first, second)
+    scatter = centred(n, first, second, np.ones(first.shape[1]))
     deviations = np.sqrt(np.maximum(np.diag(scatter), 1.0))
     smallest = float(np.linalg.eigvalsh(scatter / deviations[:, None] / deviations)[0])
     if smallest < -1e-6 or (np.diag(scatter) < -0.5 * n).any():

@@ -33,16 +33,17 @@ class MomentLearner(SumLearner[Learned]):
         self.targets = problem.classes
         low, high = target if problem.classes == 1 else (0.0, 1.0)
         reach = (high - low) / 2 or 1.0
-        self.target_centre = (low + high) / 2
-        shift = np.full(self.targets, BITS - int(np.ceil(np.log2(reach))), dtype=np.int64)
-        self.shift = np.concatenate([design.shift, shift])
-        self.centre = np.concatenate([design.centre, np.full(self.targets, self.target_centre)])
+        self.scale = np.concatenate([design.scale, np.full(self.targets, 2.0 ** (BITS - int(np.ceil(np.log2(reach)))))])
+        self.centre = np.concatenate([design.centre, np.full(self.targets, (low + high) / 2)])
 
     def integers(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Ints:
         """Return z as integers, int64 (n, D + targets)."""
-        values = np.asarray(y, dtype=np.float64)[:, None] if self.problem.classes == 1 else one_hot(y, self.targets).astype(np.float64)
-        scaled = np.rint(np.ldexp(values - self.target_centre, self.shift[-self.targets :].astype(np.intc))).astype(np.int64)
-        return np.concatenate([self.design.integers(x), scaled], axis=1)
+        return np.asarray(np.rint((self.values(x, y) - self.centre) * self.scale).astype(np.int64))
+
+    def values(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Floats:
+        """Return z, float64 (n, D + targets)."""
+        targets = y[:, None] if self.problem.classes == 1 else one_hot(y, self.targets)
+        return np.concatenate([self.design.expand(x), targets], axis=1, dtype=np.float64)
 
     def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
         """Return n (1,), first (2, m) and second moments (3, m, m) by limbs."""
@@ -55,13 +56,13 @@ class MomentLearner(SumLearner[Learned]):
             return
         from clients.unlearning.exact.statistical.moment_kernels import remove_row
 
-        z = self.integers(self.held.rows.x[places], self.held.rows.y[places])
-        remove_row(self.sums["first"], self.sums["second"], z[0])
+        values = self.values(self.held.rows.x[places], self.held.rows.y[places])[0]
+        remove_row(self.sums["first"], self.sums["second"], values, self.centre, self.scale)
         self.sums["n"][0] -= 1
 
     def gram(self) -> Gram:
         """Return means and scatter of z."""
-        return gram(self.sums, self.shift, self.centre)
+        return gram(self.sums, self.scale, self.centre)
 
     def check(self, sums: Mapping[str, Ints]) -> None:
         """Refuse a negative number of rows and moments that no rows have."""
