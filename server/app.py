@@ -27,17 +27,21 @@ class PeerLostError(RuntimeError):
 
 
 def server_app(
-    timeline: Timeline, briefs: Sequence[Brief], ledger: Ledger, on_round: Callable[[Round | None], None] = lambda _: None
+    timeline: Timeline,
+    briefs: Sequence[Brief],
+    returns: Sequence[Brief],
+    ledger: Ledger,
+    on_round: Callable[[Round | None], None] = lambda _: None,
 ) -> ServerApp:
     """Return the ServerApp that plays a timeline from the ledger's last committed round to the end.
 
-    ``on_round`` is called after each commit with the round, and with None after the exam.
+    Parameters are those of ``Federation``; ``on_round`` is called after each commit with the round, and with None after the exam.
     """
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        Federation(timeline, briefs, ledger).run(grid, on_round)
+        Federation(timeline, briefs, returns, ledger).run(grid, on_round)
 
     return app
 
@@ -50,16 +54,18 @@ class Federation:
     timeline : Timeline
     briefs : sequence of Brief
         One a peer, in peer order.
+    returns : sequence of Brief
+        For peers that come back after an erasure: their briefs of the later generations.
     ledger : Ledger
         Where pages go, and from where a run is taken up again.
     """
 
-    def __init__(self, timeline: Timeline, briefs: Sequence[Brief], ledger: Ledger) -> None:
+    def __init__(self, timeline: Timeline, briefs: Sequence[Brief], returns: Sequence[Brief], ledger: Ledger) -> None:
         self.timeline = timeline
+        self.returns = {(brief.peer, brief.generation): brief for brief in returns}
         self.ledger = ledger
         self.post = Post(ledger.mailbox())
         self.states = dict(ledger.states())
-        self.generation: dict[int, int] = {}
         self.briefs = list(briefs)
         self.awake: set[int] = set()
         self.blobs: dict[str, ArrayRecord] = {}
@@ -90,9 +96,9 @@ class Federation:
         return [nodes[peer] for peer in range(len(self.briefs))]
 
     def _renew(self, now: Round) -> None:
-        """Give peers that come back after an erasure their new generation."""
+        """Give peers that come back after an erasure the brief of their new generation."""
         for peer, generation in now.generation.items():
-            self.briefs[peer] = self.briefs[peer].model_copy(update={"generation": generation})
+            self.briefs[peer] = self.returns[peer, generation]
             self.awake.discard(peer)
 
     def _play(self, grid: Grid, now: Round) -> None:

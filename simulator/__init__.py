@@ -1,1 +1,38 @@
-"""How a run is described, carried and kept."""
+"""How a run is described, carried and kept.
+
+In a notebook: ``from simulator import Scenario, run`` and then ``run(Scenario.load("scenario.toml")).timeline``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.errors import LetheError
+    from simulator.plan import Plan, resolve
+    from simulator.runner import resume, run
+    from simulator.runs import Run
+    from simulator.scenario import Scenario
+    from simulator.verify import verify
+
+_HOMES = {
+    "LetheError": "errors",
+    "Plan": "plan",
+    "Run": "runs",
+    "Scenario": "scenario",
+    "resolve": "plan",
+    "resume": "runner",
+    "run": "runner",
+    "verify": "verify",
+}
+
+__all__ = ["LetheError", "Plan", "Run", "Scenario", "resolve", "resume", "run", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is asked for: the command line must answer before torch is loaded."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulator' has no attribute {name!r}")
+    return getattr(import_module(f"simulator.{_HOMES[name]}"), name)

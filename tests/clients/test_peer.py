@@ -85,7 +85,11 @@ def test_the_order_in_which_seeds_arrive_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "main",
-    [{"kind": "mlp", "hidden": [16]}, {"kind": "cnn", "channels": [4]}, {"kind": "sisa", "shards": 2, "slices": 2, "base": {"kind": "linear"}}],
+    [
+        {"kind": "mlp", "hidden": [16]},
+        {"kind": "cnn", "channels": [4]},
+        {"kind": "sisa", "shards": 2, "slices": 2, "base": {"kind": "linear"}},
+    ],
     ids=lambda main: str(main["kind"]),
 )
 def test_forgetting_rows_leaves_the_bytes_of_a_peer_that_never_had_them(main: dict[str, object]) -> None:

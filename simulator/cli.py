@@ -1,0 +1,135 @@
+"""The ``lethe`` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Simulate federations that must forget: scripted departures, deletions, and proof that what was erased is gone.",
+)
+
+File = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="Run directory, as `lethe run` prints it last.", show_default=False)]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a key of the scenario; may be given again.")
+]
+Engine = Annotated[str | None, typer.Option(help="inline, ray, grpc or flower, whatever the scenario says.")]
+Workers = Annotated[int | None, typer.Option(help="How many peers work at once.")]
+
+
+@app.command()
+def run(
+    file: File,
+    engine: Engine = None,
+    workers: Workers = None,
+    settings: Settings = None,
+    out: Annotated[Path, typer.Option(help="Where to make the run directory.")] = Path("runs"),
+) -> None:
+    """Run a scenario and write its report; the last line printed is the run directory."""
+    from simulator.runner import prepare
+    from simulator.scenario import Scenario
+
+    chosen = list(settings or [])
+    chosen += [f'engine.kind="{engine}"'] * (engine is not None) + [f"engine.workers={workers}"] * (workers is not None)
+    _carry_on(prepare(Scenario.load(file, chosen), out))
+
+
+@app.command()
+def resume(folder: Folder) -> None:
+    """Take up an interrupted run where its ledger ends."""
+    _carry_on(folder)
+
+
+def _carry_on(folder: Path) -> None:
+    from simulator.runner import resume as carry_on
+    from simulator.terminal import show_results
+
+    try:
+        done = carry_on(folder)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; nothing committed is lost: lethe resume {folder}", err=True)
+        raise typer.Exit(130) from None
+    show_results(done)
+    for one in done.unmet:
+        typer.echo(f"expectation {one['expect']} failed after round {one['after']}: expected {one['expected']}; {one['found']}", err=True)
+    typer.echo(done.folder)
+    if done.unmet:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(file: File, settings: Settings = None) -> None:
+    """Say what a scenario will do and what it will cost; train nothing."""
+    from rich.console import Console
+
+    from simulator.check import describe
+    from simulator.plan import resolve
+    from simulator.scenario import Scenario
+
+    Console().print(describe(resolve(Scenario.load(file, settings or ()))))
+
+
+@app.command()
+def verify(folder: Folder) -> None:
+    """Prove again, from the run directory alone, that what was erased is nowhere; exit 1 if not."""
+    from simulator.verify import verify as prove
+
+    problems = prove(folder)
+    for line in problems:
+        typer.echo(line, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: hashes, receipts and erasures hold")
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write the HTML report of a finished run again and print its path."""
+    from simulator.report import write_report
+
+    typer.echo(write_report(folder))
+
+
+@app.command()
+def show(folder: Folder) -> None:
+    """Show a finished run's results as tables."""
+    from simulator.runs import Run
+    from simulator.terminal import show_results
+
+    show_results(Run(folder))
+
+
+@app.command()
+def methods() -> None:
+    """List every unlearner with its guarantee."""
+    from simulator.methods import table
+
+    typer.echo(table())
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files, for editors."""
+    import json
+
+    from simulator.scenario import Scenario
+
+    typer.echo(json.dumps(Scenario.model_json_schema(), indent=1))
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line on standard error and exit status 2."""
+    from simulator.errors import LetheError
+
+    try:
+        app()
+    except LetheError as error:
+        typer.echo(f"lethe: {error}", err=True)
+        sys.exit(2)

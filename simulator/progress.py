@@ -1,0 +1,52 @@
+"""Progress of long work, for people: silent where nobody is looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from server.timeline import Round
+
+
+class Watch:
+    """A bar for each stage of a run: rounds done, what happens in them, time left.
+
+    Parameters
+    ----------
+    console : Console, optional
+        Where to draw; standard error unless told. Nothing is drawn where that is not a terminal.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[event]}"),
+        )
+        self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bars.stop()
+
+    def stage(self, what: str, rounds: int, done: int) -> Callable[[Round | None], None]:
+        """Begin a stage of ``rounds`` rounds and an exam, ``done`` of which are behind; return what to call after each."""
+        bar = self.bars.add_task(what, total=rounds + 1, completed=done, event="")
+
+        def advance(now: Round | None) -> None:
+            events = ", ".join(f"{one.do} {' '.join(map(str, one.peers))}" for one in now.happenings) if now else "exam"
+            self.bars.update(bar, advance=1, event=events)
+
+        return advance

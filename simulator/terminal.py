@@ -1,0 +1,59 @@
+"""A run's results as tables in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.runs import Run
+
+
+def show_results(run: Run, console: Console | None = None) -> None:
+    """Print accuracies, erasures and expectations of a finished run."""
+    console = console or Console()
+    found = run.results
+    console.print(f"{found['name']}  seed {found['seed']}  engine {found['engine']}  digest {found['digest'][:16]}", highlight=False)
+    console.print(_accuracy(found["accuracy"]))
+    if found["erasures"]:
+        console.print(_erasures(found["erasures"]))
+    if found["expectations"]:
+        console.print(_expectations(found["expectations"]))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _accuracy(accuracy: dict[str, dict[str, float | None]]) -> Table:
+    table = _table("accuracy at the end, mean over live peers", "test mix", "main only", "ensemble")
+    for mix, values in accuracy.items():
+        table.add_row("each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
+    return table
+
+
+def _erasures(erasures: list[dict[str, Any]]) -> Table:
+    table = _table("erasures", "round", "what", "method", "guarantee", "max difference", "steps", "receipts", "MIA", "if never there")
+    for one in erasures:
+        what = f"peer {one['peer']}" if one["kind"] == "peer" else f"{one['rows']} rows of peer {one['peer']}"
+        receipts = f"{len(one['receipts'])} of {len(one['holders'])}"
+        measured = [_number(one[key]) for key in ("mia_auc", "mia_auc_counterfactual")]
+        difference = _number(one["max_abs_difference"])
+        table.add_row(str(one["round"]), what, one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts, *measured)
+    return table
+
+
+def _expectations(expectations: list[dict[str, Any]]) -> Table:
+    table = _table("expectations", "after round", "expected", "found", "")
+    for one in expectations:
+        table.add_row(str(one["after"]), one["expected"], one["found"], "met" if one["met"] else "FAILED")
+    return table
+
+
+def _number(value: float | None) -> str:
+    """Return a number for people; what was not measured says so."""
+    return "not measured" if value is None else f"{value:.3g}" if value else "0.0"

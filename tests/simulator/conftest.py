@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.progress import Watch
+from simulator.runner import run
+from simulator.runs import Run
+from simulator.scenario import Scenario
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "seed": 5,
+    "rounds": 4,
+    "data": {
+        "dataset": "digits",
+        "rows": 500,
+        "reference": 60,
+        "test": 80,
+        "partition": {"kind": "dirichlet", "alpha": 0.5, "min_rows": 15},
+    },
+    "peers": {
+        "count": 6,
+        "main": [
+            {"kind": "mlp", "hidden": [16]},
+            {"kind": "linear"},
+            {"kind": "sisa", "shards": 2, "slices": 2, "base": {"kind": "linear"}},
+        ],
+        "seed": {"kind": "mlp", "hidden": [8]},
+    },
+    "training": {"epochs": 2},
+    "distillation": {"epochs": 2},
+    "topology": {"kind": "ring", "on_leave": "bridge"},
+    "audit": {"counterfactual": True, "membership_inference": True, "relearn": True},
+}
+
+LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
+DELETE = {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}
+
+
+@pytest.fixture(scope="session")
+def scenario() -> Callable[..., Scenario]:
+    """Return a builder of small scenarios: the one above with some keys replaced."""
+
+    def build(**changes: Any) -> Scenario:
+        return Scenario.parse(SMALL | changes)
+
+    return build
+
+
+@pytest.fixture
+def play(scenario: Callable[..., Scenario], tmp_path: Path) -> Callable[..., Run]:
+    """Return a function that runs the small scenario with some keys replaced."""
+
+    def run_it(**changes: Any) -> Run:
+        return run(scenario(**changes), tmp_path / "runs", Watch())
+
+    return run_it
+
+
+@pytest.fixture(scope="session")
+def finished(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run with a departure and a deletion; read it, never change it."""
+    return run(scenario(event=[LEAVE, DELETE]), tmp_path_factory.mktemp("runs"), Watch())
