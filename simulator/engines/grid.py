@@ -22,15 +22,11 @@ RAISED, EXPIRED, NO_SUCH_NODE, DIED = 2, 3, 5, 8
 
 
 class Transport(Protocol):
-    """What an engine puts behind the grid.
+    """What an engine puts behind the grid."""
 
-    Parameters
-    ----------
-    bytes_physical : int
-        Bytes of message contents carried so far, both ways.
-    """
-
-    bytes_physical: int
+    @property
+    def bytes_physical(self) -> int:
+        """Bytes of message contents carried so far, both ways."""
 
     def deliver(self, messages: Sequence[Message], timeout: float | None) -> Sequence[Message]:
         """Return the reply to every message, in the order of the messages; errors are replies too."""

@@ -15,6 +15,7 @@ ENGINE_TABLES = [
     pytest.param({"kind": "inline"}, id="inline"),
     pytest.param({"kind": "ray", "workers": 1}, id="ray-1"),
     pytest.param({"kind": "ray", "workers": 2}, id="ray-2"),
+    pytest.param({"kind": "grpc"}, id="grpc"),
 ]
 
 

@@ -14,6 +14,7 @@ from simulator.engines import ENGINES
 
 ENGINE_TABLES = [
     pytest.param({"kind": "ray", "workers": 2}, id="ray"),
+    pytest.param({"kind": "grpc", "workers": 4}, id="grpc"),
 ]
 
 

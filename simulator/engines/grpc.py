@@ -1,0 +1,58 @@
+"""``grpc``: one process a peer, mutual TLS, seeds straight from peer to peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import PrivateAttr
+
+from simulator.engines import EngineSpec
+
+if TYPE_CHECKING:
+    from flwr.clientapp import ClientApp
+    from flwr.serverapp import ServerApp
+
+    from simulator.engines.grpc_nursery import Nursery
+
+
+class Grpc(EngineSpec):
+    """Every peer in its own process behind mutual TLS; at most ``workers`` of them handle messages at once.
+
+    The run's certificates exist in memory only. A seed goes from its owner's process to the neighbour's; the driver sends a reference.
+    """
+
+    kind: Literal["grpc"] = "grpc"
+
+    _nursery: Nursery | None = PrivateAttr(default=None)
+
+    def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
+        """Run a server app against ``peers`` processes; see `EngineSpec.play`."""
+        from simulator.engines.grid import serve
+        from simulator.engines.grpc_driver import Peers
+        from simulator.engines.host import load, one_thread
+
+        load(client_app)
+        with one_thread(), self.kept():
+            assert self._nursery is not None
+            transport = Peers(self._nursery, client_app, peers, self.width)
+            try:
+                serve(server_app, transport, peers)
+            finally:
+                transport.close()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the process from which peers are forked for all plays inside; see `EngineSpec.kept`."""
+        from simulator.engines.grpc_nursery import Nursery
+
+        if self._nursery is not None:
+            yield
+            return
+        self._nursery = Nursery(["torch", "grpc", "clients.app"])
+        try:
+            yield
+        finally:
+            self._nursery.close()
+            self._nursery = None

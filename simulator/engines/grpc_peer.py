@@ -1,0 +1,180 @@
+"""What runs in a peer's own process under the ``grpc`` engine: its app, its outbox, and the way to its neighbours."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import grpc
+import msgpack  # type: ignore[import-untyped]
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Message
+
+from clients import wire
+from simulator.engines import grpc_link
+from simulator.engines.certificates import Identity
+from simulator.engines.codec import decode_requests, encode_replies
+from simulator.engines.host import Host
+
+OUTBOX = 4
+"""How many of its latest seeds a peer keeps for its neighbours; older ones come from the driver."""
+
+FETCH_SECONDS = 10.0
+RELAY_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a peer's process is told at birth; ``client_app`` is an import path, or an app pickled by the driver."""
+
+    client_app: str | bytes
+    peer: int
+    peers: int
+    identity: Identity
+    relay: str
+
+
+class Outbox:
+    """The latest seeds of one peer by their hash, for its neighbours to fetch."""
+
+    def __init__(self) -> None:
+        self._blobs: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, blob: bytes) -> None:
+        """Add a seed; the oldest falls out."""
+        with self._lock:
+            key = wire.sha256(blob)
+            self._blobs[key] = blob
+            self._blobs.move_to_end(key)
+            while len(self._blobs) > OUTBOX:
+                self._blobs.popitem(last=False)
+
+    def get(self, sha256: str) -> bytes:
+        """Return a seed; `RefusedError` if it is not here (any more)."""
+        with self._lock:
+            if sha256 not in self._blobs:
+                raise grpc_link.RefusedError(grpc.StatusCode.NOT_FOUND, f"no seed {sha256}")
+            return self._blobs[sha256]
+
+    def clear(self) -> None:
+        """Forget every seed."""
+        with self._lock:
+            self._blobs.clear()
+
+
+class Mail:
+    """Fetches neighbours' seeds: from the owner's process, or from the driver if the owner has it no more or is gone."""
+
+    def __init__(self, identity: Identity, relay: str) -> None:
+        self._identity = identity
+        self._relay = grpc_link.method(grpc_link.connect(relay, grpc_link.DRIVER, identity), "fetch")
+        self._channels: dict[str, grpc.Channel] = {}
+
+    def fill(self, message: Message) -> int:
+        """Put the seeds in place of their references; return the bytes that came straight from their owners."""
+        straight = 0
+        for name, record in list(message.content.items()):
+            if not (name.startswith("mail.") and isinstance(record, ConfigRecord)):
+                continue
+            sha256 = str(record["sha256"])
+            blob = self._from_owner(int(record["owner"]), str(record["address"]), sha256)  # type: ignore[arg-type]
+            straight += len(blob or b"")
+            message.content[name] = wire.pack(blob or self._from_driver(sha256))
+        return straight
+
+    def _from_owner(self, owner: int, address: str, sha256: str) -> bytes | None:
+        """Return the seed, or None where the owner cannot or does not give what was promised."""
+        if address not in self._channels:
+            self._channels[address] = grpc_link.connect(address, grpc_link.peer_name(owner), self._identity)
+        try:
+            blob: bytes = grpc_link.method(self._channels[address], "fetch")(sha256.encode(), timeout=FETCH_SECONDS)
+        except grpc.RpcError:
+            self._channels.pop(address).close()
+            return None
+        return blob if wire.sha256(blob) == sha256 else None
+
+    def _from_driver(self, sha256: str) -> bytes:
+        for attempt in range(RELAY_ATTEMPTS):
+            try:
+                blob: bytes = self._relay(sha256.encode(), timeout=FETCH_SECONDS)
+                break
+            except grpc.RpcError as error:
+                if attempt + 1 == RELAY_ATTEMPTS or error.code() == grpc.StatusCode.NOT_FOUND:
+                    raise
+                time.sleep(0.1 * 2**attempt)
+        if wire.sha256(blob) != sha256:
+            raise grpc_link.RefusedError(grpc.StatusCode.DATA_LOSS, f"seed {sha256}: the bytes that came have another hash")
+        return blob
+
+
+class PeerProcess:
+    """The remote procedures of a peer. Messages are handled in the main thread, one at a time; fetches are served beside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        app = settings.client_app if isinstance(settings.client_app, str) else pickle.loads(settings.client_app)
+        self.host = Host(app, settings.peers)
+        self.outbox = Outbox()
+        self.mail = Mail(settings.identity, settings.relay)
+        self._jobs: queue.SimpleQueue[tuple[list[Message], Future[bytes]]] = queue.SimpleQueue()
+        self._answered: tuple[str, bytes] = ("", b"")
+        self.server, self.address = grpc_link.serve(
+            settings.identity, {"answer": self.answer, "fetch": self.fetch, "purge": self.purge, "ping": lambda request, _: request}
+        )
+
+    def answer(self, batch: bytes, caller: str) -> bytes:
+        """Answer a batch of the driver's messages; one that comes again because its answer was lost is not handled again."""
+        grpc_link.only(caller, grpc_link.DRIVER)
+        messages = decode_requests(batch)
+        first = messages[0].metadata.message_id
+        if self._answered[0] != first:
+            straight = sum(self.mail.fill(message) for message in messages)
+            done: Future[bytes] = Future()
+            self._jobs.put((messages, done))
+            self._answered = (first, msgpack.packb([straight, done.result()]))
+        return self._answered[1]
+
+    def fetch(self, sha256: bytes, caller: str) -> bytes:
+        """Give a neighbour one of the latest seeds."""
+        return self.outbox.get(sha256.decode())
+
+    def purge(self, request: bytes, caller: str) -> bytes:
+        """Forget every seed: this peer has been erased."""
+        grpc_link.only(caller, grpc_link.DRIVER)
+        self.outbox.clear()
+        self._answered = ("", b"")
+        return b""
+
+    def work(self) -> None:
+        """Handle messages until the process ends."""
+        while True:
+            messages, done = self._jobs.get()
+            try:
+                replies = [self.host.answer(message) for message in messages]
+                for reply in replies:
+                    if reply.has_content() and isinstance(seed := reply.content.get("seed"), ArrayRecord):
+                        self.outbox.put(wire.unpack(seed))
+                done.set_result(encode_replies(replies))
+            except Exception as error:
+                done.set_exception(error)
+
+
+def live(parent: Connection) -> None:
+    """Be a peer until the driver hangs up."""
+    torch.set_num_threads(1)
+    process = PeerProcess(parent.recv())
+    parent.send(process.address)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    process.work()
+
+
+def _end_with(parent: Connection) -> None:
+    parent.poll(None)
+    os._exit(0)
