@@ -1,0 +1,114 @@
+"""Figures as SVG that becomes part of a page: its fonts, its colours in light and dark, no ids that clash, nothing fetched."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, MUTED, LINE, PAPER = "#1b1f2a", "#626b7c", "#d5dae3", "#fefefe"
+MAIN, ENSEMBLE, GONE, FRESH, QUIET = "#c25e12", "#0f6fb3", "#c8324a", "#0a8a67", "#aab3c2"
+"""A palette told apart by people with any colour vision; the page gives each a light and a dark shade."""
+
+_VARIABLES = {
+    INK: "ink",
+    MUTED: "muted",
+    LINE: "line",
+    PAPER: "paper",
+    MAIN: "main",
+    ENSEMBLE: "ensemble",
+    GONE: "gone",
+    FRESH: "fresh",
+    QUIET: "quiet",
+}
+
+WIDE, NARROW = 7.4, 3.7
+"""Widths in inches (at 96 px an inch) for a desktop or paper, and for a phone."""
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lethe",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "hatch.linewidth": 0.7,
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.02,
+    "figure.constrained_layout.w_pad": 0.02,
+}
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure in the report's style (to be made inside ``mpl.rc_context(STYLE)``)."""
+    return Figure(figsize=(width, height))
+
+
+def bare(axes: Axes) -> None:
+    """Take everything but the drawing off the axes."""
+    axes.set_axis_off()
+    axes.grid(visible=False)
+
+
+def inline(fig: Figure, name: str, label: str) -> str:
+    """Return a figure as an ``<svg>`` element.
+
+    Parameters
+    ----------
+    fig : Figure
+    name : str
+        Unique on the page; put before every id inside.
+    label : str
+        What the picture shows, read out by screen readers.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context(STYLE):
+        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    body = text[text.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'xlink:href="#', f'href="#{name}-', body)
+    body = body.replace("url(#", f"url(#{name}-")
+    body = re.sub(r"font: ([^;\"]*?)px [^;\"]*", _font, body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, f"var(--{variable})")
+    viewbox = re.search(r'viewBox="[^"]*"', body)
+    assert viewbox is not None
+    inside = body[body.index(">") + 1 :]
+    return f'<svg {viewbox.group()} role="img" aria-label="{escape(label)}">{inside}'
+
+
+def _font(match: re.Match[str]) -> str:
+    """Return the size and weight of a font; the family is the page's."""
+    words = match.group(1).split()
+    weight = "; font-weight: 650" if {"bold", "600", "700"} & set(words) else ""
+    return f"font-size: {words[-1]}px{weight}"

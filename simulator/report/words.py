@@ -1,0 +1,189 @@
+"""Numbers and happenings in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from simulator.report.model import ErasureRow, EventRow, Outcome, ReportData
+
+NOT_MEASURED = "not measured"
+
+_SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_HAPPENED = {
+    "attack": "came under attack",
+    "away": "went away",
+    "back": "came back",
+    "crash": "crashed",
+    "cut": "lost an edge between them",
+    "defend": "put up a defence",
+    "delete": "had rows deleted",
+    "erase": "had to be forgotten",
+    "join": "joined",
+    "leave": "left",
+    "link": "were linked",
+    "offline": "went offline",
+    "refuse": "refused to delete a seed",
+    "rejoin": "rejoined",
+    "straggle": "answered late",
+}
+
+
+def number(n: int) -> str:
+    """Return a count in words up to twelve, in digits with thin spaces beyond."""
+    return _SMALL[n] if 0 <= n < len(_SMALL) else integer(n)
+
+
+def integer(n: int | None) -> str:
+    """Return an integer with its thousands set apart."""
+    return NOT_MEASURED if n is None else f"{n:,}".replace(",", "\u202f")
+
+
+def percent(share: float | None) -> str:
+    """Return a share in [0, 1] as a percentage with one decimal."""
+    return NOT_MEASURED if share is None else f"{100 * share:.1f}\u202f%"
+
+
+def auc(value: float | None) -> str:
+    """Return an area under a curve with three decimals."""
+    return NOT_MEASURED if value is None else f"{value:.3f}"
+
+
+def difference(value: float | None) -> str:
+    """Return a difference: ``0.0`` is written only where it is zero."""
+    if value is None:
+        return NOT_MEASURED
+    return "0.0" if value == 0 else "not comparable" if value == float("inf") else f"{value:.2g}"
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration in the unit that suits it."""
+    if value is None:
+        return NOT_MEASURED
+    if value == 0:
+        return "0\u202fs"
+    if value >= 120:
+        return f"{int(value // 60)}\u202fmin {round(value % 60):02d}\u202fs"
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if value * factor >= 1:
+            return f"{value * factor:.3g}\u202f{unit}"
+    return f"{value * 1e6:.0f}\u202fµs"
+
+
+def size(count: float | None) -> str:
+    """Return a number of bytes in decimal units."""
+    if count is None:
+        return NOT_MEASURED
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= factor:
+            return f"{count / factor:.3g}\u202f{unit}"
+    return f"{count:.0f}\u202fB"
+
+
+def listing(items: Iterable[object], most: int = 6) -> str:
+    """Return ``a, b and c``; what is beyond ``most`` is counted."""
+    words = [str(item) for item in items]
+    if len(words) > most + 1:
+        words = [*words[:most], f"{integer(len(words) - most)} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nobody"
+
+
+def peers(ids: Sequence[int], most: int = 6) -> str:
+    """Return ``peer 4`` or ``peers 4, 5 and 6``."""
+    return f"peer{'s' if len(ids) != 1 else ''} {listing(ids, most)}"
+
+
+def plural(n: int, noun: str) -> str:
+    """Return ``one row``, ``7 rows``: the number in words where it is small."""
+    return f"{number(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def sentence(event: EventRow) -> str:
+    """Return what happened as a sentence without its full stop."""
+    what = _HAPPENED.get(event.do, event.do)
+    said = f"{peers(event.peers)} {what}" if event.peers else what
+    return (said[0].upper() + said[1:] if said else said) + (f" ({event.detail})" if event.detail else "")
+
+
+def verdict(erasure: ErasureRow) -> tuple[str, str]:
+    """Return how an erasure ended as (level, words); the level is ``good``, ``bad`` or ``open``.
+
+    Only a measured difference of 0.0 proves a claim of exactness.
+    """
+    found = erasure.outcome.difference
+    if erasure.guarantee != "exact":
+        return "open", f"{erasure.guarantee}, " + (NOT_MEASURED if found is None else f"{difference(found)} from retraining")
+    if found is None:
+        return "open", "claims exact, not measured"
+    return ("good", "exact: every bit as if never there") if found == 0 else ("bad", f"claims exact but differs by {difference(found)}")
+
+
+def subject(erasure: ErasureRow) -> str:
+    """Return what had to be forgotten."""
+    rows = f"{integer(erasure.rows)} row{'' if erasure.rows == 1 else 's'}"
+    return f"peer {erasure.peer} and its {rows}" if erasure.kind == "peer" else f"{rows} of peer {erasure.peer}"
+
+
+def headline(data: ReportData) -> list[str]:
+    """Return what happened, in a few sentences."""
+    who, long = plural(len(data.peers), "peer").capitalize(), plural(len(data.rounds), "round")
+    said = [f"{who} learned from {data.dataset} for {long}, each from its own rows, and lent each other small seed models."]
+    said += _departures(data)
+    live = data.rounds[-1].live if data.rounds else 0
+    left = "Nobody was" if live == 0 else "One peer was" if live == 1 else f"{number(live).capitalize()} peers were"
+    said.append(f"{left} live at the end.")
+    if data.accuracy.global_ensemble is not None and data.accuracy.global_main is not None:
+        said.append(
+            f"With its neighbours' seeds a peer got {percent(data.accuracy.global_ensemble)} of the test rows right on average; with its "
+            f"main model alone, {percent(data.accuracy.global_main)}."
+        )
+    return said + _proof(data)
+
+
+def _departures(data: ReportData) -> list[str]:
+    gone = sorted({e.peer for e in data.erasures if e.kind == "peer"})
+    said = [f"{peers(gone).capitalize()} left and had to be forgotten."] if gone else []
+    deletions = [e for e in data.erasures if e.kind == "rows"]
+    if deletions:
+        owners = sorted({e.peer for e in deletions})
+        rows = sum(e.rows for e in deletions)
+        said.append(f"{peers(owners).capitalize()} had {plural(rows, 'row')} deleted.")
+    others = [event for event in data.events if event.do not in {"leave", "erase", "delete"} and event.peers]
+    if 0 < len(others) <= 3:
+        told = [f"{peers(event.peers)} {_HAPPENED.get(event.do, event.do)} in round {event.round}" for event in others]
+        said.append(f"{listing(told)[0].upper()}{listing(told)[1:]}.")
+    elif others:
+        kinds = Counter(_HAPPENED.get(event.do, event.do) for event in others for _ in event.peers)
+        said.append("Besides: " + listing(f"{what} ({n} \u00d7)" for what, n in sorted(kinds.items())) + ".")
+    return said
+
+
+def _proof(data: ReportData) -> list[str]:
+    if not data.erasures:
+        return ["Nothing had to be forgotten."]
+    claims = [e for e in data.erasures if e.guarantee == "exact"]
+    proven = sum(e.outcome.difference == 0 for e in claims)
+    unmeasured = sum(e.outcome.difference is None for e in claims)
+    said = []
+    if claims and proven == len(claims):
+        said.append("Every erasure that claims to be exact left all that remains bit for bit as in a run where the data never existed.")
+    elif claims:
+        ends = f"{number(proven)} proved so, {number(len(claims) - proven - unmeasured)} did not, {number(unmeasured)} not measured"
+        said.append(f"Of {plural(len(claims), 'erasure')} that should be exact: {ends}.")
+    if others := len(data.erasures) - len(claims):
+        said.append(f"{plural(others, 'erasure').capitalize()} did not claim to be exact; the distance to retraining is shown below.")
+    return said
+
+
+def steps(count: float | None) -> str:
+    """Return gradient steps of relearning, which may be a mean over holders."""
+    if count is None:
+        return NOT_MEASURED
+    return integer(int(count)) if float(count).is_integer() else f"{count:.1f}"
+
+
+def receipts(outcome: Outcome) -> str:
+    """Return how many of the holders gave a receipt; a dash where nothing was held."""
+    if outcome.holders is None or outcome.receipts is None:
+        return "\u2013"
+    return f"{integer(outcome.receipts)} of {integer(outcome.holders)}"

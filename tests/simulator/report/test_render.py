@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from simulator.report import words
+from simulator.report.model import Accuracy, ErasureRow, Outcome, ReportData, RoundRow
+from simulator.report.render import render
+
+Example = Callable[..., ReportData]
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask of a page, and fails on tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids[value or ""] += 1
+            if name in {"src", "href", "xlink:href", "data", "action"}:
+                self.links.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return spaced(" ".join(self.words))
+
+
+def spaced(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.fixture(scope="module")
+def ten(example: Example) -> ReportData:
+    return example()
+
+
+@pytest.fixture(scope="module")
+def text(ten: ReportData) -> str:
+    return render(ten)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_fetches_nothing_and_has_no_id_twice(text: str, page: Page) -> None:
+    assert all(link.startswith("#") for link in page.links)
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert [name for name, times in page.ids.items() if times > 1] == []
+    assert not page.tags["script"]
+    assert "url(http" not in text
+    assert "@import" not in text
+    assert set(re.findall(r"url\(#([^)]*)\)", text)) <= set(page.ids)
+    assert not re.search(r"https?://(?!www\.w3\.org/)", text)
+
+
+def test_has_every_section_and_picture(page: Page) -> None:
+    named = {"timeline", "erasures", "members", "graph", "seeds", "costs", "peers", "expectations", "incidents", "reading", "scenario"}
+    assert named <= set(page.ids)
+    assert page.tags["svg"] == 2 * (4 + 2 + 2)  # wide and narrow: four charts, two graphs, two matrices
+
+
+def test_numbers_on_the_page_are_those_of_the_run(ten: ReportData, page: Page) -> None:
+    for shown in ("93.1\u202f%", "55.2\u202f%", "94.7\u202f%", "90.3\u202f%", "21.4\u202fs", ten.digest, "4 of 4"):
+        assert spaced(shown) in page.text
+    for row in ten.erasures:
+        for one in (row.outcome, row.retrained, row.nothing):
+            for shown in (words.auc(one.mia_auc), words.difference(one.difference), words.integer(one.gradient_steps)):
+                assert spaced(shown) in page.text
+    for line in ten.rounds:
+        assert spaced(words.percent(line.accuracy.global_ensemble)) in page.text
+    assert "found: 0.931" in page.text
+    assert "worker 1 died" in page.text
+
+
+def test_equal_data_gives_equal_bytes(text: str, example: Example) -> None:
+    assert text == render(example())
+
+
+def test_names_cannot_break_out_of_the_page(ten: ReportData) -> None:
+    evil = '</title><script>alert("x")</script><img src="http://evil">'
+    rows = tuple(replace(row, main=evil) for row in ten.peers)
+    events = tuple(replace(row, detail=evil) for row in ten.events)
+    erasures = tuple(replace(row, method=evil) for row in ten.erasures)
+    named = replace(ten, name=evil, dataset=evil, scenario=evil, classes=(evil,), engine=evil)
+    page = Page(render(replace(named, peers=rows, events=events, erasures=erasures)))
+    assert not page.tags["script"]
+    assert not page.tags["img"]
+    assert evil in " ".join(page.words)
+
+
+@pytest.mark.parametrize(("peers", "rounds"), [(1, 1), (1, 8), (40, 30)])
+def test_any_size_renders(example: Example, peers: int, rounds: int) -> None:
+    Page(render(example(peers, rounds, erasures=peers > 7)))
+
+
+def test_a_thousand_peers_are_cut_to_a_readable_page_that_says_so(example: Example) -> None:
+    text = render(example(1000))
+    page = Page(text)
+    assert len(text) < 2_000_000
+    assert "960 peers are left out" in page.text
+    assert "940 more peers are in the ledger" in page.text
+    assert "peers further away are not" in page.text
+
+
+def test_what_was_not_measured_says_so(ten: ReportData) -> None:
+    bare = ErasureRow(2, "rows", 3, 1, "finetune", "approximate", Outcome())
+    page = Page(render(replace(ten, erasures=(bare,), accuracy=Accuracy(), seconds=None)))
+    assert "approximate, not measured" in page.text
+    assert "0.0" not in page.text.split("Was it forgotten?")[1].split("Who was there")[0]
+    assert "exact: every bit" not in page.text
+
+
+def test_a_run_without_rounds_erasures_or_events_renders(ten: ReportData) -> None:
+    still = replace(ten, erasures=(), events=(), graphs=(), holdings=(), expectations=(), incidents=(), rounds=(RoundRow(1, 10),))
+    page = Page(render(replace(still, peers=tuple(replace(p, member=(True,), present=(True,), accuracy=(None,)) for p in ten.peers))))
+    assert "asked for nothing to be forgotten" in page.text
+    assert "No event" in page.text
+    assert "graph" not in page.ids

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from simulator.report import words
+from simulator.report.model import ErasureRow, EventRow, Outcome
+
+ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(difference=0.0))
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (words.integer(1234567), "1\u202f234\u202f567"),
+        (words.percent(0.93149), "93.1\u202f%"),
+        (words.seconds(0.00042), "420\u202fµs"),
+        (words.seconds(0), "0\u202fs"),
+        (words.seconds(0.0921), "92.1\u202fms"),
+        (words.seconds(185), "3\u202fmin 05\u202fs"),
+        (words.size(310), "310\u202fB"),
+        (words.size(41_000), "41\u202fkB"),
+        (words.difference(0.0), "0.0"),
+        (words.difference(1e-9), "1e-09"),
+        (words.difference(float("inf")), "not comparable"),
+        (words.difference(None), "not measured"),
+        (words.peers((4,)), "peer 4"),
+        (words.peers((4, 5, 6)), "peers 4, 5 and 6"),
+        (words.peers(tuple(range(9))), "peers 0, 1, 2, 3, 4, 5 and 3 more"),
+        (words.sentence(EventRow(3, "leave", (4, 7), "erase")), "Peers 4 and 7 left (erase)"),
+        (words.sentence(EventRow(3, "teleport", (4,))), "Peer 4 teleport"),
+        (words.steps(2.0), "2"),
+        (words.steps(2.5), "2.5"),
+        (words.receipts(Outcome(holders=4, receipts=3)), "3 of 4"),
+        (words.receipts(Outcome()), "\u2013"),
+    ],
+)
+def test_says(found: str, text: str) -> None:
+    assert found == text
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "difference", "level"),
+    [("exact", 0.0, "good"), ("exact", 1e-9, "bad"), ("exact", float("inf"), "bad"), ("exact", None, "open"), ("approximate", 0.0, "open")],
+)
+def test_only_a_measured_zero_proves_exactness(guarantee: str, difference: float | None, level: str) -> None:
+    row = replace(ROW, guarantee=guarantee, outcome=Outcome(difference=difference))
+    assert words.verdict(row)[0] == level
+    assert ("every bit" in words.verdict(row)[1]) == (level == "good")
