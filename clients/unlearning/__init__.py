@@ -8,6 +8,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
     {
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",
+        "grapheraser": "clients.unlearning.exact.graph.spec:GraphEraser",
         "finetune": "clients.unlearning.finetune:Finetune",
         "item_item": "clients.unlearning.exact.statistical.specs:ItemItem",
         "kmeans": "clients.unlearning.exact.statistical.specs:AdaptiveKMeans",

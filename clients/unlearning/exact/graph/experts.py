@@ -1,0 +1,50 @@
+"""Training one shard's network, and asking it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from clients.data.graphs import Graph
+from clients.streams import Field, torch_generator
+from clients.training import Arrays, from_arrays, to_arrays
+from clients.unlearning.exact.graph.layers import Messages, Network, Sparse, messages
+from clients.unlearning.exact.graph.spec import GraphEraser
+
+
+def train(options: GraphEraser, classes: int, graph: Graph, key: tuple[Field, ...]) -> Arrays:
+    """Return the weights of a network trained full-batch on a graph's labelled nodes, hearing its unlabelled ones.
+
+    Initial weights and the dropout of each epoch are keyed, so the result is a function of the graph, the options and the key.
+    """
+    network = Network(options.network, graph.x.shape[1], options.hidden, classes, key)
+    heard, x = messages(len(graph), np.searchsorted(graph.ids, graph.edges)), Sparse(graph.x)
+    labelled = torch.tensor(np.flatnonzero(graph.y >= 0))
+    y = torch.tensor(graph.y)[labelled]
+    keep = 1 - options.dropout
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
+    for epoch in range(options.epochs):
+        draw = torch.rand(len(graph), options.hidden, generator=torch_generator(*key, "drop", epoch))
+        loss = functional.cross_entropy(network(heard, x, (draw < keep) / keep)[labelled], y)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return to_arrays(network)
+
+
+class Panel:
+    """The shards' networks, all asked about the same graph."""
+
+    def __init__(self, options: GraphEraser, features: int, classes: int) -> None:
+        self.network = Network(options.network, features, options.hidden, classes, ())
+
+    def posteriors(self, experts: list[Arrays], heard: Messages, x: Sparse, wanted: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """Return what each network thinks of the nodes at the wanted positions, shape (experts, len(wanted), classes)."""
+        answers = []
+        with torch.no_grad():
+            for weights in experts:
+                from_arrays(self.network, weights)
+                answers.append(torch.softmax(self.network(heard, x), dim=1).numpy()[wanted])
+        return np.stack(answers)

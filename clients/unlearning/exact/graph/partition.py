@@ -1,0 +1,153 @@
+"""Dealing the nodes of a graph to shards: by keyed hash, by balanced label propagation (BLPA), by balanced k-means (BEKM)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from clients.streams import Field, hashes, uniforms
+
+Key = tuple[Field, ...]
+Ids = npt.NDArray[np.int64]
+Shards = npt.NDArray[np.int64]
+
+
+def capacity(n: int, shards: int, slack: float) -> int:
+    """Return the most nodes a shard may hold: ``ceil(n/k + slack (n - n/k))`` (Chen et al., section 4)."""
+    return int(np.ceil(n / shards + slack * (n - n / shards) - 1e-9))
+
+
+def keyed(ids: Ids, shards: int, key: Key) -> Shards:
+    """Return each node's shard, shape (n,), as a hash of its id: no node's shard depends on any other node."""
+    return np.floor(shards * uniforms(ids, *key, "shard")).astype(np.int64)
+
+
+def balanced_start(ids: Ids, shards: int, room: int, key: Key) -> Shards:
+    """Return a random start in which no shard exceeds ``room``, shape (n,).
+
+    Each node ranks the shards and each shard ranks the nodes by keyed hash; nodes are admitted by deferred acceptance, so a node that
+    leaves moves few others.
+    """
+    scores = np.stack([hashes(ids, *key, "start", s) for s in range(shards)], axis=1)
+    wishes = np.argsort(scores, axis=1, kind="stable")
+    place = np.full(len(ids), -1, dtype=np.int64)
+    turn = np.zeros(len(ids), dtype=np.int64)
+    while len(free := np.flatnonzero(place < 0)):
+        place[free] = wishes[free, turn[free]]
+        turn[free] += 1
+        for s in np.flatnonzero(np.bincount(place, minlength=shards) > room):
+            members = np.flatnonzero(place == s)
+            place[members[np.lexsort((ids[members], scores[members, s]))][room:]] = -1
+    return place
+
+
+def blpa(ids: Ids, adjacency: sp.csr_matrix, shards: int, slack: float, key: Key, rounds: int = 100) -> Shards:
+    """Return balanced label propagation's shards, shape (n,) (Chen et al. 2022, algorithm 1).
+
+    Parameters
+    ----------
+    ids : int64 array, shape (n,)
+    adjacency : CSR matrix, shape (n, n)
+        Symmetric, zero diagonal.
+    shards, slack
+        Number of shards; how far above ``n / shards`` a shard may grow, as a share of the other nodes.
+    key : tuple
+        Key of the start and of ties.
+    rounds : int
+        Most rounds; stops earlier when nobody moves.
+    """
+    room = capacity(len(ids), shards, slack)
+    place = balanced_start(ids, shards, room, key)
+    for turn in range(rounds):
+        votes = adjacency @ np.eye(shards)[place]
+        ties = np.stack([uniforms(ids, *key, "tie", turn, s) for s in range(shards)], axis=1)
+        ties[np.arange(len(ids)), place] = 1.0  # staying wins a tie, else nodes swap for ever
+        wish = np.argmax(votes + 0.5 * ties, axis=1)
+        count = votes[np.arange(len(ids)), wish]
+        movers = np.flatnonzero((wish != place) & (count > 0))
+        movers = movers[np.lexsort((ids[movers], hashes(ids[movers], *key, "queue", turn), -count[movers]))]
+        if not _serve(place, wish, movers, shards, room):
+            break
+    return place
+
+
+def _serve(place: Shards, wish: Shards, movers: npt.NDArray[np.intp], shards: int, room: int) -> int:
+    """Grant wishes in order while there is room; hand every freed seat to the first in its queue. Return the moves."""
+    size = np.bincount(place, minlength=shards)
+    queues: list[deque[int]] = [deque() for _ in range(shards)]
+    moves = 0
+    for node in movers:
+        target = int(wish[node])
+        if size[target] >= room:
+            queues[target].append(int(node))
+            continue
+        guest: int | None = int(node)
+        size[target] += 1
+        while guest is not None:
+            seat = int(place[guest])
+            place[guest] = wish[guest]
+            moves += 1
+            guest = queues[seat].popleft() if queues[seat] else None
+        size[seat] -= 1
+    return moves
+
+
+def bekm(ids: Ids, points: npt.NDArray[np.floating], shards: int, slack: float, key: Key, rounds: int = 20) -> Shards:
+    """Return balanced k-means' shards, shape (n,) (Chen et al. 2022, algorithm 2).
+
+    Parameters
+    ----------
+    ids : int64 array, shape (n,)
+    points : float array, shape (n, d)
+        Node embeddings.
+    shards, slack, key, rounds
+        As for ``blpa``; the first centroids are the nodes with the smallest keyed hashes.
+    """
+    if not len(ids):
+        return np.zeros(0, dtype=np.int64)
+    room = capacity(len(ids), shards, slack)
+    data = points.astype(np.float64)
+    seeds = np.lexsort((ids, hashes(ids, *key, "centroid")))
+    centroids = data[np.resize(seeds, shards)]
+    place = np.full(len(ids), -1, dtype=np.int64)
+    for _ in range(rounds):
+        before, place = place, _nearest(squared_distances(data, centroids), room)
+        if np.array_equal(before, place):
+            break
+        for s in np.unique(place):
+            centroids[s] = data[place == s].mean(axis=0)
+    return place
+
+
+def squared_distances(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return squared Euclidean distances, shape (len(a), len(b)), by plain differences: no BLAS, so no dependence on threads."""
+    return np.stack([np.square(a - row).sum(axis=1) for row in b], axis=1)
+
+
+def _nearest(distances: npt.NDArray[np.float64], room: int) -> Shards:
+    """Return the greedy balanced assignment: pairs in rising order of distance, each node once, each cluster at most ``room``."""
+    n, shards = distances.shape
+    place = np.full(n, -1, dtype=np.int64)
+    left = [room] * shards
+    for node, s in _pairs(distances):
+        if left[s] and place[node] < 0:
+            place[node] = s
+            left[s] -= 1
+    return place
+
+
+def _pairs(distances: npt.NDArray[np.float64]) -> Iterator[tuple[int, int]]:
+    """Yield (node, cluster) in rising order of distance; equal distances in order of node, then cluster."""
+    order = np.argsort(distances, axis=None, kind="stable")
+    nodes, clusters = np.unravel_index(order, distances.shape)
+    return zip(nodes.tolist(), clusters.tolist(), strict=True)
+
+
+def kept_edges(ids: Ids, edges: npt.NDArray[np.int64], place: Shards) -> npt.NDArray[np.bool_]:
+    """Return for each edge, shape (m,), whether both its ends are in one shard."""
+    ends = place[np.searchsorted(ids, edges)]
+    return np.asarray(ends[:, 0] == ends[:, 1], dtype=np.bool_)

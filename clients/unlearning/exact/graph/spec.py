@@ -1,0 +1,74 @@
+"""How a scenario names GraphEraser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from clients.streams import Field as KeyField
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec
+from clients.unlearning.exact.position import Leakage, PartitionGuarantee
+
+if TYPE_CHECKING:
+    from clients.unlearning.exact.graph.eraser import Eraser
+
+
+class GraphEraser(UnlearnerSpec):
+    """Graph networks on shards of a partitioned graph; a deletion retrains the shards it touches and the aggregation.
+
+    Parameters
+    ----------
+    shards : int
+        Number of shards.
+    partition : {"keyed", "blpa", "bekm"}
+        Hash of the node's id; balanced label propagation; balanced k-means on embeddings.
+    leakage : {"frozen", "repartition"}
+        Whether a learned partition stays as it was made, or is made again from the kept nodes at each request. A keyed partition
+        leaks nothing and needs neither. Exact for all but the frozen one, which is exact only given the partition.
+    network : {"gcn", "sage", "gat"}
+    hidden, dropout, epochs, lr, weight_decay
+        Width, dropout, full-batch epochs and Adam's settings of every shard's network.
+    aggregate : {"lbaggr", "mean", "majority"}
+        Learned weights, mean of the posteriors, or shares of the votes.
+    slack : float in [0, 1]
+        A shard holds at most ``ceil(n/k + slack (n - n/k))`` nodes.
+    hops : int
+        Rounds of smoothing of the embeddings behind ``bekm``; 0 clusters the features alone.
+    penalty : float
+        Weight of the norm of the learned weights, which draws them together.
+    sample : int
+        Nodes from which the weights are learned.
+    """
+
+    guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
+    summary: ClassVar[str] = "graph networks on balanced shards of the graph; only touched shards and the learned weights are redone"
+    source: ClassVar[str] = "Chen et al. 2022, arXiv 2103.14991"
+    unit: ClassVar[str] = "nodes and edges"
+
+    kind: Literal["grapheraser"] = "grapheraser"
+    shards: PositiveInt = 10
+    partition: Literal["keyed", "blpa", "bekm"] = "blpa"
+    leakage: Leakage = "repartition"
+    network: Literal["gcn", "sage", "gat"] = "gcn"
+    hidden: Annotated[int, Field(gt=0, multiple_of=4)] = 64
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    epochs: PositiveInt = 500
+    lr: PositiveFloat = 0.01
+    weight_decay: NonNegativeFloat = 1e-5
+    aggregate: Literal["lbaggr", "mean", "majority"] = "lbaggr"
+    slack: Annotated[float, Field(ge=0, le=1)] = 0.005
+    hops: NonNegativeInt = 2
+    penalty: NonNegativeFloat = 0.1
+    sample: PositiveInt = 1000
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a partition learned with nodes that later leave is kept."""
+        return self.partition != "keyed" and self.leakage == "frozen"
+
+    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
+        """Return an untrained unlearner of graphs; ``ValueError`` if the problem's inputs are not vectors of features."""
+        from clients.unlearning.exact.graph.eraser import Eraser
+
+        return Eraser(self, problem, key)
