@@ -186,6 +186,7 @@ def _erasure(row: Mapping[str, Any], audit: Mapping[str, Any]) -> ErasureRow:
         rows=row["rows"],
         method=str(row["method"]).replace("_", " "),
         guarantee=row["guarantee"],
+        request=row["request"],
         outcome=Outcome(
             found, row["gradient_steps"], row["seconds"], row["bytes"], holders, receipts, row["mia_auc"], row["relearn_steps"]
         ),

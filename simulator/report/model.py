@@ -125,7 +125,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ErasureRow:
-    """One erasure and its outcome beside retraining without the data (the counterfactual) and doing nothing."""
+    """One erasure and its outcome beside retraining without the data (the counterfactual) and doing nothing.
+
+    Erasures of one ``request`` share a counterfactual.
+    """
 
     round: int
     kind: Literal["peer", "rows"]
@@ -136,6 +139,7 @@ class ErasureRow:
     outcome: Outcome
     retrained: Outcome = Outcome()
     nothing: Outcome = Outcome()
+    request: int = 0
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def key_figures(data: ReportData) -> list[Figure]:
         receipts = sum(row.outcome.receipts or 0 for row in data.erasures)
         holders = sum(row.outcome.holders or 0 for row in data.erasures)
         known = None if None in steps else sum(step or 0 for step in steps)
-        others = [row.retrained.gradient_steps for row in data.erasures]
+        others = {row.request: row.retrained.gradient_steps for row in data.erasures}.values()
         retrained = None if None in others else sum(step or 0 for step in others)
         figures += [
             Figure("erasures bit-equal", f"{proven} of {len(data.erasures)}", "to never having been there"),
@@ -157,10 +157,12 @@ def _holdings(data: ReportData, place: int) -> dict[str, Any]:
     one = data.holdings[place]
     dropped, received = set(one.before) - set(one.after), set(one.after) - set(one.before)
     renewed = sum(one.before[pair] != one.after[pair] for pair in one.before.keys() & one.after.keys() if pair[1] in one.owners)
-    kept = f", {words.plural(renewed, 'seed')} of {words.peers(one.owners)} replaced by a new version" if renewed else ""
     shown, everyone = set(graphs.holdings_peers(one)[0]), {peer for pair in {*one.before, *one.after} for peer in pair}
-    went, came = words.plural(len(dropped), "seed"), words.plural(len(received), "seed")
-    caption = f"Crossed out in red: {went} dropped; green: {came} newly received{kept}."
+    due = sum(owner in one.owners for _, owner in dropped)
+    parts = [f"{words.plural(due, 'seed')} of {words.peers(one.owners)} dropped"]
+    parts += [f"{words.plural(renewed, 'seed')} replaced by a new version"] if renewed else []
+    parts += [f"{words.plural(len(dropped) - due, 'other seed')} gone with their holders or edges"] if len(dropped) > due else []
+    caption = f"Red crosses: {', '.join(parts)}." + (f" Green: {words.plural(len(received), 'seed')} newly received." if received else "")
     return {
         "round": one.round,
         "title": words.peers(one.owners),

@@ -112,3 +112,12 @@ def _font(match: re.Match[str]) -> str:
     words = match.group(1).split()
     weight = "; font-weight: 650" if {"bold", "600", "700"} & set(words) else ""
     return f"font-size: {words[-1]}px{weight}"
+
+
+def standalone(inlined: str) -> str:
+    """Return what ``inline`` made as an SVG file of its own, in light colours on paper."""
+    for colour, variable in _VARIABLES.items():
+        inlined = inlined.replace(f"var(--{variable})", colour)
+    head, _, body = inlined.partition(">")
+    style = f"<style>text {{ font-family: system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif }} svg {{ background: {PAPER} }}</style>"
+    return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{body}'

@@ -92,6 +92,7 @@ def outcomes() -> tuple[m.ErasureRow, ...]:
             m.Outcome(0.0, 0, 0.00042, 310, 4, 4, mia, 412),
             m.Outcome(0.0, 23456 + p, 6.21, 1_234_000, None, None, mia, 412),
             m.Outcome(0.4321, 0, 0.0, 0, 4, 0, mia + 0.06, 0),
+            request=r,
         )
 
     rows = m.ErasureRow(
@@ -99,6 +100,7 @@ def outcomes() -> tuple[m.ErasureRow, ...]:
         m.Outcome(0.0, 118, 0.0921, 40_100, 4, 4, 0.5123, 37),
         m.Outcome(0.0, 24001, 6.35, 1_230_000, None, None, 0.5123, 37),
         m.Outcome(0.0231, 0, 0.0, 0, 4, 0, 0.5987, 0),
+        request=4,
     )
     return (peer_erasure(3, 4, 0.5312), rows, peer_erasure(6, 2, 0.4871), peer_erasure(6, 7, 0.5099))
 
