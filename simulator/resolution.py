@@ -12,6 +12,8 @@ import numpy as np
 
 from clients.brief import Brief
 from clients.data import DataError, Dataset, load
+from clients.models import ModelSpec
+from clients.spec import Spec
 from clients.streams import order
 from clients.unlearning.contract import Ids
 from server.membership import MembershipError
@@ -136,20 +138,25 @@ class _Resolution:
         return np.sort(parts[0]), np.sort(parts[1]), np.sort(parts[2])
 
     def _check_models(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down main models that cannot take the data or their peer's number of rows."""
-        peers = self.scenario.peers
+        """Write down models that cannot take the data or their peer's number of rows."""
+        peers, dealt = self.scenario.peers, dealt or ()
         for place, spec in [(f"peers.main.{i}", main) for i, main in enumerate(peers.main)] + [("peers.seed", peers.seed)]:
+            if (unit := getattr(spec, "unit", "rows")) != "rows":
+                self._wrong(place, f"{_kind(spec)} forgets {unit}, a peer's main model must forget rows: take another kind")
             model = getattr(spec, "base", spec)
             try:
-                if hasattr(model, "parameters"):
+                if isinstance(model, ModelSpec):
                     model.parameters(data.shape, data.classes)
+            except NotImplementedError:
+                continue  # it does not tell before it is built
             except ValueError as error:
                 self._wrong(place, str(error))
-        for peer, rows in enumerate(dealt or ()):
-            main = peer % len(peers.main)
-            check = getattr(peers.main[main], "check", None)
-            if check is not None and (problem := check(len(rows))):
-                self._wrong(f"peers.main.{main}", f"peer {peer}: {problem}")
+        for i, main in enumerate(peers.main if dealt else ()):
+            # the peer with the fewest rows stands for all that have this model
+            poorest = min(range(i, peers.count, len(peers.main)), key=lambda peer: len(dealt[peer]), default=None)
+            check = getattr(main, "check", None)
+            if poorest is not None and check is not None and (problem := check(len(dealt[poorest]))):
+                self._wrong(f"peers.main.{i}", f"peer {poorest}: {problem}")
 
     def _check_rounds(self) -> None:
         """Write down events and expectations after the last round."""
@@ -221,6 +228,11 @@ class _Resolution:
                     self._wrong(place, f"peer {expect.peer} is not erased by round {expect.after}: name an erased peer, or a later round")
                 elif not self.scenario.audit.counterfactual:
                     self._wrong(place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true")
+
+
+def _kind(spec: Spec) -> str:
+    """Return the tag of a table."""
+    return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
 
 
 def _named(event: EventSpec) -> str:

@@ -149,15 +149,8 @@ def test_a_newcomer_goes_to_those_it_wishes_for_or_to_drawn_ones():
 
 def test_facts_of_a_known_graph():
     facts = describe(nx.cycle_graph(6))
-    assert (facts.nodes, facts.edges, facts.parts, facts.degree_min, facts.degree_mean, facts.degree_max, facts.diameter) == (
-        6,
-        6,
-        1,
-        2,
-        2,
-        2,
-        3,
-    )
+    assert (facts.nodes, facts.edges, facts.parts, facts.diameter) == (6, 6, 1, 3)
+    assert (facts.degree_min, facts.degree_mean, facts.degree_max) == (2, 2, 2)
     assert facts.spectral_gap == pytest.approx(sorted(nx.normalized_laplacian_spectrum(nx.cycle_graph(6)))[1])
     assert describe(nx.complete_graph(5)).spectral_gap == pytest.approx(1.25)
 

@@ -81,7 +81,7 @@ def test_idx_reads_a_folder_and_a_prefix(idx_folder):
 
 def test_idx_troubles_name_the_file(idx_folder):
     (idx_folder / "train-labels-idx1-ubyte").unlink()
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz: its labels are missing: put train-labels-idx1-ubyte"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz: its labels are missing: put train-labels-idx1-ubyte"):
         load(Idx(path=str(idx_folder)))
     (idx_folder / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x09abc")
     with pytest.raises(DataError, match="not what its header announces"):

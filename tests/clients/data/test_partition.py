@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,7 +99,7 @@ def test_a_numeric_column_is_cut_into_ranges():
     data = table()
     dealt = ByColumn(column="age").deal(data, np.arange(200), 4, 0)
     ages = [data.x[part, 0] for part in dealt]
-    assert all(a.max() < b.min() for a, b in zip(ages, ages[1:], strict=False))
+    assert all(a.max() < b.min() for a, b in pairwise(ages))
     assert max(map(len, dealt)) < 70
 
 
