@@ -129,10 +129,16 @@ class Federation:
                 page.owed += [(erasure.index, holder) for holder in self.post.withdraw(erasure.peer, erasure.index)]
 
     def _exam(self, grid: Grid) -> None:
-        """Deliver the last seeds, let every peer that is still there predict the test rows, and commit."""
+        """Deliver the last seeds, let every peer that is still there predict the test rows, and commit.
+
+        Who crashed over a request in the last round carries it out first, so that its neighbours get the clean seed.
+        """
         last = self.timeline.rounds[-1]
         now = Round(round=last.round + 1, present=last.present, members=last.members, refusing=last.refusing, edges=last.edges)
         page = Page(now.round)
+        if behind := tuple(peer for peer in now.present if self.post.requests.get(peer)):
+            self._exchange(grid, now.model_copy(update={"present": behind}), "evaluate", page)
+            page.metrics = [line for line in page.metrics if line[0] != FEDERATION and not line[1].startswith("accuracy.")]
         self._exchange(grid, now, "evaluate", page)
         self._commit(page)
 
@@ -160,7 +166,7 @@ class Federation:
             self.post.confirm(peer, self._receipts(peer, reply, page), mail[peer])
             overlay += sum(parcel.size for parcel in mail[peer])
             if "main" in reply:
-                self._keep(peer, now, reply, page)
+                self._keep(peer, now.round + 1 + now.late.get(peer, 0) if kind == "train" else now.round, reply, page)
             if "probabilities" in reply:
                 blob = wire.unpack(reply.array_records["probabilities"])
                 page.artefacts[wire.sha256(blob)] = blob
@@ -247,15 +253,14 @@ class Federation:
                 page.receipts.append(ReceiptLine(owed[owner], holder, owner, version, sha256))
         return columns[0]
 
-    def _keep(self, peer: int, now: Round, reply: RecordDict, page: Page) -> None:
-        """Take over a peer's new state and post its new seed."""
+    def _keep(self, peer: int, arrives: int, reply: RecordDict, page: Page) -> None:
+        """Take over a peer's new state and post its new seed, which neighbours can have from round ``arrives`` on."""
         main, seed = wire.unpack(reply.array_records["main"]), wire.unpack(reply.array_records["seed"])
         hashes = wire.sha256(main), wire.sha256(seed)
         page.artefacts.update(zip(hashes, (main, seed), strict=True))
         version = wire.integer(reply.config_records["status"], "version")
         generation = self.briefs[peer].generation
         self.states[peer] = PeerState(generation, *hashes, version)
-        arrives = now.round + 1 + now.late.get(peer, 0)
         self.blobs[hashes[1]] = reply.array_records["seed"]
         parcel = Parcel(owner=peer, generation=generation, version=version, sha256=hashes[1], size=len(seed), arrives=arrives)
         self.post.post(parcel)
