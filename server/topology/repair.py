@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import networkx as nx
 
-from clients.streams import Field, key_hash
+from clients.streams import Field, bottom, key_hash
 from server.topology import Edge, Graph, Repair, edges
 
 
@@ -49,26 +49,30 @@ def remove(graph: Graph, gone: Iterable[int], policy: Repair, *key: Field) -> tu
 
 
 def _restore_degrees(graph: Graph, lack: dict[int, int], key: tuple[Field, ...]) -> None:
-    """Draw edges among those that lack some, joining separate parts first; who finds no partner there takes any other peer.
+    """Draw edges for those that lack some, the neediest first, each with a peer of another part that lacks one too where there is one.
 
-    Nobody ends with fewer neighbours than before unless everyone left is a neighbour already.
+    Who finds no partner among the needy takes any other peer, so nobody ends with fewer neighbours than before unless everyone left is
+    a neighbour already.
     """
-    while needy := sorted(peer for peer, missing in lack.items() if missing > 0):
-        part = {peer: i for i, members in enumerate(nx.connected_components(graph)) for peer in members}
-        pairs = [(a, b) for a, b in combinations(needy, 2) if not graph.has_edge(a, b)]
-        if not pairs:
-            pairs = [(a, b) for a in needy for b in sorted(graph) if b not in needy and not graph.has_edge(a, b)]
-        if not pairs:
-            return
-        a, b = min(pairs, key=lambda pair: (part[pair[0]] == part[pair[1]], -_need(pair, lack), key_hash(*key, "rewire", *pair)))
-        graph.add_edge(a, b)
-        for peer in (a, b):
-            lack[peer] = lack.get(peer, 0) - 1
+    needy = bottom(len(lack), lack, *key, "rewire")
+    while needy := [peer for peer in needy if lack[peer] > 0]:
+        one = max(needy, key=lambda peer: lack[peer])
+        strangers = set(graph) - set(graph[one]) - {one}
+        if not strangers:
+            lack[one] = 0
+            continue
+        part = nx.node_connected_component(graph, one)
+        best = min(_rank(peer, part, lack) for peer in strangers)
+        (other,) = bottom(1, (peer for peer in strangers if _rank(peer, part, lack) == best), *key, "rewire", one)
+        graph.add_edge(one, other)
+        lack[one] -= 1
+        lack[other] = lack.get(other, 0) - 1
 
 
-def _need(pair: Edge, lack: dict[int, int]) -> int:
-    """Return how many edges the needier of two peers lacks."""
-    return max(lack.get(pair[0], 0), lack.get(pair[1], 0))
+def _rank(peer: int, part: set[int], lack: dict[int, int]) -> tuple[bool, bool, int]:
+    """Return how well a peer would do as a partner, best first: one that lacks edges, of another part, lacking most."""
+    missing = max(0, lack.get(peer, 0))
+    return missing == 0, peer in part, -missing
 
 
 def _reconnect(graph: Graph, key: tuple[Field, ...]) -> None:
