@@ -68,6 +68,7 @@ class EngineSpec(Spec):
 ENGINES: Registry[EngineSpec] = Registry(
     "lethe.engines",
     {
+        "flower": "simulator.engines.flower:Flower",
         "grpc": "simulator.engines.grpc:Grpc",
         "inline": "simulator.engines.inline:Inline",
         "ray": "simulator.engines.ray:Ray",

@@ -6,7 +6,8 @@ which only Flower's own link sets, and the metadata of a message that is put tog
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
 from flwr.app import Context, Error, Message, Metadata, RecordDict
@@ -46,13 +47,13 @@ class LocalGrid(Grid):
         self._run: Any = None
 
     def __enter__(self) -> Self:
-        self._before = {name: getattr(TaskIdentity, name) for name in ("_run_id", "_node_id", "_task_id")}
+        self._identity = identity_restored()
+        self._identity.__enter__()
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = RUN_ID, SERVER_NODE, 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name, value in self._before.items():
-            setattr(TaskIdentity, name, value)
+        self._identity.__exit__(None, None, None)
 
     @property
     def bytes_physical(self) -> int:
@@ -107,6 +108,17 @@ class LocalGrid(Grid):
 
     def _unknown(self, message: Message) -> str:
         return f"node {message.metadata.dst_node_id}: no such node; there are 1 to {self.peers}"
+
+
+@contextmanager
+def identity_restored() -> Iterator[None]:
+    """Set Flower's task identity back to what it was, so that a process can play again, or use Flower for something else."""
+    before = {name: getattr(TaskIdentity, name) for name in ("_run_id", "_node_id", "_task_id")}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(TaskIdentity, name, value)
 
 
 def letter(content: RecordDict, metadata: Metadata) -> Message:

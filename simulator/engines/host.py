@@ -48,17 +48,23 @@ class Host:
         return self.contexts[node]
 
     def answer(self, message: Message) -> Message:
-        """Let the addressed peer handle a message; a handler that raises is answered by ``Error(2)`` and leaves the state as it was."""
-        context = self.context(message.metadata.dst_node_id)
-        before = detached(context.state)
-        try:
-            reply = self.app(message, context)
-            if not isinstance(reply, Message):
-                raise TypeError(f"the handler of {message.metadata.message_type!r} returned {type(reply).__name__}; return a Message")
-        except Exception:
-            context.state = before
-            return refusal(message, RAISED, traceback.format_exc())
-        return reply
+        """Let the addressed peer handle a message; see `answer`."""
+        return answer(self.app, message, self.context(message.metadata.dst_node_id))
+
+
+def answer(app: ClientApp, message: Message, context: Context) -> Message:
+    """Let an app handle a message; if it raises, return ``Error(2)`` with the traceback and leave the state as it was."""
+    before = detached(context.state)
+    try:
+        reply = app(message, context)
+        if not isinstance(reply, Message):
+            raise TypeError(f"the handler of {message.metadata.message_type!r} returned {type(reply).__name__}; return a Message")
+    except Exception:
+        context.state = before
+        return refusal(message, RAISED, traceback.format_exc())
+    if reply.has_content():
+        reply.content = detached(reply.content)  # the state may hold the very records that are sent
+    return reply
 
 
 def detached(content: RecordDict) -> RecordDict:

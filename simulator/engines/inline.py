@@ -52,6 +52,5 @@ class _Calls:
             self.bytes_physical += size(message.content)
             if reply.has_content():
                 self.bytes_physical += size(reply.content)
-                reply.content = detached(reply.content)
             replies.append(reply)
         return replies
