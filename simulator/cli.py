@@ -133,3 +133,7 @@ def main() -> None:
     except LetheError as error:
         typer.echo(f"lethe: {error}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

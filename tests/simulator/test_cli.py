@@ -1,0 +1,148 @@
+"""The command as a person at a keyboard meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.runs import Run
+from simulator.scenario import Scenario
+from simulator.verify import verify
+
+LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
+
+
+def lethe(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
+
+
+@pytest.fixture
+def file(scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(scenario(event=[LEAVE], expect=[{"after": 3, "absent": 4}]).to_toml())
+    return path
+
+
+def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(file: Path, tmp_path: Path) -> None:
+    done = lethe("run", file, "--out", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.splitlines()[-1])
+    assert {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json", "report.html"} == {p.name for p in folder.iterdir()}
+    found = json.loads((folder / "results.json").read_text())
+    assert found["name"] == "small"
+    assert lethe("verify", folder).returncode == 0
+    assert "drop_seed" in lethe("show", folder).stdout
+    (folder / "report.html").unlink()
+    assert lethe("report", folder).stdout.strip() == str(folder / "report.html")
+    assert (folder / "report.html").is_file()
+    again = lethe("resume", folder)
+    assert again.returncode == 0
+    assert json.loads((folder / "results.json").read_text()) == found, "resuming a finished run changes nothing"
+
+
+def test_a_failed_expectation_is_named_and_exits_1(file: Path, tmp_path: Path) -> None:
+    done = lethe("run", file, "--set", "expect.0.after=2", "--out", tmp_path / "runs")
+    assert done.returncode == 1
+    assert "expectation 1 failed after round 2" in done.stderr
+    assert Path(done.stdout.splitlines()[-1]).is_dir()
+
+
+def test_a_tampered_run_fails_verify_with_exit_1(finished: Run, tmp_path: Path) -> None:
+    import shutil
+
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    next((copy / "artefacts").iterdir()).unlink()
+    done = lethe("verify", copy)
+    assert done.returncode == 1
+    assert "missing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "nowhere.toml"], "nowhere.toml"),
+        (["check", "nowhere.toml"], "nowhere.toml"),
+        (["verify", "nowhere"], "not a run directory"),
+        (["resume", "."], "not a run directory"),
+        (["report", "nowhere"], "not a run directory"),
+        (["show", "nowhere"], "not a run directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2_and_writes_nothing(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = lethe(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert said in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_malformed_scenario_writes_nothing(file: Path, tmp_path: Path) -> None:
+    done = lethe("run", file, "--set", "peers.cuont=3", "--out", tmp_path / "runs")
+    assert done.returncode == 2
+    assert "count" in done.stderr, "it says what was meant"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_check_and_methods_and_schema(file: Path) -> None:
+    assert "leave" in lethe("check", file).stdout
+    assert "drop_seed" in lethe("methods").stdout
+    assert json.loads(lethe("schema").stdout)["title"] == "Scenario"
+
+
+@pytest.mark.parametrize("command", ["--help", "methods", "check"])
+def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
+    arguments = [command, str(file)] if command == "check" else [command]
+    code = (
+        "import sys, simulator.cli as c\n"
+        f"sys.argv = ['lethe', *{arguments!r}]\n"
+        "try: c.main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'ray', 'flwr', 'sklearn', 'diffusers', 'numba', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), "--set", "training.epochs=200"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("runs/small-*/artefacts/*.safetensors")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (folder,) = tmp_path.glob("runs/small-*")
+    assert f"lethe resume {folder}" in err
+    assert "Traceback" not in err
+    assert lethe("resume", folder).returncode == 0
+    assert verify(folder) == []
+
+
+def test_progress_is_drawn_on_a_terminal_and_nowhere_else(file: Path, tmp_path: Path) -> None:
+    quiet = lethe("run", file, "--out", tmp_path / "quiet")
+    assert quiet.stderr == ""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"})
+    os.close(slave)
+    drawn = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # the terminal's other end is closed
+            break
+        drawn += chunk
+    assert process.wait(timeout=60) == 0
+    assert b"5/5" in drawn
+    assert b"leave 4" in drawn
