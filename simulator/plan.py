@@ -99,9 +99,20 @@ class Plan(Spec):
         return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": erasures})})
 
     def ignoring_requests(self) -> Plan:
-        """Return the plan in which nobody forgets anything; graphs and presence stay as they are."""
-        rounds = tuple(now.model_copy(update={"erased": (), "forget": {}}) for now in self.timeline.rounds)
-        return self.model_copy(update={"timeline": Timeline(rounds=rounds)})
+        """Return the plan in which nobody forgets anything: neighbours go on hearing the seeds of those who had themselves erased.
+
+        Presence and repairs stay as they are; an erased peer keeps the edges it had, until it comes back as another.
+        """
+        kept: dict[int, tuple[tuple[int, int], ...]] = {}
+        rounds: list[Round] = []
+        for before, now in zip((None, *self.timeline.rounds), self.timeline.rounds, strict=False):
+            for peer in now.generation:
+                kept.pop(peer, None)
+            for peer in now.erased:
+                kept[peer] = tuple(edge for edge in (before or now).edges if peer in edge)
+            edges = tuple(sorted({*now.edges, *(edge for lost in kept.values() for edge in lost)}))
+            rounds.append(now.model_copy(update={"erased": (), "forget": {}, "edges": edges}))
+        return self.model_copy(update={"timeline": Timeline(rounds=tuple(rounds))})
 
 
 def resolve(scenario: Scenario) -> Plan:

@@ -89,13 +89,19 @@ def test_an_unknown_request(plan):
         plan.without(3)
 
 
-def test_ignoring_requests_keeps_presence_and_graph(plan):
+def test_ignoring_requests_keeps_presence_repairs_and_the_edges_of_those_who_would_have_gone(plan):
     kept = plan.ignoring_requests()
     assert kept.timeline.erasures == ()
+    gone: set[int] = set()
     for one, other in zip(plan.timeline.rounds, kept.timeline.rounds, strict=True):
-        assert (one.present, one.members, one.edges) == (other.present, other.members, other.edges)
-        assert other.erased == ()
-        assert other.forget == {}
+        gone |= set(one.erased)
+        assert (one.present, one.members) == (other.present, other.members)
+        assert (other.erased, other.forget) == ((), {})
+        assert set(one.edges) <= set(other.edges)
+        more = set(other.edges) - set(one.edges)
+        assert {peer for edge in more for peer in edge} >= gone
+        assert all(gone & set(edge) for edge in more)
+    assert gone
 
 
 @pytest.fixture(scope="module")
