@@ -182,6 +182,6 @@ def test_push_and_pull(grid):
 
 def test_bytes_are_counted(grid):
     before = grid.bytes_physical
-    ask(grid, "train", (0, 2), RecordDict({"arrays": ArrayRecord([np.zeros(10_000, np.float32)]), "n": MetricRecord({"x": 1})}))
+    ask(grid, "train", (5, 7), RecordDict({"arrays": ArrayRecord([np.zeros(10_000, np.float32)]), "n": MetricRecord({"x": 1})}))
     counted = grid.bytes_physical - before
     assert 5 * 40_000 < counted < 7 * 40_000  # two arrays go in, as one where the peers share a process; four come out
