@@ -1,0 +1,51 @@
+"""What the README tells a reader to do works as it stands."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from simulator import Scenario, resolve
+from simulator.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = {"mnist": "mnist", "cifar10.npz": "cifar10-12k.npz", "adult.csv": "adult.csv"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("text", blocks("toml"), ids=lambda text: str(tomllib.loads(text)["data"]["dataset"]))
+def test_own_data_tables_resolve(text: str, shared_data: Path) -> None:
+    table = tomllib.loads(text)["data"]
+    table["path"] = str(shared_data / FILES[table["path"]])
+    scenario = Scenario.load(ROOT / "experiments" / "scenarios" / "departures.toml")
+    tables = scenario.replace(data=table, peers__main=[{"kind": "mlp", "hidden": [8]}], event=[])
+    assert len(resolve(tables).briefs) == 10
+
+
+def test_the_commands_named_are_the_commands_there_are() -> None:
+    named = set(re.findall(r"\blethe ([a-z]+)\b", README)) - {"is"}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert named == known
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+
+
+def test_the_python_example_names_what_exists() -> None:
+    for block in blocks("python"):
+        compile(block, "README.md", "exec")
+    scenario = Scenario.load(ROOT / "experiments" / "scenarios" / "departures.toml")
+    assert resolve(scenario.replace(topology__on_leave="none")).timeline.rounds[-1].edges != resolve(scenario).timeline.rounds[-1].edges
+
+
+def test_links_into_the_tree_lead_somewhere() -> None:
+    paths = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    paths += re.findall(r"`((?:clients|server|simulator|experiments|docs)/[\w./]+\.\w+)`", README)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
