@@ -1,0 +1,1 @@
+"""The small conditional denoiser: its spec, training, sampler, judge and metrics."""

@@ -1,0 +1,128 @@
+"""The denoiser itself: condition tokens, a diffusers UNet, and weights keyed by their place."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from clients.diffusion.spec import DenoiserSpec
+from clients.streams import Field, torch_generator
+
+FEED_FORWARD_OUT = ".ff.net.2"
+"""How the name of a feed-forward output layer ends, here as in Stable Diffusion."""
+
+
+class ConditionTokens(nn.Module):
+    """Learned tokens for classes and, optionally, styles; the last row of each table means "no condition".
+
+    Two tokens a class and one a style, so that a condition is ``(batch, 2 or 3, width)``.
+    """
+
+    def __init__(self, classes: int, styles: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.class_table = nn.Embedding(classes + 1, 2 * width)
+        self.style_table = nn.Embedding(styles + 1, width) if styles else None
+
+    def forward(self, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the tokens, float32 ``(batch, tokens, width)``, of int64 ids ``(batch,)``."""
+        tokens: Tensor = self.class_table(classes).view(len(classes), 2, self.width)
+        if self.style_table is None:
+            return tokens
+        if styles is None:
+            styles = torch.full_like(classes, self.style_table.num_embeddings - 1)
+        return torch.cat([tokens, self.style_table(styles)[:, None]], dim=1)
+
+
+class Denoiser(nn.Module):
+    """Predicts the noise in an image, given the time step and a condition."""
+
+    def __init__(self, spec: DenoiserSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        levels, plain = len(spec.widths), spec.plain_levels
+        make: Any = UNet2DConditionModel  # the library is not typed throughout
+        self.unet: nn.Module = make(
+            sample_size=spec.size,
+            in_channels=spec.channels,
+            out_channels=spec.channels,
+            block_out_channels=spec.widths,
+            layers_per_block=spec.layers,
+            down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * (levels - plain),
+            mid_block_type="UNetMidBlock2DCrossAttn",
+            up_block_types=("CrossAttnUpBlock2D",) * (levels - plain) + ("UpBlock2D",) * plain,
+            cross_attention_dim=spec.condition_width,
+            attention_head_dim=spec.heads,  # read by this class as the number of heads
+            norm_num_groups=spec.groups,
+        )
+        self.conditions = ConditionTokens(spec.classes, len(spec.styles), spec.condition_width)
+
+    @property
+    def null(self) -> tuple[int, int]:
+        """Ids of "no class" and "no style"."""
+        return self.spec.classes, len(self.spec.styles)
+
+    def forward(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the predicted noise, float32, of the shape of ``noisy`` ``(batch, channels, size, size)``."""
+        tokens = self.conditions(classes, styles)
+        predicted: Tensor = self.unet(noisy, time, encoder_hidden_states=tokens, return_dict=False)[0]
+        return predicted
+
+
+def build(spec: DenoiserSpec, key: tuple[Field, ...]) -> Denoiser:
+    """Return an untrained denoiser whose every weight is drawn from a stream keyed by ``key`` and the layer's name."""
+    with torch.device("meta"):
+        denoiser = Denoiser(spec)
+    denoiser.to_empty(device="cpu")
+    with torch.no_grad():
+        for name, module in denoiser.named_modules():
+            _initialise(module, name, key)
+        if spec.feed_forward_std is not None:
+            for name, layer in feed_forward_layers(denoiser.unet).items():
+                layer.weight.normal_(0.0, spec.feed_forward_std, generator=torch_generator(*key, "feed_forward", name))
+    return denoiser.eval()
+
+
+def _initialise(module: nn.Module, name: str, key: tuple[Field, ...]) -> None:
+    """Give the module's own parameters the library's default distribution."""
+    own = dict(module.named_parameters(recurse=False))
+    if not own:
+        return
+    generator = torch_generator(*key, "init", name)
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        bound = 1 / math.sqrt(module.weight[0].numel())  # what Kaiming with a = sqrt(5) amounts to
+        module.weight.uniform_(-bound, bound, generator=generator)
+        if module.bias is not None:
+            module.bias.uniform_(-bound, bound, generator=generator)
+    elif isinstance(module, nn.GroupNorm | nn.LayerNorm):
+        module.weight.fill_(1.0)
+        module.bias.zero_()
+    elif isinstance(module, nn.Embedding):
+        module.weight.normal_(generator=generator)
+    else:
+        raise TypeError(f"no initial weights are known for {name} ({type(module).__name__}); add its kind to the denoiser's initialiser")
+
+
+def feed_forward_layers(unet: nn.Module) -> dict[str, nn.Linear]:
+    """Return the feed-forward output layers by module name; the weight is ``(output units, hidden neurons)``."""
+    return {n: m for n, m in unet.named_modules() if n.endswith(FEED_FORWARD_OUT) and isinstance(m, nn.Linear)}
+
+
+def feed_forward_weights(unet: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the feed-forward output weights by module name."""
+    return {name: layer.weight.detach().clone() for name, layer in feed_forward_layers(unet).items()}
+
+
+def set_feed_forward_weights(unet: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Write the weights into the layers of these names; ``KeyError`` names a layer that is not there."""
+    layers = feed_forward_layers(unet)
+    missing = sorted(set(weights) - set(layers))
+    if missing:
+        raise KeyError(f"no feed-forward layer named {missing[0]}; the model has {sorted(layers)}")
+    with torch.no_grad():
+        for name, weight in weights.items():
+            layers[name].weight.copy_(weight)

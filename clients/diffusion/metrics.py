@@ -1,0 +1,96 @@
+"""How well a model draws what it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.judge import Judge
+from clients.diffusion.sampling import sample
+from clients.diffusion.spec import NoiseSchedule, Sampling
+from clients.streams import Field
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracies of samples, in [0, 1].
+
+    Parameters
+    ----------
+    target : float
+        Share of samples asked to show the target that do; unlearning accuracy is 1 minus this.
+    others : float
+        Mean over the other values of the same axis (retained accuracy).
+    each : dict of int to float
+        Accuracy of each value of the axis.
+    cross : float or None
+        Accuracy on the other axis, where there is one.
+    """
+
+    target: float
+    others: float
+    each: dict[int, float]
+    cross: float | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many samples are drawn of the target and of each other value."""
+
+    target: int = 60
+    others: int = 10
+
+
+def score(
+    denoiser: Denoiser,
+    judge: Judge,
+    target: int,
+    key: tuple[Field, ...],
+    *,
+    axis: Literal["class", "style"] = "class",
+    cross_judge: Judge | None = None,
+    budget: Budget | None = None,
+    sampling: Sampling | None = None,
+    noise: NoiseSchedule | None = None,
+) -> Scores:
+    """Return the scores of the model; the same key draws the same start noise for every model.
+
+    ``judge`` names values of the target's axis, ``cross_judge`` those of the other.
+    """
+    asked, classes, styles = conditions(denoiser, target, axis, budget or Budget())
+    pixels = sample(denoiser, classes, key, styles=styles, sampling=sampling, noise=noise)
+    right = judge.predict(pixels) == asked
+    each = {int(value): float(right[asked == value].mean()) for value in np.unique(asked)}
+    rest = [accuracy for value, accuracy in each.items() if value != target]
+    cross = None
+    if cross_judge is not None and styles is not None:
+        cross = float((cross_judge.predict(pixels) == (styles if axis == "class" else classes).numpy()).mean())
+    return Scores(each[target], float(np.mean(rest)), each, cross)
+
+
+def conditions(
+    denoiser: Denoiser, target: int, axis: Literal["class", "style"], budget: Budget
+) -> tuple[npt.NDArray[np.int64], Tensor, Tensor | None]:
+    """Return the values asked for on the axis, and class and style ids, each ``(samples,)``; the other axis goes round its values."""
+    classes, styles = denoiser.null
+    values = classes if axis == "class" else styles
+    asked = np.repeat(np.arange(values), [budget.target if v == target else budget.others for v in range(values)])
+    chosen, along = torch.from_numpy(asked), torch.arange(len(asked))
+    if axis == "style":
+        return asked, along % classes, chosen
+    return asked, chosen, along % styles if styles else None
+
+
+def frechet_distance(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    """Return the squared Frechet distance between Gaussians fitted to two sets of features, shapes (n, d) and (m, d)."""
+    from scipy.linalg import sqrtm
+
+    mean = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
+    cov_a, cov_b = np.atleast_2d(np.cov(a, rowvar=False)), np.atleast_2d(np.cov(b, rowvar=False))
+    return float(mean + np.trace(cov_a + cov_b - 2 * np.real(sqrtm(cov_a @ cov_b))))

@@ -1,0 +1,97 @@
+"""The tables that describe a denoiser, its training and its sampler; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from clients.spec import Spec
+
+Style = Literal["plain", "inverted", "shifted", "thick"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class DenoiserSpec(Spec):
+    """A ``UNet2DConditionModel`` with learned condition tokens in place of a text encoder.
+
+    Parameters
+    ----------
+    size, channels : int
+        Side of the square images in pixels, and their channels.
+    classes : int
+        Number of classes; one more condition, the last, stands for "no condition".
+    styles : tuple of str
+        Second axis of conditions; empty for none.
+    widths : tuple of int
+        Channels of each resolution level, finest first.
+    plain_levels : int
+        How many of the finest levels have no attention, hence no feed-forward block.
+    layers : int
+        Residual blocks a level.
+    condition_width, heads, groups : int
+        Width of a condition token, attention heads, groups of the normalisation.
+    feed_forward_std : float or None
+        Standard deviation of the initial feed-forward output weights; None for the library's default. Near zero, what is learned
+        is not drowned in what was drawn.
+    """
+
+    size: PositiveInt = 8
+    channels: PositiveInt = 1
+    classes: PositiveInt = 10
+    styles: tuple[Style, ...] = ()
+    widths: tuple[PositiveInt, ...] = (32, 64)
+    plain_levels: NonNegativeInt = 0
+    layers: PositiveInt = 1
+    condition_width: PositiveInt = 32
+    heads: PositiveInt = 8
+    groups: PositiveInt = 8
+    feed_forward_std: PositiveFloat | None = 0.001
+
+
+class NoiseSchedule(Spec):
+    """The forward process of the diffusion."""
+
+    timesteps: PositiveInt = 400
+    betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"
+
+
+class DenoiserTraining(Spec):
+    """How a denoiser is trained; budgets are counted in steps, never in minutes.
+
+    ``two_phase`` trains a backbone that cannot know the class, then the feed-forward weights alone; ``low_rank`` does the same but
+    learns the feed-forward output as a product of rank ``rank``; ``joint`` trains everything at once for the sum of both budgets.
+    """
+
+    design: Literal["two_phase", "low_rank", "joint"] = "two_phase"
+    backbone_steps: NonNegativeInt = 1461
+    concept_steps: NonNegativeInt = 2317
+    batch_size: PositiveInt = 64
+    lr: PositiveFloat = 2e-3
+    final_lr: PositiveFloat = 1e-5
+    warmup: PositiveInt = 100
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: PositiveFloat = 1.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    null_share: Share = 0.1
+    rank: PositiveInt = 8
+    noise: NoiseSchedule = NoiseSchedule()
+
+
+class Sampling(Spec):
+    """DDIM with classifier-free guidance: ``e = e_null + guidance * (e_cond - e_null)``."""
+
+    steps: PositiveInt = 10
+    guidance: Annotated[float, Field(ge=0)] = 2.0
+    batch_size: PositiveInt = 64
+
+
+DIGITS = DenoiserSpec()
+MNIST16 = DenoiserSpec(size=16)
+CIFAR32 = DenoiserSpec(size=32, channels=3, widths=(32, 64, 64), plain_levels=1)
+SMOKE = DenoiserSpec(widths=(16,), condition_width=16, heads=2)
+"""One level and 64 k parameters: for tests of plumbing, never for numbers."""
+
+FULL_BUDGET = DenoiserTraining()
+QUICK_BUDGET = DenoiserTraining(backbone_steps=842, concept_steps=1262)
+SMOKE_BUDGET = DenoiserTraining(backbone_steps=100, concept_steps=100)

@@ -1,0 +1,138 @@
+"""The small denoiser as the subject of an eraser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.images import Images
+from clients.diffusion.sampling import sample
+from clients.diffusion.spec import NoiseSchedule, Sampling
+from clients.diffusion.training import denoising_loss, scheduler
+from clients.streams import Field, torch_generator
+from clients.unlearning.contract import UnlearningError
+from clients.unlearning.pruning.contract import Rows, Subject
+
+Axis = Literal["class", "style"]
+
+
+class DenoiserSubject(Subject):
+    """A denoiser and one of its classes or styles.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+    target : int
+        Id of the concept to erase on its axis.
+    key : tuple
+        Keys the start noise and the batches.
+    axis : {"class", "style"}
+    images : Images, optional
+        Real images, for the methods that take gradients.
+    count : int
+        Samples in each set of conditions.
+    sampling, noise : optional
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        target: int,
+        key: tuple[Field, ...],
+        *,
+        axis: Axis = "class",
+        images: Images | None = None,
+        count: int = 36,
+        sampling: Sampling | None = None,
+        noise: NoiseSchedule | None = None,
+    ) -> None:
+        values = denoiser.null[0] if axis == "class" else denoiser.null[1]
+        if not 0 <= target < values:
+            raise UnlearningError(f"concept {target}: the model's {axis} axis has values 0 .. {values - 1}")
+        if values < 2:
+            raise UnlearningError(f"concept {target}: the model's {axis} axis has no other value to compare it with")
+        self.denoiser, self.module, self.axis, self.key = denoiser, denoiser.unet, axis, key
+        self.concepts = tuple(str(value) for value in range(values))
+        self.target, self.images, self.count = str(target), images, count
+        self.sampling, self.noise = sampling or Sampling(), noise or NoiseSchedule()
+        self.guided = self.sampling.guidance != 1.0
+
+    def samples(self, conditions: str) -> int:
+        """Return the size of a set: all sets are equally large."""
+        return self.count
+
+    def conditions(self, conditions: str) -> tuple[Tensor, Tensor | None]:
+        """Return class and style ids of a set, each ``(count,)``; the base goes round all other concepts."""
+        names = {"target": [self.target], "base": [c for c in self.concepts if c != self.target]}.get(conditions, [conditions])
+        chosen = torch.tensor([int(names[i % len(names)]) for i in range(self.count)])
+        classes, styles = self.denoiser.null
+        if self.axis == "class":
+            return chosen, torch.arange(self.count) % styles if styles else None
+        return torch.arange(self.count) % classes, chosen
+
+    def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
+        """Yield one run a batch of the sampler."""
+        classes, styles = self.conditions(conditions)
+        for first in range(0, self.count, self.sampling.batch_size):
+            part = range(first, min(first + self.sampling.batch_size, self.count))
+            where = slice(part.start, part.stop)
+            yield partial(
+                sample,
+                self.denoiser,
+                classes[where],
+                self.key,
+                styles=None if styles is None else styles[where],
+                indices=part,
+                sampling=self.sampling,
+                noise=self.noise,
+            )
+
+    def loss(self, rows: Rows, step: int, batch_size: int) -> Tensor:
+        """Return the denoising loss on a batch of the rows."""
+        generator = torch_generator(*self.key, "loss", rows, step)
+        return denoising_loss(self.denoiser, self._rows(rows), scheduler(self.noise), generator, batch_size)
+
+    def redirection(self, step: int, batch_size: int) -> Tensor:
+        """Return the distance between the noise predicted for forget images under the target and under another concept."""
+        generator = torch_generator(*self.key, "redirection", step)
+        forget, steps = self._rows("forget"), scheduler(self.noise)
+        batch = forget.select(torch.randint(len(forget), (batch_size,), generator=generator))
+        time = torch.randint(self.noise.timesteps, (batch_size,), generator=generator)
+        noisy = steps.add_noise(batch.pixels, torch.randn(batch.pixels.shape, generator=generator), time)
+        moved = torch.randint(1, len(self.concepts), (batch_size,), generator=generator)
+        other = (int(self.target) + moved) % len(self.concepts)
+        with torch.no_grad():
+            wanted = self.denoiser(noisy, time, *((other, batch.styles) if self.axis == "class" else (batch.classes, other)))
+        return functional.mse_loss(self.denoiser(noisy, time, batch.classes, batch.styles), wanted)
+
+    def describe(self) -> dict[str, Any]:
+        """Return target, axis, set size, sampler and key."""
+        return {
+            "target": self.target,
+            "axis": self.axis,
+            "count": self.count,
+            "sampling": self.sampling.model_dump(),
+            "noise": self.noise.model_dump(),
+            "key": [str(part) for part in self.key],
+        }
+
+    def _rows(self, rows: Rows) -> Images:
+        """Return the images to forget, to retain, or all."""
+        if self.images is None:
+            raise UnlearningError("this eraser takes gradients on real images: give the peer's images")
+        if rows == "all":
+            return self.images
+        labels = self.images.classes if self.axis == "class" else self.images.styles
+        if labels is None:
+            raise UnlearningError("the images have no styles, so none can be forgotten")
+        wanted = labels == int(self.target)
+        chosen = self.images.select(wanted if rows == "forget" else ~wanted)
+        if not len(chosen):
+            raise UnlearningError(f"concept {self.target}: no image to {rows}")
+        return chosen

@@ -1,0 +1,17 @@
+"""Erasing a concept by cutting, damping or re-training weights: the erasers, by ``kind``."""
+
+from clients.spec import Registry
+from clients.unlearning.pruning.contract import EraserSpec
+
+ERASERS: Registry[EraserSpec] = Registry(
+    "lethe.erasers",
+    {
+        "all_zero": "clients.unlearning.pruning.controls:AllZero",
+        "class_discriminative": "clients.unlearning.pruning.discriminative:ClassDiscriminative",
+        "concept_prune": "clients.unlearning.pruning.concept_prune:ConceptPrune",
+        "random_mask": "clients.unlearning.pruning.controls:RandomMask",
+        "salun": "clients.unlearning.pruning.salun:SalUn",
+        "scissorhands": "clients.unlearning.pruning.scissorhands:Scissorhands",
+        "ssd": "clients.unlearning.pruning.ssd:Ssd",
+    },
+)

@@ -1,0 +1,112 @@
+"""The contract of the erasers: from a model and a concept to a cut."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from clients.spec import Spec
+from clients.streams import Field
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Rows = Literal["forget", "retain", "all"]
+
+
+class Subject(ABC):
+    """A diffusion model as an eraser sees it, together with the concept to erase.
+
+    Attributes
+    ----------
+    module : torch module
+        The UNet; its feed-forward output layers are found by name.
+    target : str
+        The concept to erase, one of ``concepts``.
+    concepts : tuple of str
+        All concepts of the same axis.
+    guided : bool
+        Whether each call of the UNet carries an unconditional half before the conditional one.
+    """
+
+    module: nn.Module
+    target: str
+    concepts: tuple[str, ...]
+    guided: bool
+
+    @abstractmethod
+    def samples(self, conditions: str) -> int:
+        """Return how many samples a set of conditions holds: ``"target"``, ``"base"``, or the name of a concept."""
+
+    @abstractmethod
+    def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
+        """Yield sampler runs over a set of conditions; every set starts from the same noise."""
+
+    @abstractmethod
+    def loss(self, rows: Rows, step: int, batch_size: int) -> Tensor:
+        """Return the denoising loss on a batch of real images, keyed by rows and step; ``UnlearningError`` without images."""
+
+    @abstractmethod
+    def redirection(self, step: int, batch_size: int) -> Tensor:
+        """Return the distance of the noise predicted under the target from the one predicted, without gradient, under another concept."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return what determines the sampler runs, for the record: condition sets, sampler, key."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What an eraser did.
+
+    Parameters
+    ----------
+    masks : dict of str to bool tensor, shape (m, n)
+        Feed-forward output weights set to zero, by layer name; empty where nothing was zeroed.
+    weights : dict of str to tensor
+        New values of every parameter that changed, by parameter name.
+    record : dict
+        Settings and measurements, plain values only. Secret wherever the mask is.
+    statistics : dict of str to tensor
+        What the choice was made from, by name; for the record.
+    """
+
+    masks: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    record: dict[str, Any]
+    statistics: dict[str, Tensor] = field(default_factory=dict)
+
+    def apply(self, module: nn.Module) -> None:
+        """Write the new values into the module; ``KeyError`` before anything is written if one has no place."""
+        import torch
+
+        parameters = dict(module.named_parameters())
+        missing = sorted(set(self.weights) - set(parameters))
+        if missing:
+            raise KeyError(f"parameter {missing[0]}: the model has none of that name; the cut was made for another model")
+        with torch.no_grad():
+            for name, value in self.weights.items():
+                parameters[name].copy_(value)
+
+
+class EraserSpec(Spec):
+    """How a scenario names an eraser."""
+
+    summary: ClassVar[str]
+    """One line for ``lethe methods``."""
+    source: ClassVar[str]
+    """Paper, year."""
+
+    def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
+        """Return the cut; the subject's module is left as it was.
+
+        ``UnlearningError`` if the concept cannot be erased in this way.
+        """
+        raise NotImplementedError
+
+
+def zeroed(module: nn.Module, masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the feed-forward output weights with the masked entries at zero, by parameter name."""
+    return {f"{name}.weight": module.get_parameter(f"{name}.weight").detach().masked_fill(mask, 0.0) for name, mask in masks.items()}

@@ -1,0 +1,64 @@
+"""What the gradient methods share: which parameters they touch, gradients, and thresholds over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Scope = Literal["feed_forward_out", "feed_forward", "all"]
+
+
+def chosen(module: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:
+    """Return the parameters in scope, by name."""
+    tests: dict[Scope, Callable[[str], bool]] = {
+        "feed_forward_out": lambda name: name.endswith(".ff.net.2.weight"),
+        "feed_forward": lambda name: ".ff." in name,
+        "all": lambda _: True,
+    }
+    return {name: parameter for name, parameter in module.named_parameters() if tests[scope](name)}
+
+
+def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Return the gradient of a scalar by parameter name; zero where it does not depend on the parameter."""
+    found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(parameters.items(), found, strict=True)}
+
+
+def mean_gradients(loss: Callable[[int], Tensor], batches: int, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Return the mean gradient over batches ``0 .. batches - 1``."""
+    total = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    for i in range(batches):
+        for name, gradient in gradients(loss(i), parameters).items():
+            total[name] += gradient / batches
+    return total
+
+
+def largest_share(scores: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Return bool tensors, true for exactly ``round(share * entries)`` largest scores over all tensors together; ties by order."""
+    flat = torch.cat([score.flatten() for score in scores.values()])
+    mask = torch.zeros(len(flat), dtype=torch.bool)
+    mask[torch.sort(flat, descending=True, stable=True).indices[: int(share * len(flat) + 0.5)]] = True
+    ends = torch.tensor([score.numel() for score in scores.values()]).cumsum(0)[:-1]
+    return {n: part.view(s.shape) for (n, s), part in zip(scores.items(), torch.tensor_split(mask, ends), strict=True)}
+
+
+@contextmanager
+def borrowed(module: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
+    """Lend the parameters for training while inside: afterwards values and switches are as before."""
+    before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    needed = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name in parameters)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(before[name])
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(needed[name])
+            parameter.grad = None

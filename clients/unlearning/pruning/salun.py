@@ -1,0 +1,51 @@
+"""SalUn: re-train only the weights that matter for the concept.
+
+Fan et al., ICLR 2024 (arXiv 2310.12508), diffusion form.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field as Bounds
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from clients.streams import Field
+from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
+
+
+class SalUn(EraserSpec):
+    """The ``share`` of weights with the largest forget gradient learns to answer the target as if another concept were asked for.
+
+    Loss: redirection + ``alpha`` times the denoising loss on retained images. No weight decay, so that other weights keep their bits.
+    """
+
+    summary: ClassVar[str] = "re-trains the weights with the largest forget gradient; leaves no zeros"
+    source: ClassVar[str] = "SalUn, Fan et al., ICLR 2024"
+    kind: Literal["salun"] = "salun"
+    share: Annotated[float, Bounds(gt=0, le=1)] = 0.5
+    alpha: NonNegativeFloat = 1.0
+    steps: PositiveInt = 100
+    lr: PositiveFloat = 1e-3
+    batches: PositiveInt = 16
+    batch_size: PositiveInt = 32
+    scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward"
+
+    def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
+        """Return the new weights; draws are keyed by the subject."""
+        import torch
+
+        from clients.unlearning.pruning.gradients import borrowed, chosen, gradients, largest_share, mean_gradients
+
+        parameters = chosen(subject.module, self.scope)
+        with borrowed(subject.module, parameters):
+            forget = mean_gradients(lambda i: subject.loss("forget", i, self.batch_size), self.batches, parameters)
+            salient = largest_share({name: gradient.abs() for name, gradient in forget.items()}, self.share)
+            optimizer = torch.optim.Adam(parameters.values(), lr=self.lr)
+            for step in range(self.steps):
+                loss = subject.redirection(step, self.batch_size) + self.alpha * subject.loss("retain", step, self.batch_size)
+                for name, gradient in gradients(loss, parameters).items():
+                    parameters[name].grad = gradient * salient[name]
+                optimizer.step()
+            new = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+        return Cut({}, new, self.model_dump(), {f"salient.{name}": mask for name, mask in salient.items()})

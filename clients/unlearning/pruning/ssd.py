@@ -1,0 +1,62 @@
+"""Selective synaptic dampening: shrink the weights that matter more for what is forgotten than for everything.
+
+Foster et al., AAAI 2024 (arXiv 2308.07707).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import PositiveFloat, PositiveInt
+
+from clients.streams import Field
+from clients.unlearning.pruning.contract import Cut, EraserSpec, Rows, Subject
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Ssd(EraserSpec):
+    """Where the forget set's Fisher diagonal exceeds ``alpha`` times everyone's: ``w *= min((lambda * F_all / F_forget)^power, bound)``.
+
+    The Fisher diagonal is the mean square of batch gradients, as in the published code, so it depends on the batch size.
+    """
+
+    summary: ClassVar[str] = "dampens the weights that matter most to a concept, without training"
+    source: ClassVar[str] = "Selective synaptic dampening, Foster et al., AAAI 2024"
+    kind: Literal["ssd"] = "ssd"
+    alpha: PositiveFloat = 3.0
+    strength: PositiveFloat = 1.0
+    """Lambda."""
+    power: PositiveFloat = 1.0
+    bound: PositiveFloat = 1.0
+    batches: PositiveInt = 64
+    batch_size: PositiveInt = 4
+    scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward"
+
+    def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
+        """Return the dampened weights; draws are keyed by the subject."""
+        import torch
+
+        from clients.unlearning.pruning.gradients import borrowed, chosen
+
+        parameters = chosen(subject.module, self.scope)
+        with borrowed(subject.module, parameters):
+            everyone, forget = (self._fisher(subject, rows, parameters) for rows in ("all", "forget"))
+        new, dampened = {}, {}
+        for name, parameter in parameters.items():
+            dampened[f"dampened.{name}"] = forget[name] > self.alpha * everyone[name]
+            ratio = (self.strength * everyone[name] / forget[name].clamp_min(1e-300)) ** self.power
+            factor = torch.where(dampened[f"dampened.{name}"], ratio.clamp_max(self.bound), 1.0)
+            new[name] = parameter.detach() * factor.to(parameter.dtype)
+        return Cut({}, new, self.model_dump(), dampened)
+
+    def _fisher(self, subject: Subject, rows: Rows, parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+        """Return the mean square of batch gradients, float64, by parameter name."""
+        from clients.unlearning.pruning.gradients import gradients
+
+        total: dict[str, Tensor] = {}
+        for i in range(self.batches):
+            for name, gradient in gradients(subject.loss(rows, i, self.batch_size), parameters).items():
+                total[name] = total.get(name, 0) + gradient.double() ** 2 / self.batches
+        return total
