@@ -1,0 +1,248 @@
+"""Ensembles of seed models beside FedAvg, before and after half the peers have gone: ``python -m experiments.benchmarks.hdus [--quick]``.
+
+Ten peers share digits by a Dirichlet(0.3) partition on a complete graph. HDUS peers train mains of several architectures, exchange seed
+models distilled on public images, and predict with class-weighted ensembles; nobody retrains when peers leave, their seeds are
+dropped. FedAvg averages one architecture, with the same local epochs on the same rows, and starts again without the leavers. Settings
+of both were chosen on rows that are neither trained on nor among the test rows, with other seeds than those reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+import numpy as np
+import numpy.typing as npt
+
+from clients import streams
+from clients.data import Dataset
+from clients.data.bundled import Digits
+from clients.data.partition import Dirichlet
+from clients.distillation import Distillation, distil
+from clients.ensemble import Ensemble, Member, combine
+from clients.models import ModelSpec
+from clients.models.cnn import Cnn
+from clients.models.linear import Linear
+from clients.models.mlp import Mlp
+from clients.models.network import Network
+from clients.spec import Spec
+from clients.streams import Field
+from clients.training import Adam, Training
+from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
+from clients.unlearning.exact.retrain import Retrain
+from clients.unlearning.exact.sisa import Sisa
+from server.aggregation import weighted_mean
+
+PEERS = 10
+TEST = 360
+
+
+class Settings(Spec):
+    """What is chosen; every field is an option of a scenario file, but for FedAvg's own."""
+
+    mains: tuple[ModelSpec | UnlearnerSpec, ...]
+    rounds: int = 8
+    training: Training = Training()
+    distillation: Distillation = Distillation()
+    seed: Mlp = Mlp(hidden=(32,))
+    ensemble: Ensemble = Ensemble()
+    reference: int = 360
+    min_rows: int = 20
+    fedavg: Mlp = Mlp(hidden=(64,))
+    fedavg_training: Training = Training()
+
+
+SCENARIO = Settings(
+    mains=(
+        Mlp(hidden=(64,)),
+        Mlp(hidden=(128, 64)),
+        Cnn(channels=(8, 16)),
+        Sisa(shards=3, slices=2, base=Mlp(hidden=(64,))),
+        Linear(),
+    )
+)
+"""As in ``departures.toml``."""
+
+CHOSEN = Settings(
+    mains=(Mlp(hidden=(64,)), Mlp(hidden=(128, 64)), Cnn(channels=(8, 16)), Mlp(hidden=(256,)), Linear()),
+    training=Training(batch_size=16, optimizer=Adam(lr=0.01)),
+    distillation=Distillation(epochs=100, optimizer=Adam(lr=0.01)),
+    reference=180,
+    fedavg_training=Training(optimizer=Adam(lr=0.02)),
+)
+"""The scenario's local epochs, with larger steps for both; fewer public rows leave more to train on."""
+
+LONGER = CHOSEN.model_copy(
+    update={
+        "training": Training(epochs=10, optimizer=Adam(lr=0.01)),
+        "fedavg_training": Training(epochs=5, optimizer=Adam(lr=0.01)),
+    }
+)
+"""Twice the local epochs."""
+
+VARIANTS = {"scenario": SCENARIO, "chosen": CHOSEN, "longer": LONGER}
+
+
+@dataclass(frozen=True)
+class Federation:
+    """The rows of one run: each peer's, the public reference images, and those that measure."""
+
+    data: Dataset
+    peers: tuple[Ids, ...]
+    reference: Ids
+    judges: Ids
+
+    def rows(self, peer: int) -> Rows:
+        """Return a peer's rows."""
+        return Rows(self.peers[peer], self.data.x[self.peers[peer]], self.data.y[self.peers[peer]])
+
+    def accuracy(self, probabilities: npt.NDArray[np.floating]) -> float:
+        """Return the accuracy of answers to the judges' rows."""
+        return float((probabilities.argmax(axis=1) == self.data.y[self.judges]).mean())
+
+
+def deal(settings: Settings, seed: int, validation: int = 0) -> Federation:
+    """Return the rows of a run. With ``validation``, that many rows judge instead of the test rows, which stay unused."""
+    data = Digits().load()
+    ids = streams.order(np.arange(len(data.y)), "hdus benchmark", seed, "split").astype(np.int64)
+    test, rest = ids[:TEST], ids[TEST:]
+    judges, rest = (rest[:validation], rest[validation:]) if validation else (test, rest)
+    reference, private = rest[: settings.reference], np.sort(rest[settings.reference :])
+    partition = Dirichlet(alpha=0.3, min_rows=settings.min_rows)
+    return Federation(data, tuple(partition.deal(data, private, PEERS, seed)), np.sort(reference), np.sort(judges))
+
+
+@dataclass(frozen=True)
+class Voices:
+    """What every peer's main and seed answer to the judges' rows: enough to form any ensemble."""
+
+    mains: list[Member]
+    seeds: list[Member]
+
+    def ensemble(self, settings: Ensemble, present: Sequence[int], peer: int) -> npt.NDArray[np.float64]:
+        """Return a peer's prediction with everybody present as its neighbour."""
+        return combine(settings, self.mains[peer], [self.seeds[other] for other in present if other != peer])
+
+
+def hdus(settings: Settings, federation: Federation, seed: int) -> Voices:
+    """Train every peer's main on its own rows and distil its seed."""
+    data = federation.data
+    problem = Problem(data.shape, data.classes, settings.rounds, training=settings.training)
+    network = Network(settings.seed, data.shape, data.classes)
+    reference, judges = data.x[federation.reference], data.x[federation.judges]
+    voices = Voices([], [])
+    for peer in range(PEERS):
+        key: tuple[Field, ...] = (seed, peer)
+        chosen = settings.mains[peer % len(settings.mains)]
+        main = (Retrain(base=chosen) if isinstance(chosen, ModelSpec) else chosen).build(problem, (*key, "main"))
+        rows = federation.rows(peer)
+        main.fit(rows)
+        counts = np.bincount(rows.y, minlength=data.classes)
+        weights, _ = distil(network, reference, federation.reference, main.predict_proba(reference), (*key, "seed"), settings.distillation)
+        voices.mains.append(Member(peer, main.predict_proba(judges), counts))
+        voices.seeds.append(Member(peer, network.probabilities(weights, judges), counts))
+    return voices
+
+
+def fedavg(settings: Settings, federation: Federation, seed: int, present: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Return the answers of a FedAvg model of these peers: every round, local epochs from the mean, weighted by rows."""
+    data, training = federation.data, settings.fedavg_training
+    network = Network(settings.fedavg, data.shape, data.classes)
+    weights = network.initial((seed, "fedavg"))
+    rows = {peer: federation.rows(peer) for peer in present}
+    for round_ in range(settings.rounds * settings.training.epochs // training.epochs):
+        epochs = range(round_ * training.epochs, (round_ + 1) * training.epochs)
+        replies = [
+            network.train(weights, own.x, own.y, epochs=epochs, ids=own.ids, key=(seed, peer, "fedavg"), settings=training)[0]
+            for peer, own in rows.items()
+        ]
+        weights = weighted_mean(replies, [len(own) for own in rows.values()])
+    return network.probabilities(weights, data.x[federation.judges])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Accuracies of one seed, 0-1: means over peers, and over draws of who leaves."""
+
+    seed: int
+    main: float
+    ensemble: float
+    fedavg: float
+    halved: tuple[float, ...]
+    """The ensemble after half the peers have left, for each draw of leavers."""
+    fedavg_halved: float
+    """FedAvg begun again without the leavers of the first draw."""
+
+
+def outcome(settings: Settings, seed: int, draws: int) -> Outcome:
+    """Return what one seed gives on the test rows."""
+    federation = deal(settings, seed)
+    voices = hdus(settings, federation, seed)
+    everybody = range(PEERS)
+    stayers = [sorted(streams.bottom(PEERS // 2, everybody, seed, "stay", draw)) for draw in range(draws)]
+    return Outcome(
+        seed,
+        main=mean(federation.accuracy(member.probabilities) for member in voices.mains),
+        ensemble=accuracy(settings, federation, voices, everybody),
+        fedavg=federation.accuracy(fedavg(settings, federation, seed, everybody)),
+        halved=tuple(accuracy(settings, federation, voices, stay) for stay in stayers),
+        fedavg_halved=federation.accuracy(fedavg(settings, federation, seed, stayers[0])),
+    )
+
+
+def accuracy(settings: Settings, federation: Federation, voices: Voices, present: Sequence[int]) -> float:
+    """Return the mean accuracy of the present peers' ensembles."""
+    return mean(federation.accuracy(voices.ensemble(settings.ensemble, present, peer)) for peer in present)
+
+
+def bars(name: str, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return one line a bar: what was asked, the mean over seeds, and whether it is met."""
+    gain = mean(each.ensemble - each.main for each in outcomes)
+    behind = mean(each.fedavg - each.ensemble for each in outcomes)
+    halved = [accuracy for each in outcomes for accuracy in each.halved]
+    above = sum(accuracy > 0.88 for accuracy in halved)
+    spread = f"[{min(halved):.3f} .. {max(halved):.3f}], {above} of {len(halved)} draws above"
+    return [
+        f"{name}: ensemble above main only by {gain:.3f} (asked: at least 0.30): {_met(gain >= 0.30)}",
+        f"{name}: ensemble behind FedAvg by {behind:.3f} (asked: at most 0.02): {_met(behind <= 0.02)}",
+        f"{name}: after half have left {mean(halved):.3f} (asked: above 0.88): {_met(mean(halved) > 0.88)}; {spread}",
+    ]
+
+
+def _met(reached: bool) -> str:
+    return "met" if reached else "NOT met"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one line a seed and one a bar, for the scenario's settings and for the chosen ones."""
+    parser = argparse.ArgumentParser(description="Ensembles of seed models beside FedAvg, before and after half the peers have left.")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=20, help="draws of who leaves, a seed")
+    parser.add_argument("--quick", action="store_true", help="one seed, the scenario's settings only")
+    options = parser.parse_args(arguments)
+    print(f"digits, Dirichlet(0.3), {PEERS} peers, complete graph, class weights; accuracy on {TEST} test rows")
+    print(f"halved: half the peers have left, mean [least .. most] of {options.draws} draws of leavers; first: the first draw of them")
+    for name in ["scenario"] if options.quick else VARIANTS:
+        settings = VARIANTS[name]
+        work, share = settings.rounds * settings.training.epochs, settings.fedavg_training.epochs
+        print(f"\n{name}: {work} local epochs; FedAvg in {work // share} rounds of {share}")
+        print("seed     main  ensemble  FedAvg    halved                     first  FedAvg first")
+        outcomes = []
+        for seed in range(1 if options.quick else options.seeds):
+            each = outcome(settings, seed, options.draws)
+            outcomes.append(each)
+            halved = f"{mean(each.halved):.3f} [{min(each.halved):.3f} .. {max(each.halved):.3f}]"
+            line = f"{seed:4d} {each.main:8.3f} {each.ensemble:9.3f} {each.fedavg:7.3f}    {halved:24s}"
+            print(f"{line} {each.halved[0]:7.3f} {each.fedavg_halved:13.3f}", flush=True)
+        print("\n".join(bars(name, outcomes)))
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    main()
