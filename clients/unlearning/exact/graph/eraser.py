@@ -17,9 +17,10 @@ from clients.unlearning.contract import Cost, Guarantee, Ids, Problem, State, St
 from clients.unlearning.exact.graph import partition
 from clients.unlearning.exact.graph.aggregation import learned_weights, majority, mixture
 from clients.unlearning.exact.graph.experts import Panel, train
-from clients.unlearning.exact.graph.layers import Sparse, adjacency, messages
+from clients.unlearning.exact.graph.layers import adjacency, messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.position import condition
+from clients.unlearning.exact.sparse import Sparse
 
 _WIDTH = 128
 

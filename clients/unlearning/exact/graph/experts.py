@@ -10,8 +10,9 @@ from torch.nn import functional
 from clients.data.graphs import Graph
 from clients.streams import Field, torch_generator
 from clients.training import Arrays, from_arrays, to_arrays
-from clients.unlearning.exact.graph.layers import Messages, Network, Sparse, messages
+from clients.unlearning.exact.graph.layers import Messages, Network, messages
 from clients.unlearning.exact.graph.spec import GraphEraser
+from clients.unlearning.exact.sparse import Sparse
 
 
 def train(options: GraphEraser, classes: int, graph: Graph, key: tuple[Field, ...]) -> Arrays:

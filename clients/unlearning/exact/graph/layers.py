@@ -1,13 +1,9 @@
-"""Graph neural networks on our own sparse message passing: GCN, GraphSAGE and GAT, two layers each.
-
-Products with constant sparse matrices run in SciPy (plain loops in row order), which is deterministic and fast on one thread; the
-gradient is a product with the transpose.
-"""
+"""Graph neural networks on our own sparse message passing: GCN, GraphSAGE and GAT, two layers each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,33 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clients.streams import Field, torch_generator
+from clients.unlearning.exact.sparse import Sparse
 
 Architecture = Literal["gcn", "sage", "gat"]
-
-
-class Sparse:
-    """A constant sparse matrix that multiplies dense tensors differentiably."""
-
-    def __init__(self, matrix: sp.csr_matrix) -> None:
-        self.matrix = sp.csr_matrix(matrix, dtype=np.float32)
-        self.transposed = sp.csr_matrix(self.matrix.T)
-
-    def __matmul__(self, dense: Tensor) -> Tensor:
-        product: Tensor = _Product.apply(dense, self)  # type: ignore[no-untyped-call]
-        return product
-
-
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, dense: Tensor, sparse: Sparse) -> Tensor:
-        ctx.sparse = sparse
-        return torch.from_numpy(sparse.matrix @ dense.detach().numpy())
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None]:
-        if not ctx.needs_input_grad[0]:
-            return None, None
-        return torch.from_numpy(ctx.sparse.transposed @ grads[0].numpy()), None
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.streams import Field, hashes, uniforms
+from clients.unlearning.exact.balance import balanced_assignment, balanced_kmeans
 
 Key = tuple[Field, ...]
 Ids = npt.NDArray[np.int64]
@@ -29,20 +29,9 @@ def keyed(ids: Ids, shards: int, key: Key) -> Shards:
 def balanced_start(ids: Ids, shards: int, room: int, key: Key) -> Shards:
     """Return a random start in which no shard exceeds ``room``, shape (n,).
 
-    Each node ranks the shards and each shard ranks the nodes by keyed hash; nodes are admitted by deferred acceptance, so a node that
-    leaves moves few others.
+    Nodes and shards are paired in the order of keyed hashes, so a node that leaves moves few others.
     """
-    scores = np.stack([hashes(ids, *key, "start", s) for s in range(shards)], axis=1)
-    wishes = np.argsort(scores, axis=1, kind="stable")
-    place = np.full(len(ids), -1, dtype=np.int64)
-    turn = np.zeros(len(ids), dtype=np.int64)
-    while len(free := np.flatnonzero(place < 0)):
-        place[free] = wishes[free, turn[free]]
-        turn[free] += 1
-        for s in np.flatnonzero(np.bincount(place, minlength=shards) > room):
-            members = np.flatnonzero(place == s)
-            place[members[np.lexsort((ids[members], scores[members, s]))][room:]] = -1
-    return place
+    return balanced_assignment(np.stack([hashes(ids, *key, "start", s) for s in range(shards)], axis=1), room)
 
 
 def blpa(ids: Ids, adjacency: sp.csr_matrix, shards: int, slack: float, key: Key, rounds: int = 100) -> Shards:
@@ -107,44 +96,7 @@ def bekm(ids: Ids, points: npt.NDArray[np.floating], shards: int, slack: float, 
     shards, slack, key, rounds
         As for ``blpa``; the first centroids are the nodes with the smallest keyed hashes.
     """
-    if not len(ids):
-        return np.zeros(0, dtype=np.int64)
-    room = capacity(len(ids), shards, slack)
-    data = points.astype(np.float64)
-    seeds = np.lexsort((ids, hashes(ids, *key, "centroid")))
-    centroids = data[np.resize(seeds, shards)]
-    place = np.full(len(ids), -1, dtype=np.int64)
-    for _ in range(rounds):
-        before, place = place, _nearest(squared_distances(data, centroids), room)
-        if np.array_equal(before, place):
-            break
-        for s in np.unique(place):
-            centroids[s] = data[place == s].mean(axis=0)
-    return place
-
-
-def squared_distances(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return squared Euclidean distances, shape (len(a), len(b)), by plain differences: no BLAS, so no dependence on threads."""
-    return np.stack([np.square(a - row).sum(axis=1) for row in b], axis=1)
-
-
-def _nearest(distances: npt.NDArray[np.float64], room: int) -> Shards:
-    """Return the greedy balanced assignment: pairs in rising order of distance, each node once, each cluster at most ``room``."""
-    n, shards = distances.shape
-    place = np.full(n, -1, dtype=np.int64)
-    left = [room] * shards
-    for node, s in _pairs(distances):
-        if left[s] and place[node] < 0:
-            place[node] = s
-            left[s] -= 1
-    return place
-
-
-def _pairs(distances: npt.NDArray[np.float64]) -> Iterator[tuple[int, int]]:
-    """Yield (node, cluster) in rising order of distance; equal distances in order of node, then cluster."""
-    order = np.argsort(distances, axis=None, kind="stable")
-    nodes, clusters = np.unravel_index(order, distances.shape)
-    return zip(nodes.tolist(), clusters.tolist(), strict=True)
+    return balanced_kmeans(ids, points.astype(np.float64), shards, capacity(len(ids), shards, slack), key, rounds)
 
 
 def kept_edges(ids: Ids, edges: npt.NDArray[np.int64], place: Shards) -> npt.NDArray[np.bool_]:

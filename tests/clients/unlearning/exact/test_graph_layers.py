@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from clients.unlearning.exact.graph.aggregation import learned_weights, majority, mixture
-from clients.unlearning.exact.graph.layers import Gat, Gcn, Network, Sage, Sparse, messages
+from clients.unlearning.exact.graph.layers import Gat, Gcn, Network, Sage, messages
+from clients.unlearning.exact.sparse import Sparse
 
 PAIRS = np.array([[0, 1], [0, 2], [1, 3], [2, 3], [3, 4]])  # node 5 has no neighbour
 N = 6

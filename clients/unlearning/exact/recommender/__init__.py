@@ -1,0 +1,1 @@
+"""RecEraser: exact unlearning of interactions by balanced partition and attentive aggregation (Chen et al., WWW 2022)."""

@@ -1,0 +1,113 @@
+"""Joining the shards' vectors: attention over shards (RecEraser), or the mean of their scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clients.data.ratings import Ratings
+from clients.streams import Field, torch_generator
+from clients.training import Arrays, from_arrays, to_arrays
+from clients.unlearning.exact.recommender.bases import Vectors, triples
+from clients.unlearning.exact.recommender.spec import RecEraser, Wmf
+
+
+class Attention(nn.Module):
+    """Chen et al. 2022, section 3.4: a transfer ``z_s = W_s e_s + b_s`` per shard, and softmax weights over the shards.
+
+    Transfers begin as the identity. A shard in which a user or item does not occur has weight 0 for it; whoever occurs nowhere has the
+    zero vector.
+
+    Parameters
+    ----------
+    shards, dim, width : int
+    key : tuple
+        Key of the initial attention weights.
+    """
+
+    def __init__(self, shards: int, dim: int, width: int, key: tuple[Field, ...]) -> None:
+        super().__init__()
+        self.transfer = nn.Parameter(torch.eye(dim).repeat(shards, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(shards, 1, dim))
+        for side in ("user", "item"):
+            generator = torch_generator(*key, "attention", side)
+            self.register_parameter(f"{side}_inner", nn.Parameter(torch.randn(dim, width, generator=generator) * dim**-0.5))
+            self.register_parameter(f"{side}_bias", nn.Parameter(torch.zeros(width)))
+            self.register_parameter(f"{side}_outer", nn.Parameter(torch.randn(width, generator=generator) * width**-0.5))
+
+    def weights(self, side: str, moved: Tensor, present: Tensor) -> Tensor:
+        """Return the softmax weights, float32 (shards, n), of transferred vectors (shards, n, dim); 0 where not present."""
+        inner, bias, outer = (self.get_parameter(f"{side}_{part}") for part in ("inner", "bias", "outer"))
+        scores = (functional.relu(moved @ inner + bias) @ outer).masked_fill(~present, -torch.inf)
+        top = scores.detach().amax(dim=0).clamp(min=torch.finfo(torch.float32).min)
+        raised = torch.exp(scores - top)
+        return raised / raised.sum(dim=0).clamp(min=1e-30)
+
+    def forward(self, side: str, vectors: Tensor, present: Tensor) -> Tensor:
+        """Return joined vectors, float32 (n, dim), of the shards' vectors (shards, n, dim)."""
+        moved = torch.bmm(vectors, self.transfer) + self.shift
+        return (self.weights(side, moved, present)[:, :, None] * moved).sum(dim=0)
+
+
+class Shards:
+    """The shards' vectors and who occurs in which, as tensors (shards, n, dim) and (shards, n)."""
+
+    def __init__(self, vectors: list[tuple[Vectors, Vectors]], data: list[Ratings]) -> None:
+        self.users = torch.tensor(np.stack([users for users, _ in vectors]))
+        self.items = torch.tensor(np.stack([items for _, items in vectors]))
+        self.user_present = torch.tensor(np.stack([np.bincount(d.user, minlength=d.users) > 0 for d in data]))
+        self.item_present = torch.tensor(np.stack([np.bincount(d.item, minlength=d.items) > 0 for d in data]))
+
+    def joined(self, model: Attention) -> tuple[Tensor, Tensor]:
+        """Return the joined vectors of all users and all items."""
+        return model("user", self.users, self.user_present), model("item", self.items, self.item_present)
+
+    def mean_scores(self) -> Tensor:
+        """Return the mean of the shards' scores, float32 (users, items), over the shards where both occur; 0 where none is."""
+        users, items = self.users * self.user_present[:, :, None], self.items * self.item_present[:, :, None]
+        total = torch.zeros(users.shape[1], items.shape[1])
+        for u, v in zip(users, items, strict=True):
+            total += u @ v.T
+        return total / (self.user_present.float().T @ self.item_present.float()).clamp(min=1)
+
+
+def train(options: RecEraser, shards: Shards, data: Ratings, key: tuple[Field, ...]) -> tuple[Arrays, int]:
+    """Train the attention on all present interactions, the shards' vectors fixed; return its weights and the gradient steps taken."""
+    model = Attention(len(shards.users), options.dim, options.attention, key)
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
+    keep = 1 - options.dropout
+    steps = 0
+    squares = options.base if isinstance(options.base, Wmf) else None
+    seen = data.matrix()
+    for epoch, batch, users, items, others in triples(data, options.epochs, options.batch_size, key):
+        u, v = shards.joined(model)
+        draw = torch.rand(u.shape, generator=torch_generator(*key, "drop", epoch, batch))
+        u = u * ((draw < keep) / keep)
+        if squares is None:
+            p, q, r = u[torch.from_numpy(users)], v[torch.from_numpy(items)], v[torch.from_numpy(others)]
+            loss = functional.softplus(-((q - r) * p).sum(dim=1)).mean()
+        else:
+            rows = np.unique(users)
+            target = torch.from_numpy(seen[rows].toarray())
+            weight = squares.weight + (1 - squares.weight) * target
+            loss = (weight * (target - u[torch.from_numpy(rows)] @ v.T).square()).sum() / len(users)
+        loss = loss + options.decay * (model.transfer.square().sum() + model.shift.square().sum())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        steps += 1
+    return to_arrays(model), steps
+
+
+def scores(options: RecEraser, shards: Shards, weights: Arrays) -> npt.NDArray[np.float32]:
+    """Return every user's score of every item, shape (users, items)."""
+    with torch.no_grad():
+        if options.aggregate == "mean":
+            return np.asarray(shards.mean_scores().numpy(), dtype=np.float32)
+        model = Attention(len(shards.users), options.dim, options.attention, ())
+        from_arrays(model, weights)
+        users, items = shards.joined(model)
+        return np.asarray((users @ items.T).numpy(), dtype=np.float32)

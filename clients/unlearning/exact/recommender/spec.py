@@ -1,0 +1,106 @@
+"""How a scenario names RecEraser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from clients.spec import Spec
+from clients.streams import Field as KeyField
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec
+from clients.unlearning.exact.position import Leakage, PartitionGuarantee
+
+if TYPE_CHECKING:
+    from clients.unlearning.exact.recommender.eraser import Eraser
+
+
+class Bpr(Spec):
+    """Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), trained with Adagrad."""
+
+    kind: Literal["bpr"] = "bpr"
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 256
+    lr: PositiveFloat = 0.05
+    decay: NonNegativeFloat = 0.01
+
+
+class Wmf(Spec):
+    """Weighted matrix factorisation (Hu et al. 2008) by alternating least squares.
+
+    ``weight`` is that of a pair without interaction, against 1; ``decay`` that of the squared vectors.
+    """
+
+    kind: Literal["wmf"] = "wmf"
+    epochs: PositiveInt = 10
+    weight: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    decay: PositiveFloat = 3.0
+
+
+class LightGcn(Spec):
+    """LightGCN (He et al. 2020), trained with the ranking loss and Adam."""
+
+    kind: Literal["lightgcn"] = "lightgcn"
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 1024
+    lr: PositiveFloat = 0.01
+    decay: NonNegativeFloat = 1e-3
+    layers: PositiveInt = 3
+
+
+Base = Annotated[Bpr | Wmf | LightGcn, Field(discriminator="kind")]
+
+
+class RecEraser(UnlearnerSpec):
+    """Recommenders on shards of the interactions; a deletion retrains the shards it touches and the aggregation.
+
+    Parameters
+    ----------
+    shards : int
+    partition : {"keyed", "ubp", "ibp", "inbp"}
+        Hash of the interaction; balanced clusters of users, of items, of interactions.
+    leakage : {"frozen", "repartition"}
+        Whether a learned partition stays as it was made, or is made again from the kept interactions at each request. A keyed partition
+        leaks nothing and needs neither. Exact for all but the frozen one, which is exact only given the partition.
+    base : Bpr, Wmf or LightGcn
+        What is trained on every shard.
+    dim : int
+        Length of users' and items' vectors.
+    aggregate : {"attention", "mean"}
+        Attention over the shards' vectors, or mean of the shards' scores.
+    attention, epochs, batch_size, lr, decay, dropout
+        Width, epochs and Adam's settings of the attention; decay of its transfers; dropout of the users' vectors.
+    slack : float
+        A shard holds at most ``ceil((1 + slack) n / shards)`` elements.
+    """
+
+    guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
+    summary: ClassVar[str] = "recommenders on balanced shards of users, items or interactions, joined by attention"
+    source: ClassVar[str] = "Chen et al. 2022, arXiv 2201.06820"
+    unit: ClassVar[str] = "interactions and users"
+
+    kind: Literal["receraser"] = "receraser"
+    shards: PositiveInt = 10
+    partition: Literal["keyed", "ubp", "ibp", "inbp"] = "inbp"
+    leakage: Leakage = "repartition"
+    base: Base = Bpr()
+    dim: PositiveInt = 64
+    aggregate: Literal["attention", "mean"] = "attention"
+    attention: PositiveInt = 32
+    epochs: NonNegativeInt = 10
+    batch_size: PositiveInt = 4096
+    lr: PositiveFloat = 0.003
+    decay: NonNegativeFloat = 1e-5
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    slack: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a partition learned with interactions that later leave is kept."""
+        return self.partition != "keyed" and self.leakage == "frozen"
+
+    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
+        """Return an untrained unlearner of interactions among ``problem.classes`` items."""
+        from clients.unlearning.exact.recommender.eraser import Eraser
+
+        return Eraser(self, problem, key)
