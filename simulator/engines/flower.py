@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 from simulator.engines import EngineSpec
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
+    from flwr.app import Context
     from flwr.clientapp import ClientApp
-    from flwr.serverapp import ServerApp
+    from flwr.serverapp import Grid, ServerApp
+
+LENT: ContextVar[tuple[Grid, Context] | None] = ContextVar("lent", default=None)
 
 
 class Flower(EngineSpec):
@@ -23,9 +27,12 @@ class Flower(EngineSpec):
 
     def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
         """Run a server app against ``peers`` SuperNodes; see `EngineSpec.play`."""
-        from simulator.engines.flower_runtime import Runtime
+        from simulator.engines.flower_runtime import Runtime, play_on
         from simulator.engines.ray import cluster
 
+        if lent := LENT.get():
+            play_on(*lent, server_app, peers)
+            return
         with cluster(self):
             Runtime(client_app, peers, self.gpus_per_worker).play(server_app)
 
@@ -33,4 +40,14 @@ class Flower(EngineSpec):
         """Keep one Ray cluster for all plays inside; see `EngineSpec.kept`."""
         from simulator.engines.ray import cluster
 
-        return cluster(self)
+        return nullcontext() if LENT.get() else cluster(self)
+
+
+@contextmanager
+def lent(grid: Grid, context: Context) -> Iterator[None]:
+    """Let every ``flower`` engine inside play on a grid that Flower has already made (``flwr run``), not on a runtime of its own."""
+    token = LENT.set((grid, context))
+    try:
+        yield
+    finally:
+        LENT.reset(token)

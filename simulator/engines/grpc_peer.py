@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 import grpc
 import msgpack  # type: ignore[import-untyped]
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, Message
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from clients import wire
 from simulator.engines import grpc_link
@@ -81,13 +81,16 @@ class Mail:
     def fill(self, message: Message) -> int:
         """Put the seeds in place of their references; return the bytes that came straight from their owners."""
         straight = 0
-        for name, record in list(message.content.items()):
-            if not (name.startswith("mail.") and isinstance(record, ConfigRecord)):
-                continue
-            sha256 = str(record["sha256"])
-            blob = self._from_owner(int(record["owner"]), str(record["address"]), sha256)  # type: ignore[arg-type]
-            straight += len(blob or b"")
-            message.content[name] = wire.pack(blob or self._from_driver(sha256))
+        content = RecordDict()
+        for name, record in message.content.items():
+            if name.startswith("mail.") and isinstance(record, ConfigRecord):
+                sha256 = str(record["sha256"])
+                blob = self._from_owner(int(record["owner"]), str(record["address"]), sha256)  # type: ignore[arg-type]
+                straight += len(blob or b"")
+                content[name] = wire.pack(blob or self._from_driver(sha256))
+            else:
+                content[name] = record
+        message.content = content
         return straight
 
     def _from_owner(self, owner: int, address: str, sha256: str) -> bytes | None:

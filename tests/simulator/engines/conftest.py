@@ -14,6 +14,14 @@ def _toy_apps_can_be_imported() -> Iterator[None]:
     sys.path.remove(HERE)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _flower_writes_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep Flower's files out of the home directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLWR_HOME", str(tmp_path_factory.mktemp("flwr")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """Hold one Ray cluster for the whole session, since each takes seconds to start."""

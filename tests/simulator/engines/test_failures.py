@@ -121,6 +121,7 @@ ENGINES.load(sys.argv[1])(kind=sys.argv[1], workers=2).play(app, "toy_apps:clien
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_workers_do_not_outlive_their_driver(engine, end):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
