@@ -11,6 +11,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "sisa": "clients.unlearning.exact.sisa:Sisa",
         "grapheraser": "clients.unlearning.exact.graph.spec:GraphEraser",
         "finetune": "clients.unlearning.finetune:Finetune",
+        "dare": "clients.unlearning.exact.dare.spec:Dare",
         "item_item": "clients.unlearning.exact.statistical.specs:ItemItem",
         "kmeans": "clients.unlearning.exact.statistical.specs:AdaptiveKMeans",
         "naive_bayes": "clients.unlearning.exact.statistical.specs:NaiveBayes",

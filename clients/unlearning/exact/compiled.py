@@ -38,7 +38,15 @@ if not _SETTINGS.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user has set it, stays
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function to machine code, once for all runs; arithmetic stays that of IEEE 754, in the order written."""
-    make: Any = numba.njit(cache=True, fastmath=False, error_model="numpy", nogil=True)
+    """Compile a function that Python calls to machine code, once for all runs; arithmetic stays that of IEEE 754, in the order written."""
+    make: Any = numba.njit(cache=True, error_model="numpy", nogil=True)
+    made: Function = make(function)
+    return made
+
+
+def inner(function: Function) -> Function:
+    """Compile a function that only compiled functions call: it becomes part of each of them, and has no door for Python."""
+    doorless: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    make: Any = numba.njit(error_model="numpy", nogil=True, **doorless)
     made: Function = make(function)
     return made

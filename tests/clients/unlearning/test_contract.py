@@ -19,6 +19,7 @@ from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
@@ -74,6 +75,7 @@ def ratings() -> tuple[Problem, Rows]:
 
 
 CASES: dict[str, Callable[[], Case]] = {
+    "dare": lambda: Case(Dare(trees=10), *tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), *digits()),
     "item_item": lambda: Case(ItemItem(), *ratings()),
     "kmeans": lambda: Case(AdaptiveKMeans(clusters=4), *tabular()),

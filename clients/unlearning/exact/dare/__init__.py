@@ -1,0 +1,1 @@
+"""Random forests that delete rows by repairing only the subtrees whose best split changed (Brophy and Lowd, 2021)."""

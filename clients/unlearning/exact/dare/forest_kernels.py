@@ -1,0 +1,208 @@
+"""Compiled: what is done to all trees of a forest in turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.unlearning.exact.compiled import compiled, inner
+from clients.unlearning.exact.dare.grove import LEAF, PENDING, SPLIT, Grove
+from clients.unlearning.exact.dare.node_kernels import best, fill, goes_left
+from clients.unlearning.exact.dare.tree_kernels import clear, forget_in_tree, grow, look_at, must_be_leaf, plant
+from clients.unlearning.exact.hash_kernels import fold, mix
+
+Rows = npt.NDArray[np.int32]
+PLANT, SETTLE, ASK, FORGET, ADD = range(5)
+"""What can be done to a tree."""
+
+
+@inner
+def leaf_of(g: Grove, t: int, x: npt.NDArray[np.float32]) -> int:
+    """Return the leaf a row of features (p,) comes to, looking at what is pending on the way; -1 if there is no room."""
+    node = 0
+    while True:
+        if g.nodes[t, node].kind == PENDING and not look_at(g, t, node):
+            return -1
+        if g.nodes[t, node].kind == LEAF:
+            return node
+        j = g.nodes[t, node].feature
+        node = g.nodes[t, node].left + (0 if goes_left(g.categorical[j], x[j], g.nodes[t, node].cut) else 1)
+
+
+@inner
+def ask(g: Grove, t: int, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]) -> bool:
+    """Add a tree's class shares, (n, C), for rows (n, p); False if there is no room."""
+    if g.counts[t, 0].sum() == 0:
+        return True
+    for i in range(len(x)):
+        leaf = leaf_of(g, t, x[i])
+        if leaf < 0:
+            return False
+        counts = g.counts[t, leaf]
+        n = counts.sum()
+        for y in range(len(counts)):
+            out[i, y] += counts[y] / n
+    return True
+
+
+@inner
+def make_room(g: Grove, t: int, added: Rows) -> None:
+    """Put new rows, already alive, into the stretches of the leaves they come to, in one tree."""
+    n = len(added)
+    leaves = np.empty(n, np.int32)
+    for i in range(n):
+        node = 0
+        while g.nodes[t, node].kind == SPLIT:
+            j = g.nodes[t, node].feature
+            node = g.nodes[t, node].left + (0 if goes_left(g.categorical[j], g.x[j, added[i]], g.nodes[t, node].cut) else 1)
+        leaves[i] = node
+    old = g.order[t].copy()
+    visited = [0][:0]
+    stack = [0]
+    at = 0
+    while len(stack):
+        node = stack.pop()
+        visited.append(node)
+        if g.nodes[t, node].kind == SPLIT:
+            stack.append(int(g.nodes[t, node].left) + 1)
+            stack.append(int(g.nodes[t, node].left))
+            continue
+        start, end = g.nodes[t, node].start, g.nodes[t, node].end
+        g.nodes[t, node].start = at
+        for i in range(start, end):
+            if old[i] >= 0 and g.label[old[i]] >= 0:
+                g.order[t, at] = old[i]
+                at += 1
+        for i in range(n):
+            if leaves[i] == node:
+                g.order[t, at] = added[i]
+                at += 1
+        g.nodes[t, node].end = at
+    for i in range(len(visited) - 1, -1, -1):
+        node = visited[i]
+        if g.nodes[t, node].kind == SPLIT:
+            left = g.nodes[t, node].left
+            g.nodes[t, node].start, g.nodes[t, node].end = g.nodes[t, left].start, g.nodes[t, left + 1].end
+
+
+@inner
+def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
+    """Add rows to a tree whose stretches hold them: candidates along their paths are found anew; False if there is no room."""
+    stack = [(0, 0, int(added.shape[1]))]
+    while len(stack):
+        node, low, high = stack.pop()
+        for i in range(low, high):
+            g.counts[t, node, added[1, i]] += 1
+        if g.nodes[t, node].kind != SPLIT:
+            g.nodes[t, node].kind = PENDING
+            if not grow(g, t, node):
+                return False
+            continue
+        j, cut = -1, np.float32(0)
+        if not must_be_leaf(g, t, node) and fill(g, t, node):
+            j, cut = best(g, t, node)
+        if j != g.nodes[t, node].feature or cut != g.nodes[t, node].cut:
+            clear(g, t, node, True)
+            g.nodes[t, node].kind = PENDING
+            if not grow(g, t, node):
+                return False
+            continue
+        middle = low
+        for i in range(low, high):
+            if goes_left(g.categorical[j], g.x[j, added[0, i]], cut):
+                for k in range(2):
+                    added[k, i], added[k, middle] = added[k, middle], added[k, i]
+                middle += 1
+        if low < middle:
+            stack.append((int(g.nodes[t, node].left), low, middle))
+        if middle < high:
+            stack.append((int(g.nodes[t, node].left) + 1, middle, high))
+    return True
+
+
+@inner
+def known(g: Grove, t: int, rows: Rows) -> Any:
+    """Return those of the rows (2, n) that a tree knows."""
+    mine = np.empty_like(rows)
+    n = 0
+    for i in range(rows.shape[1]):
+        if g.member[t, rows[0, i]]:
+            mine[0, n], mine[1, n] = rows[0, i], rows[1, i]
+            n += 1
+    return mine[:, :n]
+
+
+@compiled
+def perform(
+    g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]
+) -> Any:
+    """Do a task to the trees from ``first`` up to ``last``; return the tree that has no room (or ``last``) and subtrees replaced.
+
+    ``rows`` are row numbers and labels (2, n) to forget or add, ``x`` (n, p) what to ask, ``out`` (n, C) where answers are added up. One
+    function for all tasks, because every compiled function that Python calls contains all it calls, compiled again.
+    """
+    total = 0
+    for t in range(first, last):
+        room = True
+        if task == PLANT:
+            room = plant(g, t)
+        elif task == SETTLE:
+            room = grow(g, t, 0)
+        elif task == ASK:
+            room = ask(g, t, x, out)
+        else:
+            mine = known(g, t, rows)
+            if mine.shape[1] and task == FORGET:
+                replaced = forget_in_tree(g, t, mine)
+                room = replaced >= 0
+                total += replaced
+            elif mine.shape[1]:
+                make_room(g, t, mine[0])
+                room = add_to_tree(g, t, mine)
+        if not room:
+            return t, total
+    return last, total
+
+
+@compiled
+def spread(values: npt.NDArray[Any]) -> None:
+    """Replace each value's word by its hash, in place."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            values[i, j].word = mix(values[i, j].word)
+
+
+@compiled
+def members(keys: npt.NDArray[np.uint64], ids: npt.NDArray[np.int64], k: int) -> Any:
+    """Return which trees know which rows, uint8 (T, n): for each row the k trees with the smallest hashes of (tree's key, id)."""
+    found = np.zeros((len(keys), len(ids)), np.uint8)
+    ranks = np.empty(len(keys), np.uint64)
+    for i in range(len(ids)):
+        for t in range(len(keys)):
+            ranks[t] = fold(fold(keys[t], 0), ids[i])
+        for t in np.argsort(ranks, kind="mergesort")[:k]:
+            found[t, i] = 1
+    return found
+
+
+@compiled
+def describe(g: Grove, t: int, ids: npt.NDArray[np.int64], nodes: Rows, marks: npt.NDArray[np.uint64]) -> int:
+    """List a settled tree's places in preorder, and for each the sum of its rows' hashed ids (leaves only); return how many."""
+    stack = [0]
+    n = 0
+    while len(stack):
+        node = stack.pop()
+        nodes[n] = node
+        marks[n] = 0
+        if g.nodes[t, node].kind == SPLIT:
+            stack.append(int(g.nodes[t, node].left) + 1)
+            stack.append(int(g.nodes[t, node].left))
+        else:
+            for i in range(g.nodes[t, node].start, g.nodes[t, node].end):
+                row = g.order[t, i]
+                if row >= 0 and g.label[row] >= 0:
+                    marks[n] += mix(fold(g.key[t], ids[row]))
+        n += 1
+    return n

@@ -1,0 +1,57 @@
+"""How scenarios name a DaRE forest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field as Setting
+from pydantic import NonNegativeInt, PositiveInt
+
+from clients.streams import Field
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+
+
+class Dare(UnlearnerSpec):
+    """A random forest that deletes a row by repairing only the subtrees whose best split changed.
+
+    Parameters
+    ----------
+    trees : int
+    depth : int
+        Largest depth of a leaf, at most 60.
+    cuts : int
+        Thresholds tried per feature (k in the paper).
+    random_depth : int
+        Nodes above this depth are cut at random (d_rmax in the paper): deletions get cheaper, trees worse.
+    features : int, optional
+        Features tried per node; the square root of their number, rounded down, unless told.
+    min_split, min_leaf : int
+        Least rows of a node that is split, and of either side.
+    share : float
+        Each row is known to this share of the trees (rounded up).
+    lazy : bool
+        Put repairs off until a prediction comes by, or ``settle`` is called.
+    """
+
+    guarantee: ClassVar[Guarantee] = "exact"
+    summary: ClassVar[str] = "random forest; repairs the subtrees whose best split changed"
+    source: ClassVar[str] = (
+        "Brophy and Lowd, Machine Unlearning for Random Forests, ICML 2021; lazy repairs and shares: Wang et al., DynFrs, ICLR 2025"
+    )
+
+    kind: Literal["dare"] = "dare"
+    trees: PositiveInt = 100
+    depth: Annotated[int, Setting(ge=1, le=60)] = 10
+    cuts: PositiveInt = 25
+    random_depth: NonNegativeInt = 0
+    features: PositiveInt | None = None
+    min_split: Annotated[int, Setting(ge=2)] = 2
+    min_leaf: PositiveInt = 1
+    share: Annotated[float, Setting(gt=0, le=1)] = 1.0
+    lazy: bool = False
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained forest; ``UnlearningError`` for fewer than two classes."""
+        from clients.unlearning.exact.dare.forest import Forest
+
+        return Forest(self, problem, key)

@@ -1,0 +1,245 @@
+"""Compiled: growing trees, repairing them, asking them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.unlearning.exact.compiled import inner
+from clients.unlearning.exact.dare.grove import LEAF, PENDING, SPLIT, Grove
+from clients.unlearning.exact.dare.node_kernels import (
+    CUTS,
+    DEPTH,
+    LAZY,
+    RANDOM,
+    SIDE_ROWS,
+    SPARE,
+    SPLIT_ROWS,
+    best,
+    fill,
+    find_cuts,
+    goes_left,
+)
+
+Rows = npt.NDArray[np.int32]
+PAIRS, SLOTS = range(2)
+"""Free lists."""
+
+
+@inner
+def give(free: Rows, item: int) -> None:
+    """Put an item on a list whose length is kept at its end."""
+    free[free[-1]] = item
+    free[-1] += 1
+
+
+@inner
+def take(free: Rows) -> Any:
+    """Take the last item off a list, -1 if there is none."""
+    if free[-1] == 0:
+        return -1
+    free[-1] -= 1
+    return free[free[-1]]
+
+
+@inner
+def must_be_leaf(g: Grove, t: int, node: int) -> Any:
+    """Tell whether depth, size or purity make the node a leaf."""
+    counts = g.counts[t, node]
+    n = counts.sum()
+    return g.nodes[t, node].depth >= g.settings[DEPTH] or n < g.settings[SPLIT_ROWS] or counts.max() == n
+
+
+@inner
+def clear(g: Grove, t: int, node: int, own: bool) -> None:
+    """Give back the places and slots of everything below a node, and its own slot if told."""
+    stack = [int(node)]
+    while len(stack):
+        at = stack.pop()
+        if g.nodes[t, at].kind == SPLIT:
+            if own or at != node:
+                give(g.free[SLOTS, t], g.nodes[t, at].slot)
+            left = int(g.nodes[t, at].left)
+            give(g.free[PAIRS, t], left)
+            stack.append(left)
+            stack.append(left + 1)
+        g.nodes[t, at].kind = 0
+
+
+@inner
+def divide(g: Grove, t: int, node: int) -> bool:
+    """Give a node with a best split its two children, pending, and divide its rows; False if there is no room for them."""
+    left = take(g.free[PAIRS, t])
+    if left < 0:
+        return False
+    order, counts, spare = g.order[t], g.counts[t], g.ints[SPARE]
+    g.nodes[t, node].kind, g.nodes[t, node].left = SPLIT, left
+    j, cut = g.nodes[t, node].feature, g.nodes[t, node].cut
+    counts[left] = 0
+    start, right = g.nodes[t, node].start, 0
+    middle = start
+    for i in range(start, g.nodes[t, node].end):
+        row = order[i]
+        if row < 0 or g.label[row] < 0:
+            continue
+        if goes_left(g.categorical[j], g.x[j, row], cut):
+            order[middle] = row
+            middle += 1
+            counts[left, g.label[row]] += 1
+        else:
+            spare[right] = row
+            right += 1
+    counts[left + 1] = counts[node] - counts[left]
+    for i in range(right):
+        order[middle + i] = spare[i]
+    for i in range(middle + right, g.nodes[t, node].end):
+        order[i] = -1
+    g.nodes[t, left].start, g.nodes[t, left].end = start, middle
+    g.nodes[t, left + 1].start, g.nodes[t, left + 1].end = middle, middle + right
+    for side in range(2):
+        g.nodes[t, left + side].kind = PENDING
+        g.nodes[t, left + side].depth = g.nodes[t, node].depth + 1
+        g.nodes[t, left + side].path = g.nodes[t, node].path * np.uint64(2) + np.uint64(side)
+    return True
+
+
+@inner
+def look_at(g: Grove, t: int, node: int) -> bool:
+    """Make a pending node a leaf or a split with pending children; False if there is no room."""
+    if must_be_leaf(g, t, node):
+        g.nodes[t, node].kind = LEAF
+        return True
+    slot = take(g.free[SLOTS, t])
+    if slot < 0:
+        return False
+    g.nodes[t, node].slot = slot
+    if fill(g, t, node) == 0:
+        give(g.free[SLOTS, t], slot)
+        g.nodes[t, node].kind = LEAF
+        return True
+    g.nodes[t, node].feature, g.nodes[t, node].cut = best(g, t, node)
+    return divide(g, t, node)
+
+
+@inner
+def grow(g: Grove, t: int, node: int) -> bool:
+    """Look at every pending node from this one down; False if there is no room."""
+    stack = [int(node)]
+    while len(stack):
+        at = stack.pop()
+        if g.nodes[t, at].kind == PENDING and not look_at(g, t, at):
+            return False
+        if g.nodes[t, at].kind == SPLIT:
+            left = int(g.nodes[t, at].left)
+            stack.append(left)
+            stack.append(left + 1)
+    return True
+
+
+@inner
+def plant(g: Grove, t: int) -> bool:
+    """Grow a tree from its rows, from nothing; False if there is no room."""
+    pairs = g.free.shape[2] - 1
+    g.free[PAIRS, t, pairs], g.free[SLOTS, t, pairs] = 0, 0
+    for i in range(pairs - 1, -1, -1):
+        give(g.free[SLOTS, t], i)
+        if i:  # the first pair's first place is the root
+            give(g.free[PAIRS, t], 2 * i)
+    n = 0
+    g.counts[t, 0] = 0
+    for row in range(len(g.label)):
+        if g.label[row] >= 0 and g.member[t, row]:
+            g.order[t, n] = row
+            n += 1
+            g.counts[t, 0, g.label[row]] += 1
+    g.nodes[t, 0].kind, g.nodes[t, 0].start, g.nodes[t, 0].end, g.nodes[t, 0].depth, g.nodes[t, 0].path = PENDING, 0, n, 0, 1
+    return grow(g, t, 0)
+
+
+@inner
+def lower(g: Grove, t: int, node: int, f: int, gone: Rows) -> Any:
+    """Take rows out of the candidates of the feature in place f; return how many of them can no longer be cut at."""
+    s = g.nodes[t, node].slot
+    j, many = g.tries[t, s, f].feature, g.tries[t, s, f].many
+    cands, below = g.cands[t, s, f], g.below[t, s, f]
+    for k in range(gone.shape[1]):
+        v, y = g.x[j, gone[0, k]], gone[1, k]
+        for i in range(many):
+            if goes_left(g.categorical[j], v, cands[i].at):
+                below[i, y] -= 1
+            if v == cands[i].at:
+                cands[i].ties -= 1
+    n, side, kept = g.counts[t, node].sum(), g.settings[SIDE_ROWS], 0
+    for i in range(many):
+        left = below[i].sum()
+        if cands[i].ties > 0 and left >= side and n - left >= side:
+            if kept < i:
+                cands[kept].at, cands[kept].ties, below[kept] = cands[i].at, cands[i].ties, below[i]
+            kept += 1
+    g.tries[t, s, f].many = kept
+    return many - kept
+
+
+@inner
+def repair_cuts(g: Grove, t: int, node: int, gone: Rows) -> int:
+    """Take rows out of all candidates of a split, let the next in for those that fall out; return 0 if none are left."""
+    s = g.nodes[t, node].slot
+    full = 1 if g.nodes[t, node].depth < g.settings[RANDOM] else g.settings[CUTS]
+    for f in range(g.tries.shape[2]):
+        before = g.tries[t, s, f].many
+        if before == 0:
+            break
+        if lower(g, t, node, f, gone) and before == full:
+            find_cuts(g, t, node, s, f, g.tries[t, s, f].feature)
+        if g.tries[t, s, f].many == 0:
+            return fill(g, t, node)
+    return 1
+
+
+@inner
+def split_again(g: Grove, t: int, node: int) -> bool:
+    """Replace everything below a split whose best candidate changed; False if there is no room."""
+    lazy = g.settings[LAZY] == 1
+    clear(g, t, node, lazy)
+    if lazy:
+        g.nodes[t, node].kind = PENDING
+        return True
+    return divide(g, t, node) and grow(g, t, node)
+
+
+@inner
+def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
+    """Take rows and their labels (2, n), no longer alive, out of a tree; return how many subtrees were replaced, -1 if there is no room."""
+    replaced = 0
+    stack = [(0, 0, int(gone.shape[1]))]
+    while len(stack):
+        node, low, high = stack.pop()
+        for i in range(low, high):
+            g.counts[t, node, gone[1, i]] -= 1
+        if g.nodes[t, node].kind != SPLIT:
+            continue
+        if must_be_leaf(g, t, node) or repair_cuts(g, t, node, gone[:, low:high]) == 0:
+            clear(g, t, node, True)
+            g.nodes[t, node].kind = LEAF
+            replaced += 1
+            continue
+        j, cut = best(g, t, node)
+        if j != g.nodes[t, node].feature or cut != g.nodes[t, node].cut:
+            g.nodes[t, node].feature, g.nodes[t, node].cut = j, cut
+            replaced += 1
+            if not split_again(g, t, node):
+                return -1
+            continue
+        middle = low
+        for i in range(low, high):
+            if goes_left(g.categorical[j], g.x[j, gone[0, i]], cut):
+                for k in range(2):
+                    gone[k, i], gone[k, middle] = gone[k, middle], gone[k, i]
+                middle += 1
+        if low < middle:
+            stack.append((int(g.nodes[t, node].left), low, middle))
+        if middle < high:
+            stack.append((int(g.nodes[t, node].left) + 1, middle, high))
+    return replaced

@@ -1,0 +1,299 @@
+"""A DaRE forest that forgot is, byte for byte, the forest that never knew; and every number in it is a recount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import RandomForestClassifier
+
+from clients import wire
+from clients.data.csv import Csv
+from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
+from clients.unlearning.exact.dare import forest_kernels
+from clients.unlearning.exact.dare.forest import Forest
+from clients.unlearning.exact.dare.grove import LEAF, SPLIT
+from clients.unlearning.exact.dare.spec import Dare
+
+KEY = (5, "main")
+
+
+def cancer() -> tuple[Rows, Problem]:
+    source = load_breast_cancer()
+    return Rows(np.arange(569) * 5 + 11, source.data.astype(np.float32), source.target.astype(np.int64)), Problem((30,), 2)
+
+
+def mixed(n: int = 300) -> tuple[Rows, Problem]:
+    """Three classes; few distinct values, a categorical column, a constant one."""
+    rng = np.random.default_rng(8)
+    x = np.stack([rng.integers(0, 9, n), rng.integers(0, 4, n), rng.normal(size=n).round(1), np.ones(n)], axis=1).astype(np.float32)
+    y = (x[:, 0] > 4).astype(np.int64) + ((x[:, 1] == 2) & (x[:, 2] > 0))
+    y[rng.random(n) < 0.15] = 1
+    columns = (Column("a", 0, 8), Column("b", 0, 3, 4), Column("c", -4, 4), Column("d", 0, 1))
+    return Rows(np.arange(n) + 100, x, y), Problem((4,), 3, columns=columns)
+
+
+OPTIONS: dict[str, tuple[Dare, bool]] = {
+    "greedy": (Dare(trees=12), True),
+    "random top": (Dare(trees=12, random_depth=3, cuts=5), True),
+    "lazy shares": (Dare(trees=12, share=0.25, lazy=True), True),
+    "leaves of four": (Dare(trees=8, min_leaf=4, min_split=9, depth=6), True),
+    "mixed columns": (Dare(trees=8, cuts=3), False),
+    "mixed lazy": (Dare(trees=8, cuts=2, features=4, lazy=True, min_leaf=2), False),
+    "deep": (Dare(trees=3, depth=40, cuts=2, features=1), False),
+}
+
+
+def setting(name: str) -> tuple[Dare, Rows, Problem]:
+    spec, numeric = OPTIONS[name]
+    return (spec, *(cancer() if numeric else mixed()))
+
+
+def fitted(spec: Dare, rows: Rows, problem: Problem) -> Forest:
+    model = spec.build(problem, KEY)
+    model.fit(rows)
+    assert isinstance(model, Forest)
+    return model
+
+
+def blob(model: Forest) -> bytes:
+    return wire.to_bytes(model.state())
+
+
+def nodes_of(model: Forest, tree: int) -> Iterator[tuple[int, Any, np.ndarray]]:
+    """Yield each place in a tree, its node, and the rows that are routed to it, found from the root by comparing features."""
+    g = model.grove
+    assert g is not None
+    stack = [(0, np.flatnonzero((g.label >= 0) & (g.member[tree] == 1)))]
+    while stack:
+        place, rows = stack.pop()
+        node = g.nodes[tree, place]
+        yield place, node, rows
+        if node["kind"] == SPLIT:
+            values = g.x[node["feature"], rows]
+            left = values == node["cut"] if g.categorical[node["feature"]] else values <= node["cut"]
+            stack += [(int(node["left"]), rows[left]), (int(node["left"]) + 1, rows[~left])]
+
+
+def recount(model: Forest) -> int:
+    """Check every statistic of every tree against its rows; return how many candidates were checked."""
+    g, spec, checked = model.grove, model.settings, 0
+    assert g is not None
+    classes = g.counts.shape[2]
+    for t in range(spec.trees):
+        for place, node, rows in nodes_of(model, t):
+            y = g.label[rows]
+            assert (g.counts[t, place] == np.bincount(y, minlength=classes)).all()
+            stretch = g.order[t, node["start"] : node["end"]]
+            assert sorted(r for r in stretch if r >= 0 and g.label[r] >= 0) == sorted(rows)
+            if node["kind"] == LEAF:
+                continue
+            merits = []
+            for f in range(g.tries.shape[2]):
+                tried = g.tries[t, node["slot"], f]
+                if not tried["many"]:
+                    break
+                column = g.x[tried["feature"], rows]
+                values, ties = np.unique(column, return_counts=True)
+                for i in range(tried["many"]):
+                    candidate = g.cands[t, node["slot"], f, i]
+                    assert candidate["ties"] == ties[values == candidate["at"]][0]
+                    left = column == candidate["at"] if g.categorical[tried["feature"]] else column <= candidate["at"]
+                    below = np.bincount(y[left], minlength=classes)
+                    assert (g.below[t, node["slot"], f, i] == below).all()
+                    assert spec.min_leaf <= left.sum() <= len(rows) - spec.min_leaf
+                    above = g.counts[t, place] - below
+                    merit = (below**2).sum() / below.sum() + (above**2).sum() / above.sum()
+                    merits.append((-merit, int(tried["feature"]), float(candidate["at"])))
+                    checked += 1
+            assert min(merits)[1:] == (node["feature"], node["cut"])
+    return checked
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_two_hundred_single_deletions_leave_the_refit(name: str) -> None:
+    spec, rows, problem = setting(name)
+    model = fitted(spec, rows, problem)
+    gone = np.random.default_rng(1).choice(rows.ids, 200, replace=False)
+    for i, row in enumerate(gone):
+        model.forget(np.array([row]))
+        if i % 50 == 0:
+            model.predict_proba(rows.x[:20])
+    assert blob(model) == blob(fitted(spec, rows.without(gone), problem))
+    assert recount(model) > 100
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_batch_of_a_tenth_and_a_class_leave_the_refit(name: str) -> None:
+    spec, rows, problem = setting(name)
+    model = fitted(spec, rows, problem)
+    gone = np.random.default_rng(2).choice(rows.ids, len(rows) // 10, replace=False)
+    model.forget(gone)
+    kept = rows.without(gone)
+    refit = fitted(spec, kept, problem)
+    assert blob(model) == blob(refit)
+    assert model.predict_proba(rows.x).tobytes() == refit.predict_proba(rows.x).tobytes()
+    model.forget(kept.ids[kept.y == 1])
+    assert blob(model) == blob(fitted(spec, kept.keep(kept.y != 1), problem))
+    recount(model)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_additions_leave_the_refit_and_undo_deletions(name: str) -> None:
+    spec, rows, problem = setting(name)
+    late = np.random.default_rng(3).choice(rows.ids, 40, replace=False)
+    model = fitted(spec, rows.without(late), problem)
+    model.add(rows.only(late[:1]))
+    model.add(rows.only(late[1:25]))
+    model.forget(np.sort(rows.without(late).ids[:7]))
+    model.add(rows.only(late[25:]))
+    kept = rows.without(rows.without(late).ids[:7])
+    assert blob(model) == blob(fitted(spec, kept, problem))
+    recount(model)
+    with pytest.raises(UnlearningError, match="never reused"):
+        model.add(rows.only(late[:1]))
+
+
+def test_a_threshold_whose_value_vanishes_gives_way_to_the_next() -> None:
+    rng = np.random.default_rng(4)
+    x = np.arange(80, dtype=np.float32)[:, None]  # every value is held by one row, so every deletion of a chosen one is a vanishing
+    rows, problem = Rows(np.arange(80), x, (rng.random(80) < 0.5).astype(np.int64)), Problem((1,), 2)
+    spec = Dare(trees=4, cuts=3)
+    model = fitted(spec, rows, problem)
+    assert model.grove is not None
+    while model.held.count > 10:
+        root = model.grove.nodes[0, 0]
+        chosen = model.grove.cands[0, root["slot"], 0]["at"][: model.grove.tries[0, root["slot"], 0]["many"]]
+        model.forget(chosen.astype(np.int64)[:1])
+        assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
+        recount(model)
+
+
+def test_what_is_tried_is_all_there_is_when_everything_is_allowed() -> None:
+    rows, problem = mixed(60)
+    g = fitted(Dare(trees=1, cuts=500, features=4), rows, problem).grove
+    assert g is not None
+    root = g.nodes[0, 0]
+    expected = {(j, float(v)) for j in (0, 2) for v in np.unique(rows.x[:, j])[:-1]} | {(1, float(v)) for v in range(4)}
+    tries, cands = g.tries[0, root["slot"]], g.cands[0, root["slot"]]
+    assert {(int(t["feature"]), float(c["at"])) for t, own in zip(tries, cands, strict=True) for c in own[: t["many"]]} == expected
+
+
+def test_shares_put_every_row_in_so_many_trees() -> None:
+    rows, problem = cancer()
+    spec = Dare(trees=10, share=0.31)
+    model = fitted(spec, rows, problem)
+    assert model.grove is not None
+    assert (model.grove.member.sum(axis=0) == 4).all()
+    assert {len(kept.ids) for kept in model.stored()} != {len(rows)}
+
+
+def test_order_of_rows_and_requests_does_not_matter() -> None:
+    rows, problem = mixed()
+    spec = Dare(trees=6)
+    forth, back = fitted(spec, rows, problem), fitted(spec, rows, problem)
+    for row in rows.ids[::9]:
+        forth.forget(np.array([row]))
+    for row in rows.ids[::9][::-1]:
+        back.forget(np.array([row]))
+    assert blob(forth) == blob(back)
+
+
+def test_it_is_as_good_as_a_random_forest() -> None:
+    source = load_digits()
+    x, y = source.data.astype(np.float32), source.target.astype(np.int64)
+    train = np.arange(len(y)) % 4 > 0
+    model = fitted(Dare(trees=60, depth=20), Rows(np.flatnonzero(train), x[train], y[train]), Problem((8, 8), 10))
+    ours = (model.predict_proba(x[~train].reshape(-1, 8, 8)).argmax(axis=1) == y[~train]).mean()
+    theirs = RandomForestClassifier(60, random_state=0).fit(x[train], y[train]).score(x[~train], y[~train])
+    assert ours > theirs - 0.03
+
+
+def test_room_runs_out_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, problem = mixed()
+    spec = Dare(trees=5, depth=30)
+    roomy = fitted(spec, rows, problem)
+    monkeypatch.setattr("clients.unlearning.exact.dare.forest._SLOTS", 2)
+    tight = fitted(spec, rows, problem)
+    for row in rows.ids[:60]:
+        tight.forget(np.array([row]))
+    roomy.forget(rows.ids[:60])
+    assert blob(tight) == blob(roomy)
+
+
+def test_bad_input_changes_nothing() -> None:
+    rows, problem = mixed()
+    model = fitted(Dare(trees=4), rows, problem)
+    model.forget(rows.ids[:3])
+    before, answers = blob(model), model.predict_proba(rows.x).tobytes()
+    for ids in ([rows.ids[0]], [rows.ids[5], rows.ids[5]], [rows.ids[5], 7], [-1]):
+        with pytest.raises(UnlearningError, match="row"):
+            model.forget(np.array(ids))
+    for value in (np.nan, np.inf, 4, 0.5):
+        x = rows.x.copy()
+        x[9, 1] = value
+        for act in (model.begin, model.add):
+            with pytest.raises(UnlearningError, match="column b"):
+                act(Rows(rows.ids + 10**6, x, rows.y))
+        with pytest.raises(UnlearningError, match="column b"):
+            model.predict_proba(x)
+    with pytest.raises(UnlearningError, match="label 3"):
+        model.begin(Rows(rows.ids, rows.x, rows.y + 1))
+    with pytest.raises(UnlearningError, match="at least two"):
+        Dare().build(Problem((4,), 1), KEY)
+    other = Dare(trees=4).build(problem, KEY)
+    with pytest.raises(UnlearningError, match="rows that were held"):
+        other.restore(wire.from_bytes(before), rows)
+    assert (blob(model), model.predict_proba(rows.x).tobytes()) == (before, answers)
+
+
+def test_planted_faults_are_caught() -> None:
+    rows, problem = cancer()
+    spec = Dare(trees=6)
+    gone = rows.ids[::20]
+    expected = blob(fitted(spec, rows.without(gone), problem))
+
+    stale = fitted(spec, rows, problem)
+    assert stale.grove is not None
+    stale.grove.below[:] += 1  # statistics that were not updated, everywhere
+    with pytest.raises(AssertionError):
+        recount(stale)
+    stale.forget(gone)
+    assert blob(stale) != expected
+
+    skipping = fitted(spec, rows, problem)
+    skipping.forget(gone[:-1])  # the last row of a batch is ignored
+    assert blob(skipping) != expected
+
+    running = fitted(spec, rows, problem)
+    assert running.grove is not None
+    running.grove.key[:] += np.uint64(1)  # choices drawn from a generator that has moved on since training
+    running.forget(gone)
+    assert blob(running) != expected
+
+    by_storage = fitted(spec, rows, problem)
+    assert by_storage.grove is not None
+    first = by_storage.grove._replace(key=by_storage.grove.key[::-1].copy())  # choices keyed by where a tree happens to be stored
+    by_storage.grove = first
+    forest_kernels.perform(first, forest_kernels.PLANT, 0, 6, np.zeros((2, 0), np.int32), rows.x[:0], np.zeros((0, 2)))
+    by_storage.forget(gone)
+    assert blob(by_storage) != expected
+
+
+def test_adult_with_its_categories(shared_data: Path) -> None:
+    data = Csv(path=str(shared_data / "adult.csv"), header=False).load()
+    ids = np.arange(0, len(data.y), 8)
+    rows, problem = Rows(ids, data.x[ids], data.y[ids]), Problem(data.shape, data.classes, columns=data.columns)
+    spec = Dare(trees=10, depth=12, cuts=10)
+    model = fitted(spec, rows, problem)
+    gone = np.random.default_rng(5).choice(ids, 60, replace=False)
+    for row in gone[:30]:
+        model.forget(np.array([row]))
+    model.forget(gone[30:])
+    assert blob(model) == blob(fitted(spec, rows.without(gone), problem))
+    rest = np.setdiff1d(np.arange(len(data.y)), ids)
+    assert (model.predict_proba(data.x[rest]).argmax(axis=1) == data.y[rest]).mean() > 0.84
