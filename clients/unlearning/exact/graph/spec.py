@@ -34,7 +34,8 @@ class GraphEraser(UnlearnerSpec):
     slack : float in [0, 1]
         A shard holds at most ``ceil(n/k + slack (n - n/k))`` nodes.
     hops : int
-        Rounds of smoothing of the embeddings behind ``bekm``; 0 clusters the features alone.
+        Rounds of smoothing over the graph of the embeddings behind ``bekm``. More keep more edges and make shards of fewer classes,
+        which costs accuracy; 0 clusters the features alone.
     penalty : float
         Weight of the norm of the learned weights, which draws them together.
     sample : int
@@ -58,7 +59,7 @@ class GraphEraser(UnlearnerSpec):
     weight_decay: NonNegativeFloat = 1e-5
     aggregate: Literal["lbaggr", "mean", "majority"] = "lbaggr"
     slack: Annotated[float, Field(ge=0, le=1)] = 0.005
-    hops: NonNegativeInt = 2
+    hops: NonNegativeInt = 0
     penalty: NonNegativeFloat = 0.1
     sample: PositiveInt = 1000
 
