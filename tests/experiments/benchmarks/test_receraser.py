@@ -1,0 +1,30 @@
+"""The RecEraser benchmark: compared methods share their sub-models, test interactions stay unseen, the table is complete."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clients.unlearning.exact.recommender.eraser import Eraser
+from clients.unlearning.exact.recommender.spec import Wmf
+from experiments.benchmarks import receraser
+
+
+def test_all_methods_train_the_same_recommenders() -> None:
+    specs = receraser.methods(Wmf(epochs=3), [4, 5])
+    assert {(spec.base, spec.dim) for spec in specs.values()} == {(Wmf(epochs=3), 64)}
+    assert sorted({spec.shards for spec in specs.values()}) == [1, 4, 5]
+
+
+def test_test_interactions_are_never_trained_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    data = receraser.stand_in()
+    trained: list[np.ndarray] = []
+    begin = Eraser.begin
+    monkeypatch.setattr(Eraser, "begin", lambda self, rows, place=None: (trained.append(rows.ids), begin(self, rows, place))[1])
+    receraser.run(data, "wmf", Wmf(epochs=1), shards=[3], seeds=1, deletions=1)
+    train, validation, test = receraser.split(data, (receraser.FIRST_SEED,))
+    assert len(trained) == 6
+    assert all(np.array_equal(ids, train.ids) for ids in trained)
+    assert not np.isin(train.ids, np.concatenate([validation.ids, test.ids])).any()
+    table = capsys.readouterr().out.split("\n\n")[1]
+    assert all(name in table for name in receraser.methods(Wmf(), [3]))
