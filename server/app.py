@@ -86,14 +86,22 @@ class Federation:
             on_round(None)
 
     def _greet(self, grid: Grid) -> list[int]:
-        """Return the node id of every peer, in peer order; wait until all have joined."""
+        """Return the node id of every peer, in peer order; wait until all have joined, ask again who died over the question."""
         while len(ids := list(grid.get_node_ids())) < len(self.briefs):
             time.sleep(0.05)
-        hello = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in ids]
         nodes: dict[int, int] = {}
-        for reply in grid.send_and_receive(hello):
-            nodes[wire.integer(reply.content.config_records["who"], "peer")] = reply.metadata.src_node_id
-        return [nodes[peer] for peer in range(len(self.briefs))]
+        waiting, trouble = ids, ""
+        for _ in range(ATTEMPTS):
+            hello = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in waiting]
+            for reply in grid.send_and_receive(hello):
+                if reply.has_error():
+                    trouble = _last_line(reply.error.reason)
+                else:
+                    nodes[wire.integer(reply.content.config_records["who"], "peer")] = reply.metadata.src_node_id
+            waiting = sorted(set(ids) - set(nodes.values()))
+            if not waiting:
+                return [nodes[peer] for peer in range(len(self.briefs))]
+        raise PeerLostError(f"nodes {waiting}: no answer after {ATTEMPTS} attempts; {trouble}")
 
     def _renew(self, now: Round) -> None:
         """Give peers that come back after an erasure the brief of their new generation."""

@@ -29,6 +29,7 @@ from simulator.engines.grpc_peer import Settings
 START_SECONDS = 60.0
 PURGE_SECONDS = 5.0
 ATTEMPTS = 4
+STARTS = 3
 """How often a call is made to a process that lives but does not answer the connection."""
 
 
@@ -92,8 +93,8 @@ class Peers:
         self._count = peers
         try:
             self.remotes = [self._fork(peer) for peer in range(peers)]
-            for remote in self.remotes:
-                self._greet(remote)
+            for peer in range(peers):
+                self._greet(peer)
         except BaseException:
             self.close()
             raise
@@ -228,22 +229,30 @@ class Peers:
 
     def _fork(self, peer: int) -> Remote:
         pid, line = self._nursery.fork()
-        line.send(Settings(self._app, peer, self._count, self._authority.issue(grpc_link.peer_name(peer)), self._relay_address))
+        with suppress(OSError):  # it may be dead already: whoever greets it finds out
+            line.send(Settings(self._app, peer, self._count, self._authority.issue(grpc_link.peer_name(peer)), self._relay_address))
         return Remote(peer, pid, line)
 
-    def _greet(self, remote: Remote) -> None:
-        """Wait until a process serves, and learn where."""
-        try:
-            if not remote.line.poll(START_SECONDS):
-                raise RuntimeError(f"engine grpc: the process of peer {remote.peer} was not up within {START_SECONDS:g} s")
-            remote.address = remote.line.recv()
-        except (EOFError, OSError):
-            raise RuntimeError(f"engine grpc: the process of peer {remote.peer} ended at its start; it has printed why") from None
+    def _greet(self, peer: int) -> None:
+        """Wait until a peer's process serves, and learn where; one that is killed meanwhile gets a successor."""
+        for attempt in range(1, STARTS + 1):
+            remote = self.remotes[peer]
+            try:
+                if not remote.line.poll(START_SECONDS):
+                    raise RuntimeError(f"engine grpc: the process of peer {peer} was not up within {START_SECONDS:g} s")
+                remote.address = remote.line.recv()
+            except (EOFError, OSError):
+                if attempt == STARTS:
+                    raise RuntimeError(f"engine grpc: the process of peer {peer} ended at its start; it has printed why") from None
+                remote.end()
+                self.remotes[peer] = self._fork(peer)
+            else:
+                return
 
     def _replace(self, peer: int) -> None:
         self.remotes[peer].end()
         self.remotes[peer] = self._fork(peer)
-        self._greet(self.remotes[peer])
+        self._greet(peer)
 
     def close(self) -> None:
         """End all processes and the relay."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
     from flwr.serverapp import ServerApp
 
+STARTS = 4
+"""How often an actor is started before that is held against the cluster."""
+
 START_SECONDS = 120.0
 """How long a worker may take to start before the engine gives up."""
 
@@ -113,7 +116,7 @@ class Actors:
         self.bytes_physical = 0
         self.workers: list[Any] = [self._new() for _ in range(workers)]
         try:
-            for worker in self.workers:
+            for worker in range(workers):
                 self._await(worker)
         except BaseException:
             self.close()
@@ -164,22 +167,27 @@ class Actors:
 
         ray.kill(self.workers[worker])
         self.workers[worker] = self._new()
-        self._await(self.workers[worker])
+        self._await(worker)
 
-    def _await(self, worker: Any) -> None:
-        """Wait until an actor is up, so that a cluster without room is told apart from long work."""
+    def _await(self, worker: int) -> None:
+        """Wait until an actor is up, so that a cluster without room is told apart from long work; one that dies meanwhile gets a successor."""
         import ray
 
-        try:
-            ray.get(worker.ready.remote(), timeout=START_SECONDS)
-        except ray.exceptions.GetTimeoutError:
-            has = {name: amount for name, amount in _resources().items() if name in ("CPU", "GPU")}
-            raise RuntimeError(
-                f"engine ray: no room for a worker within {START_SECONDS:g} s; each needs {self._needs}, the cluster has {has}; "
-                "lower engine.workers or engine.gpus_per_worker"
-            ) from None
-        except ray.exceptions.RayError as error:
-            raise RuntimeError(f"engine ray: a worker could not start; is Lethe installed on every node? {error}") from error
+        for attempt in range(1, STARTS + 1):
+            try:
+                ray.get(self.workers[worker].ready.remote(), timeout=START_SECONDS)
+            except ray.exceptions.GetTimeoutError:
+                has = {name: amount for name, amount in _resources().items() if name in ("CPU", "GPU")}
+                raise RuntimeError(
+                    f"engine ray: no room for a worker within {START_SECONDS:g} s; each needs {self._needs}, the cluster has {has}; "
+                    "lower engine.workers or engine.gpus_per_worker"
+                ) from None
+            except ray.exceptions.RayError as error:
+                if attempt == STARTS:
+                    raise RuntimeError(f"engine ray: a worker could not start; is Lethe installed on every node? {error}") from error
+                self.workers[worker] = self._new()
+            else:
+                return
 
     def close(self) -> None:
         """End all actors."""

@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,3 +113,22 @@ def test_two_processes_do_not_work_on_one_run(undisturbed: tuple[Run, Path, floa
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     assert resume(folder, Watch()).digest == undisturbed[0].digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ray", "grpc"])
+def test_a_killed_driver_of_many_processes(
+    undisturbed: tuple[Run, Path, float], scenario: Callable[..., Scenario], tmp_path: Path, engine: str
+) -> None:
+    one = scenario(event=EVENTS, audit={"counterfactual": True}, engine={"kind": engine, "workers": 2})
+    command = [sys.executable, "-m", "simulator.cli", "resume"]
+    for number, seconds in enumerate((8.0, 11.0, 14.0, 18.0)):
+        folder = prepare(one, tmp_path / str(number))
+        driver = subprocess.Popen([*command, str(folder)], stdout=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(seconds)
+        driver.kill()
+        driver.wait()
+        done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert Run(folder).digest == undisturbed[0].digest
+        assert verify(folder) == []

@@ -1,0 +1,99 @@
+"""The same scenario gives the same digest on every engine, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from simulator.runs import Run
+from simulator.verify import verify
+
+EVENTS = [
+    {"round": 2, "do": "leave", "peers": [4], "erase": True},
+    {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}},
+    {"round": 3, "do": "crash", "peers": [1], "phase": "after_sending"},
+    {"round": 3, "do": "offline", "peers": [0], "rounds": 1},
+    {"round": 4, "do": "rejoin", "peers": [4]},
+]
+QUIET: dict[str, Any] = {"event": EVENTS, "audit": {"counterfactual": False}}
+Play = Callable[..., Run]
+
+
+@pytest.fixture
+def digest(play: Play) -> str:
+    """The digest on the inline engine."""
+    return play(**QUIET).digest
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [{"kind": "ray", "workers": 1}, {"kind": "ray", "workers": 2}, {"kind": "grpc"}, {"kind": "flower", "workers": 2}],
+    ids=lambda engine: "-".join(map(str, engine.values())),
+)
+def test_every_engine_gives_the_digest_of_inline(play: Play, digest: str, engine: dict[str, Any]) -> None:
+    run = play(**QUIET, engine=engine)
+    assert run.digest == digest
+    assert verify(run.folder) == []
+
+
+def ray_workers() -> list[psutil.Process]:
+    return [
+        process for process in psutil.Process().children(recursive=True) if "ray::Worker" in process.name() + "".join(process.cmdline())
+    ]
+
+
+def grpc_peers() -> list[psutil.Process]:
+    """Return the peers' processes: what the process that forks them has forked."""
+    nurseries = [process for process in psutil.Process().children() if "simulator.engines.grpc_nursery" in process.cmdline()]
+    return [peer for nursery in nurseries for peer in nursery.children()]
+
+
+@contextmanager
+def assassin(find: Callable[[], list[psutil.Process]], kills: int, runs: Path) -> Iterator[list[int]]:
+    """Kill that many workers at random moments once a second run is under way in ``runs``; yield the list of the killed."""
+    killed: list[int] = []
+    over = threading.Event()
+    chance = random.Random(2308)
+
+    def hunt() -> None:
+        while len(killed) < kills and not over.is_set():
+            time.sleep(0.1 + 0.5 * chance.random())
+            with suppress(psutil.Error, ProcessLookupError):  # it may end by itself while we look
+                if (victims := find()) and next(runs.glob("*-2/artefacts/*"), None):
+                    victim = chance.choice(victims)
+                    os.kill(victim.pid, signal.SIGKILL)
+                    killed.append(victim.pid)
+
+    thread = threading.Thread(target=hunt)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+
+
+LONGER = {"training": {"epochs": 60}, "distillation": {"epochs": 60}}
+
+
+@pytest.mark.parametrize(("engine", "find"), [({"kind": "ray", "workers": 2}, ray_workers), ({"kind": "grpc"}, grpc_peers)])
+def test_killed_workers_change_nothing(
+    play: Play, tmp_path: Path, engine: dict[str, Any], find: Callable[[], list[psutil.Process]]
+) -> None:
+    whole = play(**QUIET, **LONGER)
+    with assassin(find, 3, tmp_path / "runs") as killed:
+        run = play(**QUIET, **LONGER, engine=engine)
+    assert killed, "the control: somebody was killed"
+    assert run.digest == whole.digest
+    assert run.results["incidents"]
+    assert verify(run.folder) == []
