@@ -170,7 +170,7 @@ class Actors:
         self._await(worker)
 
     def _await(self, worker: int) -> None:
-        """Wait until an actor is up, so that a cluster without room is told apart from long work; one that dies meanwhile gets a successor."""
+        """Wait until an actor is up, so that a cluster without room is told apart from long work; replace one that dies meanwhile."""
         import ray
 
         for attempt in range(1, STARTS + 1):
