@@ -92,22 +92,19 @@ class Permuted(FillSpec):
 
 
 class ColumnMatched(FillSpec):
-    """Noise that lies in the layer's own rank-``rank`` space, scaled so that a column's norm and coherence fit its neighbours.
+    """Fills after which edited columns have the norms, coherence and entry sizes of untouched ones.
 
-    The part inside that space is drawn orthogonal to what completion would guess, so that it restores no signs. ``coherence`` is the
-    share of a typical column's coherence aimed at.
+    The part inside the layer's rank-``rank`` space is drawn orthogonal to what completion would guess, so that it restores no signs.
     """
 
     kind: Literal["column_matched"] = "column_matched"
     rank: PositiveInt = 8
-    coherence: PositiveFloat = 1.0
-    relative: PositiveFloat = 1.0
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Draw structured noise for the masked places."""
         from server.defences import structured
 
-        return structured.column_matched(weight, mask, secret, name, self.rank, self.coherence, self.relative), mask
+        return structured.column_matched(weight, mask, secret, name, self.rank), mask
 
 
 class Contrary(FillSpec):

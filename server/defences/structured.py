@@ -2,41 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from server.defences.detection import auc, column_statistic
 from server.defences.filling import normal, spread
 from server.defences.secret import Secret
 from server.revival.completion import complete
 from server.revival.locate import strongest
 
 
-def column_matched(weight: Tensor, mask: Tensor, secret: Secret, name: str, rank: int, coherence: float, relative: float) -> Tensor:
-    """Return values, float64 ``(m, n)``, whose masked parts lie in the layer's leading left space.
+def column_matched(weight: Tensor, mask: Tensor, secret: Secret, name: str, rank: int) -> Tensor:
+    """Return values, float64 ``(m, n)``, with which edited columns have the norms and coherence of untouched ones.
 
-    Per column: white noise plus a vector of the leading space restricted to the masked rows, orthogonal to completion's guess there,
-    in the proportion that a typical column has between its coherent part and the rest. Norms follow the layer.
+    Each column mixes white noise with a random vector of the layer's leading left space, restricted to the masked rows and orthogonal
+    to completion's guess there. Its norm is made up to that of an untouched column drawn at random. The mixture is solved for the
+    coherence, and a power that thickens the tails is solved for the sizes of single entries, which louder columns would give away.
     """
-    completed = complete(weight.double(), mask).values
-    left, singular, right = torch.linalg.svd(completed, full_matrices=False)
-    basis = left[:, :rank]
-    leading = (basis * singular[:rank]) @ right[:rank]
-    guess = completed * mask
-    typical = coherence * _coherence(leading, completed)[~mask.any(dim=0)] if bool((~mask.any(dim=0)).any()) else torch.tensor(0.0)
-    aim = float(typical.median().clamp(0, 0.95)) if typical.numel() > 1 else 0.5
-    coordinates = torch.randn(rank, weight.shape[1], generator=secret.generator(name, "coordinates"), dtype=torch.float64)
-    inside = (basis @ (coordinates * singular[:rank, None])) * mask
-    against = (inside * guess).sum(dim=0) / guess.square().sum(dim=0).clamp_min(1e-300)
-    inside = _unit(inside - guess * against, mask)
-    outside = normal(weight, secret, name) * mask
-    mixed = _unit(aim * inside + (1 - aim**2) ** 0.5 * _unit(outside, mask), mask)
-    return mixed * (relative * spread(weight, mask))
+    draft = _Draft(weight, mask, secret, name, rank)
+    mix, power = 0.7, 1.0
+    for _ in range(3):  # the two pull on each other only weakly
+        mix = _solve(partial(draft.coherence_gap, power=power), 0.0, 1.0)
+        power = _solve(partial(draft.size_gap, mix), 0.5, 6.0)
+    return draft.values(mix, power)
 
 
-def _coherence(leading: Tensor, whole: Tensor) -> Tensor:
-    """Return, per column, the share of its norm that the leading part holds."""
-    share: Tensor = torch.linalg.vector_norm(leading, dim=0) / torch.linalg.vector_norm(whole, dim=0).clamp_min(1e-300)
-    return share
+class _Draft:
+    """One layer's fill with two knobs, and how far it is from its surroundings."""
+
+    def __init__(self, weight: Tensor, mask: Tensor, secret: Secret, name: str, rank: int) -> None:
+        completion = complete(weight.double(), mask)
+        self.mask, self.rank = mask, min(rank, *weight.shape)
+        self.observed = weight.double().masked_fill(mask, 0.0)
+        left, singular, _ = torch.linalg.svd(completion.values, full_matrices=False)
+        draw = torch.randn(self.rank, weight.shape[1], generator=secret.generator(name, "coordinates"), dtype=torch.float64)
+        inside = (left[:, : self.rank] * singular[: self.rank]) @ draw * mask
+        guess = completion.values * mask
+        inside = inside - guess * ((inside * guess).sum(dim=0) / guess.square().sum(dim=0).clamp_min(1e-300))
+        self.inside, self.outside = _unit(inside, mask), _unit(normal(weight, secret, name) * mask, mask)
+        self.lacking = self._lacking_squares(spread(weight, mask), secret, name)
+
+    def _lacking_squares(self, std: float, secret: Secret, name: str) -> Tensor:
+        """Return, per column, the sum of squares that lifts its norm to that of an untouched one; never less than quiet noise has."""
+        edited, free = self.mask.any(dim=0).nonzero()[:, 0], (~self.mask.any(dim=0)).nonzero()[:, 0]
+        norms, count = self.observed.square().sum(dim=0), self.mask.sum(dim=0)
+        if not len(free):
+            return count * std**2
+        twins = free[torch.randint(len(free), edited.shape, generator=secret.generator(name, "twins"))]
+        wanted = norms.clone()
+        wanted[edited[norms[edited].argsort()]] = norms[twins].sort().values  # loud columns get loud twins, so that few are louder than theirs to begin with
+        lacking: Tensor = torch.maximum(wanted - norms, count * (0.3 * std) ** 2)
+        return lacking
+
+    def values(self, mix: float, power: float) -> Tensor:
+        """Return the fill for these knobs."""
+        mixed = mix * self.inside + (1 - mix**2) ** 0.5 * self.outside
+        shaped = mixed.sign() * mixed.abs() ** power
+        scaled: Tensor = shaped * (self.lacking / shaped.square().sum(dim=0).clamp_min(1e-300)).sqrt()
+        return scaled
+
+    def coherence_gap(self, mix: float, power: float) -> float:
+        """Return how much the typical edited column is more coherent than the typical untouched one; 0 where all are edited."""
+        edited = self.mask.any(dim=0)
+        share = column_statistic(self.observed + self.values(mix, power), "coherence", self.rank)
+        return float(share[edited].median() - share[~edited].median()) if bool((~edited).any()) else 0.0
+
+    def size_gap(self, mix: float, power: float) -> float:
+        """Return how much likelier a filled entry is to be smaller than an untouched one, than larger."""
+        return auc(-(self.observed + self.values(mix, power)).abs(), self.mask).value - 0.5
+
+
+def _solve(gap: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a rising function crosses zero, or the end that comes nearest."""
+    if gap(low) >= 0:
+        return low
+    if gap(high) <= 0:
+        return high
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if gap(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _unit(values: Tensor, mask: Tensor) -> Tensor:

@@ -19,10 +19,12 @@ from server.defences.detection import (
     grid_auc,
     hit_rate,
 )
-from server.defences.fills import FILLS, Decoys, FillSpec, Gaussian, Permuted
+from server.defences.fills import FILLS, ColumnMatched, Decoys, FillSpec, Gaussian, Permuted
 from server.defences.secret import Secret
 from server.revival.attack import Revival, revive
+from server.revival.completion import complete
 from server.revival.knowledge import WeightsOnly, WithMask
+from server.revival.locate import strongest
 
 SECRET = Secret(b"a secret of enough bytes")
 FILL_SPECS = [spec() for spec in FILLS.specs()]
@@ -59,6 +61,8 @@ def test_every_fill_keeps_its_promises(fill: FillSpec, dtype: torch.dtype) -> No
         assert bool(sealed.weights[name].isfinite().all())
         assert bool((sealed.filled[name] | ~mask).all())
         assert torch.equal(sealed.weights[name][~sealed.filled[name]], pruned[name][~sealed.filled[name]])
+        if fill.kind == "column_matched":  # type: ignore[attr-defined]
+            continue  # its size follows the columns
         spread = float(weights[name][~mask].double().std())
         assert float(sealed.weights[name][sealed.filled[name]].double().std()) == pytest.approx(spread, rel=0.1)
     assert exact_zeros(sealed.weights) == 0
@@ -143,6 +147,34 @@ def test_noise_in_low_rank_columns_shows_and_untouched_columns_do_not() -> None:
     assert abs(column_auc(weights, masks, rank=4).value - 0.5) < 0.1
     assert column_auc(sealed, masks, rank=4).value > 0.75
     assert column_auc(cut(weights, masks), masks, "std").value > 0.65
+
+
+def concept_like(weights: dict[str, Tensor], share: float = 0.16) -> dict[str, Tensor]:
+    """Masks that take the largest entries of each row among half of the columns."""
+    masks = {}
+    for name, weight in weights.items():
+        half = torch.rand(weight.shape[1], generator=torch_generator("excited", name)) < 0.5
+        masks[name] = torch.stack([strongest(row.abs() * half, None, share) for row in weight])
+    return masks
+
+
+def test_matched_columns_hide_better_than_plain_noise() -> None:
+    weights, _ = layers(low_rank=True)
+    masks = concept_like(weights)
+    pruned = cut(weights, masks)
+    plain = Gaussian(relative=1.0).seal(pruned, masks, SECRET).weights
+    matched = ColumnMatched(rank=4).seal(pruned, masks, SECRET).weights
+    assert 0.45 < entry_auc(matched, masks).value < 0.55
+    shows = {s: [column_auc(w, masks, s, rank=4).two_sided for w in (plain, matched)] for s in ("std", "leading", "coherence")}
+    assert all(before > 0.9 for before, _ in shows.values())
+    assert shows["std"][1] < 0.6
+    assert shows["leading"][1] < 0.85  # this cut takes all that is large: some of its trace remains
+    assert shows["coherence"][1] < shows["coherence"][0] - 0.04
+    guesses = {n: complete(pruned[n], m).values for n, m in masks.items()}
+    for name, mask in masks.items():
+        along = float((matched[name][mask].double() * guesses[name][mask]).sum())
+        size = float(matched[name][mask].double().norm() * guesses[name][mask].norm())
+        assert abs(along / size) < 0.2
 
 
 def test_decoys_cover_other_columns_with_patterns_of_the_cut() -> None:

@@ -1,0 +1,182 @@
+"""The published completion beside ours at Stable Diffusion 1.5 sizes: ``python -m experiments.benchmarks.revival [--device cuda]``.
+
+Sixteen layers of random weights, of the shapes of the model's feed-forward outputs, with slowly falling singular values and a tail of
+noise as trained layers have them, lose 2 % of their entries in the pattern of a concept cut: the largest of each row, within some
+columns. The published rule is a loop over layers of float64 SVDs, as its code has it. On a CPU one layer of each shape is measured and
+counted as often as the model has it; the published rule is run to its end on the smallest shape and timed for a few iterations on the
+others, which are taken to need as many. Times are then processor seconds of one thread, which other work on the machine disturbs
+least. On CUDA our rules complete all layers, timed by the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clients.streams import torch_generator
+from server.revival.arithmetic import Arithmetic
+from server.revival.completion import Completion, CompletionSpec, PolarMomentum, PolarOnce, SoftImpute, complete_layers
+from server.revival.locate import strongest
+
+SHAPES = {(320, 1280): 5, (640, 2560): 5, (1280, 5120): 6}
+MISSING = 0.02
+KEEP = 0.6
+
+
+def layer(shape: tuple[int, int], index: int, power: float, noise: float) -> tuple[Tensor, Tensor]:
+    """Return float32 weights whose singular values fall like ``i ** -power``, plus noise, and the mask of a cut of the missing share."""
+    draw = torch_generator("revival benchmark", shape, index)
+    m, n = shape
+    weight = (torch.randn(m, m, generator=draw) * torch.arange(1, m + 1) ** -power) @ torch.randn(m, n, generator=draw)
+    weight = weight / weight.std() + noise * torch.randn(m, n, generator=draw)
+    excited = torch.rand(n, generator=draw) * (torch.rand(n, generator=draw) < 0.5)
+    score = weight.abs() * excited
+    return weight * 0.02, torch.stack([strongest(row, None, MISSING) for row in score])
+
+
+def timed(work: Callable[[], dict[str, Completion]], cuda: bool) -> tuple[dict[str, Completion], float]:
+    """Return the result and the seconds it took: wall-clock on CUDA, of the processor otherwise."""
+    if not cuda:
+        begin = time.process_time()
+        return work(), time.process_time() - begin
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    result = work()
+    torch.cuda.synchronize()
+    return result, time.perf_counter() - begin
+
+
+def published_loop(weight: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], limit: int) -> tuple[npt.NDArray[np.float64], int]:
+    """Return what a plain loop of the published rule makes of one layer, and its iterations: NumPy, float64, full SVD."""
+    z = np.where(mask, np.nan, weight)
+    z = np.where(mask, np.nanmean(z, axis=0), weight)
+    older = z
+    for i in range(limit):
+        left, s, right = np.linalg.svd(z, full_matrices=False)
+        new = np.where(mask, (left * (s - s[-1])) @ right, weight)
+        if i > 0 and np.linalg.norm(new - older) / np.linalg.norm(older) < 1e-5:
+            return new, i + 1
+        older, z = z, new
+    return z, limit
+
+
+def kept_signs(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the places whose sign the attack would keep, and all signs."""
+    return strongest(values.abs(), mask, KEEP), values.sign()
+
+
+def compare(ours: Completion, theirs: Tensor, truth: Tensor) -> tuple[float, float, float]:
+    """Return the share of retained signs on which both agree, and how many of its own each gets right."""
+    mask = ours.missing
+    (place_a, sign_a), (place_b, sign_b) = kept_signs(ours.values, mask), kept_signs(theirs, mask)
+    both = place_a & place_b
+    return (
+        float((sign_a == sign_b)[both].double().mean()),
+        float((sign_a == truth.sign())[place_a].double().mean()),
+        float((sign_b == truth.sign())[place_b].double().mean()),
+    )
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="without the largest shape")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--tf32", action="store_true", help="allow TF32 products in the fast rules on CUDA")
+    parser.add_argument("--power", type=float, default=0.1, help="how fast singular values fall")
+    parser.add_argument("--noise", type=float, default=0.1, help="standard deviation of the noise, the rest having 1")
+    parser.add_argument("--double", action="store_true", help="also time soft-impute in float64")
+    parser.add_argument("--iterations", type=int, default=2, help="published iterations timed on the larger shapes")
+    args = parser.parse_args()
+    shapes = dict(list(SHAPES.items())[:2]) if args.quick else SHAPES
+    fast = Arithmetic(device=args.device, precision="float32", tf32=args.tf32)
+    cuda = fast.place().type == "cuda"
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    print(f"device {fast.place()}, {cores}; {sum(shapes.values())} layers, {MISSING:.0%} missing")
+    measured = shapes if cuda else dict.fromkeys(shapes, 1)
+    data = {f"{m}x{n}/{i}": layer((m, n), i, args.power, args.noise) for (m, n), count in measured.items() for i in range(count)}
+    complete_layers({"warm": torch.randn(8, 16)}, {"warm": torch.eye(8, 16) > 0}, SoftImpute(), fast)
+    total, reference = published_cost(data, shapes, args.iterations)
+    exact = fast.model_copy(update={"precision": "float64", "tf32": False})
+    rules: list[tuple[str, CompletionSpec, Arithmetic]] = [("soft-impute, float64", SoftImpute(), exact)] if args.double else []
+    rules += [("soft-impute, float32", SoftImpute(), fast), ("polar momentum, float32", PolarMomentum(), fast)]
+    rules += [("one-shot polar, float32", PolarOnce(), fast)]
+    for name, rule, arithmetic in rules:
+        report(name, rule, arithmetic, data, shapes, reference, total, cuda)
+
+
+def published_cost(data: dict[str, tuple[Tensor, Tensor]], shapes: dict[tuple[int, int], int], few: int) -> tuple[float, dict[str, Tensor]]:
+    """Time the published loop, print how the whole was extrapolated, and return seconds for the model and its completed layers."""
+    smallest, reference, total, full_count = next(iter(shapes)), {}, 0.0, 0
+    for (m, n), count in shapes.items():
+        name = f"{m}x{n}/0"
+        weight, mask = data[name]
+        limit = 500 if (m, n) == smallest else few
+        begin = time.process_time()
+        values, iterations = published_loop(weight.double().numpy(), mask.numpy(), limit)
+        each = (time.process_time() - begin) / iterations
+        if (m, n) == smallest:
+            full_count, reference[name] = iterations, torch.from_numpy(values)
+        total += each * full_count * count
+        said = f"run to its end: {iterations} iterations" if (m, n) == smallest else f"{iterations} iterations timed"
+        part = f"{count} layers x {full_count} iterations = {each * full_count * count:.0f} s"
+        print(f"  published, {m}x{n}: {each:.3f} s per iteration ({said}); {part}")
+    print(f"published SVD loop (NumPy, float64), all layers: {total:.0f} s, with the smallest shape's iterations taken for all shapes")
+    return total, reference
+
+
+def report(
+    name: str,
+    rule: CompletionSpec,
+    arithmetic: Arithmetic,
+    data: dict[str, tuple[Tensor, Tensor]],
+    shapes: dict[tuple[int, int], int],
+    reference: dict[str, Tensor],
+    total: float,
+    cuda: bool,
+) -> None:
+    """Run one of our rules on the measured layers and print what the whole model costs."""
+    weights, masks = {k: w.masked_fill(m, 0) for k, (w, m) in data.items()}, {k: m for k, (_, m) in data.items()}
+    results: dict[str, Completion] = {}
+    if cuda:
+        complete_layers(weights, masks, rule, arithmetic)  # the first call pays for loading kernels
+        results, seconds = timed(lambda: complete_layers(weights, masks, rule, arithmetic), cuda)
+    else:
+        seconds = 0.0
+        for (m, n), count in shapes.items():
+            key = f"{m}x{n}/0"
+            one, spent = timed(lambda key=key: complete_layers({key: weights[key]}, {key: masks[key]}, rule, arithmetic), cuda)  # type: ignore[misc]
+            results, seconds = results | one, seconds + count * spent
+    scores = np.mean([compare(results[key], values, data[key][0]) for key, values in reference.items()], axis=0)
+    iterations = ", ".join(str(completion.iterations) for completion in results.values())
+    print(
+        f"{name}: {seconds:.1f} s for all layers ({iterations} iterations), {total / seconds:.1f} times as fast as published; "
+        f"retained signs agree {scores[0]:.2%}, right {scores[1]:.2%} (published {scores[2]:.2%})"
+    )
+    if cuda:
+        print("  " + device_share(rule, masks, results, seconds))
+
+
+def device_share(rule: CompletionSpec, masks: dict[str, Tensor], results: dict[str, Completion], seconds: float) -> str:
+    """Return the matrix rate and traffic that a run amounts to, from the products its rule needs; decompositions are left out."""
+    steps = 10 if isinstance(rule, PolarMomentum | PolarOnce) else 0
+    flops = traffic = 0.0
+    for name, mask in masks.items():
+        m, c = min(mask.shape), int(mask.any(dim=0).sum())
+        width = 4 if results[name].values.dtype == torch.float32 else 8
+        flops += results[name].iterations * (4 * m * m * c + (8 * steps + 2) * m**3)
+        traffic += results[name].iterations * width * (6 * m * c + 10 * steps * m * m)
+    rates = f"{flops / seconds / 1e12:.1f} TFlop/s in products, {traffic / seconds / 1e9:.0f} GB/s of matrix traffic"
+    return f"{rates}, on {torch.cuda.get_device_name()}"
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

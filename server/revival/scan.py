@@ -1,0 +1,73 @@
+"""What a release gives away, told without the original: places by the zero scan, signs by entries held out on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clients.streams import torch_generator
+from server.revival.attack import Revival, locate
+from server.revival.completion import complete_layers
+from server.revival.knowledge import WeightsOnly
+from server.revival.locate import strongest
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found in a release.
+
+    Parameters
+    ----------
+    found : dict of str to int
+        Places of a cut, by layer.
+    density : float
+        Their share of all entries.
+    right, right_top_fifth : float
+        Share of right signs at entries that are there, but were hidden from the completion, overall and over the surest fifth: what to
+        expect of the lost ones, if those were like these. One half means that the layers leak no signs.
+    entries : int
+        How many were held out.
+    """
+
+    found: dict[str, int]
+    density: float
+    right: float
+    right_top_fifth: float
+    entries: int
+
+
+def scan(knowledge: WeightsOnly, settings: Revival | None = None, share: float = 0.05) -> Scan:
+    """Return what the adversary can find, and how well it would guess signs.
+
+    ``share`` of the observed entries is held out, preferably beside a cut: in columns that have lost entries, where there are any.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share {share}: wants a share of entries strictly between 0 and 1")
+    settings = settings or Revival()
+    places = locate(knowledge, settings.location)
+    hidden = {name: _held_out(place, share, settings.seed, name) for name, place in places.items()}
+    completions = complete_layers(
+        knowledge.weights, {n: places[n] | hidden[n] for n in places}, settings.completion, settings.arithmetic
+    )
+    right = {n: completion.values.sign() == knowledge.weights[n].sign() for n, completion in completions.items()}
+    top = {name: strongest(completion.values.abs(), hidden[name], 0.2) for name, completion in completions.items()}
+    found = {name: int(place.sum()) for name, place in places.items()}
+    total = sum(place.numel() for place in places.values())
+    count = sum(int(mask.sum()) for mask in hidden.values())
+    return Scan(found, sum(found.values()) / total, _share(right, hidden), _share(right, top), count)
+
+
+def _held_out(place: Tensor, share: float, seed: int, name: str) -> Tensor:
+    """Return observed entries to hide, bool ``(m, n)``."""
+    near = ~place & place.any(dim=0, keepdim=True)
+    pool = near if bool(near.any()) else ~place
+    wanted = min(1.0, share * place.numel() / max(1, int(pool.sum())))
+    return pool & (torch.rand(place.shape, generator=torch_generator(seed, "held out", name)) < wanted)
+
+
+def _share(right: dict[str, Tensor], among: dict[str, Tensor]) -> float:
+    """Return the share of right signs among some entries, NaN if there are none."""
+    count = sum(int(mask.sum()) for mask in among.values())
+    return sum(int(right[name][mask].sum()) for name, mask in among.items()) / count if count else float("nan")
