@@ -12,6 +12,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "grapheraser": "clients.unlearning.exact.graph.spec:GraphEraser",
         "finetune": "clients.unlearning.finetune:Finetune",
         "dare": "clients.unlearning.exact.dare.spec:Dare",
+        "hedgecut": "clients.unlearning.exact.hedgecut.spec:HedgeCut",
         "item_item": "clients.unlearning.exact.statistical.specs:ItemItem",
         "kmeans": "clients.unlearning.exact.statistical.specs:AdaptiveKMeans",
         "naive_bayes": "clients.unlearning.exact.statistical.specs:NaiveBayes",

@@ -20,6 +20,7 @@ from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.dare.spec import Dare
+from clients.unlearning.exact.hedgecut.spec import HedgeCut
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
@@ -77,6 +78,7 @@ def ratings() -> tuple[Problem, Rows]:
 CASES: dict[str, Callable[[], Case]] = {
     "dare": lambda: Case(Dare(trees=10), *tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), *digits()),
+    "hedgecut": lambda: Case(HedgeCut(trees=10, budget=0.05), *tabular()),
     "item_item": lambda: Case(ItemItem(), *ratings()),
     "kmeans": lambda: Case(AdaptiveKMeans(clusters=4), *tabular()),
     "naive_bayes": lambda: Case(NaiveBayes(), *tabular()),
