@@ -1,0 +1,136 @@
+"""What a deletion costs the forests on Online Shoppers: ``python -m experiments.benchmarks.forests [--data PATH] [--quick]``.
+
+80/20 split, stratified, seed 0; single deletions of random rows, one thread, processor time. Every deletion is followed by the query of one
+test row; what that query takes longer than the same query asked again is repair put off, and is charged to the deletion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import thread_time
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+
+from clients import streams, wire
+from clients.data.csv import Csv
+from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
+from clients.unlearning.exact.dare.spec import Dare
+from clients.unlearning.exact.hedgecut.spec import HedgeCut
+
+CATEGORICAL = ("Month", "VisitorType", "Weekend")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A forest and its bars: most milliseconds a deletion, least speed-up, least AUC, least accuracy; None where there is none."""
+
+    name: str
+    spec: UnlearnerSpec
+    deletions: int
+    milliseconds: float
+    speed_up: float | None = None
+    auc: float | None = None
+    accuracy: float | None = None
+
+
+ENTRIES = (
+    Entry("DaRE", Dare(), 200, 3.0, 300, 0.934),
+    Entry("DaRE, random top", Dare(random_depth=4), 200, 3.0, 300, 0.934),
+    Entry("DaRE, lazy, shares", Dare(share=0.1, lazy=True, cuts=10), 200, 0.15, None, 0.926),
+    Entry("HedgeCut", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=10, nested=0), 10, 0.3, None, None, 0.898),
+    Entry("HedgeCut, variants kept", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=10, nested=1), 10, 0.3, None, None, 0.898),
+)
+
+
+def shoppers(path: Path) -> tuple[Rows, Rows, Problem]:
+    """Return training and test rows and the problem."""
+    data = Csv(path=str(path), label="Revenue", categorical=CATEGORICAL).load()
+    train, test = (np.sort(part) for part in train_test_split(np.arange(len(data.y)), test_size=0.2, random_state=0, stratify=data.y))
+    problem = Problem(data.shape, data.classes, columns=data.columns)
+    return Rows(train, data.x[train], data.y[train]), Rows(test, data.x[test], data.y[test]), problem
+
+
+def timed(act: Any, *arguments: Any) -> float:
+    """Return the seconds of processor time that a call takes."""
+    begin = thread_time()
+    act(*arguments)
+    return thread_time() - begin
+
+
+def delete(model: Any, gone: Ids, test: Rows) -> np.ndarray:
+    """Forget the rows one by one, a query after each; return the seconds charged to each, the last also with what is still put off."""
+    spent = []
+    for i, row in enumerate(gone):
+        query = test.x[i % len(test) : i % len(test) + 1]
+        forgetting = timed(model.forget, np.array([row]))
+        repairing = timed(model.predict_proba, query) - min(timed(model.predict_proba, query) for _ in range(3))
+        spent.append(forgetting + max(repairing, 0.0))
+    spent[-1] += timed(model.settle)
+    return np.array(spent)
+
+
+def verdict(entry: Entry, mean: float, speed_up: float, auc: float, accuracy: float) -> str:
+    """Return which bars are reached."""
+    bars = [(f"< {entry.milliseconds} ms", mean * 1e3 < entry.milliseconds)]
+    bars += [(f">= {entry.speed_up:g} x", speed_up >= entry.speed_up)] if entry.speed_up else []
+    bars += [(f"AUC >= {entry.auc}", auc >= entry.auc)] if entry.auc else []
+    bars += [(f"accuracy >= {entry.accuracy}", accuracy >= entry.accuracy)] if entry.accuracy else []
+    return "; ".join(f"{bar} {'reached' if reached else 'NOT reached'}" for bar, reached in bars)
+
+
+def measure(entry: Entry, train: Rows, test: Rows, problem: Problem, forest_seconds: float) -> None:
+    """Print one forest's lines."""
+    warm = entry.spec.build(problem, ("warm",))  # compilation is no deletion's cost
+    warm.fit(train.only(train.ids[:60]))
+    delete(warm, train.ids[:1], test)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = entry.spec.build(problem, ("forests benchmark", 0))
+    fit = timed(model.fit, train)
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    gone = train.ids[streams.order(train.ids, "forests benchmark", "requests")[: entry.deletions]]
+    spent = delete(model, gone, test)
+    refit = entry.spec.build(problem, ("forests benchmark", 0))
+    again = timed(refit.fit, train.without(gone))
+    same = wire.to_bytes(model.state()) == wire.to_bytes(refit.state())
+    shares = model.predict_proba(test.x)[:, 1]
+    auc, accuracy = float(roc_auc_score(test.y, shares)), float(((shares > 0.5) == test.y).mean())
+    speed_up = again / spent.mean()
+    print(f"{entry.name}: {entry.spec.model_dump(exclude_defaults=True)}")
+    micro = spent * 1e6
+    print(f"  {entry.deletions} deletions, us: mean {micro.mean():.0f}, median {np.median(micro):.0f}, worst {micro.max():.0f}")
+    print(f"  fit {fit:.2f} s ({fit / forest_seconds:.2f} x random forest), refit {again:.2f} s, refit / deletion {speed_up:.0f}")
+    print(f"  AUC {auc:.4f}, accuracy {accuracy:.4f}, memory {memory:.0f} MB, equal to the refit byte for byte: {same}")
+    print(f"  {verdict(entry, float(spent.mean()), speed_up, auc, accuracy)}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Deletions from forests on Online Shoppers.")
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data" / "shopping.csv")
+    parser.add_argument("--quick", action="store_true", help="every fourth row")
+    options = parser.parse_args(arguments)
+    if not options.data.is_file():
+        parser.error(f"{options.data}: there is no such file: give the Online Shoppers table with --data")
+    train, test, problem = shoppers(options.data)
+    if options.quick:
+        train = train.only(train.ids[::4])
+    forest = RandomForestClassifier(100, random_state=0, n_jobs=1)
+    seconds = timed(forest.fit, train.x, train.y)
+    shares = forest.predict_proba(test.x)[:, 1]
+    right = ((shares > 0.5) == test.y).mean()
+    print(f"Online Shoppers, {len(train)} rows, {problem.shape[0]} columns, one thread, processor time")
+    print(f"scikit-learn's random forest: fit {seconds:.2f} s, AUC {roc_auc_score(test.y, shares):.4f}, accuracy {right:.4f}")
+    for entry in ENTRIES:
+        measure(entry, train, test, problem, seconds)
+
+
+if __name__ == "__main__":
+    main()
