@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Union
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, PositiveInt
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 else:  # the registries know the members only at run time
     AnyDataset = DATASETS.union()
     AnyModel = MODELS.union()
-    AnyMain = Annotated[Union[tuple(UNLEARNERS.specs() + MODELS.specs())], Field(discriminator="kind")]
+    AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
 
 
 class Brief(Spec):

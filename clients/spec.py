@@ -7,10 +7,11 @@ scikit-learn and friends are imported inside ``build``), so that checking a scen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, reduce
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Generic, TypeVar, Union
+from operator import or_
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,7 +43,7 @@ class Registry(Generic[S]):
         self.tag = tag
         self._targets = dict(builtin)
 
-    @lru_cache(maxsize=None)  # noqa: B019  registries live as long as the process
+    @cache  # noqa: B019  registries live as long as the process
     def targets(self) -> dict[str, str]:
         """Return tag to ``"module:Class"``, built-in and third-party, sorted by tag."""
         found = {point.name: point.value for point in entry_points(group=self.group)}
@@ -61,4 +62,4 @@ class Registry(Generic[S]):
     def union(self) -> Any:
         """Return the tagged union of all specs, as a type for a pydantic field."""
         specs = self.specs()
-        return specs[0] if len(specs) == 1 else Annotated[Union[tuple(specs)], Field(discriminator=self.tag)]
+        return specs[0] if len(specs) == 1 else Annotated[reduce(or_, specs), Field(discriminator=self.tag)]

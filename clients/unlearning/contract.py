@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -92,7 +92,7 @@ class Problem:
     classes: int
     rounds: int = 1
     columns: tuple[Column, ...] = ()
-    training: Training = Training()
+    training: Training = field(default_factory=Training)
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,12 @@ class UnlearnerSpec(Spec):
     """Paper, year."""
     unit: ClassVar[str] = "rows"
     """What a request names: rows, nodes and edges, interactions and users, a concept."""
+    classifier: ClassVar[bool] = True
+    """Whether it is made to predict the rows' classes, as a peer's main model must."""
+
+    def check(self, problem: Problem, rows: int) -> str | None:
+        """Return why it cannot learn a problem from so many rows, in one line with the cure, or None; quick, and trains nothing."""
+        return None
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return an untrained unlearner whose every random choice is keyed by ``key``."""

@@ -120,7 +120,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_pa
         time.sleep(0.05)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     (folder,) = tmp_path.glob("runs/small-*")
     assert f"lethe resume {folder}" in err
