@@ -80,6 +80,7 @@ def _compare(erasure: Erasure, run: Branch, never: Branch, nothing: Branch) -> d
         "max_abs_difference": _apart(run, never) if wanted.counterfactual else None,
         "max_abs_difference_nothing": _apart(nothing, never) if wanted.counterfactual else None,
         "retrain_seconds": _cost(never.store, "timings", "round", erasure.round),
+        "retrain_bytes": _cost(never.store, "metrics", "bytes_overlay", erasure.round),
         "retrain_gradient_steps": _cost(never.store, "metrics", "gradient_steps", erasure.round)
         + _cost(never.store, "metrics", "distillation_steps", erasure.round),
         "accuracy_counterfactual": _accuracy(never.store),

@@ -194,6 +194,7 @@ def _erasure(row: Mapping[str, Any], audit: Mapping[str, Any]) -> ErasureRow:
             difference=None if found is None else 0.0,
             gradient_steps=_whole(audit.get("retrain_gradient_steps")),
             seconds=audit.get("retrain_seconds"),
+            bytes=_whole(audit.get("retrain_bytes")),
             mia_auc=row["mia_auc_counterfactual"],
             relearn_steps=row["relearn_steps_counterfactual"],
         ),
