@@ -18,16 +18,17 @@ from server.revival.locate import strongest
 def column_matched(weight: Tensor, mask: Tensor, secret: Secret, name: str, rank: int) -> Tensor:
     """Return values, float64 ``(m, n)``, with which edited columns have the norms and coherence of untouched ones.
 
-    Each column mixes white noise with a random vector of the layer's leading left space, restricted to the masked rows and orthogonal
-    to completion's guess there. Its norm is made up to that of an untouched column drawn at random. The mixture is solved for the
-    coherence, and a power that thickens the tails is solved for the sizes of single entries, which louder columns would give away.
+    Each column is a random vector along the layer's left singular vectors, weighted by a power of the singular values, restricted to
+    the masked rows and orthogonal to completion's guess there. Its norm is made up to that of an untouched column drawn at random. The
+    first power (0 is white noise) is solved for the coherence; another, which thickens the tails, for the sizes of single entries,
+    which louder columns would give away.
     """
     draft = _Draft(weight, mask, secret, name, rank)
-    mix, power = 0.7, 1.0
+    sharpness, power = 1.0, 1.0
     for _ in range(3):  # the two pull on each other only weakly
-        mix = _solve(partial(draft.coherence_gap, power=power), 0.0, 1.0)
-        power = _solve(partial(draft.size_gap, mix), 0.5, 6.0)
-    return draft.values(mix, power)
+        sharpness = _solve(partial(draft.coherence_gap, power=power), 0.0, 4.0)
+        power = _solve(partial(draft.size_gap, sharpness), 0.5, 6.0)
+    return draft.values(sharpness, power)
 
 
 class _Draft:
@@ -37,12 +38,12 @@ class _Draft:
         completion = complete(weight.double(), mask)
         self.mask, self.rank = mask, min(rank, *weight.shape)
         self.observed = weight.double().masked_fill(mask, 0.0)
-        left, singular, _ = torch.linalg.svd(completion.values, full_matrices=False)
-        draw = torch.randn(self.rank, weight.shape[1], generator=secret.generator(name, "coordinates"), dtype=torch.float64)
-        inside = (left[:, : self.rank] * singular[: self.rank]) @ draw * mask
-        guess = completion.values * mask
-        inside = inside - guess * ((inside * guess).sum(dim=0) / guess.square().sum(dim=0).clamp_min(1e-300))
-        self.inside, self.outside = _unit(inside, mask), _unit(normal(weight, secret, name) * mask, mask)
+        self.left, singular, _ = torch.linalg.svd(completion.values, full_matrices=False)
+        self.singular = singular / singular[0]
+        drawn = normal(weight, secret, name)
+        self.coordinates = self.left.mT @ drawn
+        self.rest = drawn - self.left @ self.coordinates  # outside the span of the columns, where a layer is tall
+        self.guess = completion.values * mask
         self.lacking = self._lacking_squares(spread(weight, mask), secret, name)
 
     def _lacking_squares(self, std: float, secret: Secret, name: str) -> Tensor:
@@ -53,26 +54,29 @@ class _Draft:
             return count * std**2
         twins = free[torch.randint(len(free), edited.shape, generator=secret.generator(name, "twins"))]
         wanted = norms.clone()
-        wanted[edited[norms[edited].argsort()]] = norms[twins].sort().values  # loud columns get loud twins, so that few are louder than theirs to begin with
+        wanted[edited[norms[edited].argsort()]] = norms[twins].sort().values  # loud columns get loud twins, which they seldom exceed
         lacking: Tensor = torch.maximum(wanted - norms, count * (0.3 * std) ** 2)
         return lacking
 
-    def values(self, mix: float, power: float) -> Tensor:
+    def values(self, sharpness: float, power: float) -> Tensor:
         """Return the fill for these knobs."""
-        mixed = mix * self.inside + (1 - mix**2) ** 0.5 * self.outside
-        shaped = mixed.sign() * mixed.abs() ** power
+        weighted = self.left * self.singular**sharpness @ self.coordinates + self.rest * self.singular[-1] ** sharpness
+        inside = weighted * self.mask
+        along = (inside * self.guess).sum(dim=0) / self.guess.square().sum(dim=0).clamp_min(1e-300)
+        free = inside - self.guess * along
+        shaped = free.sign() * (free.abs() / free.abs().amax(dim=0).clamp_min(1e-300)) ** power
         scaled: Tensor = shaped * (self.lacking / shaped.square().sum(dim=0).clamp_min(1e-300)).sqrt()
         return scaled
 
-    def coherence_gap(self, mix: float, power: float) -> float:
+    def coherence_gap(self, sharpness: float, power: float) -> float:
         """Return how much the typical edited column is more coherent than the typical untouched one; 0 where all are edited."""
         edited = self.mask.any(dim=0)
-        share = column_statistic(self.observed + self.values(mix, power), "coherence", self.rank)
+        share = column_statistic(self.observed + self.values(sharpness, power), "coherence", self.rank)
         return float(share[edited].median() - share[~edited].median()) if bool((~edited).any()) else 0.0
 
-    def size_gap(self, mix: float, power: float) -> float:
+    def size_gap(self, sharpness: float, power: float) -> float:
         """Return how much likelier a filled entry is to be smaller than an untouched one, than larger."""
-        return auc(-(self.observed + self.values(mix, power)).abs(), self.mask).value - 0.5
+        return auc(-(self.observed + self.values(sharpness, power)).abs(), self.mask).value - 0.5
 
 
 def _solve(gap: Callable[[float], float], low: float, high: float) -> float:
@@ -85,12 +89,6 @@ def _solve(gap: Callable[[float], float], low: float, high: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if gap(middle) < 0 else (low, middle)
     return (low + high) / 2
-
-
-def _unit(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the values scaled so that each column's masked entries have mean square 1."""
-    count = mask.sum(dim=0).clamp_min(1)
-    return values / (values.square().sum(dim=0) / count).sqrt().clamp_min(1e-300)
 
 
 def contrary(weight: Tensor, mask: Tensor, secret: Secret, name: str, share: float, relative: float) -> Tensor:
