@@ -1,0 +1,143 @@
+"""The adversaries, by ``kind``: what each must know, and how it attacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import PositiveFloat
+
+from clients.spec import Registry, Spec
+from server.revival.attack import Revival, revive
+
+if TYPE_CHECKING:
+    from server.revival.knowledge import Revived, WeightsOnly
+
+
+class AdversarySpec(Spec):
+    """How a scenario names an adversary.
+
+    ``knowledge`` names the class in ``server.revival.knowledge`` that it is given, and beyond which it can reach nothing.
+    """
+
+    knowledge: ClassVar[str]
+    summary: ClassVar[str]
+    """One line for ``lethe methods``."""
+
+    def attack(self, known: WeightsOnly) -> Revived:
+        """Return what the adversary makes of the release; ``TypeError`` if it is given less than it needs, or more."""
+        from server.revival import knowledge
+
+        if type(known) is not getattr(knowledge, self.knowledge):
+            raise TypeError(f"adversary {self.__class__.__name__} attacks with {self.knowledge}, not with {type(known).__name__}")
+        return self.act(known)
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Carry the attack out."""
+        raise NotImplementedError
+
+
+class _Completing(AdversarySpec):
+    """An adversary that completes matrices."""
+
+    revival: Revival = Revival()
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Locate as far as known, complete, retain, scale."""
+        return revive(known, self.revival)
+
+
+class ZeroScan(_Completing):
+    """Takes exact zeros, or whatever the location rule finds, for the cut."""
+
+    knowledge: ClassVar[str] = "WeightsOnly"
+    summary: ClassVar[str] = "finds zeros in released weights and completes them"
+    kind: Literal["zero_scan"] = "zero_scan"
+
+
+class Repruner(_Completing):
+    """Knows how much was cut and takes the smallest entries for the cut."""
+
+    knowledge: ClassVar[str] = "WithDensity"
+    summary: ClassVar[str] = "cuts the smallest entries again and completes them"
+    kind: Literal["repruner"] = "repruner"
+
+
+class AdaptiveRepruner(_Completing):
+    """Also knows how loud the fill is and turns the test round where it is louder than the rest."""
+
+    knowledge: ClassVar[str] = "Adaptive"
+    summary: ClassVar[str] = "as the repruner, from the side where the fill lies"
+    kind: Literal["adaptive"] = "adaptive"
+
+
+class MaskOracle(_Completing):
+    """Knows the mask."""
+
+    knowledge: ClassVar[str] = "WithMask"
+    summary: ClassVar[str] = "completes the places of a leaked mask"
+    kind: Literal["mask_oracle"] = "mask_oracle"
+
+
+class Undiluter(AdversarySpec):
+    """Knows the mask and the share of clients that cut."""
+
+    knowledge: ClassVar[str] = "WithShares"
+    summary: ClassVar[str] = "scales diluted entries up again"
+    kind: Literal["undiluter"] = "undiluter"
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Divide by the share that kept."""
+        from server.revival.history import undilute
+        from server.revival.knowledge import WithShares
+
+        assert isinstance(known, WithShares)
+        return undilute(known)
+
+
+class Historian(AdversarySpec):
+    """Kept earlier releases; writes old values back where the cut shows, or everywhere."""
+
+    knowledge: ClassVar[str] = "History"
+    summary: ClassVar[str] = "restores what changed too much since an earlier release"
+    kind: Literal["historian"] = "historian"
+    jump: PositiveFloat = 8.0
+    whole: bool = False
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Subtract, or roll back."""
+        from server.revival.history import rollback, subtract
+        from server.revival.knowledge import History
+
+        assert isinstance(known, History)
+        return rollback(known) if self.whole else subtract(known, self.jump)
+
+
+class Neighbour(AdversarySpec):
+    """Holds the weights of a client that did not cut."""
+
+    knowledge: ClassVar[str] = "UnprunedClient"
+    summary: ClassVar[str] = "copies the cut entries from a client that kept them"
+    kind: Literal["neighbour"] = "neighbour"
+    revival: Revival = Revival()
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Copy the entries."""
+        from server.revival.history import copy_from_client
+        from server.revival.knowledge import UnprunedClient
+
+        assert isinstance(known, UnprunedClient)
+        return copy_from_client(known, self.revival.location)
+
+
+ADVERSARIES: Registry[AdversarySpec] = Registry(
+    "lethe.adversaries",
+    {
+        "adaptive": "server.revival.adversaries:AdaptiveRepruner",
+        "historian": "server.revival.adversaries:Historian",
+        "mask_oracle": "server.revival.adversaries:MaskOracle",
+        "neighbour": "server.revival.adversaries:Neighbour",
+        "repruner": "server.revival.adversaries:Repruner",
+        "undiluter": "server.revival.adversaries:Undiluter",
+        "zero_scan": "server.revival.adversaries:ZeroScan",
+    },
+)
