@@ -43,6 +43,7 @@ class Entry:
 
 ENTRIES = (
     Entry("DaRE", Dare(), 200, 3.0, 300, 0.934),
+    Entry("DaRE, larger leaves", Dare(min_leaf=10, min_split=50), 200, 3.0, 300, 0.934),
     Entry("DaRE, random top", Dare(random_depth=4), 200, 3.0, 300, 0.934),
     Entry("DaRE, lazy, shares", Dare(share=0.1, lazy=True, cuts=10), 200, 0.15, None, 0.926),
     Entry("HedgeCut", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=10, nested=0), 10, 0.3, None, None, 0.898),

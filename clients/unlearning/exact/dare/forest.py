@@ -93,6 +93,7 @@ class Forest(Unlearner[Rows, Ids]):
             histogram=np.zeros((width, classes + 1), np.int32),
             ints=np.zeros((3, max(n, width, s.cuts)), np.int32),
             words=np.zeros((2, max(p, s.cuts)), np.uint64),
+            sums=np.zeros((3, s.cuts), np.float64),
         )
 
     def _perform(

@@ -30,9 +30,6 @@ its stretch of rows, and, of a split, the slot that holds its candidates."""
 TRY = np.dtype([("feature", np.int32), ("many", np.int32)], align=True)
 """A feature that is tried at a split, and how many candidate cuts it has; 0 ends a slot's list."""
 
-CANDIDATE = np.dtype([("at", np.float32), ("ties", np.int32)], align=True)
-"""A cut, and how many rows have just this value; a feature's are in ascending order."""
-
 VALUE = np.dtype([("word", np.uint64), ("value", np.float32)], align=True)
 """A distinct value of a feature, and its hash."""
 
@@ -51,13 +48,15 @@ class Grove(NamedTuple):
     counts: Array  # int32 (T, 2 S, C): rows per class
     free: Array  # int32 (2, T, S + 1): free pairs of places, and free slots; the last entry is the list's length
     tries: Array  # TRY (T, S, F)
-    cands: Array  # CANDIDATE (T, S, F, K)
-    below: Array  # int32 (T, S, F, K, C): rows per class that go left
+    at: Array  # float32 (T, S, F, K): a feature's candidate cuts, ascending
+    ties: Array  # int32 (T, S, F, K): rows whose value is the cut
+    below: Array  # int32 (T, S, F, C, K): rows per class that go left
     settings: Array  # int64: features, cuts, depth, random depth, least rows to split, least rows a side, lazy
     key: Array  # uint64 (T,): hash of the forest's key and the tree's number
     histogram: Array  # int32 (u, C + 1), zero between uses
     ints: Array  # int32 (3, max(n, u, K)): scratch
     words: Array  # uint64 (2, max(p, K)): scratch
+    sums: Array  # float64 (3, K): scratch
 
 
 def tree_arrays(trees: int, slots: int, features: int, cuts: int, classes: int) -> dict[str, Array]:
@@ -67,14 +66,15 @@ def tree_arrays(trees: int, slots: int, features: int, cuts: int, classes: int) 
         "counts": np.zeros((trees, 2 * slots, classes), np.int32),
         "free": np.zeros((2, trees, slots + 1), np.int32),
         "tries": np.zeros((trees, slots, features), TRY),
-        "cands": np.empty((trees, slots, features, cuts), CANDIDATE),
-        "below": np.empty((trees, slots, features, cuts, classes), np.int32),
+        "at": np.empty((trees, slots, features, cuts), np.float32),
+        "ties": np.empty((trees, slots, features, cuts), np.int32),
+        "below": np.empty((trees, slots, features, classes, cuts), np.int32),
     }
 
 
 def grown(grove: Grove) -> Grove:
     """Return the grove with room for twice as many splits a tree."""
-    trees, slots, features, cuts, classes = grove.below.shape
+    trees, slots, features, classes, cuts = grove.below.shape
     larger = tree_arrays(trees, 2 * slots, features, cuts, classes)
     for name, array in larger.items():
         old = getattr(grove, name)

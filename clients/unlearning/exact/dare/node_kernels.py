@@ -96,8 +96,9 @@ def pick(g: Grove, j: int, key: int, found: int, rows: int, k: int, side: int) -
 @inner
 def count_below(g: Grove, t: int, s: int, f: int, j: int, found: int, chosen: int) -> None:
     """Write the picked cuts and how many rows of each class go left at each."""
-    below, cands, picks = g.below[t, s, f], g.cands[t, s, f], g.ints[PICKS]
-    below[:chosen] = 0
+    below, at, ties, picks, histogram = g.below[t, s, f], g.at[t, s, f], g.ties[t, s, f], g.ints[PICKS], g.histogram
+    classes = len(below)
+    below[:, :chosen] = 0
     for i in range(found):
         c = g.ints[TOUCHED, i]
         low, high = 0, chosen  # the first pick not below c
@@ -108,14 +109,14 @@ def count_below(g: Grove, t: int, s: int, f: int, j: int, found: int, chosen: in
             else:
                 high = middle
         if low < chosen and (not g.categorical[j] or picks[low] == c):
-            for y in range(below.shape[1]):
-                below[low, y] += g.histogram[c, y]
+            for y in range(classes):
+                below[y, low] += histogram[c, y]
     for i in range(chosen):
-        cands[i].at = g.values[j, picks[i]].value
-        cands[i].ties = g.histogram[picks[i], g.histogram.shape[1] - 1]
+        at[i] = g.values[j, picks[i]].value
+        ties[i] = histogram[picks[i], classes]
         if i > 0 and not g.categorical[j]:
-            for y in range(below.shape[1]):
-                below[i, y] += below[i - 1, y]
+            for y in range(classes):
+                below[y, i] += below[y, i - 1]
 
 
 @inner
@@ -158,31 +159,41 @@ def fill(g: Grove, t: int, node: int) -> int:
 
 
 @inner
-def merit(below: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], n: int) -> float:
-    """Return what the Gini index ranks splits by: the sum over sides of squared class counts over rows; larger is better."""
-    left, a, b = 0, 0.0, 0.0
+def rank(below: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], many: int, sums: npt.NDArray[np.float64]) -> None:
+    """Write into ``sums[0]`` what the Gini index ranks a feature's cuts by: squared class counts over rows, summed over sides.
+
+    Loops run along the candidates, so that they become vector instructions.
+    """
+    n = np.float64(counts.sum())
+    value, other, left = sums[0], sums[1], sums[2]
+    for i in range(many):
+        value[i], other[i], left[i] = 0.0, 0.0, 0.0
     for y in range(len(counts)):
-        left += below[y]
-        right = counts[y] - below[y]
-        a += np.float64(below[y]) * np.float64(below[y])
-        b += np.float64(right) * np.float64(right)
-    return a / left + b / (n - left)
+        row, total = below[y], counts[y]
+        for i in range(many):
+            a, b = np.float64(row[i]), np.float64(total - row[i])
+            left[i] += a
+            value[i] += a * a
+            other[i] += b * b
+    for i in range(many):
+        value[i] = value[i] / left[i] + other[i] / (n - left[i])
 
 
 @inner
 def best(g: Grove, t: int, node: int) -> Any:
     """Return feature and cut of the node's best candidate: largest merit, then smallest feature, then smallest cut."""
     s = g.nodes[t, node].slot
-    counts = g.counts[t, node]
-    n = counts.sum()
+    value = g.sums[0]
     top, feature, cut = -1.0, -1, np.float32(0)
     for f in range(g.tries.shape[2]):
         j, many = g.tries[t, s, f].feature, g.tries[t, s, f].many
         if many == 0:
             break
-        for i in range(many):
-            m = merit(g.below[t, s, f, i], counts, n)
-            at = g.cands[t, s, f, i].at
-            if m > top or (m == top and (j < feature or (j == feature and at < cut))):
-                top, feature, cut = m, j, at
+        rank(g.below[t, s, f], g.counts[t, node], many, g.sums)
+        first = 0
+        for i in range(1, many):
+            if value[i] > value[first]:
+                first = i
+        if value[first] > top or (value[first] == top and j < feature):
+            top, feature, cut = value[first], j, g.at[t, s, f, first]
     return feature, cut

@@ -163,23 +163,43 @@ def lower(g: Grove, t: int, node: int, f: int, gone: Rows) -> Any:
     """Take rows out of the candidates of the feature in place f; return how many of them can no longer be cut at."""
     s = g.nodes[t, node].slot
     j, many = g.tries[t, s, f].feature, g.tries[t, s, f].many
-    cands, below = g.cands[t, s, f], g.below[t, s, f]
+    at, ties, below = g.at[t, s, f], g.ties[t, s, f], g.below[t, s, f]
     for k in range(gone.shape[1]):
-        v, y = g.x[j, gone[0, k]], gone[1, k]
+        v, row = g.x[j, gone[0, k]], below[gone[1, k]]
+        if g.categorical[j]:
+            for i in range(many):
+                row[i] -= np.int32(v == at[i])
+        else:
+            for i in range(many):
+                row[i] -= np.int32(v <= at[i])
         for i in range(many):
-            if goes_left(g.categorical[j], v, cands[i].at):
-                below[i, y] -= 1
-            if v == cands[i].at:
-                cands[i].ties -= 1
-    n, side, kept = g.counts[t, node].sum(), g.settings[SIDE_ROWS], 0
+            ties[i] -= np.int32(v == at[i])
+    n, side, wrong = g.counts[t, node].sum(), g.settings[SIDE_ROWS], 0
+    left = g.sums[2]
     for i in range(many):
-        left = below[i].sum()
-        if cands[i].ties > 0 and left >= side and n - left >= side:
-            if kept < i:
-                cands[kept].at, cands[kept].ties, below[kept] = cands[i].at, cands[i].ties, below[i]
+        left[i] = 0.0
+    for y in range(len(below)):
+        for i in range(many):
+            left[i] += below[y, i]
+    for i in range(many):
+        wrong += (ties[i] == 0) | (left[i] < side) | (n - left[i] < side)
+    if wrong:
+        drop(g, t, s, f, n, side)
+    return wrong
+
+
+@inner
+def drop(g: Grove, t: int, s: int, f: int, n: int, side: int) -> None:
+    """Close the ranks of a feature's candidates over those that can no longer be cut at."""
+    at, ties, below, left = g.at[t, s, f], g.ties[t, s, f], g.below[t, s, f], g.sums[2]
+    kept = 0
+    for i in range(g.tries[t, s, f].many):
+        if ties[i] > 0 and left[i] >= side and n - left[i] >= side:
+            at[kept], ties[kept] = at[i], ties[i]
+            for y in range(len(below)):
+                below[y, kept] = below[y, i]
             kept += 1
     g.tries[t, s, f].many = kept
-    return many - kept
 
 
 @inner

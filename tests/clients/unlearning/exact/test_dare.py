@@ -100,15 +100,15 @@ def recount(model: Forest) -> int:
                 column = g.x[tried["feature"], rows]
                 values, ties = np.unique(column, return_counts=True)
                 for i in range(tried["many"]):
-                    candidate = g.cands[t, node["slot"], f, i]
-                    assert candidate["ties"] == ties[values == candidate["at"]][0]
-                    left = column == candidate["at"] if g.categorical[tried["feature"]] else column <= candidate["at"]
+                    at = g.at[t, node["slot"], f, i]
+                    assert g.ties[t, node["slot"], f, i] == ties[values == at][0]
+                    left = column == at if g.categorical[tried["feature"]] else column <= at
                     below = np.bincount(y[left], minlength=classes)
-                    assert (g.below[t, node["slot"], f, i] == below).all()
+                    assert (g.below[t, node["slot"], f, :, i] == below).all()
                     assert spec.min_leaf <= left.sum() <= len(rows) - spec.min_leaf
                     above = g.counts[t, place] - below
                     merit = (below**2).sum() / below.sum() + (above**2).sum() / above.sum()
-                    merits.append((-merit, int(tried["feature"]), float(candidate["at"])))
+                    merits.append((-merit, int(tried["feature"]), float(at)))
                     checked += 1
             assert min(merits)[1:] == (node["feature"], node["cut"])
     return checked
@@ -167,7 +167,7 @@ def test_a_threshold_whose_value_vanishes_gives_way_to_the_next() -> None:
     assert model.grove is not None
     while model.held.count > 10:
         root = model.grove.nodes[0, 0]
-        chosen = model.grove.cands[0, root["slot"], 0]["at"][: model.grove.tries[0, root["slot"], 0]["many"]]
+        chosen = model.grove.at[0, root["slot"], 0][: model.grove.tries[0, root["slot"], 0]["many"]]
         model.forget(chosen.astype(np.int64)[:1])
         assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
         recount(model)
@@ -179,8 +179,8 @@ def test_what_is_tried_is_all_there_is_when_everything_is_allowed() -> None:
     assert g is not None
     root = g.nodes[0, 0]
     expected = {(j, float(v)) for j in (0, 2) for v in np.unique(rows.x[:, j])[:-1]} | {(1, float(v)) for v in range(4)}
-    tries, cands = g.tries[0, root["slot"]], g.cands[0, root["slot"]]
-    assert {(int(t["feature"]), float(c["at"])) for t, own in zip(tries, cands, strict=True) for c in own[: t["many"]]} == expected
+    tries, at = g.tries[0, root["slot"]], g.at[0, root["slot"]]
+    assert {(int(t["feature"]), float(v)) for t, own in zip(tries, at, strict=True) for v in own[: t["many"]]} == expected
 
 
 def test_shares_put_every_row_in_so_many_trees() -> None:
