@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from simulator.checkpoints import commands
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -122,6 +124,9 @@ def schema() -> None:
     from simulator.scenario import Scenario
 
     typer.echo(json.dumps(Scenario.model_json_schema(), indent=1))
+
+
+commands.register(app)
 
 
 def main() -> None:

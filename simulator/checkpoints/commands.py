@@ -1,0 +1,183 @@
+"""The commands that work on released checkpoints: ``lethe prune``, ``revive``, ``seal`` and ``scan``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from clients.spec import Spec
+    from server.revival.arithmetic import Arithmetic
+    from server.revival.attack import Revival
+
+    S = TypeVar("S", bound=Spec)
+
+Folder = Annotated[Path, typer.Argument(help="Local folder in diffusers format: a pipeline or a UNet alone.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder to make; the input is never changed.", show_default=False)]
+Variant = Annotated[str | None, typer.Option(help="Which weights, where there are several: plain, fp16, ...")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Precision = Annotated[str, typer.Option(help="float64 or float32.")]
+Completion = Annotated[str, typer.Option(help="soft_impute, published, polar_momentum or polar_once.")]
+Seed = Annotated[int, typer.Option(help="Keys every draw.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the fill; may be given again.")]
+
+
+def prune(
+    checkpoint: Folder,
+    concept: Annotated[str, typer.Option(help="What to erase, in words.", show_default=False)],
+    out: Out,
+    base: Annotated[list[str] | None, typer.Option(help="A scene without the concept; may be given again.", show_default="a room")] = None,
+    prompt: Annotated[str, typer.Option(help="How concept and scene make a prompt.")] = "a {concept} in {base}",
+    share: Annotated[float, typer.Option(help="Share of each row that competes for removal.")] = 0.02,
+    calls: Annotated[int, typer.Option(help="UNet calls listened to (tau); sampling stops there.")] = 10,
+    select: Annotated[float, typer.Option(help="A weight goes if more than this share of calls chose it.")] = 0.0,
+    halves: Annotated[str, typer.Option(help="Which halves of a guided call count: cond or both.")] = "cond",
+    samples: Annotated[int, typer.Option(min=1, help="Images a scene.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Sampler steps of a whole run.")] = 50,
+    guidance: Annotated[float, typer.Option(min=0, help="Classifier-free guidance.")] = 7.5,
+    seed: Seed = 0,
+    device: Device = "auto",
+    variant: Variant = None,
+) -> None:
+    """Cut a concept out of a local text-to-image pipeline (ConceptPrune)."""
+    from clients.unlearning.pruning.concept_prune import ConceptPrune
+    from simulator.checkpoints.prompts import Prompts
+    from simulator.checkpoints.prune import prune_checkpoint
+
+    prompts = Prompts(concept, tuple(base or ["a room"]), prompt, samples, steps, guidance, seed)
+    settings = _settled(ConceptPrune, share=share, calls=calls, select=select, halves=halves)
+    _work(lambda: prune_checkpoint(checkpoint, out, prompts, settings, _arithmetic(device), variant), out)
+
+
+def revive(
+    checkpoint: Folder,
+    out: Out,
+    keep: Annotated[float, typer.Option(help="Share of lost weights to refill, surest first.")] = 0.6,
+    completion: Completion = "soft_impute",
+    magnitude: Annotated[str, typer.Option(help="row_max, row_mean, drawn or as_is.")] = "row_max",
+    gain: Annotated[float, typer.Option(help="Factor on the magnitude.")] = 1.0,
+    random_signs: Annotated[bool, typer.Option("--random-signs", help="Control: draw the signs instead of completing.")] = False,
+    precision: Precision = "float64",
+    seed: Seed = 0,
+    device: Device = "auto",
+    variant: Variant = None,
+) -> None:
+    """Regrow what was cut, from the weights alone; how sure each layer is goes to OUT.json."""
+    from simulator.checkpoints.revive import revive_checkpoint
+
+    settings = _revival(completion, _arithmetic(device, precision), keep=keep, magnitude=magnitude, gain=gain, seed=seed)
+    _work(lambda: revive_checkpoint(checkpoint, out, settings, random_signs, variant), out)
+
+
+def seal(
+    checkpoint: Folder,
+    out: Out,
+    fill: Annotated[str, typer.Option(help="gaussian, column_matched, contrary, decoys, permuted or closed_columns.")] = "gaussian",
+    settings: Settings = None,
+    key: Annotated[Path | None, typer.Option(help="File of at least 16 secret bytes; the system draws a secret unless told.")] = None,
+    variant: Variant = None,
+) -> None:
+    """Fill what was cut with noise. Hides where something was cut, never what; keep the key secret."""
+    from simulator.checkpoints.seal import seal_checkpoint
+
+    _work(lambda: seal_checkpoint(checkpoint, out, _fill(fill, settings or []), key, variant), out)
+
+
+def scan(
+    checkpoint: Folder,
+    held_out: Annotated[float, typer.Option(help="Share of each layer's weights to hold out.")] = 0.05,
+    completion: Completion = "soft_impute",
+    precision: Precision = "float64",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    variant: Variant = None,
+) -> None:
+    """Say how much of a cut can be located, and how well lost signs could be guessed, without the original."""
+    from simulator.checkpoints.scan import scan_checkpoint, table
+
+    found = scan_checkpoint(checkpoint, _revival(completion, _arithmetic(device, precision), seed=seed), held_out, variant)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(found.as_json(), indent=1))
+        return
+    from rich.console import Console
+
+    Console().print(table(found))
+    for line in found.verdicts():
+        typer.echo(line)
+
+
+def register(app: typer.Typer) -> None:
+    """Give the command line its four commands for checkpoints."""
+    for command in (prune, revive, seal, scan):
+        app.command()(command)
+
+
+def _work(job: Callable[[], str], out: Path) -> None:
+    """Do it; print what was done, and the output last."""
+    try:
+        done = job()
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; what is finished is kept in {out}.part: give the same command again", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(done)
+    typer.echo(out)
+
+
+def _arithmetic(device: str, precision: str = "float64") -> Arithmetic:
+    from server.revival.arithmetic import Arithmetic
+    from simulator.errors import LetheError
+
+    arithmetic = _settled(Arithmetic, device=device, precision=precision)
+    try:
+        arithmetic.place()
+    except ValueError as error:
+        raise LetheError(str(error)) from None
+    return arithmetic
+
+
+def _revival(completion: str, arithmetic: Arithmetic, **values: Any) -> Revival:
+    from server.revival.attack import Revival
+    from server.revival.completion import COMPLETIONS
+
+    rule = _known(COMPLETIONS, "--completion", completion)()
+    return _settled(Revival, completion=rule, arithmetic=arithmetic, **values)
+
+
+def _fill(kind: str, settings: list[str]) -> Any:
+    from server.defences.fills import FILLS
+    from simulator.overrides import override
+
+    values: dict[str, Any] = {}
+    for setting in settings:
+        override(values, setting)
+    return _settled(_known(FILLS, "--fill", kind), "--set ", **values)
+
+
+def _known(registry: Any, option: str, kind: str) -> Any:
+    """Return the spec of a kind; ``LetheError`` names the known ones."""
+    from simulator.complaints import suggestion
+    from simulator.errors import LetheError
+
+    if kind not in registry.targets():
+        raise LetheError(f"{option} {kind}: {suggestion(kind, registry.targets())}")
+    return registry.load(kind)
+
+
+def _settled(spec: type[S], option: str = "--", /, **values: Any) -> S:
+    """Return the spec with these values; ``LetheError`` names the first option that does not fit."""
+    from pydantic import ValidationError
+
+    from simulator.errors import LetheError
+
+    try:
+        return spec(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise LetheError(f"{option}{place} {first['input']}: {first['msg']}") from None

@@ -1,0 +1,92 @@
+"""Which zeros of a stored layer are a cut, and which are what sixteen bits leave of small numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulator.checkpoints import tensors
+from simulator.checkpoints.folder import Checkpoint, Layer
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+_CHANCE = 1e-6
+"""A layer's zeros are a cut if underflow would leave as many less often than this."""
+_SUBNORMAL = 2.0**-14
+_STEPS = 2046
+"""Non-zero float16 values below ``_SUBNORMAL``, of both signs, all as far apart as zero is from its neighbours."""
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """Zeros of a layer in its stored type.
+
+    Parameters
+    ----------
+    count : int
+    entries : int
+        Of the whole layer.
+    expected : float
+        How many zeros float16 underflow alone would leave, told by the layer's other small values; 0 off the float16 grid.
+    cut : bool
+        Whether there are more than underflow explains.
+    columns : int
+        Columns that hold a zero.
+    alone : int
+        Zeros with no other in their column: how underflow lies, and a cut seldom does.
+    """
+
+    count: int
+    entries: int
+    expected: float
+    cut: bool
+    columns: int
+    alone: int
+
+
+def zeros_of(weight: Tensor) -> Zeros:
+    """Return what the zeros of a layer ``(m, n)`` look like; the weight must be in its stored type."""
+    import torch
+    from scipy.stats import poisson
+
+    from server.defences.grid import value_grid
+
+    columns = (weight == 0).sum(dim=0)
+    count, expected, explained = int(columns.sum()), 0.0, False
+    if weight.dtype == torch.float16 or (count and value_grid(weight) == torch.float16):
+        small = int(((weight != 0) & (weight.abs() < _SUBNORMAL)).sum())
+        expected = small / _STEPS
+        explained = float(poisson.sf(count - 1, (small + 3) / _STEPS)) >= _CHANCE  # + 3: few small values were counted by luck
+    return Zeros(count, weight.numel(), expected, count > 0 and not explained, int((columns > 0).sum()), int((columns == 1).sum()))
+
+
+def survey(checkpoint: Checkpoint, step: Callable[[int], None]) -> dict[str, Zeros]:
+    """Return the zeros of every layer by name, reading one layer at a time."""
+    found = {}
+    for layer in checkpoint.layers:
+        found[layer.name] = zeros_of(tensors.read(checkpoint.shard(layer), layer.tensor))
+        step(1)
+    return found
+
+
+def cut_layers(checkpoint: Checkpoint, found: dict[str, Zeros]) -> list[Layer]:
+    """Return the layers with a cut; ``LetheError`` if there are none."""
+    layers = [layer for layer in checkpoint.layers if found[layer.name].cut]
+    if not layers:
+        count = sum(zeros.count for zeros in found.values())
+        raise LetheError(f"{checkpoint.root}: {no_cut(found)}; " + ("give a checkpoint that was pruned" if not count else "nothing to do"))
+    return layers
+
+
+def no_cut(found: dict[str, Zeros]) -> str:
+    """Say in words why the zeros found are no cut."""
+    count, expected = sum(zeros.count for zeros in found.values()), sum(zeros.expected for zeros in found.values())
+    if not count:
+        return f"no zero in {len(found)} feed-forward layers"
+    alone = sum(zeros.alone for zeros in found.values())
+    underflow = f"no more than float16 underflow leaves (about {expected:.0f} expected)"
+    return f"{count} zeros in {len(found)} feed-forward layers, {underflow}, {alone} of them outside any column pattern"

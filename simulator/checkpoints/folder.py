@@ -1,0 +1,189 @@
+"""Finding a UNet's weights in a folder, and knowing what may be copied beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.checkpoints.tensors import Header, read_header
+from simulator.errors import LetheError
+
+ENDING = ".ff.net.2.weight"
+"""How the names of feed-forward output weights end in diffusers format."""
+_PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
+_BESIDE = {"", ".json", ".md", ".txt"}
+_WEIGHTS = "diffusion_pytorch_model"
+_NAME_PARTS = {_WEIGHTS, "safetensors", "index", "json"}
+_TYPES = {"F16", "BF16", "F32", "F64"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A feed-forward output weight: its module's name, its shard, ``(output units, hidden neurons)`` and safetensors type."""
+
+    name: str
+    shard: str
+    shape: tuple[int, int]
+    dtype: str
+
+    @property
+    def tensor(self) -> str:
+        """Name of the tensor in the file."""
+        return f"{self.name}.weight"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A UNet on disk, alone or in a pipeline.
+
+    Parameters
+    ----------
+    root, unet : Path
+        The folder that was named, and the one with the UNet's ``config.json``.
+    components : tuple of str
+        Folders of the pipeline's parts, the UNet's among them; empty for a UNet alone.
+    variant : str
+        ``"plain"``, or the variant of the weights, such as ``"fp16"``.
+    headers : dict of str to Header
+        Weight files by name.
+    index : Path or None
+        The index of a sharded checkpoint.
+    layers : tuple of Layer
+        Sorted by name.
+    """
+
+    root: Path
+    unet: Path
+    components: tuple[str, ...]
+    variant: str
+    headers: dict[str, Header]
+    index: Path | None
+    layers: tuple[Layer, ...]
+
+    def shard(self, layer: Layer) -> Path:
+        """Return the file that holds a layer."""
+        return self.unet / layer.shard
+
+    def copied(self) -> list[Path]:
+        """Return the files that belong to an output, relative to the root.
+
+        Other weights of the same UNet never do: they still hold what was cut.
+        """
+        inside = [path for path in _files(self.unet) if path.suffix in _BESIDE and not path.name.startswith(_WEIGHTS)]
+        inside += [self.unet / name for name in self.headers] + ([self.index] if self.index else [])
+        if self.unet != self.root:
+            inside += [path for path in _files(self.root) if path.suffix in _BESIDE]
+            others = [self.root / name for name in self.components if self.root / name != self.unet]
+            inside += [path for folder in others for path in sorted(folder.rglob("*")) if path.is_file()]
+        return [path.relative_to(self.root) for path in inside]
+
+    def left_out(self) -> list[str]:
+        """Return what lies in the folder and does not belong to an output, relative to the root; hidden files are not named."""
+        copied = {str(path) for path in self.copied()}
+        folders = {self.unet.name, *self.components}
+        top = [p for p in sorted(self.root.iterdir()) if p.is_file() or (p.name not in folders and self.unet != self.root)]
+        names = [str(p.relative_to(self.root)) for p in [*top, *(_files(self.unet) if self.unet != self.root else [])]]
+        return [name for name in names if name not in copied and not name.startswith(".")]
+
+
+def find(root: Path, variant: str | None = None) -> Checkpoint:
+    """Return what lies in a folder; ``LetheError`` says what is wrong with it."""
+    if not root.is_dir():
+        raise LetheError(f"{root}: is no folder; give a local folder in diffusers format, a pipeline or a UNet alone")
+    root = root.resolve()
+    pipeline = _json(root / "model_index.json") if (root / "model_index.json").is_file() else None
+    components = tuple(sorted(n for n, v in (pipeline or {}).items() if isinstance(v, list) and v[-1] and (root / n).is_dir()))
+    unet = root if pipeline is None else root / "unet"
+    if pipeline is not None and "unet" not in components:
+        raise LetheError(f"{root}: is a pipeline without a folder unet; only pipelines around a UNet have the layers wanted here")
+    if not (unet / "config.json").is_file():
+        raise LetheError(f"{root}: holds neither model_index.json nor config.json; give a pipeline or a UNet in diffusers format")
+    chosen, names, index = _weights(unet, variant)
+    headers = {name: read_header(unet / name) for name in names}
+    _check_index(index, headers)
+    layers = _layers(headers)
+    if not layers:
+        raise LetheError(f"{unet}: no tensor is named *{ENDING}; this is no UNet with gated feed-forward blocks")
+    return Checkpoint(root, unet, components, chosen, headers, index, layers)
+
+
+def _weights(unet: Path, variant: str | None) -> tuple[str, list[str], Path | None]:
+    """Return the variant, the names of its weight files, and its index if it is sharded."""
+    found: dict[str, tuple[list[str], Path | None]] = {}
+    for path in _files(unet):
+        if path.name.startswith(_WEIGHTS) and path.suffix == ".safetensors" and "-of-" not in path.name:
+            found[_variant(path)] = ([path.name], None)
+    for path in _files(unet):
+        if path.name.startswith(f"{_WEIGHTS}.safetensors") and path.suffix == ".json":
+            found[_variant(path)] = (_sharded(path), path)
+    if not found:
+        pickles = [path.name for path in _files(unet) if path.suffix in _PICKLES]
+        if pickles:
+            cure = "pickles can run code and are not opened; save the model again with save_pretrained, which writes safetensors"
+            raise LetheError(f"{unet / pickles[0]}: {cure}")
+        raise LetheError(f"{unet}: holds no diffusion_pytorch_model*.safetensors; save the model with save_pretrained")
+    if variant is None and len(found) > 1:
+        raise LetheError(f"{unet}: holds its weights {len(found)} times; choose with --variant: {', '.join(sorted(found))}")
+    chosen = variant or next(iter(found))
+    if chosen not in found:
+        raise LetheError(f"--variant {chosen}: {unet} holds {', '.join(sorted(found))}")
+    return chosen, *found[chosen]
+
+
+def _variant(path: Path) -> str:
+    return ".".join(part for part in path.name.split(".") if part not in _NAME_PARTS) or "plain"
+
+
+def _sharded(index: Path) -> list[str]:
+    """Return the names of the shards; ``LetheError`` if one is missing."""
+    names = sorted(set(_table(_json(index), "weight_map", index).values()))
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or not (index.parent / name).is_file():
+            raise LetheError(f"{index}: names the shard {name!r}, which is not beside it; fetch the whole folder again")
+    return names
+
+
+def _check_index(index: Path | None, headers: dict[str, Header]) -> None:
+    """Raise if the index and the shards name different tensors."""
+    if index is None:
+        return
+    for tensor, shard in _json(index)["weight_map"].items():
+        if tensor not in headers[shard].tensors:
+            raise LetheError(f"{index}: names the tensor {tensor}, which {shard} does not hold; fetch the whole folder again")
+
+
+def _layers(headers: dict[str, Header]) -> tuple[Layer, ...]:
+    layers = []
+    for shard, header in headers.items():
+        for tensor, entry in header.tensors.items():
+            if not tensor.endswith(ENDING):
+                continue
+            if entry.dtype not in _TYPES or len(entry.shape) != 2:
+                what = f"is {entry.dtype} {list(entry.shape)}"
+                raise LetheError(f"{header.path}: {tensor} {what}; wants a matrix of floats of 16 bits or more, not a quantised release")
+            layers.append(Layer(tensor.removesuffix(".weight"), shard, (entry.shape[0], entry.shape[1]), entry.dtype))
+    return tuple(sorted(layers, key=lambda layer: layer.name))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise LetheError(f"{path}: is no JSON table; fetch the file again")
+    return content
+
+
+def _table(content: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    table = content.get(key)
+    if not isinstance(table, dict) or not table:
+        raise LetheError(f"{path}: has no table {key}; fetch the file again")
+    return table

@@ -1,0 +1,165 @@
+"""A text-to-image pipeline as the subject of concept pruning: prompts in, the UNet's first calls heard."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from clients.diffusion.sampling import start_noise
+from clients.streams import Field
+from clients.unlearning.pruning.contract import Rows, Subject
+from simulator.checkpoints.folder import Checkpoint
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+_WANTED = {"text_encoder", "tokenizer", "scheduler", "unet", "vae"}
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What is asked of the pipeline: a concept in scenes, each scene with and without it, ``samples`` times.
+
+    Parameters
+    ----------
+    concept : str
+    scenes : tuple of str
+        Base prompts, such as ``"a room"``.
+    template : str
+        The concept's prompt; ``{concept}`` and ``{base}`` are replaced.
+    samples, steps : int
+        Images a scene, and sampler steps of each (most are never taken).
+    guidance : float
+        Above 1, each call carries an unconditional half first.
+    seed : int
+        Keys the start noise.
+    """
+
+    concept: str
+    scenes: tuple[str, ...]
+    template: str
+    samples: int
+    steps: int
+    guidance: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.concept.strip():
+            raise LetheError("--concept: is empty; name what to erase, for example --concept 'golf ball'")
+        if not all(scene.strip() for scene in self.scenes):
+            raise LetheError("--base: is empty; name a scene without the concept, for example --base 'a room'")
+        if "{concept}" not in self.template:
+            raise LetheError(f"--prompt {self.template!r}: names no concept; write {{concept}} where it belongs")
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return prompts with and without the concept, one pair a sampler run."""
+        filled = [(self.template.replace("{concept}", self.concept).replace("{base}", scene), scene) for scene in self.scenes]
+        return [pair for pair in filled for _ in range(self.samples)]
+
+
+class PromptSubject(Subject):
+    """A pipeline and one pair of prompts, run from the same start noise.
+
+    Parameters
+    ----------
+    pipeline : diffusers pipeline
+    prompts : Prompts
+    pair : tuple of str
+        The prompts with and without the concept.
+    index : int
+        Number of the start noise.
+    """
+
+    def __init__(self, pipeline: Any, prompts: Prompts, pair: tuple[str, str], index: int) -> None:
+        self.pipeline, self.prompts, self.index = pipeline, prompts, index
+        self.module, self.guided = pipeline.unet, prompts.guidance > 1
+        self.target, self.concepts, self.texts = prompts.concept, (prompts.concept,), dict(zip(("target", "base"), pair, strict=True))
+
+    def samples(self, conditions: str) -> int:
+        """Return 1: one image a run."""
+        return 1
+
+    def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
+        """Yield the sampler run for ``"target"`` or ``"base"``; the image is never decoded."""
+        unet = self.pipeline.unet
+        size = unet.config.sample_size
+        shape = (unet.config.in_channels, *((size, size) if isinstance(size, int) else size))
+        key: tuple[Field, ...] = ("prune", self.prompts.seed)
+        noise = start_noise(shape, [self.index], key).to(device=unet.device, dtype=unet.dtype)
+        how = {"num_inference_steps": self.prompts.steps, "guidance_scale": self.prompts.guidance, "output_type": "latent"}
+        yield partial(self.pipeline, prompt=[self.texts[conditions]], latents=noise, **how)
+
+    def loss(self, rows: Rows, step: int, batch_size: int) -> Tensor:
+        """Refuse: a released checkpoint brings no images."""
+        self._no_images()
+
+    def redirection(self, step: int, batch_size: int) -> Tensor:
+        """Refuse: a released checkpoint brings no images."""
+        self._no_images()
+
+    def _no_images(self) -> NoReturn:
+        raise LetheError("a checkpoint comes without images; only erasers that need none can be used on it")
+
+    def describe(self) -> dict[str, Any]:
+        """Return the prompts and the noise's number."""
+        return {**self.texts, "index": self.index, "seed": self.prompts.seed}
+
+
+def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device) -> Any:
+    """Return the pipeline, ready on the device; ``LetheError`` if it cannot read the prompts. On a CPU it computes in float32."""
+    import torch
+
+    _check_parts(checkpoint)
+    from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
+
+    for library in (logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    halves = {"F16": torch.float16, "BF16": torch.bfloat16}
+    dtype = halves.get(checkpoint.layers[0].dtype, torch.float32) if device.type == "cuda" else torch.float32
+    variant = None if checkpoint.variant == "plain" else checkpoint.variant
+    how = {"use_safetensors": True, "low_cpu_mem_usage": False, "local_files_only": True}
+    try:
+        load: Any = DiffusionPipeline.from_pretrained  # not typed
+        pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how)
+    except (OSError, ValueError, RuntimeError, ImportError, AttributeError) as error:
+        raise LetheError(f"{checkpoint.root}: diffusers cannot load it: {' '.join(str(error).split())[:300]}") from None
+    if not {"prompt", "latents", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):
+        kind = type(pipeline).__name__
+        raise LetheError(f"{checkpoint.root}: {kind} makes no images from prompts and start noise; give a text-to-image pipeline")
+    _check_words(pipeline.tokenizer, prompts)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def _check_parts(checkpoint: Checkpoint) -> None:
+    """Raise if the prompts cannot be read here, or only by opening pickles."""
+    if not checkpoint.components:
+        what = "is a UNet alone, which reads no text; prompts need the whole pipeline"
+        raise LetheError(f"{checkpoint.root}: {what} (model_index.json, {', '.join(sorted(_WANTED))})")
+    missing = sorted(_WANTED - set(checkpoint.components))
+    if missing:
+        raise LetheError(f"{checkpoint.root}: has no folder {missing[0]}; prompts need {', '.join(sorted(_WANTED))}")
+    for name in checkpoint.components:
+        folder = checkpoint.root / name
+        pickles = sorted(folder.glob("*.bin"))
+        if pickles and not any(folder.glob("*.safetensors")):
+            raise LetheError(f"{pickles[0]}: is a pickle and is not opened; save this part again with save_pretrained (safetensors)")
+
+
+def _check_words(tokenizer: Any, prompts: Prompts) -> None:
+    """Raise if the tokenizer knows no word of the concept, or cuts it off."""
+    own = tokenizer(prompts.concept, add_special_tokens=False).input_ids
+    if all(token == tokenizer.unk_token_id for token in own):
+        raise LetheError(f"--concept {prompts.concept!r}: the pipeline's tokenizer knows none of it; use words of its language")
+    for pair in prompts.pairs():
+        with_concept, without = (tokenizer(text, truncation=True, max_length=tokenizer.model_max_length).input_ids for text in pair)
+        if with_concept == without:
+            raise LetheError(f"--base {pair[1]!r}: reads the same with the concept and without; shorten it, or leave the concept out of it")

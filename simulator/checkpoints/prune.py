@@ -1,0 +1,133 @@
+"""ConceptPrune on a released pipeline: hear the concept, cut what it excites."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from clients.unlearning.contract import UnlearningError
+from clients.unlearning.pruning.concept_prune import ConceptPrune, prune_mask
+from clients.unlearning.pruning.recorder import Activity, record
+from server.revival.arithmetic import Arithmetic
+from simulator.checkpoints.folder import Layer, find
+from simulator.checkpoints.progress import Bars
+from simulator.checkpoints.prompts import Prompts, PromptSubject, load_pipeline
+from simulator.checkpoints.workshop import Job, Workshop, groups
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Heard = dict[str, Activity]
+    """By ``"target"`` and ``"base"``."""
+
+_SETS: tuple[Literal["target", "base"], ...] = ("target", "base")
+
+
+def prune_checkpoint(
+    root: Path, out: Path, prompts: Prompts, settings: ConceptPrune, arithmetic: Arithmetic, variant: str | None = None
+) -> str:
+    """Write a copy of a pipeline with a concept cut out, and a record beside it; return one line on what was done.
+
+    Parameters
+    ----------
+    root, out : Path
+        The input, which is never changed, and the folder to make.
+    prompts : Prompts
+    settings : ConceptPrune
+    arithmetic : Arithmetic
+        Its device is used for sampling.
+    variant : str, optional
+    """
+    checkpoint, device = find(root, variant), arithmetic.place()
+    chosen = {"prompts": vars(prompts), "pruning": settings.model_dump(mode="json"), "on": device.type}
+    job = Job("prune", checkpoint, out, chosen)
+    Workshop.check(job)
+    pipeline = load_pipeline(checkpoint, prompts, device)
+    with Bars() as bars, Workshop(job) as shop:
+        if not shop.delivered:
+            heard = listen(shop, pipeline, prompts, settings, bars)
+            del pipeline
+            gc.collect()
+            _check_names(checkpoint.layers, heard["target"])
+            shop.copy(bars.stage("copying files", len(checkpoint.copied())))
+            step = bars.stage("cutting layers", len(checkpoint.layers))
+            shop.rewrite(groups(checkpoint.layers, "cpu"), lambda weights: _cut(weights, heard, settings), step)
+        facts = shop.done()
+        cut, entries = (sum(one[key] for one in facts.values()) for key in ("cut", "entries"))
+        if not cut:
+            raise LetheError(f"--concept {prompts.concept!r}: no neuron fires more for it than without it, so there is nothing to cut")
+        report = {"command": "prune", "settings": chosen, "density": cut / entries, "layers": facts}
+        shop.deliver(report)
+    return job.said(f"{cut} weights cut in {len(facts)} layers, {cut / entries:.2%} of them; record in {job.report}")
+
+
+def listen(shop: Workshop, pipeline: Any, prompts: Prompts, settings: ConceptPrune, bars: Bars) -> Heard:
+    """Return the activity with and without the concept, summed over all runs; finished runs are taken from the journal."""
+    notes = shop.journal.of("heard")
+    step = bars.stage("listening to the UNet", 2 * settings.calls * len(prompts.pairs()))
+    heard: Heard = {}
+    handle = pipeline.unet.register_forward_hook(lambda *_: step(1))
+    try:
+        for index, pair in enumerate(prompts.pairs()):
+            subject = PromptSubject(pipeline, prompts, pair, index)
+            for which in _SETS:
+                name = f"{index:05d} {which}"
+                if name in notes:
+                    step(settings.calls)
+                    one = _unpacked(notes[name])
+                else:
+                    one = _record(subject, which, settings)
+                    shop.journal.keep("heard", {name: _packed(one)})
+                heard[which] = heard[which] + one if which in heard else one
+    finally:
+        handle.remove()
+    return heard
+
+
+def _record(subject: PromptSubject, which: str, settings: ConceptPrune) -> Activity:
+    try:
+        return record(subject, which, settings.calls, settings.halves)
+    except UnlearningError as error:
+        raise LetheError(str(error)) from None
+
+
+def _packed(activity: Activity) -> bytes:
+    """Return an activity as the bytes of a safetensors file."""
+    import torch
+    from safetensors.torch import save
+
+    rows = {f"rows.{name}": torch.tensor(count) for name, count in activity.rows.items()}
+    return save({f"sums.{name}": value for name, value in activity.sums.items()} | rows)
+
+
+def _unpacked(blob: str | bytes) -> Activity:
+    """Return the activity of one run."""
+    from safetensors.torch import load
+
+    assert isinstance(blob, bytes)
+    arrays = load(blob)
+    sums = {name.removeprefix("sums."): value for name, value in arrays.items() if name.startswith("sums.")}
+    rows = {name.removeprefix("rows."): int(value) for name, value in arrays.items() if name.startswith("rows.")}
+    return Activity(sums, rows, 1)
+
+
+def _check_names(layers: Sequence[Layer], heard: Activity) -> None:
+    """Raise if the file and the model that ran have different layers."""
+    different = sorted({layer.name for layer in layers} ^ set(heard.sums))
+    if different:
+        raise LetheError(f"layer {different[0]}: is not in both the file and the running model; save it again with save_pretrained")
+
+
+def _cut(weights: dict[str, Tensor], heard: Heard, settings: ConceptPrune) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a group's weights without what the concept excites, and what to report of them."""
+    new, facts = {}, {}
+    for name, weight in weights.items():
+        norms = [heard[which].sums[name].sqrt() for which in _SETS]
+        mask = prune_mask(weight, norms[0], norms[1], settings.share, settings.select)
+        new[name] = weight.masked_fill(mask, 0.0)
+        columns = int(mask.any(dim=0).sum())
+        facts[name] = {"shape": list(weight.shape), "entries": mask.numel(), "cut": int(mask.sum()), "columns": columns}
+    return new, facts

@@ -1,0 +1,190 @@
+"""What a released checkpoint gives away to someone who has nothing else: where it was cut, and how well lost signs can be guessed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.defences.detection import auc, column_statistic
+from server.defences.grid import COARSE
+from server.revival.attack import Revival
+from server.revival.knowledge import WithMask
+from server.revival.scan import scan
+from simulator.checkpoints import tensors
+from simulator.checkpoints.cut import Zeros, no_cut, zeros_of
+from simulator.checkpoints.folder import find
+from simulator.checkpoints.progress import Bars
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_ODD = 4.0
+"""How many robust standard deviations below the median make a column odd."""
+
+
+@dataclass(frozen=True)
+class LayerScan:
+    """Findings in one layer.
+
+    Parameters
+    ----------
+    zeros : Zeros
+    column_auc : float or None
+        How well a column's coherence with the layer's rank-8 part tells columns with zeros from others, one half being not at all; None
+        without both kinds of columns.
+    odd_columns : int
+        Columns whose coherence lies far below the others', whether or not they hold zeros: what a fill may leave.
+    off_grid : int
+        Entries off a coarser number grid on which nearly all others lie: fresh noise among rounded weights.
+    signs, signs_top_fifth : float or None
+        Share of right signs among entries held out, overall and for the surest fifth.
+    held_out : int
+    """
+
+    zeros: Zeros
+    column_auc: float | None
+    odd_columns: int
+    off_grid: int
+    signs: float | None
+    signs_top_fifth: float | None
+    held_out: int
+
+
+@dataclass(frozen=True)
+class CheckpointScan:
+    """Findings in all layers by name, and what they amount to."""
+
+    checkpoint: str
+    variant: str
+    layers: dict[str, LayerScan]
+
+    @property
+    def cut(self) -> int:
+        """How many places of a cut were located."""
+        return sum(one.zeros.count for one in self.layers.values() if one.zeros.cut)
+
+    @property
+    def held_out(self) -> int:
+        """How many entries were held out."""
+        return sum(one.held_out for one in self.layers.values())
+
+    def signs(self, layers: Iterable[LayerScan], top_fifth: bool = False) -> float | None:
+        """Return the share of right signs over some layers, None where nothing was held out."""
+        shares = [((one.signs_top_fifth if top_fifth else one.signs), one.held_out) for one in layers]
+        known = [(share, count) for share, count in shares if share is not None]
+        total = sum(count for _, count in known)
+        return sum(share * count for share, count in known) / total if total else None
+
+    def verdicts(self) -> list[str]:
+        """Return what the findings amount to, a line each."""
+        return [self._located(), self._hidden(), self._guessed()]
+
+    def as_json(self) -> dict[str, object]:
+        """Return everything as plain values."""
+        whole: dict[str, object] = {"cut": self.cut, "held_out": self.held_out, "signs": self.signs(self.layers.values())}
+        whole |= {"signs_top_fifth": self.signs(self.layers.values(), top_fifth=True), "verdicts": self.verdicts()}
+        return {"checkpoint": self.checkpoint, "variant": self.variant, **whole, "layers": {n: asdict(o) for n, o in self.layers.items()}}
+
+    def _located(self) -> str:
+        if not self.cut:
+            return f"no cut located by its zeros: {no_cut({name: one.zeros for name, one in self.layers.items()})}"
+        cut = [one.zeros for one in self.layers.values() if one.zeros.cut]
+        share = self.cut / sum(one.zeros.entries for one in self.layers.values())
+        return f"a cut: {self.cut} zeros ({share:.2%} of these weights) in {len(cut)} of {len(self.layers)} layers can be located exactly"
+
+    def _hidden(self) -> str:
+        off, odd = (sum(getattr(one, key) for one in self.layers.values()) for key in ("off_grid", "odd_columns"))
+        columns = f"{odd} columns fit their layer's low-rank part oddly badly, which an edit can cause, and chance too"
+        return f"{off} weights lie off the number grid of all others: edited later; {columns}" if off else columns
+
+    def _guessed(self) -> str:
+        right = self.signs(self.layers.values())
+        if right is None:
+            return "signs: nothing could be held out"
+        margin = 1.96 * math.sqrt(0.25 / self.held_out)
+        surest = self.signs(self.layers.values(), top_fifth=True)
+        found = f"signs of {self.held_out} weights held out were guessed right {right:.1%} of the time, the surest fifth {surest:.1%}"
+        if right - margin <= 0.5:
+            return f"{found}: at chance, these weights predict no signs"
+        return f"{found}: " + ("expect the same of the lost ones" if self.cut else "what would be cut from here could be guessed as well")
+
+
+def scan_checkpoint(root: Path, settings: Revival, share: float = 0.05, variant: str | None = None) -> CheckpointScan:
+    """Return what a checkpoint gives away, reading one layer at a time; nothing is written.
+
+    Parameters
+    ----------
+    root : Path
+    settings : Revival
+        Its completion, arithmetic and seed are used.
+    share : float
+        Share of each layer's entries to hold out.
+    variant : str, optional
+    """
+    checkpoint, found = find(root, variant), {}
+    with Bars() as bars:
+        step = bars.stage("scanning layers", len(checkpoint.layers))
+        for layer in checkpoint.layers:
+            weight = tensors.read(checkpoint.shard(layer), layer.tensor)
+            try:
+                found[layer.name] = scan_layer(layer.name, weight, settings, share)
+            except ValueError as error:
+                raise LetheError(f"{checkpoint.shard(layer)}: {error}") from None
+            step(1)
+    return CheckpointScan(str(checkpoint.root), checkpoint.variant, found)
+
+
+def scan_layer(name: str, weight: Tensor, settings: Revival, share: float) -> LayerScan:
+    """Return the findings in one layer ``(m, n)``, in its stored type."""
+    zeros = zeros_of(weight)
+    mask = (weight == 0) & zeros.cut
+    coherence = column_statistic(weight, "coherence")
+    area = auc(-coherence, mask.any(dim=0)).value
+    result = scan(WithMask({name: weight}, {name: mask}), settings, share)
+    right, surest = (None if math.isnan(value) else value for value in (result.right, result.right_top_fifth))
+    return LayerScan(zeros, None if math.isnan(area) else area, _odd(coherence), _off_grid(weight), right, surest, result.entries)
+
+
+def _odd(coherence: Tensor) -> int:
+    """Return how many columns lie far below the median."""
+    middle = coherence.median()
+    spread = 1.4826 * (coherence - middle).abs().median()
+    return int((coherence < middle - _ODD * spread).sum())
+
+
+def _off_grid(weight: Tensor) -> int:
+    """Return how many entries lie off the coarsest grid that holds nearly all the others; 0 where there is no such grid."""
+    for dtype in COARSE:
+        off = int((weight.to(dtype).to(weight.dtype) != weight).sum())
+        if off < 0.5 * weight.numel():
+            return off
+    return 0
+
+
+def table(found: CheckpointScan) -> object:
+    """Return the findings as a table for a terminal."""
+    from rich.table import Table
+
+    result = Table(box=None, pad_edge=False)
+    for column in ("layer", "zeros", "share", "in columns", "alone", "column AUC", "odd columns", "off grid", "signs", "surest fifth"):
+        result.add_column(column, justify="left" if column == "layer" else "right", no_wrap=column == "layer")
+    for name, one in found.layers.items():
+        zeros = one.zeros
+        cells = [str(zeros.count), f"{zeros.count / zeros.entries:.2%}", str(zeros.columns), str(zeros.alone), _number(one.column_auc)]
+        cells += [str(one.odd_columns), str(one.off_grid), _number(one.signs), _number(one.signs_top_fifth)]
+        result.add_row(_short(name), *cells)
+    return result
+
+
+def _short(name: str) -> str:
+    """Return a layer's name without the parts that all of them share: ``down.0.0.0``."""
+    return re.sub(r"_blocks?|\battentions\.|\btransformer\.|\.ff\.net\.2$", "", name.replace("transformer_blocks.", ""))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

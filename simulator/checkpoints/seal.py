@@ -1,0 +1,80 @@
+"""The defence on a released checkpoint: noise into the zeros, so that the places cannot be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from server.defences.fills import FillSpec
+from server.defences.secret import Secret
+from simulator.checkpoints import tensors
+from simulator.checkpoints.cut import cut_layers, survey
+from simulator.checkpoints.folder import find
+from simulator.checkpoints.progress import Bars
+from simulator.checkpoints.workshop import Job, UnfinishedError, Workshop, groups
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def read_key(path: Path | None) -> Secret:
+    """Return the secret in a file, or a fresh one from the system; ``LetheError`` if the file holds less than 16 bytes."""
+    if path is None:
+        return Secret.new()
+    try:
+        return Secret(path.read_bytes())
+    except OSError as error:
+        raise LetheError(f"--key {path}: cannot be read ({error.strerror}); give a file of at least 16 secret bytes") from None
+    except ValueError:
+        raise LetheError(f"--key {path}: holds {path.stat().st_size} bytes; wants at least 16, from: head -c 32 /dev/urandom") from None
+
+
+def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, variant: str | None = None) -> str:
+    """Write a copy of a checkpoint with its cut filled; return one line on what was done.
+
+    Nothing but the output is left behind: neither the secret nor the places are written anywhere else.
+
+    Parameters
+    ----------
+    root, out : Path
+        The input, which is never changed, and the folder to make.
+    fill : FillSpec
+    key : Path or None
+        A file of at least 16 secret bytes, for a fill that can be repeated.
+    variant : str, optional
+    """
+    secret, checkpoint = read_key(key), find(root, variant)
+    job = Job("seal", checkpoint, out, fill.model_dump(mode="json") | {"keyed": key is not None})
+    with Bars() as bars:
+        found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
+        layers = cut_layers(checkpoint, found)
+        with Workshop(job) as shop:
+            if not shop.delivered:
+                if key is not None:
+                    _check_key(shop, fill, secret, key)
+                shop.copy(bars.stage("copying files", len(checkpoint.copied())))
+                step = bars.stage("sealing layers", len(layers))
+                shop.rewrite(groups(layers, "cpu"), lambda weights: _sealed(weights, fill, secret), step)
+            shop.deliver(None)
+    count, kind = sum(found[layer.name].count for layer in layers), job.settings["kind"]
+    return job.said(f"{count} zeros filled in {len(layers)} of {len(found)} layers ({kind})")
+
+
+def _sealed(weights: dict[str, Tensor], fill: FillSpec, secret: Secret) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a group's filled weights; nothing is reported of them."""
+    return fill.seal(weights, {name: weight == 0 for name, weight in weights.items()}, secret).weights, dict.fromkeys(weights)
+
+
+def _check_key(shop: Workshop, fill: FillSpec, secret: Secret, key: Path) -> None:
+    """Raise if layers in the journal were filled with another key: filling one again tells, and no trace of a key is kept."""
+    checkpoint, done = shop.job.checkpoint, shop.done()
+    for layer in checkpoint.layers:
+        if layer.name in done:
+            again = _sealed({layer.name: tensors.read(checkpoint.shard(layer), layer.tensor)}, fill, secret)[0][layer.name]
+            there = tensors.read(shop.growing / checkpoint.shard(layer).relative_to(checkpoint.root), layer.tensor)
+            if not torch.equal(again, there):
+                raise UnfinishedError(f"--key {key}: {shop.folder} was begun with another key; give that one, or remove the folder")
+            return

@@ -1,0 +1,202 @@
+"""Making a changed copy of a checkpoint beside its final place, so that a killed job can be taken up again.
+
+``OUT.part`` holds the journal and the growing copy. Files are copied whole, then the layers are overwritten in place, one group after
+the other; a group is in the journal once it is on the disk. At the end the copy gets its final name in one step.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from simulator.checkpoints import tensors
+from simulator.checkpoints.folder import Checkpoint, Layer
+from simulator.checkpoints.journal import Journal
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Change = Callable[[dict[str, Tensor]], tuple[dict[str, Tensor], dict[str, Any]]]
+    """From weights by layer name to new weights, and what to report of each layer."""
+
+_SPARE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done: a command's name, its input, its output folder, and every setting that decides the result."""
+
+    command: str
+    checkpoint: Checkpoint
+    out: Path
+    settings: dict[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The report's path, beside the output."""
+        return self.out.with_name(self.out.name + ".json")
+
+    @property
+    def folder(self) -> Path:
+        """Where the output grows."""
+        return self.out.with_name(self.out.name + ".part")
+
+    def said(self, done: str) -> str:
+        """Return what was done together with what was left behind."""
+        left = self.checkpoint.left_out()
+        return f"{done}; not copied: {', '.join(left)}" if left else done
+
+    def identity(self) -> str:
+        """Return what tells this job from others, as JSON."""
+        shards = {name: _stamp(self.checkpoint.unet / name) for name in self.checkpoint.headers}
+        return json.dumps([self.command, str(self.checkpoint.root), shards, self.settings], sort_keys=True)
+
+
+class UnfinishedError(LetheError):
+    """Another job's unfinished output is in the way; it stays."""
+
+
+class Workshop:
+    """The place where one job's output grows; a context manager.
+
+    Leaving it through an error that running again would only repeat (``LetheError``) removes it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.folder = job.folder
+        self.growing = job.folder / "output"
+        self.check(job)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LetheError(f"--out {job.out}: cannot be made here ({error.strerror}); choose another place") from None
+        self._lock = (self.folder / "lock").open("w")
+        self._hold()
+        self.journal = Journal(self.folder / "journal.sqlite")
+        kept = self.journal.of("job").get("identity")
+        if kept is not None and kept != job.identity():
+            self._let_go()
+            raise UnfinishedError(f"{self.folder}: holds an unfinished job of other settings or input; repeat that one, or remove it")
+        if job.out.exists() and not self.delivered:
+            self._let_go()
+            raise UnfinishedError(f"--out {job.out}: exists, and the job begun in {self.folder} has not made it; move it away")
+        self.journal.keep("job", {"identity": job.identity()})
+
+    @staticmethod
+    def check(job: Job) -> None:
+        """Raise before anything is written, unless what is there is this job's own, interrupted."""
+        begun = (job.folder / "journal.sqlite").is_file()
+        if job.out.resolve().is_relative_to(job.checkpoint.root):
+            raise LetheError(f"--out {job.out}: lies inside the input, which is never changed; choose a place out of {job.checkpoint.root}")
+        if job.out.exists() and not (begun and not (job.folder / "output").exists()):
+            raise LetheError(f"--out {job.out}: exists; choose another name or remove it")
+        if job.report.exists() and not begun:
+            raise LetheError(f"--out {job.out}: {job.report} exists; choose another name or remove it")
+        if job.folder.exists() and not (job.folder / "lock").is_file():
+            raise LetheError(f"{job.folder}: is in the way; remove it or choose another --out")
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise LetheError(f"{self.folder}: another process is at work here; wait for it") from None
+
+    def _let_go(self) -> None:
+        self.journal.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._let_go()
+        if isinstance(error, LetheError) and not isinstance(error, UnfinishedError):
+            shutil.rmtree(self.folder)
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the output has its final name already: only tidying up was interrupted."""
+        return "delivering" in self.journal.of("job") and not self.growing.exists() and self.job.out.exists()
+
+    def done(self) -> dict[str, Any]:
+        """Return what was reported of the layers in the journal."""
+        return {name: json.loads(value) for name, value in self.journal.of("layer").items()}
+
+    def copy(self, step: Callable[[int], None]) -> None:
+        """Copy what belongs to the output and is not there yet; ``step`` is called with the files copied."""
+        paths, ready = self.job.checkpoint.copied(), self.journal.of("file")
+        root = self.job.checkpoint.root
+        wanted = sum((root / path).stat().st_size for path in paths if str(path) not in ready)
+        if shutil.disk_usage(self.folder).free < wanted + _SPARE:
+            raise LetheError(f"--out {self.job.out}: {wanted / 1e9:.1f} GB are to be written and do not fit there; choose another disk")
+        for path in paths:
+            if str(path) not in ready:
+                (self.growing / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(root / path, self.growing / path)
+                _to_disk(self.growing / path)
+                self.journal.keep("file", {str(path): ""})
+            step(1)
+
+    def rewrite(self, groups: Sequence[Sequence[Layer]], change: Change, step: Callable[[int], None]) -> None:
+        """Change the layers group by group, those not in the journal; ``step`` is called with the layers behind.
+
+        ``change`` is given the weights as the input has them, and must return them in the same types.
+        """
+        checkpoint, ready = self.job.checkpoint, self.journal.of("layer")
+        for group in groups:
+            if any(layer.name not in ready for layer in group):
+                try:
+                    new, facts = change({layer.name: tensors.read(checkpoint.shard(layer), layer.tensor) for layer in group})
+                except ValueError as error:
+                    raise LetheError(f"{checkpoint.unet}: {error}") from None
+                for layer in group:
+                    entry = checkpoint.headers[layer.shard].tensors[layer.tensor]
+                    tensors.write(self.growing / (checkpoint.unet / layer.shard).relative_to(checkpoint.root), entry, new[layer.name])
+                self.journal.keep("layer", {layer.name: json.dumps(facts[layer.name]) for layer in group})
+            step(len(group))
+
+    def deliver(self, report: dict[str, Any] | None) -> None:
+        """Write the report, give the output its name, and tidy up."""
+        if not self.delivered:
+            if report is not None:
+                draft = self.folder / "report.json"
+                draft.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+                _to_disk(draft)
+                draft.replace(self.job.report)
+            self.journal.keep("job", {"delivering": ""})
+            self.growing.rename(self.job.out)
+            _to_disk(self.job.out.parent)
+        shutil.rmtree(self.folder)
+
+
+def groups(layers: Sequence[Layer], device: str) -> list[list[Layer]]:
+    """Return layers of equal shape together where they are worked on at once, on CUDA, eight at most; one by one on a CPU."""
+    if device != "cuda":
+        return [[layer] for layer in layers]
+    by_shape: dict[tuple[int, int], list[Layer]] = {}
+    for layer in layers:
+        by_shape.setdefault(layer.shape, []).append(layer)
+    return [alike[i : i + 8] for alike in by_shape.values() for i in range(0, len(alike), 8)]
+
+
+def _stamp(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
