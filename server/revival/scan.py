@@ -42,6 +42,7 @@ def scan(knowledge: WeightsOnly, settings: Revival | None = None, share: float =
     """Return what the adversary can find, and how well it would guess signs.
 
     ``share`` of the observed entries is held out, preferably beside a cut: in columns that have lost entries, where there are any.
+    No more than a quarter of these columns is hidden, lest nothing be left there to guess from.
     """
     if not 0 < share < 1:
         raise ValueError(f"share {share}: wants a share of entries strictly between 0 and 1")
@@ -63,7 +64,7 @@ def _held_out(place: Tensor, share: float, seed: int, name: str) -> Tensor:
     """Return observed entries to hide, bool ``(m, n)``."""
     near = ~place & place.any(dim=0, keepdim=True)
     pool = near if bool(near.any()) else ~place
-    wanted = min(1.0, share * place.numel() / max(1, int(pool.sum())))
+    wanted = min(0.25, share * place.numel() / max(1, int(pool.sum())))
     return pool & (torch.rand(place.shape, generator=torch_generator(seed, "held out", name)) < wanted)
 
 
