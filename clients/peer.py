@@ -27,8 +27,8 @@ from clients.unlearning.exact.retrain import Retrain
 COUNTS = "counts"
 """Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
 
-ROWS = "rows"
-"""Name, in a main artefact, of the ids of the rows that the main model knows, int64, ascending."""
+ROWS = "peer/rows"
+"""Name, in a main artefact, of the ids of the rows that the main model knows, int64, ascending; no part of a model is called so."""
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,18 @@ def _targets(erasure: Erasure, run: Branch) -> list[int]:
 
 
 def _apart(one: Branch, other: Branch) -> float:
-    """Return the largest absolute difference over the parameters and ensemble answers of peers that both branches have."""
-    both = sorted(set(one.peers) & set(other.peers))
-    return max((max_abs_difference(_everything(one, peer), _everything(other, peer)) for peer in both), default=0.0)
+    """Return the largest absolute difference over the parameters and ensemble answers of peers that both branches have.
+
+    Trees that grew otherwise have other parameters: what cannot be compared makes the difference infinite only where nothing else tells
+    the branches apart.
+    """
+    found = [0.0]
+    for peer in sorted(set(one.peers) & set(other.peers)):
+        mine, theirs = _everything(one, peer), _everything(other, peer)
+        both = [name for name in mine if name in theirs and mine[name].shape == theirs[name].shape]
+        apart = max_abs_difference({name: mine[name] for name in both}, {name: theirs[name] for name in both})
+        found.append(apart if apart or len(both) == len({*mine, *theirs}) else math.inf)
+    return max(found)
 
 
 def _everything(branch: Branch, number: int) -> dict[str, npt.NDArray[Any]]:

@@ -15,7 +15,7 @@ from clients.data import DataError, Dataset, load
 from clients.models import ModelSpec
 from clients.spec import Spec
 from clients.streams import order
-from clients.unlearning.contract import Ids
+from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
 from server.membership import MembershipError
 from server.timeline import Erasure, Happening, Round, Timeline
 from server.topology import TopologyError, draw, edges
@@ -138,11 +138,14 @@ class _Resolution:
         return np.sort(parts[0]), np.sort(parts[1]), np.sort(parts[2])
 
     def _check_models(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down models that cannot take the data or their peer's number of rows."""
-        peers, dealt = self.scenario.peers, dealt or ()
+        """Write down models that cannot take the data or their peers' rows."""
+        peers = self.scenario.peers
+        if data.classes < 2:
+            self._wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
+            return
         for place, spec in [(f"peers.main.{i}", main) for i, main in enumerate(peers.main)] + [("peers.seed", peers.seed)]:
-            if (unit := getattr(spec, "unit", "rows")) != "rows":
-                self._wrong(place, f"{_kind(spec)} forgets {unit}, a peer's main model must forget rows: take another kind")
+            if refusal := _unfit(spec):
+                self._wrong(place, refusal)
             model = getattr(spec, "base", spec)
             try:
                 if isinstance(model, ModelSpec):
@@ -152,11 +155,19 @@ class _Resolution:
             except ValueError as error:
                 self._wrong(place, str(error))
         for i, main in enumerate(peers.main if dealt else ()):
-            # the peer with the fewest rows stands for all that have this model
-            poorest = min(range(i, peers.count, len(peers.main)), key=lambda peer: len(dealt[peer]), default=None)
-            check = getattr(main, "check", None)
-            if poorest is not None and check is not None and (problem := check(len(dealt[poorest]))):
-                self._wrong(f"peers.main.{i}", f"peer {poorest}: {problem}")
+            if isinstance(main, UnlearnerSpec) and not _unfit(main):
+                self._check_rows(i, main, data, dealt or ())
+
+    def _check_rows(self, i: int, main: UnlearnerSpec, data: Dataset, dealt: Sequence[Ids]) -> None:
+        """Write down why a main model cannot learn from one of its peers' rows; the peer with the fewest is asked first."""
+        scenario = self.scenario
+        problem = Problem(data.shape, data.classes, scenario.rounds, data.columns, scenario.training)
+        owners = range(i, scenario.peers.count, len(scenario.peers.main))
+        for peer in sorted(owners, key=lambda peer: len(dealt[peer])):
+            ids = dealt[peer]
+            if wrong := main.check(problem, Rows(ids, data.x[ids], data.y[ids])):
+                self._wrong(f"peers.main.{i}", f"peer {peer}: {wrong}")
+                return
 
     def _check_rounds(self) -> None:
         """Write down events and expectations after the last round."""
@@ -233,6 +244,17 @@ class _Resolution:
 def _kind(spec: Spec) -> str:
     """Return the tag of a table."""
     return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
+
+
+def _unfit(spec: Spec) -> str | None:
+    """Return why no peer can have this main model, whatever its rows, or None."""
+    if not isinstance(spec, UnlearnerSpec):
+        return None
+    if spec.unit != "rows":
+        return f"{_kind(spec)} forgets {spec.unit}, a peer's main model must forget rows: take another kind"
+    if not spec.classifier:
+        return f"{_kind(spec)} is no classifier, a peer's main model must predict classes: take another kind"
+    return None
 
 
 def _named(event: EventSpec) -> str:

@@ -179,8 +179,8 @@ class UnlearnerSpec(Spec):
     classifier: ClassVar[bool] = True
     """Whether it is made to predict the rows' classes, as a peer's main model must."""
 
-    def check(self, problem: Problem, rows: int) -> str | None:
-        """Return why it cannot learn a problem from so many rows, in one line with the cure, or None; quick, and trains nothing."""
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return why it cannot learn these rows of a problem, in one line with the cure, or None; quick, and trains nothing."""
         return None
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:

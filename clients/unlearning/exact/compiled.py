@@ -1,14 +1,18 @@
-"""Compiled functions: where their machine code is kept between runs.
+"""Compiled functions: where their machine code is kept between runs, and who makes it.
 
 Numba would keep it beside the sources; here it goes to the user's cache folder, in a folder named by the sources' hash, so that a
-change in one module never leaves code compiled from another's old version.
+change in one module never leaves code compiled from another's old version. Compiling takes seconds to a minute, so processes that start
+together (a run's workers) take turns: the first compiles, the others read what it has kept.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _cache_folder() -> str:
-    """Return a writable folder for machine code, or nothing where there is none (Numba then looks for one itself)."""
+    """Return a writable folder for machine code, or nothing where there is none: the code is then made anew by every process."""
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(_SOURCES.rglob("*kernels*.py")):
         digest.update(source.read_bytes())
@@ -29,7 +33,7 @@ def _cache_folder() -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return ""
-    return str(folder)
+    return str(folder) if os.access(folder, os.W_OK) else ""
 
 
 _SETTINGS: Any = numba.config
@@ -37,11 +41,46 @@ if not _SETTINGS.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user has set it, stays
     _SETTINGS.CACHE_DIR = _cache_folder()
 
 
+class _Turn:
+    """The right to compile: one thread of one process has it, and may take it again while it does."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = Path(folder, "turn") if folder else None
+        self._thread = threading.RLock()
+        self._depth = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Have the turn; without a folder to share there is nothing to wait for."""
+        with self._thread:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600) if self._path and not self._depth else None
+            self._depth += 1
+            try:
+                if file is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            finally:
+                self._depth -= 1
+                if file is not None:
+                    os.close(file)
+
+
+_TURN = _Turn(_SETTINGS.CACHE_DIR)
+
+
 def compiled(function: Function) -> Function:
     """Compile a function that Python calls to machine code, once for all runs; arithmetic stays that of IEEE 754, in the order written."""
-    make: Any = numba.njit(cache=True, error_model="numpy", nogil=True)
-    made: Function = make(function)
-    return made
+    make: Any = numba.njit(cache=bool(_SETTINGS.CACHE_DIR), error_model="numpy", nogil=True)
+    made: Any = make(function)
+    alone = made.compile  # what Numba calls for types it has not met: it reads kept code, or compiles and keeps
+
+    def in_turn(signature: Any) -> Any:
+        with _TURN.taken():
+            return alone(signature)
+
+    made.compile = in_turn
+    known: Function = made
+    return known
 
 
 def inner(function: Function) -> Function:

@@ -8,7 +8,8 @@ from pydantic import PositiveInt
 
 from clients.models import MODELS, ModelSpec
 from clients.streams import Field
-from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, Problem, Rows, Unlearner, UnlearnerSpec
+from clients.unlearning.exact.schedule import Schedule
 
 if TYPE_CHECKING:
     AnyModel = ModelSpec
@@ -39,10 +40,15 @@ class Sisa(UnlearnerSpec):
     base: AnyModel
     aggregate: Literal["mean", "majority"] = "mean"
 
-    def check(self, rows: int) -> str | None:
-        """Return what is wrong with dealing ``rows`` rows into the slices, or None."""
-        if self.shards * self.slices > rows:
-            return f"sisa cuts {rows} rows into {self.shards} shards x {self.slices} slices: ask for at most {rows} slices in all"
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return what is wrong with so many slices for these rows, or for the epochs of all rounds, or None."""
+        n = len(rows)
+        if self.shards * self.slices > n:
+            return f"sisa cuts {n} rows into {self.shards} shards x {self.slices} slices: ask for at most {n} slices in all"
+        try:
+            Schedule(problem.rounds, problem.training.epochs, self.slices)
+        except ValueError as error:
+            return str(error)
         return None
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:

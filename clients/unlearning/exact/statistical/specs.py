@@ -8,7 +8,7 @@ from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.streams import Field
-from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Guarantee, Problem, Rows, Unlearner, UnlearnerSpec, UnlearningError
 
 if TYPE_CHECKING:
     from clients.unlearning.exact.statistical.fixed import Design
@@ -38,6 +38,14 @@ class _Summed(UnlearnerSpec):
         from clients.unlearning.exact.tabular import Table
 
         return Design(Table(problem, (self.low, self.high)), centred)
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return what the public bounds have against these rows, or None."""
+        try:
+            self.build(problem, ()).begin(rows)
+        except UnlearningError as error:
+            return str(error)
+        return None
 
 
 class NaiveBayes(_Summed):
@@ -86,6 +94,7 @@ class Ridge(_Summed):
 class Pca(_Summed):
     """Principal components; with several classes, nearest class mean in their space."""
 
+    classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "principal components from moments, nearest class mean; forgets by subtraction"
 
     kind: Literal["pca"] = "pca"
@@ -101,6 +110,7 @@ class Pca(_Summed):
 class ItemItem(_Summed):
     """Item-item recommender: a row is a user's ratings, a class an item."""
 
+    classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "item-item recommender from co-occurrence sums; forgets users by subtraction"
 
     kind: Literal["item_item"] = "item_item"
@@ -115,6 +125,7 @@ class ItemItem(_Summed):
 class QuantisedKMeans(_Summed):
     """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range."""
 
+    classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "k-means with quantised centroids; repeats only the steps whose centroids move"
     source: ClassVar[str] = _GINART
 
@@ -134,6 +145,7 @@ class AdaptiveKMeans(_Summed):
     """k-means that goes on from its present centroids when rows are forgotten: another optimum than training anew may find."""
 
     guarantee: ClassVar[Guarantee] = "approximate"
+    classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "k-means that goes on from its present centroids"
 
     kind: Literal["kmeans"] = "kmeans"

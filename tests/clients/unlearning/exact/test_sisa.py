@@ -241,8 +241,9 @@ def test_more_slices_than_epochs_is_refused() -> None:
 
 def test_more_slices_than_rows_is_said() -> None:
     spec = Sisa(shards=4, slices=5, base=Linear())
-    assert spec.check(20) is None
-    assert "at most 19" in str(spec.check(19))
+    assert spec.check(problem(), rows(20)) is None
+    assert "at most 19" in str(spec.check(problem(), rows(19)))
+    assert "at most 3 slices" in str(spec.check(problem(rounds=1, epochs=2), rows(20)))
 
 
 def test_majority_counts_votes_and_gives_ties_to_the_lowest_class() -> None:

@@ -1,0 +1,52 @@
+"""Machine code is made once for all processes, and kept away from the sources."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+
+WORKER = """
+from clients.unlearning.exact.compiled import compiled
+
+@compiled
+def added(a, b):
+    return a + b
+
+@compiled
+def twice(a):
+    return added(a, a)
+
+assert twice(3) == 6
+print(sum(twice.stats.cache_misses.values()))
+"""
+
+
+def start(folder: Path, cache: Path) -> subprocess.Popen[str]:
+    """Start a process that compiles two functions, one of which calls the other."""
+    (folder / "worker.py").write_text(WORKER)
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    environment |= {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, str(folder / "worker.py")], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def answers(workers: list[subprocess.Popen[str]]) -> list[int]:
+    """Return how often each process had to compile what Python called."""
+    told = [worker.communicate(timeout=120)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * len(workers)
+    return [int(line) for line in told]
+
+
+def test_of_processes_that_start_together_one_compiles(tmp_path: Path) -> None:
+    assert sorted(answers([start(tmp_path, tmp_path / "cache") for _ in range(3)])) == [0, 0, 1]
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert not list(tmp_path.glob("__pycache__/*.nb?"))
+
+
+def test_where_nothing_can_be_kept_it_works_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, where a folder is needed")
+    assert answers([start(tmp_path, tmp_path / "cache")]) == [1]
+    assert not list(tmp_path.rglob("*.nb?"))
