@@ -3,7 +3,9 @@
 Ten peers share digits by a Dirichlet(0.3) partition on a complete graph. HDUS peers train mains of several architectures, exchange seed
 models distilled on public images, and predict with class-weighted ensembles; nobody retrains when peers leave, their seeds are
 dropped. FedAvg averages one architecture, with the same local epochs on the same rows, and starts again without the leavers. Settings
-of both were chosen on rows that are neither trained on nor among the test rows, with other seeds than those reported.
+of both were chosen on held-out rows of other seeds; but it is one small data set, so those rows are among the test rows of the default
+seeds, and of two lengths of training the shorter was preferred after both had been tested. ``--seeds`` with numbers never used before
+gives the figures to trust.
 """
 
 from __future__ import annotations
@@ -219,7 +221,7 @@ def _met(reached: bool) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one line a seed and one a bar, for the scenario's settings and for the chosen ones."""
     parser = argparse.ArgumentParser(description="Ensembles of seed models beside FedAvg, before and after half the peers have left.")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--draws", type=int, default=20, help="draws of who leaves, a seed")
     parser.add_argument("--quick", action="store_true", help="one seed, the scenario's settings only")
     options = parser.parse_args(arguments)
@@ -231,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\n{name}: {work} local epochs; FedAvg in {work // share} rounds of {share}")
         print("seed     main  ensemble  FedAvg    halved                     first  FedAvg first")
         outcomes = []
-        for seed in range(1 if options.quick else options.seeds):
+        for seed in options.seeds[: 1 if options.quick else None]:
             each = outcome(settings, seed, options.draws)
             outcomes.append(each)
             halved = f"{mean(each.halved):.3f} [{min(each.halved):.3f} .. {max(each.halved):.3f}]"
