@@ -89,7 +89,8 @@ class Workshop:
         if job.out.exists() and not self.delivered:
             self._let_go()
             raise UnfinishedError(f"--out {job.out}: exists, and the job begun in {self.folder} has not made it; move it away")
-        self.journal.keep("job", {"identity": job.identity()})
+        if kept is None:
+            self.journal.keep("job", {"identity": job.identity()})
 
     @staticmethod
     def check(job: Job) -> None:
