@@ -30,6 +30,9 @@ STORE_BYTES = 2 << 30
 """Upper bound of the object store of a cluster that the engine starts itself."""
 
 
+INLINE_BYTES = 8 << 20
+"""Batches up to this size travel in the call itself, where the engine starts the cluster."""
+
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """What must be in the environment before Ray is imported."""
 
@@ -74,8 +77,13 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
         ray.init(address=spec.address, **options)
     else:
         # Workers inherit the environment, but not this process's sys.path. Ray's own helpers outlive a killed driver for as long as they
-        # try to reach its cluster again, by default a minute.
-        inherited = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+        # try to reach its cluster again, by default a minute. A batch of replies is faster in the call's own answer than by way of the
+        # object store, where Ray puts what is above 100 kB.
+        inherited = {
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+            "RAY_max_direct_call_object_size": str(INLINE_BYTES),
+        }
         with mock.patch.dict(os.environ, inherited):
             ray.init(address="local", num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), **options)
     try:
