@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,3 +99,21 @@ def test_killed_workers_change_nothing(
     assert run.digest == whole.digest
     assert run.results["incidents"]
     assert verify(run.folder) == []
+
+
+HOST = "import ray, sys; print(ray.init(num_cpus=2, include_dashboard=False).address_info['gcs_address'], flush=True); sys.stdin.read()"
+
+
+@pytest.mark.slow
+def test_a_running_ray_cluster_is_joined_and_left_running(play: Play, digest: str) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the cluster's workers import Lethe
+    host = subprocess.Popen([sys.executable, "-c", HOST], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert host.stdout
+        address = host.stdout.readline().strip()
+        run = play(**QUIET, engine={"kind": "ray", "workers": 2, "address": address})
+        assert run.digest == digest
+        assert host.poll() is None
+        assert play(**QUIET, engine={"kind": "ray", "workers": 1, "address": address}).digest == digest
+    finally:
+        host.communicate()
