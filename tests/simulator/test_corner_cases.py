@@ -98,6 +98,15 @@ def test_a_crash_during_ones_own_erasure(play: Play) -> None:
     assert list(steps["round"]) == [4], "the request is carried out when the peer is back"
 
 
+def test_a_request_while_a_shard_is_retraining(play: Play) -> None:
+    crash = {"round": 3, "do": "crash", "peers": [2], "phase": "before_sending"}
+    rows = play(audit={"counterfactual": False}).plan.briefs[2].rows
+    run = proven(play(event=[delete(3, 2, ids=list(rows[:3])), crash, delete(4, 2, ids=list(rows[3:7]))]))
+    steps = run.metrics[(run.metrics.name == "unlearning_steps") & (run.metrics.peer == 2)]
+    assert list(steps["round"]) == [4], "the shards restart once, for both requests"
+    assert set(run.peers()[2].rows.ids).isdisjoint(rows[:7])
+
+
 def test_a_holder_crashes_when_it_should_drop_a_seed(play: Play) -> None:
     run = proven(play(event=[leave(3, 4), {"round": 3, "do": "crash", "peers": [3], "phase": "before_training"}]))
     assert {receipt["holder"]: receipt["round"] for receipt in run.results["erasures"][0]["receipts"]} == {5: 3, 3: 4}
