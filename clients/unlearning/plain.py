@@ -13,6 +13,7 @@ from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Ids, Problem, Rows, State, Stored, Unlearner
+from clients.unlearning.exact.tabular import Table
 
 _MODEL = "model/"
 
@@ -32,6 +33,7 @@ class Plain(Unlearner[Rows, Ids]):
     def __init__(self, base: ModelSpec, problem: Problem, key: tuple[Field, ...]) -> None:
         self.rounds = problem.rounds
         self.network = Network(base, problem.shape, problem.classes)
+        self.table = Table(problem)
         self.settings = problem.training
         self.key = key
         self.rows = Rows(np.empty(0, np.int64), np.empty((0, *problem.shape), np.float32), np.empty(0, np.int64))
@@ -40,6 +42,7 @@ class Plain(Unlearner[Rows, Ids]):
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all are allowed, and predict every class alike."""
+        self.table.rows(data)
         self.rows, self.progress = data, 0
         self.weights = self.network.initial((*self.key, "init"))
 
@@ -65,6 +68,7 @@ class Plain(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); all alike while nothing has been learned."""
+        self.table.features(x)
         if not (self.progress and len(self.rows)):
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
         return self.network.probabilities(self.weights, x)

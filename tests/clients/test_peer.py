@@ -9,6 +9,7 @@ from clients import data, wire
 from clients.brief import Brief
 from clients.data.bundled import Digits
 from clients.peer import COUNTS, ROWS, Peer, Seed
+from clients.unlearning.contract import UnlearningError
 
 
 def brief(peer: int = 0, **changes: object) -> Brief:
@@ -104,6 +105,17 @@ def test_forgetting_rows_leaves_the_bytes_of_a_peer_that_never_had_them(main: di
     assert seed_of(peer).blob == seed_of(never).blob != before
     assert set(wire.from_bytes(peer.main_blob)[ROWS]).isdisjoint(gone)
     assert wire.from_bytes(seed_of(peer).blob)[COUNTS].sum() == 57
+
+
+@pytest.mark.parametrize("kind", ["mlp", "dare", "hedgecut", "ridge", "naive_bayes"])
+@pytest.mark.parametrize(("request_", "said"), [([3, 999], "row 999 is not held"), ([3, 5, 3], "row 3 is named twice")])
+def test_a_request_that_cannot_be_met_changes_nothing(kind: str, request_: list[int], said: str) -> None:
+    peer = trained(brief(main={"kind": kind}))
+    before, rows = peer.main_blob, peer.rows.ids
+    with pytest.raises(UnlearningError, match=said):
+        peer.forget(request_)
+    assert peer.main_blob == before
+    assert peer.rows.ids is rows
 
 
 def test_finetuning_leaves_a_trace() -> None:

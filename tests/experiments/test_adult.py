@@ -12,7 +12,14 @@ from simulator.scenario import Scenario
 from simulator.verify import verify
 
 FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "adult.toml"
-FEW = ["data.rows=3161", "data.reference=161", "data.test=600", "event.1.rows.fraction=0.1", "peers.main.0.trees=10", "peers.main.1.trees=10"]
+FEW = [
+    "data.rows=3161",
+    "data.reference=161",
+    "data.test=600",
+    "event.1.rows.fraction=0.1",
+    "peers.main.0.trees=10",
+    "peers.main.1.trees=10",
+]
 """2,400 rows dealt, 240 a peer."""
 
 

@@ -15,6 +15,7 @@ from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner
 from clients.unlearning.exact.schedule import Schedule
+from clients.unlearning.exact.tabular import Table
 from clients.unlearning.requests import named_rows
 
 
@@ -40,6 +41,7 @@ class Sharded(Unlearner[Rows, Ids]):
     ) -> None:
         self.rounds = problem.rounds
         self.network = Network(base, problem.shape, problem.classes)
+        self.table = Table(problem)
         self.schedule = Schedule(problem.rounds, problem.training.epochs, slices)
         self.settings = problem.training
         self.shards, self.slices, self.aggregate, self.key = shards, slices, aggregate, key
@@ -50,6 +52,7 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; empty shards are allowed and have no voice."""
+        self.table.rows(data)
         self.rows, self.progress = data, 0
         self.weights = [self._initial(shard) for shard in range(self.shards)]
         self.checkpoints = [{} for _ in range(self.shards)]
@@ -106,6 +109,7 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); shards that have learned nothing have no voice."""
+        self.table.features(x)
         voices = [self.weights[shard] for shard in range(self.shards) if len(self._learned(shard, self._stage()))]
         if not voices:
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)

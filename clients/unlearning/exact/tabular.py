@@ -1,4 +1,4 @@
-"""What learners on tables share: the public facts of the features, and the rows at hand."""
+"""What learners of rows share: the public facts of the features, and the rows at hand."""
 
 from __future__ import annotations
 
