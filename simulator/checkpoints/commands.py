@@ -125,6 +125,11 @@ def _work(job: Callable[[], str], out: Path) -> None:
     except KeyboardInterrupt:
         typer.echo(f"interrupted; what is finished is kept in {out}.part: give the same command again", err=True)
         raise typer.Exit(130) from None
+    except OSError as error:
+        from simulator.errors import LetheError
+
+        where = error.filename or out
+        raise LetheError(f"{where}: {error.strerror}; make room or access, then give the same command again") from None
     typer.echo(done)
     typer.echo(out)
 

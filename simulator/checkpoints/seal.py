@@ -43,7 +43,7 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
         The input, which is never changed, and the folder to make.
     fill : FillSpec
     key : Path or None
-        A file of at least 16 secret bytes, for a fill that can be repeated.
+        A file of at least 16 secret bytes, for a fill that can be repeated. Without it a job taken up again goes on with a new secret.
     variant : str, optional
     """
     secret, checkpoint = read_key(key), find(root, variant)

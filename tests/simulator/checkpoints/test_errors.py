@@ -198,3 +198,32 @@ def test_underflow_is_no_cut_but_a_cut_among_underflow_is(lethe: Callable[..., A
     found = json.loads((tmp_path / "out.json").read_text())["layers"][name.removesuffix(".weight")]
     assert found["places"] >= 400
     assert count - 2 <= found["alone_in_column"] <= count
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_is_finished(
+    planted: Any, lethe: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simulator.checkpoints import tensors
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tensors, "write", full)
+        said = lethe("seal", planted.folder, "--out", tmp_path / "out")
+    assert (said.status, len(said.err.splitlines())) == (2, 1)
+    assert "No space left" in said.err
+    assert not (tmp_path / "out").exists()
+    assert lethe("seal", planted.folder, "--out", tmp_path / "out").status == 0
+
+
+def test_a_disk_too_small_is_told_before_the_copy(
+    planted: Any, lethe: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    monkeypatch.setattr("simulator.checkpoints.workshop.shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    said = lethe("seal", planted.folder, "--out", tmp_path / "out")
+    assert said.status == 2
+    assert "do not fit there" in said.err
+    assert not list(tmp_path.iterdir())
