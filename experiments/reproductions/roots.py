@@ -1,0 +1,209 @@
+"""Roots beneath the cut, on a small denoiser: ``python -m experiments.reproductions.roots [--seeds 0 1 2] [--concepts 0 ... 9]``.
+
+For every training seed a denoiser is trained, or taken from the cache; every concept is cut out of it, revived from what is left,
+hidden by a fill, and attacked again. Finished pairs of seed and concept are kept as JSON lines in the output folder at once, so that
+the same command goes on where the last one was stopped, however it was stopped; commands for different seeds may share the folder.
+Printed are the paper's figures ("Roots Beneath the Cut", Zhang et al., CVPR 2026, arXiv 2603.06640; Stable Diffusion 1.5, 12 classes of
+ImageNet) beside ours: only those on which two independent summaries of the paper agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from clients.data import DataError
+from clients.data.idx import Idx
+from clients.diffusion.images import digits, from_arrays
+from clients.diffusion.judge import SvmJudge
+from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET
+from clients.diffusion.training import Progress
+from clients.unlearning.contract import UnlearningError
+from experiments.reproductions.roots_pairs import Pair, Work, measure, trained
+from experiments.reproductions.roots_tables import ROWS, Summary, bars, picture, tables
+from simulator.checkpoints.progress import Bars
+
+BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong."""
+        self.exit(2, f"roots: {message}\n")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Finished pairs in a folder: a line each in ``pairs.jsonl``, and an array of samples each in ``samples``."""
+
+    folder: Path
+
+    @property
+    def lines(self) -> Path:
+        """The file of finished pairs."""
+        return self.folder / "pairs.jsonl"
+
+    def finished(self) -> dict[str, Pair]:
+        """Return the pairs by their hash; a damaged line is passed over, as is a pair without its samples."""
+        pairs = {}
+        for line in self.lines.read_bytes().split(b"\n") if self.lines.is_file() else []:
+            try:
+                pair = json.loads(line)
+                name = pair["pair"]
+            except (ValueError, TypeError, KeyError):  # the end of a line that was cut off
+                continue
+            if self._array(name).is_file():
+                pairs[name] = pair
+        return pairs
+
+    def keep(self, pair: Pair, samples: npt.NDArray[np.uint8]) -> None:
+        """Write a pair down for good: the samples first, so that a line speaks for both."""
+        array = self._array(pair["pair"])
+        array.parent.mkdir(parents=True, exist_ok=True)
+        part = array.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as file:
+            np.save(file, samples)
+        part.replace(array)
+        with self.lines.open("a+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            torn = end > 0 and file.read(1) != b"\n"
+            file.write((b"\n" if torn else b"") + json.dumps(pair).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def samples(self, pair: Pair) -> npt.NDArray[np.uint8]:
+        """Return a pair's samples."""
+        array: npt.NDArray[np.uint8] = np.load(self._array(pair["pair"]))
+        return array
+
+    def _array(self, pair: str) -> Path:
+        return self.folder / "samples" / f"{pair[:16]}.npy"
+
+
+def run(work: Work, seeds: Sequence[int], concepts: Sequence[int], store: Store, cache: Path, say: Callable[[str], None]) -> list[Pair]:
+    """Return the pairs of all seeds and concepts, in that order; those that are not in the store are measured and put there."""
+    done = store.finished()
+    for seed in seeds:
+        left = [concept for concept in concepts if work.pair(seed, concept) not in done]
+        if not left:
+            continue
+        with Bars() as drawn:
+            denoiser, found = trained(work, seed, cache, _training_bars(drawn, seed))
+            say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} of {len(concepts)} concepts to measure")
+            for concept in left:
+                advance = drawn.stage(f"seed {seed}, concept {concept}", len(ROWS))
+                pair, samples = measure(work, denoiser, seed, concept, advance)
+                store.keep(pair, samples)
+                done[pair["pair"]] = pair
+                targets = {name: pair["rows"][name]["target"] for name in ("original", "pruned", "revived", "adaptive")}
+                say(f"seed {seed}, concept {concept}: " + ", ".join(f"{name} {target:.2f}" for name, target in targets.items()))
+    return [done[work.pair(seed, concept)] for seed in seeds for concept in concepts]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _training_bars(drawn: Bars, seed: int) -> Progress:
+    """Return what draws one bar a phase of training."""
+    stages: dict[str, Callable[[int], None]] = {}
+
+    def progress(phase: str, step: int, total: int) -> None:
+        if phase not in stages:
+            stages[phase] = drawn.stage(f"seed {seed}, training, {phase}", total)
+        stages[phase](1)
+
+    return progress
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="roots", description=(__doc__ or "").splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds")
+    parser.add_argument("--concepts", type=int, nargs="+", default=list(range(10)), help="classes to erase, each from the whole model")
+    parser.add_argument("--data", choices=["digits", "mnist"], default="digits", help="8 x 8, bundled; or 16 x 16, from --path")
+    parser.add_argument("--path", type=Path, help="MNIST-style IDX files: a folder, or a prefix such as mnist/t10k")
+    parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
+    parser.add_argument("--out", type=Path, help="folder of results; runs/roots-DATA-BUDGET unless told")
+    parser.add_argument("--cache", type=Path, default=Path("~/.cache/lethe/diffusion"), help="folder of trained denoisers")
+    options = parser.parse_args(arguments)
+    _refuse(options, parser)
+    options.out = (options.out or Path(f"runs/roots-{options.data}-{options.budget}")).expanduser()
+    options.cache = options.cache.expanduser()
+    for name in ("out", "cache"):
+        try:
+            getattr(options, name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"--{name} {getattr(options, name)}: no folder can be there ({error.strerror}); name another")
+    return options
+
+
+def _refuse(options: argparse.Namespace, parser: _Parser) -> None:
+    """End the program where arguments are wrong, and load the images, which may be wrong too."""
+    if (options.data == "mnist") != (options.path is not None):
+        parser.error("--path: give it with --data mnist, and only then")
+    for name, most in (("seeds", None), ("concepts", 9)):
+        values = getattr(options, name)
+        wrong = [value for value in values if value < 0 or (most is not None and value > most)]
+        if wrong:
+            parser.error(f"--{name} {wrong[0]}: wants numbers from 0" + ("" if most is None else f" to {most}"))
+        if len(set(values)) < len(values):
+            parser.error(f"--{name}: a number is given twice; name each once")
+    try:
+        options.work = _work(options)
+    except DataError as error:
+        parser.error(f"--path {error}")
+
+
+def _work(options: argparse.Namespace) -> Work:
+    if options.data == "digits":
+        images = digits()
+        return Work(images, SvmJudge(images), DIGITS, BUDGETS[options.budget])
+    data = Idx(path=str(options.path)).load()
+    if data.classes != 10:
+        raise DataError(f"{options.path}: has {data.classes} classes; wants the ten of MNIST")
+    images = from_arrays(data.x, data.y, MNIST16.size)
+    return Work(images, SvmJudge(images, gamma="scale"), MNIST16, BUDGETS[options.budget])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, measure, print the tables and the bars, and draw one picture a seed."""
+    options = _options(arguments)
+    store, console = Store(options.out), Console(width=140)
+    try:
+        pairs = run(options.work, options.seeds, options.concepts, store, options.cache, _say)
+    except KeyboardInterrupt:
+        print(f"roots: interrupted; finished pairs are in {store.lines}, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except UnlearningError as error:
+        print(f"roots: {error}", file=sys.stderr)
+        sys.exit(1)
+    summary = Summary(pairs)
+    console.print(f"{options.data}, {options.budget} budget; {summary.span()}; judge {options.work.judge.accuracy:.3f} on held-out images")
+    for table in tables(summary):
+        console.print(table)
+    print("bars, on means over these seeds and concepts:", *bars(summary, options.data), sep="\n")
+    print("The fill hides where the cut is, not what it was; this is a toy, and nothing here was run on a real checkpoint.")
+    for seed in options.seeds:
+        own = [pair for pair in pairs if pair["seed"] == seed]
+        path = options.out / f"seed{seed}.png"
+        picture(own, {pair["concept"]: store.samples(pair) for pair in own}, path)
+        print(f"picture of seed {seed}: {path}")
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    main()

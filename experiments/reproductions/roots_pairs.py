@@ -1,0 +1,190 @@
+"""What ``roots`` measures: one denoiser a training seed, and everything that happens to one concept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, equal
+
+from clients.diffusion import metrics
+from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
+from clients.diffusion.denoiser import Denoiser, build, feed_forward_weights, set_feed_forward_weights
+from clients.diffusion.images import Images
+from clients.diffusion.judge import Judge
+from clients.diffusion.sampling import sample
+from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
+from clients.diffusion.subject import DenoiserSubject
+from clients.diffusion.training import Progress, train
+from clients.streams import Field
+from clients.unlearning.pruning.concept_prune import ConceptPrune
+from clients.unlearning.pruning.controls import random_like
+from clients.unlearning.pruning.masks import density
+from server.defences.detection import Statistic, column_auc, entry_auc
+from server.defences.fills import ColumnMatched, Gaussian
+from server.defences.secret import Secret
+from server.revival import oracle
+from server.revival.attack import Revival, revive
+from server.revival.knowledge import Adaptive, WeightsOnly, WithMask
+
+VERSION = 1
+"""Raised when the same settings would give other numbers."""
+PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
+"""Rows of the picture."""
+STATISTICS: tuple[Statistic, ...] = ("std", "leading", "coherence")
+SAMPLES = 3
+"""Samples a cell of the picture."""
+
+Weights = dict[str, Tensor]
+Pair = dict[str, Any]
+"""One concept of one denoiser: plain values, as kept on disk."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is trained, on which images, and how it is measured; all but the training seed and the concept."""
+
+    images: Images
+    judge: Judge
+    spec: DenoiserSpec
+    training: DenoiserTraining
+    eraser: ConceptPrune = field(default_factory=ConceptPrune)
+    revival: Revival = field(default_factory=Revival)
+    sampling: Sampling = field(default_factory=Sampling)
+    budget: metrics.Budget = field(default_factory=metrics.Budget)
+
+    def model(self, seed: int) -> dict[str, Any]:
+        """Return all that determines the weights of a training seed, as plain values."""
+        return {
+            "denoiser": self.spec.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "images": data_hash(self.images.pixels, self.images.classes),
+            "key": [seed, "denoiser"],
+        }
+
+    def pair(self, seed: int, concept: int) -> str:
+        """Return the hash of all that determines a pair's measurements."""
+        measured = {
+            "eraser": self.eraser.model_dump(mode="json"),
+            "revival": self.revival.model_dump(mode="json"),
+            "sampling": self.sampling.model_dump(mode="json"),
+            "budget": asdict(self.budget),
+            "judge": self.judge.accuracy,
+            "measurements": VERSION,
+        }
+        return configuration_hash({"model": self.model(seed), "concept": concept, **measured})
+
+
+def trained(work: Work, seed: int, cache: Path, progress: Progress | None = None) -> tuple[Denoiser, bool]:
+    """Return the denoiser of a training seed, and whether the cache had it."""
+    key: tuple[Field, ...] = (seed, "denoiser")
+    denoiser = build(work.spec, key)
+    found = load_or_train(cache, work.model(seed), denoiser, lambda model: train(denoiser, work.images, work.training, key, progress))
+    return denoiser.eval(), found
+
+
+@dataclass(frozen=True)
+class Story:
+    """What became of one concept: all versions of the weights by row, and what the attacks know and guess."""
+
+    versions: dict[str, Weights]
+    measured: dict[str, Any]
+
+
+def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
+    """Erase, revive, hide, and attack again; the denoiser is left as it was."""
+    original = feed_forward_weights(denoiser.unet)
+    masks = work.eraser.erase(DenoiserSubject(denoiser, concept, (seed, "mask"), sampling=work.sampling), ()).masks
+    key: tuple[Field, ...] = (seed, "control", concept)
+    pruned = {name: weight.masked_fill(masks[name], 0.0) for name, weight in original.items()}
+    begin = time.process_time()
+    attack = revive(WeightsOnly(pruned), work.revival)
+    seconds = time.process_time() - begin
+    secret = Secret.of_run(seed)
+    defended = Gaussian(relative=1.0).seal(pruned, masks, secret).weights
+    matched = ColumnMatched().seal(pruned, masks, secret).weights
+    share = density(masks)
+    versions = {
+        "original": original,
+        "pruned": pruned,
+        "revived": attack.weights,
+        "random_signs": oracle.random_signs(pruned, masks, work.revival, key),
+        "true_signs": oracle.true_signs(pruned, masks, original, work.revival),
+        "neuron_mean": oracle.neuron_mean(pruned, attack, work.revival),
+        "random_mask": {n: original[n].masked_fill(random_like(m, "layer", (*key, "mask", n)), 0.0) for n, m in masks.items()},
+        "defended": defended,
+        "adaptive": revive(Adaptive(defended, share, 1.0), work.revival).weights,
+        "mask_oracle": revive(WithMask(defended, masks), work.revival).weights,
+        "matched": matched,
+    }
+    signs = oracle.sign_accuracy(attack.guesses, masks, original)
+    where = {name: _told(versions[name], masks) for name in ("original", "pruned", "defended", "matched")}
+    measured = {"sign_accuracy": signs.overall, "sign_accuracy_top_fifth": signs.top_fifth, "density": share, "seconds": seconds}
+    return Story(versions, measured | {"where": where})
+
+
+def _told(weights: Weights, masks: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return how well entries and columns of the cut are told from the rest: areas under the curve, 0.5 is chance."""
+    areas = {statistic: column_auc(weights, masks, statistic).two_sided for statistic in STATISTICS}
+    return {
+        "location_auc": entry_auc(weights, masks).value,
+        "column_auc": areas["coherence"],
+        "column_auc_worst": max(areas.values()),
+        "column_auc_rank_16": column_auc(weights, masks, "coherence", 16).two_sided,
+    }
+
+
+def measure(
+    work: Work, denoiser: Denoiser, seed: int, concept: int, advance: Callable[[int], None] | None = None
+) -> tuple[Pair, npt.NDArray[np.uint8]]:
+    """Return a pair's measurements, and samples of the target for the picture.
+
+    Parameters
+    ----------
+    advance : callable, optional
+        Called with 1 for each version of the weights that was sampled.
+
+    Returns
+    -------
+    Pair
+    uint8 array, shape (6, samples, channels, size, size)
+        The rows of ``PICTURED``, 0 .. 255.
+    """
+    story = tell(work, denoiser, seed, concept)
+    original = story.versions["original"]
+    rows: dict[str, dict[str, float]] = {}
+    pictures = {}
+    try:
+        for name, weights in story.versions.items():
+            if name == "mask_oracle" and _same(weights, story.versions["revived"]):
+                rows[name] = rows["revived"]  # the same bits draw the same images
+            else:
+                set_feed_forward_weights(denoiser.unet, weights)
+                scores = metrics.score(denoiser, work.judge, concept, (seed, "samples"), budget=work.budget, sampling=work.sampling)
+                rows[name] = {"target": scores.target, "others": scores.others}
+                if name in PICTURED:
+                    pictures[name] = _pictures(work, denoiser, seed, concept)
+            if advance is not None:
+                advance(1)
+    finally:
+        set_feed_forward_weights(denoiser.unet, original)
+    pair = {"pair": work.pair(seed, concept), "seed": seed, "concept": concept, "judge": work.judge.accuracy, "rows": rows}
+    return pair | story.measured, np.stack([pictures[name] for name in PICTURED])
+
+
+def _same(a: Weights, b: Weights) -> bool:
+    return all(equal(weight, b[name]) for name, weight in a.items())
+
+
+def _pictures(work: Work, denoiser: Denoiser, seed: int, concept: int) -> npt.NDArray[np.uint8]:
+    """Return the first samples of the target among those that were judged."""
+    asked, classes, _ = metrics.conditions(denoiser, concept, "class", work.budget)
+    first = int(np.flatnonzero(asked == concept)[0])
+    indices = range(first, first + min(SAMPLES, work.budget.target))
+    pixels = sample(denoiser, classes[list(indices)], (seed, "samples"), indices=indices, sampling=work.sampling)
+    return np.asarray(((pixels + 1) * 127.5).round().byte().numpy(), dtype=np.uint8)

@@ -1,0 +1,174 @@
+"""What ``roots`` prints and draws: ours beside the paper's, the bars, and one picture a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from experiments.reproductions.roots_pairs import PICTURED, Pair
+
+PAPER: Mapping[str, tuple[str, str]] = {"pruned": ("0.08", ""), "revived": ("0.54", "0.91")}
+"""Accuracy on the erased and on the retained classes: the figures on which two independent summaries of the paper agree."""
+PAPER_SIGNS = "> 0.70"
+ROWS = {
+    "original": "original",
+    "pruned": "pruned",
+    "revived": "revived",
+    "random_signs": "random signs",
+    "true_signs": "true signs",
+    "neuron_mean": "neuron mean",
+    "random_mask": "random mask, equal density",
+    "defended": "defended: Gaussian fill, f = 1",
+    "adaptive": "adaptive attack after the fill",
+    "mask_oracle": "mask oracle after the fill",
+    "matched": "column-matched fill",
+}
+SINGLE = {
+    "sign_accuracy": "sign accuracy, all lost entries",
+    "sign_accuracy_top_fifth": "sign accuracy, surest fifth",
+    "density": "share of the feed-forward output that was cut",
+    "seconds": "processor seconds of a revival",
+}
+WHERE = {"original": "original", "pruned": "pruned", "defended": "Gaussian fill, f = 1", "matched": "column-matched fill"}
+AREAS = {
+    "location_auc": "entries",
+    "column_auc": "columns, coherence",
+    "column_auc_worst": "columns, worst of 3",
+    "column_auc_rank_16": "columns, rank 16",
+}
+
+
+class Summary:
+    """Means over concepts of every seed, and what they come to over seeds."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self.pairs = pairs
+        self.seeds = sorted({pair["seed"] for pair in pairs})
+        self.concepts = sorted({pair["concept"] for pair in pairs})
+
+    def per_seed(self, value: Callable[[Pair], float]) -> list[float]:
+        """Return the mean over concepts, one a seed."""
+        return [mean(value(pair) for pair in self.pairs if pair["seed"] == seed) for seed in self.seeds]
+
+    def mean(self, value: Callable[[Pair], float]) -> float:
+        """Return the mean over seeds of the means over concepts."""
+        return mean(self.per_seed(value))
+
+    def text(self, value: Callable[[Pair], float]) -> str:
+        """Return mean and standard deviation over seeds; one seed has no spread."""
+        each = self.per_seed(value)
+        return f"{mean(each):.3f}" + (f" ± {stdev(each):.3f}" if len(each) > 1 else "")
+
+    def row(self, name: str, part: str) -> float:
+        """Return the mean accuracy of a row, ``part`` target or others."""
+        return self.mean(lambda pair: pair["rows"][name][part])
+
+    def area(self, name: str, kind: str) -> float:
+        """Return the mean of an area under the curve of a version of the weights."""
+        return self.mean(lambda pair: pair["where"][name][kind])
+
+    def span(self) -> str:
+        """Say what was run."""
+        return f"training seeds {', '.join(map(str, self.seeds))}; concepts {', '.join(map(str, self.concepts))}"
+
+
+def tables(summary: Summary) -> list[Table]:
+    """Return accuracies beside the paper's, single figures, and how well the cut is found."""
+    accuracies = Table(title="accuracy: mean ± standard deviation over training seeds", title_justify="left")
+    for column in ("", "target", "others", "paper: target", "paper: others"):
+        accuracies.add_column(column)
+    for name, label in ROWS.items():
+        ours = [summary.text(lambda pair, n=name, p=part: pair["rows"][n][p]) for part in ("target", "others")]  # type: ignore[misc]
+        accuracies.add_row(label, *ours, *PAPER.get(name, ("", "")))
+    figures = Table(title="the attack", title_justify="left")
+    for column in ("", "ours", "paper"):
+        figures.add_column(column)
+    for name, label in SINGLE.items():
+        ours_text = summary.text(lambda pair, n=name: pair[n])  # type: ignore[misc]
+        figures.add_row(label, ours_text, PAPER_SIGNS if name == "sign_accuracy" else "")
+    found = Table(title="telling the cut from the rest: area under the curve, 0.5 is chance", title_justify="left")
+    for column in ("", *AREAS.values()):
+        found.add_column(column)
+    for name, label in WHERE.items():
+        found.add_row(label, *(summary.text(lambda pair, n=name, k=kind: pair["where"][n][k]) for kind in AREAS))  # type: ignore[misc]
+    return [accuracies, figures, found]
+
+
+def bars(summary: Summary, data: str) -> list[str]:
+    """Return one line for each bar of these data, with what was measured and whether it holds."""
+    lines = []
+    for what, value, least, limit in [*(_digits_bars(summary) if data == "digits" else []), *_bars(summary)]:
+        holds = value >= limit if least else value <= limit
+        lines.append(f"{'holds' if holds else 'FAILS'}  {what} {value:.3f} (at {'least' if least else 'most'} {limit:.2f})")
+    return lines
+
+
+Bar = tuple[str, float, bool, float]
+"""What, measured, whether the limit is the least rather than the most, limit."""
+
+
+def _digits_bars(summary: Summary) -> list[Bar]:
+    row = summary.row
+    gain = row("revived", "target") - row("pruned", "target")
+    effect = row("original", "target") - row("random_mask", "target")
+    return [
+        ("original: target", row("original", "target"), True, 0.93),
+        ("pruned: target", row("pruned", "target"), False, 0.25),
+        ("pruned: others", row("pruned", "others"), True, 0.85),
+        ("revived: target", row("revived", "target"), True, 0.50),
+        ("revived: others", row("revived", "others"), True, 0.92),
+        ("revived less random signs", row("revived", "target") - row("random_signs", "target"), True, 0.30),
+        ("revived less pruned, less what a random mask of equal density takes", gain - effect, True, 0.30),
+        ("defended: target", row("defended", "target"), False, 0.28),
+        ("adaptive: target", row("adaptive", "target"), False, 0.33),
+    ]
+
+
+def _bars(summary: Summary) -> list[Bar]:
+    pruned, others = summary.row("pruned", "target"), summary.row("defended", "others")
+    found: list[Bar] = [
+        ("pruned over original", pruned / max(summary.row("original", "target"), 1e-9), False, 0.50),
+        ("revived over pruned", summary.row("revived", "target") / max(pruned, 1e-9), True, 2.0),
+    ]
+    for fill in ("defended", "matched"):
+        found += [
+            (f"{WHERE[fill]}: area of entries, distance from 0.5", abs(summary.area(fill, "location_auc") - 0.5), False, 0.05),
+            (f"{WHERE[fill]}: area of columns, worst of 3", summary.area(fill, "column_auc_worst"), False, 0.60),
+        ]
+    return [*found, ("column-matched fill: others less those of the Gaussian fill", summary.row("matched", "others") - others, True, -0.02)]
+
+
+def picture(pairs: Iterable[Pair], samples: Mapping[int, npt.NDArray[np.uint8]], path: Path) -> None:
+    """Draw concepts by rows, with the target accuracy under each cell, as a PNG.
+
+    Parameters
+    ----------
+    pairs : iterable of Pair
+        Of one seed.
+    samples : mapping of int to uint8 array, shape (rows, samples, channels, size, size)
+        By concept.
+    """
+    from matplotlib.figure import Figure
+
+    own = sorted(pairs, key=lambda pair: pair["concept"])
+    figure = Figure(figsize=(1.1 * len(own) + 1.2, 0.62 * len(PICTURED) + 0.4), layout="constrained")
+    axes = figure.subplots(len(PICTURED), len(own), squeeze=False)
+    for column, pair in enumerate(own):
+        for line, name in enumerate(PICTURED):
+            axis = axes[line, column]
+            strip = np.concatenate([image.transpose(1, 2, 0) for image in samples[pair["concept"]][line]], axis=1)
+            axis.imshow(strip.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_xlabel(f"{pair['rows'][name]['target']:.2f}", fontsize=8, labelpad=1)
+            if line == 0:
+                axis.set_title(str(pair["concept"]), fontsize=9)
+            if column == 0:
+                axis.set_ylabel(name.replace("_", "\n"), fontsize=8, rotation=0, ha="right", va="center")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100, metadata={"Software": None})
