@@ -161,8 +161,9 @@ def picture(pairs: Iterable[Pair], samples: Mapping[int, npt.NDArray[np.uint8]],
     for column, pair in enumerate(own):
         for line, name in enumerate(PICTURED):
             axis = axes[line, column]
-            strip = np.concatenate([image.transpose(1, 2, 0) for image in samples[pair["concept"]][line]], axis=1)
-            axis.imshow(strip.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            own_samples = samples[pair["concept"]][line].transpose(0, 2, 3, 1)
+            images = np.pad(own_samples, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=255)  # a gap beside each
+            axis.imshow(np.concatenate(images, axis=1)[:, :-1], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             axis.set_xlabel(f"{pair['rows'][name]['target']:.2f}", fontsize=8, labelpad=1)
