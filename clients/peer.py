@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,11 @@ from clients.ensemble import Member, combine
 from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Problem, Rows, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
+
+if TYPE_CHECKING:
+    from clients.data.graphs import Graph
 
 COUNTS = "counts"
 """Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
@@ -62,8 +65,8 @@ class Peer:
     brief : Brief
     main : Unlearner
         The main model, begun on the peer's rows.
-    rows : Rows
-        The rows the peer still has.
+    rows : Rows or Graph
+        The rows the peer still has; where the main model is one of graphs, the subgraph that they induce.
     stream : tuple
         Key of every random choice this peer makes.
     seed : Seed, optional
@@ -73,8 +76,8 @@ class Peer:
     """
 
     brief: Brief
-    main: Unlearner[Rows, Any]
-    rows: Rows
+    main: Unlearner[Any, Any]
+    rows: Rows | Graph
     stream: tuple[Field, ...]
     seed: Seed | None = None
     held: dict[int, Seed] = field(default_factory=dict)
@@ -82,9 +85,7 @@ class Peer:
     @classmethod
     def new(cls, brief: Brief, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
-        source = data.load(brief.data)
-        ids = np.asarray(brief.rows, dtype=np.int64)
-        rows = Rows(ids, source.x[ids], source.y[ids])
+        rows = method(brief).given(data.load(brief.data), np.asarray(brief.rows, dtype=np.int64))
         key = stream or (brief.run_seed, brief.peer, brief.generation)
         main = unlearner(brief, key)
         main.begin(rows)
@@ -94,9 +95,7 @@ class Peer:
     def restored(cls, brief: Brief, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
         arrays = wire.from_bytes(main)
-        source = data.load(brief.data)
-        ids = arrays.pop(ROWS)
-        rows = Rows(ids, source.x[ids], source.y[ids])
+        rows = method(brief).given(data.load(brief.data), arrays.pop(ROWS))
         key = stream or (brief.run_seed, brief.peer, brief.generation)
         model = unlearner(brief, key)
         model.restore(arrays, rows)
@@ -135,11 +134,15 @@ class Peer:
         """
         source = data.load(self.brief.data)
         reference = np.asarray(self.brief.reference, dtype=np.int64)
-        x = source.x[reference]
-        weights, steps = distil(self.seed_network, x, reference, self.predict_main(x), (*self.stream, "seed"), self.brief.distillation)
+        key, settings = (*self.stream, "seed"), self.brief.distillation
+        weights, steps = distil(self.seed_network, source.x[reference], reference, self.answers(reference), key, settings)
         version = self.seed.version + 1 if self.seed else 1
         self.seed = Seed(version, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
+
+    def answers(self, ids: Ids) -> npt.NDArray[np.float32]:
+        """Return the main model's class probabilities of public rows by id, edges and all, float32 ``(n, classes)``."""
+        return self.main.predict_proba(method(self.brief).asked(data.load(self.brief.data), ids))
 
     def predict_main(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the main model's class probabilities, float32 ``(n, classes)``."""
@@ -147,7 +150,11 @@ class Peer:
 
     def predict_proba(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the neighbourhood ensemble's class probabilities, float64 ``(n, classes)``."""
-        own = Member(self.brief.peer, self.predict_main(x), self.counts)
+        return self._together(self.predict_main(x), x)
+
+    def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the ensemble's probabilities, given the main model's."""
+        own = Member(self.brief.peer, answers, self.counts)
         others = [self._seed_member(owner, seed, x) for owner, seed in sorted(self.held.items())]
         return combine(self.brief.ensemble, own, others)
 
@@ -170,9 +177,10 @@ class Peer:
         source = data.load(self.brief.data)
         test = np.asarray(self.brief.test, dtype=np.int64)
         x, y = source.x[test], source.y[test]
-        ensemble = self.predict_proba(x)
+        own = self.answers(test)
+        ensemble = self._together(own, x)
         scores: dict[str, float] = {}
-        for name, probabilities in (("main", self.predict_main(x)), ("ensemble", ensemble)):
+        for name, probabilities in (("main", own), ("ensemble", ensemble)):
             right = probabilities.argmax(axis=1) == y
             scores[f"accuracy.global.{name}"] = float(right.mean())
             scores[f"accuracy.local.{name}"] = _mixed_accuracy(right, y, self.counts)
@@ -189,10 +197,14 @@ def _mixed_accuracy(right: npt.NDArray[np.bool_], y: npt.NDArray[np.int64], coun
     return float((weights * hits / np.maximum(seen, 1)).sum() / weights.sum())
 
 
-def unlearner(brief: Brief, key: tuple[Field, ...]) -> Unlearner[Rows, Any]:
-    """Return the untrained main model of a brief; a plain model stands for retraining it when rows must go."""
-    source = data.load(brief.data)
+def method(brief: Brief) -> UnlearnerSpec:
+    """Return the spec of a brief's main model; a plain model stands for retraining it when rows must go."""
     spec = brief.main
-    chosen: UnlearnerSpec = Retrain(base=spec) if isinstance(spec, ModelSpec) else spec
+    return Retrain(base=spec) if isinstance(spec, ModelSpec) else spec
+
+
+def unlearner(brief: Brief, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+    """Return the untrained main model of a brief."""
+    source = data.load(brief.data)
     problem = Problem(source.shape, source.classes, brief.rounds, source.columns, brief.training)
-    return chosen.build(problem, (*key, "main"))
+    return method(brief).build(problem, (*key, "main"))

@@ -70,6 +70,7 @@ class _Resolution:
         returns = tuple(briefs[peer].model_copy(update={"generation": g, "rows": rows}) for peer, g, rows in world.returns)
         sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
         sha256.update(np.ascontiguousarray(data.y).data)
+        sha256.update(np.ascontiguousarray(data.edges).data)
         return Plan(
             scenario=scenario,
             data_sha256=sha256.hexdigest(),
@@ -144,7 +145,7 @@ class _Resolution:
             self._wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
             return
         for place, spec in [(f"peers.main.{i}", main) for i, main in enumerate(peers.main)] + [("peers.seed", peers.seed)]:
-            if refusal := _unfit(spec):
+            if refusal := _unfit(spec, data):
                 self._wrong(place, refusal)
             model = getattr(spec, "base", spec)
             try:
@@ -155,7 +156,7 @@ class _Resolution:
             except ValueError as error:
                 self._wrong(place, str(error))
         for i, main in enumerate(peers.main if dealt else ()):
-            if isinstance(main, UnlearnerSpec) and not _unfit(main):
+            if isinstance(main, UnlearnerSpec) and not _unfit(main, data):
                 self._check_rows(i, main, data, dealt or ())
 
     def _check_rows(self, i: int, main: UnlearnerSpec, data: Dataset, dealt: Sequence[Ids]) -> None:
@@ -246,10 +247,12 @@ def _kind(spec: Spec) -> str:
     return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
 
 
-def _unfit(spec: Spec) -> str | None:
-    """Return why no peer can have this main model, whatever its rows, or None."""
-    if not isinstance(spec, UnlearnerSpec):
+def _unfit(spec: Spec, data: Dataset) -> str | None:
+    """Return why no peer can have this main model, whatever its rows, or None; the rows of a graph are nodes."""
+    if not isinstance(spec, UnlearnerSpec) or (spec.unit == "nodes and edges" and len(data.edges)):
         return None
+    if spec.unit == "nodes and edges":
+        return f"{_kind(spec)} forgets nodes and edges, a peer's main model must forget rows, which here have no edges: take another kind"
     if spec.unit != "rows":
         return f"{_kind(spec)} forgets {spec.unit}, a peer's main model must forget rows: take another kind"
     if not spec.classifier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,13 +20,15 @@ class Dataset:
     """Rows of a public or private source, before anything is dealt out.
 
     Row ``i`` has id ``i`` for ever. ``x`` is float32 ``(n, *shape)``, scaled by public constants; ``y`` is int64 ``(n,)`` in
-    ``0 .. classes - 1``. ``columns`` holds public facts of tabular features, empty for images. ``labels`` names the classes.
+    ``0 .. classes - 1``. ``columns`` holds public facts of tabular features, empty for images. ``labels`` names the classes. ``edges`` is
+    int64 ``(m, 2)``: pairs of row ids ``u < v``, none where rows are no nodes of a graph.
     """
 
     x: npt.NDArray[np.float32]
     y: npt.NDArray[np.int64]
     labels: tuple[str, ...]
     columns: tuple[Column, ...] = ()
+    edges: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -87,13 +89,20 @@ def load(spec: DatasetSpec) -> Dataset:
     if spec.rows > len(data):
         raise DataError(f"rows = {spec.rows}, but the source has {len(data)}: ask for at most {len(data)}, or leave rows out")
     kept = np.sort(np.asarray(bottom(spec.rows, range(len(data)), "rows")))
-    return replace(data, x=data.x[kept], y=data.y[kept])
+    return only(data, kept)
+
+
+def only(data: Dataset, kept: Ids) -> Dataset:
+    """Return the data of the kept rows, ascending ids, numbered anew from 0, and the edges among them."""
+    inside = data.edges[np.isin(data.edges, kept).all(axis=1)]
+    return replace(data, x=data.x[kept], y=data.y[kept], edges=np.searchsorted(kept, inside))
 
 
 DATASETS: Registry[DatasetSpec] = Registry(
     "lethe.datasets",
     {
         "breast_cancer": "clients.data.bundled:BreastCancer",
+        "citations": "clients.data.citations:Citations",
         "csv": "clients.data.csv:Csv",
         "digits": "clients.data.bundled:Digits",
         "idx": "clients.data.idx:Idx",
@@ -107,6 +116,7 @@ PARTITIONS: Registry[PartitionSpec] = Registry(
     "lethe.partitions",
     {
         "column": "clients.data.partition:ByColumn",
+        "communities": "clients.data.communities:Communities",
         "dirichlet": "clients.data.partition:Dirichlet",
         "iid": "clients.data.partition:Iid",
         "pathological": "clients.data.partition:Pathological",

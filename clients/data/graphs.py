@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from clients.data import DataError
+from clients.data import DataError, Dataset
 from clients.unlearning.contract import Ids
 
 Edges = npt.NDArray[np.int64]
@@ -82,6 +82,18 @@ def graph(ids: npt.ArrayLike, x: Any, edges: npt.ArrayLike, y: npt.ArrayLike) ->
     features = sp.csr_matrix(x, dtype=np.float32)[place]
     features.sort_indices()
     return Graph(nodes[place], features, pairs, np.asarray(y, dtype=np.int64)[place])
+
+
+def among(source: Dataset, ids: Ids) -> Graph:
+    """Return the nodes with these ids, ascending, and the edges that join two of them: what one peer learns from."""
+    inside = np.isin(source.edges, ids).all(axis=1)
+    return Graph(ids, sp.csr_matrix(source.x[ids]), source.edges[inside], source.y[ids])
+
+
+def around(source: Dataset, ids: Ids) -> Graph:
+    """Return the nodes with these ids, ascending, without labels, and every edge that has an end there: what is asked about them."""
+    near = np.isin(source.edges, ids).any(axis=1)
+    return Graph(ids, sp.csr_matrix(source.x[ids]), source.edges[near], np.full(len(ids), -1))
 
 
 def load_graph(path: str | Path) -> Graph:

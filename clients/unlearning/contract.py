@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from clients.spec import Spec
 from clients.streams import Field
 from clients.training import Training
+
+if TYPE_CHECKING:
+    from clients.data import Dataset
 
 Guarantee = Literal["exact", "certified", "approximate", "behavioural"]
 State = dict[str, npt.NDArray[Any]]
@@ -182,6 +185,14 @@ class UnlearnerSpec(Spec):
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return why it cannot learn these rows of a problem, in one line with the cure, or None; quick, and trains nothing."""
         return None
+
+    def given(self, source: Dataset, ids: Ids) -> Any:
+        """Return what it learns from where it is given the rows with these ids, ascending."""
+        return Rows(ids, source.x[ids], source.y[ids])
+
+    def asked(self, source: Dataset, ids: Ids) -> Any:
+        """Return what it is asked where it must predict the rows with these ids, ascending, none of them its own."""
+        return source.x[ids]
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return an untrained unlearner whose every random choice is keyed by ``key``."""

@@ -17,7 +17,7 @@ from clients.unlearning.contract import Cost, Guarantee, Ids, Problem, State, St
 from clients.unlearning.exact.graph import partition
 from clients.unlearning.exact.graph.aggregation import learned_weights, majority, mixture
 from clients.unlearning.exact.graph.experts import Panel, train
-from clients.unlearning.exact.graph.layers import adjacency, messages
+from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.sparse import Sparse
@@ -215,7 +215,7 @@ class Eraser(Unlearner[Graph, Removal | npt.ArrayLike]):
             return partition.keyed(graph.ids, options.shards, key)
         pairs = np.searchsorted(graph.ids, graph.edges)
         if options.partition == "blpa":
-            return partition.blpa(graph.ids, adjacency(len(graph), pairs), options.shards, options.slack, key)
+            return partition.blpa(graph.ids, partition.adjacency(len(graph), pairs), options.shards, options.slack, key)
         # embeddings of an untrained network: random weights, smoothed over the graph; labels would make every shard a single class
         points = graph.x @ generator(*key, "embedding").standard_normal((self.features, _WIDTH))
         smooth = messages(len(graph), pairs).normal.matrix

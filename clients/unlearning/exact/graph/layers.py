@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clients.streams import Field, torch_generator
+from clients.unlearning.exact.graph.partition import adjacency
 from clients.unlearning.exact.sparse import Sparse
 
 Architecture = Literal["gcn", "sage", "gat"]
@@ -31,12 +32,6 @@ class Messages:
     mean: Sparse
     source: Tensor
     target: Tensor
-
-
-def adjacency(n: int, pairs: npt.NDArray[np.int64]) -> sp.csr_matrix:
-    """Return the symmetric adjacency matrix, shape (n, n), of undirected pairs of positions, shape (m, 2)."""
-    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
-    return sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(n, n))
 
 
 def messages(n: int, pairs: npt.NDArray[np.int64]) -> Messages:

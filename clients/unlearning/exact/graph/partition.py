@@ -16,6 +16,12 @@ Ids = npt.NDArray[np.int64]
 Shards = npt.NDArray[np.int64]
 
 
+def adjacency(n: int, pairs: npt.NDArray[np.int64]) -> sp.csr_matrix:
+    """Return the symmetric adjacency matrix, shape (n, n), of undirected pairs of positions, shape (m, 2)."""
+    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
+    return sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(n, n))
+
+
 def capacity(n: int, shards: int, slack: float) -> int:
     """Return the most nodes a shard may hold: ``ceil(n/k + slack (n - n/k))`` (Chen et al., section 4)."""
     return int(np.ceil(n / shards + slack * (n - n / shards) - 1e-9))

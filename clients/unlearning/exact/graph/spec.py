@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.streams import Field as KeyField
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, Ids, Problem, UnlearnerSpec
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 
 if TYPE_CHECKING:
+    from clients.data import Dataset
+    from clients.data.graphs import Graph
     from clients.unlearning.exact.graph.eraser import Eraser
 
 
@@ -67,6 +69,18 @@ class GraphEraser(UnlearnerSpec):
     def frozen(self) -> bool:
         """Whether a partition learned with nodes that later leave is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
+
+    def given(self, source: Dataset, ids: Ids) -> Graph:
+        """Return the subgraph that these nodes induce."""
+        from clients.data.graphs import among
+
+        return among(source, ids)
+
+    def asked(self, source: Dataset, ids: Ids) -> Graph:
+        """Return these nodes with all their edges."""
+        from clients.data.graphs import around
+
+        return around(source, ids)
 
     def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
         """Return an untrained unlearner of graphs; ``ValueError`` if the problem's inputs are not vectors of features."""

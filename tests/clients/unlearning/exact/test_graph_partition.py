@@ -6,7 +6,7 @@ import pytest
 
 from clients.data.graphs import Graph, graph, load_graph
 from clients.unlearning.exact.graph import partition
-from clients.unlearning.exact.graph.layers import adjacency
+from clients.unlearning.exact.graph.partition import adjacency
 
 SHARDS = 6
 SLACK = 0.02

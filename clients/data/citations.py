@@ -1,0 +1,28 @@
+"""Citation graphs as data sets: a row is a node."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from clients.data import Dataset, DatasetSpec, only
+
+
+class Citations(DatasetSpec):
+    """Papers, the words in them, and who cites whom, from an ``npz`` file; see `clients.data.graphs.load_graph`.
+
+    Nodes without a label are left out, with their edges.
+    """
+
+    dataset: Literal["citations"] = "citations"
+    path: str
+
+    def load(self) -> Dataset:
+        """Return rows of shape (words,)."""
+        from clients.data.graphs import load_graph
+        from clients.data.scaling import existing
+
+        graph = load_graph(existing(self.path, "npz file"))
+        labels = tuple(str(label) for label in range(int(graph.y.max(initial=-1)) + 1))
+        return only(Dataset(graph.x.toarray(), graph.y, labels, edges=graph.edges), np.flatnonzero(graph.y >= 0))

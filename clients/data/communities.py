@@ -1,0 +1,37 @@
+"""Dealing the nodes of a graph."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from clients.data import DataError, Dataset, PartitionSpec
+from clients.unlearning.contract import Ids
+
+
+class Communities(PartitionSpec):
+    """Every peer holds a part of the graph that has many edges within: balanced label propagation.
+
+    Parameters
+    ----------
+    slack : float
+        How far a part may outgrow the mean, as a share of the nodes of all other parts.
+    """
+
+    kind: Literal["communities"] = "communities"
+    slack: Annotated[float, Field(ge=0, le=1)] = 0.02
+
+    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
+        """Return one ascending id array a peer; ``DataError`` where the data is no graph, or a peer would get no node."""
+        from clients.unlearning.exact.graph.partition import adjacency, blpa
+
+        if not len(data.edges):
+            raise DataError("the data set has no edges, so no communities: take another kind of partition, or dataset = 'citations'")
+        pairs = np.searchsorted(ids, data.edges[np.isin(data.edges, ids).all(axis=1)])
+        part = blpa(ids, adjacency(len(ids), pairs), peers, self.slack, (seed, "deal"))
+        dealt = [ids[part == peer] for peer in range(peers)]
+        if empty := [peer for peer, own in enumerate(dealt) if not len(own)]:
+            raise DataError(f"peer {empty[0]} gets none of {len(ids)} nodes: take fewer peers or less slack")
+        return dealt
