@@ -16,6 +16,7 @@ FEW = [
     "data.rows=3161",
     "data.reference=161",
     "data.test=600",
+    "distillation.epochs=3",
     "event.1.rows.fraction=0.1",
     "peers.main.0.trees=10",
     "peers.main.1.trees=10",
