@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,9 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), "--set", "training.epochs=200"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell starts what runs in the background with SIGINT ignored; the person at the keyboard does not.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     while not list(tmp_path.glob("runs/small-*/artefacts/*.safetensors")):
         time.sleep(0.05)
         assert process.poll() is None
