@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Play the departures scenario on Ray and write its report
 	echo "The report: $${lines##*$$'\n'}/report.html"
 
 test: $(STAMP)  ## Run the tests (minutes)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test-slow: $(STAMP)  ## Run the tests that take longer
 	$(BIN)/pytest -m slow

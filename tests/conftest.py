@@ -17,6 +17,18 @@ import torch
 
 torch.set_num_threads(1)
 
+CLUSTERS = ("simulator/engines/", "simulator/test_engines_agree.py", "simulator/test_graph_scenario.py", "experiments/test_adult.py")
+"""Where tests start Ray: two clusters that start side by side on a small machine time out."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and all that start clusters, in one process, so that fixtures are made once and clusters stand alone."""
+    here = Path(__file__).parent
+    for item in items:
+        name = item.path.relative_to(here).as_posix()
+        item.add_marker(pytest.mark.xdist_group("clusters" if name.startswith(CLUSTERS) else name))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

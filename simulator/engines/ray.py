@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flwr.serverapp import ServerApp
 
 STARTS = 4
-"""How often an actor is started before that is held against the cluster."""
+"""How often a cluster or an actor is started before that is held against it."""
 
 START_SECONDS = 120.0
 """How long a worker may take to start before the engine gives up."""
@@ -85,11 +85,28 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
             "RAY_max_direct_call_object_size": str(INLINE_BYTES),
         }
         with mock.patch.dict(os.environ, inherited):
-            ray.init(address="local", num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), **options)
+            _start(num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), **options)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(**options: Any) -> None:
+    """Start a cluster; Ray gives a node half a minute, which a busy machine can miss, so that is tried again."""
+    import ray
+
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(address="local", **options)
+        except Exception as error:  # Ray has no class of its own for it
+            ray.shutdown()
+            if "timed out during startup" not in str(error):
+                raise
+            if attempt == STARTS:
+                raise RuntimeError(f"engine ray: no cluster came up in {STARTS} attempts; end other work first") from error
+        else:
+            return
 
 
 def _store_bytes() -> int:

@@ -137,3 +137,38 @@ def test_workers_do_not_outlive_their_driver(engine, end):
     assert all(is_gone(process.pid, 30) for process in family)
     if end == signal.SIGINT:
         assert "KeyboardInterrupt" in error
+
+
+def test_a_cluster_that_comes_up_too_slowly_is_started_again(monkeypatch):
+    import ray
+
+    from simulator.engines.ray import cluster
+
+    starts = []
+
+    def start(**options):
+        starts.append(options["address"])
+        if len(starts) < 3:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", start)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with cluster(ENGINES.load("ray")(kind="ray", workers=1)):
+        pass
+    assert starts == ["local"] * 3
+
+
+def test_a_cluster_that_cannot_come_up_is_told(monkeypatch):
+    import ray
+
+    from simulator.engines.ray import cluster
+
+    def start(**options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", start)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(RuntimeError, match="no cluster came up in 4 attempts"), cluster(ENGINES.load("ray")(kind="ray", workers=1)):
+        pass
