@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -36,6 +36,21 @@ class ConditionTokens(nn.Module):
         if styles is None:
             styles = torch.full_like(classes, self.style_table.num_embeddings - 1)
         return torch.cat([tokens, self.style_table(styles)[:, None]], dim=1)
+
+
+class NoisePredictor(Protocol):
+    """What samplers and scores ask of a model."""
+
+    @property
+    def spec(self) -> DenoiserSpec:
+        """What images and conditions it takes."""
+
+    @property
+    def null(self) -> tuple[int, int]:
+        """Ids of "no class" and "no style"."""
+
+    def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the predicted noise, of the shape of ``noisy``."""
 
 
 class Denoiser(nn.Module):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.judge import Judge
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import NoiseSchedule, Sampling
@@ -48,7 +48,7 @@ class Budget:
 
 
 def score(
-    denoiser: Denoiser,
+    denoiser: NoisePredictor,
     judge: Judge,
     target: int,
     key: tuple[Field, ...],
@@ -75,7 +75,7 @@ def score(
 
 
 def conditions(
-    denoiser: Denoiser, target: int, axis: Literal["class", "style"], budget: Budget
+    denoiser: NoisePredictor, target: int, axis: Literal["class", "style"], budget: Budget
 ) -> tuple[npt.NDArray[np.int64], Tensor, Tensor | None]:
     """Return the values asked for on the axis, and class and style ids, each ``(samples,)``; the other axis goes round its values."""
     classes, styles = denoiser.null

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.spec import NoiseSchedule, Sampling
 from clients.diffusion.training import scheduler
 from clients.streams import Field, torch_generator
@@ -20,7 +20,7 @@ def start_noise(shape: tuple[int, ...], indices: Sequence[int], key: tuple[Field
 
 @torch.no_grad()
 def sample(
-    denoiser: Denoiser,
+    denoiser: NoisePredictor,
     classes: Tensor,
     key: tuple[Field, ...],
     *,
@@ -33,7 +33,8 @@ def sample(
 
     Parameters
     ----------
-    denoiser : Denoiser
+    denoiser : NoisePredictor
+        A denoiser, or an ensemble of some.
     classes : int64 tensor, shape (n,)
         Class ids; ``denoiser.null[0]`` asks for no class.
     key : tuple
@@ -57,7 +58,7 @@ def sample(
 
 
 def _sample_batch(
-    denoiser: Denoiser, x: Tensor, classes: Tensor, styles: Tensor | None, sampling: Sampling, noise: NoiseSchedule
+    denoiser: NoisePredictor, x: Tensor, classes: Tensor, styles: Tensor | None, sampling: Sampling, noise: NoiseSchedule
 ) -> Tensor:
     """Denoise one batch from its start noise."""
     steps = scheduler(noise)
@@ -67,7 +68,7 @@ def _sample_batch(
     return x.clamp(-1, 1)
 
 
-def guided_noise(denoiser: Denoiser, x: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None, guidance: float) -> Tensor:
+def guided_noise(denoiser: NoisePredictor, x: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None, guidance: float) -> Tensor:
     """Return the guided prediction; unconditional and conditional halves go through the UNet as one batch, in that order."""
     if guidance == 1.0:
         conditional: Tensor = denoiser(x, time, classes, styles)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from clients.diffusion.denoiser import Denoiser, feed_forward_layers
+from clients.diffusion.denoiser import Denoiser, NoisePredictor, feed_forward_layers
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, NoiseSchedule
 from clients.streams import Field, torch_generator
@@ -133,7 +133,7 @@ def train_phase(
 
 
 def denoising_loss(
-    denoiser: Denoiser, images: Images, noise: Any, generator: torch.Generator, batch_size: int, null_share: float = 0.0
+    denoiser: NoisePredictor, images: Images, noise: Any, generator: torch.Generator, batch_size: int, null_share: float = 0.0
 ) -> Tensor:
     """Return the mean squared error of the predicted noise on a batch drawn with ``generator``, a scalar."""
     rows = torch.randint(len(images), (batch_size,), generator=generator)
