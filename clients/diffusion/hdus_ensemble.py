@@ -1,0 +1,94 @@
+"""The neighbourhood ensemble in score space: a weighted mean of predicted noises, which samplers take for one denoiser.
+
+HDUS (Ye, Chen, Nguyen, Yin, arXiv 2308.13269, 2023) knows classifiers only; the form for denoisers is this project's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.hdus_spec import NoiseWeights
+from clients.diffusion.spec import DenoiserSpec
+
+_PRIOR = 0.1
+"""Images that every member is credited with in every class, so that a class nobody holds gets equal weights."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One member: whose model it is, the model, and its owner's images a class, int64 ``(classes,)``."""
+
+    owner: int
+    denoiser: Denoiser
+    counts: npt.NDArray[np.int64]
+
+
+class NoiseEnsemble:
+    """Predicts noise as the weighted mean of its members' predictions; a sampler takes it for a denoiser.
+
+    Sums run in the order of the owners, whatever the order of ``seeds``. Without seeds it is the peer's own model.
+
+    Parameters
+    ----------
+    settings : NoiseWeights
+    own : Voice
+        The peer's main model.
+    seeds : sequence of Voice
+        Its neighbours' seeds.
+    """
+
+    def __init__(self, settings: NoiseWeights, own: Voice, seeds: Sequence[Voice]) -> None:
+        self.own = own
+        self.members = sorted([own, *seeds], key=lambda voice: voice.owner)
+        self.weights = torch.from_numpy(member_weights(settings, own, seeds).astype(np.float32))
+        """Float32 ``(members, classes + 1)``, members by owner, the last column for "no condition"; columns sum to 1."""
+
+    @property
+    def spec(self) -> DenoiserSpec:
+        """The main model's description."""
+        return self.own.denoiser.spec
+
+    @property
+    def null(self) -> tuple[int, int]:
+        """Ids of "no class" and "no style"."""
+        return self.own.denoiser.null
+
+    def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the predicted noise, float32, of the shape of ``noisy`` ``(batch, channels, size, size)``."""
+        if len(self.members) == 1:
+            alone: Tensor = self.own.denoiser(noisy, time, classes, styles)
+            return alone
+        total = torch.zeros_like(noisy)
+        for voice, weights in zip(self.members, self.weights, strict=True):
+            total += weights[classes].view(-1, 1, 1, 1) * voice.denoiser(noisy, time, classes, styles)
+        return total
+
+
+def member_weights(settings: NoiseWeights, own: Voice, seeds: Sequence[Voice]) -> npt.NDArray[np.float64]:
+    """Return each member's weight by condition, float64 ``(members, classes + 1)``, members by owner; columns sum to 1."""
+    members = sorted([own, *seeds], key=lambda voice: voice.owner)
+    if settings.self_weight == "share" or not seeds:
+        return _weights(settings.weights, members)
+    others = [voice for voice in members if voice is not own]
+    weights = np.empty((len(members), len(own.counts) + 1))
+    place = members.index(own)
+    weights[place] = settings.self_weight
+    weights[np.arange(len(members)) != place] = (1 - settings.self_weight) * _weights(settings.weights, others)
+    return weights
+
+
+def _weights(rule: str, members: Sequence[Voice]) -> npt.NDArray[np.float64]:
+    """Return weights ``(members, classes + 1)`` whose columns sum to 1."""
+    counts = np.stack([voice.counts for voice in members]).astype(np.float64) + _PRIOR
+    everything = counts.sum(axis=1, keepdims=True)
+    table = np.hstack([counts, everything])
+    raw: npt.NDArray[np.float64] = {"uniform": np.ones_like(table), "size": everything * np.ones_like(table), "class": table}[rule]
+    shares: npt.NDArray[np.float64] = raw / raw.sum(axis=0)
+    return shares
