@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,14 @@ BITS = 40
 LIMB = 20
 MOST_ROWS = 1 << 21
 _CHUNK = 4096  # 2**12 products below 2**41 add up without rounding in float64 (2**53), in whatever order a BLAS adds them
+
+
+@cache
+def kernels() -> Any:
+    """Return the compiled loops; imported when first needed, and once only: even a repeated import statement takes a microsecond."""
+    from clients.unlearning.exact.statistical import moment_kernels
+
+    return moment_kernels
 
 
 class Design:
@@ -133,15 +142,12 @@ class Gram:
     scatter: Floats
 
 
-def gram(sums: Mapping[str, Ints], scale: Floats, centre: Floats) -> Gram:
-    """Return means and scatter of integer moments; zeros where there are no rows."""
-    from clients.unlearning.exact.statistical.moment_kernels import centred
-
+def gram(sums: Mapping[str, Ints], unit: Floats, centre: Floats) -> Gram:
+    """Return means and scatter of integer moments, in units ``1 / scale``; zeros where there are no rows."""
     n = int(sums["n"][0])
-    m = len(scale)
+    m = len(unit)
     if not n:
         return Gram(0, np.zeros(m), np.zeros((m, m)))
-    unit = 1 / scale
     first = sums["first"]
     mean = (first[0] * 2.0**LIMB + first[1]) / n * unit + centre
-    return Gram(n, mean, centred(n, first, sums["second"], unit))
+    return Gram(n, mean, kernels().centred(n, first, sums["second"], unit))

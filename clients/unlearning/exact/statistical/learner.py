@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
-from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, subtract
+from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, kernels, subtract
 from clients.unlearning.exact.tabular import Floats, Places, empty
 
 Learned = TypeVar("Learned")
+
+_NOTHING, _TOUCHED = Cost(), Cost(parts=1)
 
 
 class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
@@ -101,12 +103,12 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         """Take the named rows out of the sums; one part is touched, whatever the number of rows."""
         places = self.held.find(request)
         if not len(places):
-            return Cost()
+            return _NOTHING
         if self.sums:
             self.take_out(places)
             self._learned = None
         self.held.drop(places)
-        return Cost(parts=1 if self.sums else 0)
+        return _TOUCHED if self.sums else _NOTHING
 
     def take_out(self, places: Places) -> None:
         """Subtract the rows at these places from the sums."""
@@ -162,13 +164,11 @@ def check_counts(sums: Mapping[str, Ints], names: tuple[str, ...]) -> None:
 
 def check_scatter(second: npt.NDArray[np.int64], first: npt.NDArray[np.int64], n: int) -> None:
     """Raise ``UnlearningError`` if no n rows have these first and second moments by limbs: the scatter must be positive semidefinite."""
-    from clients.unlearning.exact.statistical.moment_kernels import centred
-
     if not n:
         if first.any() or second.any():
             raise UnlearningError("sums: no row is left but the sums are not 0: take out exactly what was given")
         return
-    scatter = centred(n, first, second, np.ones(first.shape[1]))
+    scatter = kernels().centred(n, first, second, np.ones(first.shape[1]))
     deviations = np.sqrt(np.maximum(np.diag(scatter), 1.0))
     smallest = float(np.linalg.eigvalsh(scatter / deviations[:, None] / deviations)[0])
     if smallest < -1e-6 or (np.diag(scatter) < -0.5 * n).any():

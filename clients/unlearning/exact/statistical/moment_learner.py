@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.contract import Problem
-from clients.unlearning.exact.statistical.fixed import BITS, Design, Gram, Ints, Sums, gram, moments
+from clients.unlearning.exact.statistical.fixed import BITS, Design, Gram, Ints, Sums, gram, kernels, moments
 from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, check_scatter, one_hot
 from clients.unlearning.exact.tabular import Floats, Places
 
@@ -34,16 +34,14 @@ class MomentLearner(SumLearner[Learned]):
         low, high = target if problem.classes == 1 else (0.0, 1.0)
         reach = (high - low) / 2 or 1.0
         self.scale = np.concatenate([design.scale, np.full(self.targets, 2.0 ** (BITS - int(np.ceil(np.log2(reach)))))])
+        self.unit = 1 / self.scale
         self.centre = np.concatenate([design.centre, np.full(self.targets, (low + high) / 2)])
 
     def integers(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Ints:
         """Return z as integers, int64 (n, D + targets)."""
-        return np.asarray(np.rint((self.values(x, y) - self.centre) * self.scale).astype(np.int64))
-
-    def values(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Floats:
-        """Return z, float64 (n, D + targets)."""
         targets = y[:, None] if self.problem.classes == 1 else one_hot(y, self.targets)
-        return np.concatenate([self.design.expand(x), targets], axis=1, dtype=np.float64)
+        values = np.concatenate([self.design.expand(x), targets], axis=1, dtype=np.float64)
+        return np.asarray(np.rint((values - self.centre) * self.scale).astype(np.int64))
 
     def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
         """Return n (1,), first (2, m) and second moments (3, m, m) by limbs."""
@@ -54,15 +52,15 @@ class MomentLearner(SumLearner[Learned]):
         if len(places) != 1:
             super().take_out(places)
             return
-        from clients.unlearning.exact.statistical.moment_kernels import remove_row
-
-        values = self.values(self.held.rows.x[places], self.held.rows.y[places])[0]
-        remove_row(self.sums["first"], self.sums["second"], values, self.centre, self.scale)
+        rows, place, categories = self.held.rows, places[0], self.design.table.categories
+        row, label = rows.x[place], float(rows.y[place])
+        first, second = self.sums["first"], self.sums["second"]
+        kernels().remove_row(first, second, row, label, categories, self.problem.classes, self.centre, self.scale)
         self.sums["n"][0] -= 1
 
     def gram(self) -> Gram:
         """Return means and scatter of z."""
-        return gram(self.sums, self.scale, self.centre)
+        return gram(self.sums, self.unit, self.centre)
 
     def check(self, sums: Mapping[str, Ints]) -> None:
         """Refuse a negative number of rows and moments that no rows have."""

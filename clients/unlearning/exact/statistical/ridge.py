@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
 
 from clients.unlearning.contract import Ids, Problem, UnlearningError
-from clients.unlearning.exact.statistical.fixed import Design
+from clients.unlearning.exact.statistical.fixed import Design, kernels
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
 from clients.unlearning.exact.tabular import Floats
 
@@ -18,8 +16,7 @@ LEAST = 1e-3
 """Smallest score of a class before scores are made to sum to 1."""
 
 
-@dataclass(frozen=True)
-class Plane:
+class Plane(NamedTuple):
     """Coefficients (targets, D) and intercepts (targets,)."""
 
     coef: Floats
@@ -50,16 +47,20 @@ class Linear(MomentLearner[Plane]):
             return
         wrong = ~((y >= self.target[0]) & (y <= self.target[1]))
         if wrong.any():
-            raise UnlearningError(
-                f"row {ids[wrong][0]}: target {y[wrong][0]} lies outside the public {list(self.target)}: set target"
-            )
+            raise UnlearningError(f"row {ids[wrong][0]}: target {y[wrong][0]} lies outside the public {list(self.target)}: set target")
 
     def learn(self) -> Plane:
-        """Solve the centred normal equations."""
-        found, d = self.gram(), self.design.width
+        """Solve the centred normal equations: by Cholesky where the matrix is known to be definite and proves so, else with least norm."""
+        d, sums = self.design.width, self.sums
+        if self.alpha > 0 and self.count:
+            try:
+                return Plane(*kernels().ridge(self.count, sums["first"], sums["second"], self.unit, self.centre, d, self.alpha))
+            except np.linalg.LinAlgError:
+                pass
+        found = self.gram()
         a, b = found.scatter[:d, :d], found.scatter[:d, d:]
         a.flat[:: d + 1] += self.alpha
-        coef = _solve(a, b, definite=self.alpha > 0).T
+        coef = (np.linalg.pinv(a, rcond=d * np.finfo(np.float64).eps * 16, hermitian=True) @ b).T
         return Plane(coef, found.mean[d:] - coef @ found.mean[:d])
 
     @property
@@ -87,12 +88,3 @@ class Linear(MomentLearner[Plane]):
             return np.ones((len(x), 1))
         scores = np.maximum(self.scores(x), LEAST)
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
-
-
-def _solve(a: Floats, b: Floats, definite: bool) -> Floats:
-    """Return the solution of least norm of a symmetric system; by Cholesky where the matrix is known to be definite and proves so."""
-    if definite:
-        _, solution, failed = lapack.dposv(a, b, lower=1)
-        if not failed:
-            return np.asarray(solution)
-    return np.asarray(np.linalg.pinv(a, rcond=len(a) * np.finfo(np.float64).eps * 16, hermitian=True) @ b)

@@ -155,6 +155,27 @@ def test_least_squares_of_dependent_columns_has_the_least_norm() -> None:
     close(model.coef_, LinearRegression().fit(x.astype(np.float64), y).coef_)
 
 
+@pytest.mark.parametrize("alpha", [1e-300, 1e-12])
+def test_a_penalty_too_small_to_count_still_gives_the_least_norm(alpha: float) -> None:
+    rng = np.random.default_rng(5)
+    half = rng.random((60, 3), dtype=np.float32)
+    model = fitted(Ridge(alpha=alpha), Rows(np.arange(60), np.hstack([half, half]), rng.random(60)), Problem((6,), 1))
+    assert np.abs(model.coef_[:3] - model.coef_[3:]).max() < 0.01 * np.abs(model.coef_).max()
+
+
+def test_single_rows_of_a_table_with_categories_are_taken_out_whole() -> None:
+    rng = np.random.default_rng(6)
+    x = np.stack([rng.random(90), rng.integers(0, 3, 90), rng.random(90), rng.integers(0, 2, 90)], axis=1).astype(np.float32)
+    columns = (Column("a", 0, 1), Column("b", 0, 2, 3), Column("c", 0, 2), Column("d", 0, 1, 2))
+    rows, problem = Rows(np.arange(90), x, rng.integers(0, 3, 90)), Problem((4,), 3, columns=columns)
+    model = fitted(Ridge(), rows, problem)
+    for i in range(0, 90, 4):
+        model.forget(np.array([i]))
+    refit = fitted(Ridge(), rows.keep(rows.ids % 4 > 0), problem)
+    assert blob(model) == blob(refit)
+    assert model.coef_.tobytes() == refit.coef_.tobytes()
+
+
 def test_a_mean_far_from_the_public_centre_costs_no_digits() -> None:
     rng = np.random.default_rng(1)
     x = (900 + 0.05 * rng.random((500, 4))).astype(np.float32)
