@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
-from clients.diffusion.denoiser import Denoiser, build
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
-from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
+from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
@@ -28,38 +27,6 @@ HISTORY = "peer/history"
 """Name, in a main artefact, of what was done besides training: rounds trained and concepts erased, JSON as uint8 ``(n,)``."""
 CUT = "cut/"
 """Prefix, in a main artefact, of the masks of weights that stay at their erased value, bool, by layer."""
-
-_PUBLIC: dict[str, dict[str, Tensor]] = {}
-"""Weights of public backbones that this process has, by configuration: only to save time."""
-
-
-def public_backbone(spec: DenoiserSpec, training: DenoiserTraining, reference: Images, key: tuple[Field, ...], folder: Path) -> Denoiser:
-    """Return a new denoiser with the public backbone: trained on the reference images, from which it cannot learn the classes.
-
-    A pure function of its arguments but ``folder``, where trained backbones are kept. The design ``joint`` has no backbone: the
-    initial weights are what is public then.
-    """
-    denoiser = build(spec, (*key, "backbone"))
-    if training.design == "joint":
-        return denoiser
-    settings = training.model_copy(update={"concept_steps": 0})
-    configuration = {
-        "part": "backbone",
-        "denoiser": spec.model_dump(),
-        "training": settings.model_dump(),
-        "images": data_hash(reference.pixels, reference.styles),
-        "key": [str(part) for part in key],
-    }
-    name = configuration_hash(configuration)
-    if name not in _PUBLIC:
-
-        def learn(model: Any) -> None:
-            train_phase(model, reference, settings, "backbone", (*key, "backbone"), total=settings.backbone_steps)
-
-        load_or_train(folder, configuration, denoiser, learn)
-        _PUBLIC[name] = {k: v.clone() for k, v in denoiser.state_dict().items()}
-    denoiser.load_state_dict(_PUBLIC[name])
-    return denoiser
 
 
 class DenoiserMain:
@@ -97,14 +64,16 @@ class DenoiserMain:
         self._write(self._start)
 
     def advance(self) -> int:
-        """Train for one round; return the gradient steps (none without images)."""
+        """Train for one round on the images of concepts not erased; return the gradient steps (none without images)."""
         first = self.progress * self.steps
         self.progress += 1
-        if not len(self.images):
+        erased = [cut["concept"] for cut in self.cuts]
+        images = self.images.select(torch.from_numpy(~np.isin(self.images.classes.numpy(), erased)))
+        if not len(images):
             return 0
         total = max(self.rounds * self.steps, first + self.steps)
         window = (first, first + self.steps)
-        train_phase(self.denoiser, self.images, self.training, self.phase, self.key, total=total, window=window, fixed=self.masks or None)
+        train_phase(self.denoiser, images, self.training, self.phase, self.key, total=total, window=window, fixed=self.masks or None)
         return self.steps
 
     def forget(self, request: Ids) -> Cost:
@@ -119,25 +88,25 @@ class DenoiserMain:
         for t in range(progress + 1):
             for cut in cuts:
                 if cut["after"] == t:
-                    self.erase(cut["concept"], cut["eraser"])
+                    self.erase(cut["index"], cut["concept"], cut["method"])
             steps += self.advance() if t < progress else 0
         return Cost(gradient_steps=steps, parts=1 if progress else 0)
 
-    def erase(self, concept: int, eraser: dict[str, Any]) -> float:
-        """Erase a concept; return the share of feed-forward output weights set to zero (0 for methods that cut nothing).
+    def erase(self, index: int, concept: int, method: Mapping[str, Any]) -> None:
+        """Carry out the request of this number to erase a concept, unless that is done; what is cut stays cut in later rounds.
 
-        What is cut stays cut: later rounds train around it. ``UnlearningError`` if the concept cannot be erased in this way.
+        ``UnlearningError``, and nothing is changed, if the concept cannot be erased in this way.
         """
-        spec = ERASERS.load(eraser["kind"]).model_validate(eraser)
-        key = (*self.key, "erase", concept, self.progress)
+        if any(cut["index"] == index for cut in self.cuts):
+            return
+        spec = ERASERS.load(method["kind"]).model_validate(method)
+        key = (*self.key, "erase", index)
         subject = DenoiserSubject(self.denoiser, concept, key, images=self.images, sampling=self.sampling, noise=self.training.noise)
         cut = spec.erase(subject, key)
         cut.apply(self.denoiser.unet)
         for name, mask in cut.masks.items():
             self.masks[name] = self.masks[name] | mask if name in self.masks else mask.clone()
-        self.cuts.append({"concept": concept, "after": self.progress, "eraser": spec.model_dump(mode="json")})
-        entries = sum(mask.numel() for mask in cut.masks.values())
-        return sum(int(mask.sum()) for mask in cut.masks.values()) / entries if entries else 0.0
+        self.cuts.append({"index": index, "concept": concept, "after": self.progress, "method": spec.model_dump(mode="json")})
 
     def state(self) -> Arrays:
         """Return what the public backbone does not tell: learned weights, masks, history."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from clients import wire
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus_distillation import distil
 from clients.diffusion.hdus_ensemble import NoiseEnsemble, Voice, member_weights
-from clients.diffusion.hdus_main import HISTORY, DenoiserMain, public_backbone
+from clients.diffusion.hdus_main import HISTORY, DenoiserMain
 from clients.diffusion.hdus_spec import NoiseWeights, SeedDenoiser, SeedDistillation
 from clients.diffusion.images import Images, digits
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import SMOKE, DenoiserTraining, NoiseSchedule, Sampling
+from clients.diffusion.training import train_phase
 from clients.unlearning.contract import UnlearningError
 
 TRAINING = DenoiserTraining(backbone_steps=3, batch_size=8, warmup=2)
@@ -36,13 +38,19 @@ def reference(images: Images) -> Images:
     return images.select(torch.arange(60))
 
 
-def main_model(reference: Images, folder: Path, training: DenoiserTraining = TRAINING, key: tuple[Any, ...] = ("peer",)) -> DenoiserMain:
-    public = public_backbone(SMOKE, training, reference, (7,), folder)
-    return DenoiserMain(public, training, SHORT, rounds=3, steps=4, key=key)
+@pytest.fixture(scope="module")
+def backbone(reference: Images) -> Denoiser:
+    denoiser = build(SMOKE, ("public",))
+    train_phase(denoiser, reference, TRAINING, "backbone", ("public",), total=3)
+    return denoiser
 
 
-def begun(images: Images, reference: Images, folder: Path, rows: range = range(100, 160), **changes: Any) -> DenoiserMain:
-    main = main_model(reference, folder, **changes)
+def main_model(backbone: Denoiser, training: DenoiserTraining = TRAINING) -> DenoiserMain:
+    return DenoiserMain(deepcopy(backbone), training, SHORT, rounds=3, steps=4, key=("peer",))
+
+
+def begun(images: Images, backbone: Denoiser, rows: Sequence[int] = range(100, 160), training: DenoiserTraining = TRAINING) -> DenoiserMain:
+    main = main_model(backbone, training)
     main.begin(np.asarray(rows), images.select(torch.tensor(list(rows), dtype=torch.int64)))
     return main
 
@@ -56,8 +64,8 @@ def voice(owner: int, counts: list[int], key: str = "") -> Voice:
     return Voice(owner, build(spec, (key or owner,)), np.asarray(counts))
 
 
-def test_seed_is_a_pure_function_of_main_reference_and_key(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path)
+def test_seed_is_a_pure_function_of_main_reference_and_key(images: Images, reference: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone)
     main.advance()
     settings = SeedDistillation(steps=5, batch_size=8)
 
@@ -140,20 +148,8 @@ def test_alone_the_ensemble_is_the_main_model_also_for_the_sampler() -> None:
     assert not torch.equal(sample(both, classes, ("k",), sampling=SHORT), drawn)
 
 
-def test_backbone_is_public_and_comes_from_the_cache_unchanged(images: Images, reference: Images, tmp_path: Path) -> None:
-    trained = public_backbone(SMOKE, TRAINING, reference, ("fresh",), tmp_path)
-    (file,) = tmp_path.iterdir()
-    again = public_backbone(SMOKE, TRAINING, reference, ("fresh",), tmp_path)
-    stored = wire.from_bytes(file.read_bytes())
-    for name, tensor in trained.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[name])
-        np.testing.assert_array_equal(tensor.numpy(), stored[name])
-    other = public_backbone(SMOKE, TRAINING, images.select(torch.arange(60, 120)), ("fresh",), tmp_path)
-    assert any(not torch.equal(a, b) for a, b in zip(trained.parameters(), other.parameters(), strict=True))
-
-
-def test_training_starts_from_the_backbone_and_changes_feed_forward_weights_only(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path)
+def test_training_starts_from_the_backbone_and_changes_feed_forward_weights_only(images: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone)
     public = {name: p.detach().clone() for name, p in main.denoiser.named_parameters()}
     assert main.advance() == 4
     moved = {name for name, p in main.denoiser.named_parameters() if not torch.equal(p, public[name])}
@@ -161,12 +157,11 @@ def test_training_starts_from_the_backbone_and_changes_feed_forward_weights_only
 
 
 @pytest.mark.parametrize("design", ["two_phase", "low_rank", "joint"])
-def test_forgotten_images_were_never_there(design: Any, images: Images, reference: Images, tmp_path: Path) -> None:
+def test_forgotten_images_were_never_there(design: Any, images: Images, backbone: Denoiser) -> None:
     training = TRAINING.model_copy(update={"design": design, "rank": 2})
-    main = begun(images, reference, tmp_path, training=training)
+    main = begun(images, backbone, training=training)
     kept = [row for row in range(100, 160) if row not in (103, 140)]
-    never = main_model(reference, tmp_path, training)
-    never.begin(np.asarray(kept), images.select(torch.tensor(kept)))
+    never = begun(images, backbone, kept, training)
     for _ in range(2):
         main.advance()
         never.advance()
@@ -178,11 +173,12 @@ def test_forgotten_images_were_never_there(design: Any, images: Images, referenc
     assert blob(main) == blob(never)
 
 
-def test_forgetting_keeps_what_was_erased_and_equals_the_run_without_the_images(images: Images, reference: Images, tmp_path: Path) -> None:
-    main, never = (begun(images, reference, tmp_path, rows) for rows in (range(100, 160), range(100, 150)))
+def test_forgetting_keeps_what_was_erased_and_equals_the_run_without_the_images(images: Images, backbone: Denoiser) -> None:
+    main, never = (begun(images, backbone, rows) for rows in (range(100, 160), range(100, 150)))
     for one in (main, never):
         one.advance()
-        assert 0 < one.erase(3, PRUNE) < 1
+        one.erase(0, 3, PRUNE)
+        assert 0 < sum(int(mask.sum()) for mask in one.masks.values()) < sum(mask.numel() for mask in one.masks.values())
         one.advance()
     assert blob(main) != blob(never)
     main.forget(np.arange(150, 160))
@@ -190,10 +186,10 @@ def test_forgetting_keeps_what_was_erased_and_equals_the_run_without_the_images(
     assert main.masks
 
 
-def test_what_is_cut_stays_cut(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path)
+def test_what_is_cut_stays_cut(images: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone)
     main.advance()
-    main.erase(3, PRUNE)
+    main.erase(0, 3, PRUNE)
     main.advance()
     for name, mask in main.masks.items():
         weight = main.denoiser.unet.get_parameter(f"{name}.weight")
@@ -202,11 +198,11 @@ def test_what_is_cut_stays_cut(images: Images, reference: Images, tmp_path: Path
         assert weight[~mask].any()
 
 
-def test_restored_model_goes_on_as_the_first(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path)
+def test_restored_model_goes_on_as_the_first(images: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone)
     main.advance()
-    main.erase(3, PRUNE)
-    other = main_model(reference, tmp_path)
+    main.erase(0, 3, PRUNE)
+    other = main_model(backbone)
     other.restore(wire.from_bytes(blob(main)), main.ids, main.images)
     assert blob(other) == blob(main)
     main.advance()
@@ -214,8 +210,8 @@ def test_restored_model_goes_on_as_the_first(images: Images, reference: Images, 
     assert blob(other) == blob(main)
 
 
-def test_without_images_rounds_pass_and_nothing_is_learned(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path, range(100, 103))
+def test_without_images_rounds_pass_and_nothing_is_learned(images: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone, range(100, 103))
     start = main.state()
     main.advance()
     main.forget(np.arange(100, 103))
@@ -224,8 +220,8 @@ def test_without_images_rounds_pass_and_nothing_is_learned(images: Images, refer
     assert all(np.array_equal(start[name], value) for name, value in main.state().items() if name != HISTORY)
 
 
-def test_unknown_image_is_refused_and_nothing_changes(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path)
+def test_unknown_image_is_refused_and_nothing_changes(images: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone)
     main.advance()
     before = blob(main)
     with pytest.raises(UnlearningError, match="row 99 is not held"):
@@ -233,7 +229,7 @@ def test_unknown_image_is_refused_and_nothing_changes(images: Images, reference:
     assert blob(main) == before
 
 
-def test_concept_that_cannot_be_cut_is_refused(images: Images, reference: Images, tmp_path: Path) -> None:
-    main = begun(images, reference, tmp_path)
+def test_concept_that_cannot_be_cut_is_refused(images: Images, backbone: Denoiser) -> None:
+    main = begun(images, backbone)
     with pytest.raises(UnlearningError, match="concept 12"):
-        main.erase(12, PRUNE)
+        main.erase(0, 12, PRUNE)
