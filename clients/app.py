@@ -11,7 +11,8 @@ query.hello
 train
     ``order``: ``round``, ``forget`` (row ids), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream`` (number or -1);
     ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``brief``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
-    state to start from. Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``.
+    state to start from. ``public.<name>`` (with the brief) and ``letter.<name>``: what the role of the peer gets from the server alone.
+    Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``.
 evaluate
     The same without training; the reply's ``probabilities`` are the ensemble's on the test rows.
 """
@@ -24,11 +25,15 @@ from functools import lru_cache
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from clients import brief as briefs
 from clients import wire
-from clients.brief import Brief
-from clients.peer import Peer, Receipt, Seed
+from clients.brief import PeerBrief
+from clients.participant import Participant, Receipt, Record, Seed, role
 
 app = ClientApp()
+
+PUBLIC, LETTER = "public.", "letter."
+"""How the names of records begin that the server sends on its own account: with the brief, and with any message."""
 
 CRASHES_WITHOUT_REPLY = ("before_training", "during_training", "after_training", "before_sending")
 
@@ -61,12 +66,13 @@ def _answer(message: Message, context: Context, exam: bool) -> Message:
         return Message(RecordDict({"status": ConfigRecord({"status": "blank"})}), reply_to=message)
     order = content.config_records["order"]
     peer = _wake(state, wire.integer(order, "stream"))
+    peer.given(_letters(state, content), wire.integer(order, "round"))
     reply = _work(peer, content, exam)
     context.state = RecordDict() if order["crash"] else _asleep(peer, state)
     return Message(reply, reply_to=message)
 
 
-def _work(peer: Peer, content: RecordDict, exam: bool) -> RecordDict:
+def _work(peer: Participant, content: RecordDict, exam: bool) -> RecordDict:
     """Let the peer do what the message asks; return the reply's content."""
     order = content.config_records["order"]
     crash = str(order["crash"])
@@ -100,7 +106,7 @@ def _work(peer: Peer, content: RecordDict, exam: bool) -> RecordDict:
     return reply
 
 
-def _work_until(crash: str, peer: Peer) -> int:
+def _work_until(crash: str, peer: Participant) -> int:
     """Do the work that a crash in this phase wastes; return its gradient steps."""
     if crash == "before_training":
         return 0
@@ -110,13 +116,20 @@ def _work_until(crash: str, peer: Peer) -> int:
     return steps + (peer.distil() if crash == "before_sending" else 0)
 
 
-def _receive(peer: Peer, content: RecordDict) -> None:
+def _letters(state: RecordDict, content: RecordDict) -> dict[str, Record]:
+    """Return what the server alone sends: what came with the brief, and with this message."""
+    kept = {name: state[name] for name in state if name.startswith(PUBLIC)}
+    new = {name: content[name] for name in content if name.startswith(LETTER)}
+    return {name.partition(".")[2]: record for name, record in {**kept, **new}.items()}  # type: ignore[misc]
+
+
+def _receive(peer: Participant, content: RecordDict) -> None:
     mail = content.config_records["mail"]
     for owner, version in zip(wire.integers(mail, "owners"), wire.integers(mail, "versions"), strict=True):
         peer.held[owner] = Seed(version, wire.unpack(content.array_records[f"mail.{owner}"]))
 
 
-def _reply(peer: Peer, metrics: dict[str, int | float], timings: dict[str, float], receipts: list[Receipt]) -> RecordDict:
+def _reply(peer: Participant, metrics: dict[str, int | float], timings: dict[str, float], receipts: list[Receipt]) -> RecordDict:
     lines = {
         "owners": [receipt.owner for receipt in receipts],
         "versions": [receipt.version for receipt in receipts],
@@ -134,16 +147,17 @@ def _reply(peer: Peer, metrics: dict[str, int | float], timings: dict[str, float
 
 def _given_state(content: RecordDict) -> RecordDict:
     """Return the state that a message brings along."""
-    names = [name for name in content if name in ("brief", "main", "seed", "held") or name.startswith("held.")]
+    names = [name for name in content if name in ("brief", "main", "seed", "held") or name.startswith(("held.", PUBLIC))]
     return RecordDict({name: content[name] for name in names})
 
 
-def _wake(state: RecordDict, stream: int) -> Peer:
+def _wake(state: RecordDict, stream: int) -> Participant:
     """Return the peer whose state this is."""
     brief = _brief(str(state.config_records["brief"]["json"]))
     key = ("sequential", brief.run_seed, stream) if stream >= 0 else None
     main = state.array_records.get("main")
-    peer = Peer.restored(brief, wire.unpack(main), key) if main is not None else Peer.new(brief, key)
+    who = role(brief)
+    peer = who.restored(brief, wire.unpack(main), key) if main is not None else who.new(brief, key)
     if "seed" in state:
         peer.seed = Seed(wire.integer(state.config_records["brief"], "version"), wire.unpack(state.array_records["seed"]))
     held = state.config_records["held"]
@@ -152,7 +166,7 @@ def _wake(state: RecordDict, stream: int) -> Peer:
     return peer
 
 
-def _asleep(peer: Peer, before: RecordDict) -> RecordDict:
+def _asleep(peer: Participant, before: RecordDict) -> RecordDict:
     """Return the peer as records."""
     owners = sorted(peer.held)
     version = peer.seed.version if peer.seed else 0
@@ -163,10 +177,11 @@ def _asleep(peer: Peer, before: RecordDict) -> RecordDict:
     }
     if peer.seed:
         records["seed"] = wire.pack(peer.seed.blob)
+    records.update({name: before[name] for name in before if name.startswith(PUBLIC)})  # type: ignore[misc]
     records.update({f"held.{owner}": wire.pack(peer.held[owner].blob) for owner in owners})
     return RecordDict(records)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4096)
-def _brief(text: str) -> Brief:
-    return Brief.model_validate_json(text)
+def _brief(text: str) -> PeerBrief:
+    return briefs.read(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, PositiveInt
 
@@ -12,7 +13,7 @@ from clients.data import DATASETS, DatasetSpec
 from clients.distillation import Distillation
 from clients.ensemble import Ensemble
 from clients.models import MODELS, ModelSpec
-from clients.spec import Spec
+from clients.spec import Registry, Spec
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import UnlearnerSpec
@@ -27,12 +28,15 @@ else:  # the registries know the members only at run time
     AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
 
 
-class Brief(Spec):
-    """Constants of one peer in one run.
+class PeerBrief(Spec):
+    """Constants of one peer in one run, whatever its role.
 
     ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
     erasure: a returning peer shares no random stream, hence no bytes, with its former self.
     """
+
+    participant: ClassVar[str]
+    """Who lives by such a brief, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
 
     run_seed: int
     peer: int
@@ -42,8 +46,52 @@ class Brief(Spec):
     rows: tuple[int, ...]
     reference: tuple[int, ...]
     test: tuple[int, ...]
+
+    @property
+    def model(self) -> str:
+        """What the peer trains, in one line."""
+        raise NotImplementedError
+
+    @property
+    def sequential(self) -> bool:
+        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        return False
+
+
+class Brief(PeerBrief):
+    """Constants of a peer that classifies with its neighbours' seeds."""
+
+    participant: ClassVar[str] = "clients.peer:Peer"
     main: AnyMain
     seed: AnyModel
     training: Training
     distillation: Distillation
     ensemble: Ensemble
+
+    @property
+    def model(self) -> str:
+        """The main model, in one line."""
+        spec = self.main
+        keys = {name: value for name, value in spec.model_dump().items() if name != "kind" and name in spec.model_fields_set}
+        told = ", ".join(f"{name} {value['kind'] if isinstance(value, dict) else value}" for name, value in keys.items())
+        return f"{spec.kind} ({told})" if told else str(spec.kind)  # type: ignore[union-attr]
+
+    @property
+    def sequential(self) -> bool:
+        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        return self.training.streams == "sequential"
+
+
+BRIEFS: Registry[PeerBrief] = Registry(
+    "lethe.briefs",
+    {
+        "averaged": "clients.diffusion.brief:AveragedBrief",
+        "classifier": "clients.brief:Brief",
+    },
+    tag="role",
+)
+
+
+def read(text: str) -> PeerBrief:
+    """Return the brief that this JSON says; one that names no role is a classifier's."""
+    return BRIEFS.load(json.loads(text).get("role", "classifier")).model_validate_json(text)

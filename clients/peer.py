@@ -6,9 +6,8 @@ temperature and ensemble weightings are this project's reading.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from clients.distillation import distil
 from clients.ensemble import Member, combine
 from clients.models import ModelSpec
 from clients.models.network import Network
+from clients.participant import ROWS, Receipt, Record, Seed
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
@@ -29,31 +29,6 @@ if TYPE_CHECKING:
 
 COUNTS = "counts"
 """Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
-
-ROWS = "peer/rows"
-"""Name, in a main artefact, of the ids of the rows that the main model knows, int64, ascending; no part of a model is called so."""
-
-
-@dataclass(frozen=True)
-class Seed:
-    """A seed model as it travels: which one of its owner's, and its bytes (a safetensors file)."""
-
-    version: int
-    blob: bytes
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the bytes."""
-        return wire.sha256(self.blob)
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A holder's word that it removed a seed: whose, which version, and the hash of the bytes it held."""
-
-    owner: int
-    version: int
-    sha256: str
 
 
 @dataclass
@@ -111,6 +86,9 @@ class Peer:
         """Class histogram of the rows the peer still has, int64 ``(classes,)``."""
         return np.bincount(self.rows.y, minlength=data.load(self.brief.data).classes).astype(np.int64)
 
+    def given(self, letters: Mapping[str, Record], now: int) -> None:
+        """Take what the server alone sends: nothing, for this role."""
+
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
         """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
         removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
@@ -162,7 +140,7 @@ class Peer:
     def seed_network(self) -> Network:
         """The common architecture of seed models, without weights."""
         source = data.load(self.brief.data)
-        return Network(self.brief.seed, source.shape, source.classes)
+        return Network(self.brief.seed, source.shape, source.classes, source.columns)
 
     def _seed_member(self, owner: int, seed: Seed, x: npt.NDArray[np.float32]) -> Member:
         weights = wire.from_bytes(seed.blob)

@@ -65,6 +65,10 @@ class PolicySpec(Spec):
 
     keeps_erasure: ClassVar[bool]
     """Whether what one client cut is cut in the aggregate, whatever the others send."""
+    freezes: ClassVar[bool] = False
+    """Whether what is cut in the aggregate stays so in every later round."""
+    listens: ClassVar[bool] = False
+    """Whether clients send activation statistics instead of cutting."""
     budget: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     def aggregate(self, replies: Sequence[Reply], secret: Secret | None = None) -> Aggregate:
@@ -182,6 +186,7 @@ class UnionZero(PolicySpec):
     """Zero wherever any client cut; the mean elsewhere. One client can cut anything, up to the budget."""
 
     keeps_erasure: ClassVar[bool] = True
+    freezes: ClassVar[bool] = True
     kind: Literal["union_zero"] = "union_zero"
 
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
@@ -197,6 +202,7 @@ class Vote(PolicySpec):
     """
 
     keeps_erasure: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
     kind: Literal["vote"] = "vote"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     losers: Literal["masked_mean", "mean"] = "masked_mean"
@@ -229,6 +235,7 @@ POLICIES: Registry[PolicySpec] = Registry(
     {
         "masked_mean": "server.aggregation_masks:MaskedMean",
         "mean": "server.aggregation_masks:Mean",
+        "server_mask": "server.server_mask:ServerMask",
         "union_noise": "server.aggregation_masks:UnionNoise",
         "union_zero": "server.aggregation_masks:UnionZero",
         "vote": "server.aggregation_masks:Vote",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
 from clients import wire
-from clients.brief import Brief
+from clients.brief import PeerBrief
+from server.coordinator import Coordinator
+from server.correspondence import ask, greet
 from server.ledger import Ledger, Page, PeerState, ReceiptLine
 from server.mailbox import Parcel, Post
 from server.timeline import Round, Timeline
@@ -18,20 +20,17 @@ from server.timeline import Round, Timeline
 FEDERATION = -1
 """The "peer" under which the federation's own metrics are booked."""
 
-ATTEMPTS = 4
-"""How often a message is sent before its peer is given up: once, and after each repair of a dead worker."""
-
-
-class PeerLostError(RuntimeError):
-    """A peer that does not answer although its worker was restarted and its state sent again."""
+MEANS = ("accuracy.", "loss.")
+"""How the names of metrics begin of which the federation books the mean over peers; of all others it books the sum."""
 
 
 def server_app(
     timeline: Timeline,
-    briefs: Sequence[Brief],
-    returns: Sequence[Brief],
+    briefs: Sequence[PeerBrief],
+    returns: Sequence[PeerBrief],
     ledger: Ledger,
     on_round: Callable[[Round | None], None] = lambda _: None,
+    middle: Coordinator | None = None,
 ) -> ServerApp:
     """Return the ServerApp that plays a timeline from the ledger's last committed round to the end.
 
@@ -41,7 +40,7 @@ def server_app(
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        Federation(timeline, briefs, returns, ledger).run(grid, on_round)
+        Federation(timeline, briefs, returns, ledger, middle or Coordinator()).run(grid, on_round)
 
     return app
 
@@ -52,18 +51,23 @@ class Federation:
     Parameters
     ----------
     timeline : Timeline
-    briefs : sequence of Brief
+    briefs : sequence of PeerBrief
         One a peer, in peer order.
-    returns : sequence of Brief
+    returns : sequence of PeerBrief
         For peers that come back after an erasure: their briefs of the later generations.
     ledger : Ledger
         Where pages go, and from where a run is taken up again.
+    middle : Coordinator
+        What the server does beyond relaying mail.
     """
 
-    def __init__(self, timeline: Timeline, briefs: Sequence[Brief], returns: Sequence[Brief], ledger: Ledger) -> None:
+    def __init__(
+        self, timeline: Timeline, briefs: Sequence[PeerBrief], returns: Sequence[PeerBrief], ledger: Ledger, middle: Coordinator
+    ) -> None:
         self.timeline = timeline
         self.returns = {(brief.peer, brief.generation): brief for brief in returns}
         self.ledger = ledger
+        self.middle = middle
         self.post = Post(ledger.mailbox())
         self.states = dict(ledger.states())
         self.briefs = list(briefs)
@@ -73,7 +77,7 @@ class Federation:
 
     def run(self, grid: Grid, on_round: Callable[[Round | None], None]) -> None:
         """Play every round that the ledger does not have yet, then the exam."""
-        self.nodes = self._greet(grid)
+        self.nodes = greet(grid, len(self.briefs))
         done = self.ledger.last_round()
         for past in self.timeline.rounds[:done]:
             self._renew(past)
@@ -84,24 +88,6 @@ class Federation:
         if done <= len(self.timeline.rounds):
             self._exam(grid)
             on_round(None)
-
-    def _greet(self, grid: Grid) -> list[int]:
-        """Return the node id of every peer, in peer order; wait until all have joined, ask again who died over the question."""
-        while len(ids := list(grid.get_node_ids())) < len(self.briefs):
-            time.sleep(0.05)
-        nodes: dict[int, int] = {}
-        waiting, trouble = ids, ""
-        for _ in range(ATTEMPTS):
-            hello = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in waiting]
-            for reply in grid.send_and_receive(hello):
-                if reply.has_error():
-                    trouble = _last_line(reply.error.reason)
-                else:
-                    nodes[wire.integer(reply.content.config_records["who"], "peer")] = reply.metadata.src_node_id
-            waiting = sorted(set(ids) - set(nodes.values()))
-            if not waiting:
-                return [nodes[peer] for peer in range(len(self.briefs))]
-        raise PeerLostError(f"nodes {waiting}: no answer after {ATTEMPTS} attempts; {trouble}")
 
     def _renew(self, now: Round) -> None:
         """Give peers that come back after an erasure the brief of their new generation."""
@@ -116,6 +102,7 @@ class Federation:
         page = Page(now.round, events=[(one.do, one.peers, one.detail) for one in now.happenings])
         self._withdraw(now, page)
         self._exchange(grid, now, "train", page)
+        self.middle.close(now, self.post, page)
         page.timings.append((FEDERATION, "round", time.perf_counter() - clock))
         page.timings.append((FEDERATION, "bytes_physical", float(getattr(grid, "bytes_physical", 0) - bytes_before)))
         self._commit(page)
@@ -148,6 +135,7 @@ class Federation:
             self._exchange(grid, now.model_copy(update={"present": behind}), "evaluate", page)
             page.metrics = [line for line in page.metrics if line[0] != FEDERATION and not line[1].startswith("accuracy.")]
         self._exchange(grid, now, "evaluate", page)
+        self.middle.examine(now, page)
         self._commit(page)
 
     def _commit(self, page: Page) -> None:
@@ -163,7 +151,7 @@ class Federation:
         near = _neighbours(now.edges)
         mail = {peer: self.post.deliveries(peer, near.get(peer, ())) for peer in now.present}
         orders = {peer: self._content(peer, now, self.post.drops(peer, near.get(peer, ())), mail[peer]) for peer in now.present}
-        replies = self._ask(grid, kind, orders, page)
+        replies = ask(grid, kind, orders, self.nodes, self._add_state, page)
         overlay = 0
         for peer in now.present:
             reply = replies[peer]
@@ -174,7 +162,8 @@ class Federation:
             self.post.confirm(peer, self._receipts(peer, reply, page), mail[peer])
             overlay += sum(parcel.size for parcel in mail[peer])
             if "main" in reply:
-                self._keep(peer, now.round + 1 + now.late.get(peer, 0) if kind == "train" else now.round, reply, page)
+                late = self.middle.delay + now.late.get(peer, 0) if kind == "train" else 0
+                self._keep(peer, now.round + late, reply, page)
             if "probabilities" in reply:
                 blob = wire.unpack(reply.array_records["probabilities"])
                 page.artefacts[wire.sha256(blob)] = blob
@@ -184,7 +173,6 @@ class Federation:
 
     def _content(self, peer: int, now: Round, drops: list[int], mail: list[Parcel]) -> RecordDict:
         brief = self.briefs[peer]
-        sequential = brief.training.streams == "sequential"
         self.sent += 1
         order = ConfigRecord(
             {
@@ -193,11 +181,13 @@ class Federation:
                 "drop": drops,
                 "refuse": int(peer in now.refusing),
                 "crash": now.crash.get(peer, ""),
-                "stream": self.sent if sequential else -1,
+                "stream": self.sent if brief.sequential else -1,
             }
         )
         letters = ConfigRecord({"owners": [parcel.owner for parcel in mail], "versions": [parcel.version for parcel in mail]})
         content = RecordDict({"order": order, "mail": letters})
+        for name, record in self.middle.letters(peer, now).items():
+            content[f"letter.{name}"] = record
         for parcel in mail:
             content[f"mail.{parcel.owner}"] = self._blob(parcel.sha256)
         if peer not in self.awake:
@@ -211,6 +201,8 @@ class Federation:
         held = sorted(self.post.held.get(peer, {}).items())
         content["brief"] = ConfigRecord({"json": self.briefs[peer].model_dump_json(), "version": state.version if state else 0})
         content["held"] = ConfigRecord({"owners": [owner for owner, _ in held], "versions": [parcel.version for _, parcel in held]})
+        for name, record in self.middle.public().items():
+            content[f"public.{name}"] = record
         for owner, parcel in held:
             content[f"held.{owner}"] = self._blob(parcel.sha256)
         if state:
@@ -222,29 +214,6 @@ class Federation:
         if sha256 not in self.blobs:
             self.blobs[sha256] = wire.pack(self.ledger.artefact(sha256))
         return self.blobs[sha256]
-
-    def _ask(self, grid: Grid, kind: str, orders: Mapping[int, RecordDict], page: Page) -> dict[int, RecordDict]:
-        """Send each peer its message until it has answered; a peer that lost its state gets it with the next attempt."""
-        replies: dict[int, RecordDict] = {}
-        waiting = list(orders)
-        trouble = ""
-        for _ in range(ATTEMPTS):
-            peers = {self.nodes[peer]: peer for peer in waiting}
-            group = str(page.round)
-            messages = [Message(orders[peer], dst_node_id=node, message_type=kind, group_id=group) for node, peer in peers.items()]
-            for reply in grid.send_and_receive(messages):
-                peer = peers[reply.metadata.src_node_id]
-                if reply.has_error():
-                    trouble = f"peer {peer}: {_last_line(reply.error.reason)}"
-                    page.incidents.append(trouble)
-                elif reply.content.config_records["status"]["status"] != "blank":
-                    replies[peer] = reply.content
-            waiting = [peer for peer in waiting if peer not in replies]
-            if not waiting:
-                return replies
-            for peer in waiting:
-                self._add_state(orders[peer], peer)
-        raise PeerLostError(f"round {page.round}: no answer after {ATTEMPTS} attempts; {trouble or f'peers {waiting}'}")
 
     def _book(self, page: Page, peer: int, reply: RecordDict) -> None:
         page.metrics += [(peer, name, float(value)) for name, value in sorted(reply.metric_records["metrics"].items())]  # type: ignore[arg-type]
@@ -283,17 +252,12 @@ def _neighbours(edges: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     return {peer: sorted(others) for peer, others in near.items()}
 
 
-def _last_line(reason: str | None) -> str:
-    """Return the last line of a reason: of a traceback, the error."""
-    return ((reason or "").strip().splitlines() or ["no reason given"])[-1]
-
-
 def _fold_metrics(page: Page) -> None:
-    """Add the federation's means of accuracies and sums of steps, folded in peer order."""
+    """Add the federation's means of accuracies and losses and sums of steps, folded in peer order."""
     values: dict[str, list[float]] = {}
     for peer, name, value in page.metrics:
         if peer != FEDERATION:
             values.setdefault(name, []).append(value)
     for name, column in sorted(values.items()):
         total = math.fsum(column)
-        page.metrics.append((FEDERATION, name, total / len(column) if name.startswith("accuracy.") else total))
+        page.metrics.append((FEDERATION, name, total / len(column) if name.startswith(MEANS) else total))

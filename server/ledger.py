@@ -36,8 +36,8 @@ class Page:
 
     ``metrics`` and ``timings`` hold ``(peer, name, value)``, the federation's own under peer -1. Timings, physical bytes and incidents
     depend on the machine and the engine; they stay out of the digest. ``artefacts`` are bytes by hash; ``probabilities`` are the hashes of
-    the ensembles' answers in the exam, ``owed`` the pairs (erasure, holder) for which a receipt is now
-    due.
+    the ensembles' answers in the exam, ``owed`` the pairs (erasure, holder) for which a receipt is now due. ``models`` are hashes of what
+    the server itself keeps, by name; ``findings`` what it measured, plain data by name.
     """
 
     round: int
@@ -49,6 +49,8 @@ class Page:
     incidents: list[str] = field(default_factory=list)
     states: dict[int, PeerState] = field(default_factory=dict)
     probabilities: dict[int, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     mailbox: dict[str, Any] = field(default_factory=dict)
     artefacts: dict[str, bytes] = field(default_factory=dict)
 
@@ -64,6 +66,9 @@ class Ledger(Protocol):
 
     def mailbox(self) -> Mailbox:
         """Return the mailbox after the last committed round."""
+
+    def model(self, name: str, round_: int | None = None) -> str | None:
+        """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
 
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes, checked against the hash."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import data, wire
+from clients.participant import Participant
 from clients.peer import Peer
 from server.app import FEDERATION
 from server.audit.differences import max_abs_difference
@@ -32,7 +33,7 @@ class Branch:
 
     plan: Plan
     store: RunStore
-    peers: Mapping[int, Peer]
+    peers: Mapping[int, Participant]
 
     @classmethod
     def of(cls, plan: Plan, store: RunStore) -> Branch:
@@ -142,8 +143,8 @@ def _membership(erasure: Erasure, branch: Branch, targets: list[int]) -> float |
     """Return the class-matched membership AUC of the erased rows against test rows, mean over the target peers."""
     scores = []
     for number in targets:
-        if number in branch.peers and erasure.rows:
-            peer = branch.peers[number]
+        peer = branch.peers.get(number)
+        if isinstance(peer, Peer) and erasure.rows:
             source = data.load(peer.brief.data)
             members, others = np.asarray(erasure.rows), np.asarray(peer.brief.test)
             inside = Predictions(peer.predict_proba(source.x[members]), source.y[members])
@@ -157,9 +158,10 @@ def _relearning(erasure: Erasure, branches: Mapping[str, Branch], targets: list[
     """Return, by branch, the mean steps in which a target peer's best seed learns the erased rows as well as if nothing were erased."""
     steps: dict[str, list[int]] = {suffix: [] for suffix in branches}
     for number in targets:
-        if not erasure.rows or any(number not in branch.peers for branch in branches.values()):
+        peers = {suffix: peer for suffix, branch in branches.items() if isinstance(peer := branch.peers.get(number), Peer)}
+        if not erasure.rows or len(peers) < len(branches):
             continue
-        target = best_loss(branches["_nothing"].peers[number], erasure.rows)
-        for suffix, branch in branches.items():
-            steps[suffix].append(relearning_steps(branch.peers[number], erasure.rows, target))
+        target = best_loss(peers["_nothing"], erasure.rows)
+        for suffix, peer in peers.items():
+            steps[suffix].append(relearning_steps(peer, erasure.rows, target))
     return {f"relearn_steps{suffix}": fmean(column) if column else None for suffix, column in steps.items()}

@@ -121,9 +121,9 @@ def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
     import json
 
-    from simulator.scenario import Scenario
+    from simulator.scenario import schema as scenarios
 
-    typer.echo(json.dumps(Scenario.model_json_schema(), indent=1))
+    typer.echo(json.dumps(scenarios(), indent=1))
 
 
 commands.register(app)

@@ -27,7 +27,9 @@ def complaints(error: ValidationError, raw: Mapping[str, Any], schema: Mapping[s
     found: dict[Place, list[ErrorDetails]] = {}
     for one in error.errors():
         found.setdefault(_place(one["loc"], raw), []).append(one)
-    return [f"{name_place(place)}: {_words(place, errors, raw, schema)}" for place, errors in found.items()]
+    keys = list(raw)
+    in_order = sorted(found.items(), key=lambda one: keys.index(one[0][0]) if one[0] and one[0][0] in keys else len(keys))
+    return [f"{name_place(place)}: {_words(place, errors, raw, schema)}" for place, errors in in_order]
 
 
 def name_place(place: Iterable[str | int]) -> str:

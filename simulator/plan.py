@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clients.brief import Brief
+from clients.brief import PeerBrief
 from clients.spec import Spec
 from server.timeline import Erasure, Round, Timeline
 from simulator.scenario import Audit, Scenario
+from simulator.tasks import TASKS
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.run_store import RunStore
 
 
 class Plan(Spec):
-    """A scenario after every random choice has been drawn.
+    """A scenario after every random choice has been drawn: what plans of every task have in common.
 
     Parameters
     ----------
@@ -26,9 +32,9 @@ class Plan(Spec):
         Shape of one input.
     labels : tuple of str
         Names of the classes.
-    briefs : tuple of Brief
+    briefs : tuple of PeerBrief
         One a peer, in peer order; their ``rows`` are the dealt ids.
-    returns : tuple of Brief
+    returns : tuple of PeerBrief
         For peers that come back after an erasure: what holds from the round on in which their ``generation`` begins.
     timeline : Timeline
     """
@@ -37,9 +43,42 @@ class Plan(Spec):
     data_sha256: str
     shape: tuple[int, ...]
     labels: tuple[str, ...]
-    briefs: tuple[Brief, ...]
-    returns: tuple[Brief, ...] = ()
+    briefs: tuple[PeerBrief, ...]
+    returns: tuple[PeerBrief, ...] = ()
     timeline: Timeline
+
+    @staticmethod
+    def read(text: str) -> Plan:
+        """Return the plan that this JSON says."""
+        task = json.loads(text)["scenario"].get("task", "classification")
+        return TASKS.load(task).resolution_of().plans.model_validate_json(text)
+
+    def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
+        """Return what the server does beyond relaying mail, taken up where the store ends."""
+        from server.coordinator import Coordinator
+
+        return Coordinator()
+
+    def method(self, erasure: Erasure) -> tuple[str, str]:
+        """Return the method by which something is forgotten, and its guarantee."""
+        raise NotImplementedError
+
+    @property
+    def topology(self) -> str | None:
+        """The kind of graph that connects the peers, None where nothing does."""
+        return None
+
+    def costs(self) -> Iterator[tuple[str, str]]:
+        """Yield what the plan costs: what is spent, and how much of it."""
+        raise NotImplementedError
+
+    def findings(self, store: RunStore) -> dict[str, Any]:
+        """Return what the results of this task say beyond those of all tasks."""
+        return {}
+
+    def problems(self, store: RunStore) -> Iterator[str]:
+        """Yield a line for everything of this task that does not hold when the run is proven again."""
+        return iter(())
 
     @property
     def name(self) -> str:
@@ -74,7 +113,7 @@ class Plan(Spec):
         canonical = json.dumps(_without_folders(content), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
-    def brief(self, peer: int, generation: int = 0) -> Brief:
+    def brief(self, peer: int, generation: int = 0) -> PeerBrief:
         """Return what a peer is told at the start of a generation; ``KeyError`` if it has no such generation."""
         if generation == 0:
             return self.briefs[peer]
@@ -112,7 +151,7 @@ class Plan(Spec):
                 kept[peer] = tuple(edge for edge in (before or now).edges if peer in edge)
             edges = tuple(sorted({*now.edges, *(edge for lost in kept.values() for edge in lost)}))
             rounds.append(now.model_copy(update={"erased": (), "forget": {}, "edges": edges}))
-        return self.model_copy(update={"timeline": Timeline(rounds=tuple(rounds))})
+        return self.model_copy(update={"timeline": self.timeline.model_copy(update={"rounds": tuple(rounds), "erasures": ()})})
 
 
 def resolve(scenario: Scenario) -> Plan:
@@ -137,6 +176,10 @@ def _without_folders(content: Any) -> Any:
     return [_without_folders(part) for part in content] if isinstance(content, list) else content
 
 
+_BY_PEER = ("forget", "crash", "late", "generation", "erase")
+"""What rounds, of whatever task, say by peer."""
+
+
 def _with_rounds(plan: Plan, change: Callable[[Round], Round]) -> Plan:
     """Return the plan with every round changed."""
     rounds = tuple(change(now) for now in plan.timeline.rounds)
@@ -158,7 +201,7 @@ def _without_peer(plan: Plan, erasure: Erasure) -> Plan:
                 "present": _less(now.present, peer),
                 "members": _less(now.members, peer),
                 "refusing": _less(now.refusing, peer),
-                **{name: {p: v for p, v in getattr(now, name).items() if p != peer} for name in ("forget", "crash", "late", "generation")},
+                **{name: {p: v for p, v in getattr(now, name).items() if p != peer} for name in _BY_PEER if hasattr(now, name)},
             }
         return now.model_copy(update=absent)
 
@@ -176,7 +219,7 @@ def _without_rows(plan: Plan, erasure: Erasure) -> Plan:
     """Return the plan in which a peer never had some rows."""
     peer, gone = erasure.peer, set(erasure.rows)
 
-    def brief(one: Brief) -> Brief:
+    def brief(one: PeerBrief) -> PeerBrief:
         if (one.peer, one.generation) != (peer, erasure.generation):
             return one
         return one.model_copy(update={"rows": tuple(row for row in one.rows if row not in gone)})

@@ -50,3 +50,8 @@ class Watch:
             self.bars.update(bar, advance=1, event=events)
 
         return advance
+
+    def steps(self, what: str, total: int) -> Callable[[], None]:
+        """Begin a stage of ``total`` steps; return what to call after each."""
+        bar = self.bars.add_task(what, total=total, event="")
+        return lambda: self.bars.update(bar, advance=1)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from clients.peer import Peer, Seed
+from clients.participant import Participant, Seed, role
 from simulator.plan import Plan
 from simulator.run_store import RunStore
 
 
-def peers_at_end(plan: Plan, store: RunStore) -> dict[int, Peer]:
+def peers_at_end(plan: Plan, store: RunStore) -> dict[int, Participant]:
     """Return every peer that took the exam, with its main model, its own seed, and the seeds it holds."""
     states, mailbox = store.states(), store.mailbox()
-    peers = {}
+    peers: dict[int, Participant] = {}
     for peer in plan.timeline.rounds[-1].present:
         if peer not in states:  # it crashed in every round
             continue
         state = states[peer]
-        one = Peer.restored(plan.brief(peer, state.generation), store.artefact(state.main))
+        brief = plan.brief(peer, state.generation)
+        one = role(brief).restored(brief, store.artefact(state.main))
         one.seed = Seed(state.version, store.artefact(state.seed))
         one.held = {owner: Seed(parcel.version, store.artefact(parcel.sha256)) for owner, parcel in mailbox.held.get(peer, {}).items()}
         peers[peer] = one

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from clients.brief import Brief
+from clients.brief import PeerBrief
 from clients.data import DataError, Dataset, load
-from clients.models import ModelSpec
-from clients.spec import Spec
 from clients.streams import order
-from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
+from clients.unlearning.contract import Ids
 from server.membership import MembershipError
 from server.timeline import Erasure, Happening, Round, Timeline
-from server.topology import TopologyError, draw, edges
+from server.topology import Graph, Repair, TopologyError, edges
 from simulator.churn import ChurnError
 from simulator.complaints import name_place
 from simulator.errors import ScenarioError
@@ -33,45 +31,69 @@ T = TypeVar("T")
 
 def resolve(scenario: Scenario) -> Plan:
     """Return the plan; see `simulator.plan.resolve`."""
-    return _Resolution(scenario).plan()
+    return scenario.resolution_of()(scenario).plan()
 
 
-@dataclass
-class _Resolution:
-    """One scenario on its way to a plan, and what has been found wrong with it."""
+S = TypeVar("S", bound=Scenario)
 
-    scenario: Scenario
-    lines: list[str] = field(default_factory=list)
+
+class Resolution(Generic[S]):
+    """One scenario on its way to a plan, and what has been found wrong with it; a task says what is not the same for all."""
+
+    plans: ClassVar[type[Plan]]
+    """What a resolved scenario becomes."""
+
+    def __init__(self, scenario: S) -> None:
+        self.scenario = scenario
+        self.lines: list[str] = []
+
+    def graph(self) -> Graph | None:
+        """Return the graph of all peers, or None where it cannot be drawn."""
+        raise NotImplementedError
+
+    def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
+        """Write down what the data and the deal, None where it failed, do not allow."""
+        raise NotImplementedError
+
+    def brief(self, peer: int, **constants: Any) -> PeerBrief:
+        """Return what a peer is told."""
+        raise NotImplementedError
+
+    def world(self, graph: Graph, briefs: Sequence[PeerBrief], labels: npt.NDArray[np.int64]) -> World:
+        """Return the world in which the events happen."""
+        scenario = self.scenario
+        rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
+        return World(scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups, self._outside())
+
+    @property
+    def repair(self) -> Repair:
+        """What is done to the graph when a peer is erased."""
+        return "none"
+
+    def timeline(self, world: World) -> Timeline:
+        """Play the events and return what happens."""
+        rounds = tuple(self._rounds(world))
+        return Timeline(rounds=rounds, erasures=_numbered(world))
 
     def plan(self) -> Plan:
         """Return the plan, or raise all that is wrong."""
         scenario = self.scenario
-        data = self._attempt("data", lambda: load(scenario.data.source()))
-        graph = self._attempt("topology", lambda: draw(scenario.topology, scenario.peers.count, scenario.seed))
+        data = self.attempt("data", lambda: load(scenario.data.source()))
+        graph = self.graph()
         briefs = self._briefs(data) if data is not None else ()
         self._check_rounds()
         self._give_up()
         assert data is not None
         assert graph is not None
-        world = World(
-            scenario.seed,
-            scenario.rounds,
-            graph,
-            scenario.topology.on_leave,
-            [np.asarray(brief.rows, dtype=np.int64) for brief in briefs],
-            data.y,
-            scenario.peers.groups,
-            self._outside(),
-        )
-        rounds = tuple(self._rounds(world))
-        timeline = Timeline(rounds=rounds, erasures=_numbered(world))
+        world = self.world(graph, briefs, data.y)
+        timeline = self.timeline(world)
         self._check_expectations(timeline)
         self._give_up()
         returns = tuple(briefs[peer].model_copy(update={"generation": g, "rows": rows}) for peer, g, rows in world.returns)
         sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
         sha256.update(np.ascontiguousarray(data.y).data)
         sha256.update(np.ascontiguousarray(data.edges).data)
-        return Plan(
+        return self.plans(
             scenario=scenario,
             data_sha256=sha256.hexdigest(),
             shape=data.shape,
@@ -81,15 +103,15 @@ class _Resolution:
             timeline=timeline,
         )
 
-    def _attempt(self, place: str, make: Callable[[], T]) -> T | None:
+    def attempt(self, place: str, make: Callable[[], T]) -> T | None:
         """Return what is made, or write down why it cannot be."""
         try:
             return make()
         except (DataError, TopologyError, ChurnError, EventError, MembershipError) as error:
-            self._wrong(place, str(error))
+            self.wrong(place, str(error))
             return None
 
-    def _wrong(self, place: str, what: str) -> None:
+    def wrong(self, place: str, what: str) -> None:
         """Write down a line."""
         self.lines.append(f"{self.scenario.source}: {place}: {what}")
 
@@ -98,38 +120,25 @@ class _Resolution:
         if self.lines:
             raise ScenarioError(self.lines)
 
-    def _briefs(self, data: Dataset) -> tuple[Brief, ...]:
+    def _briefs(self, data: Dataset) -> tuple[PeerBrief, ...]:
         """Return what each peer is told, without any where the rows cannot be dealt."""
         scenario = self.scenario
         reference, test, rest = self._aside(data)
         if not len(rest):
             return ()
         deal = scenario.data.partition.deal
-        dealt = self._attempt("data.partition", lambda: deal(data, rest, scenario.peers.count, scenario.seed))
-        self._check_models(data, dealt)
-        source, mains = scenario.data.source(), scenario.peers.main
+        dealt = self.attempt("data.partition", lambda: deal(data, rest, scenario.peers.count, scenario.seed))
+        self.check(data, dealt)
         public = {"reference": tuple(reference.tolist()), "test": tuple(test.tolist())}
-        tables: dict[str, Any] = {name: getattr(scenario, name) for name in ("rounds", "training", "distillation", "ensemble")}
-        return tuple(
-            Brief(
-                run_seed=scenario.seed,
-                peer=peer,
-                data=source,
-                rows=tuple(rows.tolist()),
-                main=mains[peer % len(mains)],
-                seed=scenario.peers.seed,
-                **public,
-                **tables,
-            )
-            for peer, rows in enumerate(dealt or ())
-        )
+        constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": scenario.data.source(), **public}
+        return tuple(self.brief(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
 
     def _aside(self, data: Dataset) -> tuple[Ids, Ids, Ids]:
         """Return the ids of reference, test and remaining rows, each ascending; the first in the order of their hashes are public."""
         table = self.scenario.data
         public = table.reference + table.test
         if public >= len(data):
-            self._wrong(
+            self.wrong(
                 "data",
                 f"reference = {table.reference} and test = {table.test} leave none of {len(data)} rows to deal: lower them",
             )
@@ -138,38 +147,6 @@ class _Resolution:
         parts = np.split(shuffled, [table.reference, public])
         return np.sort(parts[0]), np.sort(parts[1]), np.sort(parts[2])
 
-    def _check_models(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down models that cannot take the data or their peers' rows."""
-        peers = self.scenario.peers
-        if data.classes < 2:
-            self._wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
-            return
-        for place, spec in [(f"peers.main.{i}", main) for i, main in enumerate(peers.main)] + [("peers.seed", peers.seed)]:
-            if refusal := _unfit(spec, data):
-                self._wrong(place, refusal)
-            model = getattr(spec, "base", spec)
-            try:
-                if isinstance(model, ModelSpec):
-                    model.parameters(data.shape, data.classes)
-            except NotImplementedError:
-                continue  # it does not tell before it is built
-            except ValueError as error:
-                self._wrong(place, str(error))
-        for i, main in enumerate(peers.main if dealt else ()):
-            if isinstance(main, UnlearnerSpec) and not _unfit(main, data):
-                self._check_rows(i, main, data, dealt or ())
-
-    def _check_rows(self, i: int, main: UnlearnerSpec, data: Dataset, dealt: Sequence[Ids]) -> None:
-        """Write down why a main model cannot learn from one of its peers' rows; the peer with the fewest is asked first."""
-        scenario = self.scenario
-        problem = Problem(data.shape, data.classes, scenario.rounds, data.columns, scenario.training)
-        owners = range(i, scenario.peers.count, len(scenario.peers.main))
-        for peer in sorted(owners, key=lambda peer: len(dealt[peer])):
-            ids = dealt[peer]
-            if wrong := main.check(problem, Rows(ids, data.x[ids], data.y[ids])):
-                self._wrong(f"peers.main.{i}", f"peer {peer}: {wrong}")
-                return
-
     def _check_rounds(self) -> None:
         """Write down events and expectations after the last round."""
         scenario, last = self.scenario, self.scenario.rounds
@@ -177,7 +154,7 @@ class _Resolution:
         numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
         for place, number in numbers:
             if number > last:
-                self._wrong(name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds")
+                self.wrong(name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds")
 
     def _outside(self) -> list[int]:
         """Return the peers that join later: whoever is named in a join."""
@@ -191,8 +168,8 @@ class _Resolution:
         churn = self.scenario.churn
         if churn is None:
             return {}
-        peers = self._attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else sorted(world.rows))
-        return self._attempt("churn", lambda: churn.away(peers or (), world.rounds, world.seed)) or {}
+        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else sorted(world.rows))
+        return self.attempt("churn", lambda: churn.away(peers or (), world.rounds, world.seed)) or {}
 
     def _rounds(self, world: World) -> Iterator[Round]:
         """Play the events, round after round."""
@@ -213,7 +190,7 @@ class _Resolution:
             world.carry_out()
             if now == world.rounds:
                 _tell_undone(world)
-            yield _round(world)
+            yield self.round(world)
 
     def _play(self, world: World, stage: str) -> None:
         """Let the events of a stage of the current round happen, in the order of the file."""
@@ -221,7 +198,25 @@ class _Resolution:
             if event.round == world.round and event.stage == stage:
                 world.event = i
                 place = f"{name_place(('event', i))}, {_named(event)}"
-                self._attempt(place, partial(event.resolve, world))
+                self.attempt(place, partial(event.resolve, world))
+
+    def round(self, world: World) -> Round:
+        """Return the current round."""
+        draft, present = world.draft, tuple(sorted(world.online))
+        started = {peer: world.reborn.pop(peer) for peer in present if peer in world.reborn}
+        return Round(
+            round=world.round,
+            present=present,
+            members=tuple(world.membership.members()),
+            erased=tuple(sorted(draft.erased)),
+            forget={peer: tuple(sorted(draft.forget[peer])) for peer in sorted(draft.forget)},
+            crash=dict(sorted(draft.crash.items())),
+            late={peer: delay for peer, delay in sorted(world.late.get(world.round, {}).items()) if peer in world.online},
+            refusing=tuple(sorted(world.refusing.intersection(world.membership.members()))),
+            generation=started,
+            edges=edges(world.graph),
+            happenings=tuple(draft.happenings),
+        )
 
     def _check_expectations(self, timeline: Timeline) -> None:
         """Write down expectations that can never be checked."""
@@ -230,34 +225,16 @@ class _Resolution:
             place = name_place(("expect", i))
             for peer in (expect.absent, expect.peer):
                 if peer is not None and peer >= peers:
-                    self._wrong(place, f"peer {peer} is unknown: peers are 0 to {peers - 1}")
+                    self.wrong(place, f"peer {peer} is unknown: peers are 0 to {peers - 1}")
                     break
             else:
                 if expect.equal_to is None:
                     continue
                 erased = [one.round for one in timeline.erasures if one.kind == "peer" and one.peer == expect.peer]
                 if not any(number <= expect.after for number in erased):
-                    self._wrong(place, f"peer {expect.peer} is not erased by round {expect.after}: name an erased peer, or a later round")
+                    self.wrong(place, f"peer {expect.peer} is not erased by round {expect.after}: name an erased peer, or a later round")
                 elif not self.scenario.audit.counterfactual:
-                    self._wrong(place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true")
-
-
-def _kind(spec: Spec) -> str:
-    """Return the tag of a table."""
-    return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
-
-
-def _unfit(spec: Spec, data: Dataset) -> str | None:
-    """Return why no peer can have this main model, whatever its rows, or None; the rows of a graph are nodes."""
-    if not isinstance(spec, UnlearnerSpec) or (spec.unit == "nodes and edges" and len(data.edges)):
-        return None
-    if spec.unit == "nodes and edges":
-        return f"{_kind(spec)} forgets nodes and edges, a peer's main model must forget rows, which here have no edges: take another kind"
-    if spec.unit != "rows":
-        return f"{_kind(spec)} forgets {spec.unit}, a peer's main model must forget rows: take another kind"
-    if not spec.classifier:
-        return f"{_kind(spec)} is no classifier, a peer's main model must predict classes: take another kind"
-    return None
+                    self.wrong(place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true")
 
 
 def _named(event: EventSpec) -> str:
@@ -277,25 +254,6 @@ def _tell_undone(world: World) -> None:
     for due in world.pending:
         detail = f"never carried out: {len(due.rows)} rows, asked for in round {due.asked}; the peer was not present again"
         world.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
-
-
-def _round(world: World) -> Round:
-    """Return the current round."""
-    draft, present = world.draft, tuple(sorted(world.online))
-    started = {peer: world.reborn.pop(peer) for peer in present if peer in world.reborn}
-    return Round(
-        round=world.round,
-        present=present,
-        members=tuple(world.membership.members()),
-        erased=tuple(sorted(draft.erased)),
-        forget={peer: tuple(sorted(draft.forget[peer])) for peer in sorted(draft.forget)},
-        crash=dict(sorted(draft.crash.items())),
-        late={peer: delay for peer, delay in sorted(world.late.get(world.round, {}).items()) if peer in world.online},
-        refusing=tuple(sorted(world.refusing.intersection(world.membership.members()))),
-        generation=started,
-        edges=edges(world.graph),
-        happenings=tuple(draft.happenings),
-    )
 
 
 def _numbered(world: World) -> tuple[Erasure, ...]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from clients.models import ModelSpec
-from clients.unlearning.contract import UnlearnerSpec
 from server.app import FEDERATION
 from server.timeline import Erasure
 from simulator.expectations import check
@@ -35,6 +33,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "erasures": erasures,
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
+    found |= plan.findings(store)
     return found | {"expectations": check(plan, store, found)}
 
 
@@ -71,7 +70,7 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
     receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
     audit = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})
-    method, guarantee = _method(plan, erasure)
+    method, guarantee = plan.method(erasure)
     return {
         "round": erasure.round,
         "kind": erasure.kind,
@@ -92,17 +91,6 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "relearn_steps": None,
         "relearn_steps_counterfactual": None,
     } | {key: _finite(value) for key, value in audit.items()}
-
-
-def _method(plan: Plan, erasure: Erasure) -> tuple[str, str]:
-    """Return the method by which something was forgotten, and its guarantee."""
-    if erasure.kind == "peer":
-        return "drop_seed", "exact"
-    main = plan.briefs[erasure.peer].main
-    if isinstance(main, ModelSpec):
-        return "retrain", "exact"
-    assert isinstance(main, UnlearnerSpec)
-    return str(main.kind), main.guarantee  # type: ignore[attr-defined]
 
 
 def _steps(store: RunStore, erasure: Erasure) -> int:

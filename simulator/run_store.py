@@ -31,6 +31,8 @@ create table if not exists owed (round integer, erasure integer, holder integer)
 create table if not exists incidents (round integer, text text);
 create table if not exists states (round integer, peer integer, generation integer, main text, seed text, version integer);
 create table if not exists probabilities (round integer, peer integer, sha256 text);
+create table if not exists models (round integer, name text, sha256 text);
+create table if not exists findings (round integer, name text, body text);
 create table if not exists holdings (holder integer, owner integer, version integer, sha256 text, since integer, until integer);
 create table if not exists journal (id integer primary key check (id = 1), body text not null);
 create table if not exists audits (name text primary key, body text not null, sha256 text not null);
@@ -38,6 +40,12 @@ create table if not exists audits (name text primary key, body text not null, sh
 
 ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents", "states", "probabilities")
 """Tables whose rows belong to the round they name; together with the holdings they are what the chain of hashes covers."""
+
+SERVER_TABLES = ("models", "findings")
+"""The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
+
+PASSING = "memory"
+"""Name of the one model of which only the last version is kept."""
 
 
 class RunStore:
@@ -100,6 +108,13 @@ class RunStore:
         """Return the mailbox after the last committed round."""
         return Mailbox.model_validate(self._journal().get("mailbox", {}))
 
+    def model(self, name: str, round_: int | None = None) -> str | None:
+        """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
+        where = "name = ?" if round_ is None else "name = ? and round = ?"
+        values = (name,) if round_ is None else (name, round_)
+        rows = self.rows(f"select sha256 from models where {where} order by round desc limit 1", values)
+        return str(rows[0][0]) if rows else None
+
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes; ``LetheError`` if it is missing or its bytes do not have that hash."""
         if self.folder is None:
@@ -145,27 +160,35 @@ class RunStore:
         content: dict[str, Any] = {
             table: self.rows(f"select * from {table} where round = ? order by rowid", (number,)) for table in ROUND_TABLES
         }
+        for table in SERVER_TABLES:
+            if lines := self.rows(f"select * from {table} where round = ? order by rowid", (number,)):
+                content[table] = lines
         content["since"] = self.rows("select holder, owner, version, sha256 from holdings where since = ? order by 1, 2", (number,))
         content["until"] = self.rows("select holder, owner, version, sha256 from holdings where until = ? order by 1, 2", (number,))
         return _hash(previous + journal + json.dumps(content))
 
     def digest(self) -> str:
-        """Return the hash of final states, receipts, metrics and exam answers: equal on every engine, timings left out."""
+        """Return the hash of final states, receipts, metrics, exam answers and what a server keeps: equal on every engine."""
         content = {
             "states": {peer: list(vars(state).values()) for peer, state in sorted(self.states().items())},
             "receipts": self.rows("select * from receipts order by round, erasure, holder, owner"),
             "metrics": self.rows("select * from metrics order by round, peer, name"),
             "probabilities": self.rows("select * from probabilities order by round, peer"),
         }
+        for table in SERVER_TABLES:
+            if lines := self.rows(f"select * from {table} order by round, name, rowid"):
+                content[table] = lines
         return _hash(json.dumps(content, sort_keys=True))
 
     def alive(self) -> set[str]:
-        """Return the hashes of all artefacts that the journal points to."""
+        """Return the hashes of all artefacts that the journal points to, and of the models that the server keeps."""
         states = self.states().values()
         mailbox = self.mailbox()
         parcels = [*mailbox.newest.values(), *mailbox.coming, *(p for seeds in mailbox.held.values() for p in seeds.values())]
         exam = {sha256 for (sha256,) in self.rows("select sha256 from probabilities")}
-        return {hash_ for state in states for hash_ in (state.main, state.seed)} | {parcel.sha256 for parcel in parcels} | exam
+        kept = {sha256 for (sha256,) in self.rows("select sha256 from models where name != ?", (PASSING,))} | {self.model(PASSING)}
+        held = {hash_ for state in states for hash_ in (state.main, state.seed)} | {parcel.sha256 for parcel in parcels}
+        return held | exam | {sha256 for sha256 in kept if sha256}
 
     def on_disk(self) -> set[str]:
         """Return the names, without ending, of all files among the artefacts, finished or not."""
@@ -197,6 +220,8 @@ class RunStore:
             "incidents": [(now, line) for line in page.incidents],
             "states": [(now, peer, *vars(state).values()) for peer, state in moved],
             "probabilities": [(now, *line) for line in sorted(page.probabilities.items())],
+            "models": [(now, *line) for line in sorted(page.models.items())],
+            "findings": [(now, name, json.dumps(body, sort_keys=True)) for name, body in page.findings],
         }
         for table, lines in many.items():
             if lines:

@@ -63,7 +63,7 @@ def read_plan(folder: Path) -> Plan:
     """Return the plan of a run directory; ``LetheError`` if there is none."""
     if not (folder / "run.sqlite").is_file() or not (folder / "plan.json").is_file():
         raise LetheError(f"{folder}: not a run directory (no plan.json and run.sqlite in it): give the path that `lethe run` printed last")
-    return Plan.model_validate_json((folder / "plan.json").read_text())
+    return Plan.read((folder / "plan.json").read_text())
 
 
 def _found(plan: Plan, out: Path) -> Path:
@@ -121,7 +121,8 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     with watch, engine.kept():
 
         def play(one: Plan, where: RunStore, why: str) -> None:
-            app = server_app(one.timeline, one.briefs, one.returns, where, watch.stage(why, one.rounds, where.last_round()))
+            middle = one.coordinator(where, watch)
+            app = server_app(one.timeline, one.briefs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), middle)
             engine.play(app, "clients.app:app", len(one.briefs))
 
         if store.last_round() <= plan.rounds:

@@ -15,7 +15,7 @@ from simulator.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clients.peer import Peer
+    from clients.participant import Participant
 
 
 class Run:
@@ -88,7 +88,7 @@ class Run:
         """Who held whose seed, which version, from which round until which."""
         return self._table("holdings")
 
-    def peers(self) -> dict[int, Peer]:
+    def peers(self) -> dict[int, Participant]:
         """Return the peers at the end of the run, ready to predict."""
         from simulator.replica import peers_at_end
         from simulator.run_store import RunStore

@@ -10,23 +10,22 @@ from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, create_model, model_validator
+from pydantic import Field, PositiveInt, PrivateAttr, TypeAdapter, ValidationError, create_model, model_validator
 
-from clients.brief import AnyMain, AnyModel
 from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
-from clients.distillation import Distillation
-from clients.ensemble import Ensemble
 from clients.spec import Spec
-from clients.training import Training
 from server.topology import TOPOLOGIES, TopologySpec
 from simulator.churn import CHURN, ChurnSpec
-from simulator.complaints import complaints
+from simulator.complaints import complaints, suggestion
 from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import LetheError, ScenarioError
-from simulator.events import EVENTS, EventSpec
+from simulator.events import EventSpec
 from simulator.overrides import override
+from simulator.tasks import TASKS
 
-Metric = Literal["accuracy.global.main", "accuracy.global.ensemble", "accuracy.local.main", "accuracy.local.ensemble"]
+if TYPE_CHECKING:
+    from simulator.resolution import Resolution
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     AnyPartition = PartitionSpec
     AnyData = Public
     AnyTopology = TopologySpec
-    AnyEvent = EventSpec
     AnyChurn = ChurnSpec
     AnyEngine = EngineSpec
 else:  # the registries know their members only at run time
@@ -64,17 +62,14 @@ else:  # the registries know their members only at run time
     Public.model_rebuild()
     AnyData = _data_tables()
     AnyTopology = TOPOLOGIES.union()
-    AnyEvent = EVENTS.union()
     AnyChurn = CHURN.union()
     AnyEngine = ENGINES.union()
 
 
 class Peers(Spec):
-    """Who takes part: ``count`` peers with main models dealt in turn, one common seed model, and names for groups of them."""
+    """Who takes part: ``count`` peers, and names for groups of them."""
 
     count: PositiveInt
-    main: Annotated[tuple[AnyMain, ...], Field(min_length=1)]
-    seed: AnyModel
     groups: dict[str, tuple[int, ...]] = {}
 
     @model_validator(mode="after")
@@ -91,7 +86,7 @@ class Expect(Spec):
     """
 
     after: PositiveInt
-    metric: Metric | None = None
+    metric: str | None = None
     min: float | None = None
     max: float | None = None
     absent: Count | None = None
@@ -122,18 +117,18 @@ class Audit(Spec):
 
 
 class Scenario(Spec):
-    """One scenario: the only input of a run."""
+    """One scenario, the only input of a run: what scenarios of every task have in common.
+
+    ``load`` and ``parse`` return the scenario of the task that the file names, ``classification`` unless told; the tables of a task are
+    in ``simulator.tasks``.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
     seed: Count = 0
     rounds: PositiveInt
     data: AnyData
     peers: Peers
-    training: Training = Training()
-    distillation: Distillation = Distillation()
-    ensemble: Ensemble = Ensemble()
-    topology: AnyTopology
-    event: tuple[AnyEvent, ...] = ()
+    event: tuple[EventSpec, ...] = ()
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
     audit: Audit = Audit()
@@ -183,15 +178,28 @@ class Scenario(Spec):
         raw: dict[str, Any] = _toml(content, source) if isinstance(content, str) else json.loads(json.dumps(content, default=str))
         for setting in overrides:
             override(raw, setting)
+        task = cls._of_task(raw.get("task", "classification"), source)
         if folder is not None:
             _anchor(raw, folder)
         try:
             # by way of JSON: TOML's lists become tuples, while "8" is not taken for 8
-            scenario = cls.model_validate_json(json.dumps(raw, default=str), strict=True)
+            scenario = task.model_validate_json(json.dumps(raw, default=str), strict=True)
         except ValidationError as error:
-            raise ScenarioError(f"{source}: {line}" for line in complaints(error, raw, cls.model_json_schema())) from None
+            raise ScenarioError(f"{source}: {line}" for line in complaints(error, raw, task.model_json_schema())) from None
         scenario._source = source
         return scenario
+
+    @classmethod
+    def _of_task(cls, task: object, source: str) -> type[Scenario]:
+        """Return the class of a task's scenarios."""
+        if task not in TASKS.targets():
+            raise ScenarioError([f"{source}: task = {task!r} is unknown: {suggestion(task, TASKS.targets())}"])
+        return TASKS.load(str(task))
+
+    @classmethod
+    def resolution_of(cls) -> type[Resolution[Any]]:
+        """Return what draws the random choices of this task."""
+        raise NotImplementedError
 
     def replace(self, **changes: Any) -> Scenario:
         """Return a changed scenario, validated; ``__`` steps into tables: ``replace(rounds=4, topology__on_leave="none")``."""
@@ -218,6 +226,11 @@ class Scenario(Spec):
         """Return the scenario as TOML can hold it, in the order of the schema."""
         plain: dict[str, Any] = _plain(self)
         return plain
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of scenario files, for editors."""
+    return TypeAdapter(reduce(or_, TASKS.specs())).json_schema()
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from clients import wire
-from clients.peer import ROWS
+from clients.participant import ROWS
 from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.plan import Plan
@@ -36,7 +36,7 @@ def verify(folder: Path | str) -> list[str]:
         for erasure in plan.timeline.erasures:
             found += _erased(erasure, store) if erasure.kind == "peer" else _forgotten(erasure, store)
             found += _exact(erasure, plan, store)
-        return found + list(_results(plan, store, folder))
+        return [*found, *plan.problems(store), *_results(plan, store, folder)]
     finally:
         store.close()
 

@@ -1,4 +1,8 @@
-"""Trained models on disk, under the hash of everything that determines them."""
+"""Trained models, and other results of pure functions, on disk under the hash of everything that determines them.
+
+The cache belongs to whoever simulates, not to any peer: it may hold what a peer has long forgotten, and deleting it changes nothing but the
+time that a run takes.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 from torch import Tensor, nn
+
+from clients import wire
 
 VERSION = 1
 """Raised when the training code changes what a configuration gives."""
+
+
+def folder() -> Path:
+    """Return where simulations keep their cache: what ``LETHE_CACHE`` names, else ``~/.cache/lethe/diffusion``."""
+    return Path(os.environ.get("LETHE_CACHE") or "~/.cache/lethe/diffusion").expanduser()
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
@@ -58,12 +70,40 @@ def load_or_train(folder: Path, configuration: Mapping[str, Any], model: nn.Modu
         else:
             return True
     train(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+    _write(path, lambda temporary: save_file({n: tensor.detach().contiguous() for n, tensor in model.state_dict().items()}, temporary))
+    return False
+
+
+def remembered(configuration: Mapping[str, Any], make: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays that a pure function makes, from the cache where it has them.
+
+    Parameters
+    ----------
+    configuration : mapping
+        All that determines the arrays: plain values, with data by its hash.
+    make : callable
+        Called where the cache has no readable file of that configuration.
+    """
+    from safetensors import SafetensorError
+
+    path = folder() / f"{configuration_hash(configuration)}.safetensors"
+    if path.is_file():
+        try:
+            return wire.from_bytes(path.read_bytes())
+        except SafetensorError:
+            path.unlink()
+    made = dict(make())
+    _write(path, lambda temporary: Path(temporary).write_bytes(wire.to_bytes(made)))
+    return made
+
+
+def _write(path: Path, save: Callable[[str], object]) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
     try:
-        save_file({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}, temporary)
+        save(temporary)
         Path(temporary).replace(path)  # never half a file under the final name
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return False

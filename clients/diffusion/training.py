@@ -74,6 +74,7 @@ def train_phase(
     total: int,
     window: tuple[int, int] | None = None,
     fixed: Mapping[str, Tensor] | None = None,
+    proximal: float = 0.0,
     progress: Progress | None = None,
 ) -> None:
     """Train one phase in place; the averaged (EMA) weights are what it leaves behind.
@@ -95,6 +96,8 @@ def train_phase(
     fixed : mapping of layer name to bool tensor, optional
         Entries of feed-forward output weights that keep their value (a cut, or its fill) after every step. ``ValueError`` in the
         low-rank design, which has no single weights.
+    proximal : float
+        Weight mu of a pull to the weights at the start, ``mu / 2 * ||w - w_0||^2`` (FedProx).
     progress : callable, optional
         Called with phase, step, total.
     """
@@ -106,6 +109,7 @@ def train_phase(
         for name, parameter in denoiser.named_parameters():
             parameter.requires_grad_(name in parameters)
         average = {name: p.detach().clone() for name, p in parameters.items()}
+        start = {name: p.clone() for name, p in average.items()} if proximal else {}
         optimizer = torch.optim.AdamW(list(parameters.values()), lr=settings.lr, weight_decay=settings.weight_decay)
         hold = _Hold(denoiser, fixed or {})
         noise = scheduler(settings.noise)
@@ -116,6 +120,10 @@ def train_phase(
             loss = _loss(denoiser, images, noise, settings, phase, torch_generator(*key, phase, step))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            for name, anchor in start.items():
+                parameter = parameters[name]
+                assert parameter.grad is not None
+                parameter.grad.add_(parameter.detach() - anchor, alpha=proximal)
             nn.utils.clip_grad_norm_(list(parameters.values()), settings.clip)
             optimizer.step()
             hold.restore()
@@ -146,9 +154,7 @@ def denoising_loss(
     return functional.mse_loss(denoiser(noise.add_noise(batch.pixels, drawn, time), time, classes, styles), drawn)
 
 
-def _loss(
-    denoiser: Denoiser, images: Images, noise: Any, settings: DenoiserTraining, phase: Phase, generator: torch.Generator
-) -> Tensor:
+def _loss(denoiser: Denoiser, images: Images, noise: Any, settings: DenoiserTraining, phase: Phase, generator: torch.Generator) -> Tensor:
     """Return the loss of one step of a phase."""
     if phase != "backbone":
         return denoising_loss(denoiser, images, noise, generator, settings.batch_size, settings.null_share)

@@ -11,8 +11,8 @@ from clients.spec import Registry, Spec
 if TYPE_CHECKING:
     from simulator.events.world import World
 
-Stage = Literal["membership", "request", "fault"]
-STAGES: tuple[Stage, ...] = ("membership", "request", "fault")
+Stage = Literal["membership", "request", "fault", "server"]
+STAGES: tuple[Stage, ...] = ("membership", "request", "fault", "server")
 """The order inside a round."""
 
 
@@ -39,7 +39,7 @@ Peers = Annotated[
 class EventSpec(Spec):
     """Something that happens in a round. ``resolve`` acts on the world as it is when the event's turn comes.
 
-    Order inside a round: membership, requests, faults; within each, as in the file.
+    Order inside a round: membership, requests, faults, what the server does; within each, as in the file.
     """
 
     stage: ClassVar[Stage]

@@ -8,7 +8,8 @@ import pytest
 from clients import data, wire
 from clients.brief import Brief
 from clients.data.bundled import Digits
-from clients.peer import COUNTS, ROWS, Peer, Seed
+from clients.participant import ROWS, Seed
+from clients.peer import COUNTS, Peer
 from clients.unlearning.contract import UnlearningError
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simulator.check import costs, describe
+from simulator.check import describe
 from simulator.plan import resolve
 from simulator.scenario import Scenario
+from simulator.tasks.classification.costs import costs
 
 DEPARTURES = Path(__file__).parents[2] / "experiments" / "scenarios" / "departures.toml"
 

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.errors import LetheError, ScenarioError
 from simulator.plan import resolve
-from simulator.scenario import Scenario
+from simulator.scenario import Scenario, schema
 
 DEPARTURES = Path(__file__).parents[2] / "experiments" / "scenarios" / "departures.toml"
 
@@ -219,9 +219,9 @@ def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
 
 
 def test_the_schema_knows_every_key_of_the_shown_file():
-    schema = json.dumps(Scenario.model_json_schema())
+    text = json.dumps(schema())
     for word in ("dirichlet", "min_rows", "betweenness", "never_joined", "small_world", "temperature", "self_weight", "shards"):
-        assert f'"{word}"' in schema
+        assert f'"{word}"' in text
 
 
 def test_checking_is_quick_and_imports_nothing_heavy():

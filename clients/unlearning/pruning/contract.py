@@ -98,6 +98,8 @@ class EraserSpec(Spec):
     """One line for ``lethe methods``."""
     source: ClassVar[str]
     """Paper, year."""
+    needs_images: ClassVar[bool] = False
+    """Whether it learns from real images of the concept and of others."""
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
         """Return the cut; the subject's module is left as it was.

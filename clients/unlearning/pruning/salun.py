@@ -22,6 +22,7 @@ class SalUn(EraserSpec):
 
     summary: ClassVar[str] = "re-trains the weights with the largest forget gradient; leaves no zeros"
     source: ClassVar[str] = "SalUn, Fan et al., ICLR 2024"
+    needs_images: ClassVar[bool] = True
     kind: Literal["salun"] = "salun"
     share: Annotated[float, Bounds(gt=0, le=1)] = 0.5
     alpha: NonNegativeFloat = 1.0

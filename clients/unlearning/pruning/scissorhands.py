@@ -25,6 +25,7 @@ class Scissorhands(EraserSpec):
 
     summary: ClassVar[str] = "re-initialises the weights a concept needs and repairs without relearning"
     source: ClassVar[str] = "Scissorhands, Wu and Harandi, ECCV 2024"
+    needs_images: ClassVar[bool] = True
     kind: Literal["scissorhands"] = "scissorhands"
     share: Annotated[float, Bounds(gt=0, lt=1)] = 0.1
     std: PositiveFloat = 0.02

@@ -24,6 +24,7 @@ class Ssd(EraserSpec):
 
     summary: ClassVar[str] = "dampens the weights that matter most to a concept, without training"
     source: ClassVar[str] = "Selective synaptic dampening, Foster et al., AAAI 2024"
+    needs_images: ClassVar[bool] = True
     kind: Literal["ssd"] = "ssd"
     alpha: PositiveFloat = 3.0
     strength: PositiveFloat = 1.0

@@ -1,0 +1,196 @@
+"""What a peer does with the global denoiser, as pure functions of bytes: train it, cut a concept out, listen, predict.
+
+Each is remembered in the simulator's cache under the hash of all its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clients import data, wire
+from clients.data import DatasetSpec
+from clients.diffusion.brief import DenoisingBrief
+from clients.diffusion.cache import data_hash, remembered
+from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers
+from clients.diffusion.images import Images, from_arrays
+from clients.diffusion.spec import DenoiserSpec, DenoiserTraining
+from clients.diffusion.subject import DenoiserSubject
+from clients.diffusion.training import Phase, scheduler, train_phase, trainable
+from clients.streams import Field, torch_generator
+from clients.unlearning.pruning.concept_prune import ConceptPrune
+from clients.unlearning.pruning.contract import EraserSpec
+from clients.unlearning.pruning.masks import pack_masks
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Masks = Mapping[str, Tensor]
+
+PROBES = 64
+"""How many test images the denoising loss is measured on."""
+
+
+@lru_cache(maxsize=4)
+def pictures(source: DatasetSpec, size: int) -> Images:
+    """Return all images of a data set at a size, pixels in [-1, 1]."""
+    found = data.load(source)
+    return from_arrays(found.x, found.y, size)
+
+
+def phase(training: DenoiserTraining) -> Phase:
+    """Return the phase that peers train: everything in the joint design, else the feed-forward weights."""
+    return "joint" if training.design == "joint" else "concept"
+
+
+@lru_cache(maxsize=2)
+def _public(spec: DenoiserSpec, backbone: bytes) -> Denoiser:
+    denoiser = build(spec, ())
+    denoiser.load_state_dict({name: torch.from_numpy(array) for name, array in wire.from_bytes(backbone).items()})
+    return denoiser
+
+
+def model(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> Denoiser:
+    """Return the denoiser with these weights on the public backbone; one object, good until the next call."""
+    denoiser = _public(brief.denoiser, backbone)
+    parameters = trainable(denoiser, phase(brief.denoising))
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(torch.from_numpy(np.array(weights[name])))
+    return denoiser
+
+
+def untrained(brief: DenoisingBrief, backbone: bytes) -> Denoiser:
+    """Return the denoiser as the public backbone leaves it; one object, good until the next call of this or `model`."""
+    denoiser = _public(brief.denoiser, backbone)
+    denoiser.load_state_dict({name: torch.from_numpy(array) for name, array in wire.from_bytes(backbone).items()})
+    return denoiser
+
+
+def exchanged(denoiser: Denoiser, training: DenoiserTraining) -> dict[str, npt.NDArray[Any]]:
+    """Return copies of the weights that peers train and exchange, by parameter name."""
+    return {name: parameter.detach().numpy().copy() for name, parameter in trainable(denoiser, phase(training)).items()}
+
+
+def parameter_of(layer: str) -> str:
+    """Return the name of a feed-forward output layer's weight among the exchanged."""
+    return f"unet.{layer}.weight"
+
+
+def cut_out(weights: Arrays, masks: Masks) -> dict[str, npt.NDArray[Any]]:
+    """Return the weights with zero wherever a mask is true."""
+    cut = {parameter_of(layer): mask.numpy() for layer, mask in masks.items()}
+    return {name: np.where(cut[name], 0, array).astype(array.dtype) if name in cut else array for name, array in weights.items()}
+
+
+def trained(
+    brief: DenoisingBrief,
+    backbone: bytes,
+    start: Arrays,
+    images: Images,
+    held: Masks,
+    key: tuple[Field, ...],
+    now: int,
+    proximal: float = 0.0,
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the weights after one round of local training, of which there are ``brief.rounds``; ``held`` entries keep their value."""
+    window, total = ((now - 1) * brief.steps, now * brief.steps), brief.rounds * brief.steps
+    configuration = {
+        **_where(brief, backbone, start),
+        "what": "local training",
+        "images": data_hash(images.pixels, images.classes),
+        "held": wire.sha256(wire.to_bytes(pack_masks(held))),
+        "key": _plain(key),
+        "window": window,
+        "total": total,
+        "proximal": proximal,
+    }
+
+    def make() -> Arrays:
+        denoiser = model(brief, backbone, start)
+        train_phase(
+            denoiser, images, brief.denoising, phase(brief.denoising), key, total=total, window=window, fixed=held, proximal=proximal
+        )
+        return exchanged(denoiser, brief.denoising)
+
+    return remembered(configuration, make)
+
+
+def erased(
+    brief: DenoisingBrief,
+    backbone: bytes,
+    weights: Arrays,
+    method: EraserSpec,
+    concept: int,
+    images: Images,
+    key: tuple[Field, ...],
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what an eraser makes of the weights: packed masks under ``mask/``, new values under ``new/`` by parameter name."""
+    configuration = {
+        **_where(brief, backbone, weights),
+        "what": "erasure",
+        "sampling": brief.sampling.model_dump(mode="json"),
+        "method": method.model_dump(mode="json"),
+        "concept": concept,
+        "images": data_hash(images.pixels, images.classes) if method.needs_images else None,
+        "key": _plain(key),
+    }
+
+    def make() -> Arrays:
+        cut = method.erase(_subject(brief, model(brief, backbone, weights), concept, images, key), key)
+        new = {f"new/unet.{name}": value.numpy() for name, value in cut.weights.items()}
+        return new | {f"mask/{name}": array for name, array in pack_masks(cut.masks).items()}
+
+    return remembered(configuration, make)
+
+
+def heard(
+    brief: DenoisingBrief, backbone: bytes, weights: Arrays, method: ConceptPrune, concept: int, images: Images, key: tuple[Field, ...]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what the hidden neurons do under a concept and under the others: ``target/`` and ``base/`` sums by layer name, and sizes."""
+    target, base = method.listen(_subject(brief, model(brief, backbone, weights), concept, images, key))
+    told: dict[str, npt.NDArray[Any]] = {}
+    for side, activity in (("target", target), ("base", base)):
+        told |= {f"{side}/{name}": sums.numpy() for name, sums in activity.sums.items()}
+        told |= {f"{side}#rows/{name}": np.array(rows) for name, rows in activity.rows.items()}
+        told[f"{side}#samples"] = np.array(activity.samples)
+    return told
+
+
+def _subject(brief: DenoisingBrief, denoiser: Denoiser, concept: int, images: Images, key: tuple[Field, ...]) -> DenoiserSubject:
+    noise = brief.denoising.noise
+    return DenoiserSubject(denoiser, concept, key, images=images, sampling=brief.sampling, noise=noise)
+
+
+def predicted(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> tuple[float, npt.NDArray[np.float32]]:
+    """Return the denoising loss on public test images at fixed times and noise, and the predicted noise, float32 ``(n, c, s, s)``."""
+    images = pictures(brief.data, brief.denoiser.size).select(torch.tensor(brief.test[:PROBES]))
+    generator = torch_generator(brief.run_seed, "probe")
+    noise = scheduler(brief.denoising.noise)
+    time = torch.randint(brief.denoising.noise.timesteps, (len(images),), generator=generator)
+    drawn = torch.randn(images.pixels.shape, generator=generator)
+    with torch.no_grad():
+        answer = model(brief, backbone, weights)(noise.add_noise(images.pixels, drawn, time), time, images.classes, images.styles)
+    return float(torch.nn.functional.mse_loss(answer, drawn)), answer.numpy().copy()
+
+
+def layers(brief: DenoisingBrief, backbone: bytes) -> list[str]:
+    """Return the names of the feed-forward output layers."""
+    return list(feed_forward_layers(_public(brief.denoiser, backbone).unet))
+
+
+def _where(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> dict[str, Any]:
+    return {
+        "denoiser": brief.denoiser.model_dump(mode="json"),
+        "training": brief.denoising.model_dump(mode="json"),
+        "backbone": wire.sha256(backbone),
+        "weights": wire.sha256(wire.to_bytes(weights)),
+    }
+
+
+def _plain(key: tuple[Field, ...]) -> list[Any]:
+    return [_plain(part) if isinstance(part, tuple) else part for part in key]

@@ -1,0 +1,97 @@
+"""Who answers the coordinator's messages: what every role of peer can be asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from flwr.app import ArrayRecord, ConfigRecord
+
+from clients import wire
+from clients.brief import PeerBrief
+from clients.streams import Field
+from clients.unlearning.contract import Cost
+
+Record = ArrayRecord | ConfigRecord
+
+ROWS = "peer/rows"
+"""Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; no part of a model is called so."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What a peer sends out as it travels: which one of its owner's, and its bytes (a safetensors file)."""
+
+    version: int
+    blob: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the bytes."""
+        return wire.sha256(self.blob)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A holder's word that it removed a seed: whose, which version, and the hash of the bytes it held."""
+
+    owner: int
+    version: int
+    sha256: str
+
+
+class Participant(Protocol):
+    """One simulated peer, awake.
+
+    Attributes
+    ----------
+    seed : Seed or None
+        What it last sent out, None before the first training.
+    held : dict of int to Seed
+        Neighbours' seeds by owner.
+    """
+
+    seed: Seed | None
+    held: dict[int, Seed]
+
+    @classmethod
+    def new(cls, brief: Any, stream: tuple[Field, ...] | None = None) -> Self:
+        """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
+
+    @classmethod
+    def restored(cls, brief: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
+        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+
+    @property
+    def main_blob(self) -> bytes:
+        """The main artefact: all that the peer must keep beside its seed, the ids of its rows under ``ROWS``."""
+
+    def given(self, letters: Mapping[str, Record], now: int) -> None:
+        """Take what the server alone sends to this role, by name, and the number of the round; what came with the brief comes again."""
+
+    def drop(self, owners: Iterable[int]) -> list[Receipt]:
+        """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
+
+    def forget(self, ids: Iterable[int]) -> Cost:
+        """Forget own rows by id."""
+
+    def train(self) -> int:
+        """Train for one round; return the gradient steps."""
+
+    def distil(self) -> int:
+        """Make what is sent out; return the gradient steps."""
+
+    def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
+        """Return metrics, and what the exam compares: answers on public inputs."""
+
+
+def role(brief: PeerBrief) -> type[Participant]:
+    """Return the class of those who live by such a brief."""
+    module, _, name = brief.participant.partition(":")
+    found: type[Participant] = getattr(import_module(module), name)
+    return found

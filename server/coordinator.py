@@ -1,0 +1,36 @@
+"""What the server does beyond relaying mail; the round loop asks it at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from flwr.app import ArrayRecord, ConfigRecord
+
+from server.ledger import Page
+from server.mailbox import Post
+from server.timeline import Round
+
+
+class Coordinator:
+    """Nobody in the middle: peers learn from their neighbours' mail, and the server adds nothing.
+
+    Subclasses keep what they know in the ledger, so that a run that was killed is taken up where it was committed.
+    """
+
+    delay: ClassVar[int] = 1
+    """Rounds after which what a peer has sent can be used."""
+
+    def public(self) -> Mapping[str, ArrayRecord]:
+        """Return what every peer gets with its brief, by record name."""
+        return {}
+
+    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+        """Return what a peer gets with this round's message beside its mail, by record name."""
+        return {}
+
+    def close(self, now: Round, post: Post, page: Page) -> None:
+        """Do what the server does once all replies of a round are in."""
+
+    def examine(self, now: Round, page: Page) -> None:
+        """Do what the server does in the exam after the last round."""

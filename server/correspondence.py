@@ -1,0 +1,74 @@
+"""Messages to peers and back, sent again until they are answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+
+from clients import wire
+from server.ledger import Page
+
+ATTEMPTS = 4
+"""How often a message is sent before its peer is given up: once, and after each repair of a dead worker."""
+
+
+class PeerLostError(RuntimeError):
+    """A peer that does not answer although its worker was restarted and its state sent again."""
+
+
+def greet(grid: Grid, peers: int) -> list[int]:
+    """Return the node id of every peer, in peer order; wait until all have joined, ask again who died over the question."""
+    while len(ids := list(grid.get_node_ids())) < peers:
+        time.sleep(0.05)
+    nodes: dict[int, int] = {}
+    waiting, trouble = ids, ""
+    for _ in range(ATTEMPTS):
+        hello = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in waiting]
+        for reply in grid.send_and_receive(hello):
+            if reply.has_error():
+                trouble = _last_line(reply.error.reason)
+            else:
+                nodes[wire.integer(reply.content.config_records["who"], "peer")] = reply.metadata.src_node_id
+        waiting = sorted(set(ids) - set(nodes.values()))
+        if not waiting:
+            return [nodes[peer] for peer in range(peers)]
+    raise PeerLostError(f"nodes {waiting}: no answer after {ATTEMPTS} attempts; {trouble}")
+
+
+def ask(
+    grid: Grid,
+    kind: str,
+    orders: Mapping[int, RecordDict],
+    nodes: Sequence[int],
+    add_state: Callable[[RecordDict, int], None],
+    page: Page,
+) -> dict[int, RecordDict]:
+    """Return each peer's answer to its message, sent until it has answered; a peer that lost its state gets it with the next attempt."""
+    replies: dict[int, RecordDict] = {}
+    waiting = list(orders)
+    trouble = ""
+    for _ in range(ATTEMPTS):
+        peers = {nodes[peer]: peer for peer in waiting}
+        group = str(page.round)
+        messages = [Message(orders[peer], dst_node_id=node, message_type=kind, group_id=group) for node, peer in peers.items()]
+        for reply in grid.send_and_receive(messages):
+            peer = peers[reply.metadata.src_node_id]
+            if reply.has_error():
+                trouble = f"peer {peer}: {_last_line(reply.error.reason)}"
+                page.incidents.append(trouble)
+            elif reply.content.config_records["status"]["status"] != "blank":
+                replies[peer] = reply.content
+        waiting = [peer for peer in waiting if peer not in replies]
+        if not waiting:
+            return replies
+        for peer in waiting:
+            add_state(orders[peer], peer)
+    raise PeerLostError(f"round {page.round}: no answer after {ATTEMPTS} attempts; {trouble or f'peers {waiting}'}")
+
+
+def _last_line(reason: str | None) -> str:
+    """Return the last line of a reason: of a traceback, the error."""
+    return ((reason or "").strip().splitlines() or ["no reason given"])[-1]

@@ -1,0 +1,1 @@
+"""Classification by neighbourhood ensembles (HDUS): its tables and how they are resolved."""

@@ -1,0 +1,1 @@
+"""Federations that train a denoiser together: tables, events, plans, and what is measured."""

@@ -1,0 +1,36 @@
+"""What a plan of a denoiser costs, estimated without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clients.diffusion.spec import DenoiserSpec
+from simulator.tasks.diffusion.plan import DiffusionPlan
+from simulator.tasks.diffusion.resolution import warnings
+
+
+def in_words(plan: DiffusionPlan) -> Iterator[tuple[str, str]]:
+    """Yield what is spent, and how much of it; then what a reader should be warned of."""
+    scenario = plan.scenario
+    meetings = sum(len(now.present) for now in plan.timeline.rounds)
+    yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
+    if scenario.denoising.design != "joint":
+        yield "gradient steps, public backbone", f"{scenario.denoising.backbone_steps:,} unless the cache has it"
+    yield "gradient steps, peers", f"{meetings * scenario.federation.steps:,} at most"
+    if scenario.denoising.design != "joint":
+        yield "one model on the wire", f"{4 * feed_forward_parameters(scenario.denoiser):,} bytes"
+    acts = [act.do for now in plan.timeline.rounds for act in now.acts]
+    concepts = plan.timeline.concepts
+    yield "concept erasures", f"{len(concepts)}, by {sum(len(one.peers) for one in concepts)} peers in all"
+    yield "attacks and defences", f"{acts.count('attack')} and {acts.count('defend')}"
+    requests = len({erasure.request for erasure in plan.timeline.erasures})
+    yield "further runs for the audits", str(requests + 1 if requests and scenario.audit.counterfactual else 0)
+    for line in warnings(scenario):
+        yield "WARNING", line
+
+
+def feed_forward_parameters(spec: DenoiserSpec) -> int:
+    """Return the number of feed-forward parameters: 12 d^2 + 9 d for each of the blocks of width d."""
+    with_attention = spec.widths[spec.plain_levels :]
+    blocks = [(width, 2 * spec.layers + 1 + (level == len(with_attention) - 1)) for level, width in enumerate(with_attention)]
+    return sum(count * (12 * width**2 + 9 * width) for width, count in blocks)

@@ -1,0 +1,105 @@
+"""What can happen to a federation that trains a denoiser, beside what can happen to any."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from clients.spec import Registry
+from clients.unlearning.pruning.concept_prune import ConceptPrune
+from server.concepts import AnyAdversary, AnyEraser, AnyFill, Attack, Defence
+from server.defences.fills import Gaussian
+from server.revival.adversaries import ZeroScan
+from simulator.events import EventError, EventSpec, Peers, Stage
+from simulator.events.world import World
+from simulator.tasks.diffusion.world import ConceptWorld
+
+EVENTS: Registry[EventSpec] = Registry(
+    "lethe.diffusion_events",
+    {
+        "crash": "simulator.events.crash:Crash",
+        "cut": "simulator.events.edges:Cut",
+        "delete": "simulator.events.delete:Delete",
+        "erase": "simulator.tasks.diffusion.events:EraseEvent",
+        "join": "simulator.events.join:Join",
+        "leave": "simulator.events.leave:Leave",
+        "link": "simulator.events.edges:Link",
+        "offline": "simulator.events.offline:Offline",
+        "refuse": "simulator.events.refuse:Refuse",
+        "rejoin": "simulator.events.rejoin:Rejoin",
+        "straggle": "simulator.events.straggle:Straggle",
+    },
+    tag="do",
+)
+
+Concept = Annotated[int, Field(ge=0)]
+"""Number of a class."""
+
+
+class EraseEvent(EventSpec):
+    """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; who is away does so when present again."""
+
+    stage: ClassVar[Stage] = "request"
+    do: Literal["erase"] = "erase"
+    concept: Concept
+    peers: Peers
+    method: AnyEraser = ConceptPrune()
+
+    def resolve(self, world: World) -> None:
+        """Book the erasure."""
+        concepts = _world(world)
+        concepts.require_concept(self.concept)
+        everyone = self.peers == "all" and "all" not in world.groups
+        peers = world.membership.members() if everyone else world.named(self.peers)
+        for peer in peers:
+            world.membership.require_member(peer, "erase a concept")
+        concepts.request(self.concept, peers, self.method)
+        late = [peer for peer in peers if peer not in world.online]
+        waits = f"; peers {' '.join(map(str, late))} when present again" if late else ""
+        world.tell("erase", peers, f"concept {self.concept} by {getattr(self.method, 'kind')}{waits}")  # noqa: B009  every eraser has a tag
+
+
+class AttackEvent(EventSpec):
+    """The server tries to bring an erased concept back, with what its ``adversary`` knows, and measures; nothing changes."""
+
+    stage: ClassVar[Stage] = "server"
+    do: Literal["attack"] = "attack"
+    concept: Concept
+    adversary: AnyAdversary = ZeroScan()
+
+    def resolve(self, world: World) -> None:
+        """Book the attack."""
+        concepts = _world(world)
+        concepts.require_concept(self.concept)
+        asked = concepts.asked_to_erase(self.concept)
+        if not asked:
+            raise EventError(
+                f"nobody has erased concept {self.concept} by round {world.round}: put an erase event before, or into, it"
+            )
+        if self.adversary.knowledge == "UnprunedClient" and not set(world.membership.members()) - asked:
+            raise EventError(f"every member was asked to erase concept {self.concept}, so nobody has an uncut copy: take another adversary")
+        concepts.act(Attack(concept=self.concept, adversary=self.adversary))
+        world.tell("attack", (), f"concept {self.concept} by {getattr(self.adversary, 'kind')}")  # noqa: B009  every adversary has a tag
+
+
+class DefendEvent(EventSpec):
+    """The server fills what was cut, so that the place does not show; the fill stays as it is in every later round."""
+
+    stage: ClassVar[Stage] = "server"
+    do: Literal["defend"] = "defend"
+    fill: AnyFill = Gaussian(relative=1.0)
+
+    def resolve(self, world: World) -> None:
+        """Book the defence."""
+        concepts = _world(world)
+        if not concepts.concepts:
+            raise EventError(f"nothing has been erased by round {world.round}: put an erase event before, or into, it")
+        concepts.act(Defence(fill=self.fill))
+        world.tell("defend", (), f"the cut is filled: {getattr(self.fill, 'kind')}")  # noqa: B009  every fill has a tag
+
+
+def _world(world: World) -> ConceptWorld:
+    """Return the world as one in which concepts can be erased."""
+    assert isinstance(world, ConceptWorld)
+    return world

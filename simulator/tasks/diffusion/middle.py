@@ -1,0 +1,54 @@
+"""Building the averaging server of a plan: the public backbone first, trained once or taken from the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from clients import wire
+from clients.diffusion import cache, local
+from clients.diffusion.brief import DenoisingBrief
+from clients.diffusion.denoiser import build
+from clients.diffusion.training import train_phase
+from clients.streams import Field
+from server.averaging import Acting, Averaging, Setup
+
+if TYPE_CHECKING:
+    from simulator.progress import Watch
+    from simulator.run_store import RunStore
+    from simulator.tasks.diffusion.federation import Averaged
+    from simulator.tasks.diffusion.plan import DiffusionPlan
+
+
+def averaging(spec: Averaged, plan: DiffusionPlan, store: RunStore, watch: Watch) -> Averaging:
+    """Return the averaging server of a plan, taken up where the store ends."""
+    brief = plan.briefs[0]
+    assert isinstance(brief, DenoisingBrief)
+    return Averaging(Setup(brief, backbone(brief, watch), spec.policy, spec.step(), plan.timeline, store, Acting()))
+
+
+def backbone(brief: DenoisingBrief, watch: Watch) -> bytes:
+    """Return the weights of the public backbone: trained on the reference images alone, which cannot tell their classes apart.
+
+    In the joint design nothing is trained in public: these are the initial weights.
+    """
+    key: tuple[Field, ...] = (brief.run_seed, "public")
+    settings = brief.denoising
+    images = local.pictures(brief.data, brief.denoiser.size).select(torch.tensor(brief.reference))
+    steps = 0 if settings.design == "joint" else settings.backbone_steps
+    configuration: dict[str, Any] = {
+        "what": "public backbone",
+        "denoiser": brief.denoiser.model_dump(mode="json"),
+        "training": settings.model_dump(mode="json"),
+        "images": cache.data_hash(images.pixels),
+        "key": list(key),
+    }
+
+    def make() -> dict[str, Any]:
+        denoiser = build(brief.denoiser, key)
+        advance = watch.steps("public backbone", steps)
+        train_phase(denoiser, images, settings, "backbone", key, total=steps, progress=lambda *_: advance())
+        return {name: tensor.detach().numpy().copy() for name, tensor in denoiser.state_dict().items()}
+
+    return wire.to_bytes(cache.remembered(configuration, make))

@@ -1,0 +1,68 @@
+"""The plan of a scenario of a denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from clients.brief import BRIEFS, PeerBrief
+from clients.diffusion.brief import DenoisingBrief
+from server.concepts import ConceptTimeline
+from server.timeline import Erasure
+from simulator.plan import Plan
+from simulator.tasks.diffusion.scenario import Diffusion
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.run_store import RunStore
+
+    AnyBrief = PeerBrief
+else:  # the registry knows its members only at run time
+    _specs = [spec for spec in BRIEFS.specs() if issubclass(spec, DenoisingBrief)]
+    AnyBrief = _specs[0] if len(_specs) == 1 else Annotated[reduce(or_, _specs), Field(discriminator="role")]
+
+
+class DiffusionPlan(Plan):
+    """A scenario of a denoiser after every random choice has been drawn."""
+
+    scenario: Diffusion
+    briefs: tuple[AnyBrief, ...]
+    returns: tuple[AnyBrief, ...] = ()
+    timeline: ConceptTimeline
+
+    def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
+        """Return what the server does beyond relaying mail, taken up where the store ends."""
+        return self.scenario.federation.coordinator(self, store, watch)
+
+    def method(self, erasure: Erasure) -> tuple[str, str]:
+        """Return the method by which a peer or rows are forgotten, and its guarantee."""
+        return self.scenario.federation.forgets()
+
+    @property
+    def topology(self) -> str | None:
+        """The kind of graph that connects the peers, None where nothing does."""
+        topology = self.scenario.topology
+        return None if topology is None else str(topology.kind)  # type: ignore[attr-defined]
+
+    def costs(self) -> Iterator[tuple[str, str]]:
+        """Yield what the plan costs: what is spent, and how much of it."""
+        from simulator.tasks.diffusion.costs import in_words
+
+        return in_words(self)
+
+    def findings(self, store: RunStore) -> dict[str, Any]:
+        """Return what the results say of the model that was trained, what was erased from it, and how it was attacked."""
+        from simulator.tasks.diffusion.results import findings
+
+        return findings(self, store)
+
+    def problems(self, store: RunStore) -> Iterator[str]:
+        """Yield a line for everything about erased concepts that does not hold when the run is proven again."""
+        from simulator.tasks.diffusion.proof import problems
+
+        return problems(self, store)

@@ -1,0 +1,138 @@
+"""How a scenario of a denoiser becomes a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.brief import PeerBrief
+from clients.data import Dataset
+from clients.unlearning.contract import Ids
+from server.concepts import ConceptRound, ConceptTimeline
+from server.timeline import Round, Timeline
+from server.topology import Graph, Repair, draw
+from simulator.complaints import name_place
+from simulator.events.world import World
+from simulator.plan import Plan
+from simulator.resolution import Resolution
+from simulator.tasks.diffusion.events import EraseEvent
+from simulator.tasks.diffusion.plan import DiffusionPlan
+from simulator.tasks.diffusion.scenario import Diffusion
+from simulator.tasks.diffusion.world import ConceptWorld
+
+
+class DiffusionResolution(Resolution[Diffusion]):
+    """A scenario of a denoiser on its way to a plan."""
+
+    plans: ClassVar[type[Plan]] = DiffusionPlan
+
+    def graph(self) -> Graph | None:
+        """Return the graph of the topology; peers without any are not connected."""
+        import networkx as nx
+
+        scenario, topology = self.scenario, self.scenario.topology
+        if topology is None:
+            return cast(Graph, nx.empty_graph(scenario.peers.count))
+        return self.attempt("topology", lambda: draw(topology, scenario.peers.count, scenario.seed))
+
+    @property
+    def repair(self) -> Repair:
+        """What is done to the graph when a peer is erased."""
+        return "none" if self.scenario.topology is None else self.scenario.topology.on_leave
+
+    def brief(self, peer: int, **constants: Any) -> PeerBrief:
+        """Return what a peer is told."""
+        return self.scenario.federation.brief(self.scenario, peer, **constants)
+
+    def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
+        """Write down what the data and the deal do not allow."""
+        for place, what in self.scenario.federation.refusals(self.scenario):
+            first, _, rest = place.partition(".")
+            self.wrong(name_place([first, int(rest)]) if rest.isdigit() else place, what)
+        if wrong := _misfit(self.scenario, data):
+            self.wrong("denoiser", wrong)
+        for peer, rows in enumerate(dealt or ()):
+            if not len(rows):
+                self.wrong("data.partition", f"peer {peer} gets no image to train on: deal to fewer peers, or set min_rows")
+        if dealt:
+            self._check_erasers(data, dealt)
+
+    def _check_erasers(self, data: Dataset, dealt: Sequence[Ids]) -> None:
+        """Write down peers that cannot erase for want of images."""
+        for i, event in enumerate(self.scenario.event):
+            if not isinstance(event, EraseEvent) or not event.method.needs_images:
+                continue
+            named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
+            lacking = [peer for peer in named if not _both(data.y[dealt[peer]] == event.concept)]
+            if lacking:
+                kind = getattr(event.method, "kind")  # noqa: B009  every eraser has a tag
+                self.wrong(
+                    name_place(("event", i)),
+                    f"{kind} learns from images of concept {event.concept} and of others, but peer {lacking[0]} does not have both: "
+                    "name other peers, or take concept_prune",
+                )
+
+    def world(self, graph: Graph, briefs: Sequence[PeerBrief], labels: npt.NDArray[np.int64]) -> World:
+        """Return the world in which the events happen."""
+        scenario = self.scenario
+        rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
+        names = [str(label) for label in range(scenario.denoiser.classes)]
+        groups, outside = scenario.peers.groups, self._outside()
+        common = (scenario.seed, scenario.rounds, graph, self.repair, rows, labels, groups, outside)
+        return ConceptWorld(*common, names=names, connected=scenario.topology is not None)
+
+    def round(self, world: World) -> Round:
+        """Return the current round."""
+        assert isinstance(world, ConceptWorld)
+        erase = {peer: tuple(indices) for peer, indices in world.orders.items()}
+        return ConceptRound(**super().round(world).model_dump(), erase=erase, acts=world.taken_acts())
+
+    def timeline(self, world: World) -> Timeline:
+        """Play the events and return what happens."""
+        assert isinstance(world, ConceptWorld)
+        common = super().timeline(world)
+        return ConceptTimeline(rounds=common.rounds, erasures=common.erasures, concepts=tuple(world.concepts))
+
+
+def warnings(scenario: Diffusion) -> list[str]:
+    """Return one line for everything in a scenario that will not erase what it seems to."""
+    policy = getattr(scenario.federation, "policy", None)
+    if policy is None or policy.keeps_erasure or policy.freezes:
+        return []
+    kind = policy.kind
+    lines = []
+    for i, event in enumerate(scenario.event):
+        if isinstance(event, EraseEvent):
+            lines.append(
+                f"{name_place(('event', i))}: policy {kind!r} does not keep an erasure: what other peers did not cut comes back by "
+                "averaging; union_zero, vote, union_noise and server_mask keep it"
+            )
+    return lines
+
+
+def _misfit(scenario: Diffusion, data: Dataset) -> str | None:
+    """Return why the denoiser cannot draw the data's images, or None."""
+    spec = scenario.denoiser
+    if len(data.shape) != 3 or data.shape[1] != data.shape[2]:
+        return f"draws square images, the data's inputs are {' x '.join(map(str, data.shape))}: choose digits, idx or npz images"
+    if data.shape[0] != spec.channels:
+        return f"channels = {spec.channels}, the data have {data.shape[0]}: set channels = {data.shape[0]}"
+    if data.classes != spec.classes:
+        return f"classes = {spec.classes}, the data have {data.classes}: set classes = {data.classes}"
+    if spec.size > data.shape[1]:
+        return f"size = {spec.size} is larger than the data's {data.shape[1]} pixels: set size = {data.shape[1]} or less"
+    if spec.styles:
+        return "styles are not dealt to peers: remove styles"
+    if spec.size % 2 ** (len(spec.widths) - 1):
+        return f"size = {spec.size} cannot be halved {len(spec.widths) - 1} times: take fewer widths or another size"
+    if unfit := [width for width in spec.widths if width % spec.groups or width % spec.heads]:
+        return f"width {unfit[0]} is no multiple of groups = {spec.groups} and heads = {spec.heads}: change it"
+    return None
+
+
+def _both(chosen: npt.NDArray[np.bool_]) -> bool:
+    """Return whether some are chosen and some are not."""
+    return bool(chosen.any() and not chosen.all())

@@ -1,0 +1,105 @@
+"""The tables of a scenario in which peers train a denoiser together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
+from clients.spec import Spec
+from server.aggregation_masks import POLICIES, PolicySpec
+from simulator import scenario as common
+from simulator.events import EventSpec
+from simulator.scenario import AnyTopology
+from simulator.tasks.diffusion.events import EVENTS
+from simulator.tasks.diffusion.federation import FEDERATIONS, FederationSpec
+
+if TYPE_CHECKING:
+    from simulator.resolution import Resolution
+
+    AnyEvent = EventSpec
+    AnyFederation = FederationSpec
+    AnyPolicy = PolicySpec
+else:  # the registries know their members only at run time
+    AnyEvent = EVENTS.union()
+    AnyFederation = FEDERATIONS.union()
+    AnyPolicy = POLICIES.union()
+
+Metric = Literal[
+    "accuracy.sampled",
+    "loss.global",
+    "loss.local",
+    "original.target",
+    "original.others",
+    "pruned.target",
+    "pruned.others",
+    "revived.target",
+    "revived.others",
+    "defended.target",
+    "defended.others",
+    "adaptive.target",
+    "adaptive.others",
+]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Expect(common.Expect):
+    """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
+    ``absent`` peer, or every peer as if ``peer`` had never joined. Metrics such as ``revived.target`` exist in rounds with an attack.
+    """
+
+    metric: Metric | None = None
+
+
+class Audit(common.Audit):
+    """Whether departures and deletions are compared with runs in which what was forgotten never existed."""
+
+    membership_inference: Literal[False] = False
+    relearn: Literal[False] = False
+
+
+class Revival(Spec):
+    """What an attack measures.
+
+    Parameters
+    ----------
+    target, others : int
+        Samples drawn of the erased concept, and of each other class, to be judged.
+    noise_levels : tuple of float
+        Gaussian fills to try, in standard deviations of a layer.
+    sparsities : tuple of float
+        Shares of a row to cut from the original.
+    shares : tuple of float
+        Shares of peers that cut, to try with each of ``policies``.
+    policies : tuple of tables
+    """
+
+    target: PositiveInt = 60
+    others: PositiveInt = 10
+    noise_levels: tuple[NonNegativeFloat, ...] = ()
+    sparsities: tuple[Share, ...] = ()
+    shares: tuple[Share, ...] = ()
+    policies: tuple[AnyPolicy, ...] = ()
+
+
+class Diffusion(common.Scenario):
+    """A scenario in which peers train a denoiser: a public backbone first, then, round after round, the weights that carry concepts."""
+
+    task: Literal["diffusion"]
+    denoiser: DenoiserSpec = DenoiserSpec()
+    denoising: DenoiserTraining = DenoiserTraining()
+    sampling: Sampling = Sampling()
+    federation: AnyFederation
+    topology: AnyTopology | None = None
+    revival: Revival = Revival()
+    event: tuple[AnyEvent, ...] = ()
+    expect: tuple[Expect, ...] = ()
+    audit: Audit = Audit()
+
+    @classmethod
+    def resolution_of(cls) -> type[Resolution[Any]]:
+        """Return what draws the random choices of this task."""
+        from simulator.tasks.diffusion.resolution import DiffusionResolution
+
+        return DiffusionResolution

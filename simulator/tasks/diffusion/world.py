@@ -1,0 +1,80 @@
+"""The world while a scenario of a denoiser is being resolved: also which concepts are to be erased, and what the server does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clients.unlearning.pruning.contract import EraserSpec
+from server.concepts import Attack, ConceptErasure, Defence
+from simulator.events import EventError
+from simulator.events.world import World
+
+
+class ConceptWorld(World):
+    """Everything an event may look at and act on.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the concepts.
+    connected : bool
+        Whether peers have neighbours.
+
+    Attributes
+    ----------
+    concepts : list of ConceptErasure
+        All requests so far.
+    orders : dict of int to list of int
+        By peer, the requests that it gets in this round.
+    acts : list
+        What the server does in this round.
+    """
+
+    def __init__(self, *args: Any, names: Sequence[str], connected: bool) -> None:
+        super().__init__(*args)
+        self.names, self.connected = names, connected
+        self.concepts: list[ConceptErasure] = []
+        self.orders: dict[int, list[int]] = {}
+        self.acts: list[Attack | Defence] = []
+        self._waiting: dict[int, list[int]] = {}
+
+    def require_concept(self, concept: int) -> None:
+        """Raise ``EventError`` if there is no such concept."""
+        if concept >= len(self.names):
+            raise EventError(f"concept {concept} is unknown: the classes are 0 to {len(self.names) - 1}")
+
+    def asked_to_erase(self, concept: int) -> set[int]:
+        """Return the peers that have been asked to erase a concept."""
+        return {peer for one in self.concepts if one.concept == concept for peer in one.peers}
+
+    def request(self, concept: int, peers: Sequence[int], method: EraserSpec) -> None:
+        """Book a request to erase a concept, for each peer in the first round in which it is present."""
+        again = sorted(self.asked_to_erase(concept).intersection(peers))
+        if again:
+            raise EventError(f"peer {again[0]} was asked to erase concept {concept} before: name others")
+        one = ConceptErasure(index=len(self.concepts), round=self.round, concept=concept, peers=tuple(peers), method=method)
+        self.concepts.append(one)
+        for peer in peers:
+            self._waiting.setdefault(peer, []).append(one.index)
+
+    def act(self, act: Attack | Defence) -> None:
+        """Book what the server does at the end of the round."""
+        self.acts.append(act)
+
+    def carry_out(self) -> None:
+        """Let present peers forget, and erase, what is due."""
+        super().carry_out()
+        self.orders = {peer: self._waiting.pop(peer) for peer in sorted(self.online) if peer in self._waiting}
+
+    def taken_acts(self) -> tuple[Attack | Defence, ...]:
+        """Return what the server does in this round, and begin anew."""
+        acts, self.acts = tuple(self.acts), []
+        return acts
+
+    def enter(self, peer: int) -> None:
+        """Put a peer into the graph, where there is one."""
+        if self.connected:
+            super().enter(peer)
+        else:
+            self.graph.add_node(peer)
