@@ -87,6 +87,7 @@ BRIEFS: Registry[PeerBrief] = Registry(
     {
         "averaged": "clients.diffusion.brief:AveragedBrief",
         "classifier": "clients.brief:Brief",
+        "hdus": "clients.diffusion.hdus_brief:HdusBrief",
     },
     tag="role",
 )

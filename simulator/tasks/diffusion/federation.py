@@ -45,7 +45,7 @@ class FederationSpec(Spec):
         """Return what the server does, taken up where the store ends."""
         raise NotImplementedError
 
-    def forgets(self) -> tuple[str, str]:
+    def forgets(self, kind: Literal["peer", "rows"]) -> tuple[str, str]:
         """Return the method by which a departed peer, or rows, are forgotten, and its guarantee."""
         raise NotImplementedError
 
@@ -93,7 +93,7 @@ class Averaged(FederationSpec):
 
         return averaging(self, plan, store, watch)
 
-    def forgets(self) -> tuple[str, str]:
+    def forgets(self, kind: Literal["peer", "rows"]) -> tuple[str, str]:
         """Return the method: no more is sent, but what went into the average stays in it."""
         return "stop_contributing", "approximate"
 
@@ -135,5 +135,6 @@ FEDERATIONS: Registry[FederationSpec] = Registry(
         "fedadam": "simulator.tasks.diffusion.federation:FedAdam",
         "fedavg": "simulator.tasks.diffusion.federation:FedAvg",
         "fedprox": "simulator.tasks.diffusion.federation:FedProx",
+        "hdus": "simulator.tasks.diffusion.hdus:Hdus",
     },
 )

@@ -41,7 +41,7 @@ class DiffusionPlan(Plan):
 
     def method(self, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which a peer or rows are forgotten, and its guarantee."""
-        return self.scenario.federation.forgets()
+        return self.scenario.federation.forgets(erasure.kind)
 
     @property
     def topology(self) -> str | None:

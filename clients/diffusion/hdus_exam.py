@@ -1,0 +1,62 @@
+"""What peers are measured by: noise on public test images, and samples that a judge looks at."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from clients.data import DatasetSpec
+from clients.diffusion.denoiser import NoisePredictor
+from clients.diffusion.hdus_brief import HdusBrief
+from clients.diffusion.judge import SvmJudge
+from clients.diffusion.local import pictures
+from clients.diffusion.sampling import sample, start_noise
+from clients.diffusion.training import scheduler
+from clients.streams import hashes
+
+
+class Exam:
+    """The same questions for every peer and every round of a run.
+
+    Parameters
+    ----------
+    brief : HdusBrief
+    """
+
+    def __init__(self, brief: HdusBrief) -> None:
+        self.brief = brief
+        self.key = (brief.run_seed, "exam")
+
+    def loss(self, predictor: NoisePredictor) -> tuple[float, npt.NDArray[np.float32]]:
+        """Return the denoising loss on the test images, each at a fixed time with fixed noise, and the predicted noise.
+
+        The noise is float32 ``(n_test, channels, size, size)``; time and noise are keyed by row id.
+        """
+        test = np.asarray(self.brief.test, dtype=np.int64)
+        images = pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(test))
+        schedule = self.brief.denoising.noise
+        time = torch.from_numpy((hashes(test, *self.key, "time") % np.uint64(schedule.timesteps)).astype(np.int64))
+        drawn = start_noise(tuple(images.pixels.shape[1:]), test.tolist(), self.key)
+        noisy = scheduler(schedule).add_noise(images.pixels, drawn, time)
+        with torch.no_grad():
+            answers = predictor(noisy, time, images.classes)
+        return float(functional.mse_loss(answers, drawn)), answers.numpy().copy()
+
+    def accuracies(self, predictor: NoisePredictor) -> dict[str, float]:
+        """Return the share of samples that are judged to show what was asked for: over all under ``""``, of class 3 under ``".3"``."""
+        count, classes = self.brief.judged, self.brief.denoiser.classes
+        if not count:
+            return {}
+        asked = torch.arange(classes).repeat_interleave(count)
+        pixels = sample(predictor, asked, self.key, sampling=self.brief.sampling, noise=self.brief.denoising.noise)
+        right = (_judge(self.brief.data, self.brief.denoiser.size).predict(pixels) == asked.numpy()).reshape(classes, count)
+        return {"": float(right.mean())} | {f".{number}": float(row.mean()) for number, row in enumerate(right)}
+
+
+@lru_cache(maxsize=2)
+def _judge(source: DatasetSpec, size: int) -> SvmJudge:
+    return SvmJudge(pictures(source, size))

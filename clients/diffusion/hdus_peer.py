@@ -1,0 +1,173 @@
+"""A peer that draws with its neighbours' help: its own denoiser, a seed denoiser distilled from it, the neighbours' seeds it holds.
+
+Heterogeneous decentralised unlearning (HDUS) with seed-model distillation: Ye, Chen, Nguyen, Yin, arXiv 2308.13269 (2023); its form for
+denoisers is this project's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from flwr.app import ArrayRecord
+
+from clients import wire
+from clients.diffusion.denoiser import Denoiser, build
+from clients.diffusion.hdus_brief import HdusBrief
+from clients.diffusion.hdus_distillation import distil
+from clients.diffusion.hdus_ensemble import NoiseEnsemble, Voice
+from clients.diffusion.hdus_exam import Exam
+from clients.diffusion.hdus_main import DenoiserMain
+from clients.diffusion.images import Images
+from clients.diffusion.local import pictures
+from clients.diffusion.spec import DenoiserSpec
+from clients.participant import ROWS, Receipt, Record, Seed
+from clients.peer import COUNTS
+from clients.streams import Field
+from clients.unlearning.contract import Cost, Ids
+
+
+@dataclass
+class HdusPeer:
+    """One simulated participant; see `clients.participant.Participant`.
+
+    Parameters
+    ----------
+    brief : HdusBrief
+    rows : int64 array
+        Ids of the images it still has, ascending.
+    stream : tuple
+        Key of every random choice this peer makes.
+    stored : bytes, optional
+        The main artefact it was brought back from.
+    seed : Seed, optional
+        Own seed, None before the first training.
+    held : dict of int to Seed
+        Neighbours' seeds by owner.
+    """
+
+    brief: HdusBrief
+    rows: Ids
+    stream: tuple[Field, ...]
+    stored: bytes | None = None
+    seed: Seed | None = None
+    held: dict[int, Seed] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, brief: HdusBrief, stream: tuple[Field, ...] | None = None) -> HdusPeer:
+        """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
+        return cls(brief, np.asarray(brief.rows, dtype=np.int64), stream or (brief.run_seed, brief.peer, brief.generation))
+
+    @classmethod
+    def restored(cls, brief: HdusBrief, main: bytes, stream: tuple[Field, ...] | None = None) -> HdusPeer:
+        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        return cls(brief, wire.from_bytes(main)[ROWS], key, main)
+
+    def given(self, letters: Mapping[str, Record], now: int) -> None:
+        """Take the public backbones of main and seed models, and the requests to erase a concept."""
+        self._backbone, self._seed_backbone = (wire.unpack(_arrays(letters[name])) for name in ("backbone", "seed_backbone"))
+        self._requests: list[dict[str, Any]] = json.loads(str(letters["orders"]["erase"])) if "orders" in letters else []
+
+    @cached_property
+    def main(self) -> DenoiserMain:
+        """The main model; it can be had once the public backbone has come."""
+        brief = self.brief
+        public = _denoiser(brief.denoiser, wire.from_bytes(self._backbone))
+        main = DenoiserMain(public, brief.denoising, brief.sampling, brief.rounds, brief.steps, (*self.stream, "main"))
+        if self.stored is None:
+            main.begin(self.rows, self._images(self.rows))
+        else:
+            main.restore(wire.from_bytes(self.stored), self.rows, self._images(self.rows))
+        return main
+
+    @property
+    def main_blob(self) -> bytes:
+        """The main artefact: what the peer learned and what it cut, and the ids of the rows it knows."""
+        if "main" not in self.__dict__ and self.stored is not None:
+            return self.stored
+        return wire.to_bytes({**self.main.state(), ROWS: self.rows})
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Class histogram of the rows the peer still has, int64 ``(classes,)``."""
+        return np.bincount(self._images(self.rows).classes.numpy(), minlength=self.brief.denoiser.classes).astype(np.int64)
+
+    def drop(self, owners: Iterable[int]) -> list[Receipt]:
+        """Delete these owners' seeds; one receipt for each seed that was held."""
+        removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
+        return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
+
+    def forget(self, ids: Iterable[int]) -> Cost:
+        """Forget own rows by id: the main model is trained again; histogram and seed follow when the seed is next distilled."""
+        gone = np.asarray(sorted(ids), dtype=np.int64)
+        cost = self.main.forget(gone)
+        self.rows = np.setdiff1d(self.rows, gone)
+        return cost
+
+    def train(self) -> int:
+        """Erase the concepts that are asked for, then train the main model for one round; return the gradient steps."""
+        for request in self._requests:
+            self.main.erase(request["index"], request["concept"], request["method"])
+        return self.main.advance()
+
+    def distil(self) -> int:
+        """Distil a new own seed from the main model on the public reference images; return the gradient steps.
+
+        The key does not name the round, so a seed depends on the main model and the reference set only.
+        """
+        brief = self.brief
+        student = self._seed_denoiser(wire.from_bytes(self._seed_backbone))
+        reference = self._images(np.asarray(brief.reference, dtype=np.int64))
+        key = (*self.stream, "seed")
+        steps = distil(student, self.main.denoiser, reference, key, brief.distillation, brief.denoising.noise)
+        weights = {name: parameter.detach().numpy() for name, parameter in student.named_parameters()}
+        self.seed = Seed(self.seed.version + 1 if self.seed else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
+        return steps
+
+    @property
+    def ensemble(self) -> NoiseEnsemble:
+        """What the peer draws with: its main model and the seeds it holds."""
+        own = Voice(self.brief.peer, self.main.denoiser, self.counts)
+        return NoiseEnsemble(self.brief.ensemble, own, [self._voice(owner, seed) for owner, seed in sorted(self.held.items())])
+
+    def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
+        """Return losses and judged accuracies of main model and ensemble, and the noise that the ensemble predicts on public images."""
+        exam = Exam(self.brief)
+        alone, _ = exam.loss(self.main.denoiser)
+        loss, answers = exam.loss(self.ensemble)
+        scores = {"loss.local": alone, "loss.ensemble": loss}
+        scores |= {f"accuracy.sampled{name}": value for name, value in exam.accuracies(self.ensemble).items()}
+        scores |= {f"accuracy.local{name}": value for name, value in exam.accuracies(self.main.denoiser).items()}
+        return scores, answers
+
+    def _voice(self, owner: int, seed: Seed) -> Voice:
+        weights = wire.from_bytes(seed.blob)
+        counts = weights.pop(COUNTS)
+        return Voice(owner, self._seed_denoiser(weights), counts)
+
+    def _seed_denoiser(self, weights: Mapping[str, npt.NDArray[Any]]) -> Denoiser:
+        """Return the common architecture of seeds with these weights."""
+        return _denoiser(self.brief.seed.beside(self.brief.denoiser), weights)
+
+    def _images(self, ids: Ids) -> Images:
+        """Return images by row id."""
+        return pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(ids))
+
+
+def _arrays(record: Record) -> ArrayRecord:
+    assert isinstance(record, ArrayRecord)
+    return record
+
+
+def _denoiser(spec: DenoiserSpec, weights: Mapping[str, npt.NDArray[Any]]) -> Denoiser:
+    """Return a new denoiser with these weights."""
+    denoiser = build(spec, ())
+    denoiser.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+    return denoiser

@@ -1,0 +1,38 @@
+"""The server of peers that help each other with seed denoisers: it hands out what is public and passes requests on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from flwr.app import ArrayRecord, ConfigRecord
+
+from clients import wire
+from server.concepts import ConceptTimeline
+from server.coordinator import Coordinator
+from server.timeline import Round
+
+
+class Neighbourhood(Coordinator):
+    """It learns nothing and adds nothing; see `Coordinator`.
+
+    Parameters
+    ----------
+    backbone, seed_backbone : bytes
+        Public weights that main models and seed denoisers start from, as safetensors files.
+    timeline : ConceptTimeline
+    """
+
+    def __init__(self, backbone: bytes, seed_backbone: bytes, timeline: ConceptTimeline) -> None:
+        self._public = {"backbone": wire.pack(backbone), "seed_backbone": wire.pack(seed_backbone)}
+        self._timeline = timeline
+
+    def public(self) -> Mapping[str, ArrayRecord]:
+        """Return both backbones."""
+        return self._public
+
+    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+        """Return all requests to erase a concept that this peer has had so far; it carries out each one once."""
+        rounds = self._timeline.rounds[: now.round]
+        due = [self._timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
+        return {"orders": ConfigRecord({"erase": json.dumps(due)})}
