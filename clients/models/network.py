@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.columns import expand, expanded_shape
 from clients.models import ModelSpec
 from clients.streams import Field
 from clients.training import Arrays, Steps, from_arrays, to_arrays, train
+from clients.unlearning.contract import Column
 
 if TYPE_CHECKING:
     import torch
@@ -34,15 +36,26 @@ class Network:
     shape : tuple of int
         Shape of one input.
     classes : int
+    columns : tuple of Column
+        Public facts of tabular features. Of a categorical one, the module sees one 0/1 input a category (`clients.data.columns`).
     """
 
     spec: ModelSpec
     shape: tuple[int, ...]
     classes: int
+    columns: tuple[Column, ...] = ()
+
+    def build(self, key: tuple[Field, ...]) -> nn.Module:
+        """Return the module with weights drawn from ``key``; it takes what ``inputs`` returns."""
+        return self.spec.build(expanded_shape(self.shape, self.columns), self.classes, key)
+
+    def inputs(self, x: npt.NDArray[np.float32]) -> torch.Tensor:
+        """Return inputs (n, *shape) as the module takes them."""
+        return _tensor(expand(x, self.columns))
 
     def initial(self, key: tuple[Field, ...]) -> Arrays:
         """Return the weights before any training, drawn from ``key``."""
-        return to_arrays(self.spec.build(self.shape, self.classes, key))
+        return to_arrays(self.build(key))
 
     def train(
         self,
@@ -68,7 +81,7 @@ class Network:
             return cross_entropy(logits, wanted) if temperature == 1.0 else cross_entropy(logits / temperature, wanted) * temperature**2
 
         module = self._shell(arrays)
-        steps = train(module, _tensor(x), _tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings)
+        steps = train(module, self.inputs(x), _tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings)
         return to_arrays(module), steps
 
     def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -77,7 +90,7 @@ class Network:
 
         module = self._shell(arrays)
         with torch.no_grad():
-            logits = module(_tensor(x))
+            logits = module(self.inputs(x))
             probabilities: npt.NDArray[np.float32] = torch.softmax(logits, 1).numpy()
         return probabilities
 
@@ -85,7 +98,7 @@ class Network:
         """Return this thread's module of this architecture, filled with these weights, in evaluation mode."""
         modules: dict[Network, nn.Module] = _SHELLS.__dict__.setdefault("modules", {})
         if self not in modules:
-            modules[self] = self.spec.build(self.shape, self.classes, ("shell",)).eval()
+            modules[self] = self.build(("shell",)).eval()
         from_arrays(modules[self], arrays)
         return modules[self]
 

@@ -32,7 +32,7 @@ class Plain(Unlearner[Rows, Ids]):
 
     def __init__(self, base: ModelSpec, problem: Problem, key: tuple[Field, ...]) -> None:
         self.rounds = problem.rounds
-        self.network = Network(base, problem.shape, problem.classes)
+        self.network = Network(base, problem.shape, problem.classes, problem.columns)
         self.table = Table(problem)
         self.settings = problem.training
         self.key = key

@@ -45,11 +45,10 @@ def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float) -> int:
 
 
 def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Rows]:
-    source, brief = data.load(peer.brief.data), peer.brief
+    source = data.load(peer.brief.data)
     wanted = np.unique(np.asarray(ids, dtype=np.int64))
     seeds = ([peer.seed] if peer.seed else []) + [peer.held[owner] for owner in sorted(peer.held)]
-    network = Network(brief.seed, source.shape, source.classes)
-    return network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.x[wanted], source.y[wanted])
+    return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.x[wanted], source.y[wanted])
 
 
 def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:
@@ -90,7 +89,7 @@ def steps_to_loss(
     """
     losses = _losses(seed, starts, rows)
     module = _module(seed, starts[losses.index(min(losses))])
-    watch = _Watch(module, torch.tensor(rows.x), torch.tensor(rows.y), target, cap)
+    watch = _Watch(module, seed.inputs(rows.x), torch.tensor(rows.y), target, cap)
     epochs = range(math.ceil(cap / math.ceil(len(rows) / settings.batch_size)) + 1)
     try:
         train(module, watch.x, watch.y, watch, epochs=epochs, ids=np.asarray(rows.ids), key=(*key, "relearn"), settings=settings)
@@ -128,11 +127,11 @@ def _loss(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _losses(seed: Network, starts: Sequence[Weights], rows: Rows) -> list[float]:
-    x, y = torch.tensor(rows.x), torch.tensor(rows.y)
+    x, y = seed.inputs(rows.x), torch.tensor(rows.y)
     return [_loss(_module(seed, weights), x, y) for weights in starts]
 
 
 def _module(seed: Network, weights: Weights) -> nn.Module:
-    module = seed.spec.build(seed.shape, seed.classes, ("audit",))
+    module = seed.build(("audit",))
     from_arrays(module, weights)
     return module.eval()

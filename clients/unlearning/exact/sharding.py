@@ -40,7 +40,7 @@ class Sharded(Unlearner[Rows, Ids]):
         self, base: ModelSpec, shards: int, slices: int, aggregate: Literal["mean", "majority"], problem: Problem, key: tuple[Field, ...]
     ) -> None:
         self.rounds = problem.rounds
-        self.network = Network(base, problem.shape, problem.classes)
+        self.network = Network(base, problem.shape, problem.classes, problem.columns)
         self.table = Table(problem)
         self.schedule = Schedule(problem.rounds, problem.training.epochs, slices)
         self.settings = problem.training

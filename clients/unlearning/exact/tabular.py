@@ -36,6 +36,7 @@ class Table:
         if columns and len(columns) != width:
             raise UnlearningError(f"columns: {len(columns)} are described but an input has {width} features: describe each, or none")
         self.width = width
+        self.columns = columns
         self.categorical = any(c.categories for c in columns)
         self.classes = problem.classes
         self.names = [c.name for c in columns] or [f"x{j}" for j in range(width)]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from clients.data import load
+from clients.data.columns import expanded_shape
 from simulator.tasks.classification.plan import ClassificationPlan
 
 
@@ -78,7 +80,8 @@ def _steps(plan: ClassificationPlan, rows: int) -> int:
 def _parameters(plan: ClassificationPlan) -> int:
     """Return the number of parameters of a seed, 0 where the model does not tell."""
     try:
-        return int(plan.scenario.peers.seed.parameters(plan.shape, plan.classes))
+        columns = load(plan.briefs[0].data).columns
+        return int(plan.scenario.peers.seed.parameters(expanded_shape(plan.shape, columns), plan.classes))
     except NotImplementedError:
         return 0
 

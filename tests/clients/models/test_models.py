@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from clients.data.columns import expand, expanded_shape
 from clients.models import MODELS, ModelSpec
 from clients.models.cnn import Cnn
 from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
-from clients.training import Training, from_arrays, to_arrays
+from clients.training import Adam, Training, from_arrays, to_arrays
+from clients.unlearning.contract import Column
 
 IMAGES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 SPECS = [Mlp(), Mlp(hidden=()), Mlp(hidden=(16, 8)), Linear(), Cnn(), Cnn(channels=(4,))]
@@ -107,3 +109,29 @@ def test_specs_load_without_torch() -> None:
 
 def test_registry_holds_the_zoo() -> None:
     assert {"cnn", "linear", "mlp"} <= set(MODELS.targets())
+
+
+def test_a_category_is_an_input_of_its_own() -> None:
+    columns = (Column("size", 0, 1), Column("colour", 0, 3, 4))
+    draw = np.random.default_rng(0)
+    x = np.stack([draw.random(200), draw.integers(0, 4, 200)], axis=1).astype(np.float32)
+    y = (x[:, 1] == 1).astype(np.int64)  # in the middle of the codes: no straight line finds it
+
+    def right(columns: tuple[Column, ...]) -> float:
+        network = Network(Linear(), (2,), 2, columns)
+        settings = Training(optimizer=Adam(lr=0.1))
+        arrays, _ = network.train(network.initial(("k",)), x, y, epochs=range(20), ids=np.arange(200), key=("k",), settings=settings)
+        return float((network.probabilities(arrays, x).argmax(axis=1) == y).mean())
+
+    assert right(columns) == 1.0
+    assert right(()) < 0.9, "the control: as a number, a code cannot say it"
+
+
+def test_inputs_follow_the_declared_categories_not_those_at_hand() -> None:
+    columns = (Column("colour", 0, 2, 3), Column("size", 0, 1), Column("shape", 0, 1, 2))
+    assert expanded_shape((3,), columns) == (6,)
+    found = expand(np.array([[2, 0.5, 1], [0, 0.25, 7]], np.float32), columns)
+    assert found.tolist() == [[0, 0, 1, 0.5, 0, 1], [1, 0, 0, 0.25, 0, 0]]
+    plain = np.ones((2, 1, 4, 4), np.float32)
+    assert expand(plain, ()) is plain
+    assert expanded_shape((1, 4, 4), ()) == (1, 4, 4)

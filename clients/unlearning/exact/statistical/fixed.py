@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.columns import expand
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.exact.tabular import Floats, Table
 
@@ -62,13 +63,7 @@ class Design:
 
     def expand(self, x: npt.NDArray[np.float32]) -> Floats:
         """Return the design, float64 (n, D), of checked features (n, width of the table)."""
-        if not self.table.categorical:
-            return x.astype(np.float64)
-        parts = [
-            x[:, j : j + 1].astype(np.float64) if not k else (x[:, j : j + 1] == np.arange(k)).astype(np.float64)
-            for j, k in enumerate(self.table.categories)
-        ]
-        return np.concatenate(parts, axis=1)
+        return expand(x, self.table.columns).astype(np.float64)
 
     def check(self, x: npt.NDArray[np.float32], ids: Ints) -> None:
         """Raise ``UnlearningError`` naming a row that lies outside the public range or is one too many."""
