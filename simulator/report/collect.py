@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from clients import data as datasets
+from clients import wire
+from clients.brief import Brief
 from clients.spec import Spec
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
@@ -31,6 +33,7 @@ from simulator.report.model import (
     RoundRow,
     Status,
 )
+from simulator.report.roots_collect import roots
 from simulator.run_store import RunStore
 
 _NAMES = {field: f"accuracy.{field.replace('_', '.')}" for field in Accuracy.__dataclass_fields__}
@@ -84,6 +87,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one in results["expectations"]
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
+        task=getattr(plan.scenario, "task", "classification"),
+        roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),
     )
 
 
@@ -116,7 +121,7 @@ def _peers(plan: Plan, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tupl
         rows.append(
             PeerRow(
                 peer=peer,
-                main=describe(brief.main),
+                main=describe(brief.main) if isinstance(brief, Brief) else brief.model,
                 counts=tuple(int(n) for n in np.bincount(labels[list(brief.rows)], minlength=plan.classes)),
                 status=_status(peer, rounds),
                 member=tuple(peer in now.members for now in rounds),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from simulator.report.roots_model import Roots
+
 Edge = tuple[int, int]
 Status = Literal["present", "away", "left", "erased"]
 
@@ -164,7 +166,8 @@ class ReportData:
     """Everything a report shows.
 
     ``accuracy`` is that of the exam after the last round; ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels;
-    ``versions`` are pairs of library and version; ``seconds`` is the wall time of the rounds, audits left out.
+    ``versions`` are pairs of library and version; ``seconds`` is the wall time of the rounds, audits left out. ``task`` is the scenario's;
+    ``roots`` is what became of concepts that were cut out of a diffusion model.
     """
 
     name: str
@@ -185,3 +188,5 @@ class ReportData:
     erasures: tuple[ErasureRow, ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    task: str = "classification"
+    roots: Roots | None = None

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
-from simulator.report import curves, graphs, svg, words
+from simulator.report import curves, graphs, roots_render, roots_words, svg, words
 from simulator.report.model import Accuracy, ErasureRow, Outcome, PeerRow, ReportData, RoundRow
+from simulator.report.roots_model import mean_scores
+from simulator.report.roots_template import ROOTS, ROOTS_CSS
 from simulator.report.style import CSS
 from simulator.report.template import PAGE
 
@@ -39,12 +41,15 @@ def render(data: ReportData) -> str:
     Long lists are cut, and the page says by how much.
     """
     shown = data.graphs[:MOST_PICTURES], data.holdings[:MOST_PICTURES]
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(PAGE)
+    pages = DictLoader({"page": PAGE, "roots": ROOTS})
+    template = Environment(loader=pages, autoescape=True, undefined=StrictUndefined, trim_blocks=True).get_template("page")
     return template.render(
         data=data,
         w=words,
-        css=CSS,
-        headline=" ".join(words.headline(data)),
+        css=CSS + (ROOTS_CSS if data.roots else ""),
+        r=roots_words,
+        roots=roots_render.content(data.roots) if data.roots else None,
+        headline=" ".join((words.headline if data.task == "classification" else roots_words.headline)(data)),
         key_figures=key_figures(data),
         sections=_sections(data),
         many=len(data.peers) > curves.MANY_PEERS,
@@ -71,6 +76,8 @@ def key_figures(data: ReportData) -> list[Figure]:
     live = data.rounds[-1].live if data.rounds else 0
     steps = [row.outcome.gradient_steps for row in data.erasures]
     mean = data.accuracy
+    if data.roots and data.roots.revivals:
+        return _root_figures(data)
     figures = [
         Figure("ensemble, all classes", words.percent(mean.global_ensemble), f"main alone {words.percent(mean.global_main)}"),
         Figure("ensemble, own mix", words.percent(mean.local_ensemble), f"main alone {words.percent(mean.local_main)}"),
@@ -93,6 +100,20 @@ def key_figures(data: ReportData) -> list[Figure]:
     return figures
 
 
+def _root_figures(data: ReportData) -> list[Figure]:
+    """Return what became of the erased concepts, means over those of the first setting."""
+    assert data.roots is not None
+    rows = data.roots.rows(data.roots.settings[0])
+    target = {name: roots_words.whole(mean_scores(rows, name).target) for name in roots_words.VARIANTS}
+    others = roots_words.whole(mean_scores(rows, "pruned").others)
+    return [
+        Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
+        Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),
+        Figure("defended", target["defended"], f"after the adaptive attack {target['adaptive']}"),
+        Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
+    ]
+
+
 def _attack_figure(data: ReportData) -> Figure:
     """Return how much better than in the run without the data an attacker does, mean over the erasures, beside doing nothing."""
 
@@ -112,6 +133,7 @@ def _sections(data: ReportData) -> list[tuple[str, str]]:
     sections = [
         ("timeline", "Events", True),
         ("erasures", "Forgetting", True),
+        *roots_render.sections(data.roots),
         ("members", "Members", True),
         ("graph", "Graph", bool(data.graphs)),
         ("seeds", "Seeds", bool(data.holdings)),

@@ -62,6 +62,8 @@ done about the request. The difference is the largest absolute one over all para
 {% else %}<p>This scenario asked for nothing to be forgotten.</p>{% endif %}
 </section>
 
+{% if roots %}{% include "roots" %}
+{% endif %}
 <section id="members"><h2>Who was there</h2>
 {{ picture(plots.membership, "One row a peer, one column a round." if not hidden_rows else
   "One row a peer, one column a round; " ~ hidden_rows ~ " peers are left out, those with events first to stay.") }}

@@ -128,7 +128,7 @@ def headline(data: ReportData) -> list[str]:
     """Return what happened, in a few sentences."""
     who, long = plural(len(data.peers), "peer").capitalize(), plural(len(data.rounds), "round")
     said = [f"{who} learned from {data.dataset} for {long}, each from its own rows, and lent each other small seed models."]
-    said += _departures(data)
+    said += departures(data)
     live = data.rounds[-1].live if data.rounds else 0
     left = "Nobody was" if live == 0 else "One peer was" if live == 1 else f"{number(live).capitalize()} peers were"
     said.append(f"{left} live at the end.")
@@ -137,10 +137,11 @@ def headline(data: ReportData) -> list[str]:
             f"With its neighbours' seeds a peer got {percent(data.accuracy.global_ensemble)} of the test rows right on average; with its "
             f"main model alone, {percent(data.accuracy.global_main)}."
         )
-    return said + _proof(data)
+    return said + proof(data)
 
 
-def _departures(data: ReportData) -> list[str]:
+def departures(data: ReportData) -> list[str]:
+    """Return who left, who had rows deleted, and what else happened to peers."""
     gone = sorted({e.peer for e in data.erasures if e.kind == "peer"})
     said = [f"{peers(gone).capitalize()} left and had to be forgotten."] if gone else []
     deletions = [e for e in data.erasures if e.kind == "rows"]
@@ -158,7 +159,8 @@ def _departures(data: ReportData) -> list[str]:
     return said
 
 
-def _proof(data: ReportData) -> list[str]:
+def proof(data: ReportData) -> list[str]:
+    """Return how many erasures are proven exact."""
     if not data.erasures:
         return ["Nothing had to be forgotten."]
     claims = [e for e in data.erasures if e.guarantee == "exact"]

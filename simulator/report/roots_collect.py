@@ -1,0 +1,100 @@
+"""Reading what a report says of cut and revived concepts out of ``results.json`` and the artefact of samples beside it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.report.roots_model import PICTURED, VARIANTS, Curve, RevivalRow, Roots, Sample, Scores, Strip
+
+MOST_SAMPLES = 8
+"""Samples of the target, and of the others, that a strip shows."""
+
+MOST_GRIDS = 12
+"""Revivals whose samples are shown."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[str], Arrays]) -> Roots | None:
+    """Return what ``results`` say of revivals; None if it was not about any.
+
+    Parameters
+    ----------
+    results : mapping
+        Content of ``results.json``.
+    labels : sequence of str
+        Names of the concepts by number.
+    images : callable
+        Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, the
+        first half asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
+    """
+    if not results.get("revivals") and not results.get("curves"):
+        return None
+
+    def name(concept: int | str) -> str:
+        return labels[concept] if isinstance(concept, int) and 0 <= concept < len(labels) else str(concept)
+
+    revivals = []
+    for place, row in enumerate(results.get("revivals", ())):
+        arrays = images(row["images"]) if row.get("images") and place < MOST_GRIDS else {}
+        revivals.append(_revival(row, name(row["concept"]), _strips(arrays, name)))
+    curves = (
+        Curve(
+            concept=name(one["concept"]),
+            kind=str(one["kind"]),
+            policy=str(one.get("policy") or ""),
+            points=tuple(sorted((_known(point) for point in one["points"]), key=lambda point: point["x"])),
+        )
+        for one in results.get("curves", ())
+    )
+    judge = (results.get("judge") or {}).get("held_out_accuracy")
+    return Roots(tuple(revivals), tuple(curves), judge, str(results.get("recommendation") or ""))
+
+
+def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) -> RevivalRow:
+    scores = {v: Scores(row[v].get("target"), row[v].get("others")) for v in VARIANTS if row.get(v)}
+    names = ("sign_accuracy", "sign_accuracy_top_fifth", "location_auc", "column_auc", "seconds")
+    return RevivalRow(
+        concept=concept,
+        round=int(row["round"]),
+        policy=str(row.get("policy") or ""),
+        knowledge=str(row.get("knowledge") or ""),
+        completion=str(row.get("completion") or ""),
+        scores=scores,
+        strips=strips,
+        **{one: row.get(one) for one in names},
+    )
+
+
+def _known(point: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in point.items() if value is not None}
+
+
+def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:
+    """Return the strips of an artefact: as many samples of the target, then of others, as a report has room for."""
+    if "conditions" not in arrays:
+        return ()
+    asked = arrays["conditions"]
+    first = len(asked) // 2
+    halves = range(min(first, MOST_SAMPLES)), range(first, min(len(asked), first + MOST_SAMPLES))
+
+    def samples(variant: str, places: range) -> tuple[Sample, ...]:
+        pixels, judged = arrays[variant], arrays[f"judged_{variant}"]
+        return tuple(Sample(png(pixels[i]), name(int(asked[i])), name(int(judged[i]))) for i in places)
+
+    return tuple(Strip(v, samples(v, halves[0]), samples(v, halves[1])) for v in PICTURED if v in arrays)
+
+
+def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Return an image, uint8 ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, as a PNG: one pixel of it for one of the image."""
+    from PIL import Image
+
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(flat)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

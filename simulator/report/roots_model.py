@@ -1,0 +1,125 @@
+"""What a report knows of cut, revived and hidden concepts. ``None`` means *not measured*, here as everywhere in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+VARIANTS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
+"""What was done to the weights, in the order in which it is told."""
+
+PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
+"""The variants of which samples are shown."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Shares of samples, in [0, 1], that the judge finds to show what was asked for: of the erased concept, and of the others."""
+
+    target: float | None = None
+    others: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample as the bytes of a PNG, the concept it was asked for, and the one the judge saw."""
+
+    png: bytes
+    asked: str
+    judged: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the judge saw what was asked for."""
+        return self.asked == self.judged
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Samples of one variant: of the erased concept, and of others. The same place in two strips had the same start noise."""
+
+    variant: str
+    target: tuple[Sample, ...]
+    others: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class RevivalRow:
+    """One concept under one attack.
+
+    Parameters
+    ----------
+    concept, policy, knowledge, completion : str
+    round : int
+    scores : mapping of str to Scores
+        By variant.
+    sign_accuracy, sign_accuracy_top_fifth : float, optional
+        Share of right signs among all entries that were cut, and among the surest fifth.
+    location_auc, column_auc : float, optional
+        How well a reader of the defended weights tells cut entries, and columns with cut entries, from the rest.
+    seconds : float, optional
+        Of the attack.
+    strips : tuple of Strip
+    """
+
+    concept: str
+    round: int
+    policy: str
+    knowledge: str
+    completion: str
+    scores: Mapping[str, Scores]
+    sign_accuracy: float | None = None
+    sign_accuracy_top_fifth: float | None = None
+    location_auc: float | None = None
+    column_auc: float | None = None
+    seconds: float | None = None
+    strips: tuple[Strip, ...] = ()
+
+    @property
+    def setting(self) -> tuple[str, str, str]:
+        """What rows must share to be averaged: policy, knowledge, completion."""
+        return self.policy, self.knowledge, self.completion
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one concept's accuracies are as a knob is turned: ``noise``, ``sparsity`` or ``share``; points are in order of ``x``."""
+
+    concept: str
+    kind: str
+    policy: str
+    points: tuple[Mapping[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Roots:
+    """All revivals of a run, its curves, the judge's accuracy on real images held out from it, and the recommended fill in a sentence."""
+
+    revivals: tuple[RevivalRow, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    judge: float | None = None
+    recommendation: str = ""
+    settings: tuple[tuple[str, str, str], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", tuple(dict.fromkeys(row.setting for row in self.revivals)))
+
+    def rows(self, setting: tuple[str, str, str]) -> tuple[RevivalRow, ...]:
+        """Return the revivals of one setting."""
+        return tuple(row for row in self.revivals if row.setting == setting)
+
+    def of_kind(self, kind: str) -> tuple[Curve, ...]:
+        """Return the curves of one knob."""
+        return tuple(curve for curve in self.curves if curve.kind == kind)
+
+
+def mean_of(values: list[float | None]) -> float | None:
+    """Return the mean of what was measured, None if nothing was."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def mean_scores(rows: tuple[RevivalRow, ...], variant: str) -> Scores:
+    """Return the means over rows of a variant's two accuracies."""
+    scores = [row.scores.get(variant, Scores()) for row in rows]
+    return Scores(mean_of([one.target for one in scores]), mean_of([one.others for one in scores]))

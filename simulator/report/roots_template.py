@@ -1,0 +1,86 @@
+"""The part of the page about cut, revived and hidden concepts (Jinja2), and its style sheet; a run without them carries neither."""
+
+ROOTS = """
+<section id="revival"><h2>Roots beneath the cut</h2>
+<p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds the zeros,
+guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros were; it hides
+where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its ceiling.</p>
+{% for one in roots.settings %}<h3>{{ one.title }}</h3>
+{{ picture(one.chart, one.caption) }}
+<div class="scroll"><table class="pairs">
+<thead><tr><th>concept <small>others below</small></th>{% for name in r.VARIANTS.values() %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in one.accuracies %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
+{%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
+{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+<div class="scroll"><table>
+<thead><tr><th>concept</th><th>brought back, of what was lost</th><th>signs right</th><th>signs right, surest fifth</th>
+<th>entries found <small>(AUC)</small></th><th>columns found <small>(AUC)</small></th><th>time of the attack</th></tr></thead>
+<tbody>{% for row in one.figures %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
+{{- cell(r.whole(row.success)) }}{{ cell(w.percent(row.signs)) }}{{ cell(w.percent(row.surest)) }}{{ cell(w.auc(row.location)) }}
+{{- cell(w.auc(row.column)) }}{{ cell(w.seconds(row.seconds)) }}</tr>
+{% endfor %}</tbody></table></div>
+{% endfor %}{% if roots.hidden %}<p class="note">{{ roots.hidden }} more revivals are in results.json.</p>{% endif %}
+{% if roots.recommendation %}<p class="advice"><b>Recommendation.</b> {{ roots.recommendation }}</p>{% endif %}
+<p class="advice"><b>With history the adversary recovers everything.</b> Whoever kept a release from before the erasure sees which weights
+fell to zero or jumped, and writes the old values back: no completion is needed, and no fill and no policy answers it. {{ roots.history }}
+What is said here of a defence is said of adversaries who have no such release.</p>
+</section>
+
+{% if roots.grids %}<section id="samples"><h2>What the model draws</h2>
+<p>Samples of the erased concept, and of others. All in one column began as the same noise. Beneath each stands what the judge saw:
+\u2713 what was asked for, \u2717 something else
+{%- if roots.judge is not none %}; on real images that it had not seen the judge is right in {{ w.percent(roots.judge) }}{% endif %}.</p>
+{% for grid in roots.grids %}<figure class="grid" aria-label="Samples, concept {{ grid.concept }}">
+<h3>{{ grid.title }}</h3>
+<div class="strip head"><span></span><span>asked for {{ grid.concept }}</span><span>asked for others</span></div>
+{% for strip in grid.strips %}<div class="strip"><span class="variant">{{ r.VARIANTS[strip.variant] }}</span>
+{% for samples in (strip.target, strip.others) %}<ol>{% for sample in samples %}<li class="{{ 'right' if sample.right else 'wrong' }}">
+{#- #}<img src="{{ sample.src }}" alt="{{ sample.spoken }}"><span aria-hidden="true">{{ sample.verdict }}</span></li>
+{%- endfor %}</ol>{% endfor %}</div>
+{% endfor %}</figure>
+{% endfor %}{% if roots.hidden_grids %}<p class="note">Samples of {{ roots.hidden_grids }} more revivals are not shown.</p>{% endif %}
+</section>{% endif %}
+
+{% if roots.curves or roots.policies %}<section id="knobs"><h2>How much depends on what</h2>
+{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
+{{ picture(pair, caption) }}
+{% endfor %}{% if roots.policies %}<h3>What each way of averaging does to a cut</h3>
+<div class="scroll"><table class="pairs">
+<thead><tr><th>policy <small>others below</small></th>{% for x in roots.shares %}<th>{{ r.whole(x) }} prune</th>{% endfor %}
+<th class="text">what it does</th></tr></thead>
+<tbody>{% for row in roots.policies %}<tr><th scope="row">{{ row.name }}</th>
+{%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
+{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}</td>{% endfor %}
+<td class="text">{{ row.explained }}</td></tr>
+{% endfor %}</tbody></table></div>{% endif %}
+</section>{% endif %}
+"""
+
+ROOTS_CSS = """
+.pairs small { display: block; color: var(--muted); font-size: .92em; font-weight: 400; }
+tr.mean th, tr.mean td { background: var(--wash); font-weight: 650; }
+.pairs td.text { min-width: 17rem; }
+.advice { border-left: 3px solid var(--ensemble); padding-left: .9rem; max-width: 44rem; margin-top: 1rem; }
+.grid { margin-top: 1.6rem; }
+.grid h3 { margin: 0 0 .4rem; }
+.strip {
+  display: grid; grid-template-columns: 6.5rem 1fr 1fr; column-gap: 1.4rem; align-items: start; padding: .3rem 0;
+  border-top: 1px solid var(--line);
+}
+.variant { font-size: .84rem; font-weight: 600; line-height: 1.25; padding-top: .3rem; }
+.strip ol { display: grid; grid-template-columns: repeat(8, minmax(0, 1fr)); gap: .3rem; list-style: none; margin: 0; padding: 0; }
+.strip li { font-size: .72rem; line-height: 1.25; text-align: center; overflow-wrap: anywhere; }
+.strip img { display: block; width: 100%; aspect-ratio: 1; image-rendering: pixelated; border: 2px solid var(--line); border-radius: 3px; }
+.strip .right img { border-color: var(--fresh); } .strip .right span { color: var(--fresh); }
+.strip .wrong img { border: 2px dashed var(--gone); } .strip .wrong span { color: var(--gone); font-weight: 650; }
+.strip.head { color: var(--muted); font-size: .84rem; border-top: 0; padding-bottom: 0; }
+@media (max-width: 40rem) {
+  .strip.head { display: none; }
+  .strip { grid-template-columns: 1fr; row-gap: .35rem; padding: .45rem 0 .55rem; }
+  .strip ol { gap: .25rem; } .variant { padding-top: 0; }
+}
+@media print {
+  .strip { grid-template-columns: 4.5rem 1fr 1fr; } .grid { break-inside: avoid; } .pairs td.text { min-width: 9rem; }
+}
+"""

@@ -1,0 +1,175 @@
+"""The report's part about concepts that were cut out of a diffusion model, revived, and hidden."""
+
+from __future__ import annotations
+
+import io
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simulator.report import roots_words
+from simulator.report.model import ReportData
+from simulator.report.render import render
+from simulator.report.roots_collect import MOST_GRIDS, MOST_SAMPLES, png, roots
+from simulator.report.roots_model import Roots, mean_scores
+
+LABELS = tuple("0123456789")
+NAMES = {"original", "pruned", "revived", "random signs", "true signs", "neuron mean", "defended", "adaptive attack"}
+
+
+class Page(HTMLParser):
+    """Text of each section, images with what stands beneath them, ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.section, self.text, self.images, self.ids, self.links = "", {"": ""}, list[dict[str, str]](), list[str](), list[str]()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = {name: value or "" for name, value in attrs}
+        if tag == "section":
+            self.section = own.get("id", "")
+        if tag == "img":
+            self.images.append(own | {"verdict": ""})
+        self.ids += [own["id"]] if "id" in own else []
+        self.links += [own[name] for name in ("src", "href", "xlink:href") if name in own]
+
+    def handle_data(self, data: str) -> None:
+        self.text[self.section] = re.sub(r"\s+", " ", self.text.get(self.section, "") + data)
+        if self.images and not self.images[-1]["verdict"]:
+            self.images[-1]["verdict"] = data
+
+
+@pytest.fixture(scope="module")
+def made_up(load_example: Callable[[str], ModuleType]) -> ModuleType:
+    return load_example("roots_example")
+
+
+@pytest.fixture(scope="module")
+def found(made_up: ModuleType) -> Roots:
+    read = roots(made_up.results(), LABELS, made_up.images)
+    assert read is not None
+    return read
+
+
+@pytest.fixture(scope="module")
+def run(example: Callable[..., ReportData], found: Roots) -> ReportData:
+    return replace(example(2, 1, erasures=False, name="revival"), task="diffusion", roots=found)
+
+
+@pytest.fixture(scope="module")
+def text(run: ReportData) -> str:
+    return render(run)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_a_run_without_revivals_says_nothing_of_them(example: Callable[..., ReportData], made_up: ModuleType) -> None:
+    assert roots({"accuracy": {}, "revivals": []}, LABELS, made_up.images) is None
+    bare = render(example(1, 1, erasures=False))
+    assert "revival" not in Page(bare).ids
+    assert "pixelated" not in bare
+
+
+def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: ModuleType) -> None:
+    raw = made_up.results()
+    assert {"revival", "samples", "knobs"} <= set(page.ids)
+    assert all(name in page.text["revival"] for name in NAMES)
+    for row in raw["revivals"]:
+        for variant in roots_words.VARIANTS:
+            assert roots_words.whole(row[variant]["target"]).replace("\u202f", " ") in page.text["revival"]
+        for value in (f"{row['location_auc']:.3f}", f"{row['column_auc']:.3f}", f"{100 * row['sign_accuracy']:.1f} %"):
+            assert value in page.text["revival"]
+    assert raw["recommendation"] in page.text["revival"]
+    assert "99.4 %" in page.text["samples"]
+    for policy in made_up.POLICIES:
+        assert roots_words.explained(policy) in page.text["knobs"]
+    assert run.roots is not None
+    assert f"after the cut {roots_words.whole(mean_scores(run.roots.revivals, 'pruned').target)}".replace("\u202f", " ") in page.text[""]
+
+
+def test_history_is_said_to_recover_everything_measured_or_not(run: ReportData, page: Page, made_up: ModuleType) -> None:
+    assert "With history the adversary recovers everything" in page.text["revival"]
+    assert "right again" not in page.text["revival"]
+    told = Page(render(replace(run, roots=roots(made_up.results(1, knowledge="history"), LABELS, made_up.images))))
+    assert "In this run it had 59 % of the samples right again; before the cut it was 97 %." in told.text["revival"]
+
+
+def test_verdicts_are_those_of_the_judge_and_need_no_colour(page: Page, made_up: ModuleType) -> None:
+    arrays = made_up.images(f"{0:064x}")
+    first = page.images[: 2 * MOST_SAMPLES]
+    half = len(arrays["conditions"]) // 2
+    places = [*range(MOST_SAMPLES), *range(half, half + MOST_SAMPLES)]
+    for place, shown in zip(places, first, strict=True):
+        asked, judged = int(arrays["conditions"][place]), int(arrays["judged_original"][place])
+        assert shown["verdict"] == f"{judged}\u2009{chr(0x2713) if asked == judged else chr(0x2717)}"
+        assert shown["alt"] == f"original: asked for {asked}, judged {judged}, {'right' if asked == judged else 'wrong'}"
+        pixels = np.asarray(Image.open(io.BytesIO(b64decode(shown["src"].removeprefix("data:image/png;base64,")))))
+        assert (pixels == arrays["original"][place]).all()
+    assert len(page.images) == 3 * 6 * 2 * MOST_SAMPLES
+    assert {image["verdict"][-1] for image in page.images} == {"\u2713", "\u2717"}
+
+
+def test_fetches_nothing_and_has_no_id_twice(run: ReportData, text: str, page: Page) -> None:
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert render(run) == text
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 1), (4, 4, 3)])
+def test_png_keeps_every_pixel(shape: tuple[int, ...]) -> None:
+    pixels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    back = np.asarray(Image.open(io.BytesIO(png(pixels))))
+    assert (back.reshape(-1) == pixels.reshape(-1)).all()
+    assert back.shape[:2] == (4, 4)
+
+
+def test_what_was_not_measured_says_so(run: ReportData, made_up: ModuleType) -> None:
+    bare: dict[str, Any] = {"concept": 3, "round": 2, "policy": "mean", "knowledge": "mask", "completion": "soft_impute",
+                            "original": {"target": 0.9, "others": None}, "pruned": None, "sign_accuracy": None}
+    said = Page(render(replace(run, roots=roots({"revivals": [bare]}, LABELS, made_up.images))))
+    assert "not measured" in said.text["revival"]
+    assert "samples" not in said.ids
+    assert not said.images
+    assert "the weights and the mask" in said.text["revival"]
+
+
+def test_long_lists_are_cut_and_the_page_says_by_how_much(run: ReportData, made_up: ModuleType) -> None:
+    many = made_up.results(1, curves=False)
+    many["revivals"] = many["revivals"] * 60
+    said = Page(render(replace(run, roots=roots(many, LABELS, made_up.images))))
+    assert f"Samples of {60 - MOST_GRIDS} more revivals are not shown" in said.text["samples"]
+    assert "20 more revivals are in results.json" in said.text["revival"]
+
+
+def test_names_cannot_break_out_of_the_page(run: ReportData, made_up: ModuleType) -> None:
+    evil = '"><script>alert(1)</script>'
+    raw = made_up.results(2)
+    raw["recommendation"] = evil
+    for one in [*raw["revivals"], *raw["curves"]]:
+        one["policy"] = evil
+    text = render(replace(run, roots=roots(raw, (evil,) * 10, made_up.images)))
+    assert "<script" not in text
+    assert evil in Page(text).text["revival"]
+
+
+def test_colour_images_and_curves_alone_render(run: ReportData, made_up: ModuleType, tmp_path: Path) -> None:
+    coloured = roots(made_up.results(1), LABELS, lambda sha: made_up.images(sha, colour=True))
+    shown = Page(render(replace(run, roots=coloured))).images[0]["src"]
+    assert Image.open(io.BytesIO(b64decode(shown.removeprefix("data:image/png;base64,")))).mode == "RGB"
+    only = roots({"curves": made_up.curve(1)}, LABELS, made_up.images)
+    assert "knobs" in Page(render(replace(run, roots=only))).ids
