@@ -52,7 +52,8 @@ def test_a_part_of_adult_is_exact_and_the_same_on_ray(shared_data: Path, tmp_pat
 def test_a_departure_and_a_hundred_deletions_on_adult(shared_data: Path, tmp_path: Path) -> None:
     inline = run(adult(shared_data), tmp_path)
     assert_exact(inline, 100)
-    assert inline.accuracy["global"]["main"] > 0.82
+    assert inline.accuracy["global"]["main"] > 0.83
+    assert inline.accuracy["global"]["ensemble"] > 0.83, "seeds read categories as such; as codes, the ensemble stayed below 0.79"
     ray = run(adult(shared_data, "engine.kind='ray'"), tmp_path)
     assert_exact(ray, 100)
     assert ray.digest == inline.digest
