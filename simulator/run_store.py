@@ -145,7 +145,8 @@ class RunStore:
             self.db.execute("insert into rounds values (?, ?, ?)", (page.round, link, chain))
             self.db.execute("commit")
         except BaseException:
-            self.db.execute("rollback")
+            if self.db.in_transaction:  # Ctrl-C may come when the page has just been written
+                self.db.execute("rollback")
             raise
         self.sweep()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,32 @@ def test_a_failed_commit_changes_nothing(store: RunStore) -> None:
     assert store.digest() == digest
     store.sweep()
     assert store.on_disk() == {blob(1.0)[0], blob(1.5)[0]}
+
+
+@pytest.mark.parametrize(("word", "written"), [("begin immediate", 1), ("insert into rounds", 1), ("commit", 2)])
+def test_ctrl_c_at_any_place_of_a_commit_is_heard_and_leaves_a_whole_ledger(store: RunStore, word: str, written: int) -> None:
+    class Interrupted:
+        """The connection, but Ctrl-C comes as soon as a statement has been carried out."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(db, name)
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            found = db.execute(statement, *values)
+            if statement.startswith(word):
+                raise KeyboardInterrupt
+            return found
+
+    store.commit(page(1, 1.0))
+    db = store.db
+    store.db = Interrupted()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        store.commit(page(2, 2.0))
+    store.db = db
+    if db.in_transaction:  # what the end of the process does
+        db.execute("rollback")
+    assert store.last_round() == written
+    assert store.artefact(blob(float(written))[0])
 
 
 def test_opening_again_finds_everything_and_sweeps_what_a_killed_process_left(tmp_path: Path) -> None:
