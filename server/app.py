@@ -160,7 +160,7 @@ class Federation:
                 continue
             self.post.requests.pop(peer, None)
             self.post.confirm(peer, self._receipts(peer, reply, page), mail[peer])
-            overlay += sum(parcel.size for parcel in mail[peer])
+            overlay += sum(parcel.size for parcel in mail[peer]) + self.middle.traffic(reply)
             if "main" in reply:
                 late = self.middle.delay + now.late.get(peer, 0) if kind == "train" else 0
                 self._keep(peer, now.round + late, reply, page)

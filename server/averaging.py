@@ -12,62 +12,32 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from flwr.app import ArrayRecord, ConfigRecord
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from torch import Tensor
 
 from clients import wire
 from clients.diffusion import local
-from clients.diffusion.averaged import COUNT
 from clients.diffusion.brief import DenoisingBrief
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
-from clients.unlearning.pruning.recorder import Activity
 from server.aggregation import weighted_mean
-from server.aggregation_masks import BudgetError, PolicySpec, Reply, check, mask_from_activities
-from server.concepts import ConceptTimeline
+from server.aggregation_masks import BudgetError, PolicySpec, Reply, UnionNoise, check, mask_from_activities
+from server.concepts import ConceptTimeline, Defence
 from server.coordinator import Coordinator
+from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from server.ledger import Ledger, Page
 from server.mailbox import Parcel, Post
 from server.server_mask import ServerMask
 from server.steps import ServerStep
 from server.timeline import Round
+from server.update import Update
 
 Arrays = dict[str, npt.NDArray[Any]]
 Masks = dict[str, Tensor]
 
 FEDERATION = -1
 """The "peer" under which the federation's own metrics are booked."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """What one peer sent: trained weights, its cut so far, how many images it has, and what it heard for an erasure by the server."""
-
-    peer: int
-    weights: Arrays
-    cut: Masks
-    count: int
-    heard: dict[int, tuple[Activity, Activity]]
-
-    @classmethod
-    def of(cls, peer: int, blob: bytes) -> Update:
-        """Return the update that these bytes hold."""
-        arrays = wire.from_bytes(blob)
-        count = int(arrays.pop(COUNT))
-        cut = unpack_masks({name.removeprefix("mask/"): arrays.pop(name) for name in list(arrays) if name.startswith("mask/")})
-        told = {name: arrays.pop(name) for name in list(arrays) if name.startswith("heard/")}
-        indices = {int(name.split("/")[1]) for name in told}
-        return cls(peer, arrays, cut, count, {i: (_activity(told, i, "target"), _activity(told, i, "base")) for i in sorted(indices)})
-
-
-def _activity(told: Mapping[str, npt.NDArray[Any]], index: int, side: str) -> Activity:
-    sums, rows = f"heard/{index}/{side}/", f"heard/{index}/{side}#rows/"
-    return Activity(
-        {name.removeprefix(sums): torch.from_numpy(np.array(a)) for name, a in told.items() if name.startswith(sums)},
-        {name.removeprefix(rows): int(a) for name, a in told.items() if name.startswith(rows)},
-        int(told[f"heard/{index}/{side}#samples"]),
-    )
 
 
 @dataclass(frozen=True)
@@ -122,6 +92,7 @@ class Averaging(Coordinator):
         self.memory: Arrays = kept["memory"] or {}
         self.secret = Secret.of_run(setup.brief.run_seed)
         self._records: dict[str, ArrayRecord] = {}
+        self._filled = False
 
     def _kept(self, name: str) -> Arrays | None:
         sha256 = self.ledger.model(name)
@@ -139,6 +110,11 @@ class Averaging(Coordinator):
         rounds = self.setup.timeline.rounds[: now.round]
         due = [self.setup.timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
         return {**self._records, "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.listens})}
+
+    def traffic(self, reply: RecordDict) -> int:
+        """Return the bytes of the global model with its frozen entries, and of the update that came back."""
+        there = sum(len(wire.unpack(record)) for record in self._records.values())
+        return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
 
     def close(self, now: Round, post: Post, page: Page) -> None:
         """Fold what has arrived, act, and write down the global model."""
@@ -212,6 +188,18 @@ class Averaging(Coordinator):
             masks = mask_from_activities(weights, [t for t, _ in heard], [b for _, b in heard], method, policy.most_samples)
             cut = {layer: mask | cut[layer] if layer in cut else mask for layer, mask in masks.items()}
         return cut
+
+    def fill(self, fill: FillSpec) -> None:
+        """Fill the cut; what the fill writes, beside the cut too, stays as it is in every later round."""
+        sealed = fill.seal(self.feed_forward(self.weights), self.cut, self.secret)
+        self.weights = {**self.weights, **{local.parameter_of(layer): weight.numpy() for layer, weight in sealed.weights.items()}}
+        self.frozen = {layer: mask | sealed.filled[layer] for layer, mask in self.frozen.items()}
+        self._filled = True
+
+    def filled(self, now: Round) -> bool:
+        """Return whether the cut has been filled, by the policy or by a defence up to now."""
+        earlier = [act for past in self.setup.timeline.rounds[: now.round - 1] for act in past.acts]
+        return self._filled or isinstance(self.setup.policy, UnionNoise) or any(isinstance(act, Defence) for act in earlier)
 
     def feed_forward(self, weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
         """Return the feed-forward output weights among the exchanged, by layer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from flwr.app import ArrayRecord, ConfigRecord
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from server.ledger import Page
 from server.mailbox import Post
@@ -28,6 +28,10 @@ class Coordinator:
     def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return what a peer gets with this round's message beside its mail, by record name."""
         return {}
+
+    def traffic(self, reply: RecordDict) -> int:
+        """Return the bytes of models that went to a peer and came back with this reply, beside its mail."""
+        return 0
 
     def close(self, now: Round, post: Post, page: Page) -> None:
         """Do what the server does once all replies of a round are in."""

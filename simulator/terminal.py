@@ -15,7 +15,7 @@ def show_results(run: Run, console: Console | None = None) -> None:
     console = console or Console()
     found = run.results
     console.print(f"{found['name']}  seed {found['seed']}  engine {found['engine']}  digest {found['digest'][:16]}", highlight=False)
-    console.print(_accuracy(found["accuracy"]))
+    console.print(_revivals(found) if "revivals" in found else _accuracy(found["accuracy"]))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
     if found["expectations"]:
@@ -33,6 +33,24 @@ def _accuracy(accuracy: dict[str, dict[str, float | None]]) -> Table:
     table = _table("accuracy at the end, mean over live peers", "test mix", "main only", "ensemble")
     for mix, values in accuracy.items():
         table.add_row("each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
+    return table
+
+
+def _revivals(found: dict[str, Any]) -> Table:
+    """Return a table of the attacks on erased concepts: how many samples show the concept, and the others."""
+    sampled = _number(found["accuracy"].get("sampled"))
+    names = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
+    table = _table(
+        f"samples that show what was asked for: {sampled} at the end; by attack, erased concept / others",
+        "round",
+        "concept",
+        "knowledge",
+        *(name.replace("_", " ") for name in names),
+        "signs right",
+    )
+    for one in found["revivals"]:
+        scores = [f"{one[name]['target']:.2f} / {one[name]['others']:.2f}" for name in names]
+        table.add_row(str(one["round"]), str(one["concept"]), one["knowledge"], *scores, _number(one["sign_accuracy"]))
     return table
 
 

@@ -46,8 +46,9 @@ class ClassificationResolution(Resolution[Classification]):
             self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
             return
         for place, spec in [(f"peers.main.{i}", main) for i, main in enumerate(peers.main)] + [("peers.seed", peers.seed)]:
-            if refusal := _unfit(spec, data):
+            if spec is not peers.seed and (refusal := _unfit(spec, data)):
                 self.wrong(place, refusal)
+                continue
             model = getattr(spec, "base", spec)
             try:
                 if isinstance(model, ModelSpec):
@@ -78,7 +79,9 @@ def _kind(spec: Spec) -> str:
 
 
 def _unfit(spec: Spec, data: Dataset) -> str | None:
-    """Return why no peer can have this main model, whatever its rows, or None; the rows of a graph are nodes."""
+    """Return why no peer can have this main model, whatever its rows, or None; a graph has nodes for rows, users interactions."""
+    if data.users is not None:
+        return _unfit_for_users(spec)
     if not isinstance(spec, UnlearnerSpec) or (spec.unit == "nodes and edges" and len(data.edges)):
         return None
     if spec.unit == "nodes and edges":
@@ -88,3 +91,11 @@ def _unfit(spec: Spec, data: Dataset) -> str | None:
     if not spec.classifier:
         return f"{_kind(spec)} is no classifier, a peer's main model must predict classes: take another kind"
     return None
+
+
+def _unfit_for_users(spec: Spec) -> str | None:
+    """Return why a model cannot be the main model of a peer that recommends to users, or None."""
+    unit = spec.unit if isinstance(spec, UnlearnerSpec) else "rows"
+    if unit == "interactions and users":
+        return None
+    return f"{_kind(spec)} forgets {unit}, a peer's main model must here forget interactions of users: take receraser"

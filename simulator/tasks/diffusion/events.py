@@ -18,8 +18,10 @@ from simulator.tasks.diffusion.world import ConceptWorld
 EVENTS: Registry[EventSpec] = Registry(
     "lethe.diffusion_events",
     {
+        "attack": "simulator.tasks.diffusion.events:AttackEvent",
         "crash": "simulator.events.crash:Crash",
         "cut": "simulator.events.edges:Cut",
+        "defend": "simulator.tasks.diffusion.events:DefendEvent",
         "delete": "simulator.events.delete:Delete",
         "erase": "simulator.tasks.diffusion.events:EraseEvent",
         "join": "simulator.events.join:Join",
@@ -38,7 +40,10 @@ Concept = Annotated[int, Field(ge=0)]
 
 
 class EraseEvent(EventSpec):
-    """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; who is away does so when present again."""
+    """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; who is away does so when present again.
+
+    From then on they do not train on images of that class, and keep what they have cut.
+    """
 
     stage: ClassVar[Stage] = "request"
     do: Literal["erase"] = "erase"
@@ -74,9 +79,7 @@ class AttackEvent(EventSpec):
         concepts.require_concept(self.concept)
         asked = concepts.asked_to_erase(self.concept)
         if not asked:
-            raise EventError(
-                f"nobody has erased concept {self.concept} by round {world.round}: put an erase event before, or into, it"
-            )
+            raise EventError(f"nobody has erased concept {self.concept} by round {world.round}: put an erase event before, or into, it")
         if self.adversary.knowledge == "UnprunedClient" and not set(world.membership.members()) - asked:
             raise EventError(f"every member was asked to erase concept {self.concept}, so nobody has an uncut copy: take another adversary")
         concepts.act(Attack(concept=self.concept, adversary=self.adversary))

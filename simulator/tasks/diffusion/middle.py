@@ -10,9 +10,13 @@ from clients import wire
 from clients.diffusion import cache, local
 from clients.diffusion.brief import DenoisingBrief
 from clients.diffusion.denoiser import build
+from clients.diffusion.metrics import Budget
 from clients.diffusion.training import train_phase
 from clients.streams import Field
-from server.averaging import Acting, Averaging, Setup
+from server.acting import Playing
+from server.averaging import Averaging, Setup
+from server.revival.curves import Ladder
+from server.studio import Studio
 
 if TYPE_CHECKING:
     from simulator.progress import Watch
@@ -25,7 +29,12 @@ def averaging(spec: Averaged, plan: DiffusionPlan, store: RunStore, watch: Watch
     """Return the averaging server of a plan, taken up where the store ends."""
     brief = plan.briefs[0]
     assert isinstance(brief, DenoisingBrief)
-    return Averaging(Setup(brief, backbone(brief, watch), spec.policy, spec.step(), plan.timeline, store, Acting()))
+    public, wanted = backbone(brief, watch), plan.scenario.revival
+    playing = Playing(
+        Studio(brief, public, Budget(wanted.target, wanted.others)),
+        Ladder(wanted.noise_levels, wanted.sparsities, wanted.shares, wanted.policies),
+    )
+    return Averaging(Setup(brief, public, spec.policy, spec.step(), plan.timeline, store, playing))
 
 
 def backbone(brief: DenoisingBrief, watch: Watch) -> bytes:

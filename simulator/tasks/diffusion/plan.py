@@ -11,7 +11,7 @@ from pydantic import Field
 
 from clients.brief import BRIEFS, PeerBrief
 from clients.diffusion.brief import DenoisingBrief
-from server.concepts import ConceptTimeline
+from server.concepts import ConceptTimeline, Defence
 from server.timeline import Erasure
 from simulator.plan import Plan
 from simulator.tasks.diffusion.scenario import Diffusion
@@ -43,6 +43,14 @@ class DiffusionPlan(Plan):
         """Return the method by which a peer or rows are forgotten, and its guarantee."""
         return self.scenario.federation.forgets(erasure.kind)
 
+    def without(self, request: int) -> DiffusionPlan:
+        """Return the plan in which what a request names had never been; attacks, which change nothing, are left out."""
+        return _unwatched(super().without(request))
+
+    def ignoring_requests(self) -> DiffusionPlan:
+        """Return the plan in which no peer and no rows are forgotten; concepts are erased as before, attacks are left out."""
+        return _unwatched(super().ignoring_requests())
+
     @property
     def topology(self) -> str | None:
         """The kind of graph that connects the peers, None where nothing does."""
@@ -66,3 +74,12 @@ class DiffusionPlan(Plan):
         from simulator.tasks.diffusion.proof import problems
 
         return problems(self, store)
+
+
+def _unwatched(plan: Plan) -> DiffusionPlan:
+    """Return the plan without attacks."""
+    assert isinstance(plan, DiffusionPlan)
+    rounds = tuple(
+        now.model_copy(update={"acts": tuple(act for act in now.acts if isinstance(act, Defence))}) for now in plan.timeline.rounds
+    )
+    return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"rounds": rounds})})

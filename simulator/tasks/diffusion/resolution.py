@@ -23,6 +23,9 @@ from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.scenario import Diffusion
 from simulator.tasks.diffusion.world import ConceptWorld
 
+JUDGED = 4
+"""Images of each class that the judge of samples needs: it is measured on a third of them."""
+
 
 class DiffusionResolution(Resolution[Diffusion]):
     """A scenario of a denoiser on its way to a plan."""
@@ -124,6 +127,10 @@ def _misfit(scenario: Diffusion, data: Dataset) -> str | None:
         return f"classes = {spec.classes}, the data have {data.classes}: set classes = {data.classes}"
     if spec.size > data.shape[1]:
         return f"size = {spec.size} is larger than the data's {data.shape[1]} pixels: set size = {data.shape[1]} or less"
+    if data.x.min() < 0 or data.x.max() > 1:
+        return f"draws pixels between 0 and 1, the data's lie between {data.x.min():g} and {data.x.max():g}: scale them, or store bytes"
+    if (fewest := int(np.bincount(data.y, minlength=data.classes).min())) < JUDGED:
+        return f"is judged by a classifier that needs {JUDGED} images of each class, one has {fewest}: keep more rows, or drop the class"
     if spec.styles:
         return "styles are not dealt to peers: remove styles"
     if spec.size % 2 ** (len(spec.widths) - 1):

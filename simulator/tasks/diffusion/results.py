@@ -17,12 +17,33 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
     found: dict[str, list[dict[str, Any]]] = {}
     for number, name, body in store.rows("select round, name, body from findings order by rowid"):
         found.setdefault(name, []).append({"round": number, **json.loads(body)})
-    return {"accuracy": _last(found, "model"), "judge": _last(found, "judge"), "concepts": _concepts(plan, store)}
+    recommendation = _last(found, "recommendation")
+    return {
+        "accuracy": _last(found, "model"),
+        "judge": _last(found, "judge"),
+        "concepts": _concepts(plan, store),
+        "revivals": _revivals(found.get("revival", []), store),
+        "curves": [_plain(row) for row in found.get("curve", [])],
+        "recommendation": recommendation.get("text"),
+        "fills": recommendation.get("tried", []),
+    }
+
+
+def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any]]:
+    """Return one row an attack, with the seconds that it took."""
+    timed = "select round, value from timings where name like 'attack/%' and peer = ? order by rowid"
+    seconds = [value for _, value in store.rows(timed, (FEDERATION,))]
+    return [{**row, "seconds": value} for row, value in zip(rows, seconds, strict=True)]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a finding without the round it is from."""
+    return {key: value for key, value in row.items() if key != "round"}
 
 
 def _last(found: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
     rows = found.get(name, [])
-    return {key: value for key, value in rows[-1].items() if key != "round"} if rows else {}
+    return _plain(rows[-1]) if rows else {}
 
 
 def _concepts(plan: DiffusionPlan, store: RunStore) -> list[dict[str, Any]]:

@@ -1,0 +1,121 @@
+"""One attack on a released aggregate, beside everything that it must be compared with. For the evaluator, who holds the original."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from clients.streams import Field
+from clients.unlearning.pruning.masks import density
+from server.defences.detection import column_auc, entry_auc
+from server.defences.fills import Gaussian
+from server.defences.secret import Secret
+from server.revival import oracle
+from server.revival.adversaries import AdversarySpec
+from server.revival.attack import Revival, revive
+from server.revival.knowledge import Adaptive, WeightsOnly
+
+Weights = dict[str, Tensor]
+Masks = Mapping[str, Tensor]
+
+NAMES = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
+"""The versions of the weights, in the order in which they are shown."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What the server has released, and what only the evaluator knows of it.
+
+    Parameters
+    ----------
+    weights : dict of str to tensor
+        The released feed-forward output weights, by layer.
+    original : dict of str to tensor
+        Those before the erasure.
+    cut : mapping of str to bool tensor
+        Where the erasure cut.
+    defended : bool
+        Whether the cut has been filled.
+    """
+
+    weights: Weights
+    original: Weights
+    cut: Masks
+    defended: bool
+
+    @property
+    def ratio(self) -> float:
+        """How loud the fill is: its standard deviation over that of the entries beside it, pooled over layers each in its own scale."""
+        ratios = [
+            (float(weight[mask].double().std(correction=0) / weight[~mask].double().std(correction=0)), int(mask.sum()))
+            for weight, mask in ((self.weights[layer], mask) for layer, mask in self.cut.items())
+            if bool(mask.any())
+        ]
+        return math.sqrt(sum(ratio**2 * count for ratio, count in ratios) / sum(count for _, count in ratios))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All versions of the weights by name, and what the attack knew, found and cost; None where there is nothing to measure."""
+
+    versions: dict[str, Weights]
+    said: str
+    sign_accuracy: float | None
+    sign_accuracy_top_fifth: float | None
+    location_auc: float | None
+    column_auc: float | None
+    seconds: float
+
+
+def attack(release: Release, adversary: AdversarySpec, known: WeightsOnly, key: tuple[Field, ...], secret: Secret) -> Outcome:
+    """Attack a release, and make every version of the weights that the attack is to be compared with.
+
+    Parameters
+    ----------
+    release : Release
+    adversary : AdversarySpec
+    known : WeightsOnly or one of its descendants
+        All that the adversary is given; it has been made from what the server sent and received.
+    key : tuple
+        Of the random signs.
+    secret : Secret
+        Of the fill that is tried where none is there yet.
+    """
+    settings: Revival = getattr(adversary, "revival", Revival())
+    clock = time.process_time()
+    revived = adversary.attack(known)
+    seconds = time.process_time() - clock
+    pruned = {layer: weight.masked_fill(release.cut[layer], 0.0) for layer, weight in release.weights.items()}
+    if not release.defended:
+        pruned = release.weights  # under a policy that keeps no cut, the diluted entries are what was released
+    ratio = release.ratio if release.defended else 1.0
+    defended = release.weights if release.defended else Gaussian(relative=1.0).seal(pruned, release.cut, secret).weights
+    versions = {
+        "original": release.original,
+        "pruned": pruned,
+        "revived": revived.weights,
+        "random_signs": oracle.random_signs(pruned, release.cut, settings, key),
+        "true_signs": oracle.true_signs(pruned, release.cut, release.original, settings),
+        "neuron_mean": oracle.neuron_mean(pruned, revived, settings),
+        "defended": defended,
+        "adaptive": revive(Adaptive(defended, density(release.cut), ratio), settings).weights,
+    }
+    signs = oracle.sign_accuracy(revived.guesses, release.cut, release.original)
+    return Outcome(
+        versions,
+        revived.said,
+        finite(signs.overall),
+        finite(signs.top_fifth),
+        finite(entry_auc(release.weights, release.cut).value),
+        finite(column_auc(release.weights, release.cut).two_sided),
+        seconds,
+    )
+
+
+def finite(value: float) -> float | None:
+    """Return a number, None where there is none."""
+    return value if math.isfinite(value) else None
