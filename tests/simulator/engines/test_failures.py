@@ -36,7 +36,7 @@ def pids(grid, peers):
     return [reply.content["who"]["pid"] for reply in ask(grid, "query.hello", peers)]
 
 
-def is_gone(pid, seconds=10.0):
+def is_gone(pid, seconds=60.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
