@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from pydantic import Field
 from clients.spec import Spec
 
 _PRIOR = 0.1
-"""Rows that every member is credited with in every class, so that a class nobody holds gets equal weights."""
+"""Rows that every member is credited with in every class, so that a class nobody holds gets equal weights, and none divides by 0."""
 _SHARPNESS = 4.0
 """How strongly an uncertain answer is discounted, per nat of entropy."""
 
@@ -25,10 +25,16 @@ class Ensemble(Spec):
 
     ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1], the members'
     seeds sharing the rest.
+
+    A model learns its owner's class mix along with the classes, and leans to classes that are common there. ``prior = "own"`` takes its
+    probabilities as they are; ``"even"`` divides them by the owner's class frequencies first (label shift with known priors, Saerens
+    et al. 2002), so that members with different mixes mean the same by them. Even is better where all classes are asked for alike, own
+    on a peer's own mix. The correction for different mixes is this project's, as the weights are.
     """
 
     weights: Literal["uniform", "size", "class", "confidence"] = "class"
     self_weight: Literal["share"] | Annotated[float, Field(ge=0, le=1)] = "share"
+    prior: Literal["own", "even"] = "own"
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,18 @@ def combine(settings: Ensemble, own: Member, seeds: Sequence[Member]) -> Probabi
     """
     if not seeds:
         return own.probabilities.astype(np.float64)
+    if settings.prior == "even":
+        own, seeds = _even(own), [_even(seed) for seed in seeds]
     if settings.self_weight == "share":
         return _weighted(settings.weights, [own, *seeds])
     share = settings.self_weight
     return share * own.probabilities.astype(np.float64) + (1 - share) * _weighted(settings.weights, seeds)
+
+
+def _even(member: Member) -> Member:
+    """Return what the member would say if its owner had equally many rows of every class."""
+    likelihoods = member.probabilities.astype(np.float64) / (member.histogram + _PRIOR)
+    return replace(member, probabilities=likelihoods / likelihoods.sum(axis=1, keepdims=True))
 
 
 def _weighted(rule: str, members: Sequence[Member]) -> Probabilities:

@@ -20,9 +20,10 @@ def members(count: int = 4, rows: int = 50) -> list[Member]:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("self_weight", ["share", 0.0, 0.3, 1.0])
-def test_answers_are_probabilities_in_any_order_of_the_seeds(rule: str, self_weight: str | float) -> None:
+@pytest.mark.parametrize("prior", ["own", "even"])
+def test_answers_are_probabilities_in_any_order_of_the_seeds(rule: str, self_weight: str | float, prior: str) -> None:
     own, *seeds = members()
-    settings = Ensemble(weights=rule, self_weight=self_weight)
+    settings = Ensemble(weights=rule, self_weight=self_weight, prior=prior)
     answers = {combine(settings, own, list(order)).tobytes() for order in permutations(seeds)}
     assert len(answers) == 1
     answer = combine(settings, own, seeds)
@@ -33,16 +34,18 @@ def test_answers_are_probabilities_in_any_order_of_the_seeds(rule: str, self_wei
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("self_weight", ["share", 0.25])
-def test_without_seeds_the_answer_is_the_peers_own(rule: str, self_weight: str | float) -> None:
+@pytest.mark.parametrize("prior", ["own", "even"])
+def test_without_seeds_the_answer_is_the_peers_own(rule: str, self_weight: str | float, prior: str) -> None:
     own = members()[0]
-    assert np.array_equal(combine(Ensemble(weights=rule, self_weight=self_weight), own, []), own.probabilities)
+    assert np.array_equal(combine(Ensemble(weights=rule, self_weight=self_weight, prior=prior), own, []), own.probabilities)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("self_weight", ["share", 0.25])
-def test_nobody_holds_a_row(rule: str, self_weight: str | float) -> None:
+@pytest.mark.parametrize("prior", ["own", "even"])
+def test_nobody_holds_a_row(rule: str, self_weight: str | float, prior: str) -> None:
     empty = [Member(member.owner, member.probabilities, np.zeros(K, np.int64)) for member in members()]
-    assert np.isfinite(combine(Ensemble(weights=rule, self_weight=self_weight), empty[0], empty[1:])).all()
+    assert np.isfinite(combine(Ensemble(weights=rule, self_weight=self_weight, prior=prior), empty[0], empty[1:])).all()
 
 
 def test_a_class_nobody_holds_is_weighted_alike() -> None:
@@ -87,6 +90,24 @@ def test_own_share_is_the_number_given() -> None:
     mixed = combine(Ensemble(weights="class", self_weight=0.8), own, seeds)
     np.testing.assert_allclose(mixed, 0.8 * own.probabilities.astype(float) + 0.2 * rest, rtol=1e-12)
     np.testing.assert_array_equal(combine(Ensemble(self_weight=1.0), own, seeds), own.probabilities)
+
+
+def test_an_even_prior_takes_each_peers_class_mix_out() -> None:
+    likelihoods = np.random.default_rng(5).dirichlet(np.ones(K), 200)  # p(x | class) for 200 inputs, up to a factor an input
+    histograms = [np.array([9000, 1000, 2000, 500]), np.array([300, 8000, 40, 7000])]
+    joint = [likelihoods * histogram for histogram in histograms]
+    one, two = (Member(k, p / p.sum(axis=1, keepdims=True), histograms[k]) for k, p in enumerate(joint))  # each right for its own mix
+    for rule in RULES:
+        for self_weight in ("share", 0.3):
+            even = combine(Ensemble(weights=rule, self_weight=self_weight, prior="even"), one, [two])
+            np.testing.assert_allclose(even, likelihoods, atol=2e-3)
+            own = combine(Ensemble(weights=rule, self_weight=self_weight), one, [two])
+            assert (own.argmax(axis=1) != likelihoods.argmax(axis=1)).mean() > 0.1
+
+
+def test_an_even_prior_leaves_a_peer_with_even_classes_alone() -> None:
+    even = [Member(member.owner, member.probabilities, np.full(K, 6)) for member in members()]
+    np.testing.assert_allclose(combine(Ensemble(prior="even"), even[0], even[1:]), combine(Ensemble(), even[0], even[1:]), rtol=1e-6)
 
 
 def test_the_leavers_histogram_matters() -> None:
