@@ -63,6 +63,10 @@ class Plan(Spec):
         """Return the method by which something is forgotten, and its guarantee."""
         raise NotImplementedError
 
+    def must_equal(self, erasure: Erasure) -> bool:
+        """Return whether a run that differs from the one in which this never was cannot be proven again."""
+        return True
+
     @property
     def topology(self) -> str | None:
         """The kind of graph that connects the peers, None where nothing does."""

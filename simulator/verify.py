@@ -136,7 +136,7 @@ def _left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:
 def _exact(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     """Check what claims to be exact against the stored hashes of its counterfactual."""
     never = store.audit(f"never-{erasure.request}")
-    if never is None:
+    if never is None or not plan.must_equal(erasure):
         return
     who = f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"
     row = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from clients.brief import PeerBrief
 from clients.diffusion.brief import AveragedBrief
 from clients.spec import Registry, Spec
+from clients.unlearning.pruning.concept_prune import ConceptPrune
 from server.aggregation_masks import POLICIES, Mean, PolicySpec
 from server.steps import AdamStep, Replace, ServerStep
 
@@ -65,6 +66,9 @@ class Averaged(FederationSpec):
                 yield f"event.{i}", f"{do} is about seeds of neighbours, which {self.kind} has not: remove the event"
             if do in ("erase", "defend") and scenario.denoising.design == "low_rank":
                 yield f"event.{i}", f'design "low_rank" has no single weights that {do} could hold still: take "two_phase" or "joint"'
+            method = getattr(event, "method", None)
+            if self.policy.listens and method is not None and not isinstance(method, ConceptPrune):
+                yield f"event.{i}", f"{self._policy} cuts by the rule of concept_prune, on the server: take that method"
             if do == "defend" and not self.policy.freezes:
                 kinds = ", ".join(kind for kind in POLICIES.targets() if POLICIES.load(kind).freezes)
                 yield f"event.{i}", f"policy {self._policy!r} leaves no cut that could be filled: take one of {kinds}"

@@ -57,6 +57,10 @@ class DiffusionPlan(Plan):
         topology = self.scenario.topology
         return None if topology is None else str(topology.kind)  # type: ignore[attr-defined]
 
+    def must_equal(self, erasure: Erasure) -> bool:
+        """Return whether the erasure claims to be exact: an average honestly does not."""
+        return self.method(erasure)[1] == "exact"
+
     def costs(self) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
         from simulator.tasks.diffusion.costs import in_words

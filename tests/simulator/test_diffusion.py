@@ -1,0 +1,396 @@
+"""Scenarios of a denoiser: rounds, erasures, attacks and defences, on every engine, killed and resumed, proven again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clients import wire
+from clients.diffusion.local import parameter_of
+from clients.unlearning.pruning.masks import unpack_masks
+from simulator.errors import ScenarioError
+from simulator.plan import resolve
+from simulator.progress import Watch
+from simulator.run_store import RunStore
+from simulator.runner import prepare, resume, run
+from simulator.runs import Run
+from simulator.scenario import Scenario
+from simulator.verify import verify
+
+SMOKE: dict[str, Any] = {
+    "task": "diffusion",
+    "name": "smoke",
+    "seed": 3,
+    "rounds": 4,
+    "data": {
+        "dataset": "digits",
+        "rows": 400,
+        "reference": 60,
+        "test": 40,
+        "partition": {"kind": "dirichlet", "alpha": 1.0, "min_rows": 20},
+    },
+    "peers": {"count": 3, "groups": {"some": [0, 1]}},
+    "denoiser": {"widths": [16], "condition_width": 16, "heads": 2},
+    "denoising": {"backbone_steps": 2, "batch_size": 8, "warmup": 2},
+    "sampling": {"steps": 8},
+    "federation": {"kind": "fedavg", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}},
+    "revival": {"target": 3, "others": 1},
+    "audit": {"counterfactual": False},
+}
+ERASE = {"round": 2, "do": "erase", "concept": 3, "peers": "all"}
+ATTACK = {"round": 2, "do": "attack", "concept": 3}
+EVENTS = [
+    ERASE,
+    ATTACK,
+    {"round": 3, "do": "defend", "fill": {"kind": "gaussian", "relative": 1.0}},
+    {"round": 4, "do": "attack", "concept": 3, "adversary": {"kind": "adaptive"}},
+    {"round": 3, "do": "offline", "peers": [1], "rounds": 1},
+    {"round": 2, "do": "crash", "peers": [2], "phase": "before_sending"},
+    {"round": 3, "do": "straggle", "peers": [0]},
+]
+Play = Callable[..., Run]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the cache of this file to itself, and write no reports: they take longer than the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("LETHE_CACHE", str(folder))
+        patch.setattr("simulator.report.write_report", lambda _: None)
+        yield folder
+
+
+def scenario(**changes: Any) -> Scenario:
+    return Scenario.parse(SMOKE | changes)
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run with all events; read it, never change it."""
+    return run(scenario(event=EVENTS), tmp_path_factory.mktemp("told"), Watch())
+
+
+def kept(one: Run, name: str, number: int) -> dict[str, np.ndarray]:
+    store = RunStore(one.folder)
+    try:
+        return wire.from_bytes(store.artefact(str(store.model(name, number))))
+    finally:
+        store.close()
+
+
+def test_a_run_tells_of_its_erasure_and_attacks(told):
+    found = told.results
+    first, second = found["revivals"]
+    assert (first["round"], first["concept"], first["policy"], first["knowledge"], first["completion"]) == (
+        2,
+        3,
+        "vote",
+        "zero_scan",
+        "soft_impute",
+    )
+    for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
+        assert set(first[name]) == {"target", "others"}
+    assert first["location_auc"] == 1.0
+    assert 0.4 < second["location_auc"] < 0.6
+    assert second["knowledge"] == "adaptive"
+    assert 0 <= found["accuracy"]["sampled"] <= 1
+    assert found["judge"]["held_out_accuracy"] > 0.8
+    assert found["concepts"][0]["density"] > 0
+    assert found["recommendation"]
+    assert all(row["loss_global"] > 0 for row in found["timeline"])
+    assert found["timeline"][0]["bytes_overlay"] > 100_000
+
+
+def test_pictures_are_kept_with_the_verdicts(told):
+    store = RunStore(told.folder)
+    pictures = wire.from_bytes(store.artefact(told.results["revivals"][0]["images"]))
+    store.close()
+    assert pictures["original"].shape == (7, 8, 8)
+    assert pictures["conditions"].tolist()[:3] == [3, 3, 3]
+    assert 3 not in pictures["conditions"][3:]
+    assert pictures["judged_revived"].shape == (7,)
+    assert pictures["original"].dtype == np.uint8
+
+
+def test_what_was_cut_stays_cut_and_then_filled_in_every_later_global_model(told):
+    masks = unpack_masks(kept(told, "frozen", 2))
+    assert sum(int(mask.sum()) for mask in masks.values())
+    filled = kept(told, "global", 3)
+    for layer, mask in masks.items():
+        name, where = parameter_of(layer), mask.numpy()
+        assert not kept(told, "global", 2)[name][where].any()
+        assert kept(told, "global", 1)[name][where].all(), "the control: it was there before"
+        assert filled[name][where].all()
+        assert np.array_equal(kept(told, "global", 4)[name][where], filled[name][where])
+
+
+def test_a_run_is_proven_again_and_tampering_fails(told, tmp_path):
+    assert verify(told.folder) == []
+    folder = tmp_path / "tampered"
+    shutil.copytree(told.folder, folder)
+    weights, frozen = kept(told, "global", 4), unpack_masks(kept(told, "frozen", 4))
+    layer = next(layer for layer, mask in frozen.items() if bool(mask.any()))
+    weights[parameter_of(layer)][frozen[layer].numpy()] += 1
+    blob = wire.to_bytes(weights)
+    (folder / "artefacts" / f"{wire.sha256(blob)}.safetensors").write_bytes(blob)
+    with sqlite3.connect(folder / "run.sqlite") as db:
+        db.execute("update models set sha256 = ? where name = 'global' and round = 4", (wire.sha256(blob),))
+        chain_again(db)
+    assert any("entries of the cut have changed" in line for line in verify(folder))
+
+
+def chain_again(db: sqlite3.Connection) -> None:
+    """Write a new chain of hashes, as somebody could who tampers with the ledger."""
+    folder = Path(db.execute("pragma database_list").fetchone()[2]).parent
+    db.commit()
+    store = RunStore(folder)
+    previous = ""
+    for number, link in store.rows("select round, journal from rounds order by round"):
+        previous = store.link(number, link, previous)
+        store.db.execute("update rounds set chain = ? where round = ?", (previous, number))
+    store.close()
+
+
+def test_an_attack_changes_nothing(play, told):
+    without = play(event=[event for event in EVENTS if event["do"] != "attack"])
+    for number in range(1, 5):
+        assert kept(without, "global", number).keys() == kept(told, "global", number).keys()
+        assert all(np.array_equal(array, kept(told, "global", number)[name]) for name, array in kept(without, "global", number).items())
+    undefended = play(event=[event for event in EVENTS if event["do"] != "defend"])
+    one, other = kept(undefended, "global", 4), kept(told, "global", 4)
+    assert any(not np.array_equal(array, other[name]) for name, array in one.items()), "the control: a defence does"
+
+
+def engine_of(told: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: dict[str, Any]) -> None:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "another cache"))  # or the engine would only copy what inline computed
+    one = run(scenario(event=EVENTS, engine=engine), tmp_path / "runs", Watch())
+    assert one.digest == told.digest
+    assert verify(one.folder) == []
+
+
+@pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}], ids=lambda engine: engine["kind"])
+def test_engines_give_the_digest_of_inline(told, tmp_path, monkeypatch, engine):
+    engine_of(told, tmp_path, monkeypatch, engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 1}, {"kind": "flower", "workers": 2}], ids=lambda engine: engine["kind"])
+def test_more_engines_give_the_digest_of_inline(told, tmp_path, monkeypatch, engine):
+    engine_of(told, tmp_path, monkeypatch, engine)
+
+
+def test_another_seed_gives_another_digest(play, told):
+    assert play(event=EVENTS, seed=4).digest != told.digest
+
+
+def test_killed_at_a_few_instants_it_resumes_to_the_undisturbed_digest(told, tmp_path):
+    fresh = prepare(scenario(event=EVENTS), tmp_path / "fresh")
+    clock = time.monotonic()
+    resume(prepare(scenario(event=EVENTS), tmp_path / "again"), Watch())
+    length = time.monotonic() - clock
+    working = 0
+    for number, part in enumerate((0.15, 0.4, 0.65, 0.9)):
+        folder = tmp_path / str(number)
+        shutil.copytree(fresh, folder)
+        working += killed_after(folder, part * length)
+        assert resume(folder, Watch()).digest == told.digest
+        assert verify(folder) == []
+    assert working, "the control: it was at work when it was killed"
+
+
+def killed_after(folder: Path, seconds: float) -> bool:
+    """Resume a run in a process of its own and kill it after a while; return whether it was still at work."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            resume(folder, Watch())
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    working = os.waitpid(pid, os.WNOHANG) == (0, 0)
+    if working:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return working
+
+
+def test_under_the_mean_what_some_cut_comes_back_and_the_dry_run_warns(play, told):
+    federation = SMOKE["federation"] | {"policy": {"kind": "mean"}}
+    some = [{"round": 2, "do": "erase", "concept": 3, "peers": "some"}]
+    diluted = play(event=some, federation=federation)
+    assert diluted.results["concepts"][0]["survival"] < 1.0
+    plan = resolve(scenario(event=some, federation=federation))
+    assert any(what == "WARNING" and "'mean' does not keep an erasure" in words for what, words in plan.costs())
+    assert not any(what == "WARNING" for what, _ in told.plan.costs())
+
+
+def test_a_peer_that_was_away_erases_when_it_is_back(play):
+    events = [{"round": 2, "do": "offline", "peers": [1], "rounds": 1}, ERASE]
+    one = play(event=events)
+    asked = {now.round: dict(now.erase) for now in one.plan.timeline.rounds}
+    assert asked == {1: {}, 2: {0: (0,), 2: (0,)}, 3: {1: (0,)}, 4: {}}
+    store = RunStore(one.folder)
+    done = {peer: wire.from_bytes(store.artefact(state.main))["peer/erased"].tolist() for peer, state in store.states().items()}
+    store.close()
+    assert done == {0: [0], 1: [0], 2: [0]}
+
+
+def test_a_departure_is_approximate_and_is_measured_against_never_having_been_there(play):
+    events = [{"round": 3, "do": "leave", "peers": [1], "erase": True}, {"round": 3, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}]
+    one = play(event=events, audit={"counterfactual": True})
+    rows = one.results["erasures"]
+    assert [(row["method"], row["guarantee"]) for row in rows] == [("stop_contributing", "approximate")] * 2
+    assert all(row["max_abs_difference"] > 0 for row in rows)
+    assert 1 not in one.plan.timeline.rounds[-1].present
+    assert verify(one.folder) == []
+
+
+@pytest.mark.parametrize("kind", ["fedadam", "fedprox"])
+def test_other_federations_end_elsewhere(play, kind):
+    def final(federation: dict[str, Any]) -> dict[str, np.ndarray]:
+        return kept(play(rounds=2, federation=federation), "global", 2)
+
+    plain, other = final(SMOKE["federation"]), final(SMOKE["federation"] | {"kind": kind})
+    assert any(not np.array_equal(array, other[name]) for name, array in plain.items())
+    assert all(np.isfinite(array).all() for array in other.values())
+
+
+@pytest.mark.parametrize("policy", ["masked_mean", "union_zero", "union_noise", "server_mask"])
+def test_every_policy_plays(play, policy):
+    one = play(rounds=2, event=[ERASE, ATTACK], federation=SMOKE["federation"] | {"policy": {"kind": policy}})
+    assert one.results["revivals"][0]["policy"] == policy
+    assert verify(one.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "peers"),
+    [("mask_oracle", "all"), ("repruner", "all"), ("historian", "all"), ("undiluter", "some"), ("neighbour", "some")],
+)
+def test_every_adversary_gets_what_it_needs(play, kind, peers):
+    events = [ERASE | {"peers": peers}, ATTACK | {"adversary": {"kind": kind}}]
+    (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
+    assert row["knowledge"] == kind
+    if kind == "historian":
+        assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
+
+
+def test_curves(play):
+    policies = [{"kind": "mean"}, {"kind": "union_zero"}]
+    revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.5], "policies": policies}
+    curves = play(rounds=2, event=[ERASE, ATTACK], revival=SMOKE["revival"] | revival).results["curves"]
+    assert [(curve["kind"], curve["policy"], len(curve["points"])) for curve in curves] == [
+        ("noise", "vote", 2),
+        ("sparsity", "vote", 2),
+        ("share", "mean", 1),
+        ("share", "union_zero", 1),
+    ]
+    assert curves[0]["points"][0]["entry_auc"] == 1.0
+
+
+def test_the_joint_design_exchanges_everything(play):
+    one = play(rounds=2, denoising=SMOKE["denoising"] | {"design": "joint"})
+    assert any(".attn2." in name for name in kept(one, "global", 2))
+
+
+MALFORMED: list[tuple[dict[str, Any], str]] = [
+    ({"task": "diffusio"}, "task = 'diffusio' is unknown: did you mean diffusion?"),
+    ({"federation": {"kind": "fedavgg"}}, "kind = 'fedavgg' is unknown: did you mean fedavg?"),
+    ({"federation": {"kind": "fedavg", "steps": 0}}, "federation.steps: is 0"),
+    ({"federation": {"kind": "fedavg", "policy": {"kind": "median"}}}, "kind = 'median' is unknown"),
+    ({"federation": {"kind": "fedprox", "mu": -1.0}}, "federation.mu: is -1.0"),
+    ({"topology": {"kind": "ring"}}, "topology: fedavg has a server in the middle and no graph: remove the table"),
+    ({"training": {"epochs": 3}}, "training: is not a key here"),
+    ({"denoiser": {"classes": 3}}, "denoiser: classes = 3, the data have 10: set classes = 10"),
+    ({"denoiser": {"size": 16}}, "denoiser: size = 16 is larger than the data's 8 pixels"),
+    ({"denoiser": {"channels": 3}}, "set channels = 1"),
+    ({"denoiser": {"styles": ["thick"]}}, "styles are not dealt to peers"),
+    ({"denoiser": {"widths": [12]}}, "width 12 is no multiple of groups = 8"),
+    ({"data": SMOKE["data"] | {"dataset": "wine", "rows": 150, "reference": 10, "test": 10}}, "draws square images"),
+    ({"data": SMOKE["data"] | {"rows": 40, "reference": 10, "test": 10, "partition": {"kind": "iid"}}}, "images of each class"),
+    ({"event": [ERASE | {"concept": 12}]}, "concept 12 is unknown: the classes are 0 to 9"),
+    ({"event": [ERASE | {"peers": [7]}]}, "peer 7 is unknown"),
+    ({"event": [{"round": 2, "do": "erase", "peers": "all"}]}, "event.0.concept): is missing"),
+    ({"event": [ERASE, ERASE]}, "peer 0 was asked to erase concept 3 before"),
+    ({"event": [ERASE | {"method": {"kind": "magic"}}]}, "kind = 'magic' is unknown"),
+    ({"event": [ATTACK]}, "nobody has erased concept 3 by round 2"),
+    ({"event": [{"round": 2, "do": "defend"}]}, "nothing has been erased by round 2"),
+    ({"event": [ERASE, ATTACK | {"adversary": {"kind": "neighbour"}}]}, "nobody has an uncut copy"),
+    ({"event": [ERASE, {"round": 2, "do": "defend", "fill": {"kind": "gold"}}]}, "kind = 'gold' is unknown"),
+    ({"event": [{"round": 1, "do": "link", "edges": [[0, 1]]}]}, "link is about seeds of neighbours"),
+    ({"event": [ERASE], "denoising": SMOKE["denoising"] | {"design": "low_rank"}}, 'design "low_rank" has no single weights'),
+    (
+        {
+            "event": [ERASE, {"round": 2, "do": "defend"}],
+            "federation": {"kind": "fedavg", "policy": {"kind": "mean"}},
+        },
+        "policy 'mean' leaves no cut that could be filled",
+    ),
+    (
+        {
+            "event": [ERASE | {"method": {"kind": "random_mask"}}],
+            "federation": {"kind": "fedavg", "policy": {"kind": "server_mask"}},
+        },
+        "server_mask cuts by the rule of concept_prune",
+    ),
+    (
+        {
+            "event": [ERASE | {"method": {"kind": "salun"}, "peers": [0]}],
+            "data": SMOKE["data"] | {"partition": {"kind": "pathological", "classes": 1}},
+            "peers": {"count": 10},
+        },
+        "salun learns from images of concept 3 and of others",
+    ),
+    ({"audit": {"membership_inference": True}}, "audit.membership_inference: is True"),
+    ({"expect": [{"after": 2, "metric": "accuracy.global.main", "min": 0.5}]}, "expect.0.metric)"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), MALFORMED, ids=[words[:40] for _, words in MALFORMED])
+def test_each_mistake_is_one_line_before_anything_is_trained(changes, words):
+    with pytest.raises(ScenarioError) as error:
+        resolve(scenario(**changes))
+    assert len(error.value.lines) == 1, error.value.lines
+    assert words in error.value.lines[0]
+
+
+def test_checking_is_quick_and_imports_nothing_heavy(tmp_path):
+    file = tmp_path / "smoke.toml"
+    file.write_text(scenario(event=EVENTS).to_toml())
+    code = f"""
+import sys, time
+start = time.process_time()
+from simulator.scenario import Scenario
+from simulator.plan import resolve
+from simulator.check import describe
+describe(resolve(Scenario.load({str(file)!r})))
+names = ("torch", "flwr", "ray", "sklearn", "scipy", "pandas", "grpc", "diffusers")
+print(time.process_time() - start, *(name for name in names if name in sys.modules))
+"""
+    seconds, *heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert heavy == []
+    assert float(seconds) < 1.5
+
+
+def test_a_plan_reads_back_as_it_was_and_keeps_its_hash(told):
+    text = (told.folder / "plan.json").read_text()
+    assert type(told.plan).read(text) == told.plan
+    assert Scenario.parse(told.plan.scenario.to_toml()) == told.plan.scenario
+    assert json.loads(text)["timeline"]["concepts"][0]["method"]["kind"] == "concept_prune"
