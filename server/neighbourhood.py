@@ -8,9 +8,15 @@ from collections.abc import Mapping
 from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
+from clients.diffusion import hdus_exam
+from clients.diffusion.hdus_brief import HdusBrief
 from server.concepts import ConceptTimeline
 from server.coordinator import Coordinator
+from server.ledger import Page
 from server.timeline import Round
+
+FEDERATION = -1
+"""The "peer" under which the federation's own metrics are booked."""
 
 
 class Neighbourhood(Coordinator):
@@ -18,12 +24,15 @@ class Neighbourhood(Coordinator):
 
     Parameters
     ----------
+    brief : HdusBrief
+        Of any peer.
     backbone, seed_backbone : bytes
         Public weights that main models and seed denoisers start from, as safetensors files.
     timeline : ConceptTimeline
     """
 
-    def __init__(self, backbone: bytes, seed_backbone: bytes, timeline: ConceptTimeline) -> None:
+    def __init__(self, brief: HdusBrief, backbone: bytes, seed_backbone: bytes, timeline: ConceptTimeline) -> None:
+        self._brief = brief
         self._public = {"backbone": wire.pack(backbone), "seed_backbone": wire.pack(seed_backbone)}
         self._timeline = timeline
 
@@ -36,3 +45,12 @@ class Neighbourhood(Coordinator):
         rounds = self._timeline.rounds[: now.round]
         due = [self._timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
         return {"orders": ConfigRecord({"erase": json.dumps(due)})}
+
+    def examine(self, now: Round, page: Page) -> None:
+        """Book what the judge said of the ensembles' samples and of the main models', mean over the peers that took the exam."""
+        means = {name: value for peer, name, value in page.metrics if peer == FEDERATION}
+        if "accuracy.sampled" not in means:
+            return
+        classes = {str(number): means[f"accuracy.sampled.{number}"] for number in range(self._brief.denoiser.classes)}
+        told = {"sampled": means["accuracy.sampled"], "local": means["accuracy.local"], "classes": classes}
+        page.findings += [("model", told), ("judge", {"held_out_accuracy": hdus_exam.judge(self._brief).accuracy})]

@@ -62,7 +62,7 @@ def _line(plan: Plan, store: RunStore, number: int) -> dict[str, Any]:
         "gradient_steps": int(values.get("gradient_steps", 0) + values.get("distillation_steps", 0)),
         "seconds": timings.get("round"),
     }
-    line |= {name.replace(".", "_"): values[name] for name in ("loss.local", "loss.global") if name in values}
+    line |= {name.replace(".", "_"): values[name] for name in ("loss.local", "loss.global", "loss.ensemble") if name in values}
     return line | {f"accuracy_{name.replace('.', '_')}": values.get(f"accuracy.{name}") for name in ACCURACIES}
 
 

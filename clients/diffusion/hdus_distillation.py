@@ -10,7 +10,7 @@ from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.hdus_spec import SeedDistillation
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, NoiseSchedule
-from clients.diffusion.training import learning_rate, scheduler
+from clients.diffusion.training import Phase, learning_rate, scheduler, trainable
 from clients.streams import Field, torch_generator
 
 _CLIP = 1.0
@@ -24,6 +24,7 @@ def distil(
     key: tuple[Field, ...],
     settings: SeedDistillation,
     noise: NoiseSchedule,
+    phase: Phase = "concept",
 ) -> int:
     """Train the seed in place to predict the noise that the main model predicts; return the gradient steps.
 
@@ -44,9 +45,11 @@ def distil(
     settings : SeedDistillation
     noise : NoiseSchedule
         That of the main model.
+    phase : {"concept", "joint"}
+        Which weights the seed learns: the feed-forward ones, or all.
     """
     steps = scheduler(noise)
-    parameters = list(seed.parameters())
+    parameters = list(trainable(seed, phase).values())
     rates = DenoiserTraining(lr=settings.lr, warmup=max(1, settings.steps // 10))
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=_WEIGHT_DECAY)
     seed.train()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.hdus_spec import NoiseWeights
 from clients.diffusion.spec import DenoiserSpec
 
@@ -26,7 +26,7 @@ class Voice:
     """One member: whose model it is, the model, and its owner's images a class, int64 ``(classes,)``."""
 
     owner: int
-    denoiser: Denoiser
+    denoiser: NoisePredictor
     counts: npt.NDArray[np.int64]
 
 

@@ -10,13 +10,17 @@ import torch
 from torch.nn import functional
 
 from clients.data import DatasetSpec
+from clients.diffusion.brief import DenoisingBrief
 from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.hdus_brief import HdusBrief
 from clients.diffusion.judge import SvmJudge
 from clients.diffusion.local import pictures
 from clients.diffusion.sampling import sample, start_noise
 from clients.diffusion.training import scheduler
-from clients.streams import hashes
+from clients.streams import bottom, hashes
+
+_MOST = 4000
+"""Images that the judge learns from at most: its training time grows with their square."""
 
 
 class Exam:
@@ -53,10 +57,18 @@ class Exam:
             return {}
         asked = torch.arange(classes).repeat_interleave(count)
         pixels = sample(predictor, asked, self.key, sampling=self.brief.sampling, noise=self.brief.denoising.noise)
-        right = (_judge(self.brief.data, self.brief.denoiser.size).predict(pixels) == asked.numpy()).reshape(classes, count)
+        right = (judge(self.brief).predict(pixels) == asked.numpy()).reshape(classes, count)
         return {"": float(right.mean())} | {f".{number}": float(row.mean()) for number, row in enumerate(right)}
+
+
+def judge(brief: DenoisingBrief) -> SvmJudge:
+    """Return who judges samples; it has seen images of all peers, for it measures and belongs to nobody in the federation."""
+    return _judge(brief.data, brief.denoiser.size)
 
 
 @lru_cache(maxsize=2)
 def _judge(source: DatasetSpec, size: int) -> SvmJudge:
-    return SvmJudge(pictures(source, size))
+    images = pictures(source, size)
+    if len(images) > _MOST:
+        images = images.select(torch.tensor(sorted(bottom(_MOST, range(len(images)), "judge"))))
+    return SvmJudge(images, gamma=0.001 if size == 8 else "scale")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from flwr.app import ArrayRecord
+from torch import Tensor
+from torch.func import functional_call
 
 from clients import wire
 from clients.diffusion.denoiser import Denoiser, build
@@ -27,6 +30,7 @@ from clients.diffusion.hdus_main import DenoiserMain
 from clients.diffusion.images import Images
 from clients.diffusion.local import pictures
 from clients.diffusion.spec import DenoiserSpec
+from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Receipt, Record, Seed
 from clients.peer import COUNTS
 from clients.streams import Field
@@ -79,7 +83,7 @@ class HdusPeer:
     def main(self) -> DenoiserMain:
         """The main model; it can be had once the public backbone has come."""
         brief = self.brief
-        public = _denoiser(brief.denoiser, wire.from_bytes(self._backbone))
+        public = _with(deepcopy(_architecture(brief.denoiser)), self._backbone)
         main = DenoiserMain(public, brief.denoising, brief.sampling, brief.rounds, brief.steps, (*self.stream, "main"))
         if self.stored is None:
             main.begin(self.rows, self._images(self.rows))
@@ -123,11 +127,12 @@ class HdusPeer:
         The key does not name the round, so a seed depends on the main model and the reference set only.
         """
         brief = self.brief
-        student = self._seed_denoiser(wire.from_bytes(self._seed_backbone))
+        student = _with(_architecture(self._seed_spec), self._seed_backbone)
         reference = self._images(np.asarray(brief.reference, dtype=np.int64))
         key = (*self.stream, "seed")
-        steps = distil(student, self.main.denoiser, reference, key, brief.distillation, brief.denoising.noise)
-        weights = {name: parameter.detach().numpy() for name, parameter in student.named_parameters()}
+        phase: Phase = "joint" if brief.seed.learns == "all" else "concept"
+        steps = distil(student, self.main.denoiser, reference, key, brief.distillation, brief.denoising.noise, phase)
+        weights = {name: parameter.detach().numpy() for name, parameter in trainable(student, phase).items()}
         self.seed = Seed(self.seed.version + 1 if self.seed else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
 
@@ -139,35 +144,74 @@ class HdusPeer:
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
         """Return losses and judged accuracies of main model and ensemble, and the noise that the ensemble predicts on public images."""
-        exam = Exam(self.brief)
+        exam, together = Exam(self.brief), self.ensemble
         alone, _ = exam.loss(self.main.denoiser)
-        loss, answers = exam.loss(self.ensemble)
+        loss, answers = exam.loss(together)
         scores = {"loss.local": alone, "loss.ensemble": loss}
-        scores |= {f"accuracy.sampled{name}": value for name, value in exam.accuracies(self.ensemble).items()}
+        scores |= {f"accuracy.sampled{name}": value for name, value in exam.accuracies(together).items()}
         scores |= {f"accuracy.local{name}": value for name, value in exam.accuracies(self.main.denoiser).items()}
         return scores, answers
 
     def _voice(self, owner: int, seed: Seed) -> Voice:
         weights = wire.from_bytes(seed.blob)
         counts = weights.pop(COUNTS)
-        return Voice(owner, self._seed_denoiser(weights), counts)
+        return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **_loaded(weights)}), counts)
 
-    def _seed_denoiser(self, weights: Mapping[str, npt.NDArray[Any]]) -> Denoiser:
-        """Return the common architecture of seeds with these weights."""
-        return _denoiser(self.brief.seed.beside(self.brief.denoiser), weights)
+    @property
+    def _seed_spec(self) -> DenoiserSpec:
+        return self.brief.seed.beside(self.brief.denoiser)
 
     def _images(self, ids: Ids) -> Images:
         """Return images by row id."""
         return pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(ids))
 
 
+class Lent:
+    """A denoiser of some weights that lends its architecture from a common one, which is not made anew for every seed.
+
+    Parameters
+    ----------
+    spec : DenoiserSpec
+    weights : dict of str to float32 tensor
+        Of every parameter, by name.
+    """
+
+    def __init__(self, spec: DenoiserSpec, weights: dict[str, Tensor]) -> None:
+        self.spec, self.common, self.weights = spec, _architecture(spec), weights
+
+    @property
+    def null(self) -> tuple[int, int]:
+        """Ids of "no class" and "no style"."""
+        return self.common.null
+
+    def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the predicted noise."""
+        predicted: Tensor = functional_call(self.common, self.weights, (noisy, time, classes, styles))
+        return predicted
+
+
+@lru_cache(maxsize=4)
+def _architecture(spec: DenoiserSpec) -> Denoiser:
+    """Return one denoiser of this description for all that need one for a moment: making one is slow; its weights mean nothing."""
+    return build(spec, ())
+
+
+def _with(denoiser: Denoiser, weights: bytes) -> Denoiser:
+    """Return the denoiser, given these weights."""
+    denoiser.load_state_dict(_tensors(weights))
+    return denoiser
+
+
+@lru_cache(maxsize=4)
+def _tensors(weights: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, never to be changed."""
+    return _loaded(wire.from_bytes(weights))
+
+
+def _loaded(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
 def _arrays(record: Record) -> ArrayRecord:
     assert isinstance(record, ArrayRecord)
     return record
-
-
-def _denoiser(spec: DenoiserSpec, weights: Mapping[str, npt.NDArray[Any]]) -> Denoiser:
-    """Return a new denoiser with these weights."""
-    denoiser = build(spec, ())
-    denoiser.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
-    return denoiser

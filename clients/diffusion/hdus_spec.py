@@ -11,30 +11,36 @@ from clients.spec import Spec
 
 
 class SeedDenoiser(Spec):
-    """The common architecture of seed denoisers; images, classes and styles are those of the main model.
+    """The common architecture of seed denoisers; images, classes, and whatever is not set, are those of the main model.
+
+    A seed starts from a public backbone, as the main model does, and only what it learns is sent. With the main model's architecture
+    both stand on the same backbone, and little is left to learn; a smaller network draws faster, but has to learn everything.
 
     Parameters
     ----------
-    widths : tuple of int
+    learns : {"feed_forward", "all"}
+        The feed-forward weights, which carry the concepts, or every weight.
+    widths : tuple of int, optional
         Channels of each resolution level, finest first.
-    plain_levels : int
+    plain_levels : int, optional
         How many of the finest levels have no attention.
-    layers : int
+    layers : int, optional
         Residual blocks a level.
-    condition_width, heads, groups : int
+    condition_width, heads, groups : int, optional
         Width of a condition token, attention heads, groups of the normalisation.
     """
 
-    widths: tuple[PositiveInt, ...] = (16, 32)
-    plain_levels: NonNegativeInt = 0
-    layers: PositiveInt = 1
-    condition_width: PositiveInt = 16
-    heads: PositiveInt = 4
-    groups: PositiveInt = 8
+    learns: Literal["feed_forward", "all"] = "feed_forward"
+    widths: tuple[PositiveInt, ...] | None = None
+    plain_levels: NonNegativeInt | None = None
+    layers: PositiveInt | None = None
+    condition_width: PositiveInt | None = None
+    heads: PositiveInt | None = None
+    groups: PositiveInt | None = None
 
     def beside(self, main: DenoiserSpec) -> DenoiserSpec:
         """Return the full description of a seed that stands beside this main model."""
-        return main.model_copy(update={**self.model_dump(), "feed_forward_std": None})
+        return main.model_copy(update=self.model_dump(exclude_none=True, exclude={"learns"}))
 
 
 class SeedDistillation(Spec):
@@ -44,9 +50,9 @@ class SeedDistillation(Spec):
     probability ``null_share``. The learning rate warms up over the first tenth of the steps and then falls along half a cosine.
     """
 
-    steps: PositiveInt = 300
+    steps: PositiveInt = 100
     batch_size: PositiveInt = 32
-    lr: PositiveFloat = 2e-3
+    lr: PositiveFloat = 5e-3
     null_share: Share = 0.1
 
 

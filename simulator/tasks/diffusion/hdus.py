@@ -48,6 +48,8 @@ class Hdus(FederationSpec):
             yield "topology", "hdus sends seeds to neighbours, of which there are none without a graph: add the table"
         if wrong := _unfit(self.seed.beside(scenario.denoiser)):
             yield "federation.seed", wrong
+        elif self.seed.learns == "feed_forward" and scenario.denoising.design == "joint":
+            yield "federation.seed", 'design "joint" has no public backbone that feed-forward weights could stand on: set learns = "all"'
         for i, event in enumerate(scenario.event):
             do = str(getattr(event, "do"))  # noqa: B009  every event has a tag
             if do in ("attack", "defend"):

@@ -18,4 +18,4 @@ def neighbourhood(plan: DiffusionPlan, watch: Watch) -> Neighbourhood:
     brief = plan.briefs[0]
     assert isinstance(brief, HdusBrief)
     seed = brief.model_copy(update={"denoiser": brief.seed.beside(brief.denoiser)})
-    return Neighbourhood(backbone(brief, watch), backbone(seed, watch), plan.timeline)
+    return Neighbourhood(brief, backbone(brief, watch), backbone(seed, watch), plan.timeline)

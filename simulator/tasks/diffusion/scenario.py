@@ -27,7 +27,9 @@ else:  # the registries know their members only at run time
     AnyPolicy = POLICIES.union()
 
 Metric = Literal[
+    "accuracy.local",
     "accuracy.sampled",
+    "loss.ensemble",
     "loss.global",
     "loss.local",
     "original.target",

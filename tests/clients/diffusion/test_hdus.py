@@ -23,7 +23,7 @@ from clients.diffusion.training import train_phase
 from clients.unlearning.contract import UnlearningError
 
 TRAINING = DenoiserTraining(backbone_steps=3, batch_size=8, warmup=2)
-SEED = SeedDenoiser(widths=(8,), condition_width=8, heads=2, groups=4)
+SEED = SeedDenoiser(learns="all", widths=(8,), condition_width=8, heads=2, groups=4)
 SHORT = Sampling(steps=3)
 PRUNE = {"kind": "concept_prune", "calls": 2}
 
@@ -71,7 +71,7 @@ def test_seed_is_a_pure_function_of_main_reference_and_key(images: Images, refer
 
     def seed(key: str, teacher: Denoiser, public: Images) -> bytes:
         student = build(SEED.beside(SMOKE), ("seed",))
-        assert distil(student, teacher, public, (key,), settings, NoiseSchedule()) == 5
+        assert distil(student, teacher, public, (key,), settings, NoiseSchedule(), "joint") == 5
         return wire.to_bytes({name: p.detach().numpy() for name, p in student.named_parameters()})
 
     first = seed("k", main.denoiser, reference)
@@ -94,14 +94,24 @@ def test_distillation_brings_the_seed_nearer_to_the_main_model(reference: Images
             return float((main(noisy, time, classes) - student(noisy, time, classes)).square().mean())
 
     before = gap()
-    distil(student, main, reference, ("k",), SeedDistillation(steps=40, batch_size=8), NoiseSchedule())
+    distil(student, main, reference, ("k",), SeedDistillation(steps=40, batch_size=8), NoiseSchedule(), "joint")
     assert gap() < before / 2
+
+
+def test_seed_learns_what_it_may_and_nothing_else(reference: Images) -> None:
+    main = build(SMOKE.model_copy(update={"feed_forward_std": None}), ("main",))
+    student = build(SeedDenoiser().beside(SMOKE), ("seed",))
+    before = {name: p.detach().clone() for name, p in student.named_parameters()}
+    distil(student, main, reference, ("k",), SeedDistillation(steps=2, batch_size=8), NoiseSchedule())
+    moved = {name for name, p in student.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {name for name in before if ".ff." in name}
 
 
 def test_seed_has_the_images_and_conditions_of_the_main_model() -> None:
     main = SMOKE.model_copy(update={"channels": 3, "classes": 4, "styles": ("plain", "inverted")})
     spec = SEED.beside(main)
     assert (spec.size, spec.channels, spec.classes, spec.styles) == (8, 3, 4, ("plain", "inverted"))
+    assert SeedDenoiser().beside(main) == main
     assert (spec.widths, spec.condition_width, spec.heads, spec.groups) == ((8,), 8, 2, 4)
 
 

@@ -21,7 +21,7 @@ from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.participant import ROWS, Record, Seed
 from clients.peer import COUNTS
 
-SEED = SeedDenoiser(widths=(8,), condition_width=8, heads=2, groups=4)
+SEED = SeedDenoiser(learns="all", widths=(8,), condition_width=8, heads=2, groups=4)
 TINY = DenoiserTraining(batch_size=8, warmup=2)
 METHOD = {"kind": "concept_prune", "calls": 2}
 
