@@ -60,8 +60,8 @@ def _panel(axes: Axes, data: ReportData, title: str, ensemble: Value, main: Valu
     low = min((float(y) for line in axes.lines for y in np.asarray(line.get_ydata()) if not np.isnan(y)), default=0.0)
     axes.set_ylim(0.0 if low < 0.22 else 0.2, 1.02)
     _label_ends(axes, ends)
-    _rounds_axis(axes, rounds)
-    _mark_events(axes, data.events, marks(data))
+    rounds_axis(axes, rounds)
+    mark_events(axes, data.events, marks(data))
     shown = [tick for tick in axes.get_xticks() if rounds[0] <= tick < rounds[-1]]
     axes.set_xticks([*shown, rounds[-1]], [*(f"{tick:.0f}" for tick in shown), "exam"])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -95,7 +95,8 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, int, str, str]]) -> None
         axes.annotate(f"{name}\n{words.percent(value)}", (last, y), (8, 0), **style)
 
 
-def _mark_events(axes: Axes, events: Sequence[EventRow], numbers: dict[int, int]) -> None:
+def mark_events(axes: Axes, events: Sequence[EventRow], numbers: dict[int, int]) -> None:
+    """Draw a line at each round with events, under the number by which the page lists it; red where something had to be forgotten."""
     rounds = list(numbers)
     crowded = any(b - a < axes.get_xlim()[1] / MANY_MARKS for a, b in pairwise(rounds))
     for number, mark in numbers.items():
@@ -110,7 +111,8 @@ def _mark_events(axes: Axes, events: Sequence[EventRow], numbers: dict[int, int]
         axes.text(number, 1.06, str(mark), color=svg.PAPER, fontsize=7.5, fontweight="bold", ha="center", va="center", transform=top)
 
 
-def _rounds_axis(axes: Axes, rounds: Sequence[int]) -> None:
+def rounds_axis(axes: Axes, rounds: Sequence[int]) -> None:
+    """Name and scale the axis of the rounds."""
     axes.set_xlabel("round")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=min(10, max(len(rounds), 1)), integer=True, min_n_ticks=1))
     if rounds:
@@ -135,12 +137,13 @@ def membership(data: ReportData, width: float) -> str:
         axes.grid(visible=False)
         for place, row in enumerate(rows):
             _life(axes, place, row, [one.round for one in data.rounds])
-        _life_events(axes, {row.peer: place for place, row in enumerate(rows)}, data.events)
+        events = [event for event in data.events if data.task == "classification" or event.do != "erase"]  # else a concept goes, not a peer
+        _life_events(axes, {row.peer: place for place, row in enumerate(rows)}, events)
         axes.set_yticks(range(len(rows)), [f"peer {row.peer}" for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        _rounds_axis(axes, [one.round for one in data.rounds])
+        rounds_axis(axes, [one.round for one in data.rounds])
         axes.spines["left"].set_visible(False)
-        _life_legend(axes, {event.do for event in data.events}, wide=width > 5)
+        _life_legend(axes, {event.do for event in events}, wide=width > 5)
         return svg.inline(fig, f"membership-{'w' if width > 5 else 'n'}", "Who was present in which round")
 
 
@@ -205,7 +208,7 @@ def costs(data: ReportData, width: float) -> str:
         axes.bar(rounds + 0.2, np.nan_to_num(physical), 0.38, color=svg.QUIET, label="physical: all that was carried")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.size(value) if value else "0"))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        _rounds_axis(axes, [row.round for row in data.rounds])
+        rounds_axis(axes, [row.round for row in data.rounds])
         axes.set_xlim(rounds[0] - 0.6, rounds[-1] + 0.6)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2 if width > 5 else 1, frameon=False, fontsize=8.5, borderaxespad=0.2)
         return svg.inline(fig, f"costs-{'w' if width > 5 else 'n'}", "Bytes sent in each round")

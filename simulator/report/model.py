@@ -162,6 +162,15 @@ class Incident:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A key figure: what, how much, and compared with what."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class ReportData:
     """Everything a report shows.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from simulator.report import curves, graphs, roots_render, roots_words, svg, words
-from simulator.report.model import Accuracy, ErasureRow, Outcome, PeerRow, ReportData, RoundRow
-from simulator.report.roots_model import mean_scores
+from simulator.report import curves, graphs, roots_curves, roots_render, roots_words, svg, words
+from simulator.report.model import Accuracy, ErasureRow, Figure, Outcome, PeerRow, ReportData, RoundRow
 from simulator.report.roots_template import ROOTS, ROOTS_CSS
 from simulator.report.style import CSS
 from simulator.report.template import PAGE
@@ -24,15 +22,6 @@ MOST_PEERS = 60
 MOST_ROUNDS = 60
 MOST_INCIDENTS = 50
 MOST_CLASSES = 20
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A key figure: what, how much, and compared with what."""
-
-    label: str
-    value: str
-    detail: str = ""
 
 
 def render(data: ReportData) -> str:
@@ -49,6 +38,8 @@ def render(data: ReportData) -> str:
         css=CSS + (ROOTS_CSS if data.roots else ""),
         r=roots_words,
         roots=roots_render.content(data.roots) if data.roots else None,
+        classified=data.task == "classification",
+        forgetting=data.task == "classification" or data.erasures,
         headline=" ".join((words.headline if data.task == "classification" else roots_words.headline)(data)),
         key_figures=key_figures(data),
         sections=_sections(data),
@@ -76,8 +67,8 @@ def key_figures(data: ReportData) -> list[Figure]:
     live = data.rounds[-1].live if data.rounds else 0
     steps = [row.outcome.gradient_steps for row in data.erasures]
     mean = data.accuracy
-    if data.roots and data.roots.revivals:
-        return _root_figures(data)
+    if data.task != "classification":
+        return roots_render.key_figures(data)
     figures = [
         Figure("ensemble, all classes", words.percent(mean.global_ensemble), f"main alone {words.percent(mean.global_main)}"),
         Figure("ensemble, own mix", words.percent(mean.local_ensemble), f"main alone {words.percent(mean.local_main)}"),
@@ -100,20 +91,6 @@ def key_figures(data: ReportData) -> list[Figure]:
     return figures
 
 
-def _root_figures(data: ReportData) -> list[Figure]:
-    """Return what became of the erased concepts, means over those of the first setting."""
-    assert data.roots is not None
-    rows = data.roots.rows(data.roots.settings[0])
-    target = {name: roots_words.whole(mean_scores(rows, name).target) for name in roots_words.VARIANTS}
-    others = roots_words.whole(mean_scores(rows, "pruned").others)
-    return [
-        Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
-        Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),
-        Figure("defended", target["defended"], f"after the adaptive attack {target['adaptive']}"),
-        Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
-    ]
-
-
 def _attack_figure(data: ReportData) -> Figure:
     """Return how much better than in the run without the data an attacker does, mean over the erasures, beside doing nothing."""
 
@@ -132,7 +109,7 @@ def _attack_figure(data: ReportData) -> Figure:
 def _sections(data: ReportData) -> list[tuple[str, str]]:
     sections = [
         ("timeline", "Events", True),
-        ("erasures", "Forgetting", True),
+        ("erasures", "Forgetting", data.task == "classification" or bool(data.erasures)),
         *roots_render.sections(data.roots),
         ("members", "Members", True),
         ("graph", "Graph", bool(data.graphs)),
@@ -153,7 +130,8 @@ def _plots(data: ReportData) -> SimpleNamespace:
     attacked = any(o.mia_auc is not None for row in data.erasures for o in (row.outcome, row.retrained, row.nothing))
     carried = any(row.bytes_overlay is not None or row.bytes_physical is not None for row in data.rounds)
     return SimpleNamespace(
-        accuracy=both(curves.accuracy),
+        accuracy=both(curves.accuracy) if data.task == "classification" else None,
+        losses=both(roots_curves.losses) if data.roots and data.roots.losses else None,
         membership=both(curves.membership),
         costs=both(curves.costs) if carried else None,
         attack=both(curves.membership_inference) if attacked else None,
@@ -197,7 +175,8 @@ def _events(data: ReportData) -> list[dict[str, Any]]:
     rows = []
     for number, mark in curves.marks(data).items():
         events = [event for event in data.events if event.round == number]
-        lines = [words.sentence(event) for event in events[:8]]
+        say = words.sentence if data.task == "classification" else roots_words.sentence
+        lines = [say(event) for event in events[:8]]
         lines += [f"and {words.integer(len(events) - 8)} more"] if len(events) > 8 else []
         rows.append({"round": number, "mark": mark, "forgets": any(e.do in curves.FORGETTING for e in events), "lines": lines})
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulator.report.roots_model import PICTURED, VARIANTS, Curve, RevivalRow, Roots, Sample, Scores, Strip
+from simulator.report.roots_model import PICTURED, VARIANTS, Curve, Erased, Fill, Loss, RevivalRow, Roots, Sample, Scores, Strip
 
 MOST_SAMPLES = 8
 """Samples of the target, and of the others, that a strip shows."""
@@ -21,7 +21,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[str], Arrays]) -> Roots | None:
-    """Return what ``results`` say of revivals; None if it was not about any.
+    """Return what ``results`` say of a diffusion model; None if the run was not about one.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, the
         first half asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
     """
-    if not results.get("revivals") and not results.get("curves"):
+    if "revivals" not in results:
         return None
 
     def name(concept: int | str) -> str:
@@ -53,7 +53,28 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         for one in results.get("curves", ())
     )
     judge = (results.get("judge") or {}).get("held_out_accuracy")
-    return Roots(tuple(revivals), tuple(curves), judge, str(results.get("recommendation") or ""))
+    timeline = results.get("timeline", ())
+    return Roots(
+        tuple(revivals),
+        tuple(curves),
+        judge,
+        str(results.get("recommendation") or ""),
+        erased=tuple(_erased(row, name(row["concept"])) for row in results.get("concepts", ())),
+        fills=tuple(_fill(row) for row in results.get("fills", ())),
+        losses=tuple(Loss(row["round"], row.get("loss_local"), row.get("loss_global")) for row in timeline if "loss_local" in row),
+        sampled=(results.get("accuracy") or {}).get("sampled"),
+    )
+
+
+def _erased(row: Mapping[str, Any], concept: str) -> Erased:
+    measured = {name: row.get(name) for name in ("density", "agreement", "survival")}
+    return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), str(row.get("policy") or ""), **measured)
+
+
+def _fill(row: Mapping[str, Any]) -> Fill:
+    settings = ", ".join(f"{name} {value}" for name, value in row["fill"].items() if name != "kind")
+    tests = {name: (float(area["value"]), float(area["low"]), float(area["high"])) for name, area in row["tests"].items()}
+    return Fill(str(row["fill"]["kind"]) + (f" ({settings})" if settings else ""), bool(row["hides"]), tests)
 
 
 def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) -> RevivalRow:

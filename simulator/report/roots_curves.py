@@ -13,7 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
+from simulator.report import curves as by_round
 from simulator.report import roots_words, svg
+from simulator.report.model import ReportData
 from simulator.report.roots_model import VARIANTS, Curve, RevivalRow, Roots, mean_scores
 
 CONTROLS = {"random_signs", "true_signs", "neuron_mean"}
@@ -32,6 +34,7 @@ class Line:
 ACCURACIES = {
     "target": Line("erased concept", svg.ENSEMBLE, "o"),
     "others": Line("other concepts", svg.MUTED, "D", (0, (4, 2))),
+    "revived_target": Line("erased concept, revived", svg.GONE, "^", (0, (1, 1.5))),
     "adaptive_target": Line("erased concept after the adaptive attack", svg.MAIN, "s", (0, (5, 1, 1, 1))),
 }
 AREAS = {
@@ -77,10 +80,32 @@ def variants(rows: tuple[RevivalRow, ...], width: float, name: str) -> str:
 
 def _value(axes: Axes, value: float, place: int, near: float | None) -> None:
     """Write a bar's value beside its end, or inside where the other mark is in the way."""
-    inside = near is not None and -0.03 < near - value < 0.12
+    inside = near is not None and value > 0.3 and -0.03 < near - value < 0.12
     axes.annotate(roots_words.whole(value), (value, place), (-9 if inside else 5, 0), textcoords="offset points",
                   va="center", fontsize=8, ha="right" if inside else "left", color=svg.INK, zorder=6,
                   bbox={"boxstyle": "round,pad=0.15", "facecolor": svg.PAPER, "linewidth": 0})
+
+
+def losses(data: ReportData, width: float) -> str:
+    """Draw the error of the predicted noise by round, on the peers' own images and on the test images."""
+    assert data.roots is not None
+    rows = data.roots.losses
+    with mpl.rc_context(svg.STYLE):
+        fig = svg.figure(width, 2.7)
+        axes = fig.subplots()
+        drawn: list[Line2D] = []
+        for name, line in (("local", Line("on the peers\u2019 own images", svg.MAIN, "s", (0, (4, 2)))),
+                           ("test", Line("on the test images", svg.ENSEMBLE, "o"))):
+            known = [(row.round, value) for row in rows if (value := getattr(row, name)) is not None]
+            if known:
+                drawn += axes.plot(*zip(*known, strict=True), color=line.colour, marker=line.marker, markersize=5, linestyle=line.dashes,
+                                   linewidth=2, mec=svg.PAPER, mew=0.8, label=line.label, zorder=4)
+        axes.set_ylim(0, 1.1 * max([value for row in rows for value in (row.local, row.test) if value is not None], default=1.0))
+        axes.set_ylabel("mean squared error")
+        by_round.rounds_axis(axes, [row.round for row in data.rounds])
+        by_round.mark_events(axes, data.events, by_round.marks(data))
+        _legend(fig, drawn, 2 if width > 5 else 1)
+        return svg.inline(fig, f"losses-{'w' if width > 5 else 'n'}", "Error of the predicted noise by round")
 
 
 def noise(roots: Roots, width: float) -> str:
@@ -90,7 +115,7 @@ def noise(roots: Roots, width: float) -> str:
 
 def sparsity(roots: Roots, width: float) -> str:
     """Draw what the share of entries cut does."""
-    return _knob(roots.of_kind("sparsity"), width, "sparsity", "share of each row that competes for removal", with_areas=False)
+    return _knob(roots.of_kind("sparsity"), width, "sparsity", "share of the feed-forward output weights that is cut", with_areas=False)
 
 
 def _knob(curves: tuple[Curve, ...], width: float, kind: str, knob: str, *, with_areas: bool) -> str:

@@ -12,6 +12,10 @@ PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adapti
 """The variants of which samples are shown."""
 
 
+Setting = tuple[str, str, str]
+"""What revivals must share to be averaged: policy, knowledge, completion."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Shares of samples, in [0, 1], that the judge finds to show what was asked for: of the erased concept, and of the others."""
@@ -56,7 +60,7 @@ class RevivalRow:
     sign_accuracy, sign_accuracy_top_fifth : float, optional
         Share of right signs among all entries that were cut, and among the surest fifth.
     location_auc, column_auc : float, optional
-        How well a reader of the defended weights tells cut entries, and columns with cut entries, from the rest.
+        How well a reader of the released weights tells cut entries, and columns with cut entries, from the rest.
     seconds : float, optional
         Of the attack.
     strips : tuple of Strip
@@ -76,8 +80,8 @@ class RevivalRow:
     strips: tuple[Strip, ...] = ()
 
     @property
-    def setting(self) -> tuple[str, str, str]:
-        """What rows must share to be averaged: policy, knowledge, completion."""
+    def setting(self) -> Setting:
+        """What rows must share to be averaged."""
         return self.policy, self.knowledge, self.completion
 
 
@@ -92,19 +96,75 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Erased:
+    """One request to erase a concept.
+
+    ``density`` is the share of weights that were cut, ``agreement`` that of two peers' cuts in common, ``survival`` the share of places
+    cut by any peer that stayed cut in the aggregate.
+    """
+
+    concept: str
+    round: int
+    peers: tuple[int, ...]
+    method: str
+    policy: str
+    density: float | None = None
+    agreement: float | None = None
+    survival: float | None = None
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One fill that was tried: its name and settings, whether it hides the cut, and each test's area (value, low, high) by name."""
+
+    name: str
+    hides: bool
+    tests: Mapping[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Error of the predicted noise after a round, means over the peers: on their own images, and on the test images."""
+
+    round: int
+    local: float | None = None
+    test: float | None = None
+
+
+@dataclass(frozen=True)
 class Roots:
-    """All revivals of a run, its curves, the judge's accuracy on real images held out from it, and the recommended fill in a sentence."""
+    """What a run says of its diffusion model.
+
+    Parameters
+    ----------
+    revivals : tuple of RevivalRow
+    curves : tuple of Curve
+    judge : float, optional
+        The judge's accuracy on real images held out from it.
+    recommendation : str
+        Which fill to use, in a sentence.
+    erased : tuple of Erased
+    fills : tuple of Fill
+        Those tried for the recommendation, weakest first.
+    losses : tuple of Loss
+    sampled : float, optional
+        Share of samples of the final model, over all classes, that the judge finds right.
+    """
 
     revivals: tuple[RevivalRow, ...] = ()
     curves: tuple[Curve, ...] = ()
     judge: float | None = None
     recommendation: str = ""
-    settings: tuple[tuple[str, str, str], ...] = field(init=False)
+    erased: tuple[Erased, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    sampled: float | None = None
+    settings: tuple[Setting, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", tuple(dict.fromkeys(row.setting for row in self.revivals)))
 
-    def rows(self, setting: tuple[str, str, str]) -> tuple[RevivalRow, ...]:
+    def rows(self, setting: Setting) -> tuple[RevivalRow, ...]:
         """Return the revivals of one setting."""
         return tuple(row for row in self.revivals if row.setting == setting)
 

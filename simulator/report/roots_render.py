@@ -7,22 +7,46 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from simulator.report import roots_curves, roots_words, svg
-from simulator.report.roots_model import VARIANTS, RevivalRow, Roots, Sample, Scores, Strip, mean_of, mean_scores
+from simulator.report import roots_curves, roots_words, svg, words
+from simulator.report.model import Figure, ReportData
+from simulator.report.roots_model import VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
 
 MOST_SETTINGS = 6
 MOST_ROWS = 40
 MOST_SHARES = 5
-
-Setting = tuple[str, str, str]
-
 
 def sections(roots: Roots | None) -> list[tuple[str, str, bool]]:
     """Return the sections for the page's navigation: anchor, title, and whether it is there."""
     if roots is None:
         return []
     pictured = any(row.strips for row in roots.revivals)
-    return [("revival", "Revival", True), ("samples", "Samples", pictured), ("knobs", "Curves", bool(roots.curves or roots.revivals))]
+    told = bool(roots.revivals or roots.erased)
+    return [("revival", "Revival", told), ("samples", "Samples", pictured), ("knobs", "Curves", bool(roots.curves or _policies(roots)))]
+
+
+def key_figures(data: ReportData) -> list[Figure]:
+    """Return the few numbers that a reader in a hurry should see: what became of the erased concepts, means over the first setting."""
+    roots = data.roots or Roots()
+    live = data.rounds[-1].live if data.rounds else 0
+    judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
+    figures = [] if roots.sampled is None else [Figure("samples judged right", roots_words.whole(roots.sampled), f"at the end{judge}")]
+    if roots.revivals:
+        rows = roots.rows(roots.settings[0])
+        target = {name: roots_words.whole(mean_scores(rows, name).target) for name in VARIANTS}
+        others = roots_words.whole(mean_scores(rows, "pruned").others)
+        figures += [
+            Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
+            Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),
+            Figure("defended", target["defended"], f"after the adaptive attack {target['adaptive']}"),
+        ]
+    if data.erasures:
+        proven = sum(row.guarantee == "exact" and row.outcome.difference == 0 for row in data.erasures)
+        figures.append(Figure("erasures bit-equal", f"{proven} of {len(data.erasures)}", "to never having been there"))
+    return [
+        *figures,
+        Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
+        Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
+    ]
 
 
 def content(roots: Roots) -> SimpleNamespace:
@@ -30,12 +54,16 @@ def content(roots: Roots) -> SimpleNamespace:
     shown = roots.settings[:MOST_SETTINGS]
     pictured = [row for row in roots.revivals if row.strips]
     return SimpleNamespace(
+        told=bool(roots.revivals or roots.erased),
+        erased=roots.erased[:MOST_ROWS],
+        hidden_erased=max(len(roots.erased) - MOST_ROWS, 0),
+        fills=roots.fills,
         settings=[_setting(roots, setting, place) for place, setting in enumerate(shown)],
         hidden=len(roots.revivals) - sum(min(len(roots.rows(setting)), MOST_ROWS) for setting in shown),
         recommendation=roots.recommendation,
         history=roots_words.history(roots),
         judge=roots.judge,
-        grids=[_grid(row, several=len(roots.settings) > 1) for row in pictured],
+        grids=[_grid(row, roots.settings) for row in pictured],
         hidden_grids=len(roots.revivals) - len(pictured),
         curves=_curves(roots),
         shares=_shares(roots),
@@ -82,11 +110,12 @@ def _figures(label: str, rows: tuple[RevivalRow, ...], *, mean: bool = False) ->
     )
 
 
-def _grid(row: RevivalRow, *, several: bool) -> dict[str, Any]:
-    title = f"Concept {row.concept}, round {row.round}"
+def _grid(row: RevivalRow, settings: tuple[Setting, ...]) -> dict[str, Any]:
+    told = roots_words.setting(row.setting, settings) if len(settings) > 1 else ""
     return {
         "concept": row.concept,
-        "title": f"{title}; {roots_words.setting(row.setting)}" if several else title,
+        "title": f"Concept {row.concept}, round {row.round}" + (f"; {told}" if told else ""),
+        "columns": max(len(half) for strip in row.strips for half in (strip.target, strip.others)),
         "strips": [_strip(strip) for strip in row.strips],
     }
 
@@ -110,8 +139,10 @@ def _curves(roots: Roots) -> list[tuple[str, tuple[str, str], str]]:
     kinds = (
         ("noise", "How loud the fill is", roots_curves.noise,
          "At 0 the zeros lie open. Below 0.5 a fill is louder than what surrounds it, and is found from the other side."),
-        ("sparsity", "How much is cut", roots_curves.sparsity, "A larger cut erases more, and takes more of the other concepts along."),
-        ("share", "How many peers prune", roots_curves.shares, "Every policy averages the same updates."),
+        ("sparsity", "How much is cut", roots_curves.sparsity,
+         "Cut from the model before the erasure, then revived. A larger cut erases more, and takes more of the others along."),
+        ("share", "How many peers prune", roots_curves.shares,
+         "Every policy averages the same updates: those that prune send theirs cut, the others whole."),
     )
     found = []
     for kind, title, draw, caption in kinds:

@@ -1,10 +1,19 @@
 """The part of the page about cut, revived and hidden concepts (Jinja2), and its style sheet; a run without them carries neither."""
 
 ROOTS = """
-<section id="revival"><h2>Roots beneath the cut</h2>
+{% if roots.told %}<section id="revival"><h2>Roots beneath the cut</h2>
 <p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds the zeros,
 guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros were; it hides
 where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its ceiling.</p>
+{% if roots.erased %}<div class="scroll"><table>
+<thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
+<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th></tr></thead>
+<tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
+<td class="text">{{ w.peers(row.peers) }}</td><td class="text">{{ row.method.replace("_", " ") }}</td>
+<td class="text">{{ r.policy(row.policy) }}</td>{{ cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}
+{{- cell(w.percent(row.survival)) }}</tr>
+{% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
+<p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}{% endif %}
 {% for one in roots.settings %}<h3>{{ one.title }}</h3>
 {{ picture(one.chart, one.caption) }}
 <div class="scroll"><table class="pairs">
@@ -20,18 +29,29 @@ where the cut was, not what it was. Bars are means over concepts; random signs a
 {{- cell(r.whole(row.success)) }}{{ cell(w.percent(row.signs)) }}{{ cell(w.percent(row.surest)) }}{{ cell(w.auc(row.location)) }}
 {{- cell(w.auc(row.column)) }}{{ cell(w.seconds(row.seconds)) }}</tr>
 {% endfor %}</tbody></table></div>
-{% endfor %}{% if roots.hidden %}<p class="note">{{ roots.hidden }} more revivals are in results.json.</p>{% endif %}
+{% endfor %}{% if roots.settings %}<p class="note">A lost weight for which the attack has no guess counts as a wrong sign. Entries
+and columns found: how well weights that were cut, and columns with such weights, are told from the rest in what was released; 0.5 is
+chance.</p>{% endif %}
+{% if roots.hidden %}<p class="note">{{ roots.hidden }} more revivals are in results.json.</p>{% endif %}
 {% if roots.recommendation %}<p class="advice"><b>Recommendation.</b> {{ roots.recommendation }}</p>{% endif %}
+{% if roots.fills %}<div class="scroll"><table class="pairs">
+<thead><tr><th>fill, tried until one hides the cut</th>{% for name in r.TESTS.values() %}<th>{{ name }}</th>{% endfor %}<th>hides</th></tr>
+</thead><tbody>{% for fill in roots.fills %}<tr><th scope="row">{{ fill.name.replace("_", " ") }}</th>
+{%- for name in r.TESTS %}{% set value, interval = r.area(fill.tests.get(name)) %}<td>{{ value }}<small>{{ interval }}</small></td>
+{%- endfor %}<td>{{ "yes" if fill.hides else "no" }}</td></tr>
+{% endfor %}</tbody></table></div>
+<p class="note">Area under the curve with its 95 % interval; 0.5 is chance, and far below it is as bad as far above.</p>{% endif %}
 <p class="advice"><b>With history the adversary recovers everything.</b> Whoever kept a release from before the erasure sees which weights
 fell to zero or jumped, and writes the old values back: no completion is needed, and no fill and no policy answers it. {{ roots.history }}
 What is said here of a defence is said of adversaries who have no such release.</p>
-</section>
+</section>{% endif %}
 
 {% if roots.grids %}<section id="samples"><h2>What the model draws</h2>
 <p>Samples of the erased concept, and of others. All in one column began as the same noise. Beneath each stands what the judge saw:
 \u2713 what was asked for, \u2717 something else
 {%- if roots.judge is not none %}; on real images that it had not seen the judge is right in {{ w.percent(roots.judge) }}{% endif %}.</p>
-{% for grid in roots.grids %}<figure class="grid" aria-label="Samples, concept {{ grid.concept }}">
+{% for grid in roots.grids %}<figure class="grid" style="--columns: {{ grid.columns }}"
+aria-label="Samples, concept {{ grid.concept }}">
 <h3>{{ grid.title }}</h3>
 <div class="strip head"><span></span><span>asked for {{ grid.concept }}</span><span>asked for others</span></div>
 {% for strip in grid.strips %}<div class="strip"><span class="variant">{{ r.VARIANTS[strip.variant] }}</span>
@@ -69,7 +89,8 @@ tr.mean th, tr.mean td { background: var(--wash); font-weight: 650; }
   border-top: 1px solid var(--line);
 }
 .variant { font-size: .84rem; font-weight: 600; line-height: 1.25; padding-top: .3rem; }
-.strip ol { display: grid; grid-template-columns: repeat(8, minmax(0, 1fr)); gap: .3rem; list-style: none; margin: 0; padding: 0; }
+.strip ol { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 3.2rem)); gap: .3rem;
+  list-style: none; margin: 0; padding: 0; }
 .strip li { font-size: .72rem; line-height: 1.25; text-align: center; overflow-wrap: anywhere; }
 .strip img { display: block; width: 100%; aspect-ratio: 1; image-rendering: pixelated; border: 2px solid var(--line); border-radius: 3px; }
 .strip .right img { border-color: var(--fresh); } .strip .right span { color: var(--fresh); }

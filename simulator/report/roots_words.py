@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from simulator.report import words
-from simulator.report.model import ReportData
-from simulator.report.roots_model import RevivalRow, Roots, Sample, Scores, mean_scores
+from simulator.report.model import EventRow, ReportData
+from simulator.report.roots_model import RevivalRow, Roots, Sample, Scores, Setting, mean_scores
 
 VARIANTS = {
     "original": "original",
@@ -27,13 +29,22 @@ POLICIES = {
 }
 
 KNOWLEDGE = {
-    "weights_only": "the released weights alone",
-    "density": "the weights, and how much was cut",
+    "zero_scan": "the released weights alone",
+    "repruner": "the weights, and how much was cut",
     "adaptive": "the weights, how much was cut, and how loud the fill is",
-    "mask": "the weights and the mask",
-    "shares": "the weights, the mask, and the share of peers that pruned",
-    "history": "the weights, and releases from before",
-    "unpruned_client": "the weights, and the update of a peer that did not prune",
+    "mask_oracle": "the weights and the mask",
+    "undiluter": "the weights, the mask, and the share of peers that pruned",
+    "historian": "the weights, and releases from before",
+    "neighbour": "the weights, and the update of a peer that did not prune",
+}
+"""What each adversary holds."""
+
+TESTS = {
+    "entries": "entries by size",
+    "grid": "entries by their low bits",
+    "columns.std": "columns by spread",
+    "columns.leading": "columns by leading part",
+    "columns.coherence": "columns by coherence",
 }
 
 
@@ -52,16 +63,36 @@ def explained(name: str) -> str:
     return POLICIES.get(name.split("(")[0].strip(), "")
 
 
+def area(found: tuple[float, float, float] | None) -> tuple[str, str]:
+    """Return an area under a curve, and its interval."""
+    return (words.NOT_MEASURED, "") if found is None else (f"{found[0]:.2f}", f"{found[1]:.2f}\u2013{found[2]:.2f}")
+
+
 def knowledge(name: str) -> str:
     """Return what an adversary holds."""
     return KNOWLEDGE.get(name, name.replace("_", " ") or "what is not named")
 
 
-def setting(row_setting: tuple[str, str, str]) -> str:
-    """Return what revivals share: how peers were averaged, what the adversary holds, how it completes."""
-    averaged, known, completion = row_setting
-    parts = [f"policy {policy(averaged)}" if averaged else "", f"the adversary holds {knowledge(known)}"]
-    return "; ".join([*(part for part in parts if part), f"completion {completion.replace('_', ' ')}"][: 3 if completion else 2])
+def setting(own: Setting, among: Iterable[Setting] = ()) -> str:
+    """Return what revivals share: what the adversary holds, how peers were averaged, how it completes.
+
+    ``among`` other settings, only what is not the same in all is told.
+    """
+    every = list(zip(*{own, *among}, strict=True))
+    telling = [not among or len(set(values)) > 1 for values in every]
+    parts = (f"policy {policy(own[0])}", f"the adversary holds {knowledge(own[1])}", f"completion {own[2].replace('_', ' ')}")
+    told = [part for part, value, tell in zip(parts, own, telling, strict=True) if tell and value]
+    return "; ".join(told)
+
+
+def sentence(event: EventRow) -> str:
+    """Return what happened in a diffusion run as a sentence without its full stop."""
+    if event.do == "erase":
+        who = words.peers(event.peers)
+        return f"{who[0].upper()}{who[1:]} erased {event.detail.replace('_', ' ')}"
+    if event.do in ("attack", "defend"):
+        return f"The server {event.do}ed: {event.detail.replace('_', ' ')}"
+    return words.sentence(event)
 
 
 def verdict(sample: Sample) -> str:
@@ -105,7 +136,7 @@ def _story(roots: Roots) -> list[str]:
 
 def history(roots: Roots) -> str:
     """Return what was measured of adversaries that kept an earlier release, or nothing."""
-    rows = tuple(row for row in roots.revivals if row.knowledge == "history")
+    rows = tuple(row for row in roots.revivals if row.knowledge == "historian")
     if not rows:
         return ""
     before, after = mean_scores(rows, "original"), mean_scores(rows, "revived")

@@ -28,9 +28,12 @@ PAGE = """<!DOCTYPE html>
 <main>
 
 <section id="timeline"><h2>What happened</h2>
-{{ picture(plots.accuracy, "Mean over the peers live in each round; "
+{% if plots.losses %}{{ picture(plots.losses, "Error of the predicted noise, mean over the peers live in each round."
+  ~ (" Numbered lines mark the rounds with events." if data.events else "")) }}
+{% endif %}{% if plots.accuracy %}{{ picture(plots.accuracy, "Mean over the peers live in each round; "
   ~ ("thin lines: each peer\u2019s ensemble." if not many else "the band holds the middle 80 % of the peers\u2019 ensembles.")
   ~ (" Numbered lines mark the rounds with events, red where something had to be forgotten." if data.events else "")) }}
+{% endif %}
 {% if events %}<ol class="events">
 {% for row in events %}<li><span class="mark{{ ' forgets' if row.forgets }}">{{ row.mark }}</span>
 <div><span class="round">Round {{ row.round }}</span><ul>{% for line in row.lines %}<li>{{ line }}</li>{% endfor %}</ul></div></li>
@@ -39,7 +42,7 @@ PAGE = """<!DOCTYPE html>
 {% else %}<p>No event: the federation ran as it began.</p>{% endif %}
 </section>
 
-<section id="erasures"><h2>Was it forgotten?</h2>
+{% if forgetting %}<section id="erasures"><h2>Was it forgotten?</h2>
 {% if erasures %}
 <p>Each erasure stands beside two other runs of the same plan: one in which the data never existed, and one in which nothing was
 done about the request. The difference is the largest absolute one over all parameters that remain and all answers of the ensembles.</p>
@@ -62,6 +65,7 @@ done about the request. The difference is the largest absolute one over all para
 {% else %}<p>This scenario asked for nothing to be forgotten.</p>{% endif %}
 </section>
 
+{% endif %}
 {% if roots %}{% include "roots" %}
 {% endif %}
 <section id="members"><h2>Who was there</h2>
@@ -85,9 +89,10 @@ forgetting rows means that the holders drop the owner\u2019s seed and get one ma
 {% if plots.costs %}{{ picture(plots.costs, "Overlay counts a seed once for every edge it crosses; physical counts all bytes that the "
   ~ "engine carried, states and answers included.") }}{% endif %}
 <div class="scroll"><table>
-<thead><tr><th>round</th><th>live peers</th><th>ensemble, all classes</th><th>gradient steps</th><th>time</th><th>overlay</th>
+<thead><tr><th>round</th><th>live peers</th>{% if classified %}<th>ensemble, all classes</th>
+{%- endif %}<th>gradient steps</th><th>time</th><th>overlay</th>
 <th>physical</th></tr></thead><tbody>{% for row in rounds %}<tr><td>{{ row.round }}</td>
-<td>{{ row.live }}</td>{{ cell(w.percent(row.accuracy.global_ensemble)) }}
+<td>{{ row.live }}</td>{% if classified %}{{ cell(w.percent(row.accuracy.global_ensemble)) }}{% endif %}
 {{- cell(w.integer(row.gradient_steps)) }}{{ cell(w.seconds(row.seconds)) }}{{ cell(w.size(row.bytes_overlay)) }}
 {{- cell(w.size(row.bytes_physical)) }}</tr>
 {% endfor %}</tbody></table></div>
@@ -95,18 +100,18 @@ forgetting rows means that the holders drop the owner\u2019s seed and get one ma
 </section>
 
 <section id="peers"><h2>Peer by peer</h2>
-<p>Accuracy when last heard of, on all classes and on the peer\u2019s own class mix.
-{%- if mixes %} The bars show that mix, one a class: {{ w.listing(data.classes, 20) }}.{% endif %}</p>
+<p>{% if classified %}Accuracy when last heard of, on all classes and on the peer\u2019s own class mix.
+{%- endif %}{% if mixes %} The bars show that mix, one a class: {{ w.listing(data.classes, 20) }}.{% endif %}</p>
 <div class="scroll"><table>
-<thead><tr><th>peer</th><th class="text">at the end</th><th class="text">main model</th><th>rows</th>
+<thead><tr><th>peer</th><th class="text">at the end</th><th class="text">{{ "main model" if classified else "model" }}</th><th>rows</th>
 {%- if mixes %}<th class="text">class mix</th>{% endif %}
-<th>main, all</th><th>ensemble, all</th><th>main, own</th><th>ensemble, own</th></tr></thead>
+{% if classified %}<th>main, all</th><th>ensemble, all</th><th>main, own</th><th>ensemble, own</th>{% endif %}</tr></thead>
 <tbody>{% for row in peer_rows %}<tr><td>{{ row.data.peer }}</td><td class="text">{{ row.data.status }}</td>
 <td class="text">{{ row.data.main }}</td><td>{{ w.integer(row.data.rows) }}</td>
 {%- if mixes %}<td class="text"><span class="mix" role="img" aria-label="rows by class: {{ row.data.counts|join(', ') }}">
 {%- for share in row.mix %}<i style="height:{{ share }}%"></i>{% endfor %}</span></td>{% endif %}
-{{- cell(w.percent(row.last.global_main)) }}{{ cell(w.percent(row.last.global_ensemble)) }}
-{{- cell(w.percent(row.last.local_main)) }}{{ cell(w.percent(row.last.local_ensemble)) }}</tr>
+{%- if classified %}{{ cell(w.percent(row.last.global_main)) }}{{ cell(w.percent(row.last.global_ensemble)) }}
+{{- cell(w.percent(row.last.local_main)) }}{{ cell(w.percent(row.last.local_ensemble)) }}{% endif %}</tr>
 {% endfor %}</tbody></table></div>
 {% if hidden_peers %}
 <p class="note">{{ w.integer(hidden_peers) }} more peers are in the ledger; those with events are shown first.</p>{% endif %}

@@ -14,10 +14,14 @@ POLICIES = ("mean", "masked_mean", "union_zero", "vote(0.5)", "union_noise(1)")
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def results(concepts: int = 3, *, knowledge: str = "weights_only", curves: bool = True) -> dict[str, Any]:
+def results(concepts: int = 3, *, knowledge: str = "zero_scan", curves: bool = True) -> dict[str, Any]:
     """Return the keys that only a diffusion run has."""
     found: dict[str, Any] = {
         "revivals": [revival(concept, knowledge) for concept in range(concepts)],
+        "concepts": concepts_erased(concepts),
+        "fills": fills(),
+        "timeline": timeline(1),
+        "accuracy": {"sampled": 0.9137},
         "judge": {"held_out_accuracy": 0.9944},
         "recommendation": "column_matched: columns 0.52 (0.48 to 0.57), entries 0.50 (0.49 to 0.51).",
     }
@@ -64,3 +68,19 @@ def images(sha256: str, colour: bool = False) -> Arrays:
         if colour:
             arrays[name] = np.stack([arrays[name], arrays[name][:, ::-1], arrays[name].mT], axis=-1)
     return arrays
+
+
+def timeline(rounds: int) -> list[dict[str, Any]]:
+    return [{"round": r, "loss_local": 0.3 / r + 0.1, "loss_global": 0.32 / r + 0.12} for r in range(1, rounds + 1)]
+
+
+def concepts_erased(count: int) -> list[dict[str, Any]]:
+    return [{"concept": concept, "round": 4, "peers": [0, 1, 2], "method": "concept_prune", "policy": "union_zero",
+             "guarantee": "behavioural", "density": 0.168, "agreement": 0.871, "survival": 1.0} for concept in range(count)]
+
+
+def fills() -> list[dict[str, Any]]:
+    names = ("entries", "grid", "columns.std", "columns.leading", "columns.coherence")
+    tried = [({"kind": "gaussian", "relative": 1.0}, False, 0.925), ({"kind": "column_matched", "rank": 8}, True, 0.541)]
+    return [{"fill": fill, "hides": hides, "tests": {name: {"value": worst if name == "columns.coherence" else 0.5, "low": worst - 0.06,
+                                                            "high": worst + 0.06} for name in names}} for fill, hides, worst in tried]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
@@ -16,12 +17,60 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simulator import Scenario
+from simulator import run as play
 from simulator.report import roots_words
-from simulator.report.model import ReportData
+from simulator.report.collect import collect
+from simulator.report.model import EventRow, ReportData
 from simulator.report.render import render
 from simulator.report.roots_collect import MOST_GRIDS, MOST_SAMPLES, png, roots
-from simulator.report.roots_model import Roots, mean_scores
+from simulator.report.roots_model import PICTURED, Roots, mean_scores
 
+SCENARIO = """
+task = "diffusion"
+name = "tiny"
+seed = 3
+rounds = 2
+[data]
+dataset = "digits"
+rows = 300
+reference = 60
+test = 40
+partition = { kind = "iid" }
+[peers]
+count = 2
+[denoiser]
+widths = [16]
+condition_width = 16
+heads = 2
+[denoising]
+backbone_steps = 4
+batch_size = 8
+[sampling]
+steps = 2
+[federation]
+kind = "fedavg"
+steps = 2
+policy = { kind = "union_zero" }
+[revival]
+target = 2
+others = 1
+noise_levels = [1.0]
+shares = [0.5]
+policies = [{ kind = "mean" }]
+[[event]]
+round = 2
+do = "erase"
+concept = 3
+peers = "all"
+method = { kind = "concept_prune", calls = 2 }
+[[event]]
+round = 2
+do = "attack"
+concept = 3
+[audit]
+counterfactual = false
+"""
 LABELS = tuple("0123456789")
 NAMES = {"original", "pruned", "revived", "random signs", "true signs", "neuron mean", "defended", "adaptive attack"}
 
@@ -78,7 +127,7 @@ def page(text: str) -> Page:
 
 
 def test_a_run_without_revivals_says_nothing_of_them(example: Callable[..., ReportData], made_up: ModuleType) -> None:
-    assert roots({"accuracy": {}, "revivals": []}, LABELS, made_up.images) is None
+    assert roots({"accuracy": {}}, LABELS, made_up.images) is None
     bare = render(example(1, 1, erasures=False))
     assert "revival" not in Page(bare).ids
     assert "pixelated" not in bare
@@ -104,7 +153,7 @@ def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: 
 def test_history_is_said_to_recover_everything_measured_or_not(run: ReportData, page: Page, made_up: ModuleType) -> None:
     assert "With history the adversary recovers everything" in page.text["revival"]
     assert "right again" not in page.text["revival"]
-    told = Page(render(replace(run, roots=roots(made_up.results(1, knowledge="history"), LABELS, made_up.images))))
+    told = Page(render(replace(run, roots=roots(made_up.results(1, knowledge="historian"), LABELS, made_up.images))))
     assert "In this run it had 59 % of the samples right again; before the cut it was 97 %." in told.text["revival"]
 
 
@@ -139,7 +188,7 @@ def test_png_keeps_every_pixel(shape: tuple[int, ...]) -> None:
 
 
 def test_what_was_not_measured_says_so(run: ReportData, made_up: ModuleType) -> None:
-    bare: dict[str, Any] = {"concept": 3, "round": 2, "policy": "mean", "knowledge": "mask", "completion": "soft_impute",
+    bare: dict[str, Any] = {"concept": 3, "round": 2, "policy": "mean", "knowledge": "mask_oracle", "completion": "soft_impute",
                             "original": {"target": 0.9, "others": None}, "pruned": None, "sign_accuracy": None}
     said = Page(render(replace(run, roots=roots({"revivals": [bare]}, LABELS, made_up.images))))
     assert "not measured" in said.text["revival"]
@@ -171,5 +220,45 @@ def test_colour_images_and_curves_alone_render(run: ReportData, made_up: ModuleT
     coloured = roots(made_up.results(1), LABELS, lambda sha: made_up.images(sha, colour=True))
     shown = Page(render(replace(run, roots=coloured))).images[0]["src"]
     assert Image.open(io.BytesIO(b64decode(shown.removeprefix("data:image/png;base64,")))).mode == "RGB"
-    only = roots({"curves": made_up.curve(1)}, LABELS, made_up.images)
+    only = roots({"revivals": [], "curves": made_up.curve(1)}, LABELS, made_up.images)
     assert "knobs" in Page(render(replace(run, roots=only))).ids
+
+
+def test_what_was_erased_and_every_fill_that_was_tried_are_told(page: Page) -> None:
+    told = page.text["revival"]
+    for shown in ("peers 0, 1 and 2", "concept prune", "16.8 %", "87.1 %", "column matched (rank 8)", "gaussian (relative 1.0)"):
+        assert shown in told
+    assert "0.930.86\u20130.99" in told  # the interval stands beneath its value
+    assert "91 %" in page.text[""]
+
+
+def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies(run: ReportData) -> None:
+    events = (EventRow(1, "erase", (0, 1), "concept 3 by concept_prune"), EventRow(1, "attack", (), "concept 3 by zero_scan"))
+    bare = Page(render(replace(run, roots=Roots(), events=events)))
+    assert not {"revival", "samples", "knobs", "erasures"} & set(bare.ids)
+    assert "ensemble" not in bare.text["costs"] + bare.text["peers"]
+    assert "Peers 0 and 1 erased concept 3 by concept prune" in bare.text["timeline"]
+    assert "The server attacked: concept 3 by zero scan" in bare.text["timeline"]
+    assert "left or erased" not in bare.text["members"]
+
+
+def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "tiny.toml").write_text(SCENARIO)
+    folder = play(Scenario.load(tmp_path / "tiny.toml"), tmp_path / "runs").folder
+    data, raw = collect(folder), json.loads((folder / "results.json").read_text())
+    assert data.task == "diffusion"
+    assert data.roots is not None
+    (row,), (erased,) = data.roots.revivals, data.roots.erased
+    assert (row.concept, row.setting) == ("3", ("union_zero", "zero_scan", "soft_impute"))
+    assert row.scores["revived"].others == raw["revivals"][0]["revived"]["others"]
+    assert {strip.variant for strip in row.strips} == set(PICTURED)
+    assert all(strip.target and strip.others for strip in row.strips)
+    assert erased.peers == (0, 1)
+    assert erased.density == raw["concepts"][0]["density"]
+    assert data.roots.recommendation == raw["recommendation"]
+    assert [loss.test for loss in data.roots.losses] == [line["loss_global"] for line in raw["timeline"]]
+    assert {curve.kind for curve in data.roots.curves} == {"noise", "share"}
+    shown = Page((folder / "report.html").read_text())
+    assert len(shown.images) == sum(len(strip.target) + len(strip.others) for strip in row.strips)
+    assert raw["recommendation"] in shown.text["revival"]
