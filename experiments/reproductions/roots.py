@@ -99,7 +99,7 @@ def run(work: Work, seeds: Sequence[int], concepts: Sequence[int], store: Store,
         if not left:
             continue
         with Bars() as drawn:
-            denoiser, found = trained(work, seed, cache, _training_bars(drawn, seed))
+            denoiser, found = trained(work, seed, cache, training_bars(drawn, seed))
             say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} of {len(concepts)} concepts to measure")
             for concept in left:
                 advance = drawn.stage(f"seed {seed}, concept {concept}", len(ROWS))
@@ -115,8 +115,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _training_bars(drawn: Bars, seed: int) -> Progress:
-    """Return what draws one bar a phase of training."""
+def training_bars(drawn: Bars, seed: int) -> Progress:
+    """Return what draws one bar a phase of training into ``drawn``."""
     stages: dict[str, Callable[[int], None]] = {}
 
     def progress(phase: str, step: int, total: int) -> None:

@@ -1,0 +1,97 @@
+"""What federation does to a cut: ``python -m experiments.reproductions.dilution [--concepts 1 4 7]``.
+
+Ten peers tune one denoiser of digits for two rounds, each on its own class mix. In the second, a share of them also cuts a concept out
+of its update; the server averages under five policies. Printed are the accuracy of the target and of the other classes by share and
+policy, what is left of a cut entry beside the theory (under the mean, ``1 - q``), and what an adversary restores who kept the earlier
+releases. The denoiser is that of ``roots`` and comes from the same cache. Minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from clients.diffusion.images import digits
+from clients.diffusion.judge import SvmJudge
+from clients.diffusion.metrics import Budget
+from clients.diffusion.spec import DIGITS, FULL_BUDGET
+from experiments.reproductions.dilution_federation import POLICIES, Point, Trial, federate, measure
+from experiments.reproductions.dilution_tables import picture, tables
+from experiments.reproductions.roots import training_bars
+from experiments.reproductions.roots_pairs import Work, trained
+from simulator.checkpoints.progress import Bars
+
+TRAINING = FULL_BUDGET
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong."""
+        self.exit(2, f"dilution: {message}\n")
+
+
+def run(trial: Trial, concepts: Sequence[int], cache: Path) -> list[Point]:
+    """Return the points of all concepts; nothing is kept between runs but the denoiser in the cache."""
+    with Bars() as drawn:
+        denoiser, _ = trained(trial.work, trial.seed, cache, training_bars(drawn, trial.seed))
+        federation = federate(trial, denoiser, drawn.stage("local steps", 2 * trial.peers))
+        advance = drawn.stage("policies and shares", len(concepts) * len(POLICIES) * len(trial.pruning))
+        return [point for concept in concepts for point in measure(trial, federation, concept, advance)]
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="dilution", description=(__doc__ or "").splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1, help="training seed of the denoiser, and of all other draws")
+    parser.add_argument("--concepts", type=int, nargs="+", default=[1, 4, 7], help="classes to erase, each from the whole model")
+    parser.add_argument("--out", type=Path, default=Path("runs/dilution"), help="folder of results")
+    parser.add_argument("--cache", type=Path, default=Path("~/.cache/lethe/diffusion"), help="folder of trained denoisers")
+    options = parser.parse_args(arguments)
+    wrong = [concept for concept in options.concepts if not 0 <= concept <= 9]
+    if wrong or len(set(options.concepts)) < len(options.concepts):
+        parser.error(f"--concepts {' '.join(map(str, wrong or options.concepts))}: wants numbers from 0 to 9, each once")
+    if options.seed < 0:
+        parser.error(f"--seed {options.seed}: wants a number from 0")
+    options.out, options.cache = options.out.expanduser(), options.cache.expanduser()
+    for name in ("out", "cache"):
+        try:
+            getattr(options, name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"--{name} {getattr(options, name)}: no folder can be there ({error.strerror}); name another")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Tune, cut, average, measure; print the tables and draw the picture."""
+    options = _options(arguments)
+    images = digits()
+    trial = Trial(Work(images, SvmJudge(images), DIGITS, TRAINING, budget=Budget(target=40, others=5)), options.seed)
+    try:
+        points = run(trial, options.concepts, options.cache)
+    except KeyboardInterrupt:
+        print("dilution: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    (options.out / "points.json").write_text(json.dumps(points, indent=1) + "\n")
+    console = Console(width=140)
+    console.print(
+        f"digits, seed {options.seed}; concepts {', '.join(map(str, options.concepts))}; {trial.peers} peers of equal weight; "
+        f"{trial.work.budget.target} samples of the target and {trial.work.budget.others} of each other class"
+    )
+    for table in tables(points):
+        console.print(table)
+    picture(points, options.out / "dilution.svg")
+    print(f"points: {options.out / 'points.json'}; picture: {options.out / 'dilution.svg'}")
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    main()
