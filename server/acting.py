@@ -129,6 +129,8 @@ class Playing(Acting):
     ) -> None:
         """Write the curves of a concept on the page."""
         ladder, settings = self.ladder, getattr(act.adversary, "revival", Revival())
+        used = next(one.method for one in state.setup.timeline.concepts if one.concept == act.concept)
+        rule = used if isinstance(used, ConceptPrune) else ConceptPrune()
 
         def score(weights: Weights, base: Mapping[str, npt.NDArray[Any]] = state.weights) -> dict[str, float]:
             shown = self.studio.show({**base, **_named(weights)}, act.concept)
@@ -140,7 +142,7 @@ class Playing(Acting):
         def masks(share: float) -> Mapping[str, Tensor]:
             brief, backbone = state.setup.brief, state.setup.backbone
             key = (brief.run_seed, "sparsity")
-            made = local.erased(brief, backbone, original, ConceptPrune(share=share), act.concept, self.studio.images, key)
+            made = local.erased(brief, backbone, original, rule.model_copy(update={"share": share}), act.concept, self.studio.images, key)
             return unpack_masks({name.removeprefix("mask/"): array for name, array in made.items() if name.startswith("mask/")})
 
         def book(kind: str, policy: str, points: list[dict[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from clients.diffusion.brief import AveragedBrief
 from clients.diffusion.images import Images
 from clients.participant import ROWS, Receipt, Record, Seed
 from clients.streams import Field
-from clients.unlearning.contract import Cost
+from clients.unlearning.contract import Cost, UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
@@ -85,7 +85,7 @@ class AveragedPeer:
 
     def given(self, letters: Mapping[str, Record], now: int) -> None:
         """Take the public backbone, the global model with its frozen entries, and the requests to erase; note the round."""
-        self.now = now
+        self.now, self.failed = now, 0
         self.backbone, blob, frozen = (wire.unpack(_arrays(letters[name])) for name in ("backbone", "global", "frozen"))
         self.weights = wire.from_bytes(blob)
         self.frozen = unpack_masks(wire.from_bytes(frozen))
@@ -107,7 +107,11 @@ class AveragedPeer:
         """Erase what is asked for from the global model as it came, then train it for one round; return the gradient steps."""
         for request in self.requests:
             if request["index"] not in self.done:
-                self._erase(request)
+                try:
+                    self._erase(request)
+                except UnlearningError:  # there is nothing in this model that the method could cut; the rest of the round goes on
+                    self.failed += 1
+                self._note(request)
         images = self._images()
         self.weights = self._with_cut()
         if not len(images):
@@ -142,6 +146,10 @@ class AveragedPeer:
             for layer, mask in unpack_masks(_below("mask/", outcome)).items():
                 self.cut[layer] = self.cut[layer] | mask if layer in self.cut else mask
             self.weights = {**self.weights, **{n: v for n, v in _below("new/", outcome).items() if n in self.weights}}
+
+    def _note(self, request: Mapping[str, Any]) -> None:
+        """Write down that a request has been dealt with, and whose images are not to be trained on any more."""
+        index, concept = int(request["index"]), int(request["concept"])
         self.done = np.union1d(self.done, [index]).astype(np.int64)
         self.concepts = np.union1d(self.concepts, [concept]).astype(np.int64)
 
@@ -155,7 +163,7 @@ class AveragedPeer:
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
         """Return the denoising loss of the peer's weights on public test images, and the noise that they predict there."""
         loss, answers = local.predicted(self.brief, self.backbone, self.weights)
-        return {"loss.local": loss}, answers
+        return {"loss.local": loss} | ({"erasures.failed": self.failed} if self.failed else {}), answers
 
 
 def _arrays(record: Record) -> ArrayRecord:

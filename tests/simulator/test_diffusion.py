@@ -44,12 +44,12 @@ SMOKE: dict[str, Any] = {
     "peers": {"count": 3, "groups": {"some": [0, 1]}},
     "denoiser": {"widths": [16], "condition_width": 16, "heads": 2},
     "denoising": {"backbone_steps": 2, "batch_size": 8, "warmup": 2},
-    "sampling": {"steps": 8},
+    "sampling": {"steps": 2},
     "federation": {"kind": "fedavg", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}},
     "revival": {"target": 3, "others": 1},
     "audit": {"counterfactual": False},
 }
-ERASE = {"round": 2, "do": "erase", "concept": 3, "peers": "all"}
+ERASE = {"round": 2, "do": "erase", "concept": 3, "peers": "all", "method": {"kind": "concept_prune", "calls": 2}}
 ATTACK = {"round": 2, "do": "attack", "concept": 3}
 EVENTS = [
     ERASE,
@@ -234,7 +234,7 @@ def killed_after(folder: Path, seconds: float) -> bool:
 
 def test_under_the_mean_what_some_cut_comes_back_and_the_dry_run_warns(play, told):
     federation = SMOKE["federation"] | {"policy": {"kind": "mean"}}
-    some = [{"round": 2, "do": "erase", "concept": 3, "peers": "some"}]
+    some = [ERASE | {"peers": "some"}]
     diluted = play(event=some, federation=federation)
     assert diluted.results["concepts"][0]["survival"] < 1.0
     plan = resolve(scenario(event=some, federation=federation))
@@ -292,6 +292,12 @@ def test_every_adversary_gets_what_it_needs(play, kind, peers):
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 
 
+def test_expectations_speak_of_attacks(play):
+    expect = [{"after": 2, "metric": "revived.target", "max": 1.0}, {"after": 2, "metric": "loss.global", "max": 0.0}]
+    one = play(rounds=2, event=[ERASE, ATTACK], expect=expect)
+    assert [row["met"] for row in one.results["expectations"]] == [True, False]
+
+
 def test_curves(play):
     policies = [{"kind": "mean"}, {"kind": "union_zero"}]
     revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.5], "policies": policies}
@@ -330,6 +336,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"event": [{"round": 2, "do": "erase", "peers": "all"}]}, "event.0.concept): is missing"),
     ({"event": [ERASE, ERASE]}, "peer 0 was asked to erase concept 3 before"),
     ({"event": [ERASE | {"method": {"kind": "magic"}}]}, "kind = 'magic' is unknown"),
+    ({"event": [ERASE | {"method": {"kind": "concept_prune"}}]}, "calls = 8, but the sampler makes 2 steps"),
     ({"event": [ATTACK]}, "nobody has erased concept 3 by round 2"),
     ({"event": [{"round": 2, "do": "defend"}]}, "nothing has been erased by round 2"),
     ({"event": [ERASE, ATTACK | {"adversary": {"kind": "neighbour"}}]}, "nobody has an uncut copy"),
@@ -345,7 +352,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {
-            "event": [ERASE | {"method": {"kind": "random_mask"}}],
+            "event": [ERASE | {"method": {"kind": "random_mask", "like": {"kind": "concept_prune", "calls": 2}}}],
             "federation": {"kind": "fedavg", "policy": {"kind": "server_mask"}},
         },
         "server_mask cuts by the rule of concept_prune",

@@ -64,9 +64,16 @@ class DiffusionResolution(Resolution[Diffusion]):
             self._check_erasers(data, dealt)
 
     def _check_erasers(self, data: Dataset, dealt: Sequence[Ids]) -> None:
-        """Write down peers that cannot erase for want of images."""
+        """Write down methods that listen to more calls than there are, and peers that cannot erase for want of images."""
+        steps = self.scenario.sampling.steps
         for i, event in enumerate(self.scenario.event):
-            if not isinstance(event, EraseEvent) or not event.method.needs_images:
+            if not isinstance(event, EraseEvent):
+                continue
+            calls = getattr(getattr(event.method, "like", event.method), "calls", 0)
+            if calls > steps:
+                place = name_place(("event", i))
+                self.wrong(place, f"calls = {calls}, but the sampler makes {steps} steps: lower calls, or raise sampling.steps")
+            if not event.method.needs_images:
                 continue
             named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
             lacking = [peer for peer in named if not _both(data.y[dealt[peer]] == event.concept)]
