@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo tour test test-slow lint bench clean
 
 SCENARIO ?= experiments/scenarios/departures.toml
+TOUR ?= $(SCENARIO) experiments/scenarios/revival.toml
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -19,6 +20,15 @@ demo: $(STAMP)  ## Play the departures scenario on Ray and write its report
 	@lines=$$($(BIN)/lethe run $(SCENARIO) --engine ray --workers 2); \
 	echo "$$lines"; \
 	echo "The report: $${lines##*$$'\n'}/report.html"
+
+tour: $(STAMP)  ## Play the departures and the revival scenario and write their reports (20 minutes, then 2)
+	@reports=""; \
+	for scenario in $(TOUR); do \
+	  lines=$$($(BIN)/lethe run "$$scenario" --engine ray --workers 2); \
+	  echo "$$lines"; \
+	  reports+="The report: $${lines##*$$'\n'}/report.html"$$'\n'; \
+	done; \
+	echo -n "$$reports"
 
 test: $(STAMP)  ## Run the tests (minutes)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
