@@ -112,8 +112,9 @@ def trained(
 
     def make() -> Arrays:
         denoiser = model(brief, backbone, start)
+        fixed = {layer: mask for layer, mask in held.items() if bool(mask.any())}
         train_phase(
-            denoiser, images, brief.denoising, phase(brief.denoising), key, total=total, window=window, fixed=held, proximal=proximal
+            denoiser, images, brief.denoising, phase(brief.denoising), key, total=total, window=window, fixed=fixed, proximal=proximal
         )
         return exchanged(denoiser, brief.denoising)
 

@@ -39,7 +39,9 @@ def recommend(weights: Mapping[str, Tensor], cut: Mapping[str, Tensor], secret: 
     secret : Secret
         Keys the fills that are tried.
     """
-    tried = []
+    tried: list[dict[str, Any]] = []
+    if any(bool(mask.all()) for mask in cut.values()):
+        return {"fill": None, "text": "A layer is cut as a whole: there is no place to hide, and nothing to revive from.", "tried": tried}
     for fill in LADDER:
         sealed = fill.seal(weights, cut, secret).weights
         tests = {

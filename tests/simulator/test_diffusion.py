@@ -311,9 +311,28 @@ def test_curves(play):
     assert curves[0]["points"][0]["entry_auc"] == 1.0
 
 
-def test_the_joint_design_exchanges_everything(play):
-    one = play(rounds=2, denoising=SMOKE["denoising"] | {"design": "joint"})
-    assert any(".attn2." in name for name in kept(one, "global", 2))
+@pytest.mark.parametrize(("design", "everything"), [("joint", True), ("low_rank", False)])
+def test_only_the_joint_design_exchanges_everything(play, design, everything):
+    one = play(rounds=2, denoising=SMOKE["denoising"] | {"design": design})
+    assert any(".attn2." in name for name in kept(one, "global", 2)) == everything
+    assert any(not np.array_equal(array, kept(one, "global", 1)[name]) for name, array in kept(one, "global", 2).items())
+
+
+def test_a_cut_above_the_budget_is_refused_naming_the_peer(play):
+    one = play(rounds=2, event=[ERASE], federation=SMOKE["federation"] | {"policy": {"kind": "union_zero", "budget": 0.01}})
+    with sqlite3.connect(one.folder / "run.sqlite") as db:
+        rows = db.execute("select peers, detail from events where do = 'refused'").fetchall()
+    assert [peers for peers, _ in rows] == ["[0]", "[1]", "[2]"]
+    assert "client 0: its mask cuts" in rows[0][1]
+    assert one.results["concepts"][0]["density"] is None
+
+
+def test_an_attack_that_cannot_be_is_told_and_the_run_goes_on(play):
+    one = play(rounds=2, event=[ERASE | {"method": {"kind": "all_zero"}}, ATTACK])
+    assert one.results["revivals"] == []
+    with sqlite3.connect(one.folder / "run.sqlite") as db:
+        (detail,) = db.execute("select detail from events where detail like 'not carried out%'").fetchone()
+    assert "every entry is masked" in detail
 
 
 MALFORMED: list[tuple[dict[str, Any], str]] = [
