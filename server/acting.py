@@ -14,10 +14,10 @@ from clients import wire
 from clients.diffusion import local, metrics
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, unpack_masks
-from server.averaging import FEDERATION, Acting, Averaging
+from server.averaging import Acting, Averaging
 from server.concepts import Attack, ConceptRound, Defence
 from server.defences.recommend import recommend
-from server.ledger import Page
+from server.ledger import FEDERATION, Page
 from server.revival import curves
 from server.revival.attack import Revival
 from server.revival.curves import Ladder

@@ -13,14 +13,12 @@ from clients import wire
 from clients.brief import PeerBrief
 from server.coordinator import Coordinator
 from server.correspondence import ask, greet
+from server.ledger import FEDERATION as FEDERATION
 from server.ledger import Ledger, Page, PeerState, ReceiptLine
 from server.mailbox import Parcel, Post
 from server.timeline import Round, Timeline
 
-FEDERATION = -1
-"""The "peer" under which the federation's own metrics are booked."""
-
-MEANS = ("accuracy.", "loss.")
+MEANS = ("accuracy.", "loss.", "cut.")
 """How the names of metrics begin of which the federation books the mean over peers; of all others it books the sum."""
 
 

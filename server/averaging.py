@@ -26,7 +26,7 @@ from server.concepts import ConceptTimeline, Defence
 from server.coordinator import Coordinator
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
-from server.ledger import Ledger, Page
+from server.ledger import FEDERATION, Ledger, Page
 from server.mailbox import Parcel, Post
 from server.server_mask import ServerMask
 from server.steps import ServerStep
@@ -35,9 +35,6 @@ from server.update import Update
 
 Arrays = dict[str, npt.NDArray[Any]]
 Masks = dict[str, Tensor]
-
-FEDERATION = -1
-"""The "peer" under which the federation's own metrics are booked."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from server.mailbox import Mailbox
 
+FEDERATION = -1
+"""The "peer" under which the federation's own metrics are booked."""
+
 
 @dataclass(frozen=True)
 class PeerState:

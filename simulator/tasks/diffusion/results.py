@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from server.averaging import FEDERATION
+from server.ledger import FEDERATION
+from server.concepts import ConceptErasure
 
 if TYPE_CHECKING:
     from simulator.run_store import RunStore
@@ -63,6 +65,21 @@ def _concepts(plan: DiffusionPlan, store: RunStore) -> list[dict[str, Any]]:
                 "density": measured.get("cut.density"),
                 "agreement": measured.get("cut.agreement"),
                 "survival": measured.get("cut.survival"),
+                "drawn": _drawn(plan, store, one),
             }
         )
     return rows
+
+
+def _drawn(plan: DiffusionPlan, store: RunStore, one: ConceptErasure) -> dict[str, float] | None:
+    """Return how often the peers that erased a concept draw it in the exam, alone (``local``) and with their neighbours' seeds.
+
+    Mean over these peers, 0-1; None where no peer draws for itself.
+    """
+    query = "select value from metrics where round = ? and name = ? and peer in (select value from json_each(?)) order by peer"
+    drawn = {}
+    for name in ("local", "sampled"):
+        values = store.rows(query, (plan.rounds + 1, f"accuracy.{name}.{one.concept}", json.dumps(one.peers)))
+        if values:
+            drawn[name] = fmean(value for (value,) in values)
+    return drawn or None
