@@ -35,6 +35,7 @@ from clients.participant import ROWS, Receipt, Record, Seed
 from clients.peer import COUNTS
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids
+from clients.unlearning.pruning.masks import density
 
 
 @dataclass
@@ -150,6 +151,8 @@ class HdusPeer:
         scores = {"loss.local": alone, "loss.ensemble": loss}
         scores |= {f"accuracy.sampled{name}": value for name, value in exam.accuracies(together).items()}
         scores |= {f"accuracy.local{name}": value for name, value in exam.accuracies(self.main.denoiser).items()}
+        if self.main.masks:
+            scores["cut.density"] = density(self.main.masks)
         return scores, answers
 
     def _voice(self, owner: int, seed: Seed) -> Voice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clients.diffusion.spec import DenoiserSpec
+from simulator.tasks.diffusion.hdus import Hdus
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.resolution import warnings
 
@@ -17,6 +18,8 @@ def in_words(plan: DiffusionPlan) -> Iterator[tuple[str, str]]:
     if scenario.denoising.design != "joint":
         yield "gradient steps, public backbone", f"{scenario.denoising.backbone_steps:,} unless the cache has it"
     yield "gradient steps, peers", f"{meetings * scenario.federation.steps:,} at most"
+    if isinstance(scenario.federation, Hdus):
+        yield "gradient steps, seeds", f"{meetings * scenario.federation.distillation.steps:,} at most"
     if scenario.denoising.design != "joint":
         yield "one model on the wire", f"{4 * feed_forward_parameters(scenario.denoiser):,} bytes"
     acts = [act.do for now in plan.timeline.rounds for act in now.acts]
