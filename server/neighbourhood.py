@@ -12,11 +12,8 @@ from clients.diffusion import hdus_exam
 from clients.diffusion.hdus_brief import HdusBrief
 from server.concepts import ConceptTimeline
 from server.coordinator import Coordinator
-from server.ledger import Page
+from server.ledger import FEDERATION, Page
 from server.timeline import Round
-
-FEDERATION = -1
-"""The "peer" under which the federation's own metrics are booked."""
 
 
 class Neighbourhood(Coordinator):

@@ -6,8 +6,8 @@ import json
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from server.ledger import FEDERATION
 from server.concepts import ConceptErasure
+from server.ledger import FEDERATION
 
 if TYPE_CHECKING:
     from simulator.run_store import RunStore
