@@ -19,6 +19,7 @@ from simulator.run_store import RunStore
 from simulator.runner import prepare, resume, run
 from simulator.runs import Run
 from simulator.scenario import Scenario
+from simulator.tasks.diffusion.hdus_proof import grown_over
 from simulator.verify import verify
 
 SMALL: dict[str, Any] = {
@@ -163,6 +164,22 @@ def _main(played: Run, peer: int) -> dict[str, Any]:
         return wire.from_bytes(store.artefact(store.states()[peer].main))
     finally:
         store.close()
+
+
+def test_a_request_that_was_never_carried_out_is_found(play: Callable[..., Run]) -> None:
+    crash = {"round": 2, "do": "crash", "peers": [1], "phase": "before_training"}
+    played = play(rounds=2, event=[ERASE, crash], audit={"counterfactual": False})
+    assert verify(played.folder) == ["peer 1: has not carried out the request of round 2 to erase concept 3"]
+
+
+def test_a_cut_that_has_grown_over_is_found(finished: Run) -> None:
+    main = _main(finished, 1)
+    assert list(grown_over(main)) == []
+    name = next(name for name, array in main.items() if name.startswith("cut/") and array.any())
+    weight = main[f"unet.{name.removeprefix('cut/')}.weight"] = main[f"unet.{name.removeprefix('cut/')}.weight"].copy()
+    weight[tuple(np.argwhere(main[name])[0])] = 0.5
+    (line,) = grown_over(main)
+    assert "1 of" in line
 
 
 class StopAfterTwo(Watch):

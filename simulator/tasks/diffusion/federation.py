@@ -50,6 +50,10 @@ class FederationSpec(Spec):
         """Return the method by which a departed peer, or rows, are forgotten, and its guarantee."""
         raise NotImplementedError
 
+    def problems(self, plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line for everything about erased concepts that does not hold when the run is proven again."""
+        raise NotImplementedError
+
 
 class Averaged(FederationSpec):
     """A server averages what the peers trained: ``policy`` says how entries are folded that some peers have cut away."""
@@ -100,6 +104,12 @@ class Averaged(FederationSpec):
     def forgets(self, kind: Literal["peer", "rows"]) -> tuple[str, str]:
         """Return the method: no more is sent, but what went into the average stays in it."""
         return "stop_contributing", "approximate"
+
+    def problems(self, plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line for every round after which the global model has lost a part of its cut."""
+        from simulator.tasks.diffusion.proof import problems
+
+        return problems(plan, store)
 
 
 class FedAvg(Averaged):

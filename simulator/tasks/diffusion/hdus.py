@@ -73,6 +73,12 @@ class Hdus(FederationSpec):
         """Return the method: a departed peer's seed is dropped, rows are forgotten by training again."""
         return {"peer": "drop_seed", "rows": "retrain"}[kind], "exact"
 
+    def problems(self, plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line for every request to erase a concept that was not carried out, and every cut that has grown over."""
+        from simulator.tasks.diffusion.hdus_proof import problems
+
+        return problems(plan, store)
+
 
 def _unfit(spec: DenoiserSpec) -> str | None:
     """Return why there can be no seed denoiser of this description, or None."""

@@ -75,9 +75,7 @@ class DiffusionPlan(Plan):
 
     def problems(self, store: RunStore) -> Iterator[str]:
         """Yield a line for everything about erased concepts that does not hold when the run is proven again."""
-        from simulator.tasks.diffusion.proof import problems
-
-        return problems(self, store)
+        return self.scenario.federation.problems(self, store)
 
 
 def _unwatched(plan: Plan) -> DiffusionPlan:
