@@ -17,6 +17,9 @@ MOST_SAMPLES = 8
 MOST_GRIDS = 12
 """Revivals whose samples are shown."""
 
+CRISP = 48
+"""Least height of an embedded image in pixels."""
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -112,10 +115,15 @@ def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Return an image, uint8 ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, as a PNG: one pixel of it for one of the image."""
+    """Return an image, uint8 ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, as a PNG, its pixels enlarged to squares where it is small.
+
+    On paper nothing else keeps them crisp.
+    """
     from PIL import Image
 
+    times = -(-CRISP // len(pixels))
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    flat = flat.repeat(times, axis=0).repeat(times, axis=1)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(flat)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
