@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,6 @@ from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 
-if TYPE_CHECKING:
-    from clients.data.graphs import Graph
-
 COUNTS = "counts"
 """Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
 
@@ -40,8 +37,8 @@ class Peer:
     brief : Brief
     main : Unlearner
         The main model, begun on the peer's rows.
-    rows : Rows or Graph
-        The rows the peer still has; where the main model is one of graphs, the subgraph that they induce.
+    rows : Rows
+        The rows the peer still has.
     stream : tuple
         Key of every random choice this peer makes.
     seed : Seed, optional
@@ -52,7 +49,7 @@ class Peer:
 
     brief: Brief
     main: Unlearner[Any, Any]
-    rows: Rows | Graph
+    rows: Rows
     stream: tuple[Field, ...]
     seed: Seed | None = None
     held: dict[int, Seed] = field(default_factory=dict)
@@ -60,21 +57,21 @@ class Peer:
     @classmethod
     def new(cls, brief: Brief, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
-        rows = method(brief).given(data.load(brief.data), np.asarray(brief.rows, dtype=np.int64))
+        source, ids = data.load(brief.data), np.asarray(brief.rows, dtype=np.int64)
         key = stream or (brief.run_seed, brief.peer, brief.generation)
         main = unlearner(brief, key)
-        main.begin(rows)
-        return cls(brief, main, rows, key)
+        main.begin(method(brief).given(source, ids))
+        return cls(brief, main, _rows(source, ids), key)
 
     @classmethod
     def restored(cls, brief: Brief, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
         arrays = wire.from_bytes(main)
-        rows = method(brief).given(data.load(brief.data), arrays.pop(ROWS))
+        source, ids = data.load(brief.data), arrays.pop(ROWS)
         key = stream or (brief.run_seed, brief.peer, brief.generation)
         model = unlearner(brief, key)
-        model.restore(arrays, rows)
-        return cls(brief, model, rows, key)
+        model.restore(arrays, method(brief).given(source, ids))
+        return cls(brief, model, _rows(source, ids), key)
 
     @property
     def main_blob(self) -> bytes:
@@ -97,7 +94,7 @@ class Peer:
     def forget(self, ids: Iterable[int]) -> Cost:
         """Forget own rows by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
         gone = np.asarray(sorted(ids), dtype=np.int64)
-        cost = self.main.forget(gone)
+        cost = self.main.forget(method(self.brief).request(data.load(self.brief.data), gone))
         self.rows = self.rows.without(gone)
         return cost
 
@@ -110,10 +107,10 @@ class Peer:
 
         The key does not name the round, so a seed depends on the main model and the reference set only.
         """
-        source = data.load(self.brief.data)
         reference = np.asarray(self.brief.reference, dtype=np.int64)
-        key, settings = (*self.stream, "seed"), self.brief.distillation
-        weights, steps = distil(self.seed_network, source.x[reference], reference, self.answers(reference), key, settings)
+        ids, x, asked = method(self.brief).lessons(data.load(self.brief.data), reference)
+        key, answers = (*self.stream, "seed"), self.main.predict_proba(asked)
+        weights, steps = distil(self.seed_network, x, ids, answers, key, self.brief.distillation)
         version = self.seed.version + 1 if self.seed else 1
         self.seed = Seed(version, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
@@ -154,14 +151,13 @@ class Peer:
         """
         source = data.load(self.brief.data)
         test = np.asarray(self.brief.test, dtype=np.int64)
-        x, y = source.x[test], source.y[test]
         own = self.answers(test)
-        ensemble = self._together(own, x)
+        ensemble = self._together(own, source.inputs(test))
         scores: dict[str, float] = {}
         for name, probabilities in (("main", own), ("ensemble", ensemble)):
-            right = probabilities.argmax(axis=1) == y
+            right = source.right(test, probabilities)
             scores[f"accuracy.global.{name}"] = float(right.mean())
-            scores[f"accuracy.local.{name}"] = _mixed_accuracy(right, y, self.counts)
+            scores[f"accuracy.local.{name}"] = _mixed_accuracy(right, source.y[test], self.counts)
         return scores, ensemble
 
 
@@ -173,6 +169,11 @@ def _mixed_accuracy(right: npt.NDArray[np.bool_], y: npt.NDArray[np.int64], coun
     if not weights.sum():
         return float(right.mean())
     return float((weights * hits / np.maximum(seen, 1)).sum() / weights.sum())
+
+
+def _rows(source: data.Dataset, ids: Ids) -> Rows:
+    """Return the rows with these ids."""
+    return Rows(ids, source.x[ids], source.y[ids])
 
 
 def method(brief: Brief) -> UnlearnerSpec:

@@ -147,8 +147,8 @@ def _membership(erasure: Erasure, branch: Branch, targets: list[int]) -> float |
         if isinstance(peer, Peer) and erasure.rows:
             source = data.load(peer.brief.data)
             members, others = np.asarray(erasure.rows), np.asarray(peer.brief.test)
-            inside = Predictions(peer.predict_proba(source.x[members]), source.y[members])
-            outside = Predictions(peer.predict_proba(source.x[others]), source.y[others])
+            inside = Predictions(peer.predict_proba(source.inputs(members)), source.y[members])
+            outside = Predictions(peer.predict_proba(source.inputs(others)), source.y[others])
             scores.append(membership_auc(inside, outside))
     known = [score for score in scores if score is not None]
     return fmean(known) if known else None

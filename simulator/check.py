@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_PEERS = 40
 _MOST_NODES = 500
+_MOST_CLASSES = 20
 
 
 def describe(plan: Plan) -> RenderableType:
@@ -53,7 +54,8 @@ def _peers(plan: Plan) -> RenderableType:
     table = _table("peers", "peer", "model", "rows", "rows by class")
     for brief in plan.briefs[:_MOST_PEERS]:
         counts = np.bincount(labels[list(brief.rows)], minlength=plan.classes)
-        table.add_row(str(brief.peer), brief.model, str(len(brief.rows)), " ".join(map(str, counts)))
+        mix = " ".join(map(str, counts)) if plan.classes <= _MOST_CLASSES else f"of {(counts > 0).sum()} classes"
+        table.add_row(str(brief.peer), brief.model, str(len(brief.rows)), mix)
     if len(plan.briefs) > _MOST_PEERS:
         table.add_row("...", f"{len(plan.briefs) - _MOST_PEERS} more", "", "")
     return table

@@ -86,6 +86,7 @@ class Resolution(Generic[S]):
         assert data is not None
         assert graph is not None
         world = self.world(graph, briefs, data.y)
+        world.users = data.users
         timeline = self.timeline(world)
         self._check_expectations(timeline)
         self._give_up()
@@ -134,18 +135,24 @@ class Resolution(Generic[S]):
         return tuple(self.brief(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
 
     def _aside(self, data: Dataset) -> tuple[Ids, Ids, Ids]:
-        """Return the ids of reference, test and remaining rows, each ascending; the first in the order of their hashes are public."""
+        """Return the ids of reference, test and remaining rows, each ascending; the first in the order of their hashes are public.
+
+        Where rows belong to users, users are set aside: each is asked about by one row, and the others are dealt to nobody.
+        """
         table = self.scenario.data
+        ids = np.arange(len(data))
+        owner, what = (ids, "rows") if data.users is None else (data.users, "users")
+        drawn = order(ids, self.scenario.seed, "asked")
+        owners, first = np.unique(owner[drawn], return_index=True)
         public = table.reference + table.test
-        if public >= len(data):
+        if public >= len(owners):
             self.wrong(
                 "data",
-                f"reference = {table.reference} and test = {table.test} leave none of {len(data)} rows to deal: lower them",
+                f"reference = {table.reference} and test = {table.test} leave none of {len(owners)} {what} to deal: lower them",
             )
             return (np.empty(0, dtype=np.int64),) * 3
-        shuffled = order(np.arange(len(data)), self.scenario.seed, "aside").astype(np.int64)
-        parts = np.split(shuffled, [table.reference, public])
-        return np.sort(parts[0]), np.sort(parts[1]), np.sort(parts[2])
+        reference, test, rest = np.split(order(owners, self.scenario.seed, "aside"), [table.reference, public])
+        return np.sort(drawn[first[reference]]), np.sort(drawn[first[test]]), ids[np.isin(owner, owners[rest])]
 
     def _check_rounds(self) -> None:
         """Write down events and expectations after the last round."""

@@ -43,6 +43,19 @@ class Dataset:
         """Number of classes."""
         return len(self.labels)
 
+    @property
+    def users(self) -> Ids | None:
+        """The user of each row, int64 (n,); None where rows belong to no users."""
+        return None
+
+    def inputs(self, ids: Ids) -> npt.NDArray[np.float32]:
+        """Return what a model is shown when it is asked about rows, float32 (len(ids), *shape)."""
+        return self.x[ids]
+
+    def right(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+        """Return whether answers (len(ids), classes) about rows are right: the most probable class, the lowest of equals; (len(ids),)."""
+        return np.asarray(probabilities.argmax(axis=1) == self.y[ids])
+
 
 class DatasetSpec(Spec):
     """How a scenario names a data set; ``load`` reads it.
@@ -107,6 +120,7 @@ DATASETS: Registry[DatasetSpec] = Registry(
         "digits": "clients.data.bundled:Digits",
         "idx": "clients.data.idx:Idx",
         "npz": "clients.data.npz:Npz",
+        "ratings": "clients.data.interactions:Ratings",
         "wine": "clients.data.bundled:Wine",
     },
     tag="dataset",
@@ -120,5 +134,6 @@ PARTITIONS: Registry[PartitionSpec] = Registry(
         "dirichlet": "clients.data.partition:Dirichlet",
         "iid": "clients.data.partition:Iid",
         "pathological": "clients.data.partition:Pathological",
+        "users": "clients.data.interactions:ByUser",
     },
 )

@@ -192,7 +192,18 @@ class UnlearnerSpec(Spec):
 
     def asked(self, source: Dataset, ids: Ids) -> Any:
         """Return what it is asked where it must predict the rows with these ids, ascending, none of them its own."""
-        return source.x[ids]
+        return source.inputs(ids)
+
+    def lessons(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], Any]:
+        """Return how public rows with these ids, ascending, teach a seed to imitate it.
+
+        That is the lessons' ids, what the seed is shown, shape (n, ...), and what it is asked itself.
+        """
+        return ids, source.inputs(ids), self.asked(source, ids)
+
+    def request(self, source: Dataset, ids: Ids) -> Any:
+        """Return the request to forget the rows with these ids, ascending."""
+        return ids
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return an untrained unlearner whose every random choice is keyed by ``key``."""

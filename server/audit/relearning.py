@@ -48,7 +48,7 @@ def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Ro
     source = data.load(peer.brief.data)
     wanted = np.unique(np.asarray(ids, dtype=np.int64))
     seeds = ([peer.seed] if peer.seed else []) + [peer.held[owner] for owner in sorted(peer.held)]
-    return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.x[wanted], source.y[wanted])
+    return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.inputs(wanted), source.y[wanted])
 
 
 def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from clients.spec import Spec
@@ -13,16 +14,19 @@ from simulator.events.world import World
 
 
 class Chosen(Spec):
-    """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, or all of a ``label``."""
+    """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, all of a ``label``, or of a
+    ``user`` (where rows belong to users).
+    """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     ids: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
     label: Annotated[int, Field(ge=0)] | None = None
+    user: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Chosen:
-        if sum(way is not None for way in (self.fraction, self.ids, self.label)) != 1:
-            raise ValueError("needs exactly one of fraction, ids, label: name the rows in one way")
+        if sum(way is not None for way in (self.fraction, self.ids, self.label, self.user)) != 1:
+            raise ValueError("needs exactly one of fraction, ids, label, user: name the rows in one way")
         return self
 
 
@@ -70,7 +74,20 @@ class Delete(EventSpec):
             if peers and not chosen:
                 raise EventError(f"peer {peers[0]} has no row of class {self.rows.label} (left): name a class it holds")
             return chosen
+        if self.rows.user is not None:
+            return self._by_user(world, peers, self.rows.user)
         return self._by_id(world, peers)
+
+    def _by_user(self, world: World, peers: list[int], user: int) -> dict[int, list[int]]:
+        """Return a user's rows by their holder."""
+        if world.users is None:
+            raise EventError("the rows of this data set belong to no users: name a fraction, ids or a label")
+        own = set(np.flatnonzero(world.users == user).tolist())
+        chosen = {peer: rows for peer in peers if (rows := sorted(world.rows[peer] & own))}
+        if peers and not chosen:
+            some = ", ".join(map(str, np.unique(world.users[sorted(world.rows[peers[0]])])[:3]))
+            raise EventError(f"peer {peers[0]} has no row of user {user} (left): name a user it holds, such as {some}")
+        return chosen
 
     def _by_id(self, world: World, peers: list[int]) -> dict[int, list[int]]:
         """Return the named rows by their holder."""

@@ -66,6 +66,8 @@ class World:
         Peers that came back after an erasure and have not been present since, with their new generation.
     returns : list of (peer, generation, rows)
         With what erased peers came back.
+    users : int array, optional
+        User of every row of the data set, by row id.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class World:
         self.reborn: dict[int, int] = {}
         self.returns: list[tuple[int, int, tuple[int, ...]]] = []
         self.online: set[int] = set()
+        self.users: npt.NDArray[np.int64] | None = None
         self.draft = Draft()
         self.round = 0
         self.event = -1

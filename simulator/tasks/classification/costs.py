@@ -8,6 +8,7 @@ from math import ceil
 
 from clients.data import load
 from clients.data.columns import expanded_shape
+from clients.data.interactions import LESSONS
 from simulator.tasks.classification.plan import ClassificationPlan
 
 
@@ -64,7 +65,7 @@ def costs(plan: ClassificationPlan) -> Costs:
     return Costs(
         messages=2 * (meetings + len(plan.timeline.rounds[-1].present)),
         main_steps=main,
-        seed_steps=meetings * scenario.distillation.epochs * ceil(scenario.data.reference / scenario.distillation.batch_size),
+        seed_steps=meetings * scenario.distillation.epochs * ceil(_lessons(plan) / scenario.distillation.batch_size),
         forget_steps=forget,
         seed_bytes=seed_bytes,
         overlay_bytes=copies * seed_bytes,
@@ -75,6 +76,12 @@ def costs(plan: ClassificationPlan) -> Costs:
 def _steps(plan: ClassificationPlan, rows: int) -> int:
     """Return the gradient steps of one round on so many rows."""
     return plan.scenario.training.epochs * ceil(rows / plan.scenario.training.batch_size)
+
+
+def _lessons(plan: ClassificationPlan) -> int:
+    """Return how many inputs teach a seed."""
+    each = 1 if load(plan.briefs[0].data).users is None else LESSONS
+    return plan.scenario.data.reference * each
 
 
 def _parameters(plan: ClassificationPlan) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,7 +14,7 @@ from torch.nn import functional
 from clients.data.ratings import Ratings
 from clients.streams import Field, torch_generator
 from clients.training import Arrays, from_arrays, to_arrays
-from clients.unlearning.exact.recommender.bases import Vectors, triples
+from clients.unlearning.exact.recommender.bases import Vectors, fold_in, triples
 from clients.unlearning.exact.recommender.spec import RecEraser, Wmf
 
 
@@ -60,6 +63,15 @@ class Shards:
         self.items = torch.tensor(np.stack([items for _, items in vectors]))
         self.user_present = torch.tensor(np.stack([np.bincount(d.user, minlength=d.users) > 0 for d in data]))
         self.item_present = torch.tensor(np.stack([np.bincount(d.item, minlength=d.items) > 0 for d in data]))
+
+    def seating(self, options: RecEraser, histories: sp.csr_matrix) -> Shards:
+        """Return the same shards with other users, of whom only histories (n, items) are known; a shard without their items is mute."""
+        known = [sp.csr_matrix(histories.multiply(present.numpy())) for present in self.item_present]
+        seated = copy(self)
+        pairs = zip(known, self.items, self.item_present, strict=True)
+        seated.users = torch.stack([fold_in(options.base, history, items * here[:, None]) for history, items, here in pairs])
+        seated.user_present = torch.tensor(np.stack([np.diff(history.indptr) > 0 for history in known]))
+        return seated
 
     def joined(self, model: Attention) -> tuple[Tensor, Tensor]:
         """Return the joined vectors of all users and all items."""

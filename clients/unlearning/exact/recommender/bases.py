@@ -57,6 +57,16 @@ def train(base: Bpr | Wmf | LightGcn, dim: int, data: Ratings, key: Key) -> tupl
     return users, items, steps
 
 
+@torch.no_grad()
+def fold_in(base: Bpr | Wmf | LightGcn, histories: sp.csr_matrix, items: Tensor) -> Tensor:
+    """Return vectors, float32 (n, dim), of users of whom only histories (n, items) are known, for fixed items' vectors (items, dim).
+
+    They minimise the weighted squares of Hu et al. 2008, as a step of WMF does; for the other bases, whose users' vectors are no function
+    of a history alone, with WMF's default weight and decay.
+    """
+    return _solve(base if isinstance(base, Wmf) else Wmf(), Sparse(histories), items)
+
+
 def triples(data: Ratings, epochs: int, batch_size: int, key: Key) -> Iterator[tuple[int, int, Ids, Ids, Ids]]:
     """Yield epoch, batch and the batch's users, items and negative items, in keyed order; pairs without a negative are left out."""
     negatives = Negatives(data, key)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from clients.data.ratings import Ratings
 from clients.streams import Field
@@ -78,17 +79,29 @@ class Eraser(Unlearner[Ratings, Removal | npt.ArrayLike]):
 
         Parameters
         ----------
-        x : array-like of int, shape (n,)
-            Users, in ``0 .. users - 1``. Probabilities are the softmax of the scores over the items without a kept interaction; a user
-            who has seen all items gets them all alike.
+        x : array-like of int, shape (n,), or array, shape (n, items)
+            Users, in ``0 .. users - 1``; or the histories of other users, 1 for an item that was seen. Probabilities are the softmax of the
+            scores over the items not seen; a user who has seen all items gets them all alike.
         """
-        users = np.asarray(x, dtype=np.int64).reshape(-1)
-        scores = self.scores(users).astype(np.float64)
-        seen = self.data.matrix()[users].toarray() > 0
+        asked = np.asarray(x)
+        if asked.ndim == 2:
+            scores, seen = self.scores_of(asked).astype(np.float64), asked > 0
+        else:
+            users = asked.astype(np.int64).reshape(-1)
+            scores, seen = self.scores(users).astype(np.float64), self.data.matrix()[users].toarray() > 0
         seen[seen.all(axis=1)] = False
         raised = np.where(seen, 0, np.exp(scores - scores.max(axis=1, keepdims=True)))
         shares: npt.NDArray[np.float32] = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
         return shares
+
+    def scores_of(self, histories: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the score of every item, seen or not, for each user of whom only the history, shape (items,), is known."""
+        if histories.shape[1] != self.items:
+            raise UnlearningError(f"histories over {histories.shape[1]} items, not {self.items}: give one column an item")
+        if not self.experts or not len(histories):
+            return np.zeros(histories.shape, np.float32)
+        seen = sp.csr_matrix(histories > 0, dtype=np.float32)
+        return aggregation.scores(self.options, self._shards().seating(self.options, seen), self.weights)
 
     def scores(self, users: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return the score of every item, seen or not, for each user, shape (len(users), items)."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.spec import Spec
 from clients.streams import Field as KeyField
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, Ids, Problem, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 
 if TYPE_CHECKING:
+    from clients.data import Dataset
+    from clients.data.interactions import Interactions
+    from clients.data.ratings import Ratings
     from clients.unlearning.exact.recommender.eraser import Eraser
 
 
@@ -99,8 +104,33 @@ class RecEraser(UnlearnerSpec):
         """Whether a partition learned with interactions that later leave is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
 
+    def given(self, source: Dataset, ids: Ids) -> Ratings:
+        """Return the interactions that rows are."""
+        from clients.data.ratings import Ratings
+
+        users = _interactions(source).users
+        return Ratings(users[ids], source.y[ids], int(users[-1]) + 1, source.classes)
+
+    def lessons(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return how the users of public rows teach a seed: by their histories, and by parts of them."""
+        places, histories = _interactions(source).lessons(ids)
+        return places, histories, histories
+
+    def request(self, source: Dataset, ids: Ids) -> Ids:
+        """Return rows as pairs of user and item, int64 (len(ids), 2)."""
+        return np.stack([_interactions(source).users[ids], source.y[ids]], axis=1)
+
     def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
         """Return an untrained unlearner of interactions among ``problem.classes`` items."""
         from clients.unlearning.exact.recommender.eraser import Eraser
 
         return Eraser(self, problem, key)
+
+
+def _interactions(source: Dataset) -> Interactions:
+    """Return the data set as one of interactions; ``UnlearningError`` if it is another."""
+    from clients.data.interactions import Interactions
+
+    if not isinstance(source, Interactions):
+        raise UnlearningError("receraser: the rows of this data set are no interactions of users: take dataset = 'ratings'")
+    return source

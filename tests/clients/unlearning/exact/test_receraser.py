@@ -279,3 +279,24 @@ def test_movielens_shards_equal_their_retraining(shared_data) -> None:  # type: 
     other.begin(data.keep(~gone), place)
     other.advance()
     assert digest(model) == digest(other)
+
+
+@pytest.mark.parametrize(
+    "options", [{"partition": "ubp", "shards": 2, "epochs": 20}, {"partition": "keyed", "shards": 1, "aggregate": "mean"}]
+)
+def test_users_whom_nobody_trained_on_are_told_from_their_histories(options: dict[str, Any]) -> None:
+    model = made(shelves(), base={"kind": "wmf", "decay": 0.5}, **options)
+    history = np.zeros((4, ITEMS), np.float32)
+    for user in range(3):
+        history[user, [user, user + 3, user + 9]] = 1
+    told = model.predict_proba(history)
+    np.testing.assert_allclose(told.sum(axis=1), 1, rtol=1e-5)
+    assert not told[history > 0].any(), "what was seen does not come next"
+    for user in range(3):
+        unseen, own = history[user] == 0, np.arange(ITEMS) % 3 == user
+        assert told[user, unseen & own].mean() > told[user, unseen & ~own].mean(), "the same shelf"
+    np.testing.assert_allclose(told[3], 1 / ITEMS, rtol=1e-5)
+    before = digest(model)
+    with pytest.raises(UnlearningError, match="one column an item"):
+        model.predict_proba(history[:, 1:])
+    assert digest(model) == before

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from clients.data.ratings import Ratings, load_ratings, ratings
@@ -183,3 +184,14 @@ def test_movielens_clusters_are_balanced(shared_data) -> None:  # type: ignore[n
     place = partition.deal("ubp", data, vectors, 10, 0.2, (0,))
     firsts = np.unique(data.user, return_index=True)[1]
     assert np.bincount(place[firsts]).max() <= 114
+
+
+def test_a_user_folded_in_minimises_the_weighted_squares() -> None:
+    rng = np.random.default_rng(4)
+    items, base = rng.random((12, 3), dtype=np.float32), Wmf(weight=0.2, decay=0.7)
+    seen = np.array([[1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1], [0] * 12], np.float32)
+    found = bases.fold_in(base, sp.csr_matrix(seen), torch.tensor(items)).numpy()
+    weight = np.where(seen[0] > 0, 1.0, 0.2)
+    wanted = np.linalg.solve((items.T * weight) @ items + 0.7 * np.eye(3), items.T @ seen[0])
+    np.testing.assert_allclose(found[0], wanted, rtol=1e-4)
+    assert not found[1].any(), "of whom nothing is known, nothing is said"

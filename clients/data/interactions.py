@@ -1,0 +1,133 @@
+"""Ratings as a data set: a row says that a user chose an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import PositiveInt
+
+from clients.data import DataError, Dataset, DatasetSpec, PartitionSpec
+from clients.streams import order, uniforms
+from clients.unlearning.contract import Ids
+
+LESSONS = 8
+"""Lessons a reference user gives."""
+
+_EXACT = 1 << 24  # float32 holds every whole number up to here
+
+
+@dataclass(frozen=True)
+class Interactions(Dataset):
+    """Who interacted with what, sorted by user, then item: ``x`` (n, 1) holds users, ``y`` items, each pair once; classes are items.
+
+    A model is asked about a row by the *history* of its user: 1 for every other item that the user has, else 0. So nobody needs to have
+    seen a user to be asked about it (*strong generalisation*), and public rows are asked by leave-one-out.
+
+    Parameters
+    ----------
+    top : int
+        An answer is right if the item is among so many that rank highest, those of the history left out.
+    """
+
+    top: int = 10
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one history."""
+        return (self.classes,)
+
+    @property
+    def users(self) -> Ids:
+        """The user of each row, int64 (n,), ascending."""
+        return self.x[:, 0].astype(np.int64)
+
+    def inputs(self, ids: Ids) -> npt.NDArray[np.float32]:
+        """Return the histories behind rows, without the rows themselves, float32 (len(ids), items)."""
+        users, asked = self.users, np.asarray(ids, dtype=np.int64)
+        first, last = (np.searchsorted(users, users[asked], side) for side in ("left", "right"))
+        histories = np.zeros((len(asked), self.classes), np.float32)
+        for i, (row, a, b) in enumerate(zip(asked, first, last, strict=True)):
+            histories[i, self.y[a:b]] = 1
+            histories[i, self.y[row]] = 0
+        return histories
+
+    def lessons(self, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32]]:
+        """Return what teaches a seed about the users of rows: the histories behind the rows, and random halves of them.
+
+        A few hundred whole histories are too few and too much alike for a seed to tell one taste from another.
+
+        Returns
+        -------
+        ids : int64 array, shape (n,)
+            Of the lessons, ascending.
+        x : float32 array, shape (n, items)
+        """
+        histories = self.inputs(ids)
+        places = ids[:, None] * self.classes + np.arange(self.classes)
+        kept = [uniforms(places, "lesson", part) < 0.5 for part in range(1, LESSONS)]
+        x = np.stack([histories, *(histories * part for part in kept)], axis=1).reshape(-1, self.classes)
+        return (ids[:, None] * LESSONS + np.arange(LESSONS)).reshape(-1), x.astype(np.float32)
+
+    def right(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+        """Return whether each row's item is among the ``top`` most probable ones outside its history, equal ones by number; (len(ids),)."""
+        ranked = np.where(self.inputs(ids) > 0, -np.inf, probabilities)
+        wanted = self.y[ids][:, None]
+        score = np.take_along_axis(ranked, wanted, axis=1)
+        before = (ranked > score).sum(axis=1) + ((ranked == score) & (np.arange(self.classes) < wanted)).sum(axis=1)
+        return np.asarray(before < self.top)
+
+
+class Ratings(DatasetSpec):
+    """A CSV table with a header and one rating a line, every rating counting as an interaction, whatever its value.
+
+    ``reference`` and ``test`` count users, who are set aside with all their rows. A peer's answer is right if a test user's item, kept
+    back, is among the ``top`` that rank highest.
+
+    Parameters
+    ----------
+    path : str
+    user, item : str
+        Columns that hold users' and items' numbers, from 0.
+    top : int
+    """
+
+    dataset: Literal["ratings"] = "ratings"
+    path: str
+    user: str = "uid"
+    item: str = "iid"
+    top: PositiveInt = 10
+
+    def load(self) -> Dataset:
+        """Return one row an interaction, sorted by user, then item."""
+        from clients.data.ratings import load_ratings
+        from clients.data.scaling import existing
+
+        data = load_ratings(existing(self.path, "CSV file"), self.user, self.item)
+        if data.users > _EXACT:
+            raise DataError(f"{self.path}: user {data.users - 1} is too large a number: number users from 0, without gaps")
+        if self.top >= data.items:
+            raise DataError(f"{self.path}: top = {self.top} of {data.items} items leaves nothing to miss: ask for fewer")
+        labels = tuple(str(item) for item in range(data.items))
+        return Interactions(data.user[:, None].astype(np.float32), data.item, labels, top=self.top)
+
+
+class ByUser(PartitionSpec):
+    """Every peer holds a group of users with all their rows: users in random order, each to the peer with the fewest rows so far."""
+
+    kind: Literal["users"] = "users"
+
+    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
+        """Return one ascending id array a peer; ``DataError`` where rows belong to no users, or there are fewer users than peers."""
+        if data.users is None:
+            raise DataError("the rows of this data set belong to no users: take another kind of partition, or dataset = 'ratings'")
+        users, place, counts = np.unique(data.users[ids], return_inverse=True, return_counts=True)
+        if len(users) < peers:
+            raise DataError(f"{len(users)} users are left for {peers} peers: set peers.count to {len(users)} or less")
+        owner, load = np.empty(len(users), np.int64), [0] * peers
+        for user in order(users, seed, "deal"):
+            owner[user] = min(range(peers), key=lambda peer: (load[peer], peer))
+            load[owner[user]] += int(counts[user])
+        return [ids[owner[place] == peer] for peer in range(peers)]
