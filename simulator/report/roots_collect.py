@@ -66,6 +66,7 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         fills=tuple(_fill(row) for row in results.get("fills", ())),
         losses=tuple(Loss(row["round"], row.get("loss_local"), row.get("loss_global")) for row in timeline if "loss_local" in row),
         sampled=(results.get("accuracy") or {}).get("sampled"),
+        sampled_alone=(results.get("accuracy") or {}).get("local"),
     )
 
 

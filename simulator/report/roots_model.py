@@ -148,7 +148,9 @@ class Roots:
         Those tried for the recommendation, weakest first.
     losses : tuple of Loss
     sampled : float, optional
-        Share of samples of the final model, over all classes, that the judge finds right.
+        Share of samples of the final model (of the ensembles, where there are such), over all classes, that the judge finds right.
+    sampled_alone : float, optional
+        The same for main models without their neighbours, where there are ensembles.
     """
 
     revivals: tuple[RevivalRow, ...] = ()
@@ -159,6 +161,7 @@ class Roots:
     fills: tuple[Fill, ...] = ()
     losses: tuple[Loss, ...] = ()
     sampled: float | None = None
+    sampled_alone: float | None = None
     settings: tuple[Setting, ...] = field(init=False)
 
     def __post_init__(self) -> None:

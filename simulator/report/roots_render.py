@@ -29,7 +29,8 @@ def key_figures(data: ReportData) -> list[Figure]:
     roots = data.roots or Roots()
     live = data.rounds[-1].live if data.rounds else 0
     judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
-    figures = [] if roots.sampled is None else [Figure("samples judged right", roots_words.whole(roots.sampled), f"at the end{judge}")]
+    alone = "at the end" if roots.sampled_alone is None else f"main models alone {roots_words.whole(roots.sampled_alone)}"
+    figures = [] if roots.sampled is None else [Figure("samples judged right", roots_words.whole(roots.sampled), alone + judge)]
     if roots.revivals:
         rows = roots.rows(roots.settings[0])
         target = {name: roots_words.whole(mean_scores(rows, name).target) for name in VARIANTS}

@@ -10,7 +10,7 @@ where the cut was, not what it was. Bars are means over concepts; random signs a
 <th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th></tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
 <td class="text">{{ w.peers(row.peers) }}</td><td class="text">{{ row.method.replace("_", " ") }}</td>
-<td class="text">{{ r.policy(row.policy) }}</td>{{ cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}
+<td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>{{ cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}
 {{- cell(w.percent(row.survival)) }}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
 <p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}{% endif %}

@@ -242,6 +242,7 @@ def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies
     assert "Peers 0 and 1 erased concept 3 by concept prune" in bare.text["timeline"]
     assert "The server attacked: concept 3 by zero scan" in bare.text["timeline"]
     assert "left or erased" not in bare.text["members"]
+    assert "main models alone 25 %" in Page(render(replace(run, roots=Roots(sampled=0.75, sampled_alone=0.25)))).text[""]
 
 
 def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
