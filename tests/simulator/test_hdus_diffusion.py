@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from clients import wire
+from clients.diffusion.hdus_peer import HdusPeer
 from clients.participant import ROWS
 from server.timeline import Round
 from simulator.errors import ScenarioError
@@ -122,6 +123,24 @@ def test_noise_predicted_on_public_images_is_what_the_exam_compares(finished: Ru
 
 def test_with_one_running_stream_a_departure_is_not_exact(play: Callable[..., Run]) -> None:
     played = play(event=[LEAVE], federation=federation(streams="sequential"))
+    assert played.results["erasures"][0]["max_abs_difference"] > 0.0
+    assert any("differs" in line for line in verify(played.folder))
+
+
+def test_seeds_distilled_from_ensembles_would_keep_a_trace_of_who_has_left(
+    play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distil = HdusPeer.distil
+
+    def second_hand(peer: HdusPeer) -> int:
+        own, peer.main.denoiser = peer.main.denoiser, peer.ensemble  # type: ignore[assignment]  # the planted fault
+        try:
+            return distil(peer)
+        finally:
+            peer.main.denoiser = own
+
+    monkeypatch.setattr(HdusPeer, "distil", second_hand)
+    played = play(event=[LEAVE])
     assert played.results["erasures"][0]["max_abs_difference"] > 0.0
     assert any("differs" in line for line in verify(played.folder))
 
