@@ -11,9 +11,8 @@ from clients.models.network import Network
 from clients.training import Training
 from experiments.benchmarks import hdus
 
-SMALL = hdus.Settings(
-    mains=(Linear(),), rounds=1, training=Training(epochs=2), distillation=Distillation(epochs=2), fedavg_training=Training(epochs=1)
-)
+SMALL = hdus.Settings(mains=(Linear(),), rounds=2, training=Training(epochs=1), distillation=Distillation(epochs=2))
+OWN, EVEN = hdus.PRIORS
 
 
 @pytest.mark.parametrize("validation", [0, 150])
@@ -32,10 +31,25 @@ def test_leavers_have_no_voice() -> None:
     federation = hdus.deal(SMALL, 0)
     voices = hdus.hdus(SMALL, federation, 0)
     without = hdus.Voices(voices.mains, [seed if seed.owner in (1, 4) else None for seed in voices.seeds])  # type: ignore[misc]
-    kept = voices.ensemble(SMALL.ensemble, [1, 4], 1)
-    assert np.array_equal(kept, without.ensemble(SMALL.ensemble, [1, 4], 1))
-    assert not np.array_equal(kept, voices.ensemble(SMALL.ensemble, range(hdus.PEERS), 1))
-    assert np.array_equal(voices.ensemble(SMALL.ensemble, [1], 1), voices.mains[1].probabilities)
+    kept = voices.ensemble(OWN, [1, 4], 1)
+    assert np.array_equal(kept, without.ensemble(OWN, [1, 4], 1))
+    assert not np.array_equal(kept, voices.ensemble(OWN, range(hdus.PEERS), 1))
+    assert np.array_equal(voices.ensemble(OWN, [1], 1), voices.mains[1].probabilities)
+
+
+def test_an_even_prior_changes_what_voices_mean() -> None:
+    federation = hdus.deal(SMALL, 0)
+    voices = hdus.hdus(SMALL, federation, 0)
+    assert not np.array_equal(voices.ensemble(OWN, [1, 4], 1), voices.ensemble(EVEN, [1, 4], 1))
+
+
+def test_pooled_rows_are_those_of_the_stayers() -> None:
+    federation = hdus.deal(SMALL, 0)
+    both = hdus.pooled(SMALL, federation, 0, [2, 3])
+    one = np.sort(np.concatenate([federation.peers[2], federation.peers[3]]))
+    merged = hdus.Federation(federation.data, (one,), federation.reference, federation.judges)
+    assert np.array_equal(both, hdus.fedavg(SMALL, merged, 0, [0]))
+    assert not np.array_equal(both, hdus.fedavg(SMALL, federation, 0, [2, 3]))
 
 
 def test_fedavg_of_one_peer_is_its_own_training() -> None:
@@ -45,7 +59,7 @@ def test_fedavg_of_one_peer_is_its_own_training() -> None:
     weights = network.initial((0, "fedavg"))
     for epoch in range(2):
         weights, _ = network.train(
-            weights, own.x, own.y, epochs=range(epoch, epoch + 1), ids=own.ids, key=(0, 2, "fedavg"), settings=SMALL.fedavg_training
+            weights, own.x, own.y, epochs=range(epoch, epoch + 1), ids=own.ids, key=(0, 2, "fedavg"), settings=SMALL.training
         )
     alone = hdus.fedavg(SMALL, federation, 0, [2])
     assert np.array_equal(alone, network.probabilities(weights, data.x[federation.judges]))
@@ -53,13 +67,16 @@ def test_fedavg_of_one_peer_is_its_own_training() -> None:
 
 
 def test_bars_say_what_is_not_met() -> None:
-    good = hdus.Outcome(0, main=0.5, ensemble=0.9, fedavg=0.91, halved=(0.89, 0.9), fedavg_halved=0.8)
-    bad = hdus.Outcome(0, main=0.7, ensemble=0.9, fedavg=0.95, halved=(0.89, 0.8), fedavg_halved=0.8)
-    assert [line.count("NOT met") for line in hdus.bars("x", [good])] == [0, 0, 0]
-    assert [line.count("NOT met") for line in hdus.bars("x", [bad])] == [1, 1, 1]
+    def seen(main: float, fedavg: float, halved: tuple[float, float]) -> hdus.Outcome:
+        return hdus.Outcome(main, (0.9, 0.5), fedavg, (halved, (0.1, 0.1)), fedavg_halved=0.8, pooled_halved=0.9)
+
+    good, bad = seen(0.5, 0.91, (0.89, 0.9)), seen(0.7, 0.95, (0.89, 0.8))
+    assert [line.count("NOT met") for line in hdus.bars("x", [good], 0)] == [0, 0, 0]
+    assert [line.count("NOT met") for line in hdus.bars("x", [good], 1)] == [1, 1, 1]
+    assert [line.count("NOT met") for line in hdus.bars("x", [bad], 0)] == [1, 1, 1]
 
 
 @pytest.mark.slow
 def test_chosen_settings_reach_the_bars() -> None:
     outcomes = [hdus.outcome(hdus.CHOSEN, seed, draws=20) for seed in range(3)]
-    assert not any("NOT met" in line for line in hdus.bars("chosen", outcomes)), outcomes
+    assert not any("NOT met" in line for line in hdus.bars("chosen", outcomes, prior=hdus.PRIORS.index(OWN))), outcomes
