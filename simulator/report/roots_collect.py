@@ -64,7 +64,11 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         str(results.get("recommendation") or ""),
         erased=tuple(_erased(row, name(row["concept"])) for row in results.get("concepts", ())),
         fills=tuple(_fill(row) for row in results.get("fills", ())),
-        losses=tuple(Loss(row["round"], row.get("loss_local"), row.get("loss_global")) for row in timeline if "loss_local" in row),
+        losses=tuple(
+            Loss(row["round"], row.get("loss_local"), row.get("loss_ensemble", row.get("loss_global")))
+            for row in timeline
+            if "loss_local" in row
+        ),
         sampled=(results.get("accuracy") or {}).get("sampled"),
         sampled_alone=(results.get("accuracy") or {}).get("local"),
     )
@@ -72,6 +76,8 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
 
 def _erased(row: Mapping[str, Any], concept: str) -> Erased:
     measured = {name: row.get(name) for name in ("density", "agreement", "survival")}
+    drawn = row.get("drawn") or {}
+    measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled")}
     return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), str(row.get("policy") or ""), **measured)
 
 

@@ -87,20 +87,20 @@ def _value(axes: Axes, value: float, place: int, near: float | None) -> None:
 
 
 def losses(data: ReportData, width: float) -> str:
-    """Draw the error of the predicted noise by round, on the peers' own images and on the test images."""
+    """Draw the error of the predicted noise on the test images by round, of peers' own models and of what they make together."""
     assert data.roots is not None
     rows = data.roots.losses
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.7)
         axes = fig.subplots()
         drawn: list[Line2D] = []
-        for name, line in (("local", Line("on the peers\u2019 own images", svg.MAIN, "s", (0, (4, 2)))),
-                           ("test", Line("on the test images", svg.ENSEMBLE, "o"))):
+        for name, line in (("alone", Line("peers\u2019 own models", svg.MAIN, "s", (0, (4, 2)))),
+                           ("together", Line("together", svg.ENSEMBLE, "o"))):
             known = [(row.round, value) for row in rows if (value := getattr(row, name)) is not None]
             if known:
                 drawn += axes.plot(*zip(*known, strict=True), color=line.colour, marker=line.marker, markersize=5, linestyle=line.dashes,
                                    linewidth=2, mec=svg.PAPER, mew=0.8, label=line.label, zorder=4)
-        axes.set_ylim(0, 1.1 * max([value for row in rows for value in (row.local, row.test) if value is not None], default=1.0))
+        axes.set_ylim(0, 1.1 * max([value for row in rows for value in (row.alone, row.together) if value is not None], default=1.0))
         axes.set_ylabel("mean squared error")
         by_round.rounds_axis(axes, [row.round for row in data.rounds])
         by_round.mark_events(axes, data.events, by_round.marks(data))

@@ -100,7 +100,8 @@ class Erased:
     """One request to erase a concept.
 
     ``density`` is the share of weights that were cut, ``agreement`` that of two peers' cuts in common, ``survival`` the share of places
-    cut by any peer that stayed cut in the aggregate.
+    cut by any peer that stayed cut in the aggregate. ``drawn_alone`` and ``drawn`` are how often peers that erased it still draw it,
+    with their own model and with their neighbours' seeds, where there are such.
     """
 
     concept: str
@@ -111,6 +112,8 @@ class Erased:
     density: float | None = None
     agreement: float | None = None
     survival: float | None = None
+    drawn_alone: float | None = None
+    drawn: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,11 +127,14 @@ class Fill:
 
 @dataclass(frozen=True)
 class Loss:
-    """Error of the predicted noise after a round, means over the peers: on their own images, and on the test images."""
+    """Error of the predicted noise on the test images after a round: of peers' own models, mean, and of what they make together.
+
+    ``together`` is the aggregate, or the ensembles' mean where peers lend each other seeds.
+    """
 
     round: int
-    local: float | None = None
-    test: float | None = None
+    alone: float | None = None
+    together: float | None = None
 
 
 @dataclass(frozen=True)

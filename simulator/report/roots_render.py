@@ -57,6 +57,7 @@ def content(roots: Roots) -> SimpleNamespace:
     return SimpleNamespace(
         told=bool(roots.revivals or roots.erased),
         erased=roots.erased[:MOST_ROWS],
+        drawn=any(row.drawn is not None or row.drawn_alone is not None for row in roots.erased),
         hidden_erased=max(len(roots.erased) - MOST_ROWS, 0),
         fills=roots.fills,
         settings=[_setting(roots, setting, place) for place, setting in enumerate(shown)],

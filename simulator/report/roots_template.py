@@ -7,11 +7,13 @@ guesses the signs of the lost weights from those that are left, and gives them a
 where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its ceiling.</p>
 {% if roots.erased %}<div class="scroll"><table>
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
-<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th></tr></thead>
+{% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
+{%- else %}<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
 <td class="text">{{ w.peers(row.peers) }}</td><td class="text">{{ row.method.replace("_", " ") }}</td>
-<td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>{{ cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}
-{{- cell(w.percent(row.survival)) }}</tr>
+<td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>
+{%- if roots.drawn %}{{ cell(w.percent(row.drawn_alone)) }}{{ cell(w.percent(row.drawn)) }}
+{%- else %}{{ cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
 <p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}{% endif %}
 {% for one in roots.settings %}<h3>{{ one.title }}</h3>

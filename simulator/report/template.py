@@ -28,7 +28,8 @@ PAGE = """<!DOCTYPE html>
 <main>
 
 <section id="timeline"><h2>What happened</h2>
-{% if plots.losses %}{{ picture(plots.losses, "Error of the predicted noise, mean over the peers live in each round."
+{% if plots.losses %}{{ picture(plots.losses, "Error of the predicted noise on the test images: mean of the peers\u2019 own "
+  ~ "models, and of the average, or the ensembles, that they make together."
   ~ (" Numbered lines mark the rounds with events." if data.events else "")) }}
 {% endif %}{% if plots.accuracy %}{{ picture(plots.accuracy, "Mean over the peers live in each round; "
   ~ ("thin lines: each peer\u2019s ensemble." if not many else "the band holds the middle 80 % of the peers\u2019 ensembles.")

@@ -234,6 +234,18 @@ def test_what_was_erased_and_every_fill_that_was_tried_are_told(page: Page) -> N
     assert "91 %" in page.text[""]
 
 
+def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: ReportData, made_up: ModuleType) -> None:
+    raw = {"revivals": [], "concepts": made_up.concepts_erased(1), "timeline": [{"round": 1, "loss_local": 0.5, "loss_ensemble": 0.4}]}
+    raw["concepts"][0] |= {"policy": None, "density": None, "drawn": {"local": 0.125, "sampled": 0.625}}
+    read = roots(raw, LABELS, made_up.images)
+    assert read is not None
+    assert (read.losses[0].alone, read.losses[0].together) == (0.5, 0.4)
+    told = Page(render(replace(run, roots=read))).text["revival"]
+    assert "12.5 %" in told
+    assert "62.5 %" in told
+    assert "weights cut" not in told
+
+
 def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies(run: ReportData) -> None:
     events = (EventRow(1, "erase", (0, 1), "concept 3 by concept_prune"), EventRow(1, "attack", (), "concept 3 by zero_scan"))
     bare = Page(render(replace(run, roots=Roots(), events=events)))
@@ -260,7 +272,7 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert erased.peers == (0, 1)
     assert erased.density == raw["concepts"][0]["density"]
     assert data.roots.recommendation == raw["recommendation"]
-    assert [loss.test for loss in data.roots.losses] == [line["loss_global"] for line in raw["timeline"]]
+    assert [loss.together for loss in data.roots.losses] == [line["loss_global"] for line in raw["timeline"]]
     assert {curve.kind for curve in data.roots.curves} == {"noise", "share"}
     shown = Page((folder / "report.html").read_text())
     assert len(shown.images) == sum(len(strip.target) + len(strip.others) for strip in row.strips)
