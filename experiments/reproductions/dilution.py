@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from clients.diffusion import cache
 from clients.diffusion.images import digits
 from clients.diffusion.judge import SvmJudge
 from clients.diffusion.metrics import Budget
@@ -37,10 +38,10 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"dilution: {message}\n")
 
 
-def run(trial: Trial, concepts: Sequence[int], cache: Path) -> list[Point]:
+def run(trial: Trial, concepts: Sequence[int], folder: Path) -> list[Point]:
     """Return the points of all concepts; nothing is kept between runs but the denoiser in the cache."""
     with Bars() as drawn:
-        denoiser, _ = trained(trial.work, trial.seed, cache, training_bars(drawn, trial.seed))
+        denoiser, _ = trained(trial.work, trial.seed, folder, training_bars(drawn, trial.seed))
         federation = federate(trial, denoiser, drawn.stage("local steps", 2 * trial.peers))
         advance = drawn.stage("policies and shares", len(concepts) * len(POLICIES) * len(trial.pruning))
         return [point for concept in concepts for point in measure(trial, federation, concept, advance)]
@@ -51,7 +52,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="training seed of the denoiser, and of all other draws")
     parser.add_argument("--concepts", type=int, nargs="+", default=[1, 4, 7], help="classes to erase, each from the whole model")
     parser.add_argument("--out", type=Path, default=Path("runs/dilution"), help="folder of results")
-    parser.add_argument("--cache", type=Path, default=Path("~/.cache/lethe/diffusion"), help="folder of trained denoisers")
+    parser.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
     options = parser.parse_args(arguments)
     wrong = [concept for concept in options.concepts if not 0 <= concept <= 9]
     if wrong or len(set(options.concepts)) < len(options.concepts):
