@@ -40,13 +40,15 @@ class Entry:
     accuracy: float | None = None
 
 
+# Settings were chosen by four-fold cross-validation on the training part alone: random top nodes as long as the AUC stays that of the
+# defaults, and the least depth of HedgeCut that costs at most 0.002 of accuracy.
 ENTRIES = (
     Entry("DaRE", Dare(), 200, 3.0, 300, 0.934),
     Entry("DaRE, larger leaves", Dare(min_leaf=10, min_split=50), 200, 3.0, 300, 0.934),
-    Entry("DaRE, random top", Dare(random_depth=4), 200, 3.0, 300, 0.934),
+    Entry("DaRE, random top", Dare(features=8, random_depth=4), 200, 3.0, 300, 0.934),
     Entry("DaRE, lazy, shares", Dare(share=0.1, lazy=True, cuts=10), 200, 0.15, None, 0.926),
-    Entry("HedgeCut", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=10, nested=0), 10, 0.3, None, None, 0.898),
-    Entry("HedgeCut, variants kept", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=10, nested=1), 10, 0.3, None, None, 0.898),
+    Entry("HedgeCut", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=5, nested=0), 10, 0.3, None, None, 0.898),
+    Entry("HedgeCut, variants kept", HedgeCut(candidates=20, min_split=150, min_leaf=20, depth=5, nested=1), 10, 0.3, None, None, 0.898),
 )
 
 

@@ -25,7 +25,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _cache_folder() -> str:
     """Return a writable folder for machine code, or nothing where there is none: the code is then made anew by every process."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(_SOURCES.rglob("*kernels*.py")):
+    folders = {source.parent for source in _SOURCES.rglob("*kernels*.py")}
+    for source in sorted(source for folder in folders for source in folder.glob("*.py")):  # layouts and numbers stand beside the kernels
         digest.update(source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "lethe" / "numba" / digest.hexdigest()[:16]
@@ -86,6 +87,14 @@ def compiled(function: Function) -> Function:
 def inner(function: Function) -> Function:
     """Compile a function that only compiled functions call: it becomes part of each of them, and has no door for Python."""
     doorless: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    make: Any = numba.njit(error_model="numpy", nogil=True, **doorless)
+    made: Function = make(function)
+    return made
+
+
+def bare(function: Function) -> Function:
+    """Compile an inner function that makes no array and no list: it counts no references, which would cost more than short loops do."""
+    doorless: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
     make: Any = numba.njit(error_model="numpy", nogil=True, **doorless)
     made: Function = make(function)
     return made

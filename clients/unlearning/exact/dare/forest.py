@@ -76,13 +76,16 @@ class Forest(Unlearner[Rows, Ids]):
         slots = max(1, min(_SLOTS, 2 ** min(s.depth, 30), n))
         known = ceil(s.share * s.trees)
         member = kernels.members(self.keys, rows.ids, known) if known < s.trees else np.ones((s.trees, n), np.uint8)
-        code, values = codes(x)
-        kernels.spread(values)
-        width = values.shape[1]
+        code, values, distinct = codes(x)
+        word = values.view(np.uint32).astype(np.uint64)
+        kernels.spread(word)
+        width, sums, wide = values.shape[1], np.zeros((3, s.cuts)), 2 * s.cuts + 8
         return Grove(
             x=x,
             code=code,
             values=values,
+            word=word,
+            distinct=distinct,
             categorical=(self.table.categories > 0).astype(np.uint8),
             label=rows.y.astype(np.int32),
             member=member,
@@ -91,9 +94,12 @@ class Forest(Unlearner[Rows, Ids]):
             settings=np.array([features, s.cuts, s.depth, s.random_depth, s.min_split, s.min_leaf, s.lazy], dtype=np.int64),
             key=self.keys,
             histogram=np.zeros((width, classes + 1), np.int32),
-            ints=np.zeros((3, max(n, width, s.cuts)), np.int32),
-            words=np.zeros((2, max(p, s.cuts)), np.uint64),
-            sums=np.zeros((3, s.cuts), np.float64),
+            ints=np.zeros((5, max(n, width, wide)), np.int32),
+            bins=np.zeros((wide, classes), np.int32),
+            stack=np.zeros((3, 3, 128), np.int32),
+            words=np.zeros((3, max(n, width, p, s.cuts)), np.uint64),
+            sums=sums,
+            merits=sums[0].view(np.int64),
         )
 
     def _perform(
@@ -226,7 +232,7 @@ class Forest(Unlearner[Rows, Ids]):
         return [Stored(f"tree {t}", ids[alive & (self.grove.member[t] == 1)]) for t in range(self.settings.trees)]
 
 
-_DATA = ("x", "code", "values", "label", "member", "histogram", "ints")
+_DATA = ("x", "code", "values", "word", "distinct", "label", "member", "histogram", "ints", "words")
 """Arrays of a grove that depend on which rows there are, besides ``order``."""
 
 

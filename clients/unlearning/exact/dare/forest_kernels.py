@@ -135,9 +135,7 @@ def known(g: Grove, t: int, rows: Rows) -> Any:
 
 
 @compiled
-def perform(
-    g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]
-) -> Any:
+def perform(g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]) -> Any:
     """Do a task to the trees from ``first`` up to ``last``; return the tree that has no room (or ``last``) and subtrees replaced.
 
     ``rows`` are row numbers and labels (2, n) to forget or add, ``x`` (n, p) what to ask, ``out`` (n, C) where answers are added up. One
@@ -167,11 +165,11 @@ def perform(
 
 
 @compiled
-def spread(values: npt.NDArray[Any]) -> None:
-    """Replace each value's word by its hash, in place."""
-    for i in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            values[i, j].word = mix(values[i, j].word)
+def spread(words: npt.NDArray[np.uint64]) -> None:
+    """Replace each word by its hash, in place."""
+    for i in range(words.shape[0]):
+        for j in range(words.shape[1]):
+            words[i, j] = mix(words[i, j])
 
 
 @compiled

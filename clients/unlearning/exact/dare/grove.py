@@ -27,19 +27,24 @@ NODE = np.dtype(
 """A node: its path (1 at the root, then a bit a turn), what it is, its split, its left child (the right one is the next place), its depth,
 its stretch of rows, and, of a split, the slot that holds its candidates."""
 
-TRY = np.dtype([("feature", np.int32), ("many", np.int32)], align=True)
-"""A feature that is tried at a split, and how many candidate cuts it has; 0 ends a slot's list."""
+HEAD, AT, TIES, BELOW = range(4)
+"""Rows of a cell, which holds what is known of a feature that is tried at a split: its head, the candidate cuts, ascending (float32), how
+many rows have the cut's value, and, from the last on, how many rows of each class go left."""
 
-VALUE = np.dtype([("word", np.uint64), ("value", np.float32)], align=True)
-"""A distinct value of a feature, and its hash."""
+FEATURE, NUMBER = range(2)
+"""Columns of a head: the feature, and how many candidate cuts it has; 0 ends a slot's list."""
 
 
 class Grove(NamedTuple):
-    """Data, trees, candidates and scratch space; n rows, p features, u distinct values at most, C classes, T trees, S slots."""
+    """Data, trees, candidates and scratch space; n rows, p features, u distinct values at most, C classes, T trees, S slots, K
+    cuts (rounded up to a multiple of 8).
+    """
 
     x: Array  # float32 (p, n)
     code: Array  # int32 (p, n): rank of the value among the feature's distinct values
-    values: Array  # VALUE (p, u)
+    values: Array  # float32 (p, u): distinct values, ascending
+    word: Array  # uint64 (p, u): their hashes
+    distinct: Array  # int64 (p,): how many they are
     categorical: Array  # uint8 (p,)
     label: Array  # int32 (n,), -1 of a row that is no longer held
     member: Array  # uint8 (T, n): whether the tree knows the row
@@ -47,38 +52,38 @@ class Grove(NamedTuple):
     nodes: Array  # NODE (T, 2 S)
     counts: Array  # int32 (T, 2 S, C): rows per class
     free: Array  # int32 (2, T, S + 1): free pairs of places, and free slots; the last entry is the list's length
-    tries: Array  # TRY (T, S, F)
-    at: Array  # float32 (T, S, F, K): a feature's candidate cuts, ascending
-    ties: Array  # int32 (T, S, F, K): rows whose value is the cut
-    below: Array  # int32 (T, S, F, C, K): rows per class that go left
+    cells: Array  # int32 (T, S, F, 3 + C, K)
+    floats: Array  # float32, the same memory
     settings: Array  # int64: features, cuts, depth, random depth, least rows to split, least rows a side, lazy
     key: Array  # uint64 (T,): hash of the forest's key and the tree's number
     histogram: Array  # int32 (u, C + 1), zero between uses
-    ints: Array  # int32 (3, max(n, u, K)): scratch
-    words: Array  # uint64 (2, max(p, K)): scratch
+    ints: Array  # int32 (5, max(n, u, 2 K + 8)): scratch
+    bins: Array  # int32 (2 K + 8, C): scratch
+    stack: Array  # int32 (3, 3, 128): scratch
+    words: Array  # uint64 (3, max(n, u, p, K)): scratch
     sums: Array  # float64 (3, K): scratch
+    merits: Array  # int64 (K,): the first row of ``sums``, as bits
 
 
 def tree_arrays(trees: int, slots: int, features: int, cuts: int, classes: int) -> dict[str, Array]:
     """Return the arrays of trees with room for that many splits each; memory that is never written is never taken."""
+    cells = np.zeros((trees, slots, features, BELOW + classes, -(-cuts // 8) * 8), np.int32)
     return {
         "nodes": np.zeros((trees, 2 * slots), NODE),
         "counts": np.zeros((trees, 2 * slots, classes), np.int32),
         "free": np.zeros((2, trees, slots + 1), np.int32),
-        "tries": np.zeros((trees, slots, features), TRY),
-        "at": np.empty((trees, slots, features, cuts), np.float32),
-        "ties": np.empty((trees, slots, features, cuts), np.int32),
-        "below": np.empty((trees, slots, features, classes, cuts), np.int32),
+        "cells": cells,
+        "floats": cells.view(np.float32),
     }
 
 
 def grown(grove: Grove) -> Grove:
     """Return the grove with room for twice as many splits a tree."""
-    trees, slots, features, classes, cuts = grove.below.shape
-    larger = tree_arrays(trees, 2 * slots, features, cuts, classes)
+    trees, slots, features, rows, cuts = grove.cells.shape
+    larger = tree_arrays(trees, 2 * slots, features, cuts, rows - BELOW)
     for name, array in larger.items():
         old = getattr(grove, name)
-        if name != "free":
+        if name in ("nodes", "counts", "cells"):
             array[tuple(slice(size) for size in old.shape)] = old
     for kind, step in ((0, 2), (1, 1)):
         for tree in range(trees):
@@ -90,12 +95,12 @@ def grown(grove: Grove) -> Grove:
     return grove._replace(**larger)
 
 
-def codes(x: Array) -> tuple[Array, Array]:
-    """Return ranks (p, n), and distinct values with their bits (p, u), of features (p, n); rows of values are padded."""
+def codes(x: Array) -> tuple[Array, Array, Array]:
+    """Return ranks (p, n), distinct values (p, u), and their numbers (p,), of features (p, n); rows of values are padded."""
     found = [np.unique(column, return_inverse=True) for column in x + np.float32(0)]  # -0 and 0 are one value
     most = max([len(distinct) for distinct, _ in found] + [1])
-    values = np.zeros((len(x), most), VALUE)
+    values = np.zeros((len(x), most), np.float32)
     for j, (distinct, _) in enumerate(found):
-        values["value"][j, : len(distinct)] = distinct
-    values["word"] = np.ascontiguousarray(values["value"]).view(np.uint32)
-    return np.stack([rank for _, rank in found]).astype(np.int32), values
+        values[j, : len(distinct)] = distinct
+    numbers = np.array([len(distinct) for distinct, _ in found])
+    return np.stack([rank for _, rank in found]).astype(np.int32), values, numbers

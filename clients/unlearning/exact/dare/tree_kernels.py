@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.exact.compiled import inner
-from clients.unlearning.exact.dare.grove import LEAF, PENDING, SPLIT, Grove
+from clients.unlearning.exact.compiled import bare
+from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, HEAD, LEAF, NUMBER, PENDING, SPLIT, TIES, Grove
 from clients.unlearning.exact.dare.node_kernels import (
     CUTS,
     DEPTH,
@@ -20,22 +20,27 @@ from clients.unlearning.exact.dare.node_kernels import (
     best,
     fill,
     find_cuts,
+    gather,
     goes_left,
+    total,
 )
 
 Rows = npt.NDArray[np.int32]
 PAIRS, SLOTS = range(2)
 """Free lists."""
 
+FORGETTING, GROWING, CLEARING = range(3)
+"""Who has which stack."""
 
-@inner
+
+@bare
 def give(free: Rows, item: int) -> None:
     """Put an item on a list whose length is kept at its end."""
     free[free[-1]] = item
     free[-1] += 1
 
 
-@inner
+@bare
 def take(free: Rows) -> Any:
     """Take the last item off a list, -1 if there is none."""
     if free[-1] == 0:
@@ -44,31 +49,35 @@ def take(free: Rows) -> Any:
     return free[free[-1]]
 
 
-@inner
+@bare
 def must_be_leaf(g: Grove, t: int, node: int) -> Any:
     """Tell whether depth, size or purity make the node a leaf."""
-    counts = g.counts[t, node]
-    n = counts.sum()
-    return g.nodes[t, node].depth >= g.settings[DEPTH] or n < g.settings[SPLIT_ROWS] or counts.max() == n
+    n, most = 0, 0
+    for y in range(g.counts.shape[2]):
+        n, most = n + g.counts[t, node, y], max(most, g.counts[t, node, y])
+    return g.nodes[t, node].depth >= g.settings[DEPTH] or n < g.settings[SPLIT_ROWS] or most == n
 
 
-@inner
+@bare
 def clear(g: Grove, t: int, node: int, own: bool) -> None:
     """Give back the places and slots of everything below a node, and its own slot if told."""
-    stack = [int(node)]
-    while len(stack):
-        at = stack.pop()
+    stack = g.stack[CLEARING, 0]
+    stack[0] = node
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        at = stack[waiting]
         if g.nodes[t, at].kind == SPLIT:
             if own or at != node:
                 give(g.free[SLOTS, t], g.nodes[t, at].slot)
-            left = int(g.nodes[t, at].left)
+            left = g.nodes[t, at].left
             give(g.free[PAIRS, t], left)
-            stack.append(left)
-            stack.append(left + 1)
+            stack[waiting], stack[waiting + 1] = left, left + 1
+            waiting += 2
         g.nodes[t, at].kind = 0
 
 
-@inner
+@bare
 def divide(g: Grove, t: int, node: int) -> bool:
     """Give a node with a best split its two children, pending, and divide its rows; False if there is no room for them."""
     left = take(g.free[PAIRS, t])
@@ -77,7 +86,8 @@ def divide(g: Grove, t: int, node: int) -> bool:
     order, counts, spare = g.order[t], g.counts[t], g.ints[SPARE]
     g.nodes[t, node].kind, g.nodes[t, node].left = SPLIT, left
     j, cut = g.nodes[t, node].feature, g.nodes[t, node].cut
-    counts[left] = 0
+    for y in range(counts.shape[1]):
+        counts[left, y] = 0
     start, right = g.nodes[t, node].start, 0
     middle = start
     for i in range(start, g.nodes[t, node].end):
@@ -91,7 +101,8 @@ def divide(g: Grove, t: int, node: int) -> bool:
         else:
             spare[right] = row
             right += 1
-    counts[left + 1] = counts[node] - counts[left]
+    for y in range(counts.shape[1]):
+        counts[left + 1, y] = counts[node, y] - counts[left, y]
     for i in range(right):
         order[middle + i] = spare[i]
     for i in range(middle + right, g.nodes[t, node].end):
@@ -105,7 +116,7 @@ def divide(g: Grove, t: int, node: int) -> bool:
     return True
 
 
-@inner
+@bare
 def look_at(g: Grove, t: int, node: int) -> bool:
     """Make a pending node a leaf or a split with pending children; False if there is no room."""
     if must_be_leaf(g, t, node):
@@ -123,22 +134,25 @@ def look_at(g: Grove, t: int, node: int) -> bool:
     return divide(g, t, node)
 
 
-@inner
+@bare
 def grow(g: Grove, t: int, node: int) -> bool:
     """Look at every pending node from this one down; False if there is no room."""
-    stack = [int(node)]
-    while len(stack):
-        at = stack.pop()
+    stack = g.stack[GROWING, 0]
+    stack[0] = node
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        at = stack[waiting]
         if g.nodes[t, at].kind == PENDING and not look_at(g, t, at):
             return False
         if g.nodes[t, at].kind == SPLIT:
-            left = int(g.nodes[t, at].left)
-            stack.append(left)
-            stack.append(left + 1)
+            stack[waiting] = g.nodes[t, at].left
+            stack[waiting + 1] = g.nodes[t, at].left + 1
+            waiting += 2
     return True
 
 
-@inner
+@bare
 def plant(g: Grove, t: int) -> bool:
     """Grow a tree from its rows, from nothing; False if there is no room."""
     pairs = g.free.shape[2] - 1
@@ -148,7 +162,8 @@ def plant(g: Grove, t: int) -> bool:
         if i:  # the first pair's first place is the root
             give(g.free[PAIRS, t], 2 * i)
     n = 0
-    g.counts[t, 0] = 0
+    for y in range(g.counts.shape[2]):
+        g.counts[t, 0, y] = 0
     for row in range(len(g.label)):
         if g.label[row] >= 0 and g.member[t, row]:
             g.order[t, n] = row
@@ -158,29 +173,30 @@ def plant(g: Grove, t: int) -> bool:
     return grow(g, t, 0)
 
 
-@inner
+@bare
 def lower(g: Grove, t: int, node: int, f: int, gone: Rows) -> Any:
     """Take rows out of the candidates of the feature in place f; return how many of them can no longer be cut at."""
     s = g.nodes[t, node].slot
-    j, many = g.tries[t, s, f].feature, g.tries[t, s, f].many
-    at, ties, below = g.at[t, s, f], g.ties[t, s, f], g.below[t, s, f]
+    cell, at = g.cells[t, s, f], g.floats[t, s, f, AT]
+    j, many, ties, wide = cell[HEAD, FEATURE], cell[HEAD, NUMBER], cell[TIES], cell.shape[1]
     for k in range(gone.shape[1]):
-        v, row = g.x[j, gone[0, k]], below[gone[1, k]]
+        v, row = g.x[j, gone[0, k]], cell[BELOW + gone[1, k]]
         if g.categorical[j]:
-            for i in range(many):
+            for i in range(wide):
                 row[i] -= np.int32(v == at[i])
         else:
-            for i in range(many):
+            for i in range(wide):
                 row[i] -= np.int32(v <= at[i])
-        for i in range(many):
+        for i in range(wide):
             ties[i] -= np.int32(v == at[i])
-    n, side, wrong = g.counts[t, node].sum(), g.settings[SIDE_ROWS], 0
-    left = g.sums[2]
-    for i in range(many):
-        left[i] = 0.0
-    for y in range(len(below)):
-        for i in range(many):
-            left[i] += below[y, i]
+    n, side, wrong = total(g.counts[t, node]), g.settings[SIDE_ROWS], 0
+    left = g.ints[SPARE]
+    for i in range(wide):
+        left[i] = 0
+    for y in range(cell.shape[0] - BELOW):
+        row = cell[BELOW + y]
+        for i in range(wide):
+            left[i] += row[i]
     for i in range(many):
         wrong += (ties[i] == 0) | (left[i] < side) | (n - left[i] < side)
     if wrong:
@@ -188,37 +204,36 @@ def lower(g: Grove, t: int, node: int, f: int, gone: Rows) -> Any:
     return wrong
 
 
-@inner
+@bare
 def drop(g: Grove, t: int, s: int, f: int, n: int, side: int) -> None:
     """Close the ranks of a feature's candidates over those that can no longer be cut at."""
-    at, ties, below, left = g.at[t, s, f], g.ties[t, s, f], g.below[t, s, f], g.sums[2]
+    cell, left = g.cells[t, s, f], g.ints[SPARE]
     kept = 0
-    for i in range(g.tries[t, s, f].many):
-        if ties[i] > 0 and left[i] >= side and n - left[i] >= side:
-            at[kept], ties[kept] = at[i], ties[i]
-            for y in range(len(below)):
-                below[y, kept] = below[y, i]
+    for i in range(cell[HEAD, NUMBER]):
+        if cell[TIES, i] > 0 and left[i] >= side and n - left[i] >= side:
+            for row in range(AT, cell.shape[0]):
+                cell[row, kept] = cell[row, i]
             kept += 1
-    g.tries[t, s, f].many = kept
+    cell[HEAD, NUMBER] = kept
 
 
-@inner
+@bare
 def repair_cuts(g: Grove, t: int, node: int, gone: Rows) -> int:
     """Take rows out of all candidates of a split, let the next in for those that fall out; return 0 if none are left."""
     s = g.nodes[t, node].slot
     full = 1 if g.nodes[t, node].depth < g.settings[RANDOM] else g.settings[CUTS]
-    for f in range(g.tries.shape[2]):
-        before = g.tries[t, s, f].many
+    for f in range(g.cells.shape[2]):
+        before = g.cells[t, s, f, HEAD, NUMBER]
         if before == 0:
             break
         if lower(g, t, node, f, gone) and before == full:
-            find_cuts(g, t, node, s, f, g.tries[t, s, f].feature)
-        if g.tries[t, s, f].many == 0:
+            find_cuts(g, t, node, gather(g, t, node), f, g.cells[t, s, f, HEAD, FEATURE])
+        if g.cells[t, s, f, HEAD, NUMBER] == 0:
             return fill(g, t, node)
     return 1
 
 
-@inner
+@bare
 def split_again(g: Grove, t: int, node: int) -> bool:
     """Replace everything below a split whose best candidate changed; False if there is no room."""
     lazy = g.settings[LAZY] == 1
@@ -229,13 +244,16 @@ def split_again(g: Grove, t: int, node: int) -> bool:
     return divide(g, t, node) and grow(g, t, node)
 
 
-@inner
+@bare
 def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
     """Take rows and their labels (2, n), no longer alive, out of a tree; return how many subtrees were replaced, -1 if there is no room."""
     replaced = 0
-    stack = [(0, 0, int(gone.shape[1]))]
-    while len(stack):
-        node, low, high = stack.pop()
+    stack = g.stack[FORGETTING]
+    stack[0, 0], stack[1, 0], stack[2, 0] = 0, 0, gone.shape[1]
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        node, low, high = stack[0, waiting], stack[1, waiting], stack[2, waiting]
         for i in range(low, high):
             g.counts[t, node, gone[1, i]] -= 1
         if g.nodes[t, node].kind != SPLIT:
@@ -259,7 +277,9 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
                     gone[k, i], gone[k, middle] = gone[k, middle], gone[k, i]
                 middle += 1
         if low < middle:
-            stack.append((int(g.nodes[t, node].left), low, middle))
+            stack[0, waiting], stack[1, waiting], stack[2, waiting] = g.nodes[t, node].left, low, middle
+            waiting += 1
         if middle < high:
-            stack.append((int(g.nodes[t, node].left) + 1, middle, high))
+            stack[0, waiting], stack[1, waiting], stack[2, waiting] = g.nodes[t, node].left + 1, middle, high
+            waiting += 1
     return replaced

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clients.streams import Field, key_hash
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
-from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, tree_arrays
+from clients.unlearning.exact.hedgecut.hedge import TURN, Hedge, grown, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
 from clients.unlearning.exact.tabular import Floats, Held, Table, empty
 
@@ -89,19 +89,27 @@ class Forest(Unlearner[Rows, Ids]):
         self.held = Held(self.held.kept())
         n, p = self.held.rows.x.shape
         candidates = s.candidates or max(1, round(2 * sqrt(p)))
+        sums = np.zeros((3, candidates))
         self.remaining = max(s.least_budget, round(s.budget * n))
         self.hedge = Hedge(
             level=np.ascontiguousarray(self.levels(self.held.rows.x).T),
             edges=np.array([len(edges) for edges in self.edges], dtype=np.int64),
             label=self.held.rows.y.astype(np.int32),
             **tree_arrays(s.trees, max(2 * candidates, min(_SLOTS, 4 * n)), candidates, classes),
-            order=np.empty((s.trees, n), np.int32),
-            used=np.zeros((s.trees, 3), np.int32),
+            order=np.empty((s.trees, 4 * n), np.int32),
+            used=np.zeros((s.trees, 4), np.int32),
             key=self.keys,
             settings=np.array([s.depth, s.min_split, s.min_leaf, self.remaining, s.nested], dtype=np.int64),
             arena=np.empty(max(n, 1) * (s.depth + 3 + s.nested * candidates), np.int32),
-            scratch=np.zeros((candidates, classes), np.int32),
+            rows=np.empty(n + 1, np.int32),
+            scratch=np.zeros((classes, candidates), np.int32),
             doubtful=np.zeros(candidates, np.uint8),
+            sums=sums,
+            bits=sums[0].view(np.int64),
+            work=np.empty((3, classes)),
+            toward=np.empty(candidates, np.int32),
+            turns=np.empty(64, TURN),
+            stack=np.empty((2, 64 * candidates + 64, 3), np.int32),
         )
         self._perform(kernels.PLANT)
 

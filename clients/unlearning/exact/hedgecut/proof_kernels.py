@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.exact.compiled import compiled, inner
+from clients.unlearning.exact.compiled import bare, compiled
 
 Counts = npt.NDArray[np.int32]
+Work = npt.NDArray[np.float64]
 MARGIN = 1e-9
 """Share of the rows by which a proven gap must exceed 0: far above the rounding of merits, which are at most the number of rows."""
 
 
-@inner
+@bare
+def total(counts: Counts) -> int:
+    """Return the sum of a few counts."""
+    n = 0
+    for y in range(len(counts)):
+        n += counts[y]
+    return n
+
+
+@bare
 def merit(below: Counts, counts: Counts) -> float:
     """Return what the Gini gain ranks splits by: the sum over sides of squared class counts over rows; larger is better."""
     left, n, a, b = 0, 0, 0.0, 0.0
@@ -27,65 +37,81 @@ def merit(below: Counts, counts: Counts) -> float:
     return a / left + b / (n - left)
 
 
-@inner
-def champion(below: Counts, counts: Counts, split_rows: int, side_rows: int) -> int:
-    """Return the candidate with the largest merit (smallest number among equals) and enough rows on both sides; -1: be a leaf."""
-    n = counts.sum()
-    if n < split_rows or counts.max() == n:
+@bare
+def merits(below: Counts, counts: Counts, side_rows: int, sums: npt.NDArray[np.float64]) -> None:
+    """Write into ``sums[0]`` the merits of candidates, (C, M) rows per class that go left, -1 of one with too few rows on a side.
+
+    Loops run along the candidates, so that they become vector instructions.
+    """
+    n = total(counts)
+    value, other, left = sums[0], sums[1], sums[2]
+    for m in range(below.shape[1]):
+        value[m], other[m], left[m] = 0.0, 0.0, 0.0
+    for y in range(len(counts)):
+        own, here = below[y], counts[y]
+        for m in range(below.shape[1]):
+            a, b = np.float64(own[m]), np.float64(here - own[m])
+            left[m] += a
+            value[m] += a * a
+            other[m] += b * b
+    for m in range(below.shape[1]):
+        enough = (left[m] >= side_rows) & (n - left[m] >= side_rows)
+        value[m] = value[m] / left[m] + other[m] / (n - left[m]) if enough else -1.0
+
+
+@bare
+def leader(bits: npt.NDArray[np.int64]) -> int:
+    """Return the first of the largest merits, given as bits (those of positive numbers are ordered as they are); -1 if all are -1."""
+    top = np.int64(-1)
+    for m in range(len(bits)):
+        top = max(top, bits[m])
+    if top < 0:
         return -1
-    top, found = -1.0, -1
-    for m in range(len(below)):
-        left = below[m].sum()
-        if left >= side_rows and n - left >= side_rows:
-            value = merit(below[m], counts)
-            if value > top:
-                top, found = value, m
+    found = 0
+    while bits[found] != top:
+        found += 1
     return found
 
 
-@inner
-def least_gap(below: Counts, rival: Counts, counts: Counts, removals: int, side_rows: int) -> float:
+@bare
+def least_gap(below: Counts, rival: Counts, counts: Counts, removals: int, side_rows: int, work: Work) -> float:
     """Return a lower bound on merit minus rival's merit after any ``removals`` or fewer removals that leave the rival valid.
 
     Both merits are convex in the removals (sums of squares over linear terms). The champion's lies above its tangent; tangent minus the
     rival's is concave, so it is least at a vertex of {removals >= 0, at most so many in all, and so many on each of the rival's sides}.
-    A vertex removes one class on one of the rival's sides, then, if rows are left to remove, one class on the other.
+    A vertex removes one class on one of the rival's sides, then, if rows are left to remove, one class on the other. ``work`` is scratch.
     """
     classes = len(counts)
     gap = merit(below, counts) - merit(rival, counts)
-    left, n = below.sum(), counts.sum()
+    left, n = total(below), total(counts)
     right = n - left
     squares_left, squares_right = 0.0, 0.0
     for y in range(classes):
         squares_left += np.float64(below[y]) ** 2
         squares_right += np.float64(counts[y] - below[y]) ** 2
-    steepest = np.empty(classes, np.float64)  # most that the tangent loses with one row of a class, on whichever side
+    steepest = work[2]  # most that the tangent loses with one row of a class, on whichever side
     for y in range(classes):
         on_left = 2.0 * below[y] / left - squares_left / left / left
         on_right = 2.0 * (counts[y] - below[y]) / right - squares_right / right / right
         steepest[y] = max(on_left, on_right)
+        work[0, y], work[1, y] = rival[y], counts[y] - rival[y]
     base = merit(below, counts)
-    sides = np.empty((2, classes), np.float64)
-    room = np.empty(2, np.int64)
-    for y in range(classes):
-        sides[0, y] = rival[y]
-        sides[1, y] = counts[y] - rival[y]
+    on_rivals_left = total(rival)
     for b in range(2):
-        room[b] = np.int64(sides[b].sum()) - side_rows
-    for b in range(2):
-        first = min(removals, room[b])
-        second = min(removals - first, room[1 - b])
+        here = on_rivals_left if b == 0 else n - on_rivals_left
+        first = min(removals, here - side_rows)
+        second = min(removals - first, n - here - side_rows)
         for y in range(classes):
-            one = _fewer(sides[b], y, first)
+            one = _fewer(work[b], y, first)
             loss = first * steepest[y]
-            gap = min(gap, base - loss - one - _fewer(sides[1 - b], 0, 0))
+            gap = min(gap, base - loss - one - _fewer(work[1 - b], 0, 0))
             if second > 0:
                 for z in range(classes):
-                    gap = min(gap, base - loss - second * steepest[z] - one - _fewer(sides[1 - b], z, second))
+                    gap = min(gap, base - loss - second * steepest[z] - one - _fewer(work[1 - b], z, second))
     return gap
 
 
-@inner
+@bare
 def _fewer(side: npt.NDArray[np.float64], y: int, removed: int) -> float:
     """Return the sum of squares over rows of a side after removing rows of class y."""
     rows, squares = -np.float64(removed), 0.0
@@ -96,20 +122,23 @@ def _fewer(side: npt.NDArray[np.float64], y: int, removed: int) -> float:
     return squares / rows
 
 
-@inner
-def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows: int, side_rows: int, doubtful: Any) -> Any:
+@bare
+def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows: int, side_rows: int, doubtful: Any, work: Work) -> Any:
     """Mark the rivals not proven to stay behind; return whether the champion, or that there is a split at all, is in doubt."""
-    doubtful[:] = 0
+    for m in range(len(doubtful)):
+        doubtful[m] = 0
     if removals == 0:
         return False
-    n = counts.sum()
-    left = below[found].sum()
-    shaky = n - removals < split_rows or n - counts.max() <= removals
+    n = total(counts)
+    left, most = total(below[:, found]), 0
+    for y in range(len(counts)):
+        most = max(most, counts[y])
+    shaky = n - removals < split_rows or n - most <= removals
     near = min(left, n - left) - removals < side_rows
-    for m in range(len(below)):
-        others = below[m].sum()
+    for m in range(below.shape[1]):
+        others = total(below[:, m])
         valid = m != found and others >= side_rows and n - others >= side_rows
-        if valid and (near or least_gap(below[found], below[m], counts, removals, side_rows) <= MARGIN * n):
+        if valid and (near or least_gap(below[:, found], below[:, m], counts, removals, side_rows, work) <= MARGIN * n):
             doubtful[m] = 1
             shaky = True
     return shaky or near
@@ -117,8 +146,11 @@ def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows:
 
 @compiled
 def is_robust(below: Counts, counts: Counts, removals: int, split_rows: int, side_rows: int) -> Any:
-    """Return the champion of candidates (M, C) at a node (C,) and whether it is proven to last that many removals."""
-    found = champion(below, counts, split_rows, side_rows)
-    if found < 0:
-        return found, True
-    return found, not doubts(below, counts, found, removals, split_rows, side_rows, np.empty(len(below), np.uint8))
+    """Return the champion of candidates (C, M) at a node (C,) and whether it is proven to last that many removals."""
+    classes, many = below.shape
+    sums, work = np.empty((3, many)), np.empty((3, classes))
+    merits(below, counts, side_rows, sums)
+    found = int(np.argmax(sums[0]))
+    if total(counts) < split_rows or counts.max() == total(counts) or sums[0, found] < 0:
+        return -1, True
+    return found, not doubts(below, counts, found, removals, split_rows, side_rows, np.empty(many, np.uint8), work)

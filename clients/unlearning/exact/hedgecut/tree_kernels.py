@@ -7,90 +7,73 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.exact.compiled import compiled, inner
-from clients.unlearning.exact.hash_kernels import fold, mix
+from clients.unlearning.exact.compiled import bare, compiled
 from clients.unlearning.exact.hedgecut.hedge import LEAF, OPEN, ROBUST, Hedge
-from clients.unlearning.exact.hedgecut.proof_kernels import champion, doubts
-
-DEPTH, SPLIT_ROWS, SIDE_ROWS, BUDGET, NESTED = range(5)
-"""Places in a forest's settings."""
+from clients.unlearning.exact.hedgecut.node_kernels import (
+    BUDGET,
+    EXTRA,
+    NESTED,
+    ORDERED,
+    PLACES,
+    SIDE_ROWS,
+    SLOTS,
+    SPLIT_ROWS,
+    as_drawn,
+    candidate,
+    champion,
+    goes_left,
+    hang,
+    study,
+)
+from clients.unlearning.exact.hedgecut.proof_kernels import doubts
 
 PLANT, FORGET, ASK = range(3)
 """What can be done to a tree."""
 
-PLACES, SLOTS, ORDERED = range(3)
+FORGETTING, BUILDING = range(2)
+"""Who has which stack."""
 
 
-@inner
-def candidate(h: Hedge, t: int, path: Any, m: int) -> Any:
-    """Return feature and word of a node's m-th candidate: a function of the key, the tree, the path and m."""
-    draw = fold(fold(h.key[t], path), m)
-    j = int(draw % np.uint64(len(h.level)))
-    word = mix(draw + np.uint64(1))
-    if h.edges[j] > 0:
-        word = word % np.uint64(h.edges[j])
-    return j, word
-
-
-@inner
-def goes_left(h: Hedge, j: int, word: Any, level: Any) -> Any:
-    """Tell whether a bin goes left: up to the cut; of a category, if its bit of the word is set."""
-    if h.edges[j] > 0:
-        return np.uint64(level) <= word
-    return (word >> np.uint64(level & 63)) & np.uint64(1) == np.uint64(1)
-
-
-@inner
-def hang(h: Hedge, t: int, node: int, m: int, start: int, end: int, to: int) -> Any:
-    """Give a node two children under candidate m, their rows copied to ``to``; return left child and the rows' division and end."""
-    j, word = candidate(h, t, h.nodes[t, node].path, m)
-    left = h.used[t, PLACES]
-    h.used[t, PLACES] += 2
-    top, middle = to, to
+@bare
+def later(stack: npt.NDArray[np.int32], waiting: int, left: int, start: int, middle: int, end: int) -> int:
+    """Put two children with their stretches of the arena on the stack; return how many nodes wait."""
     for side in range(2):
-        for i in range(start, end):
-            if goes_left(h, j, word, h.level[j, h.arena[i]]) == (side == 0):
-                h.arena[top] = h.arena[i]
-                top += 1
-        if side == 0:
-            middle = top
-        new = h.nodes[t, left + side]
-        new.path = h.nodes[t, node].path * np.uint64(2) + np.uint64(side)
-        new.depth = h.nodes[t, node].depth + 1
-        new.parent, new.via = node, m
-        new.nested = h.nodes[t, node].nested
-    return left, middle, top
+        stack[waiting + side, 0] = left + side
+        stack[waiting + side, 1] = middle if side else start
+        stack[waiting + side, 2] = end if side else middle
+    return waiting + 2
 
 
-@inner
-def study(h: Hedge, t: int, node: int, start: int, end: int) -> int:
-    """Count classes at a node and under its candidates (in ``scratch``); return the champion, -1 of a leaf."""
-    counts, below = h.counts[t, node], h.scratch
-    counts[:] = 0
-    for i in range(start, end):
-        counts[h.label[h.arena[i]]] += 1
-    if h.nodes[t, node].depth >= h.settings[DEPTH] or counts.sum() < h.settings[SPLIT_ROWS] or counts.max() == counts.sum():
-        return -1
-    below[:] = 0
-    for m in range(len(below)):
-        j, word = candidate(h, t, h.nodes[t, node].path, m)
-        for i in range(start, end):
-            row = h.arena[i]
-            if goes_left(h, j, word, h.level[j, row]):
-                below[m, h.label[row]] += 1
-    return champion(below, counts, h.settings[SPLIT_ROWS], h.settings[SIDE_ROWS])
+@bare
+def remember(h: Hedge, t: int, node: int, start: int, end: int) -> None:
+    """Keep an open node's rows, if it lies below none or has at most half the rows of the last one above it that keeps its own."""
+    at, rows = h.nodes[t, node], end - start
+    at.start = -1
+    if at.nested == 0:
+        at.start = h.used[t, ORDERED]
+        h.used[t, ORDERED] += rows
+    elif 2 * rows <= at.wider and h.used[t, EXTRA] + rows <= h.order.shape[1]:
+        at.start = h.used[t, EXTRA]
+        h.used[t, EXTRA] += rows
+    if at.start >= 0:
+        at.end, at.wider = at.start + rows, rows
+        for i in range(rows):
+            h.order[t, at.start + i] = h.arena[start + i]
 
 
-@inner
+@bare
 def build(h: Hedge, t: int, root: int, first: int, last: int) -> bool:
     """Build a node from a stretch of the arena, behind which all is free; False if there is no room.
 
     Nodes wait on a stack whose rows lie in the arena in the same order, so whatever lies behind a node's rows when its turn comes is free.
     """
-    candidates = h.below.shape[2]
-    stack = [(int(root), int(first), int(last))]
-    while len(stack):
-        node, start, end = stack.pop()
+    candidates = h.below.shape[3]
+    stack = h.stack[BUILDING]
+    stack[0, 0], stack[0, 1], stack[0, 2] = root, first, last
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        node, start, end = stack[waiting, 0], stack[waiting, 1], stack[waiting, 2]
         if h.used[t, PLACES] + 2 * candidates > h.nodes.shape[1] or h.used[t, SLOTS] == h.below.shape[1]:
             return False
         found = study(h, t, node, start, end)
@@ -99,27 +82,25 @@ def build(h: Hedge, t: int, root: int, first: int, last: int) -> bool:
             at.kind = LEAF
             continue
         settings = h.settings
-        shaky = doubts(
-            h.scratch, h.counts[t, node], found, settings[BUDGET], settings[SPLIT_ROWS], settings[SIDE_ROWS], h.doubtful
-        )
+        shaky = doubts(h.scratch, h.counts[t, node], found, settings[BUDGET], settings[SPLIT_ROWS], settings[SIDE_ROWS], h.doubtful, h.work)
         at.champion = found
-        at.feature, at.word = candidate(h, t, at.path, found)
+        at.feature, word = candidate(h, t, at.path, found)
+        at.cut, at.mask = as_drawn(h, at.feature, word)
         if not shaky:
             at.kind = ROBUST
             at.left, middle, top = hang(h, t, node, found, start, end, end)
-            stack.append((int(at.left), int(end), int(middle)))
-            stack.append((int(at.left) + 1, int(middle), int(top)))
+            waiting = later(stack, waiting, at.left, end, middle, top)
             continue
         at.kind, at.slot = OPEN, h.used[t, SLOTS]
         h.used[t, SLOTS] += 1
-        h.below[t, at.slot] = h.scratch
-        h.child[t, at.slot] = -1
         for m in range(candidates):
-            h.drawn[t, at.slot, m].feature, h.drawn[t, at.slot, m].word = candidate(h, t, at.path, m)
-        if at.nested == 0:
-            at.start, at.end = h.used[t, ORDERED], h.used[t, ORDERED] + end - start
-            h.order[t, at.start : at.end] = h.arena[start:end]
-            h.used[t, ORDERED] = at.end
+            drawn = h.drawn[t, at.slot, m]
+            drawn.feature, word = candidate(h, t, at.path, m)
+            drawn.cut, drawn.mask = as_drawn(h, drawn.feature, word)
+            h.child[t, at.slot, m] = -1
+            for y in range(h.scratch.shape[0]):
+                h.below[t, at.slot, y, m] = h.scratch[y, m]
+        remember(h, t, node, start, end)
         keep = at.nested < settings[NESTED]
         at.nested += 1
         to = end
@@ -127,32 +108,34 @@ def build(h: Hedge, t: int, root: int, first: int, last: int) -> bool:
             if m == found or (keep and h.doubtful[m]):
                 left, middle, top = hang(h, t, node, m, start, end, to)
                 h.child[t, at.slot, m] = left
-                stack.append((int(left), int(to), int(middle)))
-                stack.append((int(left) + 1, int(middle), int(top)))
+                waiting = later(stack, waiting, left, to, middle, top)
                 to = top
     return True
 
 
-@inner
+@bare
 def gather(h: Hedge, t: int, node: int) -> int:
     """Put the held rows that come to a node, open or below an open one, into the arena; return how many."""
     top = node
-    while not (h.nodes[t, top].kind == OPEN and h.nodes[t, top].nested == 1):
+    while h.nodes[t, top].kind != OPEN or h.nodes[t, top].start < 0:
         top = h.nodes[t, top].parent
+    turns, at = h.turns, node
     depth = h.nodes[t, node].depth - h.nodes[t, top].depth
-    features, words, left = np.empty(depth, np.int64), np.empty(depth, np.uint64), np.empty(depth, np.bool_)
-    at = node
     for k in range(depth - 1, -1, -1):  # asked from the top down, where most rows part
         parent = h.nodes[t, at].parent
-        features[k], words[k] = candidate(h, t, h.nodes[t, parent].path, h.nodes[t, at].via)
-        left[k] = h.nodes[t, at].path & np.uint64(1) == np.uint64(0)
+        turn = turns[k]
+        turn.feature, word = candidate(h, t, h.nodes[t, parent].path, h.nodes[t, at].via)
+        turn.cut, turn.mask = as_drawn(h, turn.feature, word)
+        turn.left = h.nodes[t, at].path & np.uint64(1) == np.uint64(0)
         at = parent
     found = 0
-    for row in h.order[t, h.nodes[t, top].start : h.nodes[t, top].end]:
+    for i in range(h.nodes[t, top].start, h.nodes[t, top].end):
+        row = h.order[t, i]
         inside = h.label[row] >= 0
         k = 0
         while inside and k < depth:
-            inside = goes_left(h, features[k], words[k], h.level[features[k], row]) == left[k]
+            turn = turns[k]
+            inside = goes_left(turn.cut, turn.mask, h.level[turn.feature, row]) == (turn.left == 1)
             k += 1
         if inside:
             h.arena[found] = row
@@ -160,7 +143,7 @@ def gather(h: Hedge, t: int, node: int) -> int:
     return found
 
 
-@inner
+@bare
 def switch(h: Hedge, t: int, node: int, found: int) -> bool:
     """Make another candidate an open node's champion, building its subtree if none is kept; False if there is no room."""
     at = h.nodes[t, node]
@@ -175,29 +158,34 @@ def switch(h: Hedge, t: int, node: int, found: int) -> bool:
     return build(h, t, left + 1, middle, top) and build(h, t, left, rows, middle)
 
 
-@inner
+@bare
 def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
     """Take a row, no longer held, out of a tree and all its variants; return how many nodes changed their split, -1 if there is no room."""
-    changed = 0
-    stack = [0]
-    while len(stack):
-        node = stack.pop()
+    changed, waiting = 0, 1
+    stack, toward = h.stack[FORGETTING, :, 0], h.toward
+    stack[0] = 0
+    while waiting:
+        waiting -= 1
+        node = stack[waiting]
         at = h.nodes[t, node]
         if at.kind == ROBUST:
-            stack.append(int(at.left) + (0 if goes_left(h, at.feature, at.word, h.level[at.feature, row]) else 1))
+            stack[waiting] = at.left + (0 if goes_left(at.cut, at.mask, h.level[at.feature, row]) else 1)
+            waiting += 1
             continue
         h.counts[t, node, label] -= 1
         if at.kind == LEAF or at.champion < 0:
             continue
         below, child, drawn = h.below[t, at.slot], h.child[t, at.slot], h.drawn[t, at.slot]
-        for m in range(len(below)):
-            j = drawn[m].feature
-            left = goes_left(h, j, drawn[m].word, h.level[j, row])
-            if left:
-                below[m, label] -= 1
+        own = below[label]
+        for m in range(len(child)):
+            toward[m] = goes_left(drawn[m].cut, drawn[m].mask, h.level[drawn[m].feature, row])
+        for m in range(len(child)):
+            own[m] -= toward[m]
+        for m in range(len(child)):
             if child[m] >= 0:
-                stack.append(int(child[m]) + (0 if left else 1))
-        found = champion(below, h.counts[t, node], h.settings[SPLIT_ROWS], h.settings[SIDE_ROWS])
+                stack[waiting] = child[m] + 1 - toward[m]
+                waiting += 1
+        found = champion(h, below, h.counts[t, node])
         if found != at.champion:
             changed += 1
             if not switch(h, t, node, found):
@@ -205,7 +193,7 @@ def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
     return changed
 
 
-@inner
+@bare
 def active(h: Hedge, t: int, node: int) -> Any:
     """Return candidate and left child of a node as it is now, (-1, -1) if it is a leaf for now."""
     at = h.nodes[t, node]
@@ -214,7 +202,7 @@ def active(h: Hedge, t: int, node: int) -> Any:
     return at.champion, at.left if at.kind == ROBUST else h.child[t, at.slot, at.champion]
 
 
-@inner
+@bare
 def ask(h: Hedge, t: int, level: npt.NDArray[np.int32], out: npt.NDArray[np.float64]) -> None:
     """Add a tree's class shares, (n, C), for rows in bins (n, p)."""
     for i in range(len(level)):
@@ -224,18 +212,21 @@ def ask(h: Hedge, t: int, level: npt.NDArray[np.int32], out: npt.NDArray[np.floa
             if m < 0:
                 break
             j, word = candidate(h, t, h.nodes[t, node].path, m)
-            node = int(left) + (0 if goes_left(h, j, word, level[i, j]) else 1)
+            cut, mask = as_drawn(h, j, word)
+            node = int(left) + (0 if goes_left(cut, mask, level[i, j]) else 1)
         counts = h.counts[t, node]
-        n = counts.sum()
+        n = 0
+        for y in range(len(counts)):
+            n += counts[y]
         if n:
             for y in range(len(counts)):
                 out[i, y] += counts[y] / n
 
 
-@inner
+@bare
 def plant(h: Hedge, t: int) -> bool:
     """Grow a tree from the held rows, from nothing; False if there is no room."""
-    h.used[t, PLACES], h.used[t, SLOTS], h.used[t, ORDERED] = 1, 0, 0
+    h.used[t, PLACES], h.used[t, SLOTS], h.used[t, ORDERED], h.used[t, EXTRA] = 1, 0, 0, len(h.label)
     root = h.nodes[t, 0]
     root.path, root.depth, root.parent, root.via, root.nested = np.uint64(1), 0, -1, -1, 0
     rows = 0

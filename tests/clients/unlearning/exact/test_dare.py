@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import RandomForestClassifier
 
@@ -16,7 +18,7 @@ from clients.data.csv import Csv
 from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels
 from clients.unlearning.exact.dare.forest import Forest
-from clients.unlearning.exact.dare.grove import LEAF, SPLIT
+from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, HEAD, LEAF, NUMBER, SPLIT, TIES, Grove
 from clients.unlearning.exact.dare.spec import Dare
 
 KEY = (5, "main")
@@ -79,6 +81,15 @@ def nodes_of(model: Forest, tree: int) -> Iterator[tuple[int, Any, np.ndarray]]:
             stack += [(int(node["left"]), rows[left]), (int(node["left"]) + 1, rows[~left])]
 
 
+def tried(g: Grove, tree: int, slot: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each feature tried at a split: its number, cuts, rows on each cut, and rows per class that go left at each."""
+    for cell, floats in zip(g.cells[tree, slot], g.floats[tree, slot], strict=True):
+        many = cell[HEAD, NUMBER]
+        if not many:
+            return
+        yield int(cell[HEAD, FEATURE]), floats[AT, :many], cell[TIES, :many], cell[BELOW:, :many].astype(np.int64)
+
+
 def recount(model: Forest) -> int:
     """Check every statistic of every tree against its rows; return how many candidates were checked."""
     g, spec, checked = model.grove, model.settings, 0
@@ -93,22 +104,17 @@ def recount(model: Forest) -> int:
             if node["kind"] == LEAF:
                 continue
             merits = []
-            for f in range(g.tries.shape[2]):
-                tried = g.tries[t, node["slot"], f]
-                if not tried["many"]:
-                    break
-                column = g.x[tried["feature"], rows]
-                values, ties = np.unique(column, return_counts=True)
-                for i in range(tried["many"]):
-                    at = g.at[t, node["slot"], f, i]
-                    assert g.ties[t, node["slot"], f, i] == ties[values == at][0]
-                    left = column == at if g.categorical[tried["feature"]] else column <= at
-                    below = np.bincount(y[left], minlength=classes)
-                    assert (g.below[t, node["slot"], f, :, i] == below).all()
+            for j, cuts, ties, below in tried(g, t, int(node["slot"])):
+                column = g.x[j, rows]
+                values, numbers = np.unique(column, return_counts=True)
+                for i, at in enumerate(cuts):
+                    assert ties[i] == numbers[values == at][0]
+                    left = column == at if g.categorical[j] else column <= at
+                    assert (below[:, i] == np.bincount(y[left], minlength=classes)).all()
                     assert spec.min_leaf <= left.sum() <= len(rows) - spec.min_leaf
-                    above = g.counts[t, place] - below
-                    merit = (below**2).sum() / below.sum() + (above**2).sum() / above.sum()
-                    merits.append((-merit, int(tried["feature"]), float(at)))
+                    above = g.counts[t, place] - below[:, i]
+                    merit = (below[:, i] ** 2).sum() / left.sum() + (above**2).sum() / above.sum()
+                    merits.append((-merit, j, float(at)))
                     checked += 1
             assert min(merits)[1:] == (node["feature"], node["cut"])
     return checked
@@ -167,9 +173,47 @@ def test_a_threshold_whose_value_vanishes_gives_way_to_the_next() -> None:
     assert model.grove is not None
     while model.held.count > 10:
         root = model.grove.nodes[0, 0]
-        chosen = model.grove.at[0, root["slot"], 0][: model.grove.tries[0, root["slot"], 0]["many"]]
+        _, chosen, _, _ = next(tried(model.grove, 0, int(root["slot"])))
         model.forget(chosen.astype(np.int64)[:1])
         assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
+        recount(model)
+
+
+def crowded(seed: int) -> tuple[Rows, Problem]:
+    """Many values and few, repeated and not, two that are one (0 and -0), one class that is rare: 160 rows."""
+    rng = np.random.default_rng(seed)
+    heavy = np.where(rng.random(160) < 0.7, 0, rng.normal(size=160))
+    x = np.stack([heavy, rng.normal(size=160), rng.integers(0, 3, 160), -np.abs(heavy), rng.integers(0, 90, 160)], axis=1)
+    y = (heavy + rng.normal(size=160) > 0.8).astype(np.int64) + (rng.random(160) < 0.05)
+    columns = tuple(Column(name, -9, 99, 3 * (name == "c")) for name in "abcde")
+    return Rows(np.arange(160) * 3, x.astype(np.float32), y), Problem((5,), 3, columns=columns)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10**6), leaf=st.sampled_from([1, 2, 7]), top=st.integers(0, 2), lazy=st.booleans())
+def test_any_requests_in_any_batches_leave_the_refit(seed: int, leaf: int, top: int, lazy: bool) -> None:
+    rows, problem = crowded(seed)
+    spec = Dare(trees=3, cuts=6, min_leaf=leaf, random_depth=top, lazy=lazy, share=0.6)
+    model, rng = fitted(spec, rows, problem), np.random.default_rng(seed)
+    while model.held.count > 4:
+        held = model.held.ids()
+        model.forget(rng.choice(held, min(len(held), int(rng.choice([1, 1, 1, 2, 9, 30]))), replace=False))
+        if rng.random() < 0.2:
+            assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
+            recount(model)
+    assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
+
+
+@pytest.mark.parametrize("name", ["greedy", "mixed columns", "leaves of four"])
+def test_with_a_histogram_or_row_by_row_the_same_is_found(name: str) -> None:
+    spec, rows, problem = setting(name)
+    model = fitted(spec, rows, problem)
+    expected = blob(model)
+    assert model.grove is not None
+    for numbers in (0, 10**6):  # as if no feature had many values, or all had
+        model.grove.distinct[:] = numbers
+        model._perform(forest_kernels.PLANT)
+        assert blob(model) == expected
         recount(model)
 
 
@@ -179,8 +223,7 @@ def test_what_is_tried_is_all_there_is_when_everything_is_allowed() -> None:
     assert g is not None
     root = g.nodes[0, 0]
     expected = {(j, float(v)) for j in (0, 2) for v in np.unique(rows.x[:, j])[:-1]} | {(1, float(v)) for v in range(4)}
-    tries, at = g.tries[0, root["slot"]], g.at[0, root["slot"]]
-    assert {(int(t["feature"]), float(v)) for t, own in zip(tries, at, strict=True) for v in own[: t["many"]]} == expected
+    assert {(j, float(v)) for j, cuts, _, _ in tried(g, 0, int(root["slot"])) for v in cuts} == expected
 
 
 def test_shares_put_every_row_in_so_many_trees() -> None:
@@ -259,7 +302,7 @@ def test_planted_faults_are_caught() -> None:
 
     stale = fitted(spec, rows, problem)
     assert stale.grove is not None
-    stale.grove.below[:] += 1  # statistics that were not updated, everywhere
+    stale.grove.cells[..., BELOW:, :] += 1  # statistics that were not updated, everywhere
     with pytest.raises(AssertionError):
         recount(stale)
     stale.forget(gone)

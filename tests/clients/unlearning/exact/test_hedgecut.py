@@ -83,7 +83,7 @@ def test_no_removal_within_the_budget_breaks_what_is_called_robust(removals: int
             kinds[0, 0] += rng.integers(5, 30)
             kinds[1, 1] += rng.integers(5, 30)
         counts = kinds.sum(axis=(1, 2)).astype(np.int32)
-        below = np.stack([kinds[:, 0].sum(axis=1), kinds[:, :, 0].sum(axis=1)]).astype(np.int32)
+        below = np.stack([kinds[:, 0].sum(axis=1), kinds[:, :, 0].sum(axis=1)], axis=1).astype(np.int32)
         found, robust = proof_kernels.is_robust(below, counts, removals, 2, 2)
         if found != 0:
             continue
@@ -143,7 +143,7 @@ def recount(model: Forest) -> int:
             node = h.nodes[t, place]
             counts = np.bincount(h.label[rows], minlength=h.counts.shape[2])
             if node["kind"] == ROBUST:
-                stack += sides(h, int(node["left"]), rows, int(node["feature"]), int(node["word"]))
+                stack += sides(h, int(node["left"]), rows, node)
                 continue
             assert (h.counts[t, place] == counts).all()
             if node["kind"] == LEAF or node["champion"] < 0:
@@ -152,9 +152,9 @@ def recount(model: Forest) -> int:
             assert node["kind"] == OPEN
             merits = []
             for m, drawn in enumerate(h.drawn[t, node["slot"]]):
-                halves = sides(h, 0, rows, int(drawn["feature"]), int(drawn["word"]))
+                halves = sides(h, 0, rows, drawn)
                 below = np.bincount(h.label[halves[0][1]], minlength=len(counts))
-                assert (h.below[t, node["slot"], m] == below).all()
+                assert (h.below[t, node["slot"], :, m] == below).all()
                 if min(len(halves[0][1]), len(halves[1][1])) >= spec.min_leaf:
                     merits.append((-merit(tuple(below.tolist()), tuple((counts - below).tolist())), m))
                 if h.child[t, node["slot"], m] >= 0:
@@ -166,14 +166,40 @@ def recount(model: Forest) -> int:
 
 def any_valid(model: Forest, t: int, node: Any) -> bool:
     assert model.hedge is not None
-    left = model.hedge.below[t, node["slot"]].sum(axis=1)
+    left = model.hedge.below[t, node["slot"]].sum(axis=0)
     return bool((np.minimum(left, left.max() - left) >= model.settings.min_leaf).any())
 
 
-def sides(h: Any, left: int, rows: np.ndarray, feature: int, word: int) -> list[tuple[int, np.ndarray]]:
-    levels = h.level[feature, rows]
-    goes_left = levels <= word if h.edges[feature] else np.array([word >> (int(v) & 63) & 1 for v in levels], dtype=bool)
+def sides(h: Any, left: int, rows: np.ndarray, split: Any) -> list[tuple[int, np.ndarray]]:
+    levels = h.level[split["feature"], rows]
+    mask = int(split["mask"])
+    goes_left = levels <= split["cut"] if h.edges[split["feature"]] else np.array([mask >> (int(v) & 63) & 1 for v in levels], dtype=bool)
     return [(left, rows[goes_left]), (left + 1, rows[~goes_left])]
+
+
+def test_rows_kept_at_open_nodes_are_those_that_come_there() -> None:
+    rows, problem = mixed()
+    model = fitted(SPECS["no variants"].model_copy(update={"budget": 0.5}), rows, problem)
+    model.forget(rows.ids[:120:2])
+    h, kept = model.hedge, 0
+    assert h is not None
+    for t in range(SPEC.trees):
+        stack = [(0, np.flatnonzero(h.label >= 0))]
+        while stack:
+            place, here = stack.pop()
+            node = h.nodes[t, place]
+            if node["kind"] == ROBUST:
+                stack += sides(h, int(node["left"]), here, node)
+            if node["kind"] != OPEN:
+                continue
+            if node["start"] >= 0:
+                own = h.order[t, node["start"] : node["end"]]
+                assert sorted(own[h.label[own] >= 0]) == sorted(here)
+                kept += node["nested"] > 1
+            if node["champion"] >= 0:
+                left = int(h.child[t, node["slot"], node["champion"]])
+                stack += sides(h, left, here, h.drawn[t, node["slot"], node["champion"]])
+    assert kept > 5  # also below other open nodes
 
 
 def test_variants_and_robust_splits_both_occur() -> None:
