@@ -335,6 +335,15 @@ def test_an_attack_that_cannot_be_is_told_and_the_run_goes_on(play):
     assert "every entry is masked" in detail
 
 
+def test_the_shown_file_says_what_it_says():
+    shown = Scenario.load(Path(__file__).parents[2] / "experiments" / "scenarios" / "revival.toml")
+    assert [(event.do, event.round) for event in shown.event] == [("erase", 9), ("attack", 9), ("defend", 10), ("attack", 10)]
+    plan = resolve(shown)
+    assert plan.timeline.rounds[8].erase == {peer: (0,) for peer in range(10)}
+    assert dict(plan.costs())["gradient steps, peers"].startswith("8,000")
+    assert "WARNING" not in dict(plan.costs())
+
+
 MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"task": "diffusio"}, "task = 'diffusio' is unknown: did you mean diffusion?"),
     ({"federation": {"kind": "fedavgg"}}, "kind = 'fedavgg' is unknown: did you mean fedavg?"),
