@@ -339,7 +339,7 @@ def test_the_shown_file_says_what_it_says():
     shown = Scenario.load(Path(__file__).parents[2] / "experiments" / "scenarios" / "revival.toml")
     assert [(event.do, event.round) for event in shown.event] == [("erase", 9), ("attack", 9), ("defend", 10), ("attack", 10)]
     plan = resolve(shown)
-    assert plan.timeline.rounds[8].erase == {peer: (0,) for peer in range(10)}
+    assert plan.timeline.rounds[8].erase == dict.fromkeys(range(10), (0,))
     assert dict(plan.costs())["gradient steps, peers"].startswith("8,000")
     assert "WARNING" not in dict(plan.costs())
 
