@@ -126,6 +126,8 @@ def _knob(curves: tuple[Curve, ...], width: float, kind: str, knob: str, *, with
         panels = fig.subplots(1 if wide or not areas else 2, 2 if wide and areas else 1, squeeze=False).ravel()
         drawn = _lines(panels[0], curves, ACCURACIES)
         _share_axis(panels[0], "judged right", knob)
+        if not with_areas:
+            panels[0].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         if areas:
             drawn += _lines(panels[1], curves, AREAS)
             panels[1].axhline(0.5, color=svg.INK, linewidth=1)
