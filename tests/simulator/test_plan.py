@@ -28,7 +28,7 @@ def test_the_plan_of_the_shown_file_is_the_one_it_has_always_been(plan):
 
 
 def test_json_round_trip(plan):
-    again = Plan.model_validate_json(plan.model_dump_json())
+    again = Plan.read(plan.model_dump_json())
     assert again == plan
     assert again.digest == plan.digest
     assert again.briefs[3].main.kind == "sisa"
