@@ -94,7 +94,8 @@ def _happenings(now: Round) -> Iterator[str]:
     """Yield the lines of a round."""
     for one in now.happenings:
         number = "" if one.event is None else f" [event {one.event + 1}]"
-        yield f"{one.do} {_ranges(one.peers)}{': ' + one.detail if one.detail else ''}{number}".replace("[", r"\[")
+        whom = f" {_ranges(one.peers)}" if one.peers else ""
+        yield f"{one.do}{whom}{': ' + one.detail if one.detail else ''}{number}".replace("[", r"\[")
 
 
 def _costs(plan: Plan) -> RenderableType:
