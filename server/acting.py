@@ -14,15 +14,15 @@ from clients import wire
 from clients.diffusion import local, metrics
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, unpack_masks
+from server.audit import curves
+from server.audit.curves import Ladder
+from server.audit.trial import NAMES, Outcome, Release, Weights, attack
 from server.averaging import Acting, Averaging
 from server.concepts import Attack, ConceptRound, Defence
 from server.defences.recommend import recommend
 from server.ledger import FEDERATION, Page
-from server.revival import curves
 from server.revival.attack import Revival
-from server.revival.curves import Ladder
 from server.revival.knowledge import Adaptive, History, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
-from server.revival.trial import NAMES, Outcome, Release, Weights, attack
 from server.studio import Shown, Studio, bytes_of
 from server.timeline import Round
 from server.update import Update

@@ -47,7 +47,7 @@ class Watch:
 
         def advance(now: Round | None) -> None:
             events = ", ".join(f"{one.do} {' '.join(map(str, one.peers))}" for one in now.happenings) if now else "exam"
-            self.bars.update(bar, advance=1, event=events)
+            self.bars.update(bar, advance=1, event=events, refresh=True)
 
         return advance
 

@@ -230,7 +230,7 @@ class Scenario(Spec):
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of scenario files, for editors."""
-    return TypeAdapter(reduce(or_, TASKS.specs())).json_schema()
+    return {"title": "Scenario", **TypeAdapter(reduce(or_, TASKS.specs())).json_schema()}
 
 
 def _plain(value: Any) -> Any:

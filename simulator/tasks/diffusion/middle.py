@@ -14,8 +14,8 @@ from clients.diffusion.metrics import Budget
 from clients.diffusion.training import train_phase
 from clients.streams import Field
 from server.acting import Playing
+from server.audit.curves import Ladder
 from server.averaging import Averaging, Setup
-from server.revival.curves import Ladder
 from server.studio import Studio
 
 if TYPE_CHECKING:

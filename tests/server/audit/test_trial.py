@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from server.audit.trial import NAMES, Release, attack
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.revival.adversaries import Historian, ZeroScan
 from server.revival.knowledge import History, WeightsOnly
-from server.revival.trial import NAMES, Release, attack
 
 SECRET = Secret(b"sixteen bytes at the least")
 

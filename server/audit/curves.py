@@ -10,12 +10,12 @@ from torch import Tensor
 
 from clients.unlearning.pruning.masks import density
 from server.aggregation_masks import PolicySpec, Reply
+from server.audit.trial import Release, Weights, finite
 from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import Adaptive, WeightsOnly
-from server.revival.trial import Release, Weights, finite
 
 Score = Callable[[Weights], Mapping[str, float]]
 """From feed-forward output weights to ``target`` and ``others``."""
