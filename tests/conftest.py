@@ -21,7 +21,6 @@ CLUSTERS = (
     "simulator/engines/",
     "simulator/test_engines_agree.py",
     "simulator/test_graph_scenario.py",
-    "simulator/test_hdus_diffusion.py",
     "experiments/test_adult.py",
 )
 """Where tests start Ray: two clusters that start side by side on a small machine time out."""

@@ -220,7 +220,8 @@ def test_a_run_that_was_broken_off_ends_with_the_digest_it_would_have_had(play: 
     assert resume(folder).digest == play(**short).digest
 
 
-@pytest.mark.parametrize("engine", ["ray", pytest.param("grpc", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ray", "grpc"])
 def test_every_engine_gives_the_same_digest(engine: str, play: Callable[..., Run]) -> None:
     short = {"rounds": 2, "audit": {"counterfactual": False}, "event": [{**ERASE, "round": 1}]}
     workers = {"ray": {"workers": 2}, "grpc": {"workers": 2}}[engine]
