@@ -23,7 +23,7 @@ CLUSTERS = (
     "simulator/test_graph_scenario.py",
     "experiments/test_adult.py",
 )
-"""Where tests start Ray: two clusters that start side by side on a small machine time out."""
+"""Where most tests start Ray: two clusters that start side by side on a small machine can time out, and are then started again."""
 
 
 @pytest.hookimpl(tryfirst=True)
