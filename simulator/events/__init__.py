@@ -50,20 +50,19 @@ class EventSpec(Spec):
         raise NotImplementedError
 
 
-EVENTS: Registry[EventSpec] = Registry(
-    "lethe.events",
-    {
-        "crash": "simulator.events.crash:Crash",
-        "cut": "simulator.events.edges:Cut",
-        "delete": "simulator.events.delete:Delete",
-        "erase": "simulator.events.erase:Erase",
-        "join": "simulator.events.join:Join",
-        "leave": "simulator.events.leave:Leave",
-        "link": "simulator.events.edges:Link",
-        "offline": "simulator.events.offline:Offline",
-        "refuse": "simulator.events.refuse:Refuse",
-        "rejoin": "simulator.events.rejoin:Rejoin",
-        "straggle": "simulator.events.straggle:Straggle",
-    },
-    tag="do",
-)
+COMMON = {
+    "crash": "simulator.events.crash:Crash",
+    "cut": "simulator.events.edges:Cut",
+    "delete": "simulator.events.delete:Delete",
+    "join": "simulator.events.join:Join",
+    "leave": "simulator.events.leave:Leave",
+    "link": "simulator.events.edges:Link",
+    "offline": "simulator.events.offline:Offline",
+    "refuse": "simulator.events.refuse:Refuse",
+    "rejoin": "simulator.events.rejoin:Rejoin",
+    "straggle": "simulator.events.straggle:Straggle",
+}
+"""What can happen whatever the task."""
+
+EVENTS: Registry[EventSpec] = Registry("lethe.events", {**COMMON, "erase": "simulator.events.erase:Erase"}, tag="do")
+"""What can happen where peers classify."""

@@ -11,26 +11,17 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from server.concepts import AnyAdversary, AnyEraser, AnyFill, Attack, Defence
 from server.defences.fills import Gaussian
 from server.revival.adversaries import ZeroScan
-from simulator.events import EventError, EventSpec, Peers, Stage
+from simulator.events import COMMON, EventError, EventSpec, Peers, Stage
 from simulator.events.world import World
 from simulator.tasks.diffusion.world import ConceptWorld
 
 EVENTS: Registry[EventSpec] = Registry(
     "lethe.diffusion_events",
     {
+        **COMMON,
         "attack": "simulator.tasks.diffusion.events:AttackEvent",
-        "crash": "simulator.events.crash:Crash",
-        "cut": "simulator.events.edges:Cut",
         "defend": "simulator.tasks.diffusion.events:DefendEvent",
-        "delete": "simulator.events.delete:Delete",
         "erase": "simulator.tasks.diffusion.events:EraseEvent",
-        "join": "simulator.events.join:Join",
-        "leave": "simulator.events.leave:Leave",
-        "link": "simulator.events.edges:Link",
-        "offline": "simulator.events.offline:Offline",
-        "refuse": "simulator.events.refuse:Refuse",
-        "rejoin": "simulator.events.rejoin:Rejoin",
-        "straggle": "simulator.events.straggle:Straggle",
     },
     tag="do",
 )
