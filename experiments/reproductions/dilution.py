@@ -14,15 +14,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
-from clients.diffusion import cache
 from clients.diffusion.images import digits
 from clients.diffusion.judge import SvmJudge
 from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import DIGITS, FULL_BUDGET
+from experiments.reproductions.command import Parser
 from experiments.reproductions.dilution_federation import POLICIES, Point, Trial, federate, measure
 from experiments.reproductions.dilution_tables import picture, tables
 from experiments.reproductions.roots import training_bars
@@ -30,12 +29,6 @@ from experiments.reproductions.roots_pairs import Work, trained
 from simulator.checkpoints.progress import Bars
 
 TRAINING = FULL_BUDGET
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong."""
-        self.exit(2, f"dilution: {message}\n")
 
 
 def run(trial: Trial, concepts: Sequence[int], folder: Path) -> list[Point]:
@@ -48,23 +41,17 @@ def run(trial: Trial, concepts: Sequence[int], folder: Path) -> list[Point]:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="dilution", description=(__doc__ or "").splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser("dilution", __doc__ or "")
     parser.add_argument("--seed", type=int, default=1, help="training seed of the denoiser, and of all other draws")
     parser.add_argument("--concepts", type=int, nargs="+", default=[1, 4, 7], help="classes to erase, each from the whole model")
-    parser.add_argument("--out", type=Path, default=Path("runs/dilution"), help="folder of results")
-    parser.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
+    parser.add_folders("runs/dilution")
     options = parser.parse_args(arguments)
     wrong = [concept for concept in options.concepts if not 0 <= concept <= 9]
     if wrong or len(set(options.concepts)) < len(options.concepts):
         parser.error(f"--concepts {' '.join(map(str, wrong or options.concepts))}: wants numbers from 0 to 9, each once")
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: wants a number from 0")
-    options.out, options.cache = options.out.expanduser(), options.cache.expanduser()
-    for name in ("out", "cache"):
-        try:
-            getattr(options, name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            parser.error(f"--{name} {getattr(options, name)}: no folder can be there ({error.strerror}); name another")
+    parser.make_folders(options, Path("runs/dilution"))
     return options
 
 

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -29,17 +28,12 @@ from clients.diffusion.judge import SvmJudge
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET
 from clients.diffusion.training import Progress
 from clients.unlearning.contract import UnlearningError
+from experiments.reproductions.command import Parser
 from experiments.reproductions.roots_pairs import Pair, Work, measure, trained
 from experiments.reproductions.roots_tables import ROWS, Summary, bars, picture, tables
 from simulator.checkpoints.progress import Bars
 
 BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong."""
-        self.exit(2, f"roots: {message}\n")
 
 
 @dataclass(frozen=True)
@@ -128,27 +122,20 @@ def training_bars(drawn: Bars, seed: int) -> Progress:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="roots", description=(__doc__ or "").splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser("roots", __doc__ or "")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds")
     parser.add_argument("--concepts", type=int, nargs="+", default=list(range(10)), help="classes to erase, each from the whole model")
     parser.add_argument("--data", choices=["digits", "mnist"], default="digits", help="8 x 8, bundled; or 16 x 16, from --path")
     parser.add_argument("--path", type=Path, help="MNIST-style IDX files: a folder, or a prefix such as mnist/t10k")
     parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
-    parser.add_argument("--out", type=Path, help="folder of results; runs/roots-DATA-BUDGET unless told")
-    parser.add_argument("--cache", type=Path, default=Path("~/.cache/lethe/diffusion"), help="folder of trained denoisers")
+    parser.add_folders("runs/roots-DATA-BUDGET")
     options = parser.parse_args(arguments)
     _refuse(options, parser)
-    options.out = (options.out or Path(f"runs/roots-{options.data}-{options.budget}")).expanduser()
-    options.cache = options.cache.expanduser()
-    for name in ("out", "cache"):
-        try:
-            getattr(options, name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            parser.error(f"--{name} {getattr(options, name)}: no folder can be there ({error.strerror}); name another")
+    parser.make_folders(options, Path(f"runs/roots-{options.data}-{options.budget}"))
     return options
 
 
-def _refuse(options: argparse.Namespace, parser: _Parser) -> None:
+def _refuse(options: argparse.Namespace, parser: Parser) -> None:
     """End the program where arguments are wrong, and load the images, which may be wrong too."""
     if (options.data == "mnist") != (options.path is not None):
         parser.error("--path: give it with --data mnist, and only then")

@@ -176,6 +176,12 @@ def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_denoisers_are_kept_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "elsewhere"))
+    roots.main([*ARGUMENTS[:3], "1", "--budget", "quick", "--out", str(tmp_path / "out")])
+    assert [file.suffix for file in (tmp_path / "elsewhere").iterdir()] == [".safetensors"]
+
+
 def test_means_and_spread_are_over_seeds_and_bars_can_fail(finished: Path) -> None:
     pair = lines(ensure(finished))[0]
     good = {name: {"target": 0.95, "others": 0.95} for name in roots_tables.ROWS}

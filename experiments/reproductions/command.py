@@ -1,0 +1,41 @@
+"""What the command lines of reproductions share: a mistake is one line; there is a folder of results, and the cache of denoisers."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from clients.diffusion import cache
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows defaults in its help and answers a mistake in one line.
+
+    Parameters
+    ----------
+    prog : str
+    doc : str
+        Of the program's module; its first line is shown.
+    """
+
+    def __init__(self, prog: str, doc: str) -> None:
+        super().__init__(prog=prog, description=doc.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong, and end with status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+    def add_folders(self, out: str) -> None:
+        """Add ``--out``, with its default as the help shows it, and ``--cache``, by default that of all simulations."""
+        self.add_argument("--out", type=Path, default=argparse.SUPPRESS, help=f"folder of results (default: {out})")
+        self.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
+
+    def make_folders(self, options: argparse.Namespace, out: Path) -> None:
+        """Make the folders and write them into ``options``; ``out`` is taken where none was told."""
+        options.out, options.cache = getattr(options, "out", out).expanduser(), options.cache.expanduser()
+        for name in ("out", "cache"):
+            try:
+                getattr(options, name).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                self.error(f"--{name} {getattr(options, name)}: no folder can be there ({error.strerror}); name another")
