@@ -27,8 +27,8 @@ from server.studio import Shown, Studio, bytes_of
 from server.timeline import Round
 from server.update import Update
 
-PICTURES = 4
-"""Samples of the concept, and of other classes, that are kept of every version."""
+PICTURES = 8
+"""Samples of the concept, and of other classes, that are kept of every version: as many as a report has room for."""
 
 
 class Playing(Acting):
@@ -196,9 +196,13 @@ def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
 
 
 def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:
-    """Return some samples of every version as bytes, the verdicts, and what was asked for: first the concept, then other classes."""
-    asked = shown["original"].asked
-    others = [int(np.flatnonzero(asked == value)[0]) for value in np.unique(asked) if value != concept]
+    """Return some samples of every version as bytes, the verdicts, and what was asked for: first the concept, then other classes.
+
+    Of every other class comes one before a second of any.
+    """
+    asked = shown["original"].asked  # ascending
+    nth = np.arange(len(asked)) - np.searchsorted(asked, asked)
+    others = [place for place in np.lexsort((asked, nth)) if asked[place] != concept]
     chosen = np.array([*np.flatnonzero(asked == concept)[:PICTURES], *others[:PICTURES]])
     arrays: dict[str, npt.NDArray[Any]] = {"conditions": asked[chosen]}
     for name, one in shown.items():

@@ -33,8 +33,8 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
     labels : sequence of str
         Names of the concepts by number.
     images : callable
-        Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, the
-        first half asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
+        Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, first
+        those asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
     """
     if "revivals" not in results:
         return None
@@ -111,7 +111,7 @@ def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:
     if "conditions" not in arrays:
         return ()
     asked = arrays["conditions"]
-    first = len(asked) // 2
+    first = int((asked == asked[0]).sum())
     halves = range(min(first, MOST_SAMPLES)), range(first, min(len(asked), first + MOST_SAMPLES))
 
     def samples(variant: str, places: range) -> tuple[Sample, ...]:

@@ -123,10 +123,10 @@ def test_pictures_are_kept_with_the_verdicts(told):
     store = RunStore(told.folder)
     pictures = wire.from_bytes(store.artefact(told.results["revivals"][0]["images"]))
     store.close()
-    assert pictures["original"].shape == (7, 8, 8)
+    assert pictures["original"].shape == (11, 8, 8)
     assert pictures["conditions"].tolist()[:3] == [3, 3, 3]
     assert 3 not in pictures["conditions"][3:]
-    assert pictures["judged_revived"].shape == (7,)
+    assert pictures["judged_revived"].shape == (11,)
     assert pictures["original"].dtype == np.uint8
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from server.acting import PICTURES
 from simulator import Scenario
 from simulator import run as play
 from simulator.report import roots_words
@@ -268,7 +269,10 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (row.concept, row.setting) == ("3", ("union_zero", "zero_scan", "soft_impute"))
     assert row.scores["revived"].others == raw["revivals"][0]["revived"]["others"]
     assert {strip.variant for strip in row.strips} == set(PICTURED)
-    assert all(strip.target and strip.others for strip in row.strips)
+    assert PICTURES == MOST_SAMPLES
+    for strip in row.strips:
+        assert [sample.asked for sample in strip.target] == ["3", "3"]
+        assert [sample.asked for sample in strip.others] == list("01245678")
     assert erased.peers == (0, 1)
     assert erased.density == raw["concepts"][0]["density"]
     assert data.roots.recommendation == raw["recommendation"]
