@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import pytest
 
 from simulator.progress import Watch
-from simulator.runner import run
+from simulator.runner import resume, run
 from simulator.runs import Run
 from simulator.scenario import Scenario
 
@@ -65,3 +68,35 @@ def play(scenario: Callable[..., Scenario], tmp_path: Path) -> Callable[..., Run
 def finished(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with a departure and a deletion; read it, never change it."""
     return run(scenario(event=[LEAVE, DELETE]), tmp_path_factory.mktemp("runs"), Watch())
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[[Path], int]:
+    """Return a function that resumes a run in a process of its own and returns its pid."""
+
+    def begin(folder: Path) -> int:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                resume(folder, Watch())
+            finally:
+                os._exit(0)
+        return pid
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def kill_after(start: Callable[[Path], int]) -> Callable[[Path, float], bool]:
+    """Return a function that resumes a run, kills it after some seconds, and returns whether it was still at work."""
+
+    def kill(folder: Path, seconds: float) -> bool:
+        pid = start(folder)
+        time.sleep(seconds)
+        working = os.waitpid(pid, os.WNOHANG) == (0, 0)
+        if working:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        return working
+
+    return kill

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -201,7 +199,7 @@ def test_another_seed_gives_another_digest(play, told):
     assert play(event=EVENTS, seed=4).digest != told.digest
 
 
-def test_killed_at_a_few_instants_it_resumes_to_the_undisturbed_digest(told, tmp_path):
+def test_killed_at_a_few_instants_it_resumes_to_the_undisturbed_digest(told, kill_after, tmp_path):
     fresh = prepare(scenario(event=EVENTS), tmp_path / "fresh")
     clock = time.monotonic()
     resume(prepare(scenario(event=EVENTS), tmp_path / "again"), Watch())
@@ -210,26 +208,10 @@ def test_killed_at_a_few_instants_it_resumes_to_the_undisturbed_digest(told, tmp
     for number, part in enumerate((0.15, 0.4, 0.65, 0.9)):
         folder = tmp_path / str(number)
         shutil.copytree(fresh, folder)
-        working += killed_after(folder, part * length)
+        working += kill_after(folder, part * length)
         assert resume(folder, Watch()).digest == told.digest
         assert verify(folder) == []
     assert working, "the control: it was at work when it was killed"
-
-
-def killed_after(folder: Path, seconds: float) -> bool:
-    """Resume a run in a process of its own and kill it after a while; return whether it was still at work."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            resume(folder, Watch())
-        finally:
-            os._exit(0)
-    time.sleep(seconds)
-    working = os.waitpid(pid, os.WNOHANG) == (0, 0)
-    if working:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return working
 
 
 def test_under_the_mean_what_some_cut_comes_back_and_the_dry_run_warns(play, told):

@@ -20,6 +20,8 @@ from simulator.runs import Run
 from simulator.scenario import Scenario
 from simulator.verify import verify
 
+Kill = Callable[[Path, float], bool]
+
 EVENTS = [
     {"round": 2, "do": "leave", "peers": [4], "erase": True},
     {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}},
@@ -38,28 +40,6 @@ def undisturbed(scenario: Callable[..., Scenario], tmp_path_factory: pytest.Temp
     return run, fresh, time.monotonic() - started
 
 
-def start(folder: Path) -> int:
-    """Resume a run in a process of its own and return its pid."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            resume(folder, Watch())
-        finally:
-            os._exit(0)
-    return pid
-
-
-def kill_after(folder: Path, seconds: float) -> bool:
-    """Resume a run and kill it after a while; return whether it was still at work."""
-    pid = start(folder)
-    time.sleep(seconds)
-    working = os.waitpid(pid, os.WNOHANG) == (0, 0)
-    if working:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return working
-
-
 def instants(count: int, length: float) -> Iterator[float]:
     """Return ``count`` instants spread over the length of a run, one at random in each part of it."""
     chance = random.Random(2308)
@@ -67,7 +47,7 @@ def instants(count: int, length: float) -> Iterator[float]:
         yield length * (part + chance.random()) / count
 
 
-def survives(undisturbed: tuple[Run, Path, float], folder: Path, seconds: float) -> None:
+def survives(undisturbed: tuple[Run, Path, float], kill_after: Kill, folder: Path, seconds: float) -> None:
     run, fresh, _ = undisturbed
     shutil.copytree(fresh, folder)
     kill_after(folder, seconds)
@@ -79,18 +59,18 @@ def survives(undisturbed: tuple[Run, Path, float], folder: Path, seconds: float)
     shutil.rmtree(folder)
 
 
-def test_killed_at_a_few_instants(undisturbed: tuple[Run, Path, float], tmp_path: Path) -> None:
+def test_killed_at_a_few_instants(undisturbed: tuple[Run, Path, float], kill_after: Kill, tmp_path: Path) -> None:
     for number, seconds in enumerate(instants(5, undisturbed[2])):
-        survives(undisturbed, tmp_path / str(number), seconds)
+        survives(undisturbed, kill_after, tmp_path / str(number), seconds)
 
 
 @pytest.mark.slow
-def test_killed_at_fifty_instants(undisturbed: tuple[Run, Path, float], tmp_path: Path) -> None:
+def test_killed_at_fifty_instants(undisturbed: tuple[Run, Path, float], kill_after: Kill, tmp_path: Path) -> None:
     for number, seconds in enumerate(instants(50, undisturbed[2])):
-        survives(undisturbed, tmp_path / str(number), seconds)
+        survives(undisturbed, kill_after, tmp_path / str(number), seconds)
 
 
-def test_killed_again_and_again(undisturbed: tuple[Run, Path, float], tmp_path: Path) -> None:
+def test_killed_again_and_again(undisturbed: tuple[Run, Path, float], kill_after: Kill, tmp_path: Path) -> None:
     run, fresh, length = undisturbed
     folder = tmp_path / "run"
     shutil.copytree(fresh, folder)
@@ -99,7 +79,7 @@ def test_killed_again_and_again(undisturbed: tuple[Run, Path, float], tmp_path: 
     assert resume(folder, Watch()).digest == run.digest
 
 
-def test_two_processes_do_not_work_on_one_run(undisturbed: tuple[Run, Path, float], tmp_path: Path) -> None:
+def test_two_processes_do_not_work_on_one_run(undisturbed: tuple[Run, Path, float], start: Callable[[Path], int], tmp_path: Path) -> None:
     from simulator.errors import LetheError
 
     folder = tmp_path / "run"
