@@ -48,6 +48,11 @@ class PeerBrief(Spec):
     test: tuple[int, ...]
 
     @property
+    def stream(self) -> tuple[int, ...]:
+        """Key of every random choice that the peer makes."""
+        return self.run_seed, self.peer, self.generation
+
+    @property
     def model(self) -> str:
         """What the peer trains, in one line."""
         raise NotImplementedError

@@ -50,11 +50,15 @@ class Participant(Protocol):
 
     Attributes
     ----------
+    stream : tuple
+        Key of every random choice that it makes.
     seed : Seed or None
         What it last sent out, None before the first training.
     held : dict of int to Seed
         Neighbours' seeds by owner.
     """
+
+    stream: tuple[Field, ...]
 
     seed: Seed | None
     held: dict[int, Seed]
@@ -88,6 +92,17 @@ class Participant(Protocol):
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
         """Return metrics, and what the exam compares: answers on public inputs."""
+
+
+class Neighbour:
+    """What peers share that hold neighbours' seeds, and keep nothing derived from them."""
+
+    held: dict[int, Seed]
+
+    def drop(self, owners: Iterable[int]) -> list[Receipt]:
+        """Delete these owners' seeds; one receipt for each seed that was held."""
+        removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
+        return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
 
 
 def role(brief: PeerBrief) -> type[Participant]:

@@ -19,7 +19,7 @@ from clients.distillation import distil
 from clients.ensemble import Member, combine
 from clients.models import ModelSpec
 from clients.models.network import Network
-from clients.participant import ROWS, Receipt, Record, Seed
+from clients.participant import ROWS, Neighbour, Record, Seed
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
@@ -29,8 +29,8 @@ COUNTS = "counts"
 
 
 @dataclass
-class Peer:
-    """One simulated participant.
+class Peer(Neighbour):
+    """A peer that classifies; the rest is as in `clients.participant.Participant`.
 
     Parameters
     ----------
@@ -39,12 +39,6 @@ class Peer:
         The main model, begun on the peer's rows.
     rows : Rows
         The rows the peer still has.
-    stream : tuple
-        Key of every random choice this peer makes.
-    seed : Seed, optional
-        Own seed, None before the first training.
-    held : dict of int to Seed
-        Neighbours' seeds by owner.
     """
 
     brief: Brief
@@ -58,7 +52,7 @@ class Peer:
     def new(cls, brief: Brief, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
         source, ids = data.load(brief.data), np.asarray(brief.rows, dtype=np.int64)
-        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        key = stream or brief.stream
         main = unlearner(brief, key)
         main.begin(method(brief).given(source, ids))
         return cls(brief, main, _rows(source, ids), key)
@@ -68,7 +62,7 @@ class Peer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
         arrays = wire.from_bytes(main)
         source, ids = data.load(brief.data), arrays.pop(ROWS)
-        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        key = stream or brief.stream
         model = unlearner(brief, key)
         model.restore(arrays, method(brief).given(source, ids))
         return cls(brief, model, _rows(source, ids), key)
@@ -85,11 +79,6 @@ class Peer:
 
     def given(self, letters: Mapping[str, Record], now: int) -> None:
         """Take what the server alone sends: nothing, for this role."""
-
-    def drop(self, owners: Iterable[int]) -> list[Receipt]:
-        """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
-        removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
-        return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
 
     def forget(self, ids: Iterable[int]) -> Cost:
         """Forget own rows by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""

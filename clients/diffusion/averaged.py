@@ -37,21 +37,17 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass
 class AveragedPeer:
-    """One simulated participant; see `clients.participant.Participant`.
+    """A peer that sends its updates to a server; the rest is as in `clients.participant.Participant`.
 
     Parameters
     ----------
     brief : AveragedBrief
     rows : int64 array
         Ids of the images it still has, ascending.
-    stream : tuple
-        Key of every random choice this peer makes.
     done, concepts : int64 array
         Concept erasures carried out, and the classes they were about.
     cut : dict of str to bool tensor
-        What it has cut away so far, by layer name.
-    seed : Seed, optional
-        Its last update: weights, its cut, and how many images it has.
+        What it has cut away so far, by layer name; its seed is its last update: weights, this cut, and how many images it has.
     """
 
     brief: AveragedBrief
@@ -66,7 +62,7 @@ class AveragedPeer:
     @classmethod
     def new(cls, brief: AveragedBrief, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
         """Return a peer with all its rows that has cut nothing."""
-        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        key = stream or brief.stream
         none = np.empty(0, np.int64)
         return cls(brief, np.asarray(brief.rows, np.int64), key, none, none, {})
 
@@ -74,7 +70,7 @@ class AveragedPeer:
     def restored(cls, brief: AveragedBrief, main: bytes, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
         """Return the peer whose main artefact has these bytes (no own update yet)."""
         arrays = wire.from_bytes(main)
-        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        key = stream or brief.stream
         rows, done, concepts = (arrays.pop(name) for name in (ROWS, DONE, CONCEPTS))
         return cls(brief, rows, key, done, concepts, unpack_masks(arrays))
 

@@ -31,7 +31,7 @@ from clients.diffusion.images import Images
 from clients.diffusion.local import pictures
 from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
-from clients.participant import ROWS, Receipt, Record, Seed
+from clients.participant import ROWS, Neighbour, Record, Seed
 from clients.peer import COUNTS
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids
@@ -39,22 +39,16 @@ from clients.unlearning.pruning.masks import density
 
 
 @dataclass
-class HdusPeer:
-    """One simulated participant; see `clients.participant.Participant`.
+class HdusPeer(Neighbour):
+    """A peer that draws with its neighbours; the rest is as in `clients.participant.Participant`.
 
     Parameters
     ----------
     brief : HdusBrief
     rows : int64 array
         Ids of the images it still has, ascending.
-    stream : tuple
-        Key of every random choice this peer makes.
     stored : bytes, optional
         The main artefact it was brought back from.
-    seed : Seed, optional
-        Own seed, None before the first training.
-    held : dict of int to Seed
-        Neighbours' seeds by owner.
     """
 
     brief: HdusBrief
@@ -67,12 +61,12 @@ class HdusPeer:
     @classmethod
     def new(cls, brief: HdusBrief, stream: tuple[Field, ...] | None = None) -> HdusPeer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
-        return cls(brief, np.asarray(brief.rows, dtype=np.int64), stream or (brief.run_seed, brief.peer, brief.generation))
+        return cls(brief, np.asarray(brief.rows, dtype=np.int64), stream or brief.stream)
 
     @classmethod
     def restored(cls, brief: HdusBrief, main: bytes, stream: tuple[Field, ...] | None = None) -> HdusPeer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
-        key = stream or (brief.run_seed, brief.peer, brief.generation)
+        key = stream or brief.stream
         return cls(brief, wire.from_bytes(main)[ROWS], key, main)
 
     def given(self, letters: Mapping[str, Record], now: int) -> None:
@@ -103,11 +97,6 @@ class HdusPeer:
     def counts(self) -> npt.NDArray[np.int64]:
         """Class histogram of the rows the peer still has, int64 ``(classes,)``."""
         return np.bincount(self._images(self.rows).classes.numpy(), minlength=self.brief.denoiser.classes).astype(np.int64)
-
-    def drop(self, owners: Iterable[int]) -> list[Receipt]:
-        """Delete these owners' seeds; one receipt for each seed that was held."""
-        removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
-        return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
 
     def forget(self, ids: Iterable[int]) -> Cost:
         """Forget own rows by id: the main model is trained again; histogram and seed follow when the seed is next distilled."""
