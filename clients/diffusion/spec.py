@@ -60,7 +60,8 @@ class DenoiserTraining(Spec):
     """How a denoiser is trained; budgets are counted in steps, never in minutes.
 
     ``two_phase`` trains a backbone that cannot know the class, then the feed-forward weights alone; ``low_rank`` does the same but
-    learns the feed-forward output as a product of rank ``rank``; ``joint`` trains everything at once for the sum of both budgets.
+    learns the feed-forward output as a product of rank ``rank`` (in a federation a new one each round, sent merged into the weights);
+    ``joint`` trains everything at once for the sum of both budgets.
     """
 
     design: Literal["two_phase", "low_rank", "joint"] = "two_phase"

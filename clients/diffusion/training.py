@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -94,24 +94,23 @@ def train_phase(
     window : (int, int), optional
         First step and the one after the last; the whole phase unless told. Optimiser and average start afresh.
     fixed : mapping of layer name to bool tensor, optional
-        Entries of feed-forward output weights that keep their value (a cut, or its fill) after every step. ``ValueError`` in the
-        low-rank design, which has no single weights.
+        Entries of feed-forward output weights that keep their value (a cut, or its fill) after every step. In the low-rank design
+        the product is added to the other entries only, so that the sum of weight and product has them still.
     proximal : float
         Weight mu of a pull to the weights at the start, ``mu / 2 * ||w - w_0||^2`` (FedProx).
     progress : callable, optional
         Called with phase, step, total.
     """
-    if fixed and settings.design == "low_rank":
-        raise ValueError('design "low_rank" cannot hold single weights still; train "two_phase" or "joint" after a cut')
     first, last = window or (0, total)
-    with _low_rank(denoiser, settings, phase, key):
+    low_rank = settings.design == "low_rank" and phase == "concept"
+    with _low_rank(denoiser, settings.rank, fixed or {}, key) if low_rank else nullcontext():
         parameters = trainable(denoiser, phase)
         for name, parameter in denoiser.named_parameters():
             parameter.requires_grad_(name in parameters)
         average = {name: p.detach().clone() for name, p in parameters.items()}
         start = {name: p.clone() for name, p in average.items()} if proximal else {}
         optimizer = torch.optim.AdamW(list(parameters.values()), lr=settings.lr, weight_decay=settings.weight_decay)
-        hold = _Hold(denoiser, fixed or {})
+        hold = _Hold(denoiser, {} if low_rank else fixed or {})
         noise = scheduler(settings.noise)
         denoiser.train()
         for step in range(first, last):
@@ -178,24 +177,27 @@ class _Hold:
 
 
 class _LowRank(nn.Module):
-    """A weight that stays where it was, plus a learned product of low rank."""
+    """A weight that stays where it was, plus a learned product of low rank wherever an entry is not held."""
 
-    def __init__(self, rows: int, columns: int, rank: int, generator: torch.Generator) -> None:
+    def __init__(self, rows: int, columns: int, rank: int, held: Tensor | None, generator: torch.Generator) -> None:
         super().__init__()
         self.left = nn.Parameter(torch.zeros(rows, rank))
         self.right = nn.Parameter(torch.randn(rank, columns, generator=generator) / math.sqrt(columns))
+        self.held = held
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the sum."""
-        return weight + self.left @ self.right
+        product = self.left @ self.right
+        return weight + (product if self.held is None else product.masked_fill(self.held, 0.0))
 
 
 @contextmanager
-def _low_rank(denoiser: Denoiser, settings: DenoiserTraining, phase: Phase, key: tuple[Field, ...]) -> Iterator[None]:
-    """Learn the feed-forward output weights as a low-rank update while inside, if the design says so."""
-    layers = feed_forward_layers(denoiser.unet) if settings.design == "low_rank" and phase == "concept" else {}
+def _low_rank(denoiser: Denoiser, rank: int, held: Mapping[str, Tensor], key: tuple[Field, ...]) -> Iterator[None]:
+    """Learn the feed-forward output weights as a low-rank update while inside."""
+    layers = feed_forward_layers(denoiser.unet)
     for name, layer in layers.items():
-        update = _LowRank(layer.out_features, layer.in_features, settings.rank, torch_generator(*key, "low_rank", name))
+        generator = torch_generator(*key, "low_rank", name)
+        update = _LowRank(layer.out_features, layer.in_features, rank, held.get(name), generator)
         parametrize.register_parametrization(layer, "weight", update)
     try:
         yield

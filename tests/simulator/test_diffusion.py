@@ -300,6 +300,18 @@ def test_only_the_joint_design_exchanges_everything(play, design, everything):
     assert any(not np.array_equal(array, kept(one, "global", 1)[name]) for name, array in kept(one, "global", 2).items())
 
 
+def test_a_cut_of_merged_low_rank_weights_stays_under_every_later_product(play):
+    one = play(event=[event for event in EVENTS if event["do"] != "attack"], denoising=SMOKE["denoising"] | {"design": "low_rank"})
+    masks, filled, last = unpack_masks(kept(one, "frozen", 2)), kept(one, "global", 3), kept(one, "global", 4)
+    assert sum(int(mask.sum()) for mask in masks.values())
+    for layer, mask in masks.items():
+        name, where = parameter_of(layer), mask.numpy()
+        assert not kept(one, "global", 2)[name][where].any()
+        assert np.array_equal(last[name][where], filled[name][where])
+        assert (last[name][~where] != filled[name][~where]).any(), "the control: a product was learned"
+    assert verify(one.folder) == []
+
+
 def test_a_cut_above_the_budget_is_refused_naming_the_peer(play):
     one = play(rounds=2, event=[ERASE], federation=SMOKE["federation"] | {"policy": {"kind": "union_zero", "budget": 0.01}})
     with sqlite3.connect(one.folder / "run.sqlite") as db:
@@ -352,7 +364,6 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"event": [ERASE, ATTACK | {"adversary": {"kind": "neighbour"}}]}, "nobody has an uncut copy"),
     ({"event": [ERASE, {"round": 2, "do": "defend", "fill": {"kind": "gold"}}]}, "kind = 'gold' is unknown"),
     ({"event": [{"round": 1, "do": "link", "edges": [[0, 1]]}]}, "link is about seeds of neighbours"),
-    ({"event": [ERASE], "denoising": SMOKE["denoising"] | {"design": "low_rank"}}, 'design "low_rank" has no single weights'),
     (
         {
             "event": [ERASE, {"round": 2, "do": "defend"}],

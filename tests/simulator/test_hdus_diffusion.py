@@ -234,7 +234,6 @@ def test_every_engine_gives_the_same_digest(engine: str, play: Callable[..., Run
         ({"topology": None}, "topology: hdus sends seeds to neighbours"),
         ({"event": [ERASE, {"round": 3, "do": "attack", "concept": 3}]}, "(event.1): attack is what a server does"),
         ({"event": [ERASE, {"round": 3, "do": "defend"}]}, "(event.1): defend is what a server does"),
-        ({"event": [ERASE], "denoising": {"design": "low_rank"}}, '(event.0): design "low_rank" has no single weights'),
         ({"federation": federation(seed={"widths": [8, 16, 16, 16, 16], "heads": 2, "groups": 4})}, "federation.seed: images of size 8"),
         ({"federation": federation(seed={"widths": [9], "heads": 2, "groups": 4})}, "federation.seed: width 9 is no multiple"),
         ({"denoising": {"design": "joint"}}, 'federation.seed: design "joint" has no public backbone'),

@@ -61,15 +61,13 @@ class Averaged(FederationSpec):
     policy: AnyPolicy = Mean()
 
     def refusals(self, scenario: Diffusion) -> Iterator[tuple[str, str]]:
-        """Yield what needs a graph, and erasures in a design without single weights."""
+        """Yield what needs a graph, and what does not go with the policy."""
         if scenario.topology is not None:
             yield "topology", f"{self.kind} has a server in the middle and no graph: remove the table"
         for i, event in enumerate(scenario.event):
             do = str(getattr(event, "do"))  # noqa: B009  every event has a tag
             if do in ("cut", "link", "refuse"):
                 yield f"event.{i}", f"{do} is about seeds of neighbours, which {self.kind} has not: remove the event"
-            if do in ("erase", "defend") and scenario.denoising.design == "low_rank":
-                yield f"event.{i}", f'design "low_rank" has no single weights that {do} could hold still: take "two_phase" or "joint"'
             method = getattr(event, "method", None)
             if self.policy.listens and method is not None and not isinstance(method, ConceptPrune):
                 yield f"event.{i}", f"{self._policy} cuts by the rule of concept_prune, on the server: take that method"

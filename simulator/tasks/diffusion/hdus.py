@@ -54,8 +54,6 @@ class Hdus(FederationSpec):
             do = str(getattr(event, "do"))  # noqa: B009  every event has a tag
             if do in ("attack", "defend"):
                 yield f"event.{i}", f"{do} is what a server does to an average, hdus has neither: remove the event, or take fedavg"
-            if do == "erase" and scenario.denoising.design == "low_rank":
-                yield f"event.{i}", 'design "low_rank" has no single weights that could be cut: take "two_phase" or "joint"'
 
     def brief(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerBrief:
         """Return what a peer is told."""

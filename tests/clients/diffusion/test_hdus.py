@@ -183,8 +183,10 @@ def test_forgotten_images_were_never_there(design: Any, images: Images, backbone
     assert blob(main) == blob(never)
 
 
-def test_forgetting_keeps_what_was_erased_and_equals_the_run_without_the_images(images: Images, backbone: Denoiser) -> None:
-    main, never = (begun(images, backbone, rows) for rows in (range(100, 160), range(100, 150)))
+@pytest.mark.parametrize("design", ["two_phase", "low_rank"])
+def test_forgetting_keeps_what_was_erased_and_equals_the_run_without_the_images(design: Any, images: Images, backbone: Denoiser) -> None:
+    training = TRAINING.model_copy(update={"design": design, "rank": 2})
+    main, never = (begun(images, backbone, rows, training) for rows in (range(100, 160), range(100, 150)))
     for one in (main, never):
         one.advance()
         one.erase(0, 3, PRUNE)
