@@ -105,3 +105,9 @@ def draw_styles(images: Images, styles: tuple[Style, ...], key: tuple[Field, ...
     for i, style in enumerate(styles):
         pixels[drawn == i] = apply_style(images.pixels[drawn == i], style)
     return Images(pixels, images.classes, drawn)
+
+
+def in_every_style(images: Images, styles: tuple[Style, ...]) -> Images:
+    """Return every image in every style, all of one style before the next."""
+    ids = torch.arange(len(styles)).repeat_interleave(len(images))
+    return Images(torch.cat([apply_style(images.pixels, style) for style in styles]), images.classes.repeat(len(styles)), ids)

@@ -6,19 +6,21 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
-from clients.diffusion.images import Images
+from clients.diffusion.images import Images, in_every_style
+from clients.diffusion.spec import Axis, Style
 
 
 class Judge(Protocol):
-    """Anything that names the class of images; pluggable."""
+    """Anything that names the class, or the style, of images; pluggable."""
 
     accuracy: float
     """On held-out real images, in [0, 1]."""
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
-        """Return one class a sample, int64 ``(n,)``; pixels ``(n, channels, size, size)`` are clamped to [-1, 1] first."""
+        """Return one id a sample, int64 ``(n,)``; pixels ``(n, channels, size, size)`` are clamped to [-1, 1] first."""
 
     def features(self, pixels: Tensor) -> npt.NDArray[np.float64]:
         """Return features for the Frechet distance, float64 ``(n, d)``."""
@@ -30,26 +32,46 @@ class SvmJudge:
     Parameters
     ----------
     images : Images
-        At least two of each class. 30 % of each are held out to measure the accuracy, then all are used.
+        At least two of each class, as they are. 30 % of each are held out to measure the accuracy, then all are used.
     gamma : float or "scale"
         Width of the kernel on pixels scaled to 0..16; 0.001 suits 8 x 8 digits.
     C : float
         Cost of errors.
     seed : int
         Of the stratified split.
+    styles : tuple of str
+        Styles in which every image is learned and judged; as they are where there are none.
+    axis : {"class", "style"}
+        What is to be named.
     """
 
-    def __init__(self, images: Images, gamma: float | str = 0.001, C: float = 10.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        images: Images,
+        gamma: float | str = 0.001,
+        C: float = 10.0,
+        seed: int = 0,
+        *,
+        styles: tuple[Style, ...] = (),
+        axis: Axis = "class",
+    ) -> None:
         from sklearn.model_selection import train_test_split
         from sklearn.svm import SVC
 
-        x, y = _scaled(images.pixels), images.classes.numpy()
-        fit_x, test_x, fit_y, test_y = train_test_split(x, y, test_size=0.3, stratify=y, random_state=seed)
-        self.accuracy = float(SVC(gamma=gamma, C=C).fit(fit_x, fit_y).score(test_x, test_y))
-        self._model: Any = SVC(gamma=gamma, C=C).fit(x, y)
+        def learned(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+            part = images.select(torch.from_numpy(rows))
+            shown = in_every_style(part, styles) if styles else part
+            labels = shown.classes if axis == "class" else shown.styles
+            assert labels is not None
+            return _scaled(shown.pixels), labels.numpy()
+
+        everything = np.arange(len(images))
+        fit, test = train_test_split(everything, test_size=0.3, stratify=images.classes.numpy(), random_state=seed)
+        self.accuracy = float(SVC(gamma=gamma, C=C).fit(*learned(fit)).score(*learned(test)))
+        self._model: Any = SVC(gamma=gamma, C=C).fit(*learned(everything))
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
-        """Return one class a sample, int64 ``(n,)``."""
+        """Return one id a sample, int64 ``(n,)``."""
         return np.asarray(self._model.predict(_scaled(pixels)), dtype=np.int64)
 
     def features(self, pixels: Tensor) -> npt.NDArray[np.float64]:

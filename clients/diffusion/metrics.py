@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from torch import Tensor
 from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.judge import Judge
 from clients.diffusion.sampling import sample
-from clients.diffusion.spec import NoiseSchedule, Sampling
+from clients.diffusion.spec import Axis, NoiseSchedule, Sampling
 from clients.streams import Field
 
 
@@ -53,7 +52,7 @@ def score(
     target: int,
     key: tuple[Field, ...],
     *,
-    axis: Literal["class", "style"] = "class",
+    axis: Axis = "class",
     cross_judge: Judge | None = None,
     budget: Budget | None = None,
     sampling: Sampling | None = None,
@@ -74,9 +73,7 @@ def score(
     return Scores(each[target], float(np.mean(rest)), each, cross)
 
 
-def conditions(
-    denoiser: NoisePredictor, target: int, axis: Literal["class", "style"], budget: Budget
-) -> tuple[npt.NDArray[np.int64], Tensor, Tensor | None]:
+def conditions(denoiser: NoisePredictor, target: int, axis: Axis, budget: Budget) -> tuple[npt.NDArray[np.int64], Tensor, Tensor | None]:
     """Return the values asked for on the axis, and class and style ids, each ``(samples,)``; the other axis goes round its values."""
     classes, styles = denoiser.null
     values = classes if axis == "class" else styles

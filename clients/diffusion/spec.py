@@ -9,6 +9,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from clients.spec import Spec
 
 Style = Literal["plain", "inverted", "shifted", "thick"]
+Axis = Literal["class", "style"]
+Concept = int | str
+"""What can be erased: a class by its number, or a style by its name."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -22,7 +25,7 @@ class DenoiserSpec(Spec):
     classes : int
         Number of classes; one more condition, the last, stands for "no condition".
     styles : tuple of str
-        Second axis of conditions; empty for none.
+        Second axis of conditions, each a fixed map of images; empty for none.
     widths : tuple of int
         Channels of each resolution level, finest first.
     plain_levels : int
@@ -47,6 +50,15 @@ class DenoiserSpec(Spec):
     heads: PositiveInt = 8
     groups: PositiveInt = 8
     feed_forward_std: PositiveFloat | None = 0.001
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """All that can be erased, by number: the classes, then the styles."""
+        return *range(self.classes), *self.styles
+
+    def axis(self, number: int) -> tuple[Axis, int]:
+        """Return the axis on which the concept of this number lies, and its id there."""
+        return ("class", number) if number < self.classes else ("style", number - self.classes)
 
 
 class NoiseSchedule(Spec):

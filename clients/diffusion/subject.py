@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,13 +13,11 @@ from torch.nn import functional
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
 from clients.diffusion.sampling import sample
-from clients.diffusion.spec import NoiseSchedule, Sampling
+from clients.diffusion.spec import Axis, NoiseSchedule, Sampling
 from clients.diffusion.training import denoising_loss, scheduler
 from clients.streams import Field, torch_generator
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.contract import Rows, Subject
-
-Axis = Literal["class", "style"]
 
 
 class DenoiserSubject(Subject):

@@ -5,6 +5,8 @@ hidden by a fill, and attacked again. Finished pairs of seed and concept are kep
 the same command goes on where the last one was stopped, however it was stopped; commands for different seeds may share the folder.
 Printed are the paper's figures ("Roots Beneath the Cut", Zhang et al., CVPR 2026, arXiv 2603.06640; Stable Diffusion 1.5, 12 classes of
 ImageNet) beside ours: only those on which two independent summaries of the paper agree.
+
+With ``--styles plain inverted`` each image is in one of these styles, and a style can be erased as well: ``--concepts 3 inverted``.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from rich.console import Console
 
 from clients.data import DataError
 from clients.data.idx import Idx
-from clients.diffusion.images import digits, from_arrays
+from clients.diffusion.images import STYLES, Images, digits, draw_styles, from_arrays
 from clients.diffusion.judge import SvmJudge
-from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET
+from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET, Axis, Concept, DenoiserSpec
 from clients.diffusion.training import Progress
 from clients.unlearning.contract import UnlearningError
 from experiments.reproductions.command import Parser
@@ -34,6 +36,7 @@ from experiments.reproductions.roots_tables import ROWS, Summary, bars, picture,
 from simulator.checkpoints.progress import Bars
 
 BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
+AXES: tuple[Axis, Axis] = ("class", "style")
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,12 @@ def run(work: Work, seeds: Sequence[int], concepts: Sequence[int], store: Store,
             denoiser, found = trained(work, seed, cache, training_bars(drawn, seed))
             say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} of {len(concepts)} concepts to measure")
             for concept in left:
-                advance = drawn.stage(f"seed {seed}, concept {concept}", len(ROWS))
+                advance = drawn.stage(f"seed {seed}, concept {work.spec.concepts[concept]}", len(ROWS))
                 pair, samples = measure(work, denoiser, seed, concept, advance)
                 store.keep(pair, samples)
                 done[pair["pair"]] = pair
                 targets = {name: pair["rows"][name]["target"] for name in ("original", "pruned", "revived", "adaptive")}
-                say(f"seed {seed}, concept {concept}: " + ", ".join(f"{name} {target:.2f}" for name, target in targets.items()))
+                say(f"seed {seed}, concept {pair['concept']}: " + ", ".join(f"{name} {target:.2f}" for name, target in targets.items()))
     return [done[work.pair(seed, concept)] for seed in seeds for concept in concepts]
 
 
@@ -124,7 +127,8 @@ def training_bars(drawn: Bars, seed: int) -> Progress:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("roots", __doc__ or "")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds")
-    parser.add_argument("--concepts", type=int, nargs="+", default=list(range(10)), help="classes to erase, each from the whole model")
+    parser.add_argument("--styles", nargs="+", choices=list(STYLES), default=[], help="two or more: styles of images, a second axis")
+    parser.add_argument("--concepts", type=_concept, nargs="+", default=list(range(10)), help="classes, or styles, to erase one by one")
     parser.add_argument("--data", choices=["digits", "mnist"], default="digits", help="8 x 8, bundled; or 16 x 16, from --path")
     parser.add_argument("--path", type=Path, help="MNIST-style IDX files: a folder, or a prefix such as mnist/t10k")
     parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
@@ -135,17 +139,24 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _concept(text: str) -> Concept:
+    """Return a class by its number, or a style by its name."""
+    return int(text) if text.removeprefix("-").isdecimal() else text
+
+
 def _refuse(options: argparse.Namespace, parser: Parser) -> None:
     """End the program where arguments are wrong, and load the images, which may be wrong too."""
     if (options.data == "mnist") != (options.path is not None):
         parser.error("--path: give it with --data mnist, and only then")
-    for name, most in (("seeds", None), ("concepts", 9)):
-        values = getattr(options, name)
-        wrong = [value for value in values if value < 0 or (most is not None and value > most)]
-        if wrong:
-            parser.error(f"--{name} {wrong[0]}: wants numbers from 0" + ("" if most is None else f" to {most}"))
-        if len(set(values)) < len(values):
-            parser.error(f"--{name}: a number is given twice; name each once")
+    if wrong := [seed for seed in options.seeds if seed < 0]:
+        parser.error(f"--seeds {wrong[0]}: wants numbers from 0")
+    if wrong := [concept for concept in options.concepts if concept not in (*range(10), *options.styles)]:
+        parser.error(f"--concepts {wrong[0]}: wants numbers from 0 to 9, or styles that --styles names")
+    for name in ("seeds", "concepts", "styles"):
+        if len(set(getattr(options, name))) < len(getattr(options, name)):
+            parser.error(f"--{name}: one is given twice; name each once")
+    if len(options.styles) == 1:
+        parser.error(f"--styles {options.styles[0]}: one alone cannot be told from others; name two or more")
     try:
         options.work = _work(options)
     except DataError as error:
@@ -154,13 +165,21 @@ def _refuse(options: argparse.Namespace, parser: Parser) -> None:
 
 def _work(options: argparse.Namespace) -> Work:
     if options.data == "digits":
-        images = digits()
-        return Work(images, SvmJudge(images), DIGITS, BUDGETS[options.budget])
+        return _dressed(digits(), DIGITS, 0.001, options)
     data = Idx(path=str(options.path)).load()
     if data.classes != 10:
         raise DataError(f"{options.path}: has {data.classes} classes; wants the ten of MNIST")
-    images = from_arrays(data.x, data.y, MNIST16.size)
-    return Work(images, SvmJudge(images, gamma="scale"), MNIST16, BUDGETS[options.budget])
+    return _dressed(from_arrays(data.x, data.y, MNIST16.size), MNIST16, "scale", options)
+
+
+def _dressed(images: Images, spec: DenoiserSpec, gamma: float | str, options: argparse.Namespace) -> Work:
+    """Return the work on images as they are, or each in one style, if any are named."""
+    training, styles = BUDGETS[options.budget], tuple(options.styles)
+    if not styles:
+        return Work(images, SvmJudge(images, gamma=gamma), spec, training)
+    class_judge, style_judge = (SvmJudge(images, gamma=gamma, styles=styles, axis=axis) for axis in AXES)
+    dressed = spec.model_copy(update={"styles": styles})
+    return Work(draw_styles(images, styles, ("roots",)), class_judge, dressed, training, style_judge=style_judge)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -168,18 +187,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     store, console = Store(options.out), Console(width=140)
     try:
-        pairs = run(options.work, options.seeds, options.concepts, store, options.cache, _say)
+        concepts = [options.work.spec.concepts.index(concept) for concept in options.concepts]
+        pairs = run(options.work, options.seeds, concepts, store, options.cache, _say)
     except KeyboardInterrupt:
         print(f"roots: interrupted; finished pairs are in {store.lines}, and the same command goes on from there", file=sys.stderr)
         sys.exit(130)
     except UnlearningError as error:
         print(f"roots: {error}", file=sys.stderr)
         sys.exit(1)
-    summary = Summary(pairs)
-    console.print(f"{options.data}, {options.budget} budget; {summary.span()}; judge {options.work.judge.accuracy:.3f} on held-out images")
-    for table in tables(summary):
-        console.print(table)
-    print("bars, on means over these seeds and concepts:", *bars(summary, options.data), sep="\n")
+    for kind, judge in ((int, options.work.judge), (str, options.work.style_judge)):
+        if own := [pair for pair in pairs if isinstance(pair["concept"], kind)]:
+            summary = Summary(own)
+            console.print(f"{options.data}, {options.budget} budget; {summary.span()}; judge {judge.accuracy:.3f} on held-out images")
+            for table in tables(summary):
+                console.print(table)
+            print("bars, on means over these seeds and concepts:", *bars(summary, "styled" if options.styles else options.data), sep="\n")
     print("The fill hides where the cut is, not what it was; this is a toy, and nothing here was run on a real checkpoint.")
     for seed in options.seeds:
         own = [pair for pair in pairs if pair["seed"] == seed]

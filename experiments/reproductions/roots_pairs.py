@@ -47,12 +47,16 @@ Pair = dict[str, Any]
 
 @dataclass(frozen=True)
 class Work:
-    """What is trained, on which images, and how it is measured; all but the training seed and the concept."""
+    """What is trained, on which images, and how it is measured; all but the training seed and the concept.
+
+    Concepts are numbered as in ``spec.concepts``. Where there are styles, ``style_judge`` names them, and the images have some.
+    """
 
     images: Images
     judge: Judge
     spec: DenoiserSpec
     training: DenoiserTraining
+    style_judge: Judge | None = None
     eraser: ConceptPrune = field(default_factory=ConceptPrune)
     revival: Revival = field(default_factory=Revival)
     sampling: Sampling = field(default_factory=Sampling)
@@ -63,7 +67,7 @@ class Work:
         return {
             "denoiser": self.spec.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
-            "images": data_hash(self.images.pixels, self.images.classes),
+            "images": data_hash(self.images.pixels, self.images.classes, self.images.styles),
             "key": [seed, "denoiser"],
         }
 
@@ -77,7 +81,21 @@ class Work:
             "judge": self.judge.accuracy,
             "measurements": VERSION,
         }
+        if self.style_judge is not None:
+            measured["style_judge"] = self.style_judge.accuracy
         return configuration_hash({"model": self.model(seed), "concept": concept, **measured})
+
+    def score(self, denoiser: Denoiser, seed: int, concept: int) -> dict[str, float]:
+        """Return accuracies of samples: of the concept, of the others on its axis, and on the other axis where there is one."""
+        axis, target = self.spec.axis(concept)
+        judges = self.judge, self.style_judge
+        judge, other = judges if axis == "class" else judges[::-1]
+        assert judge is not None
+        scores = metrics.score(
+            denoiser, judge, target, (seed, "samples"), axis=axis, cross_judge=other, budget=self.budget, sampling=self.sampling
+        )
+        told = {"target": scores.target, "others": scores.others}
+        return told if scores.cross is None else told | {"cross": scores.cross}
 
 
 def trained(work: Work, seed: int, cache: Path, progress: Progress | None = None) -> tuple[Denoiser, bool]:
@@ -99,7 +117,8 @@ class Story:
 def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     """Erase, revive, hide, and attack again; the denoiser is left as it was."""
     original = feed_forward_weights(denoiser.unet)
-    masks = work.eraser.erase(DenoiserSubject(denoiser, concept, (seed, "mask"), sampling=work.sampling), ()).masks
+    axis, target = work.spec.axis(concept)
+    masks = work.eraser.erase(DenoiserSubject(denoiser, target, (seed, "mask"), axis=axis, sampling=work.sampling), ()).masks
     key: tuple[Field, ...] = (seed, "control", concept)
     pruned = {name: weight.masked_fill(masks[name], 0.0) for name, weight in original.items()}
     begin = time.process_time()
@@ -165,15 +184,15 @@ def measure(
                 rows[name] = rows["revived"]  # the same bits draw the same images
             else:
                 set_feed_forward_weights(denoiser.unet, weights)
-                scores = metrics.score(denoiser, work.judge, concept, (seed, "samples"), budget=work.budget, sampling=work.sampling)
-                rows[name] = {"target": scores.target, "others": scores.others}
+                rows[name] = work.score(denoiser, seed, concept)
                 if name in PICTURED:
                     pictures[name] = _pictures(work, denoiser, seed, concept)
             if advance is not None:
                 advance(1)
     finally:
         set_feed_forward_weights(denoiser.unet, original)
-    pair = {"pair": work.pair(seed, concept), "seed": seed, "concept": concept, "judge": work.judge.accuracy, "rows": rows}
+    called = work.spec.concepts[concept]
+    pair = {"pair": work.pair(seed, concept), "seed": seed, "concept": called, "judge": work.judge.accuracy, "rows": rows}
     return pair | story.measured, np.stack([pictures[name] for name in PICTURED])
 
 
@@ -183,8 +202,11 @@ def _same(a: Weights, b: Weights) -> bool:
 
 def _pictures(work: Work, denoiser: Denoiser, seed: int, concept: int) -> npt.NDArray[np.uint8]:
     """Return the first samples of the target among those that were judged."""
-    asked, classes, _ = metrics.conditions(denoiser, concept, "class", work.budget)
-    first = int(np.flatnonzero(asked == concept)[0])
+    axis, target = work.spec.axis(concept)
+    asked, classes, styles = metrics.conditions(denoiser, target, axis, work.budget)
+    first = int(np.flatnonzero(asked == target)[0])
     indices = range(first, first + min(SAMPLES, work.budget.target))
-    pixels = sample(denoiser, classes[list(indices)], (seed, "samples"), indices=indices, sampling=work.sampling)
+    where = list(indices)
+    dressed = None if styles is None else styles[where]
+    pixels = sample(denoiser, classes[where], (seed, "samples"), styles=dressed, indices=indices, sampling=work.sampling)
     return np.asarray(((pixels + 1) * 127.5).round().byte().numpy(), dtype=np.uint8)

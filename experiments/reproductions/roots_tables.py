@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
+from clients.diffusion.spec import Concept
 from experiments.reproductions.roots_pairs import PICTURED, Pair
 
 PAPER: Mapping[str, tuple[str, str]] = {"pruned": ("0.08", ""), "revived": ("0.54", "0.91")}
@@ -44,12 +45,13 @@ AREAS = {
 
 
 class Summary:
-    """Means over concepts of every seed, and what they come to over seeds."""
+    """Means over concepts, all of one axis, of every seed, and what they come to over seeds."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.pairs = pairs
         self.seeds = sorted({pair["seed"] for pair in pairs})
         self.concepts = sorted({pair["concept"] for pair in pairs})
+        self.crossed = all("cross" in pair["rows"]["original"] for pair in pairs)
 
     def per_seed(self, value: Callable[[Pair], float]) -> list[float]:
         """Return the mean over concepts, one a seed."""
@@ -80,10 +82,11 @@ class Summary:
 def tables(summary: Summary) -> list[Table]:
     """Return accuracies beside the paper's, single figures, and how well the cut is found."""
     accuracies = Table(title="accuracy: mean ± standard deviation over training seeds", title_justify="left")
-    for column in ("", "target", "others", "paper: target", "paper: others"):
+    parts = {"target": "target", "others": "others"} | ({"cross": "the other axis"} if summary.crossed else {})
+    for column in ("", *parts.values(), "paper: target", "paper: others"):
         accuracies.add_column(column)
     for name, label in ROWS.items():
-        ours = [summary.text(lambda pair, n=name, p=part: pair["rows"][n][p]) for part in ("target", "others")]  # type: ignore[misc]
+        ours = [summary.text(lambda pair, n=name, p=part: pair["rows"][n][p]) for part in parts]  # type: ignore[misc]
         accuracies.add_row(label, *ours, *PAPER.get(name, ("", "")))
     figures = Table(title="the attack", title_justify="left")
     for column in ("", "ours", "paper"):
@@ -143,19 +146,19 @@ def _bars(summary: Summary) -> list[Bar]:
     return [*found, ("column-matched fill: others less those of the Gaussian fill", summary.row("matched", "others") - others, True, -0.02)]
 
 
-def picture(pairs: Iterable[Pair], samples: Mapping[int, npt.NDArray[np.uint8]], path: Path) -> None:
+def picture(pairs: Iterable[Pair], samples: Mapping[Concept, npt.NDArray[np.uint8]], path: Path) -> None:
     """Draw concepts by rows, with the target accuracy under each cell, as a PNG.
 
     Parameters
     ----------
     pairs : iterable of Pair
         Of one seed.
-    samples : mapping of int to uint8 array, shape (rows, samples, channels, size, size)
+    samples : mapping of int or str to uint8 array, shape (rows, samples, channels, size, size)
         By concept.
     """
     from matplotlib.figure import Figure
 
-    own = sorted(pairs, key=lambda pair: pair["concept"])
+    own = sorted(pairs, key=lambda pair: (isinstance(pair["concept"], str), pair["concept"]))  # classes before styles
     figure = Figure(figsize=(1.1 * len(own) + 1.2, 0.62 * len(PICTURED) + 0.4), layout="constrained")
     axes = figure.subplots(len(PICTURED), len(own), squeeze=False)
     for column, pair in enumerate(own):

@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from clients.diffusion.denoiser import Denoiser, build
-from clients.diffusion.images import Images, apply_style, digits, draw_styles, from_arrays
+from clients.diffusion.images import Images, apply_style, digits, draw_styles, from_arrays, in_every_style
 from clients.diffusion.judge import SvmJudge
 from clients.diffusion.metrics import Budget, conditions, frechet_distance, score
 from clients.diffusion.sampling import guided_noise, sample, start_noise
-from clients.diffusion.spec import SMOKE, Sampling
+from clients.diffusion.spec import SMOKE, Axis, Sampling
 from clients.streams import generator
 
 SHORT = Sampling(steps=3)
+AXES: tuple[Axis, Axis] = ("class", "style")
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,19 @@ def test_styles_are_fixed_maps() -> None:
     assert float(torch.bincount(drawn.styles).double().min()) > 500
     inverted = drawn.styles == 1
     assert torch.equal(drawn.pixels[inverted], -digits().pixels[inverted])
+
+
+def test_judges_of_styled_images_name_either_axis_whatever_the_other() -> None:
+    images, styles = digits(), ("plain", "inverted", "thick")
+    fit, rest = images.select(torch.arange(700)), in_every_style(images.select(torch.arange(700, 900)), styles)
+    assert rest.styles is not None
+    of_classes, of_styles = (SvmJudge(fit, styles=styles, axis=axis) for axis in AXES)
+    assert (of_classes.predict(rest.pixels) == rest.classes.numpy()).mean() > 0.9
+    assert (of_styles.predict(rest.pixels) == rest.styles.numpy()).mean() > 0.95
+    assert of_classes.accuracy > 0.9
+    dressed = rest.styles == 1
+    plain = SvmJudge(fit).predict(rest.pixels[dressed])
+    assert (plain == rest.classes[dressed].numpy()).mean() < 0.5, "the control: who saw no style cannot read them"
 
 
 def test_images_come_from_arrays_of_any_usual_shape() -> None:

@@ -25,7 +25,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(roots.BUDGETS, "quick", DenoiserTraining(backbone_steps=6, concept_steps=6))
     real = roots_pairs.Work
     few = {"eraser": ConceptPrune(calls=2), "sampling": Sampling(steps=2), "budget": Budget(target=4, others=1)}
-    monkeypatch.setattr(roots, "Work", lambda *what: real(*what, **few))
+    monkeypatch.setattr(roots, "Work", lambda *what, **own: real(*what, **few, **own))
 
 
 @pytest.fixture(scope="session")
@@ -148,12 +148,15 @@ def test_a_pair_without_its_samples_is_measured_again(finished: Path, tmp_path: 
     [
         (["--concepts", "10"], "--concepts 10: wants numbers from 0 to 9"),
         (["--seeds", "-1"], "--seeds -1: wants numbers from 0"),
-        (["--seeds", "1", "1"], "--seeds: a number is given twice"),
+        (["--seeds", "1", "1"], "--seeds: one is given twice"),
         (["--seeds", "one"], "invalid int value"),
         (["--budget", "huge"], "invalid choice"),
         (["--data", "mnist"], "--path: give it with --data mnist"),
         (["--path", "mnist"], "--path: give it with --data mnist"),
         (["--data", "mnist", "--path", "nowhere/mnist"], "no file *images*idx3* there"),
+        (["--concepts", "inverted"], "--concepts inverted: wants numbers from 0 to 9, or styles that --styles names"),
+        (["--styles", "inverted"], "--styles inverted: one alone cannot be told from others"),
+        (["--styles", "striped", "plain"], "invalid choice"),
         (["--unknown"], "unrecognized arguments"),
     ],
 )
@@ -174,6 +177,23 @@ def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path, capsys: pyt
         roots.main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")])
     assert left.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_style_is_erased_beside_a_class_and_each_is_scored_on_the_other_axis_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roots.main(command(tmp_path, "--styles", "plain", "inverted", "thick", "--concepts", "7", "inverted"))
+    said = capsys.readouterr().out
+    assert said.index("training seeds 0; concepts 7;") < said.index("training seeds 0; concepts inverted;")
+    assert said.count("the other axis") == 2
+    seven, inverted = lines(tmp_path)
+    assert (seven["concept"], inverted["concept"]) == (7, "inverted")
+    for row in (*seven["rows"].values(), *inverted["rows"].values()):
+        assert row.keys() == {"target", "others", "cross"}
+    work = roots._options(command(tmp_path, "--styles", "plain", "inverted")).work
+    assert work.spec.axis(work.spec.concepts.index("inverted")) == ("style", 1)
+    assert work.images.styles.unique().tolist() == [0, 1]
+    assert (work.images.pixels[work.images.styles == 1][:, 0, 0, 0] == 1).all(), "an inverted digit has a bright corner"
 
 
 def test_denoisers_are_kept_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
