@@ -134,9 +134,9 @@ class Peer(Neighbour):
         return Member(owner, self.seed_network.probabilities(weights, x), counts)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return accuracies in 0-1 and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
+        """Return the data set's marks in 0-1 and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
 
-        ``global`` is the mean over test rows; ``local`` re-weights the classes to the peer's own mix.
+        ``global`` is a mark's mean over test rows; ``local`` re-weights the classes to the peer's own mix.
         """
         source = data.load(self.brief.data)
         test = np.asarray(self.brief.test, dtype=np.int64)
@@ -144,20 +144,20 @@ class Peer(Neighbour):
         ensemble = self._together(own, source.inputs(test))
         scores: dict[str, float] = {}
         for name, probabilities in (("main", own), ("ensemble", ensemble)):
-            right = source.right(test, probabilities)
-            scores[f"accuracy.global.{name}"] = float(right.mean())
-            scores[f"accuracy.local.{name}"] = _mixed_accuracy(right, source.y[test], self.counts)
+            for mark, values in source.marks(test, probabilities).items():
+                scores[f"{mark}.global.{name}"] = float(values.mean())
+                scores[f"{mark}.local.{name}"] = _mixed(values, source.y[test], self.counts)
         return scores, ensemble
 
 
-def _mixed_accuracy(right: npt.NDArray[np.bool_], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
-    """Return accuracy under a class mix: class accuracies weighted by the counts, over classes that the test rows show."""
+def _mixed(marks: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
+    """Return the mean mark under a class mix: classes' means weighted by the counts, over classes that the test rows show."""
     seen = np.bincount(y, minlength=len(counts))
-    hits = np.bincount(y, weights=right, minlength=len(counts))
+    sums = np.bincount(y, weights=marks, minlength=len(counts))
     weights = np.where(seen > 0, counts, 0)
     if not weights.sum():
-        return float(right.mean())
-    return float((weights * hits / np.maximum(seen, 1)).sum() / weights.sum())
+        return float(marks.mean())
+    return float((weights * sums / np.maximum(seen, 1)).sum() / weights.sum())
 
 
 def _rows(source: data.Dataset, ids: Ids) -> Rows:

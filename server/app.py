@@ -18,7 +18,10 @@ from server.ledger import Ledger, Page, PeerState, ReceiptLine
 from server.mailbox import Parcel, Post
 from server.timeline import Round, Timeline
 
-MEANS = ("accuracy.", "loss.", "cut.")
+MARKS = ("accuracy.", "ndcg.")
+"""How the names of metrics begin that an exam yields."""
+
+MEANS = (*MARKS, "loss.", "cut.")
 """How the names of metrics begin of which the federation books the mean over peers; of all others it books the sum."""
 
 
@@ -131,7 +134,7 @@ class Federation:
         page = Page(now.round)
         if behind := tuple(peer for peer in now.present if self.post.requests.get(peer)):
             self._exchange(grid, now.model_copy(update={"present": behind}), "evaluate", page)
-            page.metrics = [line for line in page.metrics if line[0] != FEDERATION and not line[1].startswith("accuracy.")]
+            page.metrics = [line for line in page.metrics if line[0] != FEDERATION and not line[1].startswith(MARKS)]
         self._exchange(grid, now, "evaluate", page)
         self.middle.examine(now, page)
         self._commit(page)

@@ -17,8 +17,9 @@ ACCURACIES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
-    Accuracies are means over the peers that took the exam, 0-1, None where nobody was left. Seconds are wall-clock and differ from run
-    to run; everything under ``digest`` does not.
+    Accuracies are means over the peers that took the exam, 0-1, None where nobody was left. Where the data set calls them otherwise, or
+    has further marks, ``marks`` holds them all by name. Seconds are wall-clock and differ from run to run; everything under ``digest``
+    does not.
     """
     timeline = [_line(plan, store, number) for number in range(1, plan.rounds + 1)]
     erasures = [_erasure(plan, store, erasure) for erasure in plan.timeline.erasures]
@@ -33,17 +34,25 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "erasures": erasures,
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
-    found |= plan.findings(store)
+    found |= _marks(plan, store) | plan.findings(store)
     return found | {"expectations": check(plan, store, found)}
 
 
-def _accuracy(store: RunStore, number: int) -> dict[str, dict[str, float | None]]:
+def _accuracy(store: RunStore, number: int, mark: str = "accuracy") -> dict[str, dict[str, float | None]]:
     values = federation(store, number)
     nested: dict[str, dict[str, float | None]] = {}
     for name in ACCURACIES:
         mix, model = name.split(".")
-        nested.setdefault(mix, {})[model] = values.get(f"accuracy.{name}")
+        nested.setdefault(mix, {})[model] = values.get(f"{mark}.{name}")
     return nested
+
+
+def _marks(plan: Plan, store: RunStore) -> dict[str, Any]:
+    """Return the exam's marks by the names that people give them, ``accuracy`` again under its own; nothing if that is all there is."""
+    named = plan.briefs[0].data.marks
+    if named == {"accuracy": "accuracy"}:
+        return {}
+    return {"marks": {name: _accuracy(store, plan.rounds + 1, mark) for mark, name in named.items()}}
 
 
 def federation(store: RunStore, number: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ def show_results(run: Run, console: Console | None = None) -> None:
     console = console or Console()
     found = run.results
     console.print(f"{found['name']}  seed {found['seed']}  engine {found['engine']}  digest {found['digest'][:16]}", highlight=False)
-    console.print(_revivals(found) if "revivals" in found else _accuracy(found["accuracy"]))
+    console.print(_revivals(found) if "revivals" in found else _accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
     if found["expectations"]:
@@ -29,10 +29,11 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _accuracy(accuracy: dict[str, dict[str, float | None]]) -> Table:
-    table = _table("accuracy at the end, mean over live peers", "test mix", "main only", "ensemble")
-    for mix, values in accuracy.items():
-        table.add_row("each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
+def _accuracy(marks: dict[str, dict[str, dict[str, float | None]]]) -> Table:
+    table = _table("at the end, mean over live peers", "", "test mix", "main only", "ensemble")
+    for name, mark in marks.items():
+        for mix, values in mark.items():
+            table.add_row(name, "each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
     return table
 
 

@@ -52,9 +52,12 @@ class Dataset:
         """Return what a model is shown when it is asked about rows, float32 (len(ids), *shape)."""
         return self.x[ids]
 
-    def right(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-        """Return whether answers (len(ids), classes) about rows are right: the most probable class, the lowest of equals; (len(ids),)."""
-        return np.asarray(probabilities.argmax(axis=1) == self.y[ids])
+    def marks(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
+        """Return how good answers (len(ids), classes) about rows are, 0-1, by the mark's name in the ledger; each (len(ids),).
+
+        ``accuracy`` is 1 where the answer is right: the most probable class, the lowest of equals.
+        """
+        return {"accuracy": (probabilities.argmax(axis=1) == self.y[ids]).astype(np.float64)}
 
 
 class DatasetSpec(Spec):
@@ -65,6 +68,11 @@ class DatasetSpec(Spec):
     """
 
     rows: PositiveInt | None = None
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What people call the marks that the set's answers get, by their names in the ledger; ``accuracy`` is always among them."""
+        return {"accuracy": "accuracy"}
 
     def load(self) -> Dataset:
         """Return the whole data set; ``DataError`` (one line: file, what is wrong, cure) if it cannot be read."""

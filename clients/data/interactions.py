@@ -71,13 +71,17 @@ class Interactions(Dataset):
         x = np.stack([histories, *(histories * part for part in kept)], axis=1).reshape(-1, self.classes)
         return (ids[:, None] * LESSONS + np.arange(LESSONS)).reshape(-1), x.astype(np.float32)
 
-    def right(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-        """Return whether each row's item is among the ``top`` most probable ones outside its history, equal ones by number; (len(ids),)."""
+    def marks(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
+        """Return how high each row's item ranks among those outside its history, equal ones by number; each (len(ids),).
+
+        ``accuracy`` is 1 where it is among the first ``top``, so that its mean is Recall@top; ``ndcg`` is ``1 / log2(rank + 1)`` there.
+        """
         ranked = np.where(self.inputs(ids) > 0, -np.inf, probabilities)
         wanted = self.y[ids][:, None]
         score = np.take_along_axis(ranked, wanted, axis=1)
         before = (ranked > score).sum(axis=1) + ((ranked == score) & (np.arange(self.classes) < wanted)).sum(axis=1)
-        return np.asarray(before < self.top)
+        right = (before < self.top).astype(np.float64)
+        return {"accuracy": right, "ndcg": right / np.log2(before + 2)}
 
 
 class Ratings(DatasetSpec):
@@ -99,6 +103,11 @@ class Ratings(DatasetSpec):
     user: str = "uid"
     item: str = "iid"
     top: PositiveInt = 10
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Recall and NDCG among the ``top`` that rank highest; one item is looked for at a time, so Recall is also the hit rate."""
+        return {"accuracy": f"Recall@{self.top}", "ndcg": f"NDCG@{self.top}"}
 
     def load(self) -> Dataset:
         """Return one row an interaction, sorted by user, then item."""

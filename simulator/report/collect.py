@@ -59,6 +59,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
     accuracies = _accuracies(store)
     exam = accuracies.get(FEDERATION, {}).get(plan.rounds + 1, Accuracy())
     seconds = [row["seconds"] for row in results["timeline"]]
+    named = plan.briefs[0].data.marks
     return ReportData(
         name=plan.name,
         seed=plan.seed,
@@ -88,6 +89,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
         task=getattr(plan.scenario, "task", "classification"),
+        measure=named.pop("accuracy"),
+        marks=tuple((name, _exam(results.get("marks", {}).get(name, {}))) for name in named.values()),
         roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),
     )
 
@@ -105,6 +108,10 @@ def _accuracies(store: RunStore) -> dict[int, dict[int, Accuracy]]:
         if name in fields:
             found.setdefault(peer, {}).setdefault(number, {})[fields[name]] = value
     return {peer: {number: Accuracy(**values) for number, values in rounds.items()} for peer, rounds in found.items()}
+
+
+def _exam(mark: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
+    return Accuracy(**{f"{mix}_{model}": value for mix, models in mark.items() for model, value in models.items()})
 
 
 def _round(row: Mapping[str, Any]) -> RoundRow:

@@ -41,7 +41,8 @@ def accuracy(data: ReportData, width: float) -> str:
         panels = fig.subplots(1 if wide else 2, 2 if wide else 1, sharey=True, squeeze=False).ravel()
         _panel(panels[0], data, "On all classes", lambda a: a.global_ensemble, lambda a: a.global_main)
         _panel(panels[1], data, "On each peer\u2019s own class mix", lambda a: a.local_ensemble, lambda a: a.local_main)
-        return svg.inline(fig, f"accuracy-{'w' if wide else 'n'}", "Accuracy by round, ensemble beside main model alone")
+        title = f"{words.capital(data.measure)} by round, ensemble beside main model alone"
+        return svg.inline(fig, f"accuracy-{'w' if wide else 'n'}", title)
 
 
 def _panel(axes: Axes, data: ReportData, title: str, ensemble: Value, main: Value) -> None:

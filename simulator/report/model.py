@@ -174,8 +174,8 @@ class Figure:
 class ReportData:
     """Everything a report shows.
 
-    ``accuracy`` is that of the exam after the last round; ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels;
-    ``versions`` are pairs of library and version; ``seconds`` is the wall time of the rounds, audits left out. ``task`` is the scenario's;
+    ``accuracy`` is that of the exam after the last round, ``measure`` what it is called, ``marks`` further ones by name; ``scenario`` is
+    the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds`` is the wall time of the rounds, audits left out. ``task`` is the scenario's;
     ``roots`` is what became of concepts that were cut out of a diffusion model.
     """
 
@@ -198,4 +198,6 @@ class ReportData:
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
     task: str = "classification"
+    measure: str = "accuracy"
+    marks: tuple[tuple[str, Accuracy], ...] = ()
     roots: Roots | None = None

@@ -70,8 +70,9 @@ def key_figures(data: ReportData) -> list[Figure]:
     if data.task != "classification":
         return roots_render.key_figures(data)
     figures = [
-        Figure("ensemble, all classes", words.percent(mean.global_ensemble), f"main alone {words.percent(mean.global_main)}"),
-        Figure("ensemble, own mix", words.percent(mean.local_ensemble), f"main alone {words.percent(mean.local_main)}"),
+        _mark(f"{words.capital(data.measure)} of ensembles", mean.global_ensemble, mean.global_main),
+        _mark("on their own mix", mean.local_ensemble, mean.local_main),
+        *(_mark(f"{name} of ensembles", mark.global_ensemble, mark.global_main) for name, mark in data.marks),
         Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
         Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
     ]
@@ -89,6 +90,10 @@ def key_figures(data: ReportData) -> list[Figure]:
             _attack_figure(data),
         ]
     return figures
+
+
+def _mark(label: str, ensemble: float | None, main: float | None) -> Figure:
+    return Figure(label, words.percent(ensemble), f"main alone {words.percent(main)}")
 
 
 def _attack_figure(data: ReportData) -> Figure:

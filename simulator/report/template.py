@@ -31,7 +31,7 @@ PAGE = """<!DOCTYPE html>
 {% if plots.losses %}{{ picture(plots.losses, "Error of the predicted noise on the test images: mean of the peers\u2019 own "
   ~ "models, and of the average, or the ensembles, that they make together."
   ~ (" Numbered lines mark the rounds with events." if data.events else "")) }}
-{% endif %}{% if plots.accuracy %}{{ picture(plots.accuracy, "Mean over the peers live in each round; "
+{% endif %}{% if plots.accuracy %}{{ picture(plots.accuracy, w.capital(data.measure) ~ ": mean over the peers live in each round; "
   ~ ("thin lines: each peer\u2019s ensemble." if not many else "the band holds the middle 80 % of the peers\u2019 ensembles.")
   ~ (" Numbered lines mark the rounds with events, red where something had to be forgotten." if data.events else "")) }}
 {% endif %}
@@ -101,7 +101,7 @@ forgetting rows means that the holders drop the owner\u2019s seed and get one ma
 </section>
 
 <section id="peers"><h2>Peer by peer</h2>
-<p>{% if classified %}Accuracy when last heard of, on all classes and on the peer\u2019s own class mix.
+<p>{% if classified %}{{ w.capital(data.measure) }} when last heard of, on all classes and on the peer\u2019s own class mix.
 {%- endif %}{% if mixes %} The bars show that mix, one a class: {{ w.listing(data.classes, 20) }}.{% endif %}</p>
 <div class="scroll"><table>
 <thead><tr><th>peer</th><th class="text">at the end</th><th class="text">{{ "main model" if classified else "model" }}</th><th>rows</th>

@@ -93,6 +93,11 @@ def peers(ids: Sequence[int], most: int = 6) -> str:
     return f"peer{'s' if len(ids) != 1 else ''} {listing(ids, most)}"
 
 
+def capital(text: str) -> str:
+    """Return a text that begins with a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def plural(n: int, noun: str) -> str:
     """Return ``one row``, ``7 rows``: the number in words where it is small."""
     return f"{number(n)} {noun}{'' if n == 1 else 's'}"
@@ -102,7 +107,7 @@ def sentence(event: EventRow) -> str:
     """Return what happened as a sentence without its full stop."""
     what = _HAPPENED.get(event.do, event.do)
     said = f"{peers(event.peers)} {what}" if event.peers else what
-    return (said[0].upper() + said[1:] if said else said) + (f" ({event.detail})" if event.detail else "")
+    return capital(said) + (f" ({event.detail})" if event.detail else "")
 
 
 def verdict(erasure: ErasureRow) -> tuple[str, str]:
@@ -134,8 +139,8 @@ def headline(data: ReportData) -> list[str]:
     said.append(f"{left} live at the end.")
     if data.accuracy.global_ensemble is not None and data.accuracy.global_main is not None:
         said.append(
-            f"With its neighbours' seeds a peer got {percent(data.accuracy.global_ensemble)} of the test rows right on average; with its "
-            f"main model alone, {percent(data.accuracy.global_main)}."
+            f"With its neighbours' seeds a peer reached {percent(data.accuracy.global_ensemble)} {data.measure} on the test rows on "
+            f"average; with its main model alone, {percent(data.accuracy.global_main)}."
         )
     return said + proof(data)
 
@@ -152,7 +157,7 @@ def departures(data: ReportData) -> list[str]:
     others = [event for event in data.events if event.do not in {"leave", "erase", "delete"} and event.peers]
     if 0 < len(others) <= 3:
         told = [f"{peers(event.peers)} {_HAPPENED.get(event.do, event.do)} in round {event.round}" for event in others]
-        said.append(f"{listing(told)[0].upper()}{listing(told)[1:]}.")
+        said.append(f"{capital(listing(told))}.")
     elif others:
         kinds = Counter(_HAPPENED.get(event.do, event.do) for event in others for _ in event.peers)
         said.append("Besides: " + listing(f"{what} ({n} \u00d7)" for what, n in sorted(kinds.items())) + ".")

@@ -11,7 +11,9 @@ import pytest
 
 from clients.data import load
 from clients.data.interactions import LESSONS, Interactions, Ratings
+from clients.data.ratings import ratings
 from clients.peer import Peer
+from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from simulator.errors import ScenarioError
 from simulator.plan import resolve
 from simulator.runner import run
@@ -93,13 +95,24 @@ def test_an_answer_is_right_if_the_item_ranks_high_among_those_not_seen(data: In
         scores = np.zeros((1, ITEMS))
         scores[0, item] = 0.5
         scores[0, list(above)] = 1.0
-        return bool(data.right(row, scores)[0])
+        return bool(data.marks(row, scores)["accuracy"][0])
 
     assert right(*unseen[:4])
     assert not right(*unseen[:5])
     assert right(*np.flatnonzero(history), *unseen[:4]), "items of the history are no competitors"
-    level = data.right(row, np.zeros((1, ITEMS)))[0]
+    level = data.marks(row, np.zeros((1, ITEMS)))["accuracy"][0]
     assert level == (sum(i < item for i in unseen) < 5), "equal scores go by the items' numbers"
+
+
+def test_recall_and_ndcg_are_those_of_the_ranking(data: Interactions) -> None:
+    rows = np.arange(0, len(data), 11)
+    scores = np.random.default_rng(0).random((len(rows), ITEMS))
+    found = data.marks(rows, scores)
+    for i, row in enumerate(rows):
+        seen, kept_back = np.flatnonzero(data.inputs(row[None])[0]), data.y[[row]]
+        one = [ratings(np.zeros_like(items), items, 1, ITEMS) for items in (seen, kept_back)]
+        assert (found["accuracy"][i], found["ndcg"][i]) == pytest.approx(recall_and_ndcg(scores[i : i + 1], *one, 5))
+    assert 0 < found["ndcg"].mean() < found["accuracy"].mean() < 1
 
 
 def test_lessons_are_whole_histories_and_parts_of_them(data: Interactions) -> None:
@@ -140,6 +153,17 @@ def test_peers_learn_what_their_users_like_and_seeds_carry_it_on(finished: Run) 
     assert finished.accuracy["global"]["main"] > 2 * chance
     assert finished.accuracy["global"]["ensemble"] > 2 * chance
     assert finished.accuracy["local"]["main"] > 2 * chance
+
+
+def test_marks_go_by_their_names(finished: Run) -> None:
+    marks = finished.results["marks"]
+    assert list(marks) == ["Recall@5", "NDCG@5"]
+    assert marks["Recall@5"] == finished.accuracy
+    assert 0.3 < marks["NDCG@5"]["global"]["ensemble"] / marks["Recall@5"]["global"]["ensemble"] < 1
+    page = (finished.folder / "report.html").read_text()
+    assert "Recall@5 of ensembles" in page
+    assert "NDCG@5 of ensembles" in page
+    assert "Accuracy" not in page
 
 
 def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenario: Callable[..., Scenario], tmp_path: Path) -> None:
