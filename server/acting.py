@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from clients import wire
-from clients.diffusion import local, metrics
-from clients.unlearning.pruning.concept_prune import ConceptPrune
-from clients.unlearning.pruning.masks import density, unpack_masks
-from server.audit import curves
+from clients.diffusion import metrics
+from clients.unlearning.pruning.masks import density
 from server.audit.curves import Ladder
 from server.audit.trial import NAMES, Outcome, Release, Weights, attack
-from server.averaging import Acting, Averaging
+from server.averaging import Acting, Averaging, by_parameter
 from server.concepts import Attack, ConceptRound, Defence
 from server.defences.recommend import recommend
+from server.knobs import Knobs
 from server.ledger import FEDERATION, Page
 from server.revival.attack import Revival
 from server.revival.knowledge import Adaptive, History, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
@@ -83,7 +81,10 @@ class Playing(Acting):
         }
         self._write(act, state, outcome, shown, page)
         if not any(act.concept == one.concept for one in _earlier_attacks(state, now, act)):
-            self._curves(act, state, release, original, updates, page)
+            erasure = next(one for one in state.setup.timeline.concepts if one.concept == act.concept)
+            knobs = Knobs(self.studio, state, erasure, release, original, updates)
+            settings = getattr(act.adversary, "revival", Revival())
+            page.findings += [("curve", curve) for curve in knobs.turned(self.ladder, settings) if curve["points"]]
 
     def _release(self, concept: int, state: Averaging, now: Round) -> Release:
         original = state.feed_forward(state.past(self._erased_in(concept, state) - 1))
@@ -109,7 +110,7 @@ class Playing(Acting):
                 "revival",
                 {
                     "concept": act.concept,
-                    "policy": _kind(state.setup.policy),
+                    "policy": state.setup.policy.name,
                     "knowledge": _kind(act.adversary),
                     "completion": _kind(getattr(act.adversary, "revival", Revival()).completion),
                     **scores,
@@ -123,38 +124,6 @@ class Playing(Acting):
                 },
             )
         )
-
-    def _curves(
-        self, act: Attack, state: Averaging, release: Release, original: dict[str, Any], updates: Sequence[Update], page: Page
-    ) -> None:
-        """Write the curves of a concept on the page."""
-        ladder, settings = self.ladder, getattr(act.adversary, "revival", Revival())
-        used = next(one.method for one in state.setup.timeline.concepts if one.concept == act.concept)
-        rule = used if isinstance(used, ConceptPrune) else ConceptPrune()
-
-        def score(weights: Weights, base: Mapping[str, npt.NDArray[Any]] = state.weights) -> dict[str, float]:
-            shown = self.studio.show({**base, **_named(weights)}, act.concept)
-            return {"target": shown.target, "others": shown.others}
-
-        def before(weights: Weights) -> dict[str, float]:
-            return score(weights, original)
-
-        def masks(share: float) -> Mapping[str, Tensor]:
-            brief, backbone = state.setup.brief, state.setup.backbone
-            key = (brief.run_seed, "sparsity")
-            made = local.erased(brief, backbone, original, rule.model_copy(update={"share": share}), act.concept, self.studio.images, key)
-            return unpack_masks({name.removeprefix("mask/"): array for name, array in made.items() if name.startswith("mask/")})
-
-        def book(kind: str, policy: str, points: list[dict[str, Any]]) -> None:
-            if points:
-                page.findings.append(("curve", {"concept": act.concept, "kind": kind, "policy": policy, "points": points}))
-
-        policy = _kind(state.setup.policy)
-        book("noise", policy, list(curves.noise(release, ladder.noise_levels, score, settings, state.secret)))
-        book("sparsity", policy, list(curves.sparsity(release.original, ladder.sparsities, masks, before, settings)))
-        cuts = [update.cut for update in updates if update.cut]
-        for one in ladder.policies if len(cuts) > 1 else ():
-            book("share", _kind(one), list(curves.dilution(release.original, cuts, ladder.shares, one, before, state.secret)))
 
 
 def _knowledge(act: Attack, state: Averaging, release: Release, updates: Sequence[Update]) -> WeightsOnly | None:
@@ -185,14 +154,9 @@ def _earlier_attacks(state: Averaging, now: Round, act: Attack) -> list[Attack]:
     return [one for one in before if isinstance(one, Attack)]
 
 
-def _named(weights: Weights) -> dict[str, npt.NDArray[Any]]:
-    """Return feed-forward output weights by parameter name."""
-    return {local.parameter_of(layer): weight.numpy() for layer, weight in weights.items()}
-
-
 def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
     """Return the global model with other feed-forward output weights."""
-    return {**state.weights, **_named(weights)}
+    return {**state.weights, **by_parameter(weights)}
 
 
 def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:

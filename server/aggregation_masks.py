@@ -17,8 +17,6 @@ from clients.spec import Registry, Spec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clients.unlearning.pruning.concept_prune import ConceptPrune
-    from clients.unlearning.pruning.recorder import Activity
     from server.defences.secret import Secret
 
 Weights = Mapping[str, "Tensor"]
@@ -69,7 +67,19 @@ class PolicySpec(Spec):
     """Whether what is cut in the aggregate stays so in every later round."""
     listens: ClassVar[bool] = False
     """Whether clients send activation statistics instead of cutting."""
+    knob: ClassVar[str] = ""
+    """The setting that is always told with the kind."""
     budget: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def name(self) -> str:
+        """The kind with its knob and every unusual setting, as in ``vote(0.3)``: two policies of one name fold alike."""
+        told = [f"{getattr(self, self.knob):g}"] if self.knob else []
+        for key, field in type(self).model_fields.items():
+            if key not in ("kind", self.knob) and getattr(self, key) != field.default:
+                told.append(f"{key} {getattr(self, key)}")
+        kind = str(getattr(self, "kind"))  # noqa: B009  every policy has a tag
+        return f"{kind}({', '.join(told)})" if told else kind
 
     def aggregate(self, replies: Sequence[Reply], secret: Secret | None = None) -> Aggregate:
         """Return the folded layers.
@@ -203,6 +213,7 @@ class Vote(PolicySpec):
 
     keeps_erasure: ClassVar[bool] = False
     freezes: ClassVar[bool] = True
+    knob: ClassVar[str] = "threshold"
     kind: Literal["vote"] = "vote"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     losers: Literal["masked_mean", "mean"] = "masked_mean"
@@ -217,6 +228,7 @@ class Vote(PolicySpec):
 class UnionNoise(UnionZero):
     """As ``union_zero``, then filled once, on the server, with noise of ``ratio`` times the layer's own standard deviation."""
 
+    knob: ClassVar[str] = "ratio"
     kind: Literal["union_noise"] = "union_noise"  # type: ignore[assignment]
     ratio: NonNegativeFloat = 1.0
 
@@ -267,41 +279,3 @@ def hold(weights: Weights, frozen: Mapping[str, Tensor], values: Weights) -> dic
     import torch
 
     return {name: torch.where(frozen[name], values[name], weight) if name in frozen else weight for name, weight in weights.items()}
-
-
-def mask_from_activities(
-    weights: Weights, target: Sequence[Activity], base: Sequence[Activity], eraser: ConceptPrune, most_samples: int | None = None
-) -> dict[str, Tensor]:
-    """Return one mask made from clients' activation statistics on the common global model, summed in the order given.
-
-    Parameters
-    ----------
-    weights : mapping of str to tensor
-        Global feed-forward output weights.
-    target, base : sequence of Activity
-        One a client, each, over equally many conditions.
-    eraser : ConceptPrune
-    most_samples : int, optional
-        A client that reports more samples is scaled down to this many: no client decides by its number alone.
-    """
-    if not target or len(target) != len(base):
-        raise ValueError(f"{len(target)} target and {len(base)} base statistics: wants one of each from every client")
-    summed = [_sum([_capped(activity, most_samples) for activity in side]) for side in (target, base)]
-    return eraser.masks(dict(weights), *summed)
-
-
-def _sum(activities: Sequence[Activity]) -> Activity:
-    total = activities[0]
-    for activity in activities[1:]:
-        total = total + activity
-    return total
-
-
-def _capped(activity: Activity, most: int | None) -> Activity:
-    """Return the statistics of at most so many samples; no norm exceeds what its rows allow."""
-    from clients.unlearning.pruning.recorder import Activity
-
-    factor = 1.0 if most is None else min(1.0, most / activity.samples)
-    sums = {name: value.clamp(0, activity.rows[name]) * factor for name, value in activity.sums.items()}
-    rows = {name: round(count * factor) for name, count in activity.rows.items()}
-    return Activity(sums, rows, round(activity.samples * factor))

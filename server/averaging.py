@@ -21,14 +21,14 @@ from clients.diffusion.brief import DenoisingBrief
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
 from server.aggregation import weighted_mean
-from server.aggregation_masks import BudgetError, PolicySpec, Reply, UnionNoise, check, mask_from_activities
+from server.aggregation_masks import BudgetError, PolicySpec, Reply, UnionNoise, check
 from server.concepts import ConceptTimeline, Defence
 from server.coordinator import Coordinator
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from server.ledger import FEDERATION, Ledger, Page
 from server.mailbox import Parcel, Post
-from server.server_mask import ServerMask
+from server.server_mask import ServerMask, mask_from_activities
 from server.steps import ServerStep
 from server.timeline import Round
 from server.update import Update
@@ -151,7 +151,7 @@ class Averaging(Coordinator):
         policy = self.setup.policy
         folded = policy.aggregate([self._reply(update) for update in updates], self.secret)
         mean = weighted_mean([update.weights for update in updates], [float(update.count) for update in updates])
-        mean |= {local.parameter_of(layer): weight.numpy() for layer, weight in folded.weights.items()}
+        mean |= by_parameter(folded.weights)
         cut_now = {**folded.frozen} if policy.freezes and not policy.listens else {}
         if isinstance(policy, ServerMask):
             cut_now = self._heard(policy, updates)
@@ -189,7 +189,7 @@ class Averaging(Coordinator):
     def fill(self, fill: FillSpec) -> None:
         """Fill the cut; what the fill writes, beside the cut too, stays as it is in every later round."""
         sealed = fill.seal(self.feed_forward(self.weights), self.cut, self.secret)
-        self.weights = {**self.weights, **{local.parameter_of(layer): weight.numpy() for layer, weight in sealed.weights.items()}}
+        self.weights = {**self.weights, **by_parameter(sealed.weights)}
         self.frozen = {layer: mask | sealed.filled[layer] for layer, mask in self.frozen.items()}
         self._filled = True
 
@@ -229,6 +229,11 @@ class Averaging(Coordinator):
                 blob = wire.to_bytes(arrays)
                 page.models[name] = wire.sha256(blob)
                 page.artefacts[page.models[name]] = blob
+
+
+def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
+    """Return feed-forward output weights by parameter name, as they stand among the exchanged."""
+    return {local.parameter_of(layer): weight.numpy() for layer, weight in feed_forward.items()}
 
 
 def _cut_by_any(updates: Sequence[Update]) -> list[str]:

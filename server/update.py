@@ -38,13 +38,15 @@ class Update:
         cut = unpack_masks({name.removeprefix("mask/"): arrays.pop(name) for name in list(arrays) if name.startswith("mask/")})
         told = {name: arrays.pop(name) for name in list(arrays) if name.startswith("heard/")}
         indices = {int(name.split("/")[1]) for name in told}
-        return cls(peer, arrays, cut, count, {i: (_activity(told, i, "target"), _activity(told, i, "base")) for i in sorted(indices)})
+        heard = {i: (activity(told, f"heard/{i}/target"), activity(told, f"heard/{i}/base")) for i in sorted(indices)}
+        return cls(peer, arrays, cut, count, heard)
 
 
-def _activity(told: Mapping[str, npt.NDArray[Any]], index: int, side: str) -> Activity:
-    sums, rows = f"heard/{index}/{side}/", f"heard/{index}/{side}#rows/"
+def activity(told: Mapping[str, npt.NDArray[Any]], side: str) -> Activity:
+    """Return one side, ``target`` or ``base``, of what `clients.diffusion.local.heard` tells; other arrays are passed over."""
+    sums, rows = f"{side}/", f"{side}#rows/"
     return Activity(
         {name.removeprefix(sums): torch.from_numpy(np.array(a)) for name, a in told.items() if name.startswith(sums)},
         {name.removeprefix(rows): int(a) for name, a in told.items() if name.startswith(rows)},
-        int(told[f"heard/{index}/{side}#samples"]),
+        int(told[f"{side}#samples"]),
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density
+from clients.unlearning.pruning.recorder import Activity
 from server.aggregation_masks import PolicySpec, Reply
 from server.audit.trial import Release, Weights, finite
 from server.defences.detection import column_auc, entry_auc
@@ -16,6 +18,7 @@ from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import Adaptive, WeightsOnly
+from server.server_mask import ServerMask, mask_from_activities
 
 Score = Callable[[Weights], Mapping[str, float]]
 """From feed-forward output weights to ``target`` and ``others``."""
@@ -65,6 +68,22 @@ def dilution(
         cutting = round(share * len(cuts))
         replies = [Reply(str(peer), _cut(original, cut, peer < cutting), cut if peer < cutting else {}) for peer, cut in enumerate(cuts)]
         yield {"x": cutting / len(cuts), **score(policy.aggregate(replies, secret).weights)}
+
+
+def listening(
+    original: Weights,
+    heard: Sequence[tuple[Activity, Activity]],
+    shares: Sequence[float],
+    policy: ServerMask,
+    rule: ConceptPrune,
+    score: Score,
+) -> Iterator[dict[str, Any]]:
+    """Yield one point a share of peers that tell what their neurons do, while all send the original: the server cuts by their sums."""
+    for share in shares:
+        telling = heard[: round(share * len(heard))]
+        target, base = [pair[0] for pair in telling], [pair[1] for pair in telling]
+        cut = mask_from_activities(original, target, base, rule, policy.most_samples) if telling else {}
+        yield {"x": len(telling) / len(heard), **score(_cut(original, cut, True))}
 
 
 def _cut(original: Weights, cut: Mapping[str, Tensor], cuts: bool) -> Weights:

@@ -26,6 +26,8 @@ POLICIES = {
     "union_zero": "Zero wherever any peer cut. Keeps the cut and shows its place; one peer can cut as much as the budget allows.",
     "vote": "Zero where enough peers, by weight, cut; elsewhere the mean of those that kept the weight. Needs masks that agree.",
     "union_noise": "As union, then noise where the zeros were, drawn once on the server. Hides the place from those without masks.",
+    "server_mask": "Peers cut nothing: they report what their neurons do, and the server makes one cut from the sums. The share is that of "
+    "peers that report; one is enough for a whole cut, more make it surer.",
 }
 
 KNOWLEDGE = {

@@ -21,13 +21,13 @@ from server.aggregation_masks import (
     UnionZero,
     Vote,
     hold,
-    mask_from_activities,
 )
 from server.defences.secret import Secret
 from server.revival import oracle
 from server.revival.history import undilute
 from server.revival.knowledge import WithShares
 from server.revival.locate import ExactZeros
+from server.server_mask import ServerMask, mask_from_activities
 
 SECRET = Secret(b"a secret of enough bytes")
 SHAPE = (16, 40)
@@ -79,6 +79,20 @@ def test_each_policy_does_its_rule_entry_by_entry() -> None:
             expected = {"mean": mean, "masked_mean": masked, "union_zero": 0.0 if any(cut) else mean, "vote": 0.0 if won else masked}
             for kind, value in expected.items():
                 assert float(rules[kind][i, j]) == pytest.approx(value, abs=1e-6), kind
+
+
+def test_policies_are_named_in_full() -> None:
+    votes = [Vote(), Vote(threshold=0.3), Vote(losers="mean")]
+    policies = [Mean(), *votes, UnionNoise(ratio=2), UnionZero(budget=0.1), ServerMask(most_samples=4)]
+    assert [policy.name for policy in policies] == [
+        "mean",
+        "vote(0.5)",
+        "vote(0.3)",
+        "vote(0.5, losers mean)",
+        "union_noise(2)",
+        "union_zero(budget 0.1)",
+        "server_mask(most_samples 4)",
+    ]
 
 
 def test_masked_mean_revives_by_design() -> None:

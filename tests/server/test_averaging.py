@@ -16,13 +16,13 @@ from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import pack_masks, unpack_masks
 from server.aggregation import weighted_mean
-from server.aggregation_masks import Mean, PolicySpec, UnionNoise, UnionZero, Vote, mask_from_activities
+from server.aggregation_masks import Mean, PolicySpec, UnionNoise, UnionZero, Vote
 from server.averaging import Acting, Averaging, Setup
 from server.concepts import ConceptErasure, ConceptRound, ConceptTimeline
 from server.defences.fills import Gaussian
 from server.ledger import Page
 from server.mailbox import Parcel, Post
-from server.server_mask import ServerMask
+from server.server_mask import ServerMask, mask_from_activities
 from server.steps import Replace
 from server.update import Update
 from simulator.run_store import RunStore

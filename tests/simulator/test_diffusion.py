@@ -100,7 +100,7 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert (first["round"], first["concept"], first["policy"], first["knowledge"], first["completion"]) == (
         2,
         3,
-        "vote",
+        "vote(0.5)",
         "zero_scan",
         "soft_impute",
     )
@@ -258,7 +258,7 @@ def test_other_federations_end_elsewhere(play, kind):
 @pytest.mark.parametrize("policy", ["masked_mean", "union_zero", "union_noise", "server_mask"])
 def test_every_policy_plays(play, policy):
     one = play(rounds=2, event=[ERASE, ATTACK], federation=SMOKE["federation"] | {"policy": {"kind": policy}})
-    assert one.results["revivals"][0]["policy"] == policy
+    assert one.results["revivals"][0]["policy"] == one.results["concepts"][0]["policy"] == one.plan.scenario.federation.policy.name
     assert verify(one.folder) == []
 
 
@@ -281,14 +281,16 @@ def test_expectations_speak_of_attacks(play):
 
 
 def test_curves(play):
-    policies = [{"kind": "mean"}, {"kind": "union_zero"}]
-    revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.5], "policies": policies}
+    policies = [{"kind": "mean"}, {"kind": "vote", "threshold": 0.3}, {"kind": "vote", "threshold": 0.9}, {"kind": "server_mask"}]
+    revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.3, 1.0], "policies": policies}
     curves = play(rounds=2, event=[ERASE, ATTACK], revival=SMOKE["revival"] | revival).results["curves"]
     assert [(curve["kind"], curve["policy"], len(curve["points"])) for curve in curves] == [
-        ("noise", "vote", 2),
-        ("sparsity", "vote", 2),
-        ("share", "mean", 1),
-        ("share", "union_zero", 1),
+        ("noise", "vote(0.5)", 2),
+        ("sparsity", "vote(0.5)", 2),
+        ("share", "mean", 2),
+        ("share", "vote(0.3)", 2),
+        ("share", "vote(0.9)", 2),
+        ("share", "server_mask", 2),
     ]
     assert curves[0]["points"][0]["entry_auc"] == 1.0
 

@@ -60,7 +60,7 @@ def _concepts(plan: DiffusionPlan, store: RunStore) -> list[dict[str, Any]]:
                 "round": one.round,
                 "peers": list(one.peers),
                 "method": getattr(one.method, "kind"),  # noqa: B009  every eraser has a tag
-                "policy": getattr(policy, "kind", None),
+                "policy": getattr(policy, "name", None),
                 "guarantee": "behavioural",
                 "density": measured.get("cut.density"),
                 "agreement": measured.get("cut.agreement"),
