@@ -175,8 +175,9 @@ class ReportData:
     """Everything a report shows.
 
     ``accuracy`` is that of the exam after the last round, ``measure`` what it is called, ``marks`` further ones by name; ``scenario`` is
-    the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds`` is the wall time of the rounds, audits left out. ``task`` is the scenario's;
-    ``roots`` is what became of concepts that were cut out of a diffusion model.
+    the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds`` is the wall
+    time of the rounds, audits left out. ``task`` is the scenario's; ``roots`` is what became of concepts that were cut out of a diffusion
+    model.
     """
 
     name: str

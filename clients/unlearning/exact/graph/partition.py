@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,9 @@ def balanced_start(ids: Ids, shards: int, room: int, key: Key) -> Shards:
 def blpa(ids: Ids, adjacency: sp.csr_matrix, shards: int, slack: float, key: Key, rounds: int = 100) -> Shards:
     """Return balanced label propagation's shards, shape (n,) (Chen et al. 2022, algorithm 1).
 
+    Unlike there, a wish that others' moves have made pointless by the time it is served is dropped: every move then keeps more edges
+    than before, so that the rounds end. Served regardless, neighbours change places with one another for ever.
+
     Parameters
     ----------
     ids : int64 array, shape (n,)
@@ -65,30 +69,40 @@ def blpa(ids: Ids, adjacency: sp.csr_matrix, shards: int, slack: float, key: Key
         count = votes[np.arange(len(ids)), wish]
         movers = np.flatnonzero((wish != place) & (count > 0))
         movers = movers[np.lexsort((ids[movers], hashes(ids[movers], *key, "queue", turn), -count[movers]))]
-        if not _serve(place, wish, movers, shards, room):
+        if not _serve(place, wish, movers, adjacency, shards, room):
             break
     return place
 
 
-def _serve(place: Shards, wish: Shards, movers: npt.NDArray[np.intp], shards: int, room: int) -> int:
-    """Grant wishes in order while there is room; hand every freed seat to the first in its queue. Return the moves."""
+def _serve(place: Shards, wish: Shards, movers: npt.NDArray[np.intp], adjacency: sp.csr_matrix, shards: int, room: int) -> int:
+    """Grant wishes in order while there is room and a gain; hand every freed seat to the first in its queue. Return the moves."""
+
+    def gains(node: int) -> bool:
+        near = place[adjacency.indices[adjacency.indptr[node] : adjacency.indptr[node + 1]]]
+        return bool((near == wish[node]).sum() > (near == place[node]).sum())
+
     size = np.bincount(place, minlength=shards)
     queues: list[deque[int]] = [deque() for _ in range(shards)]
     moves = 0
-    for node in movers:
+    for node in filter(gains, movers.tolist()):
         target = int(wish[node])
         if size[target] >= room:
-            queues[target].append(int(node))
+            queues[target].append(node)
             continue
-        guest: int | None = int(node)
+        guest: int | None = node
         size[target] += 1
         while guest is not None:
             seat = int(place[guest])
             place[guest] = wish[guest]
             moves += 1
-            guest = queues[seat].popleft() if queues[seat] else None
+            guest = next(filter(gains, _drained(queues[seat])), None)
         size[seat] -= 1
     return moves
+
+
+def _drained(queue: deque[int]) -> Iterator[int]:
+    while queue:
+        yield queue.popleft()
 
 
 def bekm(ids: Ids, points: npt.NDArray[np.floating], shards: int, slack: float, key: Key, rounds: int = 20) -> Shards:

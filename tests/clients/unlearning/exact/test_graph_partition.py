@@ -80,14 +80,26 @@ def test_the_balanced_start_moves_few_nodes_when_one_leaves() -> None:
     assert np.bincount(before).max() <= 51
 
 
-def test_a_full_shard_hands_a_freed_seat_to_the_first_in_its_queue() -> None:
-    # two shards of two seats: 0 and 1 in shard 0, 2 and 3 in shard 1; node 0 wants 1, then 2 wants 0: they must swap
-    shards = np.array([0, 0, 1, 1])
-    wish = np.array([1, 0, 0, 1])
-    moves = partition._serve(shards, wish, np.array([0, 2]), 2, 2)
-    assert moves == 0  # both shards are full, so both only queue
-    moves = partition._serve(shards := np.array([0, 0, 1]), np.array([1, 0, 0]), np.array([2, 0]), 2, 2)
-    assert (moves, shards.tolist()) == (2, [1, 0, 0])
+def test_a_full_shard_hands_a_freed_seat_to_the_first_in_its_queue_that_still_gains() -> None:
+    near = adjacency(7, np.array([[0, 3], [1, 2], [5, 6]]))
+    shards = np.array([0, 0, 1, 1, 1, 0, 0])
+    wish = np.array([1, 0, 0, 1, 1, 1, 0])
+    # four seats: shard 0 is full, shard 1 has one left; 2 waits for shard 0, 5 has no friend in shard 1 any more, 0 goes there
+    assert partition._serve(shards, wish, np.array([2, 5, 0]), near, 2, 4) == 2
+    assert shards.tolist() == [1, 0, 0, 1, 1, 0, 0]
+    full = np.array([0, 0, 1, 1])
+    assert partition._serve(full, np.array([1, 0, 0, 1]), np.array([0, 2]), near[:4, :4], 2, 2) == 0, "both only wait"
+
+
+@pytest.mark.parametrize("key", range(3))
+def test_label_propagation_keeps_more_edges_each_round_and_comes_to_rest(key: int) -> None:
+    # few neighbours each: where all wishes are served, pairs change places for ever
+    near = adjacency(200, np.argwhere(np.triu(np.random.default_rng(key).random((200, 200)) < 0.01, 1)))
+    rounds = [partition.blpa(np.arange(200), near, SHARDS, SLACK, (key,), turns) for turns in (0, 1, 2, 4, 30, 31)]
+    kept = [partition.kept_edges(np.arange(200), np.argwhere(np.triu(near.toarray())), shards).sum() for shards in rounds]
+    assert kept == sorted(kept)
+    assert kept[0] < kept[1] < kept[-1]
+    assert np.array_equal(rounds[-1], rounds[-2])
 
 
 def test_shards_may_outnumber_nodes() -> None:
