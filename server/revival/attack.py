@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveFloat
 
+from clients.compute import Device, resolved
 from clients.spec import Spec
 from server.revival.arithmetic import Arithmetic
-from server.revival.completion import COMPLETIONS, CompletionSpec, SoftImpute, complete_layers
+from server.revival.completion import COMPLETIONS, CompletionSpec, SoftImpute, complete_layers, usual
 from server.revival.locate import LOCATIONS, ExactZeros, Extremes, LocationSpec
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Revival(Spec):
     """Settings of the attack by completion.
 
     ``location`` is used by adversaries that know no better; ``keep`` is the share of lost entries refilled; ``seed`` keys the
-    adversary's own draws.
+    adversary's own draws. Where no ``completion`` is named, `settled` takes the usual one of the device.
     """
 
     location: AnyLocation = ExactZeros()
@@ -41,6 +42,16 @@ class Revival(Spec):
     magnitude: Literal["row_max", "row_mean", "drawn", "as_is"] = "row_max"
     gain: PositiveFloat = 1.0
     seed: int = 0
+
+    def settled(self, device: Device | None = None) -> Revival:
+        """Return the same for the device at hand, with nothing left to choose; ``ValueError`` if CUDA is asked for and missing.
+
+        ``device`` stands in for ``auto``.
+        """
+        wanted = device if device is not None and self.arithmetic.device == "auto" else self.arithmetic.device
+        arithmetic = self.arithmetic.model_copy(update={"device": resolved(wanted)})
+        completion = self.completion if "completion" in self.model_fields_set else usual(arithmetic)
+        return self.model_copy(update={"arithmetic": arithmetic, "completion": completion})
 
 
 def locate(knowledge: WeightsOnly, rule: LocationSpec) -> dict[str, Tensor]:
@@ -72,7 +83,7 @@ def revive(knowledge: WeightsOnly, settings: Revival | None = None, progress: Ca
     from server.revival.knowledge import Revived, nothing_done
     from server.revival.refill import refill
 
-    settings = settings or Revival()
+    settings = (settings or Revival()).settled()
     places = locate(knowledge, settings.location)
     found = sum(int(place.sum()) for place in places.values())
     if not found:

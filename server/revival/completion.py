@@ -116,6 +116,11 @@ COMPLETIONS: Registry[CompletionSpec] = Registry(
 )
 
 
+def usual(arithmetic: Arithmetic) -> CompletionSpec:
+    """Return the rule to take where none is named: polar momentum on CUDA, whose loop is all matrix products, else soft-impute."""
+    return PolarMomentum() if arithmetic.place().type == "cuda" else SoftImpute()
+
+
 @dataclass(frozen=True)
 class Completion:
     """A completed matrix and how it came about.
@@ -159,9 +164,9 @@ def complete(weights: Tensor, missing: Tensor, rule: CompletionSpec | None = Non
         Values at missing places are not read.
     missing : bool tensor, shape (m, n)
     rule : CompletionSpec, optional
-        Soft-impute unless told.
+        That of the device unless told; see `usual`.
     arithmetic : Arithmetic, optional
-        float64 unless told.
+        float64, on the device where the weights are, unless told.
 
     Raises
     ------
@@ -181,11 +186,13 @@ def complete_layers(
     """Return the completion of every layer in ``missing``, by name.
 
     On CUDA equal shapes are stacked and solved at once, each matrix stopping for itself; on a CPU one follows the other.
-    ``progress`` is called with layers done and layers in all.
+    ``progress`` is called with layers done and layers in all. Rule and arithmetic are as in `complete`.
     """
     from server.revival.stack import groups, solve_group
 
-    rule, arithmetic = rule or SoftImpute(), arithmetic or Arithmetic()
+    if arithmetic is None:
+        arithmetic = Arithmetic(device="cuda" if any(weights[name].is_cuda for name in missing if name in weights) else "cpu")
+    rule = rule or usual(arithmetic)
     rule.check(arithmetic)
     results: dict[str, Completion] = {}
     with arithmetic.active():

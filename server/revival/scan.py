@@ -46,7 +46,7 @@ def scan(knowledge: WeightsOnly, settings: Revival | None = None, share: float =
     """
     if not 0 < share < 1:
         raise ValueError(f"share {share}: wants a share of entries strictly between 0 and 1")
-    settings = settings or Revival()
+    settings = (settings or Revival()).settled()
     places = locate(knowledge, settings.location)
     hidden = {name: _held_out(place, share, settings.seed, name) for name, place in places.items()}
     completions = complete_layers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Stack:
 
     @property
     def poll(self) -> int:
-        """Iterations between two looks at the stop flags: looking makes a GPU wait."""
+        """Iterations between two looks at the stop flags: looking makes a GPU wait, as its decompositions do; polar rules never look."""
         return 16 if self.part.is_cuda else 1
 
 
@@ -63,6 +63,10 @@ class Trace:
     converged: Tensor
     vanished: Tensor
     effective_rank: Tensor
+
+    def on_host(self) -> Trace:
+        """Return the trace in main memory, so that reading it makes no device wait."""
+        return Trace(*(getattr(self, one.name).cpu() for one in fields(self)))
 
 
 def groups(weights: Mapping[str, Tensor], missing: Mapping[str, Tensor], device: torch.device) -> list[list[str]]:
@@ -89,15 +93,16 @@ def groups(weights: Mapping[str, Tensor], missing: Mapping[str, Tensor], device:
 def make_stack(weights: Sequence[Tensor], missing: Sequence[Tensor], arithmetic: Arithmetic, whole: bool = False) -> Stack:
     """Return the stack of equally shaped matrices in the arithmetic's type, on its device; ``whole`` keeps every column in its place."""
     device, dtype = arithmetic.place(), arithmetic.dtype
-    mask = torch.stack([m.to(device) for m in missing])
-    full = torch.stack([w.to(device=device, dtype=dtype) for w in weights]).masked_fill_(mask, 0.0)
+    mask = torch.stack(list(missing))
+    full = torch.stack([w.to(device=device, dtype=dtype) for w in weights])
     transposed = full.shape[1] > full.shape[2]
     if transposed:
         full, mask = full.mT.contiguous(), mask.mT.contiguous()
     touched = torch.ones_like(mask[:, 0]) if whole else mask.any(dim=1)
-    count = int(touched.sum(dim=1).max())
+    count = int(touched.sum(dim=1).max())  # counted where the masks are, which is mostly not on the device
     order = torch.argsort((~touched).int(), dim=1, stable=True)
-    columns, rest = order[:, :count], order[:, count:]
+    columns, rest, mask = order[:, :count].to(device), order[:, count:].to(device), mask.to(device)
+    full.masked_fill_(mask, 0.0)
     fixed = _columns(full, rest)
     return Stack(
         _columns(full, columns), _columns(mask, columns), torch.bmm(fixed, fixed.mT), columns, full.shape[2], transposed
@@ -115,7 +120,7 @@ def solve_group(
     if not any(bool(missing[name].any()) for name in names):
         return [_untouched(weights[name], missing[name], arithmetic) for name in names]
     stack = make_stack([weights[n] for n in names], [missing[n] for n in names], arithmetic, rule.whole)
-    trace = rule.solve(stack)
+    trace = rule.solve(stack).on_host()
     full = stack.part.new_zeros(len(names), stack.part.shape[1], stack.width)
     full.scatter_(2, stack.columns[:, None, :].expand_as(stack.part), stack.part)
     guesses = (full.mT if stack.transposed else full).cpu()

@@ -19,8 +19,11 @@ Folder = Annotated[Path, typer.Argument(help="Local folder in diffusers format: 
 Out = Annotated[Path, typer.Option(help="Folder to make; the input is never changed.", show_default=False)]
 Variant = Annotated[str | None, typer.Option(help="Which weights, where there are several: plain, fp16, ...")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Precision = Annotated[str, typer.Option(help="float64 or float32.")]
-Completion = Annotated[str, typer.Option(help="soft_impute, published, polar_momentum or polar_once.")]
+Precision = Annotated[str, typer.Option(help="float64, float32, or tf32: float32 with the short products of recent GPUs.")]
+Deterministic = Annotated[bool, typer.Option("--deterministic", help="On CUDA: only kernels whose result does not vary between calls.")]
+Completion = Annotated[
+    str, typer.Option(help="soft_impute, published, polar_momentum or polar_once; auto: polar_momentum on CUDA, else soft_impute.")
+]
 Seed = Annotated[int, typer.Option(help="Keys every draw.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the fill; may be given again.")]
 
@@ -40,6 +43,7 @@ def prune(
     guidance: Annotated[float, typer.Option(min=0, help="Classifier-free guidance.")] = 7.5,
     seed: Seed = 0,
     device: Device = "auto",
+    deterministic: Deterministic = False,
     variant: Variant = None,
 ) -> None:
     """Cut a concept out of a local text-to-image pipeline (ConceptPrune)."""
@@ -49,26 +53,28 @@ def prune(
 
     prompts = Prompts(concept, tuple(base or ["a room"]), prompt, samples, steps, guidance, seed)
     settings = _settled(ConceptPrune, share=share, calls=calls, select=select, halves=halves)
-    _work(lambda: prune_checkpoint(checkpoint, out, prompts, settings, _arithmetic(device), variant), out)
+    _work(lambda: prune_checkpoint(checkpoint, out, prompts, settings, _arithmetic(device, "float32", deterministic), variant), out)
 
 
 def revive(
     checkpoint: Folder,
     out: Out,
     keep: Annotated[float, typer.Option(help="Share of lost weights to refill, surest first.")] = 0.6,
-    completion: Completion = "soft_impute",
+    completion: Completion = "auto",
     magnitude: Annotated[str, typer.Option(help="row_max, row_mean, drawn or as_is.")] = "row_max",
     gain: Annotated[float, typer.Option(help="Factor on the magnitude.")] = 1.0,
     random_signs: Annotated[bool, typer.Option("--random-signs", help="Control: draw the signs instead of completing.")] = False,
     precision: Precision = "float64",
     seed: Seed = 0,
     device: Device = "auto",
+    deterministic: Deterministic = False,
     variant: Variant = None,
 ) -> None:
     """Regrow what was cut, from the weights alone; how sure each layer is goes to OUT.json."""
     from simulator.checkpoints.revive import revive_checkpoint
 
-    settings = _revival(completion, _arithmetic(device, precision), keep=keep, magnitude=magnitude, gain=gain, seed=seed)
+    arithmetic = _arithmetic(device, precision, deterministic)
+    settings = _revival(completion, arithmetic, keep=keep, magnitude=magnitude, gain=gain, seed=seed)
     _work(lambda: revive_checkpoint(checkpoint, out, settings, random_signs, variant), out)
 
 
@@ -89,17 +95,19 @@ def seal(
 def scan(
     checkpoint: Folder,
     held_out: Annotated[float, typer.Option(help="Share of each layer's weights to hold out.")] = 0.05,
-    completion: Completion = "soft_impute",
+    completion: Completion = "auto",
     precision: Precision = "float64",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     seed: Seed = 0,
     device: Device = "auto",
+    deterministic: Deterministic = False,
     variant: Variant = None,
 ) -> None:
     """Say how much of a cut can be located, and how well lost signs could be guessed, without the original."""
     from simulator.checkpoints.scan import scan_checkpoint, table
 
-    found = scan_checkpoint(checkpoint, _revival(completion, _arithmetic(device, precision), seed=seed), held_out, variant)
+    settings = _revival(completion, _arithmetic(device, precision, deterministic), seed=seed)
+    found = scan_checkpoint(checkpoint, settings, held_out, variant)
     if json:
         from json import dumps
 
@@ -134,24 +142,36 @@ def _work(job: Callable[[], str], out: Path) -> None:
     typer.echo(out)
 
 
-def _arithmetic(device: str, precision: str = "float64") -> Arithmetic:
+def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
+    """Return where and how to compute; ``LetheError`` if that cannot be here."""
     from server.revival.arithmetic import Arithmetic
+    from simulator.complaints import suggestion
     from simulator.errors import LetheError
 
-    arithmetic = _settled(Arithmetic, device=device, precision=precision)
+    known = {"float64": ("float64", False), "float32": ("float32", False), "tf32": ("float32", True)}
+    if precision not in known:
+        raise LetheError(f"--precision {precision}: {suggestion(precision, known)}")
+    bits, tf32 = known[precision]
+    arithmetic = _settled(Arithmetic, device=device, precision=bits, tf32=tf32, deterministic=deterministic)
     try:
-        arithmetic.place()
+        return arithmetic.settled()
     except ValueError as error:
-        raise LetheError(str(error)) from None
-    return arithmetic
+        raise LetheError(f"--{error}") from None
 
 
 def _revival(completion: str, arithmetic: Arithmetic, **values: Any) -> Revival:
     from server.revival.attack import Revival
     from server.revival.completion import COMPLETIONS
+    from simulator.errors import LetheError
 
-    rule = _known(COMPLETIONS, "--completion", completion)()
-    return _settled(Revival, completion=rule, arithmetic=arithmetic, **values)
+    if completion != "auto":
+        values["completion"] = _known(COMPLETIONS, "--completion", completion)()
+    settings = _settled(Revival, arithmetic=arithmetic, **values).settled()
+    try:
+        settings.completion.check(arithmetic)
+    except ValueError as error:
+        raise LetheError(f"--completion {completion}: {error}") from None
+    return settings
 
 
 def _fill(kind: str, settings: list[str]) -> Any:

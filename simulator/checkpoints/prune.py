@@ -38,17 +38,20 @@ def prune_checkpoint(
     prompts : Prompts
     settings : ConceptPrune
     arithmetic : Arithmetic
-        Its device is used for sampling.
+        For sampling, in the checkpoint's own precision.
     variant : str, optional
     """
     checkpoint, device = find(root, variant), arithmetic.place()
-    chosen = {"prompts": vars(prompts), "pruning": settings.model_dump(mode="json"), "on": device.type}
+    chosen: dict[str, Any] = {"prompts": vars(prompts), "pruning": settings.model_dump(mode="json"), "on": device.type}
+    if arithmetic.deterministic:
+        chosen["deterministic"] = True
     job = Job("prune", checkpoint, out, chosen)
     Workshop.check(job)
     pipeline = load_pipeline(checkpoint, prompts, device)
     with Bars() as bars, Workshop(job) as shop:
         if not shop.delivered:
-            heard = listen(shop, pipeline, prompts, settings, bars)
+            with arithmetic.active():
+                heard = listen(shop, pipeline, prompts, settings, bars)
             del pipeline
             gc.collect()
             _check_names(checkpoint.layers, heard["target"])

@@ -32,7 +32,8 @@ def revive_checkpoint(root: Path, out: Path, settings: Revival, random_signs: bo
     variant : str, optional
     """
     checkpoint = find(root, variant)
-    device = settings.arithmetic.place().type
+    settings = settings.settled()
+    device = settings.arithmetic.device
     chosen = settings.model_dump(mode="json", exclude={"location"}) | {"random_signs": random_signs, "on": device}
     job = Job("revive", checkpoint, out, chosen)
     with Bars() as bars:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from clients.streams import generator
 from server.revival.arithmetic import Arithmetic
+from server.revival.attack import Revival
 from server.revival.completion import (
     COMPLETIONS,
     Completion,
@@ -18,6 +22,7 @@ from server.revival.completion import (
     SoftImpute,
     complete,
     complete_layers,
+    usual,
 )
 from server.revival.polar import inverse_root_eigh, inverse_root_newton
 from server.revival.stack import make_stack
@@ -268,6 +273,46 @@ def test_bad_input_is_answered_in_one_line() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="no CUDA device"):
             complete(weights, mask, arithmetic=Arithmetic(device="cuda"))
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a tensor's value is read into Python, for which a GPU would have to be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def reads(rule: CompletionSpec) -> int:
+    items = [planted(seed) for seed in range(3)]
+    stack = make_stack([torch.from_numpy(w) for w, _ in items], [torch.from_numpy(m) for _, m in items], Arithmetic(), rule.whole)
+    with Reads() as counter:
+        rule.solve(stack)
+    return counter.count
+
+
+@pytest.mark.parametrize("polar", ["newton", "eigh"])
+def test_polar_rules_read_nothing_back_on_their_way(polar: Literal["newton", "eigh"]) -> None:
+    assert reads(PolarMomentum(polar=polar)) == reads(PolarOnce(polar=polar)) == 0
+    assert reads(SoftImpute(limit=20, tolerance=0.0)) == 20, "a rule with a stop test looks at it"
+
+
+def test_on_cuda_the_usual_rule_is_the_one_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Revival(completion=SoftImpute(share=0.2))
+    assert isinstance(usual(Arithmetic(device="cpu")), SoftImpute)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    here, on_cpu = Revival().settled(), Revival().settled("cpu")
+    assert (here.arithmetic.device, here.completion) == ("cuda", PolarMomentum())
+    assert (on_cpu.arithmetic.device, on_cpu.completion) == ("cpu", SoftImpute())
+    assert told.settled().completion == told.completion, "a rule that is named stays"
+
+
+def test_a_completion_stays_where_the_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, missing = planted(4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a device that nothing is sent to
+    assert complete(torch.from_numpy(matrix), torch.from_numpy(missing)).stopped == "tolerance"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -107,6 +107,8 @@ PRUNE = ("prune", "--concept", "ball", "--calls", "2", "--steps", "3", "--sample
         (_nothing, ("revive",), ("no zero in 7 feed-forward layers", "pruned")),
         (_nothing, ("seal",), ("no zero in 7 feed-forward layers", "pruned")),
         (_nothing, ("revive", "--completion", "publishd"), ("--completion publishd", "did you mean published?")),
+        (_nothing, ("revive", "--completion", "published", "--precision", "tf32"), ("--completion published", "not run in TF32")),
+        (_nothing, ("scan", "--precision", "tf23"), ("--precision tf23", "did you mean tf32?")),
         (_nothing, ("revive", "--keep", "1.5"), ("--keep 1.5", "less than or equal to 1")),
         (_nothing, ("seal", "--fill", "gauss"), ("--fill gauss", "did you mean gaussian?")),
         (_nothing, ("seal", "--set", "loud=3"), ("--set loud 3",)),
@@ -175,6 +177,7 @@ def test_a_short_key_is_refused(planted: Any, lethe: Callable[..., Any], tmp_pat
 def test_no_cuda(planted: Any, lethe: Callable[..., Any], tmp_path: Path) -> None:
     said = lethe("revive", planted.folder, "--device", "cuda", "--out", tmp_path / "out")
     assert said.status == 2
+    assert '--device = "cuda"' in said.err
     assert "no CUDA device" in said.err
 
 
@@ -193,9 +196,18 @@ def test_underflow_is_no_cut_but_a_cut_among_underflow_is(lethe: Callable[..., A
     wide = lethe("seal", helpers.write_unet(tmp_path / "wide", {name: weight.float()}), "--out", tmp_path / "out")
     assert "underflow" in wide.err, "also where fp16 weights are stored in fp32"
     weight[:40, :10] = 0
-    said = lethe("revive", helpers.write_unet(tmp_path / "cut", {name: weight}), "--completion", "polar_once", "--out", tmp_path / "out")
+    how = ("--completion", "polar_once", "--precision", "tf32", "--deterministic", "--out", tmp_path / "out")
+    said = lethe("revive", helpers.write_unet(tmp_path / "cut", {name: weight}), *how)
     assert said.status == 0
-    found = json.loads((tmp_path / "out.json").read_text())["layers"][name.removesuffix(".weight")]
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["settings"]["arithmetic"] | {"device": "any"} == {
+        "device": "any",
+        "precision": "float32",
+        "tf32": True,
+        "deterministic": True,
+    }
+    assert not torch.are_deterministic_algorithms_enabled(), "switches are put back"
+    found = report["layers"][name.removesuffix(".weight")]
     assert found["places"] >= 400
     assert count - 2 <= found["alone_in_column"] <= count
 
