@@ -61,8 +61,11 @@ class Playing(Acting):
         shown = self.studio.show(state.weights, 0, metrics.Budget(self.studio.budget.others, self.studio.budget.others))
         sampled = float(np.mean(list(shown.each.values())))
         page.metrics.append((FEDERATION, "accuracy.sampled", sampled))
-        page.findings.append(("model", {"sampled": sampled, "classes": {str(value): share for value, share in shown.each.items()}}))
-        page.findings.append(("judge", {"held_out_accuracy": self.studio.judge.accuracy}))
+        classes = {str(value): share for value, share in shown.each.items()}
+        page.findings.append(("model", {"sampled": sampled, "classes": classes} | _cross(shown)))
+        judges = self.studio.judges
+        style = {"style_held_out_accuracy": judges["style"].accuracy} if "style" in judges else {}
+        page.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
         if any(bool(mask.any()) for mask in state.cut.values()):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
             page.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
@@ -103,7 +106,7 @@ class Playing(Acting):
         number = sum(name == "revival" for name, _ in page.findings)
         page.models[f"images/{number}"] = images
         page.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
-        scores = {name: {"target": shown[name].target, "others": shown[name].others} for name in NAMES}
+        scores = {name: {"target": shown[name].target, "others": shown[name].others} | _cross(shown[name]) for name in NAMES}
         page.metrics += [(FEDERATION, f"{name}.{part}", value) for name in NAMES for part, value in scores[name].items() if number == 0]
         page.findings.append(
             (
@@ -157,6 +160,11 @@ def _earlier_attacks(state: Averaging, now: Round, act: Attack) -> list[Attack]:
 def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
     """Return the global model with other feed-forward output weights."""
     return {**state.weights, **by_parameter(weights)}
+
+
+def _cross(shown: Shown) -> dict[str, float]:
+    """Return the accuracy on the other axis, where there is one."""
+    return {} if shown.cross is None else {"cross": shown.cross}
 
 
 def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:

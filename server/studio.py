@@ -19,6 +19,7 @@ from clients.diffusion.images import Images
 from clients.diffusion.judge import Judge, SvmJudge
 from clients.diffusion.metrics import Budget
 from clients.diffusion.sampling import sample
+from clients.diffusion.spec import Axis
 from clients.streams import bottom
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -34,17 +35,21 @@ class Shown:
     Parameters
     ----------
     target, others : float
-        Share of right samples of the concept, and the mean of this share over the other classes.
+        Share of right samples of the concept, and the mean of this share over the others of its axis, classes or styles.
     each : dict of int to float
-        That share by class.
+        That share by number of the concept, as in ``DenoiserSpec.concepts``.
+    cross : float or None
+        Share of samples that are right on the other axis, where there is one.
     pixels : float32 array, shape (n, channels, size, size)
         In [-1, 1], in the order of ``asked``.
     asked, judged : int64 array, shape (n,)
+        Numbers of concepts on the axis; ``asked`` ascends.
     """
 
     target: float
     others: float
     each: dict[int, float]
+    cross: float | None
     pixels: npt.NDArray[np.float32]
     asked: npt.NDArray[np.int64]
     judged: npt.NDArray[np.int64]
@@ -68,21 +73,28 @@ class Studio:
     @property
     def images(self) -> Images:
         """All images there are."""
-        return local.pictures(self.brief.data, self.brief.denoiser.size)
+        return local.gallery(self.brief)
 
     @cached_property
-    def judge(self) -> Judge:
-        """The judge, which has seen all images: it belongs to nobody in the federation."""
-        images = self.images
-        if len(images) > MOST:
-            images = images.select(torch.tensor(sorted(bottom(MOST, range(len(images)), "judge"))))
-        return SvmJudge(images, gamma=0.001 if self.brief.denoiser.size == 8 else "scale")
+    def judges(self) -> dict[Axis, Judge]:
+        """The judge of each axis, which has seen all images, in every style: it belongs to nobody in the federation."""
+        spec = self.brief.denoiser
+        images, most = local.pictures(self.brief.data, spec.size), MOST // max(1, len(spec.styles))
+        if len(images) > most:
+            images = images.select(torch.tensor(sorted(bottom(most, range(len(images)), "judge"))))
+        axes: tuple[Axis, ...] = ("class", "style") if spec.styles else ("class",)
+        gamma: float | str = 0.001 if spec.size == 8 else "scale"
+        return {axis: SvmJudge(images, gamma=gamma, styles=spec.styles, axis=axis) for axis in axes}
 
     def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:
-        """Return samples of the model with these exchanged weights, and what the judge says of them."""
+        """Return samples of the model with these exchanged weights, and what the judges say of them.
+
+        ``concept`` is a number as in ``brief.denoiser.concepts``.
+        """
         budget = budget or self.budget
         denoiser = local.untrained(self.brief, self.backbone)
-        asked, classes, _ = metrics.conditions(denoiser, concept, "class", budget)
+        axis, target = self.brief.denoiser.axis(concept)
+        asked, classes, styles = metrics.conditions(denoiser, target, axis, budget)
         key = (self.brief.run_seed, "samples")
         configuration = {
             "what": "samples",
@@ -101,17 +113,23 @@ class Studio:
                 local.model(self.brief, self.backbone, weights),
                 classes,
                 key,
+                styles=styles,
                 sampling=self.brief.sampling,
                 noise=self.brief.denoising.noise,
             )
             return {"pixels": drawn.numpy()}
 
         pixels = remembered(configuration, make)["pixels"]
-        judged = self.judge.predict(torch.from_numpy(pixels))
-        right = judged == asked
-        each = {int(value): float(right[asked == value].mean()) for value in np.unique(asked)}
+        shown = torch.from_numpy(pixels)
+        judged = self.judges[axis].predict(shown)
+        right, first = judged == asked, concept - target
+        each = {first + int(value): float(right[asked == value].mean()) for value in np.unique(asked)}
         rest = [accuracy for value, accuracy in each.items() if value != concept]
-        return Shown(each[concept], float(np.mean(rest)), each, pixels, asked, judged)
+        cross = None
+        if styles is not None:
+            judge, wanted = (self.judges["style"], styles) if axis == "class" else (self.judges["class"], classes)
+            cross = float((judge.predict(shown) == wanted.numpy()).mean())
+        return Shown(each[concept], float(np.mean(rest)), each, cross, pixels, first + asked, first + judged)
 
 
 def bytes_of(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -28,7 +28,7 @@ from clients.unlearning.pruning.masks import pack_masks, unpack_masks
 DONE = "peer/erased"
 """Name, in a main artefact, of the numbers of the concept erasures that the peer has carried out, int64, ascending."""
 CONCEPTS = "peer/concepts"
-"""Name, in a main artefact, of the classes that it no longer trains on, int64, ascending."""
+"""Name, in a main artefact, of the numbers of concepts that it no longer trains on, int64, ascending."""
 COUNT = "peer/count"
 """Name, in an update, of the number of the peer's images, int64 scalar."""
 
@@ -45,7 +45,7 @@ class AveragedPeer:
     rows : int64 array
         Ids of the images it still has, ascending.
     done, concepts : int64 array
-        Concept erasures carried out, and the classes they were about.
+        Concept erasures carried out, and the numbers of the concepts they were about, as in ``brief.denoiser.concepts``.
     cut : dict of str to bool tensor
         What it has cut away so far, by layer name; its seed is its last update: weights, this cut, and how many images it has.
     """
@@ -119,8 +119,9 @@ class AveragedPeer:
 
     def _images(self) -> Images:
         """Return own images but those of concepts that it was asked to erase."""
-        images = local.pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(self.rows))
-        return images.select(torch.from_numpy(~np.isin(images.classes.numpy(), self.concepts)))
+        images = local.gallery(self.brief).select(torch.from_numpy(self.rows))
+        shown = [images.classes] if images.styles is None else [images.classes, self.brief.denoiser.classes + images.styles]
+        return images.select(~torch.isin(torch.stack(shown), torch.from_numpy(self.concepts)).any(0))
 
     def _with_cut(self) -> Arrays:
         """Return the weights with the own cut, except where the server holds entries at a value of its choice."""
@@ -131,7 +132,7 @@ class AveragedPeer:
         index, concept = int(request["index"]), int(request["concept"])
         method: EraserSpec = ERASERS.load(request["method"]["kind"]).model_validate(request["method"])
         key = (*self.stream, "erase", index)
-        images = local.pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(self.rows))
+        images = local.gallery(self.brief).select(torch.from_numpy(self.rows))
         what = self.brief, self.backbone, self.weights
         if self.listens:
             assert isinstance(method, ConceptPrune)

@@ -19,8 +19,8 @@ from clients.data import DatasetSpec
 from clients.diffusion.brief import DenoisingBrief
 from clients.diffusion.cache import data_hash, remembered
 from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers
-from clients.diffusion.images import Images, from_arrays
-from clients.diffusion.spec import DenoiserSpec, DenoiserTraining
+from clients.diffusion.images import Images, draw_styles, from_arrays
+from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Style
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Phase, scheduler, train_phase, trainable
 from clients.streams import Field, torch_generator
@@ -37,9 +37,20 @@ PROBES = 64
 
 @lru_cache(maxsize=4)
 def pictures(source: DatasetSpec, size: int) -> Images:
-    """Return all images of a data set at a size, pixels in [-1, 1]."""
+    """Return all images of a data set at a size, as they are, pixels in [-1, 1]."""
     found = data.load(source)
     return from_arrays(found.x, found.y, size)
+
+
+@lru_cache(maxsize=4)
+def _dressed(source: DatasetSpec, size: int, styles: tuple[Style, ...], run_seed: int) -> Images:
+    return draw_styles(pictures(source, size), styles, (run_seed, "styles"))
+
+
+def gallery(brief: DenoisingBrief) -> Images:
+    """Return all images of a run; where there are styles each is in one of them, which the run's seed has drawn."""
+    source, spec = brief.data, brief.denoiser
+    return _dressed(source, spec.size, spec.styles, brief.run_seed) if spec.styles else pictures(source, spec.size)
 
 
 def phase(training: DenoiserTraining) -> Phase:
@@ -102,7 +113,7 @@ def trained(
     configuration = {
         **_where(brief, backbone, start),
         "what": "local training",
-        "images": data_hash(images.pixels, images.classes),
+        "images": data_hash(images.pixels, images.classes, images.styles),
         "held": wire.sha256(wire.to_bytes(pack_masks(held))),
         "key": _plain(key),
         "window": window,
@@ -130,14 +141,17 @@ def erased(
     images: Images,
     key: tuple[Field, ...],
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return what an eraser makes of the weights: packed masks under ``mask/``, new values under ``new/`` by parameter name."""
+    """Return what an eraser makes of the weights: packed masks under ``mask/``, new values under ``new/`` by parameter name.
+
+    ``concept`` is a number as in ``brief.denoiser.concepts``.
+    """
     configuration = {
         **_where(brief, backbone, weights),
         "what": "erasure",
         "sampling": brief.sampling.model_dump(mode="json"),
         "method": method.model_dump(mode="json"),
         "concept": concept,
-        "images": data_hash(images.pixels, images.classes) if method.needs_images else None,
+        "images": data_hash(images.pixels, images.classes, images.styles) if method.needs_images else None,
         "key": _plain(key),
     }
 
@@ -163,13 +177,14 @@ def heard(
 
 
 def _subject(brief: DenoisingBrief, denoiser: Denoiser, concept: int, images: Images, key: tuple[Field, ...]) -> DenoiserSubject:
+    axis, target = brief.denoiser.axis(concept)
     noise = brief.denoising.noise
-    return DenoiserSubject(denoiser, concept, key, images=images, sampling=brief.sampling, noise=noise)
+    return DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=brief.sampling, noise=noise)
 
 
 def predicted(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> tuple[float, npt.NDArray[np.float32]]:
     """Return the denoising loss on public test images at fixed times and noise, and the predicted noise, float32 ``(n, c, s, s)``."""
-    images = pictures(brief.data, brief.denoiser.size).select(torch.tensor(brief.test[:PROBES]))
+    images = gallery(brief).select(torch.tensor(brief.test[:PROBES]))
     generator = torch_generator(brief.run_seed, "probe")
     noise = scheduler(brief.denoising.noise)
     time = torch.randint(brief.denoising.noise.timesteps, (len(images),), generator=generator)

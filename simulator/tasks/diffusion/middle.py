@@ -44,7 +44,7 @@ def backbone(brief: DenoisingBrief, watch: Watch) -> bytes:
     """
     key: tuple[Field, ...] = (brief.run_seed, "public")
     settings = brief.denoising
-    images = local.pictures(brief.data, brief.denoiser.size).select(torch.tensor(brief.reference))
+    images = local.gallery(brief).select(torch.tensor(brief.reference))
     steps = 0 if settings.design == "joint" else settings.backbone_steps
     configuration: dict[str, Any] = {
         "what": "public backbone",
