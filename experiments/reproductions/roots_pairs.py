@@ -26,13 +26,13 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.controls import random_like
 from clients.unlearning.pruning.masks import density
 from server.defences.detection import Statistic, column_auc, entry_auc
-from server.defences.fills import ColumnMatched, Gaussian
+from server.defences.fills import Gaussian, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival import oracle
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import Adaptive, WeightsOnly, WithMask
 
-VERSION = 1
+VERSION = 2
 """Raised when the same settings would give other numbers."""
 PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
 """Rows of the picture."""
@@ -126,7 +126,7 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     seconds = time.process_time() - begin
     secret = Secret.of_run(seed)
     defended = Gaussian(relative=1.0).seal(pruned, masks, secret).weights
-    matched = ColumnMatched().seal(pruned, masks, secret).weights
+    redrawn = RedrawnColumns().seal(pruned, masks, secret).weights
     share = density(masks)
     versions = {
         "original": original,
@@ -139,10 +139,11 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
         "defended": defended,
         "adaptive": revive(Adaptive(defended, share, 1.0), work.revival).weights,
         "mask_oracle": revive(WithMask(defended, masks), work.revival).weights,
-        "matched": matched,
+        "redrawn": redrawn,
+        "redrawn_oracle": revive(WithMask(redrawn, masks), work.revival).weights,
     }
     signs = oracle.sign_accuracy(attack.guesses, masks, original)
-    where = {name: _told(versions[name], masks) for name in ("original", "pruned", "defended", "matched")}
+    where = {name: _told(versions[name], masks) for name in ("original", "pruned", "defended", "redrawn")}
     measured = {"sign_accuracy": signs.overall, "sign_accuracy_top_fifth": signs.top_fifth, "density": share, "seconds": seconds}
     return Story(versions, measured | {"where": where})
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from clients.spec import Registry, Spec
 
@@ -91,22 +91,6 @@ class Permuted(FillSpec):
         return filling.survivors(weight, mask, secret, name, self.along), mask
 
 
-class ColumnMatched(FillSpec):
-    """Fills after which edited columns have the norms, coherence and entry sizes of untouched ones.
-
-    The part inside the layer's rank-``rank`` space is drawn orthogonal to what completion would guess, so that it restores no signs.
-    """
-
-    kind: Literal["column_matched"] = "column_matched"
-    rank: PositiveInt = 8
-
-    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
-        """Draw structured noise for the masked places."""
-        from server.defences import structured
-
-        return structured.column_matched(weight, mask, secret, name, self.rank), mask
-
-
 class Contrary(FillSpec):
     """Gaussian sizes with the sign opposite to completion's guess on the surest ``share`` of places, random signs elsewhere."""
 
@@ -151,14 +135,29 @@ class ClosedColumns(FillSpec):
         return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask)), closed
 
 
+class RedrawnColumns(FillSpec):
+    """Every edited column drawn anew, whole, as untouched columns are: the less of it survived, the less its survivors count.
+
+    Writes over what survived in edited columns, so that not even the mask tells enough to complete them.
+    """
+
+    kind: Literal["redrawn_columns"] = "redrawn_columns"
+
+    def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
+        """Draw edited columns, and mark them as a whole."""
+        from server.defences import redrawing
+
+        return redrawing.redrawn_columns(weight, mask, secret, name), mask.any(dim=0).expand_as(mask).clone()
+
+
 FILLS: Registry[FillSpec] = Registry(
     "lethe.fills",
     {
         "closed_columns": "server.defences.fills:ClosedColumns",
-        "column_matched": "server.defences.fills:ColumnMatched",
         "contrary": "server.defences.fills:Contrary",
         "decoys": "server.defences.fills:Decoys",
         "gaussian": "server.defences.fills:Gaussian",
         "permuted": "server.defences.fills:Permuted",
+        "redrawn_columns": "server.defences.fills:RedrawnColumns",
     },
 )

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from server.defences.detection import Auc, column_auc, entry_auc, grid_auc
-from server.defences.fills import ClosedColumns, ColumnMatched, Contrary, Decoys, FillSpec, Gaussian, Permuted
+from server.defences.fills import ClosedColumns, Contrary, Decoys, FillSpec, Gaussian, Permuted, RedrawnColumns
 from server.defences.secret import Secret
 
 LADDER: tuple[FillSpec, ...] = (
@@ -17,10 +17,10 @@ LADDER: tuple[FillSpec, ...] = (
     Gaussian(relative=0.75),
     Gaussian(relative=1.0),
     Permuted(),
-    ColumnMatched(),
     Contrary(),
     Decoys(),
     ClosedColumns(),
+    RedrawnColumns(),
 )
 """Fills from the weakest to the strongest: louder, then with more structure, then with more entries changed."""
 

@@ -81,7 +81,7 @@ def revive(
 def seal(
     checkpoint: Folder,
     out: Out,
-    fill: Annotated[str, typer.Option(help="gaussian, column_matched, contrary, decoys, permuted or closed_columns.")] = "gaussian",
+    fill: Annotated[str, typer.Option(help="gaussian, redrawn_columns, contrary, decoys, permuted or closed_columns.")] = "gaussian",
     settings: Settings = None,
     key: Annotated[Path | None, typer.Option(help="File of at least 16 secret bytes; the system draws a secret unless told.")] = None,
     variant: Variant = None,

@@ -75,7 +75,7 @@ def test_every_row_is_printed_and_a_second_run_has_nothing_to_do(finished: Path,
         assert all(label in said.out for label in labels.values())
     assert all(figure in said.out for figure in ("0.08", "0.54", "0.91", "> 0.70"))
     assert "training seeds 0; concepts 1, 7" in said.out
-    assert said.out.count("holds  ") + said.out.count("FAILS  ") == 16
+    assert said.out.count("holds  ") + said.out.count("FAILS  ") == 17
     assert (folder / "out" / "seed0.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -205,7 +205,7 @@ def test_denoisers_are_kept_where_the_environment_says(tmp_path: Path, monkeypat
 def test_means_and_spread_are_over_seeds_and_bars_can_fail(finished: Path) -> None:
     pair = lines(ensure(finished))[0]
     good = {name: {"target": 0.95, "others": 0.95} for name in roots_tables.ROWS}
-    for name in ("pruned", "random_signs", "defended", "adaptive"):
+    for name in ("pruned", "random_signs", "defended", "adaptive", "redrawn"):
         good[name] = {"target": 0.2, "others": 0.9}
     quiet = {name: dict.fromkeys(roots_tables.AREAS, 0.5) for name in roots_tables.WHERE}
     holding = [{**pair, "seed": seed, "rows": good, "where": quiet} for seed in (0, 1)]

@@ -19,10 +19,9 @@ from server.defences.detection import (
     grid_auc,
     hit_rate,
 )
-from server.defences.fills import FILLS, ColumnMatched, Decoys, FillSpec, Gaussian, Permuted
+from server.defences.fills import FILLS, Decoys, FillSpec, Gaussian, Permuted, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival.attack import Revival, revive
-from server.revival.completion import complete
 from server.revival.knowledge import WeightsOnly, WithMask
 from server.revival.locate import strongest
 
@@ -61,7 +60,7 @@ def test_every_fill_keeps_its_promises(fill: FillSpec, dtype: torch.dtype) -> No
         assert bool(sealed.weights[name].isfinite().all())
         assert bool((sealed.filled[name] | ~mask).all())
         assert torch.equal(sealed.weights[name][~sealed.filled[name]], pruned[name][~sealed.filled[name]])
-        if fill.kind == "column_matched":  # type: ignore[attr-defined]
+        if fill.kind == "redrawn_columns":  # type: ignore[attr-defined]
             continue  # its size follows the columns
         spread = float(weights[name][~mask].double().std())
         assert float(sealed.weights[name][sealed.filled[name]].double().std()) == pytest.approx(spread, rel=0.1)
@@ -158,23 +157,65 @@ def concept_like(weights: dict[str, Tensor], share: float = 0.16) -> dict[str, T
     return masks
 
 
-def test_matched_columns_hide_better_than_plain_noise() -> None:
+def shown(weights: dict[str, Tensor], masks: dict[str, Tensor]) -> float:
+    """Return the best of several column tests, at ranks below, at and above that of the layers."""
+    coherences = [column_auc(weights, masks, "coherence", rank).two_sided for rank in (2, 4, 8, 16)]
+    return max(column_auc(weights, masks, "std").two_sided, column_auc(weights, masks, "leading", rank=4).two_sided, *coherences)
+
+
+def test_redrawn_columns_pass_for_untouched_ones_where_noise_does_not() -> None:
     weights, _ = layers(low_rank=True)
     masks = concept_like(weights)
     pruned = cut(weights, masks)
-    plain = Gaussian(relative=1.0).seal(pruned, masks, SECRET).weights
-    matched = ColumnMatched(rank=4).seal(pruned, masks, SECRET).weights
-    assert 0.45 < entry_auc(matched, masks).value < 0.55
-    shows = {s: [column_auc(w, masks, s, rank=4).two_sided for w in (plain, matched)] for s in ("std", "leading", "coherence")}
-    assert all(before > 0.9 for before, _ in shows.values())
-    assert shows["std"][1] < 0.6
-    assert shows["leading"][1] < 0.85  # this cut takes all that is large: some of its trace remains
-    assert shows["coherence"][1] < shows["coherence"][0] - 0.04
-    guesses = {n: complete(pruned[n], m).values for n, m in masks.items()}
-    for name, mask in masks.items():
-        along = float((matched[name][mask].double() * guesses[name][mask]).sum())
-        size = float(matched[name][mask].double().norm() * guesses[name][mask].norm())
-        assert abs(along / size) < 0.2
+    plain, redrawn = (fill.seal(pruned, masks, SECRET).weights for fill in (Gaussian(relative=1.0), RedrawnColumns()))
+    assert shown(weights, masks) < 0.6
+    assert shown(plain, masks) > 0.9
+    assert shown(redrawn, masks) < 0.6
+    assert 0.45 < entry_auc(redrawn, masks).value < 0.55
+
+
+def likeness(found: Tensor, wanted: Tensor, places: Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(found[places].double(), wanted[places].double(), dim=0))
+
+
+def test_a_column_is_forgotten_the_more_the_less_of_it_survived() -> None:
+    weight = layers(low_rank=True)[0]["a"]
+    mask = torch.zeros_like(weight, dtype=torch.bool)
+    mask[:6, :40], mask[:60, 40:80], mask[:, 80:120] = True, True, True
+    column = torch.arange(256)
+    lightly, heavily, wholly = mask & (column < 40), mask & (column >= 40) & (column < 80), mask & (column >= 80)
+    sealed = RedrawnColumns().seal({"a": weight.masked_fill(mask, 0.0)}, {"a": mask}, SECRET)
+    assert torch.equal(sealed.filled["a"], mask.any(dim=0).expand_as(mask))
+    assert likeness(sealed.weights["a"], weight, sealed.filled["a"] & (column < 40)) > 0.6
+    assert likeness(sealed.weights["a"], weight, lightly) > 0.2
+    for places in (heavily, wholly):
+        assert abs(likeness(sealed.weights["a"], weight, places)) < 0.2
+    norms = torch.linalg.vector_norm(sealed.weights["a"], dim=0)
+    assert float(norms[80:120].mean()) == pytest.approx(float(norms[120:].mean()), rel=0.1)
+
+
+def test_not_even_the_mask_tells_what_redrawn_columns_held() -> None:
+    weights, _ = layers(low_rank=True)
+    masks = concept_like(weights)
+    pruned = cut(weights, masks)
+    right = {}
+    for fill in (Gaussian(relative=1.0), RedrawnColumns()):
+        guesses = revive(WithMask(fill.seal(pruned, masks, SECRET).weights, masks), Revival()).guesses
+        signs = torch.cat([(guesses[name].sign() == weights[name].sign())[mask] for name, mask in masks.items()])
+        right[type(fill)] = float(signs.double().mean())
+    assert right[Gaussian] > 0.8
+    assert right[RedrawnColumns] < right[Gaussian] - 0.15
+
+
+def test_redrawing_needs_neither_untouched_columns_nor_observed_values() -> None:
+    weight = layers(low_rank=True)[0]["a"]
+    everywhere = torch.rand(weight.shape, generator=torch_generator("everywhere")) < 0.3
+    tall, few = weight.T.contiguous(), torch.eye(4, 9) > 0
+    for layer, mask in ((weight, everywhere), (tall, everywhere.T.contiguous()), (tall, tall > 0.3), (torch.zeros(4, 9), few)):
+        sealed = RedrawnColumns().seal({"a": layer.masked_fill(mask, 0.0)}, {"a": mask}, SECRET).weights["a"]
+        assert bool(sealed.isfinite().all())
+        size, wanted = (float(x.double().square().mean()) for x in (sealed, layer[~mask]))
+        assert size == pytest.approx(wanted, rel=0.5)
 
 
 def test_decoys_cover_other_columns_with_patterns_of_the_cut() -> None:
