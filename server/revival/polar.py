@@ -16,6 +16,8 @@ _QUICK = (3.4445, -4.7750, 2.0315)
 _CLASSICAL = (15 / 8, -10 / 8, 3 / 8)
 """Quintic Newton-Schulz, which converges to 1 from that band."""
 _SCHEDULE = (_QUICK,) * 6 + (_CLASSICAL,) * 4
+QUINTIC_STEPS = len(_SCHEDULE)
+"""Steps of an inverse root by products, of four products of square matrices each."""
 
 
 def spectrum(gram: Tensor) -> tuple[Tensor, Tensor]:
