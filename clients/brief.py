@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -62,6 +63,10 @@ class PeerBrief(Spec):
         """Whether draws are keyed by how many messages were sent before (a negative control)."""
         return False
 
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's switches are as the peer's work wants them."""
+        return nullcontext()
+
 
 class Brief(PeerBrief):
     """Constants of a peer that classifies with its neighbours' seeds."""
@@ -76,15 +81,20 @@ class Brief(PeerBrief):
     @property
     def model(self) -> str:
         """The main model, in one line."""
-        spec = self.main
-        keys = {name: value for name, value in spec.model_dump().items() if name != "kind" and name in spec.model_fields_set}
-        told = ", ".join(f"{name} {value['kind'] if isinstance(value, dict) else value}" for name, value in keys.items())
-        return f"{spec.kind} ({told})" if told else str(spec.kind)  # type: ignore[union-attr]
+        return in_short(self.main)
 
     @property
     def sequential(self) -> bool:
         """Whether draws are keyed by how many messages were sent before (a negative control)."""
         return self.training.streams == "sequential"
+
+
+def in_short(spec: Spec) -> str:
+    """Return a model's table in one line: its kind, and the keys that were set."""
+    kind = str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
+    keys = {name: value for name, value in spec.model_dump().items() if name != "kind" and name in spec.model_fields_set}
+    told = ", ".join(f"{name} {value['kind'] if isinstance(value, dict) else value}" for name, value in keys.items())
+    return f"{kind} ({told})" if told else kind
 
 
 BRIEFS: Registry[PeerBrief] = Registry(
@@ -93,6 +103,7 @@ BRIEFS: Registry[PeerBrief] = Registry(
         "averaged": "clients.diffusion.brief:AveragedBrief",
         "classifier": "clients.brief:Brief",
         "hdus": "clients.diffusion.hdus_brief:HdusBrief",
+        "sums": "clients.sums_brief:SumsBrief",
     },
     tag="role",
 )

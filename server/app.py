@@ -149,6 +149,7 @@ class Federation:
     def _exchange(self, grid: Grid, now: Round, kind: str, page: Page) -> None:
         """Send every present peer its message and write its reply on the page, both in peer order."""
         self.post.open(now.round)
+        self.middle.open(now, self.post, page)
         near = _neighbours(now.edges)
         mail = {peer: self.post.deliveries(peer, near.get(peer, ())) for peer in now.present}
         orders = {peer: self._content(peer, now, self.post.drops(peer, near.get(peer, ())), mail[peer]) for peer in now.present}

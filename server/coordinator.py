@@ -25,6 +25,9 @@ class Coordinator:
         """Return what every peer gets with its brief, by record name."""
         return {}
 
+    def open(self, now: Round, post: Post, page: Page) -> None:
+        """Do what the server does before the messages of a round, or of the exam, go out; what was due has arrived."""
+
     def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return what a peer gets with this round's message beside its mail, by record name."""
         return {}

@@ -57,6 +57,17 @@ class Statistics:
         subtract(self._total, sums)
         self._refresh()
 
+    def change(self, peer: int, sums: Mapping[str, Ints]) -> None:
+        """Take a peer's sums as they now are: a new entry, or one subtraction of what is missing; ``UnlearningError`` if there is more."""
+        if peer not in self._ledger:
+            self.give(peer, sums)
+            return
+        self._same_shapes(peer, sums)
+        given, left = int(self._ledger[peer]["n"][0]), int(sums["n"][0])
+        if left > given:
+            raise UnlearningError(f"peer {peer}: sends sums over {left} rows where it gave {given}: rows can be taken out, never added")
+        self.take_out(peer, {name: array - sums[name] for name, array in self._ledger[peer].items()})
+
     def leave(self, peer: int) -> None:
         """Subtract all that a peer gave and close its entry; ``UnlearningError`` if it has none."""
         if peer not in self._ledger:

@@ -50,8 +50,9 @@ class Plan(Spec):
     @staticmethod
     def read(text: str) -> Plan:
         """Return the plan that this JSON says."""
-        task = json.loads(text)["scenario"].get("task", "classification")
-        return TASKS.load(task).resolution_of().plans.model_validate_json(text)
+        scenario = json.loads(text)["scenario"]
+        task = TASKS.load(scenario.get("task", "classification"))
+        return task.variant(scenario).resolution_of().plans.model_validate_json(text)
 
     def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
         """Return what the server does beyond relaying mail, taken up where the store ends."""
@@ -71,6 +72,11 @@ class Plan(Spec):
     def topology(self) -> str | None:
         """The kind of graph that connects the peers, None where nothing does."""
         return None
+
+    @property
+    def pooled(self) -> bool:
+        """Whether peers answer with one model of all their rows, where others have ensembles with their neighbours."""
+        return False
 
     def costs(self) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""

@@ -113,10 +113,11 @@ def _steps(store: RunStore, erasure: Erasure) -> int:
 
 
 def _seconds(store: RunStore, erasure: Erasure, holders: list[int]) -> float:
-    """Return the seconds of forgetting, summed over the peers that worked on it."""
+    """Return the seconds of forgetting, summed over the peers that worked on it, and over a server that subtracts, in one go, what goes."""
     who, name = (holders, "drop") if erasure.kind == "peer" else ([erasure.peer], "forget")
     query = "select value from timings where name = ? and peer = ? and round >= ? order by round limit 1"
-    return math.fsum(value for peer in who for (value,) in store.rows(query, (name, peer, erasure.round)))
+    parts = [(name, peer) for peer in who] + [("subtract", FEDERATION)]
+    return math.fsum(value for name, peer in parts for (value,) in store.rows(query, (name, peer, erasure.round)))
 
 
 def _bytes(store: RunStore, receipts: list[tuple[Any, ...]]) -> int:

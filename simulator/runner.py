@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError
 from simulator.plan import Plan, resolve
 from simulator.progress import Watch
@@ -123,7 +124,10 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         def play(one: Plan, where: RunStore, why: str) -> None:
             middle = one.coordinator(where, watch)
             app = server_app(one.timeline, one.briefs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), middle)
-            engine.play(app, "clients.app:app", len(one.briefs))
+            try:
+                engine.play(app, "clients.app:app", len(one.briefs))
+            except UnlearningError as error:  # what a server has been sent cannot be
+                raise LetheError(str(error)) from None
 
         if store.last_round() <= plan.rounds:
             play(plan, store, plan.name)

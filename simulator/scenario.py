@@ -178,7 +178,7 @@ class Scenario(Spec):
         raw: dict[str, Any] = _toml(content, source) if isinstance(content, str) else json.loads(json.dumps(content, default=str))
         for setting in overrides:
             override(raw, setting)
-        task = cls._of_task(raw.get("task", "classification"), source)
+        task = cls._of_task(raw.get("task", "classification"), source).variant(raw, source)
         if folder is not None:
             _anchor(raw, folder)
         try:
@@ -195,6 +195,16 @@ class Scenario(Spec):
         if task not in TASKS.targets():
             raise ScenarioError([f"{source}: task = {task!r} is unknown: {suggestion(task, TASKS.targets())}"])
         return TASKS.load(str(task))
+
+    @classmethod
+    def variant(cls, raw: Mapping[str, Any], source: str = "scenario") -> type[Scenario]:
+        """Return the class that has the tables of such a file, among those of its task; ``ScenarioError`` if there is none."""
+        return cls
+
+    @classmethod
+    def variants(cls) -> list[type[Scenario]]:
+        """Return all classes of the task."""
+        return [cls]
 
     @classmethod
     def resolution_of(cls) -> type[Resolution[Any]]:
@@ -230,7 +240,8 @@ class Scenario(Spec):
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of scenario files, for editors."""
-    return {"title": "Scenario", **TypeAdapter(reduce(or_, TASKS.specs())).json_schema()}
+    variants = [variant for task in TASKS.specs() for variant in task.variants()]
+    return {"title": "Scenario", **TypeAdapter(reduce(or_, variants)).json_schema()}
 
 
 def _plain(value: Any) -> Any:

@@ -107,7 +107,13 @@ def _erased(erasure: Erasure, store: RunStore) -> Iterator[str]:
     if state and state.generation <= erasure.generation:
         yield f"{who}: its last state is still in the journal"
     rows = store.rows("select main, seed from states where peer = ? and generation <= ?", (erasure.peer, erasure.generation))
-    yield from _left_over(who, {name for pair in rows for name in pair}, store)
+    yield from _left_over(who, {name for pair in rows for name in pair} - _later(erasure, store), store)
+
+
+def _later(erasure: Erasure, store: RunStore) -> set[str]:
+    """Return what an erased peer that came back has made since: sums over the same rows are the same bytes again."""
+    query = "select main, seed from states where peer = ? and generation > ?"
+    return {name for pair in store.rows(query, (erasure.peer, erasure.generation)) for name in pair}
 
 
 def _forgotten(erasure: Erasure, store: RunStore) -> Iterator[str]:

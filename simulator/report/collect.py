@@ -77,8 +77,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             EventRow(number, do, tuple(json.loads(peers)), detail)
             for number, do, peers, detail in store.rows("select round, do, peers, detail from events order by rowid")
         ),
-        graphs=tuple(_graphs(plan.timeline.rounds)),
-        holdings=tuple(_holdings(plan.timeline.erasures, store)),
+        graphs=() if plan.pooled else tuple(_graphs(plan.timeline.rounds)),
+        holdings=() if plan.pooled else tuple(_holdings(plan.timeline.erasures, store)),
         erasures=tuple(
             _erasure(row, (store.audit(f"request-{one.request}") or {}).get(str(one.index), {}))
             for one, row in zip(plan.timeline.erasures, results["erasures"], strict=True)
@@ -89,6 +89,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
         task=getattr(plan.scenario, "task", "classification"),
+        pooled=plan.pooled,
         measure=named.pop("accuracy"),
         marks=tuple((name, _exam(results.get("marks", {}).get(name, {}))) for name in named.values()),
         roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),

@@ -176,8 +176,8 @@ class ReportData:
 
     ``accuracy`` is that of the exam after the last round, ``measure`` what it is called, ``marks`` further ones by name; ``scenario`` is
     the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds`` is the wall
-    time of the rounds, audits left out. ``task`` is the scenario's; ``roots`` is what became of concepts that were cut out of a diffusion
-    model.
+    time of the rounds, audits left out. ``task`` is the scenario's; where it is ``pooled``, one model of all rows stands in the place of
+    ensembles, and peers have no neighbours; ``roots`` is what became of concepts that were cut out of a diffusion model.
     """
 
     name: str
@@ -199,6 +199,7 @@ class ReportData:
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
     task: str = "classification"
+    pooled: bool = False
     measure: str = "accuracy"
     marks: tuple[tuple[str, Accuracy], ...] = ()
     roots: Roots | None = None

@@ -69,10 +69,11 @@ def key_figures(data: ReportData) -> list[Figure]:
     mean = data.accuracy
     if data.task != "classification":
         return roots_render.key_figures(data)
+    who = "the model of all" if data.pooled else "ensembles"
     figures = [
-        _mark(f"{words.capital(data.measure)} of ensembles", mean.global_ensemble, mean.global_main),
+        _mark(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
         _mark("on their own mix", mean.local_ensemble, mean.local_main),
-        *(_mark(f"{name} of ensembles", mark.global_ensemble, mark.global_main) for name, mark in data.marks),
+        *(_mark(f"{name} of {who}", mark.global_ensemble, mark.global_main) for name, mark in data.marks),
         Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
         Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
     ]

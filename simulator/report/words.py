@@ -132,15 +132,19 @@ def subject(erasure: ErasureRow) -> str:
 def headline(data: ReportData) -> list[str]:
     """Return what happened, in a few sentences."""
     who, long = plural(len(data.peers), "peer").capitalize(), plural(len(data.rounds), "round")
-    said = [f"{who} learned from {data.dataset} for {long}, each from its own rows, and lent each other small seed models."]
+    apart = "each from its own rows, and lent each other small seed models"
+    how = "and sent a server nothing but sums over their rows" if data.pooled else apart
+    said = [f"{who} learned from {data.dataset} for {long}, {how}."]
     said += departures(data)
     live = data.rounds[-1].live if data.rounds else 0
     left = "Nobody was" if live == 0 else "One peer was" if live == 1 else f"{number(live).capitalize()} peers were"
     said.append(f"{left} live at the end.")
     if data.accuracy.global_ensemble is not None and data.accuracy.global_main is not None:
+        together = "The model of all rows" if data.pooled else "With its neighbours' seeds a peer"
+        alone = "a model of one peer's rows alone" if data.pooled else "with its main model alone"
         said.append(
-            f"With its neighbours' seeds a peer reached {percent(data.accuracy.global_ensemble)} {data.measure} on the test rows on "
-            f"average; with its main model alone, {percent(data.accuracy.global_main)}."
+            f"{together} reached {percent(data.accuracy.global_ensemble)} {data.measure} on the test rows on "
+            f"average; {alone}, {percent(data.accuracy.global_main)}."
         )
     return said + proof(data)
 

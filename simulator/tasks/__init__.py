@@ -17,3 +17,13 @@ TASKS: Registry[Scenario] = Registry(
     },
     tag="task",
 )
+
+CLASSIFYING: Registry[Scenario] = Registry(
+    "lethe.classifying",
+    {
+        "hdus": "simulator.tasks.classification.scenario:Classification",
+        "sums": "simulator.tasks.classification.sums.scenario:Summation",
+    },
+    tag="federation",
+)
+"""How peers that classify work together: one spec of scenarios for each ``kind`` of the ``[federation]`` table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,10 +10,14 @@ from pydantic import Field
 from clients.brief import AnyMain, AnyModel
 from clients.distillation import Distillation
 from clients.ensemble import Ensemble
+from clients.spec import Spec
 from clients.training import Training
 from simulator import scenario as common
+from simulator.complaints import suggestion
+from simulator.errors import ScenarioError
 from simulator.events import EVENTS, EventSpec
 from simulator.scenario import AnyTopology
+from simulator.tasks import CLASSIFYING
 
 if TYPE_CHECKING:
     from simulator.resolution import Resolution
@@ -39,10 +44,18 @@ class Expect(common.Expect):
     metric: Metric | None = None
 
 
+class Hdus(Spec):
+    """Peers exchange seed models with their neighbours; nobody is in the middle."""
+
+    kind: Literal["hdus"] = "hdus"
+
+
 class Classification(common.Scenario):
     """A scenario in which peers classify: main models on private rows, seed models for their neighbours, ensembles of both."""
 
-    task: Literal["classification"] = Field("classification", exclude=True)  # plans from before there were tasks keep their hash
+    # what is the same for all is left out: plans from before there were tasks and federations keep their hash
+    task: Literal["classification"] = Field("classification", exclude=True)
+    federation: Hdus = Field(Hdus(), exclude=True)
     peers: Peers
     training: Training = Training()
     distillation: Distillation = Distillation()
@@ -50,6 +63,20 @@ class Classification(common.Scenario):
     topology: AnyTopology
     event: tuple[AnyEvent, ...] = ()
     expect: tuple[Expect, ...] = ()
+
+    @classmethod
+    def variant(cls, raw: Mapping[str, Any], source: str = "scenario") -> type[common.Scenario]:
+        """Return the class of scenarios with this ``[federation]`` table; ``ScenarioError`` if its kind is unknown."""
+        table = raw.get("federation")
+        kind = table.get("kind", "hdus") if isinstance(table, dict) else "hdus"
+        if kind not in CLASSIFYING.targets():
+            raise ScenarioError([f"{source}: federation.kind = {kind!r} is unknown: {suggestion(kind, CLASSIFYING.targets())}"])
+        return CLASSIFYING.load(kind)
+
+    @classmethod
+    def variants(cls) -> list[type[common.Scenario]]:
+        """Return the classes for each kind of federation."""
+        return CLASSIFYING.specs()
 
     @classmethod
     def resolution_of(cls) -> type[Resolution[Any]]:

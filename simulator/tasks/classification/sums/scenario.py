@@ -1,0 +1,51 @@
+"""The tables of a scenario in which peers send sums to a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from clients.spec import Spec
+from clients.sums_brief import AnySummed
+from simulator import scenario as common
+from simulator.events import EVENTS, EventSpec
+from simulator.tasks.classification.scenario import Expect
+
+if TYPE_CHECKING:
+    from simulator.resolution import Resolution
+
+    AnyEvent = EventSpec
+else:  # the registry knows its members only at run time
+    AnyEvent = EVENTS.union()
+
+
+class Sums(Spec):
+    """A server adds up the sums that peers send; ``model`` says of what, and what is learned from them."""
+
+    kind: Literal["sums"] = "sums"
+    model: AnySummed
+
+
+class Audit(common.Audit):
+    """Whether departures and deletions are compared with runs in which what was forgotten never existed."""
+
+    membership_inference: Literal[False] = False
+    relearn: Literal[False] = False
+
+
+class Summation(common.Scenario):
+    """A scenario in which peers classify by one model of all their rows; a deletion or a departure is one subtraction at the server."""
+
+    task: Literal["classification"] = Field("classification", exclude=True)
+    federation: Sums
+    event: tuple[AnyEvent, ...] = ()
+    expect: tuple[Expect, ...] = ()
+    audit: Audit = Audit()
+
+    @classmethod
+    def resolution_of(cls) -> type[Resolution[Any]]:
+        """Return what draws the random choices of such a scenario."""
+        from simulator.tasks.classification.sums.resolution import SumsResolution
+
+        return SumsResolution
