@@ -15,12 +15,12 @@ from clients.unlearning.pruning.masks import density
 from server.audit.curves import Ladder
 from server.audit.trial import NAMES, Outcome, Release, Weights, attack
 from server.averaging import Acting, Averaging, by_parameter
-from server.concepts import Attack, ConceptRound, Defence
+from server.concepts import Attack, ConceptErasure, ConceptRound, Defence
 from server.defences.recommend import recommend
 from server.knobs import Knobs
+from server.knowing import NotPlayedError, first_request, given, release, require_something_to_learn_from
 from server.ledger import FEDERATION, Page
 from server.revival.attack import Revival
-from server.revival.knowledge import Adaptive, History, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
 from server.studio import Shown, Studio, bytes_of
 from server.timeline import Round
 from server.update import Update
@@ -43,18 +43,19 @@ class Playing(Acting):
         self.studio, self.ladder = studio, ladder
 
     def act(self, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
-        """Carry out the acts of the round, in order."""
+        """Score what has been erased, then carry out the acts of the round, in order."""
+        for one in state.setup.timeline.concepts:
+            if _asked_of_all(one, state) == now.round:
+                self._score(one, state, page)
         for act in now.acts if isinstance(now, ConceptRound) else ():
-            if not any(bool(mask.any()) for mask in state.cut.values()):
-                page.events.append((act.do, (), "not carried out: nothing has been cut yet"))
-                continue
             try:
                 if isinstance(act, Defence):
-                    state.fill(act.fill)
+                    self._defend(act, state, now)
                 else:
                     self._attack(act, state, now, updates, page)
-            except ValueError as error:  # a cut that leaves nothing to learn from
+            except NotPlayedError as error:
                 page.events.append((act.do, (), f"not carried out: {error}"))
+                page.findings.append(("not_played", {**_told(act), "why": str(error)}))
 
     def examine(self, state: Averaging, page: Page) -> None:
         """Let the judge see samples of the final model, and say which fill would hide the cut."""
@@ -70,35 +71,41 @@ class Playing(Acting):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
             page.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
 
+    def _score(self, one: ConceptErasure, state: Averaging, page: Page) -> None:
+        """Write down how well the concept, and the others, were drawn before the erasure, and how well they are now."""
+        models = {"original": state.past(first_request(one.concept, state).round - 1), "erased": state.weights}
+        scores = {name: _scores(self.studio.show(weights, one.concept)) for name, weights in models.items()}
+        if not any(name == "erasure" for name, _ in page.findings):
+            page.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
+        page.findings.append(("erasure", {"index": one.index, **scores}))
+
+    def _defend(self, act: Defence, state: Averaging, now: Round) -> None:
+        """Fill the cut."""
+        if not any(bool(mask.any()) for mask in state.cut.values()):
+            raise NotPlayedError("nothing has been cut that could be filled")
+        weights = state.feed_forward(state.weights)
+        require_something_to_learn_from(Release(weights, weights, state.cut, state.filled(now)))
+        state.fill(act.fill)
+
     def _attack(self, act: Attack, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
         """Attack the aggregate as it is now, and write down what came of it."""
-        release = self._release(act.concept, state, now)
-        known = _knowledge(act, state, release, updates)
-        if known is None:
-            raise ValueError("no uncut update came in this round, so there is nothing to copy")
-        outcome = attack(release, act.adversary, known, (state.setup.brief.run_seed, "control", act.concept), state.secret)
-        original = state.past(self._erased_in(act.concept, state) - 1)
+        released, erasure = release(act.concept, state, now), first_request(act.concept, state)
+        known = given(act, state, now, released, updates)
+        outcome = attack(released, act.adversary, known, (state.setup.brief.run_seed, "control", act.concept), state.secret)
+        original = state.past(erasure.round - 1)
         shown = {
             name: self.studio.show(original if name == "original" else _with(state, weights), act.concept)
             for name, weights in outcome.versions.items()
         }
-        self._write(act, state, outcome, shown, page)
-        if not any(act.concept == one.concept for one in _earlier_attacks(state, now, act)):
-            erasure = next(one for one in state.setup.timeline.concepts if one.concept == act.concept)
-            knobs = Knobs(self.studio, state, erasure, release, original, updates)
+        self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, page)
+        if released.masked and not any(act.concept == one.concept for one in _earlier_attacks(state, now, act)):
+            knobs = Knobs(self.studio, state, erasure, released, original, updates)
             settings = getattr(act.adversary, "revival", Revival())
             page.findings += [("curve", curve) for curve in knobs.turned(self.ladder, settings) if curve["points"]]
 
-    def _release(self, concept: int, state: Averaging, now: Round) -> Release:
-        original = state.feed_forward(state.past(self._erased_in(concept, state) - 1))
-        return Release(state.feed_forward(state.weights), original, state.cut, state.filled(now))
-
-    @staticmethod
-    def _erased_in(concept: int, state: Averaging) -> int:
-        """Return the round in which a concept was first to be erased."""
-        return min(one.round for one in state.setup.timeline.concepts if one.concept == concept)
-
-    def _write(self, act: Attack, state: Averaging, outcome: Outcome, shown: Mapping[str, Shown], page: Page) -> None:
+    def _write(
+        self, act: Attack, state: Averaging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], page: Page
+    ) -> None:
         """Write an attack's measurements, pictures and time on the page."""
         blob = wire.to_bytes(_pictures(shown, act.concept))
         images = wire.sha256(blob)
@@ -106,22 +113,24 @@ class Playing(Acting):
         number = sum(name == "revival" for name, _ in page.findings)
         page.models[f"images/{number}"] = images
         page.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
-        scores = {name: {"target": shown[name].target, "others": shown[name].others} | _cross(shown[name]) for name in NAMES}
-        page.metrics += [(FEDERATION, f"{name}.{part}", value) for name in NAMES for part, value in scores[name].items() if number == 0]
+        scores = {name: _scores(one) for name, one in shown.items()}
+        if number == 0:
+            page.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in scores.items() for part in ("target", "others")]
         page.findings.append(
             (
                 "revival",
                 {
                     "concept": act.concept,
                     "policy": state.setup.policy.name,
-                    "knowledge": _kind(act.adversary),
-                    "completion": _kind(getattr(act.adversary, "revival", Revival()).completion),
-                    **scores,
+                    "adversary": _kind(act.adversary),
+                    "knowledge": act.adversary.holds,
+                    "completion": _completion(act),
+                    **{name: scores.get(name) for name in NAMES},
                     "sign_accuracy": outcome.sign_accuracy,
                     "sign_accuracy_top_fifth": outcome.sign_accuracy_top_fifth,
                     "location_auc": outcome.location_auc,
                     "column_auc": outcome.column_auc,
-                    "density": density(state.cut),
+                    "density": cut,
                     "said": outcome.said,
                     "images": images,
                 },
@@ -129,25 +138,22 @@ class Playing(Acting):
         )
 
 
-def _knowledge(act: Attack, state: Averaging, release: Release, updates: Sequence[Update]) -> WeightsOnly | None:
-    """Return what the adversary may know, made from what the server sent and received; None if there is no uncut update."""
-    weights, wanted = release.weights, act.adversary.knowledge
-    if wanted == "WeightsOnly":
-        return WeightsOnly(weights)
-    if wanted == "WithDensity":
-        return WithDensity(weights, density(release.cut))
-    if wanted == "Adaptive":
-        return Adaptive(weights, density(release.cut), release.ratio)
-    if wanted == "WithMask":
-        return WithMask(weights, release.cut)
-    if wanted == "WithShares":
-        total = sum(update.count for update in updates)
-        return WithShares(weights, release.cut, sum(update.count for update in updates if update.cut) / max(1, total))
-    if wanted == "History":
-        erased = Playing._erased_in(act.concept, state)
-        return History(weights, tuple(state.feed_forward(state.past(number)) for number in range(max(0, erased - 2), erased)))
-    uncut = [update for update in updates if not update.cut]
-    return UnprunedClient(weights, state.feed_forward(uncut[0].weights)) if uncut else None
+def _asked_of_all(one: ConceptErasure, state: Averaging) -> int | None:
+    """Return the round in which the last of a request's peers is asked, None where none ever is: who is away is asked when back."""
+    return max((past.round for past in state.setup.timeline.rounds for orders in past.erase.values() if one.index in orders), default=None)
+
+
+def _told(act: Attack | Defence) -> dict[str, Any]:
+    """Return what an act was to be."""
+    if isinstance(act, Defence):
+        return {"do": act.do, "fill": _kind(act.fill)}
+    return {"do": act.do, "concept": act.concept, "adversary": _kind(act.adversary)}
+
+
+def _completion(act: Attack) -> str | None:
+    """Return how the adversary completes matrices, None if it does not."""
+    settings: Revival | None = getattr(act.adversary, "revival", None)
+    return _kind(settings.settled().completion) if settings is not None and act.adversary.completes else None
 
 
 def _earlier_attacks(state: Averaging, now: Round, act: Attack) -> list[Attack]:
@@ -165,6 +171,11 @@ def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
 def _cross(shown: Shown) -> dict[str, float]:
     """Return the accuracy on the other axis, where there is one."""
     return {} if shown.cross is None else {"cross": shown.cross}
+
+
+def _scores(shown: Shown) -> dict[str, float]:
+    """Return the accuracies of a version."""
+    return {"target": shown.target, "others": shown.others} | _cross(shown)
 
 
 def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:

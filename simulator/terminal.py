@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from simulator import concept_tables
 from simulator.runs import Run
 
 
@@ -15,7 +16,10 @@ def show_results(run: Run, console: Console | None = None) -> None:
     console = console or Console()
     found = run.results
     console.print(f"{found['name']}  seed {found['seed']}  engine {found['engine']}  digest {found['digest'][:16]}", highlight=False)
-    console.print(_revivals(found) if "revivals" in found else _accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
+    if "revivals" in found:
+        _show_concepts(found, console)
+    else:
+        console.print(_accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
     if found["expectations"]:
@@ -37,31 +41,27 @@ def _accuracy(marks: dict[str, dict[str, dict[str, float | None]]]) -> Table:
     return table
 
 
-def _revivals(found: dict[str, Any]) -> Table:
-    """Return a table of the attacks on erased concepts: how many samples show the concept, and the others."""
-    sampled = _number(found["accuracy"].get("sampled"))
-    names = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
-    table = _table(
-        f"samples that show what was asked for: {sampled} at the end; by attack, erased concept / others",
-        "round",
-        "concept",
-        "knowledge",
-        *(name.replace("_", " ") for name in names),
-        "signs right",
-    )
-    for one in found["revivals"]:
-        scores = [f"{one[name]['target']:.2f} / {one[name]['others']:.2f}" for name in names]
-        table.add_row(str(one["round"]), str(one["concept"]), one["knowledge"], *scores, _number(one["sign_accuracy"]))
-    return table
+def _show_concepts(found: dict[str, Any], console: Console) -> None:
+    """Print how well the model draws, what was erased from it, and what attacks brought back, or why they were not played."""
+    console.print(f"samples that show what was asked for, at the end: {_number(found['accuracy'].get('sampled'))}", highlight=False)
+    for table in concept_tables.tables(found, console.width):
+        console.print(table)
+    for line in concept_tables.not_played(found["not_played"]):
+        console.print(line, highlight=False, markup=False)
 
 
 def _erasures(erasures: list[dict[str, Any]]) -> Table:
-    table = _table("erasures", "round", "what", "method", "guarantee", "max difference", "steps", "receipts", "MIA", "if never there")
+    """Return a table of erasures; the attacks' columns are there only if one was measured."""
+    attacks = {"mia_auc": "MIA", "mia_auc_counterfactual": "if never\nthere"}
+    shown = attacks if any(one[key] is not None for one in erasures for key in attacks) else {}
+    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", "receipts", *shown.values())
+    for column in table.columns:
+        column.no_wrap = column.header != "what"
     for one in erasures:
         what = f"peer {one['peer']}" if one["kind"] == "peer" else f"{one['rows']} rows of peer {one['peer']}"
         receipts = f"{len(one['receipts'])} of {len(one['holders'])}"
-        measured = [_number(one[key]) for key in ("mia_auc", "mia_auc_counterfactual")]
         difference = _number(one["max_abs_difference"])
+        measured = [_number(one[key]) for key in shown]
         table.add_row(str(one["round"]), what, one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts, *measured)
     return table
 

@@ -37,7 +37,7 @@ class Release:
     original : dict of str to tensor
         Those before the erasure.
     cut : mapping of str to bool tensor
-        Where the erasure cut.
+        Where the erasure cut; nowhere if it changed weights in another way.
     defended : bool
         Whether the cut has been filled.
     """
@@ -46,6 +46,11 @@ class Release:
     original: Weights
     cut: Masks
     defended: bool
+
+    @property
+    def masked(self) -> bool:
+        """Whether anything was cut at all."""
+        return any(bool(mask.any()) for mask in self.cut.values())
 
     @property
     def ratio(self) -> float:
@@ -60,7 +65,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All versions of the weights by name, and what the attack knew, found and cost; None where there is nothing to measure."""
+    """Versions of the weights by name, and what the attack knew, found and cost; None where there is nothing to measure."""
 
     versions: dict[str, Weights]
     said: str
@@ -73,6 +78,9 @@ class Outcome:
 
 def attack(release: Release, adversary: AdversarySpec, known: WeightsOnly, key: tuple[Field, ...], secret: Secret) -> Outcome:
     """Attack a release, and make every version of the weights that the attack is to be compared with.
+
+    Where nothing was cut there are no signs to draw and no place to fill, so only the first three of `NAMES` are made; an adversary that
+    guesses nothing has no neuron mean.
 
     Parameters
     ----------
@@ -89,31 +97,36 @@ def attack(release: Release, adversary: AdversarySpec, known: WeightsOnly, key: 
     clock = time.process_time()
     revived = adversary.attack(known)
     seconds = time.process_time() - clock
-    pruned = {layer: weight.masked_fill(release.cut[layer], 0.0) for layer, weight in release.weights.items()}
-    if not release.defended:
-        pruned = release.weights  # under a policy that keeps no cut, the diluted entries are what was released
-    ratio = release.ratio if release.defended else 1.0
-    defended = release.weights if release.defended else Gaussian(relative=1.0).seal(pruned, release.cut, secret).weights
-    versions = {
-        "original": release.original,
-        "pruned": pruned,
-        "revived": revived.weights,
-        "random_signs": oracle.random_signs(pruned, release.cut, settings, key),
-        "true_signs": oracle.true_signs(pruned, release.cut, release.original, settings),
-        "neuron_mean": oracle.neuron_mean(pruned, revived, settings),
-        "defended": defended,
-        "adaptive": revive(Adaptive(defended, density(release.cut), ratio), settings).weights,
-    }
+    pruned = release.weights  # under a policy that keeps no cut, the diluted entries are what was released
+    if release.defended:
+        pruned = {layer: weight.masked_fill(release.cut[layer], 0.0) for layer, weight in release.weights.items()}
+    versions = {"original": release.original, "pruned": pruned, "revived": revived.weights}
+    if adversary.guesses:
+        versions["neuron_mean"] = oracle.neuron_mean(pruned, revived, settings)
+    if release.masked:
+        versions |= _beside(release, pruned, settings, key, secret)
     signs = oracle.sign_accuracy(revived.guesses, release.cut, release.original)
     return Outcome(
-        versions,
+        {name: versions[name] for name in NAMES if name in versions},
         revived.said,
-        finite(signs.overall),
-        finite(signs.top_fifth),
+        finite(signs.overall) if adversary.guesses else None,
+        finite(signs.top_fifth) if adversary.guesses else None,
         finite(entry_auc(release.weights, release.cut).value),
         finite(column_auc(release.weights, release.cut).two_sided),
         seconds,
     )
+
+
+def _beside(release: Release, pruned: Weights, settings: Revival, key: tuple[Field, ...], secret: Secret) -> dict[str, Weights]:
+    """Return the controls of a revival, a fill, and the attack of whoever knows that fill."""
+    ratio = release.ratio if release.defended else 1.0
+    defended = release.weights if release.defended else Gaussian(relative=1.0).seal(pruned, release.cut, secret).weights
+    return {
+        "random_signs": oracle.random_signs(pruned, release.cut, settings, key),
+        "true_signs": oracle.true_signs(pruned, release.cut, release.original, settings),
+        "defended": defended,
+        "adaptive": revive(Adaptive(defended, density(release.cut), ratio), settings).weights,
+    }
 
 
 def finite(value: float) -> float | None:

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from server.revival.knowledge import Revived, WeightsOnly
 
 
+HOLDS = {
+    "WeightsOnly": "weights only",
+    "WithDensity": "weights, density",
+    "Adaptive": "weights, density, defence",
+    "WithMask": "weights, mask",
+    "WithShares": "weights, mask, shares",
+    "History": "weights, history of aggregates",
+    "UnprunedClient": "weights, one unpruned client's update",
+}
+"""What an adversary with each kind of knowledge holds, for people."""
+
+
 class AdversarySpec(Spec):
     """How a scenario names an adversary.
 
@@ -22,6 +34,15 @@ class AdversarySpec(Spec):
     knowledge: ClassVar[str]
     summary: ClassVar[str]
     """One line for ``lethe methods``."""
+    completes: ClassVar[bool] = False
+    """Whether it completes matrices."""
+    guesses: ClassVar[bool] = True
+    """Whether it names places of a cut, and guesses what was there."""
+
+    @property
+    def holds(self) -> str:
+        """What it knows, for people."""
+        return HOLDS.get(self.knowledge, self.knowledge)
 
     def attack(self, known: WeightsOnly) -> Revived:
         """Return what the adversary makes of the release; ``TypeError`` if it is given less than it needs, or more."""
@@ -39,6 +60,7 @@ class AdversarySpec(Spec):
 class _Completing(AdversarySpec):
     """An adversary that completes matrices."""
 
+    completes: ClassVar[bool] = True
     revival: Revival = Revival()
 
     def act(self, known: WeightsOnly) -> Revived:

@@ -171,8 +171,9 @@ def table(found: CheckpointScan) -> object:
     from rich.table import Table
 
     result = Table(box=None, pad_edge=False)
-    for column in ("layer", "zeros", "share", "in columns", "alone", "column AUC", "odd columns", "off grid", "signs", "surest fifth"):
-        result.add_column(column, justify="left" if column == "layer" else "right", no_wrap=column == "layer")
+    result.add_column("layer", overflow="fold")
+    for column in ("zeros", "share", "in\ncolumns", "alone", "column\nAUC", "odd\ncolumns", "off\ngrid", "signs", "surest\nfifth"):
+        result.add_column(column, justify="right", no_wrap=True)
     for name, one in found.layers.items():
         zeros = one.zeros
         cells = [str(zeros.count), f"{zeros.count / zeros.entries:.2%}", str(zeros.columns), str(zeros.alone), _number(one.column_auc)]

@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulator.report.roots_model import PICTURED, VARIANTS, Curve, Erased, Fill, Loss, RevivalRow, Roots, Sample, Scores, Strip
+from simulator.report.roots_model import (
+    PICTURED,
+    VARIANTS,
+    Curve,
+    Erased,
+    Fill,
+    Loss,
+    NotPlayed,
+    RevivalRow,
+    Roots,
+    Sample,
+    Scores,
+    Strip,
+)
 
 MOST_SAMPLES = 8
 """Samples of the target, and of the others, that a strip shows."""
@@ -63,6 +76,7 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         judge,
         str(results.get("recommendation") or ""),
         erased=tuple(_erased(row, name(row["concept"])) for row in results.get("concepts", ())),
+        not_played=tuple(_not_played(row, name) for row in results.get("not_played", ())),
         fills=tuple(_fill(row) for row in results.get("fills", ())),
         losses=tuple(
             Loss(row["round"], row.get("loss_local"), row.get("loss_ensemble", row.get("loss_global")))
@@ -78,7 +92,16 @@ def _erased(row: Mapping[str, Any], concept: str) -> Erased:
     measured = {name: row.get(name) for name in ("density", "agreement", "survival")}
     drawn = row.get("drawn") or {}
     measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled")}
+    measured |= {
+        name: Scores(one["target"], one["others"]) if (one := row.get(key)) else None
+        for name, key in (("before", "original"), ("after", "erased"))
+    }
     return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), str(row.get("policy") or ""), **measured)
+
+
+def _not_played(row: Mapping[str, Any], name: Callable[[int | str], str]) -> NotPlayed:
+    what = f"{row['do']} on concept {name(row['concept'])} by {row['adversary']}" if "adversary" in row else f"{row['do']} by {row['fill']}"
+    return NotPlayed(int(row["round"]), what.replace("_", " "), str(row["why"]))
 
 
 def _fill(row: Mapping[str, Any]) -> Fill:
@@ -94,6 +117,7 @@ def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) ->
         concept=concept,
         round=int(row["round"]),
         policy=str(row.get("policy") or ""),
+        adversary=str(row.get("adversary") or ""),
         knowledge=str(row.get("knowledge") or ""),
         completion=str(row.get("completion") or ""),
         scores=scores,

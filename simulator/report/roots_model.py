@@ -12,8 +12,8 @@ PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adapti
 """The variants of which samples are shown."""
 
 
-Setting = tuple[str, str, str]
-"""What revivals must share to be averaged: policy, knowledge, completion."""
+Setting = tuple[str, str, str, str]
+"""What revivals must share to be averaged: policy, adversary, what it knows, completion."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class RevivalRow:
 
     Parameters
     ----------
-    concept, policy, knowledge, completion : str
+    concept, policy, adversary, knowledge, completion : str
+        No completion where the adversary completes nothing.
     round : int
     scores : mapping of str to Scores
         By variant.
@@ -69,6 +70,7 @@ class RevivalRow:
     concept: str
     round: int
     policy: str
+    adversary: str
     knowledge: str
     completion: str
     scores: Mapping[str, Scores]
@@ -82,7 +84,7 @@ class RevivalRow:
     @property
     def setting(self) -> Setting:
         """What rows must share to be averaged."""
-        return self.policy, self.knowledge, self.completion
+        return self.policy, self.adversary, self.knowledge, self.completion
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Erased:
 
     ``density`` is the share of weights that were cut, ``agreement`` that of two peers' cuts in common, ``survival`` the share of places
     cut by any peer that stayed cut in the aggregate. ``drawn_alone`` and ``drawn`` are how often peers that erased it still draw it,
-    with their own model and with their neighbours' seeds, where there are such.
+    with their own model and with their neighbours' seeds, where there are such. ``before`` and ``after`` are what the aggregate draws.
     """
 
     concept: str
@@ -114,6 +116,17 @@ class Erased:
     survival: float | None = None
     drawn_alone: float | None = None
     drawn: float | None = None
+    before: Scores | None = None
+    after: Scores | None = None
+
+
+@dataclass(frozen=True)
+class NotPlayed:
+    """One attack or defence that was not carried out: after which round, what it was to be, and why not."""
+
+    round: int
+    what: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,7 @@ class Roots:
     recommendation : str
         Which fill to use, in a sentence.
     erased : tuple of Erased
+    not_played : tuple of NotPlayed
     fills : tuple of Fill
         Those tried for the recommendation, weakest first.
     losses : tuple of Loss
@@ -164,6 +178,7 @@ class Roots:
     judge: float | None = None
     recommendation: str = ""
     erased: tuple[Erased, ...] = ()
+    not_played: tuple[NotPlayed, ...] = ()
     fills: tuple[Fill, ...] = ()
     losses: tuple[Loss, ...] = ()
     sampled: float | None = None

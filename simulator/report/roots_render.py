@@ -57,6 +57,8 @@ def content(roots: Roots) -> SimpleNamespace:
     return SimpleNamespace(
         told=bool(roots.revivals or roots.erased),
         erased=roots.erased[:MOST_ROWS],
+        scored=any(row.after is not None for row in roots.erased),
+        not_played=roots.not_played,
         drawn=any(row.drawn is not None or row.drawn_alone is not None for row in roots.erased),
         hidden_erased=max(len(roots.erased) - MOST_ROWS, 0),
         fills=roots.fills,

@@ -8,12 +8,16 @@ where the cut was, not what it was. Bars are means over concepts; random signs a
 {% if roots.erased %}<div class="scroll"><table>
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
 {% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
-{%- else %}<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
+{%- elif roots.scored %}<th>drawn right before</th><th>after</th><th>others after</th>{% endif %}
+{%- if not roots.drawn %}<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
 <td class="text">{{ w.peers(row.peers) }}</td><td class="text">{{ row.method.replace("_", " ") }}</td>
 <td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>
 {%- if roots.drawn %}{{ cell(w.percent(row.drawn_alone)) }}{{ cell(w.percent(row.drawn)) }}
-{%- else %}{{ cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
+{%- elif roots.scored %}{{ cell(r.whole(row.before.target if row.before else none)) }}
+{{- cell(r.whole(row.after.target if row.after else none)) }}{{ cell(r.whole(row.after.others if row.after else none)) }}{% endif %}
+{%- if not roots.drawn %}
+{{- cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
 <p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}{% endif %}
 {% for one in roots.settings %}<h3>{{ one.title }}</h3>
@@ -35,6 +39,8 @@ where the cut was, not what it was. Bars are means over concepts; random signs a
 and columns found: how well weights that were cut, and columns with such weights, are told from the rest in what was released; 0.5 is
 chance.</p>{% endif %}
 {% if roots.hidden %}<p class="note">{{ roots.hidden }} more revivals are in results.json.</p>{% endif %}
+{% if roots.not_played %}<p class="note">Not played:</p><ul class="note">{% for one in roots.not_played %}
+<li>round {{ one.round }}, {{ one.what }}: {{ one.why }}</li>{% endfor %}</ul>{% endif %}
 {% if roots.recommendation %}<p class="advice"><b>Recommendation.</b> {{ roots.recommendation }}</p>{% endif %}
 {% if roots.fills %}<div class="scroll"><table class="pairs">
 <thead><tr><th>fill, tried until one hides the cut</th>{% for name in r.TESTS.values() %}<th>{{ name }}</th>{% endfor %}<th>hides</th></tr>

@@ -31,15 +31,15 @@ POLICIES = {
 }
 
 KNOWLEDGE = {
-    "zero_scan": "the released weights alone",
-    "repruner": "the weights, and how much was cut",
-    "adaptive": "the weights, how much was cut, and how loud the fill is",
-    "mask_oracle": "the weights and the mask",
-    "undiluter": "the weights, the mask, and the share of peers that pruned",
-    "historian": "the weights, and releases from before",
-    "neighbour": "the weights, and the update of a peer that did not prune",
+    "weights only": "the released weights alone",
+    "weights, density": "the weights, and how much was cut",
+    "weights, density, defence": "the weights, how much was cut, and how loud the fill is",
+    "weights, mask": "the weights and the mask",
+    "weights, mask, shares": "the weights, the mask, and the share of peers that pruned",
+    "weights, history of aggregates": "the weights, and releases from before",
+    "weights, one unpruned client's update": "the weights, and the update of a peer that did not prune",
 }
-"""What each adversary holds."""
+"""What an adversary holds, by what it is said to know."""
 
 TESTS = {
     "entries": "entries by size",
@@ -71,18 +71,23 @@ def area(found: tuple[float, float, float] | None) -> tuple[str, str]:
 
 
 def knowledge(name: str) -> str:
-    """Return what an adversary holds."""
+    """Return what an adversary of this knowledge holds."""
     return KNOWLEDGE.get(name, name.replace("_", " ") or "what is not named")
 
 
 def setting(own: Setting, among: Iterable[Setting] = ()) -> str:
-    """Return what revivals share: what the adversary holds, how peers were averaged, how it completes.
+    """Return what revivals share: how peers were averaged, who attacked, what the adversary holds, how it completes.
 
     ``among`` other settings, only what is not the same in all is told.
     """
     every = list(zip(*{own, *among}, strict=True))
     telling = [not among or len(set(values)) > 1 for values in every]
-    parts = (f"policy {policy(own[0])}", f"the adversary holds {knowledge(own[1])}", f"completion {own[2].replace('_', ' ')}")
+    parts = (
+        f"policy {policy(own[0])}",
+        f"attacked by {own[1].replace('_', ' ')}",
+        f"the adversary holds {knowledge(own[2])}",
+        f"completion {own[3].replace('_', ' ')}",
+    )
     told = [part for part, value, tell in zip(parts, own, telling, strict=True) if tell and value]
     return "; ".join(told)
 
@@ -138,7 +143,7 @@ def _story(roots: Roots) -> list[str]:
 
 def history(roots: Roots) -> str:
     """Return what was measured of adversaries that kept an earlier release, or nothing."""
-    rows = tuple(row for row in roots.revivals if row.knowledge == "historian")
+    rows = tuple(row for row in roots.revivals if row.adversary == "historian")
     if not rows:
         return ""
     before, after = mean_scores(rows, "original"), mean_scores(rows, "revived")

@@ -97,18 +97,22 @@ def kept(one: Run, name: str, number: int) -> dict[str, np.ndarray]:
 def test_a_run_tells_of_its_erasure_and_attacks(told):
     found = told.results
     first, second = found["revivals"]
-    assert (first["round"], first["concept"], first["policy"], first["knowledge"], first["completion"]) == (
+    assert [first[name] for name in ("round", "concept", "policy", "adversary", "knowledge", "completion")] == [
         2,
         3,
         "vote(0.5)",
         "zero_scan",
+        "weights only",
         "soft_impute",
-    )
+    ]
+    (erased,) = found["concepts"]
+    assert (erased["original"], erased["erased"]) == (first["original"], first["pruned"])
+    assert found["not_played"] == []
     for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
         assert set(first[name]) == {"target", "others"}
     assert first["location_auc"] == 1.0
     assert 0.4 < second["location_auc"] < 0.6
-    assert second["knowledge"] == "adaptive"
+    assert (second["adversary"], second["knowledge"]) == ("adaptive", "weights, density, defence")
     assert 0 <= found["accuracy"]["sampled"] <= 1
     assert found["judge"]["held_out_accuracy"] > 0.8
     assert found["concepts"][0]["density"] > 0
@@ -269,7 +273,8 @@ def test_every_policy_plays(play, policy):
 def test_every_adversary_gets_what_it_needs(play, kind, peers):
     events = [ERASE | {"peers": peers}, ATTACK | {"adversary": {"kind": kind}}]
     (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
-    assert row["knowledge"] == kind
+    assert row["adversary"] == kind
+    assert (row["completion"] is None) == (kind in ("historian", "undiluter", "neighbour"))
     if kind == "historian":
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 
@@ -323,12 +328,46 @@ def test_a_cut_above_the_budget_is_refused_naming_the_peer(play):
     assert one.results["concepts"][0]["density"] is None
 
 
-def test_an_attack_that_cannot_be_is_told_and_the_run_goes_on(play):
-    one = play(rounds=2, event=[ERASE | {"method": {"kind": "all_zero"}}, ATTACK])
+def test_acts_that_cannot_be_are_told_and_the_run_goes_on(play):
+    defend = {"round": 2, "do": "defend"}
+    one = play(rounds=2, event=[ERASE | {"method": {"kind": "all_zero"}}, ATTACK, defend])
     assert one.results["revivals"] == []
-    with sqlite3.connect(one.folder / "run.sqlite") as db:
-        (detail,) = db.execute("select detail from events where detail like 'not carried out%'").fetchone()
-    assert "every entry is masked" in detail
+    attack, defence = one.results["not_played"]
+    assert {**attack, "why": ""} == {"round": 2, "do": "attack", "concept": 3, "adversary": "zero_scan", "why": ""}
+    assert {**defence, "why": ""} == {"round": 2, "do": "defend", "fill": "gaussian", "why": ""}
+    assert "every entry is cut" in attack["why"]
+    assert one.results["concepts"][0]["erased"].keys() == {"target", "others"}
+
+
+QUICK: dict[str, dict[str, int]] = {"ssd": {"batches": 2}, "scissorhands": {"steps": 2, "batches": 1, "batch_size": 4}}
+
+
+@pytest.mark.parametrize("kind", list(QUICK))
+def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none(play, kind):
+    def attack(**adversary: Any) -> dict[str, Any]:
+        return ATTACK | {"adversary": adversary}
+
+    events = [
+        ERASE | {"method": {"kind": kind, **QUICK[kind]}},
+        attack(kind="zero_scan"),
+        attack(kind="mask_oracle"),
+        attack(kind="zero_scan", revival={"location": {"kind": "extremes", "share": 0.1}}),
+        attack(kind="historian"),
+    ]
+    data = SMOKE["data"] | {"partition": {"kind": "iid"}}
+    found = play(rounds=2, event=events, data=data, denoising=SMOKE["denoising"] | {"design": "joint"}).results
+    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == {"target", "others"}
+    assert found["concepts"][0]["density"] is None
+    assert [(row["adversary"], row["why"].split(";")[0]) for row in found["not_played"]] == [
+        ("zero_scan", f"{kind} leaves no zeros to find"),
+        ("mask_oracle", f"{kind} cuts nothing out, so there is no cut to know of"),
+    ]
+    located, historian = found["revivals"]
+    assert (located["adversary"], historian["adversary"]) == ("zero_scan", "historian")
+    assert located["neuron_mean"].keys() == located["revived"].keys() == {"target", "others"}
+    for name in ("random_signs", "true_signs", "defended", "adaptive", "sign_accuracy", "location_auc", "density"):
+        assert located[name] is None
+    assert found["curves"] == []
 
 
 def test_the_shown_file_says_what_it_says():
@@ -340,6 +379,8 @@ def test_the_shown_file_says_what_it_says():
     assert "WARNING" not in dict(plan.costs())
 
 
+ON_CUDA: dict[str, Any] = {"kind": "zero_scan", "revival": {"arithmetic": {"device": "cuda"}}}
+IN_TF32: dict[str, Any] = {"completion": {"kind": "published"}, "arithmetic": {"precision": "float32", "tf32": True}}
 MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"task": "diffusio"}, "task = 'diffusio' is unknown: did you mean diffusion?"),
     ({"federation": {"kind": "fedavgg"}}, "kind = 'fedavgg' is unknown: did you mean fedavg?"),
@@ -366,6 +407,11 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"event": [ERASE, ATTACK | {"adversary": {"kind": "neighbour"}}]}, "nobody has an uncut copy"),
     ({"event": [ERASE, {"round": 2, "do": "defend", "fill": {"kind": "gold"}}]}, "kind = 'gold' is unknown"),
     ({"event": [{"round": 1, "do": "link", "edges": [[0, 1]]}]}, "link is about seeds of neighbours"),
+    ({"event": [ERASE, ATTACK | {"adversary": ON_CUDA}]}, 'event 2 (event.1.adversary.revival): device = "cuda": torch finds no CUDA'),
+    (
+        {"event": [ERASE, ATTACK | {"adversary": {"kind": "mask_oracle", "revival": IN_TF32}}]},
+        "event 2 (event.1.adversary.revival): completion \"published\" is not run in TF32",
+    ),
     (
         {
             "event": [ERASE, {"round": 2, "do": "defend"}],
@@ -394,7 +440,8 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "words"), MALFORMED, ids=[words[:40] for _, words in MALFORMED])
-def test_each_mistake_is_one_line_before_anything_is_trained(changes, words):
+def test_each_mistake_is_one_line_before_anything_is_trained(changes, words, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ScenarioError) as error:
         resolve(scenario(**changes))
     assert len(error.value.lines) == 1, error.value.lines

@@ -59,7 +59,7 @@ class Subject(ABC):
 
 @dataclass(frozen=True)
 class Cut:
-    """What an eraser did.
+    """What an eraser did; masks and weights are on the CPU wherever the model is.
 
     Parameters
     ----------
@@ -100,6 +100,8 @@ class EraserSpec(Spec):
     """Paper, year."""
     needs_images: ClassVar[bool] = False
     """Whether it learns from real images of the concept and of others."""
+    zeroes: ClassVar[bool] = True
+    """Whether it sets weights to zero, and says which; others change weights without leaving a place to look for."""
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
         """Return the cut; the subject's module is left as it was.
@@ -111,4 +113,4 @@ class EraserSpec(Spec):
 
 def zeroed(module: nn.Module, masks: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the feed-forward output weights with the masked entries at zero, by parameter name."""
-    return {f"{name}.weight": module.get_parameter(f"{name}.weight").detach().masked_fill(mask, 0.0) for name, mask in masks.items()}
+    return {f"{name}.weight": module.get_parameter(f"{name}.weight").detach().cpu().masked_fill(mask, 0.0) for name, mask in masks.items()}

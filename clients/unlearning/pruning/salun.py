@@ -23,6 +23,7 @@ class SalUn(EraserSpec):
     summary: ClassVar[str] = "re-trains the weights with the largest forget gradient; leaves no zeros"
     source: ClassVar[str] = "SalUn, Fan et al., ICLR 2024"
     needs_images: ClassVar[bool] = True
+    zeroes: ClassVar[bool] = False
     kind: Literal["salun"] = "salun"
     share: Annotated[float, Bounds(gt=0, le=1)] = 0.5
     alpha: NonNegativeFloat = 1.0
@@ -48,5 +49,5 @@ class SalUn(EraserSpec):
                 for name, gradient in gradients(loss, parameters).items():
                     parameters[name].grad = gradient * salient[name]
                 optimizer.step()
-            new = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+            new = {name: parameter.detach().to("cpu", copy=True) for name, parameter in parameters.items()}
         return Cut({}, new, self.model_dump(), {f"salient.{name}": mask for name, mask in salient.items()})

@@ -26,6 +26,7 @@ class Scissorhands(EraserSpec):
     summary: ClassVar[str] = "re-initialises the weights a concept needs and repairs without relearning"
     source: ClassVar[str] = "Scissorhands, Wu and Harandi, ECCV 2024"
     needs_images: ClassVar[bool] = True
+    zeroes: ClassVar[bool] = False
     kind: Literal["scissorhands"] = "scissorhands"
     share: Annotated[float, Bounds(gt=0, lt=1)] = 0.1
     std: PositiveFloat = 0.02
@@ -51,9 +52,9 @@ class Scissorhands(EraserSpec):
                 drawn = torch.empty(parameter.shape)
                 generator = torch_generator(*key, "scissorhands", name)
                 torch.nn.init.trunc_normal_(drawn, std=self.std, a=-2 * self.std, b=2 * self.std, generator=generator)
-                parameter.data = torch.where(trimmed[name], drawn, parameter.data)
+                parameter.data = torch.where(trimmed[name], drawn.to(parameter.device), parameter.data)
             self._repair(subject, parameters)
-            new = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+            new = {name: parameter.detach().to("cpu", copy=True) for name, parameter in parameters.items()}
         return Cut({}, new, self.model_dump(), {f"trimmed.{name}": mask for name, mask in trimmed.items()})
 
     def _repair(self, subject: Subject, parameters: dict[str, nn.Parameter]) -> None:

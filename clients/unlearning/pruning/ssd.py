@@ -25,6 +25,7 @@ class Ssd(EraserSpec):
     summary: ClassVar[str] = "dampens the weights that matter most to a concept, without training"
     source: ClassVar[str] = "Selective synaptic dampening, Foster et al., AAAI 2024"
     needs_images: ClassVar[bool] = True
+    zeroes: ClassVar[bool] = False
     kind: Literal["ssd"] = "ssd"
     alpha: PositiveFloat = 3.0
     strength: PositiveFloat = 1.0
@@ -49,7 +50,7 @@ class Ssd(EraserSpec):
             dampened[f"dampened.{name}"] = forget[name] > self.alpha * everyone[name]
             ratio = (self.strength * everyone[name] / forget[name].clamp_min(1e-300)) ** self.power
             factor = torch.where(dampened[f"dampened.{name}"], ratio.clamp_max(self.bound), 1.0)
-            new[name] = parameter.detach() * factor.to(parameter.dtype)
+            new[name] = (parameter.detach() * factor.to(parameter.dtype)).cpu()
         return Cut({}, new, self.model_dump(), dampened)
 
     def _fisher(self, subject: Subject, rows: Rows, parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from clients.brief import PeerBrief
 from clients.data import Dataset
 from clients.unlearning.contract import Ids
 from server.concepts import ConceptRound, ConceptTimeline
+from server.revival.attack import Revival
 from server.timeline import Round, Timeline
 from server.topology import Graph, Repair, draw
 from simulator.complaints import name_place
@@ -62,6 +63,20 @@ class DiffusionResolution(Resolution[Diffusion]):
                 self.wrong("data.partition", f"peer {peer} gets no image to train on: deal to fewer peers, or set min_rows")
         if dealt:
             self._check_erasers(data, dealt)
+        self._check_adversaries()
+
+    def _check_adversaries(self) -> None:
+        """Write down adversaries whose completion cannot run as it is to, or on a device that is not here."""
+        for i, event in enumerate(self.scenario.event):
+            settings: Revival | None = getattr(getattr(event, "adversary", None), "revival", None)
+            if settings is None:
+                continue
+            try:
+                settings.completion.check(settings.arithmetic)
+                if settings.arithmetic.device == "cuda":  # only then does it take torch to know
+                    settings.arithmetic.place()
+            except ValueError as error:
+                self.wrong(name_place(("event", i, "adversary", "revival")), str(error))
 
     def _check_erasers(self, data: Dataset, dealt: Sequence[Ids]) -> None:
         """Write down methods that listen to more calls than there are, and peers that cannot erase for want of images."""

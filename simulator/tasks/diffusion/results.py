@@ -23,8 +23,9 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
     return {
         "accuracy": _last(found, "model"),
         "judge": _last(found, "judge"),
-        "concepts": _concepts(plan, store),
+        "concepts": _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])}),
         "revivals": _revivals(found.get("revival", []), store),
+        "not_played": found.get("not_played", []),
         "curves": [_plain(row) for row in found.get("curve", [])],
         "recommendation": recommendation.get("text"),
         "fills": recommendation.get("tried", []),
@@ -48,8 +49,8 @@ def _last(found: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
     return _plain(rows[-1]) if rows else {}
 
 
-def _concepts(plan: DiffusionPlan, store: RunStore) -> list[dict[str, Any]]:
-    """Return one row a request to erase a concept."""
+def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a request to erase a concept; ``scored`` are what was drawn before, and once all its peers had been asked."""
     policy = getattr(plan.scenario.federation, "policy", None)
     rows = []
     for one in plan.timeline.concepts:
@@ -65,6 +66,7 @@ def _concepts(plan: DiffusionPlan, store: RunStore) -> list[dict[str, Any]]:
                 "density": measured.get("cut.density"),
                 "agreement": measured.get("cut.agreement"),
                 "survival": measured.get("cut.survival"),
+                **{name: scored.get(one.index, {}).get(name) for name in ("original", "erased")},
                 "drawn": _drawn(plan, store, one),
             }
         )

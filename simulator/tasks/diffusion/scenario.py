@@ -32,6 +32,8 @@ Metric = Literal[
     "loss.ensemble",
     "loss.global",
     "loss.local",
+    "erased.target",
+    "erased.others",
     "original.target",
     "original.others",
     "pruned.target",
@@ -48,7 +50,8 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 class Expect(common.Expect):
     """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined. Metrics such as ``revived.target`` exist in rounds with an attack.
+    ``absent`` peer, or every peer as if ``peer`` had never joined. Metrics such as ``revived.target`` exist in rounds with an attack,
+    ``erased.target`` where the last peers are asked to erase a concept.
     """
 
     metric: Metric | None = None

@@ -14,11 +14,12 @@ POLICIES = ("mean", "masked_mean", "union_zero", "vote(0.5)", "union_noise(1)")
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def results(concepts: int = 3, *, knowledge: str = "zero_scan", curves: bool = True) -> dict[str, Any]:
+def results(concepts: int = 3, *, adversary: str = "zero_scan", curves: bool = True) -> dict[str, Any]:
     """Return the keys that only a diffusion run has."""
     found: dict[str, Any] = {
-        "revivals": [revival(concept, knowledge) for concept in range(concepts)],
+        "revivals": [revival(concept, adversary) for concept in range(concepts)],
         "concepts": concepts_erased(concepts),
+        "not_played": [{"round": 5, "do": "attack", "concept": 1, "adversary": "mask_oracle", "why": "nothing has been cut yet"}],
         "fills": fills(),
         "timeline": timeline(1),
         "accuracy": {"sampled": 0.9137},
@@ -28,10 +29,11 @@ def results(concepts: int = 3, *, knowledge: str = "zero_scan", curves: bool = T
     return found | ({"curves": [one for concept in range(concepts) for one in curve(concept)]} if curves else {})
 
 
-def revival(concept: int, knowledge: str) -> dict[str, Any]:
+def revival(concept: int, adversary: str) -> dict[str, Any]:
     shift = 0.011 * concept
     scores = {name: {"target": target + shift if target < 0.9 else target, "others": 0.99 - shift} for name, target in TARGETS.items()}
-    return {"concept": concept, "round": 4, "policy": "union_zero", "knowledge": knowledge, "completion": "soft_impute", **scores,
+    told = {"concept": concept, "round": 4, "policy": "union_zero", "adversary": adversary, "knowledge": "weights only"}
+    return {**told, "completion": "soft_impute", **scores,
             "sign_accuracy": 0.667 + shift, "sign_accuracy_top_fifth": 0.922, "location_auc": 0.481, "column_auc": 0.925 - shift,
             "seconds": 0.29, "images": f"{concept:064x}"}
 
@@ -76,7 +78,8 @@ def timeline(rounds: int) -> list[dict[str, Any]]:
 
 def concepts_erased(count: int) -> list[dict[str, Any]]:
     return [{"concept": concept, "round": 4, "peers": [0, 1, 2], "method": "concept_prune", "policy": "union_zero",
-             "guarantee": "behavioural", "density": 0.168, "agreement": 0.871, "survival": 1.0} for concept in range(count)]
+             "guarantee": "behavioural", "original": {"target": 0.962, "others": 0.991}, "erased": {"target": 0.137, "others": 0.884},
+             "density": 0.168, "agreement": 0.871, "survival": 1.0} for concept in range(count)]
 
 
 def fills() -> list[dict[str, Any]]:

@@ -154,7 +154,7 @@ def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: 
 def test_history_is_said_to_recover_everything_measured_or_not(run: ReportData, page: Page, made_up: ModuleType) -> None:
     assert "With history the adversary recovers everything" in page.text["revival"]
     assert "right again" not in page.text["revival"]
-    told = Page(render(replace(run, roots=roots(made_up.results(1, knowledge="historian"), LABELS, made_up.images))))
+    told = Page(render(replace(run, roots=roots(made_up.results(1, adversary="historian"), LABELS, made_up.images))))
     assert "In this run it had 59 % of the samples right again; before the cut it was 97 %." in told.text["revival"]
 
 
@@ -191,7 +191,8 @@ def test_png_keeps_every_pixel_and_enlarges_small_images(shape: tuple[int, ...])
 
 
 def test_what_was_not_measured_says_so(run: ReportData, made_up: ModuleType) -> None:
-    bare: dict[str, Any] = {"concept": 3, "round": 2, "policy": "mean", "knowledge": "mask_oracle", "completion": "soft_impute",
+    bare: dict[str, Any] = {"concept": 3, "round": 2, "policy": "mean", "adversary": "mask_oracle", "knowledge": "weights, mask",
+                            "completion": None, "random_signs": None,
                             "original": {"target": 0.9, "others": None}, "pruned": None, "sign_accuracy": None}
     said = Page(render(replace(run, roots=roots({"revivals": [bare]}, LABELS, made_up.images))))
     assert "not measured" in said.text["revival"]
@@ -232,12 +233,14 @@ def test_what_was_erased_and_every_fill_that_was_tried_are_told(page: Page) -> N
     for shown in ("peers 0, 1 and 2", "concept prune", "16.8 %", "87.1 %", "column matched (rank 8)", "gaussian (relative 1.0)"):
         assert shown in told
     assert "0.930.86\u20130.99" in told  # the interval stands beneath its value
+    for shown in ("96 %", "14 %", "88 %", "round 5, attack on concept 1 by mask oracle: nothing has been cut yet"):
+        assert shown in told
     assert "91 %" in page.text[""]
 
 
 def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: ReportData, made_up: ModuleType) -> None:
     raw = {"revivals": [], "concepts": made_up.concepts_erased(1), "timeline": [{"round": 1, "loss_local": 0.5, "loss_ensemble": 0.4}]}
-    raw["concepts"][0] |= {"policy": None, "density": None, "drawn": {"local": 0.125, "sampled": 0.625}}
+    raw["concepts"][0] |= {"policy": None, "density": None, "original": None, "erased": None, "drawn": {"local": 0.125, "sampled": 0.625}}
     read = roots(raw, LABELS, made_up.images)
     assert read is not None
     assert (read.losses[0].alone, read.losses[0].together) == (0.5, 0.4)
@@ -266,7 +269,7 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert data.task == "diffusion"
     assert data.roots is not None
     (row,), (erased,) = data.roots.revivals, data.roots.erased
-    assert (row.concept, row.setting) == ("3", ("union_zero", "zero_scan", "soft_impute"))
+    assert (row.concept, row.setting) == ("3", ("union_zero", "zero_scan", "weights only", "soft_impute"))
     assert row.scores["revived"].others == raw["revivals"][0]["revived"]["others"]
     assert {strip.variant for strip in row.strips} == set(PICTURED)
     assert PICTURES == MOST_SAMPLES
@@ -275,6 +278,7 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert [sample.asked for sample in strip.others] == list("01245678")
     assert erased.peers == (0, 1)
     assert erased.density == raw["concepts"][0]["density"]
+    assert (erased.before, erased.after) == (row.scores["original"], row.scores["pruned"])
     assert data.roots.recommendation == raw["recommendation"]
     assert [loss.together for loss in data.roots.losses] == [line["loss_global"] for line in raw["timeline"]]
     assert {curve.kind for curve in data.roots.curves} == {"noise", "share"}

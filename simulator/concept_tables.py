@@ -1,0 +1,100 @@
+"""What became of erased concepts, as tables that fit a terminal: nothing in them is broken at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
+"""What was done to the weights, a row each."""
+
+NONE = "-"
+GAP = 2
+
+Row = Mapping[str, Any]
+
+
+def tables(found: Row, width: int) -> Iterator[Table]:
+    """Yield a table of erasures, and as many of attacks as it takes to keep to the width in columns.
+
+    Parameters
+    ----------
+    found : mapping
+        Content of ``results.json``: ``concepts`` and ``revivals``.
+    width : int
+    """
+    if found["concepts"]:
+        yield _erasures(found["concepts"])
+    rest = list(found["revivals"])
+    title = "attacks: share of samples that show the erased concept / the others"
+    while rest:
+        taken = _that_fit(rest, width)
+        yield _attacks(title, rest[:taken])
+        title, rest = "attacks, continued", rest[taken:]
+
+
+def not_played(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a line for each attack or defence that was not carried out: what it was to be, and why not."""
+    for row in rows:
+        what = f"concept {row['concept']} by {row['adversary']}" if "adversary" in row else row["fill"]
+        yield f"not played, round {row['round']}: {row['do']} {what}: {row['why']}"
+
+
+def _erasures(rows: Sequence[Row]) -> Table:
+    table = _table("erased concepts: samples that show the concept / the others")
+    alone = any(row["drawn"] for row in rows)
+    heads = ("drawn by them\nalone", "with their\nneighbours") if alone else ("before", "after")
+    for head in ("round", "concept", "erased by", "peers", *heads):
+        table.add_column(head, no_wrap=True)
+    for row in rows:
+        drawn = [_share((row["drawn"] or {}).get(name)) for name in ("local", "sampled")]
+        scores = drawn if alone else [_pair(row["original"]), _pair(row["erased"])]
+        table.add_row(str(row["round"]), str(row["concept"]), row["method"], str(len(row["peers"])), *scores)
+    return table
+
+
+def _attacks(title: str, rows: Sequence[Row]) -> Table:
+    """Return a table with a column for each attack."""
+    table = _table(title)
+    table.add_column("")
+    for row in rows:
+        table.add_column(_head(row), no_wrap=True)
+    for label, cells in zip(_labels(), zip(*map(_cells, rows), strict=True), strict=True):
+        table.add_row(label, *cells)
+    return table
+
+
+def _that_fit(rows: Sequence[Row], width: int) -> int:
+    """Return how many attacks stand side by side in so many columns, at least one."""
+    left = width - max(map(len, _labels()))
+    for count, row in enumerate(rows):
+        left -= GAP + max(len(text) for text in [*_head(row).splitlines(), *_cells(row)])
+        if left < 0:
+            return max(1, count)
+    return len(rows)
+
+
+def _head(row: Row) -> str:
+    return f"{row['adversary'].replace('_', ' ')}\nconcept {row['concept']}\nround {row['round']}"
+
+
+def _labels() -> list[str]:
+    return [*(name.replace("_", " ") for name in VERSIONS), "signs right"]
+
+
+def _cells(row: Row) -> list[str]:
+    return [*(_pair(row[name]) for name in VERSIONS), _share(row["sign_accuracy"])]
+
+
+def _pair(scores: Row | None) -> str:
+    return NONE if scores is None else f"{scores['target']:.2f} / {scores['others']:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
