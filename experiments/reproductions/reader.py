@@ -1,0 +1,103 @@
+"""Do edited columns show to a reader that was trained to see them? ``python -m experiments.reproductions.reader [--own 11]``.
+
+The attacker trains a denoiser of its own (with the quick budget), cuts every digit out of it, fills the cuts with the fill it expects,
+and learns from many statistics of columns which were edited. Then it reads the denoisers of ``roots``, which have other training
+seeds and other secrets. Beside the fills stand the original weights, where there is nothing to see but which columns a concept would
+choose, and the plain cut. Denoisers come from the cache, or are trained.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from clients.diffusion import cache
+from clients.diffusion.denoiser import Denoiser, feed_forward_weights
+from clients.diffusion.images import digits
+from clients.diffusion.judge import SvmJudge
+from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
+from clients.diffusion.subject import DenoiserSubject
+from experiments.reproductions.command import Parser
+from experiments.reproductions.roots_pairs import Weights, Work, trained
+from server.defences.fills import FILLS, FillSpec
+from server.defences.reader import Reader, Release
+from server.defences.secret import Secret
+
+USUAL = ["gaussian", "decoys", "redrawn_columns"]
+Hide = Callable[[Weights, Mapping[str, Tensor], int], Weights]
+"""What is released of a denoiser of some training seed, given its weights and the cut."""
+
+
+def cut(weights: Weights, masks: Mapping[str, Tensor]) -> Weights:
+    """Return the weights with the cut at zero."""
+    return {name: weight.masked_fill(masks[name], 0.0) for name, weight in weights.items()}
+
+
+def sealed(fill: FillSpec) -> Hide:
+    """Return what fills the cut, with the secret of the denoiser's own seed."""
+    return lambda weights, masks, seed: fill.seal(cut(weights, masks), masks, Secret.of_run(seed)).weights
+
+
+def releases(fills: Sequence[str]) -> dict[str, Hide]:
+    """Return what is read, by its name: no cut, the plain cut, and fills as they come."""
+    plain: dict[str, Hide] = {"original": lambda weights, masks, seed: weights, "pruned": lambda weights, masks, seed: cut(weights, masks)}
+    return plain | {kind: sealed(FILLS.load(kind)()) for kind in fills}
+
+
+def cuts(denoiser: Denoiser, work: Work, seed: int, concepts: Sequence[int]) -> list[Mapping[str, Tensor]]:
+    """Return the masks of every concept, each of the whole denoiser."""
+    return [
+        work.eraser.erase(DenoiserSubject(denoiser, concept, (seed, "mask"), sampling=work.sampling), ()).masks for concept in concepts
+    ]
+
+
+def read(own: Sequence[Release], others: Mapping[int, Sequence[Release]]) -> list[float]:
+    """Return how well a reader that learnt from its own releases reads others, as a mean over the releases of every seed."""
+    reader = Reader(own)
+    return [mean(reader.auc(*release).value for release in those) for those in others.values()]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train or load, cut, fill, read, and print one row for every kind of release."""
+    parser = Parser("reader", __doc__ or "")
+    parser.add_argument("--own", type=int, default=11, help="training seed of the attacker's denoiser")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds of the denoisers that are read")
+    parser.add_argument("--concepts", type=int, nargs="+", choices=range(10), default=list(range(10)), help="digits to erase one by one")
+    parser.add_argument("--fills", nargs="+", choices=list(FILLS.targets()), default=USUAL, help="fills to read")
+    parser.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
+    options = parser.parse_args(arguments)
+    if options.own in options.seeds:
+        parser.error(f"--own {options.own}: is among the seeds that are read; name another")
+    images = digits()
+    judge = SvmJudge(images)
+
+    def erased(seed: int, training: DenoiserTraining) -> tuple[Weights, list[Mapping[str, Tensor]]]:
+        work = Work(images, judge, DIGITS, training)
+        denoiser, _ = trained(work, seed, options.cache.expanduser())
+        return feed_forward_weights(denoiser.unet), cuts(denoiser, work, seed, options.concepts)
+
+    mine = erased(options.own, QUICK_BUDGET)
+    theirs = {seed: erased(seed, FULL_BUDGET) for seed in options.seeds}
+    table = Table(title="edited columns, told by a trained reader: area under the curve, mean ± standard deviation over seeds")
+    for column in ("released", "area"):
+        table.add_column(column)
+    for name, hide in releases(options.fills).items():
+        own = [(hide(mine[0], masks, options.own), masks) for masks in mine[1]]
+        others = {seed: [(hide(weights, masks, seed), masks) for masks in each] for seed, (weights, each) in theirs.items()}
+        areas = read(own, others)
+        table.add_row(name, f"{mean(areas):.3f}" + (f" ± {stdev(areas):.3f}" if len(areas) > 1 else ""))
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    main()

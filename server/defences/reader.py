@@ -1,0 +1,102 @@
+"""A trained reader of columns: what an attacker who knows the kind of fill learns to see on models of its own.
+
+The tests of ``detection`` look at one statistic each, and a fill may have been made to pass just those. The reader is given many, most
+of which no fill knows of, and learns from layers whose cuts it may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from server.defences.detection import Auc, auc
+
+Release = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
+"""Weights by layer, and masks of what was cut from them."""
+
+
+class Reader:
+    """Boosted trees over ``column_features``, trained on releases whose cuts are known; deterministic.
+
+    Parameters
+    ----------
+    releases : sequence of (weights, masks)
+        A column counts as edited if any of its entries is masked.
+    """
+
+    def __init__(self, releases: Sequence[Release]) -> None:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        layers = [(weights[name], mask) for weights, masks in releases for name, mask in masks.items()]
+        features = np.concatenate([column_features(weight) for weight, _ in layers])
+        edited = np.concatenate([mask.any(dim=0).numpy() for _, mask in layers])
+        self._trees: Any = HistGradientBoostingClassifier(
+            max_iter=150, learning_rate=0.06, max_leaf_nodes=12, l2_regularization=1.0, early_stopping=False, random_state=0
+        ).fit(features, edited)
+
+    def auc(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
+        """Return how well the reader tells edited columns of another release from untouched ones, over all layers together."""
+        scores = [torch.from_numpy(self._trees.decision_function(column_features(weights[name]))) for name in masks]
+        return auc(torch.cat(scores), torch.cat([mask.any(dim=0) for mask in masks.values()]))
+
+
+def column_features(weight: Tensor) -> npt.NDArray[np.float64]:
+    """Return statistics of each column, ``(n, features)``, as ranks within the layer in (0, 1], so that layers compare.
+
+    The sizes of entries and the shape of their distribution, alone and against their rows; the share of energy along the layer's
+    leading directions, at ranks 1 to 16 and at eighths of all; leverages; the nearest other columns; what all other columns leave
+    unexplained.
+    """
+    from scipy.stats import rankdata
+
+    work = weight.double()
+    columns = torch.cat([_entries(work), _directions(work), _others(work)])
+    ranks: npt.NDArray[np.float64] = rankdata(columns.numpy(), axis=1) / columns.shape[1]
+    return ranks.T
+
+
+def _entries(work: Tensor) -> Tensor:
+    """Return what single entries tell, ``(13, n)``."""
+    size = work.square().mean(dim=0).sqrt().clamp_min(1e-300)
+    shape = work / size
+    inside = (work / work.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-300)).abs()
+    quantiles = torch.quantile(shape.abs(), torch.tensor([0.0, 0.25, 0.5, 0.75, 0.9, 1.0], dtype=torch.float64), dim=0)
+    moments = torch.stack([size, shape.abs().mean(dim=0), *(shape.pow(power).mean(dim=0).abs() for power in (1, 3, 4))])
+    return torch.cat([moments, quantiles, torch.stack([inside.mean(dim=0), inside.amax(dim=0)])])
+
+
+def _directions(work: Tensor) -> Tensor:
+    """Return where columns lie among the layer's left singular vectors, ``(15, n)``."""
+    left, _, right = torch.linalg.svd(work, full_matrices=False)
+    coordinates = (left.mT @ work).square()
+    shares = (coordinates / coordinates.sum(dim=0).clamp_min(1e-300)).cumsum(dim=0)
+    size = len(shares)
+    ranks = [1, 2, 4, 8, 16, *(round(size * eighth / 8) for eighth in range(1, 8))]
+    leverages = right.square()
+    halves = [leverages[: size // 4].sum(dim=0), leverages[size // 2 :].sum(dim=0), leverages.sum(dim=0)]
+    return torch.stack([*(shares[min(rank, size) - 1] for rank in ranks), *halves])
+
+
+def _others(work: Tensor) -> Tensor:
+    """Return how columns lie to each other, ``(6, n)``."""
+    unit = work / torch.linalg.vector_norm(work, dim=0).clamp_min(1e-300)
+    cosines = (unit.mT @ unit).abs().fill_diagonal_(0.0)
+    nearest = cosines.topk(min(4, len(cosines)), dim=0).values
+    told = [nearest[0], nearest.sum(dim=0), cosines.mean(dim=0), cosines.square().sum(dim=0)]
+    gram = work.mT @ work
+    top = torch.linalg.eigvalsh(gram)[-1].clamp_min(1e-300)
+    for ridge in (0.01, 0.1):  # of the largest direction; a column is left out of its own explanation
+        smooth = torch.linalg.solve(gram + ridge * top * torch.eye(len(gram), dtype=torch.float64), gram)
+        told.append(_unexplained(work, smooth))
+    return torch.stack(told)
+
+
+def _unexplained(work: Tensor, smooth: Tensor) -> Tensor:
+    left = torch.linalg.vector_norm(work - work @ smooth, dim=0) / (1 - smooth.diagonal())
+    share: Tensor = left / torch.linalg.vector_norm(work, dim=0).clamp_min(1e-300)
+    return share

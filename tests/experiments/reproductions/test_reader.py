@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
+from clients.unlearning.pruning.concept_prune import ConceptPrune
+from experiments.reproductions import reader, roots_pairs
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = roots_pairs.Work
+    for budget in ("QUICK_BUDGET", "FULL_BUDGET"):
+        monkeypatch.setattr(reader, budget, DenoiserTraining(backbone_steps=6, concept_steps=6))
+    monkeypatch.setattr(reader, "DIGITS", SMOKE)
+    monkeypatch.setattr(reader, "Work", lambda *what: real(*what, eraser=ConceptPrune(calls=2), sampling=Sampling(steps=2)))
+
+
+def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reader.main(["--own", "1", "--seeds", "0", "--concepts", "1", "7", "--fills", "gaussian", "--cache", str(tmp_path)])
+    cells = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]
+    areas = {cell[0]: float(cell[1]) for cell in cells}
+    assert areas.keys() == {"original", "pruned", "gaussian"}
+    assert areas["pruned"] > 0.9
+    assert 0.3 < areas["original"] < 0.7
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_the_attacker_does_not_learn_from_what_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        reader.main(["--own", "2", "--seeds", "2"])
+    assert "--own 2: is among the seeds" in capsys.readouterr().err
