@@ -44,13 +44,14 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
     results : mapping
         Content of ``results.json``.
     labels : sequence of str
-        Names of the concepts by number.
+        Names of the classes by number; styles come after them.
     images : callable
         Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, first
         those asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
     """
     if "revivals" not in results:
         return None
+    labels = (*labels, *results.get("styles", ()))
 
     def name(concept: int | str) -> str:
         return labels[concept] if isinstance(concept, int) and 0 <= concept < len(labels) else str(concept)

@@ -392,7 +392,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"denoiser": {"classes": 3}}, "denoiser: classes = 3, the data have 10: set classes = 10"),
     ({"denoiser": {"size": 16}}, "denoiser: size = 16 is larger than the data's 8 pixels"),
     ({"denoiser": {"channels": 3}}, "set channels = 1"),
-    ({"denoiser": {"styles": ["thick"]}}, "styles are not dealt to peers"),
+    ({"denoiser": {"styles": ["thick"]}}, "style thick alone cannot be told from others"),
     ({"denoiser": {"widths": [12]}}, "width 12 is no multiple of groups = 8"),
     ({"data": SMOKE["data"] | {"dataset": "wine", "rows": 150, "reference": 10, "test": 10}}, "draws square images"),
     ({"data": SMOKE["data"] | {"rows": 40, "reference": 10, "test": 10, "partition": {"kind": "iid"}}}, "images of each class"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, WithJsonSchema
 
+from clients.diffusion.spec import Concept
 from clients.spec import Registry
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from server.concepts import AnyAdversary, AnyEraser, AnyFill, Attack, Defence
@@ -26,31 +27,39 @@ EVENTS: Registry[EventSpec] = Registry(
     tag="do",
 )
 
-Concept = Annotated[int, Field(ge=0)]
-"""Number of a class."""
+
+def _concept(value: Any) -> Any:
+    """Check a concept by hand, so that a wrong value is answered once."""
+    if isinstance(value, bool) or not (isinstance(value, str) or (isinstance(value, int) and value >= 0)):
+        raise ValueError(f"is {value!r}: give the number of a class, or the name of a style")
+    return value
+
+
+Named = Annotated[Concept, BeforeValidator(_concept), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})]
+"""A class by its number, or a style by its name."""
 
 
 class EraseEvent(EventSpec):
     """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; who is away does so when present again.
 
-    From then on they do not train on images of that class, and keep what they have cut.
+    From then on they do not train on images of that class, or in that style, and keep what they have cut.
     """
 
     stage: ClassVar[Stage] = "request"
     do: Literal["erase"] = "erase"
-    concept: Concept
+    concept: Named
     peers: Peers
     method: AnyEraser = ConceptPrune()
 
     def resolve(self, world: World) -> None:
         """Book the erasure."""
         concepts = _world(world)
-        concepts.require_concept(self.concept)
+        concept = concepts.number(self.concept)
         everyone = self.peers == "all" and "all" not in world.groups
         peers = world.membership.members() if everyone else world.named(self.peers)
         for peer in peers:
             world.membership.require_member(peer, "erase a concept")
-        concepts.request(self.concept, peers, self.method)
+        concepts.request(concept, peers, self.method)
         late = [peer for peer in peers if peer not in world.online]
         waits = f"; peers {' '.join(map(str, late))} when present again" if late else ""
         world.tell("erase", peers, f"concept {self.concept} by {getattr(self.method, 'kind')}{waits}")  # noqa: B009  every eraser has a tag
@@ -61,19 +70,19 @@ class AttackEvent(EventSpec):
 
     stage: ClassVar[Stage] = "server"
     do: Literal["attack"] = "attack"
-    concept: Concept
+    concept: Named
     adversary: AnyAdversary = ZeroScan()
 
     def resolve(self, world: World) -> None:
         """Book the attack."""
         concepts = _world(world)
-        concepts.require_concept(self.concept)
-        asked = concepts.asked_to_erase(self.concept)
+        concept = concepts.number(self.concept)
+        asked = concepts.asked_to_erase(concept)
         if not asked:
             raise EventError(f"nobody has erased concept {self.concept} by round {world.round}: put an erase event before, or into, it")
         if self.adversary.knowledge == "UnprunedClient" and not set(world.membership.members()) - asked:
             raise EventError(f"every member was asked to erase concept {self.concept}, so nobody has an uncut copy: take another adversary")
-        concepts.act(Attack(concept=self.concept, adversary=self.adversary))
+        concepts.act(Attack(concept=concept, adversary=self.adversary))
         world.tell("attack", (), f"concept {self.concept} by {getattr(self.adversary, 'kind')}")  # noqa: B009  every adversary has a tag
 
 

@@ -88,7 +88,7 @@ class DiffusionResolution(Resolution[Diffusion]):
             if calls > steps:
                 place = name_place(("event", i))
                 self.wrong(place, f"calls = {calls}, but the sampler makes {steps} steps: lower calls, or raise sampling.steps")
-            if not event.method.needs_images:
+            if not event.method.needs_images or isinstance(event.concept, str):  # which style an image is in is drawn at run time
                 continue
             named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
             lacking = [peer for peer in named if not _both(data.y[dealt[peer]] == event.concept)]
@@ -104,10 +104,9 @@ class DiffusionResolution(Resolution[Diffusion]):
         """Return the world in which the events happen."""
         scenario = self.scenario
         rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
-        names = [str(label) for label in range(scenario.denoiser.classes)]
         groups, outside = scenario.peers.groups, self._outside()
         common = (scenario.seed, scenario.rounds, graph, self.repair, rows, labels, groups, outside)
-        return ConceptWorld(*common, names=names, connected=scenario.topology is not None)
+        return ConceptWorld(*common, names=scenario.denoiser.concepts, connected=scenario.topology is not None)
 
     def round(self, world: World) -> Round:
         """Return the current round."""
@@ -153,8 +152,10 @@ def _misfit(scenario: Diffusion, data: Dataset) -> str | None:
         return f"draws pixels between 0 and 1, the data's lie between {data.x.min():g} and {data.x.max():g}: scale them, or store bytes"
     if (fewest := int(np.bincount(data.y, minlength=data.classes).min())) < JUDGED:
         return f"is judged by a classifier that needs {JUDGED} images of each class, one has {fewest}: keep more rows, or drop the class"
-    if spec.styles:
-        return "styles are not dealt to peers: remove styles"
+    if len(spec.styles) == 1:
+        return f"style {spec.styles[0]} alone cannot be told from others: name two styles or more, or none"
+    if len(set(spec.styles)) < len(spec.styles):
+        return f"styles = {list(spec.styles)} names one twice: name each once"
     if spec.size % 2 ** (len(spec.widths) - 1):
         return f"size = {spec.size} cannot be halved {len(spec.widths) - 1} times: take fewer widths or another size"
     if unfit := [width for width in spec.widths if width % spec.groups or width % spec.heads]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from clients.diffusion.spec import Concept
 from server.concepts import ConceptErasure
 from server.ledger import FEDERATION
 
@@ -20,7 +22,7 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
     for number, name, body in store.rows("select round, name, body from findings order by rowid"):
         found.setdefault(name, []).append({"round": number, **json.loads(body)})
     recommendation = _last(found, "recommendation")
-    return {
+    told: dict[str, Any] = {
         "accuracy": _last(found, "model"),
         "judge": _last(found, "judge"),
         "concepts": _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])}),
@@ -30,6 +32,18 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
         "recommendation": recommendation.get("text"),
         "fills": recommendation.get("tried", []),
     }
+    styles = plan.scenario.denoiser.styles
+    named = {key: _called(value, plan.scenario.denoiser.concepts) for key, value in told.items()}
+    return named | ({"styles": list(styles)} if styles else {})
+
+
+def _called(told: Any, names: Sequence[Concept]) -> Any:
+    """Return the same with every concept called as in the scenario."""
+    if isinstance(told, list):
+        return [_called(one, names) for one in told]
+    if isinstance(told, dict):
+        return {key: names[value] if key == "concept" else _called(value, names) for key, value in told.items()}
+    return told
 
 
 def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from clients.diffusion.spec import Concept
 from clients.unlearning.pruning.contract import EraserSpec
 from server.concepts import Attack, ConceptErasure, Defence
 from simulator.events import EventError
@@ -16,8 +17,8 @@ class ConceptWorld(World):
 
     Parameters
     ----------
-    names : sequence of str
-        Names of the concepts.
+    names : sequence of int or str
+        What the scenario calls the concepts, by their number: classes first, then styles.
     connected : bool
         Whether peers have neighbours.
 
@@ -31,7 +32,7 @@ class ConceptWorld(World):
         What the server does in this round.
     """
 
-    def __init__(self, *args: Any, names: Sequence[str], connected: bool) -> None:
+    def __init__(self, *args: Any, names: Sequence[Concept], connected: bool) -> None:
         super().__init__(*args)
         self.names, self.connected = names, connected
         self.concepts: list[ConceptErasure] = []
@@ -39,10 +40,13 @@ class ConceptWorld(World):
         self.acts: list[Attack | Defence] = []
         self._waiting: dict[int, list[int]] = {}
 
-    def require_concept(self, concept: int) -> None:
-        """Raise ``EventError`` if there is no such concept."""
-        if concept >= len(self.names):
-            raise EventError(f"concept {concept} is unknown: the classes are 0 to {len(self.names) - 1}")
+    def number(self, concept: Concept) -> int:
+        """Return the number of a concept; ``EventError`` if there is none of that name."""
+        if concept not in self.names:
+            styles = [name for name in self.names if isinstance(name, str)]
+            and_styles = f", the styles {', '.join(styles)}" if styles else "; there are no styles" if isinstance(concept, str) else ""
+            raise EventError(f"concept {concept} is unknown: the classes are 0 to {len(self.names) - len(styles) - 1}{and_styles}")
+        return self.names.index(concept)
 
     def asked_to_erase(self, concept: int) -> set[int]:
         """Return the peers that have been asked to erase a concept."""
@@ -52,7 +56,7 @@ class ConceptWorld(World):
         """Book a request to erase a concept, for each peer in the first round in which it is present."""
         again = sorted(self.asked_to_erase(concept).intersection(peers))
         if again:
-            raise EventError(f"peer {again[0]} was asked to erase concept {concept} before: name others")
+            raise EventError(f"peer {again[0]} was asked to erase concept {self.names[concept]} before: name others")
         one = ConceptErasure(index=len(self.concepts), round=self.round, concept=concept, peers=tuple(peers), method=method)
         self.concepts.append(one)
         for peer in peers:
