@@ -90,7 +90,7 @@ class Playing(Acting):
     def _attack(self, act: Attack, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
         """Attack the aggregate as it is now, and write down what came of it."""
         released, erasure = release(act.concept, state, now), first_request(act.concept, state)
-        known = given(act, state, now, released, updates)
+        known = given(act, state, now, released, updates, self.studio)
         outcome = attack(released, act.adversary, known, (state.setup.brief.run_seed, "control", act.concept), state.secret)
         original = state.past(erasure.round - 1)
         shown = {

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
+import torch
+
+from clients.diffusion import local
+from clients.diffusion.images import Images
+from clients.streams import Field, bottom
 from clients.unlearning.pruning.masks import density
 from server.audit.trial import Release
 from server.averaging import Averaging
 from server.concepts import Attack, ConceptErasure
-from server.revival.knowledge import Adaptive, History, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
+from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
 from server.revival.locate import ExactZeros
+from server.revival.tuning import Tuner
+from server.studio import Studio
 from server.timeline import Round
 from server.update import Update
 
@@ -41,7 +49,7 @@ def require_something_to_learn_from(one: Release) -> None:
             raise NotPlayedError(f"layer {layer}: weights are not finite, the model has diverged; lower the learning rate")
 
 
-def given(act: Attack, state: Averaging, now: Round, one: Release, updates: Sequence[Update]) -> WeightsOnly:
+def given(act: Attack, state: Averaging, now: Round, one: Release, updates: Sequence[Update], studio: Studio) -> WeightsOnly:
     """Return what the adversary of an attack is given; `NotPlayedError` if it cannot be had, or is of no use."""
     require_something_to_learn_from(one)
     weights, wanted = one.weights, act.adversary.knowledge
@@ -61,6 +69,11 @@ def given(act: Attack, state: Averaging, now: Round, one: Release, updates: Sequ
         return History(weights, tuple(state.feed_forward(state.past(number)) for number in range(max(0, erased - 2), erased)))
     if wanted == "UnprunedClient":
         return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
+    if wanted == "OwnImages":
+        images, brief = _own_images(act, state, studio), state.setup.brief
+        model = deepcopy(local.model(brief, state.setup.backbone, state.weights))
+        key: tuple[Field, ...] = (brief.run_seed, "adversary", act.concept)
+        return OwnImages(weights, len(images), Tuner(model, images, brief.denoising.noise, key))
     return WeightsOnly(weights)
 
 
@@ -75,6 +88,18 @@ def _require_other_traces(act: Attack, state: Averaging) -> None:
     settings = getattr(act.adversary, "revival", None)
     if settings is not None and isinstance(settings.location, ExactZeros):
         raise NotPlayedError(f"{kind} leaves no zeros to find; set adversary.revival.location to threshold or extremes")
+
+
+def _own_images(act: Attack, state: Averaging, studio: Studio) -> Images:
+    """Return an adversary's own images of the concept: some of the public test images, which no peer has."""
+    brief, wanted = state.setup.brief, getattr(act.adversary, "images", 1)
+    axis, value = brief.denoiser.axis(act.concept)
+    labels = studio.images.classes if axis == "class" else studio.images.styles
+    assert labels is not None
+    found = [row for row in brief.test if int(labels[row]) == value]
+    if not found:
+        raise NotPlayedError("no public test image shows the concept, so the adversary has none of its own; raise data.test")
+    return studio.images.select(torch.tensor(sorted(bottom(wanted, found, brief.run_seed, "own images"))))
 
 
 def _uncut(act: Attack, state: Averaging, now: Round, updates: Sequence[Update]) -> Update:

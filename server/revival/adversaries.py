@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients.spec import Registry, Spec
 from server.revival.attack import Revival, revive
@@ -21,6 +21,7 @@ HOLDS = {
     "WithShares": "weights, mask, shares",
     "History": "weights, history of aggregates",
     "UnprunedClient": "weights, one unpruned client's update",
+    "OwnImages": "weights, own images",
 }
 """What an adversary with each kind of knowledge holds, for people."""
 
@@ -151,6 +152,43 @@ class Neighbour(AdversarySpec):
         return copy_from_client(known, self.revival.location)
 
 
+class Quantise(AdversarySpec):
+    """Rounds every row to ``2**bits - 1`` levels; zero stays zero, so it should fail on a cut."""
+
+    knowledge: ClassVar[str] = "WeightsOnly"
+    summary: ClassVar[str] = "rounds weights to few bits, which undoes small updates"
+    guesses: ClassVar[bool] = False
+    kind: Literal["quantise"] = "quantise"
+    bits: Annotated[int, Field(ge=2, le=8)] = 4
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Round."""
+        from server.revival.knowledge import unplaced
+        from server.revival.rivals import quantise
+
+        return unplaced(quantise(known, self.bits), f"rounded to {self.bits} bits")
+
+
+class Relearn(AdversarySpec):
+    """Trains for ``steps`` at rate ``lr`` on at most ``images`` images of the concept, all its own: public ones, which no peer has."""
+
+    knowledge: ClassVar[str] = "OwnImages"
+    summary: ClassVar[str] = "trains a few steps on a few images of its own"
+    guesses: ClassVar[bool] = False
+    kind: Literal["relearn"] = "relearn"
+    steps: PositiveInt = 20
+    images: PositiveInt = 8
+    lr: PositiveFloat = 1e-3
+
+    def act(self, known: WeightsOnly) -> Revived:
+        """Train."""
+        from server.revival.knowledge import OwnImages, unplaced
+        from server.revival.rivals import relearn
+
+        assert isinstance(known, OwnImages)
+        return unplaced(relearn(known, self.steps, self.lr), f"{self.steps} steps on {known.images} images of its own")
+
+
 ADVERSARIES: Registry[AdversarySpec] = Registry(
     "lethe.adversaries",
     {
@@ -158,6 +196,8 @@ ADVERSARIES: Registry[AdversarySpec] = Registry(
         "historian": "server.revival.adversaries:Historian",
         "mask_oracle": "server.revival.adversaries:MaskOracle",
         "neighbour": "server.revival.adversaries:Neighbour",
+        "quantise": "server.revival.adversaries:Quantise",
+        "relearn": "server.revival.adversaries:Relearn",
         "repruner": "server.revival.adversaries:Repruner",
         "undiluter": "server.revival.adversaries:Undiluter",
         "zero_scan": "server.revival.adversaries:ZeroScan",

@@ -80,14 +80,14 @@ def revive(knowledge: WeightsOnly, settings: Revival | None = None, progress: Ca
     progress : callable, optional
         Called with layers completed and layers in all.
     """
-    from server.revival.knowledge import Revived, nothing_done
+    from server.revival.knowledge import Revived, unplaced
     from server.revival.refill import refill
 
     settings = (settings or Revival()).settled()
     places = locate(knowledge, settings.location)
     found = sum(int(place.sum()) for place in places.values())
     if not found:
-        return nothing_done(knowledge.weights, "no place of a cut was found: the weights are returned as they came")
+        return unplaced(knowledge.weights, "no place of a cut was found: the weights are returned as they came")
     completions = complete_layers(knowledge.weights, places, settings.completion, settings.arithmetic, progress)
     guesses = {name: completion.values * completion.missing for name, completion in completions.items()}
     weights = refill(knowledge.weights, places, guesses, settings.keep, settings.magnitude, settings.gain, settings.seed)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from server.revival.attack import locate
-from server.revival.knowledge import History, Revived, UnprunedClient, WithShares, nothing_done
+from server.revival.knowledge import History, Revived, UnprunedClient, WithShares, unplaced
 from server.revival.locate import ExactZeros, LocationSpec
 
 
@@ -49,7 +49,7 @@ def undilute(knowledge: WithShares) -> Revived:
     """Divide the entries of the mask by the share of clients that kept them; where all cut there is nothing to divide."""
     kept = 1 - knowledge.share
     if kept <= 0:
-        return nothing_done(knowledge.weights, "every client cut: an average holds nothing to scale up")
+        return unplaced(knowledge.weights, "every client cut: an average holds nothing to scale up")
     places = {name: mask & (knowledge.weights[name] != 0) for name, mask in knowledge.mask.items()}
     weights = {name: torch.where(places[name], weight / kept, weight) for name, weight in knowledge.weights.items()}
     guesses = {name: weight * places[name] for name, weight in weights.items()}
@@ -65,5 +65,5 @@ def _revived(
 ) -> Revived:
     """Return the outcome, or the input and a reason where no place was found."""
     if not any(bool(place.any()) for place in places.values()):
-        return nothing_done(knowledge.weights, "no place of a cut was found: the weights are returned as they came")
+        return unplaced(knowledge.weights, "no place of a cut was found: the weights are returned as they came")
     return Revived(weights, places, guesses, said)

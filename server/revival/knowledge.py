@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ Weights = Mapping[str, Tensor]
 """Feed-forward output weights ``(output units, hidden neurons)`` by layer name."""
 Masks = Mapping[str, Tensor]
 """Bool tensors by layer name, true where something was cut."""
+Tune = Callable[[Weights, int, float], Weights]
+"""From weights, a number of training steps and a learning rate to new weights."""
 
 
 def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -91,6 +93,14 @@ class UnprunedClient(WeightsOnly):
 
 
 @dataclass(frozen=True)
+class OwnImages(WeightsOnly):
+    """Also the rest of the released model, and ``images`` images of the concept; ``tune`` trains the one on the other."""
+
+    images: int
+    tune: Tune
+
+
+@dataclass(frozen=True)
 class Revived:
     """What an attack makes of a release.
 
@@ -117,8 +127,8 @@ class Revived:
         return {name: guess.abs() for name, guess in self.guesses.items()}
 
 
-def nothing_done(weights: Weights, why: str) -> Revived:
-    """Return the weights as they came, with the reason."""
+def unplaced(weights: Weights, said: str) -> Revived:
+    """Return weights from an attack that names no place and guesses nothing; or that did nothing, with the reason."""
     nowhere = {name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in weights.items()}
     guesses = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    return Revived(copied(weights), nowhere, guesses, why)
+    return Revived(copied(weights), nowhere, guesses, said)

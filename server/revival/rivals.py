@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from torch import Tensor
 
-from server.revival.knowledge import Weights, WeightsOnly, copied
+from server.revival.knowledge import OwnImages, WeightsOnly, copied
 
 
 def quantise(knowledge: WeightsOnly, bits: int = 4) -> dict[str, Tensor]:
@@ -24,12 +22,6 @@ def quantise(knowledge: WeightsOnly, bits: int = 4) -> dict[str, Tensor]:
     return rounded
 
 
-def relearn(
-    knowledge: WeightsOnly, fine_tune: Callable[[Weights, int], Weights], steps: Sequence[int]
-) -> dict[int, dict[str, Tensor]]:
-    """Return the weights after each of the given numbers of training steps.
-
-    ``fine_tune(weights, n)`` trains the given weights for n steps on whatever data the adversary has, and returns new ones. Each
-    number of steps starts again from the release. Sources: arXiv 2410.08074, 2512.03564.
-    """
-    return {count: copied(fine_tune(copied(knowledge.weights), count)) for count in steps}
+def relearn(knowledge: OwnImages, steps: int = 20, rate: float = 1e-3) -> dict[str, Tensor]:
+    """Return the weights after so many training steps on the adversary's own images (arXiv 2410.08074, 2512.03564)."""
+    return copied(knowledge.tune(copied(knowledge.weights), steps, rate))

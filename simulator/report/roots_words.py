@@ -37,6 +37,7 @@ KNOWLEDGE = {
     "weights, mask": "the weights and the mask",
     "weights, mask, shares": "the weights, the mask, and the share of peers that pruned",
     "weights, history of aggregates": "the weights, and releases from before",
+    "weights, own images": "the released model, and a few images of the concept of its own",
     "weights, one unpruned client's update": "the weights, and the update of a peer that did not prune",
 }
 """What an adversary holds, by what it is said to know."""

@@ -268,13 +268,22 @@ def test_every_policy_plays(play, policy):
 
 @pytest.mark.parametrize(
     ("kind", "peers"),
-    [("mask_oracle", "all"), ("repruner", "all"), ("historian", "all"), ("undiluter", "some"), ("neighbour", "some")],
+    [
+        ("mask_oracle", "all"),
+        ("repruner", "all"),
+        ("historian", "all"),
+        ("quantise", "all"),
+        ("relearn", "all"),
+        ("undiluter", "some"),
+        ("neighbour", "some"),
+    ],
 )
 def test_every_adversary_gets_what_it_needs(play, kind, peers):
     events = [ERASE | {"peers": peers}, ATTACK | {"adversary": {"kind": kind}}]
     (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
     assert row["adversary"] == kind
-    assert (row["completion"] is None) == (kind in ("historian", "undiluter", "neighbour"))
+    assert (row["completion"] is None) == (kind not in ("mask_oracle", "repruner"))
+    assert (row["sign_accuracy"] is None) == (row["neuron_mean"] is None) == (kind in ("quantise", "relearn"))
     if kind == "historian":
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 

@@ -5,7 +5,7 @@ import torch
 
 from clients.streams import torch_generator
 from server.revival import knowledge
-from server.revival.adversaries import ADVERSARIES, AdversarySpec, Historian, ZeroScan
+from server.revival.adversaries import ADVERSARIES, HOLDS, AdversarySpec, Historian, Quantise, Relearn, ZeroScan
 from server.revival.attack import Revival
 from server.revival.knowledge import WeightsOnly
 from server.revival.locate import Extremes
@@ -24,21 +24,38 @@ KNOWN: dict[str, WeightsOnly] = {
     "WithShares": knowledge.WithShares(DILUTED, MASK, 0.5),
     "History": knowledge.History(PRUNED, (ORIGINAL,)),
     "UnprunedClient": knowledge.UnprunedClient(PRUNED, ORIGINAL),
+    "OwnImages": knowledge.OwnImages(PRUNED, 8, lambda weights, steps, rate: {n: w + steps * rate for n, w in weights.items()}),
 }
 ALL = [spec() for spec in ADVERSARIES.specs()]
 
 
 @pytest.mark.parametrize("adversary", ALL, ids=lambda adversary: adversary.kind)
-def test_every_adversary_brings_the_signs_back_with_its_knowledge_and_takes_no_other(adversary: AdversarySpec) -> None:
+def test_every_adversary_takes_its_own_knowledge_and_no_other(adversary: AdversarySpec) -> None:
+    assert adversary.holds == HOLDS[adversary.knowledge]
+    for name, known in KNOWN.items():
+        if name != adversary.knowledge:
+            with pytest.raises(TypeError, match=adversary.knowledge):
+                adversary.attack(known)
+
+
+@pytest.mark.parametrize("adversary", [one for one in ALL if one.guesses], ids=lambda adversary: adversary.kind)
+def test_who_guesses_brings_the_signs_back(adversary: AdversarySpec) -> None:
     revived = adversary.attack(KNOWN[adversary.knowledge])
     kept = MASK["a"] & (revived.weights["a"] != 0)
     assert int(kept.sum()) >= int(0.6 * int(MASK["a"].sum()) + 0.5)
     assert float((revived.weights["a"].sign() == ORIGINAL["a"].sign())[kept].double().mean()) > 0.97
     assert torch.equal(revived.weights["a"][~MASK["a"]], ORIGINAL["a"][~MASK["a"]])
-    for name, known in KNOWN.items():
-        if name != adversary.knowledge:
-            with pytest.raises(TypeError, match=adversary.knowledge):
-                adversary.attack(known)
+
+
+def test_who_guesses_nothing_names_no_place() -> None:
+    rounded = Quantise(bits=3).attack(KNOWN["WeightsOnly"])
+    assert not rounded.places["a"].any()
+    assert not rounded.weights["a"][MASK["a"]].any(), "rounding does not refill a cut"
+    assert all(len(row.unique()) <= 7 for row in rounded.weights["a"])
+    assert rounded.said == "rounded to 3 bits"
+    relearnt = Relearn(steps=4, lr=0.5).attack(KNOWN["OwnImages"])
+    assert torch.equal(relearnt.weights["a"], PRUNED["a"] + 2)
+    assert relearnt.said == "4 steps on 8 images of its own"
 
 
 def test_settings_reach_the_attack() -> None:

@@ -14,7 +14,7 @@ from server.revival import oracle
 from server.revival.attack import Revival, locate, revive
 from server.revival.completion import Published, SoftImpute, complete
 from server.revival.history import copy_from_client, rollback, subtract, undilute
-from server.revival.knowledge import Adaptive, History, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
+from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
 from server.revival.locate import ExactZeros, Extremes, Threshold, strongest
 from server.revival.refill import refill
 from server.revival.rivals import quantise, relearn
@@ -242,13 +242,13 @@ def test_rounding_cannot_refill_a_cut() -> None:
 def test_relearning_starts_from_the_release_each_time() -> None:
     original, mask = layers()
 
-    def one_up(weights: object, steps: int) -> dict[str, Tensor]:
+    def one_up(weights: object, steps: int, rate: float) -> dict[str, Tensor]:
         assert isinstance(weights, dict)
         return {name: weight.add_(steps) for name, weight in weights.items()}
 
-    results = relearn(WeightsOnly(cut(original, mask)), one_up, (1, 5))
-    for steps, weights in results.items():
-        assert torch.equal(weights["a"], cut(original, mask)["a"] + steps)
+    known = OwnImages(cut(original, mask), 3, one_up)
+    for steps in (1, 5):
+        assert torch.equal(relearn(known, steps)["a"], cut(original, mask)["a"] + steps)
 
 
 def test_settings_read_from_a_table() -> None:
