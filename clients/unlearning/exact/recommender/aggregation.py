@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clients.data.ratings import Ratings
-from clients.streams import Field, torch_generator
+from clients.streams import Field, order, torch_generator
 from clients.training import Arrays, from_arrays, to_arrays
 from clients.unlearning.exact.recommender.bases import Vectors, fold_in, triples
 from clients.unlearning.exact.recommender.spec import RecEraser, Wmf
@@ -41,18 +42,21 @@ class Attention(nn.Module):
             self.register_parameter(f"{side}_bias", nn.Parameter(torch.zeros(width)))
             self.register_parameter(f"{side}_outer", nn.Parameter(torch.randn(width, generator=generator) * width**-0.5))
 
-    def weights(self, side: str, moved: Tensor, present: Tensor) -> Tensor:
-        """Return the softmax weights, float32 (shards, n), of transferred vectors (shards, n, dim); 0 where not present."""
+    def weights(self, side: str, moved: Tensor, who: Tensor, n: int) -> Tensor:
+        """Return the softmax weights, float32 (m,), of transferred vectors (m, dim) of ``who``, int64 (m,), in ``0 .. n - 1``."""
         inner, bias, outer = (self.get_parameter(f"{side}_{part}") for part in ("inner", "bias", "outer"))
-        scores = (functional.relu(moved @ inner + bias) @ outer).masked_fill(~present, -torch.inf)
-        top = scores.detach().amax(dim=0).clamp(min=torch.finfo(torch.float32).min)
-        raised = torch.exp(scores - top)
-        return raised / raised.sum(dim=0).clamp(min=1e-30)
+        scores = functional.relu(torch.addmm(bias, moved, inner)) @ outer
+        top = torch.full((n,), -torch.inf).scatter_reduce(0, who, scores.detach(), "amax")
+        raised = torch.exp(scores - top[who])
+        return raised / torch.zeros(n).index_add(0, who, raised)[who]
 
     def forward(self, side: str, vectors: Tensor, present: Tensor) -> Tensor:
-        """Return joined vectors, float32 (n, dim), of the shards' vectors (shards, n, dim)."""
-        moved = torch.bmm(vectors, self.transfer) + self.shift
-        return (self.weights(side, moved, present)[:, :, None] * moved).sum(dim=0)
+        """Return joined vectors, float32 (n, dim), of the shards' vectors (shards, n, dim); absent ones cost nothing."""
+        n, who = vectors.shape[1], present.nonzero()[:, 1]
+        parts = torch.split(vectors[present], present.sum(dim=1).tolist())
+        moved = torch.cat([torch.addmm(b, part, w) for part, w, b in zip(parts, self.transfer, self.shift, strict=True)])
+        shares = self.weights(side, moved, who, n)[:, None]
+        return torch.zeros(n, vectors.shape[2]).index_add(0, who, shares * moved)
 
 
 class Shards:
@@ -90,28 +94,47 @@ def train(options: RecEraser, shards: Shards, data: Ratings, key: tuple[Field, .
     """Train the attention on all present interactions, the shards' vectors fixed; return its weights and the gradient steps taken."""
     model = Attention(len(shards.users), options.dim, options.attention, key)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
-    keep = 1 - options.dropout
+    ranks, base = _ranks(options, model, shards, data, key), options.base
     steps = 0
-    squares = options.base if isinstance(options.base, Wmf) else None
-    seen = data.matrix()
-    for epoch, batch, users, items, others in triples(data, options.epochs, options.batch_size, key):
-        u, v = shards.joined(model)
-        draw = torch.rand(u.shape, generator=torch_generator(*key, "drop", epoch, batch))
-        u = u * ((draw < keep) / keep)
-        if squares is None:
-            p, q, r = u[torch.from_numpy(users)], v[torch.from_numpy(items)], v[torch.from_numpy(others)]
-            loss = functional.softplus(-((q - r) * p).sum(dim=1)).mean()
-        else:
-            rows = np.unique(users)
-            target = torch.from_numpy(seen[rows].toarray())
-            weight = squares.weight + (1 - squares.weight) * target
-            loss = (weight * (target - u[torch.from_numpy(rows)] @ v.T).square()).sum() / len(users)
+    for loss in _squares(options, base, model, shards, data, key) if isinstance(base, Wmf) else ranks:
         loss = loss + options.decay * (model.transfer.square().sum() + model.shift.square().sum())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         steps += 1
     return to_arrays(model), steps
+
+
+def _ranks(options: RecEraser, model: Attention, shards: Shards, data: Ratings, key: tuple[Field, ...]) -> Iterator[Tensor]:
+    """Yield each batch's ranking loss."""
+    for epoch, batch, users, items, others in triples(data, options.epochs, options.batch_size, key):
+        u, v = shards.joined(model)
+        u = u * _dropout(options, u, (*key, "drop", epoch, batch))
+        p, q, r = u[torch.from_numpy(users)], v[torch.from_numpy(items)], v[torch.from_numpy(others)]
+        yield functional.softplus(-((q - r) * p).sum(dim=1)).mean()
+
+
+def _squares(options: RecEraser, base: Wmf, model: Attention, shards: Shards, data: Ratings, key: tuple[Field, ...]) -> Iterator[Tensor]:
+    """Yield each batch's weighted squares over all items, a batch being users with about ``batch_size`` interactions.
+
+    The squares of pairs without interaction are summed as ``<U'U, V'V>``, which never makes the matrix of all scores (Hu et al. 2008).
+    """
+    seen, present = data.matrix(), np.unique(data.user)
+    for epoch in range(options.epochs):
+        users = present[order(present, *key, "order", epoch)]
+        for batch, rows in enumerate(np.array_split(users, min(len(users), -(-len(data) // options.batch_size)))):
+            who, chosen = torch.from_numpy(rows), seen[rows]
+            u, v = model("user", shards.users[:, who], shards.user_present[:, who]), model("item", shards.items, shards.item_present)
+            u = u * _dropout(options, u, (*key, "drop", epoch, batch))
+            places = torch.from_numpy(np.repeat(np.arange(len(rows)), np.diff(chosen.indptr)))
+            scores = (u[places] * v[torch.from_numpy(chosen.indices.astype(np.int64))]).sum(dim=1)
+            corrections = (1 - scores).square() - base.weight * scores.square()
+            yield (base.weight * ((u.T @ u) * (v.T @ v)).sum() + corrections.sum()) / len(scores)
+
+
+def _dropout(options: RecEraser, like: Tensor, key: tuple[Field, ...]) -> Tensor:
+    keep = 1 - options.dropout
+    return (torch.rand(like.shape, generator=torch_generator(*key)) < keep) / keep
 
 
 def scores(options: RecEraser, shards: Shards, weights: Arrays) -> npt.NDArray[np.float32]:

@@ -74,7 +74,8 @@ class RecEraser(UnlearnerSpec):
     aggregate : {"attention", "mean"}
         Attention over the shards' vectors, or mean of the shards' scores.
     attention, epochs, batch_size, lr, decay, dropout
-        Width, epochs and Adam's settings of the attention; decay of its transfers; dropout of the users' vectors.
+        Width, epochs and Adam's settings of the attention; decay of its transfers; dropout of the users' vectors. Interactions a batch;
+        with WMF, users that have about as many.
     slack : float
         A shard holds at most ``ceil((1 + slack) n / shards)`` elements.
     """
@@ -92,9 +93,9 @@ class RecEraser(UnlearnerSpec):
     dim: PositiveInt = 64
     aggregate: Literal["attention", "mean"] = "attention"
     attention: PositiveInt = 32
-    epochs: NonNegativeInt = 10
-    batch_size: PositiveInt = 4096
-    lr: PositiveFloat = 0.003
+    epochs: NonNegativeInt = 20
+    batch_size: PositiveInt = 16384
+    lr: PositiveFloat = 0.01
     decay: NonNegativeFloat = 1e-5
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     slack: Annotated[float, Field(ge=0, le=1)] = 0.2

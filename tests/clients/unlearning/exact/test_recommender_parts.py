@@ -7,10 +7,10 @@ import torch
 
 from clients.data.ratings import Ratings, load_ratings, ratings
 from clients.unlearning.exact.recommender import bases, partition
-from clients.unlearning.exact.recommender.aggregation import Attention, Shards
+from clients.unlearning.exact.recommender.aggregation import Attention, Shards, _squares
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from clients.unlearning.exact.recommender.negatives import Negatives
-from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, Wmf
+from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
 
 BASES = [Bpr(epochs=30, batch_size=32), Wmf(decay=0.5), LightGcn(epochs=30, batch_size=64, layers=2)]
 
@@ -152,16 +152,39 @@ def two_shards() -> tuple[Shards, Ratings]:
     return Shards([bases.train(BASES[1], 8, part, ("s", s))[:2] for s, part in enumerate(parts)], parts), data
 
 
-def test_attention_weights_sum_to_one_and_are_zero_where_nobody_is() -> None:
-    shards, data = two_shards()
+def test_attention_weights_sum_to_one() -> None:
+    shards, _ = two_shards()
+    _, who = shards.item_present.nonzero(as_tuple=True)
+    weights = Attention(2, 8, 4, ("a",)).weights("item", shards.items[shards.item_present], who, shards.items.shape[1])
+    totals = np.bincount(who, weights=weights.detach().numpy(), minlength=shards.items.shape[1])
+    assert totals[:-1] == pytest.approx(1)
+    assert totals[-1] == 0, "the last item occurs nowhere"
+    assert ((weights > 0) & (weights < 1)).any()
+
+
+def test_shards_without_the_user_have_no_voice() -> None:
+    shards, _ = two_shards()
     model = Attention(2, 8, 4, ("a",))
-    weights = model.weights("user", shards.users, shards.user_present).detach().numpy()
-    present = np.isin(np.arange(data.users), data.user)
-    assert weights.sum(axis=0)[present] == pytest.approx(1)
-    assert (weights[~shards.user_present.numpy()] == 0).all()
-    assert (weights.sum(axis=0)[~present] == 0).all()
-    joined, _ = shards.joined(model)
-    assert np.isfinite(joined.detach().numpy()).all()
+    before = shards.joined(model)[0]
+    shards.users[~shards.user_present] = torch.nan
+    assert torch.equal(shards.joined(model)[0], before)
+    assert (before[-1] == 0).all(), "the last user occurs nowhere"
+
+
+@pytest.mark.parametrize("batch_size", [50, 10_000])
+def test_the_squares_of_all_pairs_are_summed_without_their_scores(batch_size: int) -> None:
+    shards, data = two_shards()
+    options = RecEraser(base=BASES[1], shards=2, dim=8, attention=4, epochs=1, batch_size=batch_size, dropout=0)
+    model = Attention(2, 8, 4, ("a",))
+    users, items = (side.detach().numpy() for side in shards.joined(model))
+    target = data.matrix().toarray()
+    brute = (np.where(target > 0, 1, BASES[1].weight) * np.square(target - users @ items.T)).sum()
+    batches = [loss.item() for loss in _squares(options, BASES[1], model, shards, data, ("a",))]
+    assert len(batches) == -(-len(data) // batch_size)
+    if len(batches) == 1:
+        assert batches[0] * len(data) == pytest.approx(brute, rel=1e-5)
+    else:
+        assert np.mean(batches) * len(data) == pytest.approx(brute, rel=0.1), "batches differ in size"
 
 
 def test_identity_transfers_give_a_single_home_back() -> None:
