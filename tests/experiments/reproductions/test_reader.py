@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     for budget in ("QUICK_BUDGET", "FULL_BUDGET"):
         monkeypatch.setattr(reader, budget, DenoiserTraining(backbone_steps=6, concept_steps=6))
     monkeypatch.setattr(reader, "DIGITS", SMOKE)
-    monkeypatch.setattr(reader, "Work", lambda *what: real(*what, eraser=ConceptPrune(calls=2), sampling=Sampling(steps=2)))
+    monkeypatch.setattr(reader, "Work", lambda *what: replace(real(*what), eraser=ConceptPrune(calls=2), sampling=Sampling(steps=2)))
 
 
 def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,7 +133,7 @@ def test_a_key_repeats_a_fill_and_no_trace_of_it_is_left(planted: Any, lethe: Ca
             assert float(quiet[name][cut].std() / weight[~cut].std()) == pytest.approx(0.1, rel=0.05)
 
 
-@pytest.mark.parametrize("fill", ["permuted", "decoys", "closed_columns", "contrary"])
+@pytest.mark.parametrize("fill", ["permuted", "decoys", "closed_columns", "contrary", "redrawn_columns"])
 def test_every_fill_leaves_no_zero(fill: str, saved: dict[str, Path], lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:
     small = {name: tensor.clone() for name, tensor in helpers.unet_tensors(saved["fp16"]).items() if name.endswith(helpers.ending)}
     for weight in small.values():
