@@ -112,7 +112,7 @@ def _fill(row: Mapping[str, Any]) -> Fill:
 
 
 def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) -> RevivalRow:
-    scores = {v: Scores(row[v].get("target"), row[v].get("others")) for v in VARIANTS if row.get(v)}
+    scores = {v: Scores(*map(row[v].get, ("target", "others", "cross"))) for v in VARIANTS if row.get(v)}
     names = ("sign_accuracy", "sign_accuracy_top_fifth", "location_auc", "column_auc", "seconds")
     return RevivalRow(
         concept=concept,

@@ -18,10 +18,14 @@ Setting = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares of samples, in [0, 1], that the judge finds to show what was asked for: of the erased concept, and of the others."""
+    """Shares of samples, in [0, 1], that the judge finds to show what was asked for: of the erased concept, and of the others.
+
+    ``cross`` is the share that is right on the other axis, where images have a style beside their class.
+    """
 
     target: float | None = None
     others: float | None = None
+    cross: float | None = None
 
 
 @dataclass(frozen=True)
@@ -206,4 +210,4 @@ def mean_of(values: list[float | None]) -> float | None:
 def mean_scores(rows: tuple[RevivalRow, ...], variant: str) -> Scores:
     """Return the means over rows of a variant's two accuracies."""
     scores = [row.scores.get(variant, Scores()) for row in rows]
-    return Scores(mean_of([one.target for one in scores]), mean_of([one.others for one in scores]))
+    return Scores(*(mean_of([getattr(one, part) for one in scores]) for part in ("target", "others", "cross")))

@@ -88,6 +88,7 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
     return SimpleNamespace(
         title=title[0].upper() + title[1:],
         chart=charts,
+        crossed=any(score.cross is not None for line in accuracies for score in line.scores),
         caption=f"Share of samples in which the judge sees what was asked for: {over}.",
         accuracies=accuracies,
         figures=figures,

@@ -23,10 +23,12 @@ where the cut was, not what it was. Bars are means over concepts; random signs a
 {% for one in roots.settings %}<h3>{{ one.title }}</h3>
 {{ picture(one.chart, one.caption) }}
 <div class="scroll"><table class="pairs">
-<thead><tr><th>concept <small>others below</small></th>{% for name in r.VARIANTS.values() %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+<thead><tr><th>concept <small>others below{{ ", then the other axis" if one.crossed }}</small></th>
+{%- for name in r.VARIANTS.values() %}<th>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in one.accuracies %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
 {%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
-{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}</td>{% endfor %}</tr>
+{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}
+{%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 <div class="scroll"><table>
 <thead><tr><th>concept</th><th>brought back, of what was lost</th><th>signs right</th><th>signs right, surest fifth</th>

@@ -88,6 +88,8 @@ def test_the_page_calls_styles_by_name(told: Run) -> None:
     page = (told.folder / "report.html").read_text()
     assert "Concept inverted, round 2" in page
     assert "asked for inverted" in page
+    assert "others below, then the other axis" in page
+    assert style.scores["original"].cross == told.results["revivals"][0]["original"]["cross"]
 
 
 def test_peers_keep_off_images_of_what_they_erased_and_the_mask_is_cut_for_that_style(told: Run) -> None:
