@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,20 +15,57 @@ from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, squar
 from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, one_hot, softmax
 from clients.unlearning.exact.tabular import Floats
 
+Learned = TypeVar("Learned")
+
 _LEAST_VARIANCE = 1e-12  # where every feature is constant, scikit-learn's smoothing is 0 and would divide by it
+
+
+class _Bayes(SumLearner[Learned]):
+    """Naive Bayes of any kind, with scikit-learn's names. What `predict_proba` rounds to float32, `predict_log_proba` says in float64."""
+
+    @abstractmethod
+    def joint(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return log probabilities of class and features together, float64 (n, C), of checked features; -inf for a class without rows."""
+
+    def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return class probabilities; a class without rows has probability 0."""
+        return softmax(self.joint(x))
+
+    def predict_joint_log_proba(self, x: npt.NDArray[Any]) -> Floats:
+        """Return log probabilities of class and features together, float64 (n, C), -inf for a class without rows; some row is known."""
+        return self.joint(self.design.table.features(x))
+
+    def predict_log_proba(self, x: npt.NDArray[Any]) -> Floats:
+        """Return log probabilities of the classes, float64 (n, C), -inf for a class without rows; at least one row is known."""
+        joint = self.predict_joint_log_proba(x)
+        top = joint.max(axis=1, keepdims=True)
+        return np.asarray(joint - top - np.log(np.exp(joint - top).sum(axis=1, keepdims=True)))
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the likeliest class, int64 (n,), the first among equals; at least one row is known."""
+        return np.asarray(self.predict_joint_log_proba(x).argmax(axis=1))
+
+    @property
+    def classes_(self) -> Ints:
+        """The public labels, (C,): those without rows stay among them."""
+        return np.arange(self.problem.classes)
+
+    @property
+    def class_count_(self) -> Floats:
+        """Rows per class, (C,)."""
+        return self.sums["count"].astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Bell:
-    """Gaussian naive Bayes: class counts (C,), means and smoothed variances (C, D), and the smoothing."""
+    """Gaussian naive Bayes: means and smoothed variances (C, D), and the smoothing."""
 
-    counts: Floats
     mean: Floats
     variance: Floats
     smoothing: float
 
 
-class Gaussian(SumLearner[Bell]):
+class Gaussian(_Bayes[Bell]):
     """Gaussian naive Bayes; ``theta_``, ``var_``, ``epsilon_``, ``class_count_`` and ``class_prior_`` as in scikit-learn.
 
     Parameters
@@ -59,7 +97,7 @@ class Gaussian(SumLearner[Bell]):
         mean, spread = self._ratios(count, first, square)
         total = self._ratios(np.array([count.sum()]), first.sum(axis=0)[None], square.sum(axis=0)[None])[1][0]
         smoothing = self.smoothing * float(total.max())
-        return Bell(self.sums["count"].astype(np.float64), mean, np.maximum(spread + smoothing, _LEAST_VARIANCE), smoothing)
+        return Bell(mean, np.maximum(spread + smoothing, _LEAST_VARIANCE), smoothing)
 
     def _ratios(self, count: Any, first: Any, square: Any) -> tuple[Floats, Floats]:
         """Return means and variances (k, D) of k groups; those of an empty group are 0."""
@@ -68,13 +106,13 @@ class Gaussian(SumLearner[Bell]):
         spread = ((square * n - first * first) / (n * n)).astype(np.float64)
         return mean, spread / self.design.scale / self.design.scale
 
-    def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
-        """Return class probabilities; a class without rows has probability 0."""
+    def joint(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return log probabilities of class and features together."""
         bell, design = self.learned, self.design.expand(x)
         scores = np.empty((len(x), self.problem.classes))
         for c, (mean, variance) in enumerate(zip(bell.mean, bell.variance, strict=True)):
             scores[:, c] = -0.5 * (np.log(2 * np.pi * variance).sum() + ((design - mean) ** 2 / variance).sum(axis=1))
-        return softmax(scores + _log(self.class_prior_))
+        return scores + _log(self.class_prior_)
 
     def check(self, sums: Mapping[str, Ints]) -> None:
         """Refuse negative counts and variances."""
@@ -101,14 +139,9 @@ class Gaussian(SumLearner[Bell]):
         return self.learned.smoothing
 
     @property
-    def class_count_(self) -> Floats:
-        """Rows per class, (C,)."""
-        return self.learned.counts
-
-    @property
     def class_prior_(self) -> Floats:
         """Share of each class, (C,)."""
-        return self.learned.counts / max(self.count, 1)
+        return self.class_count_ / max(self.count, 1)
 
 
 @dataclass(frozen=True)
@@ -119,7 +152,7 @@ class Counts:
     share: Floats
 
 
-class _Counting(SumLearner[Counts]):
+class _Counting(_Bayes[Counts]):
     """Naive Bayes from feature counts per class."""
 
     def __init__(self, problem: Problem, design: Design, alpha: float) -> None:
@@ -142,11 +175,6 @@ class _Counting(SumLearner[Counts]):
         _same_total(sums)
         if sums["feature"][sums["count"] == 0].any():
             raise UnlearningError("sums: a class without rows keeps feature counts: take out exactly what was given")
-
-    @property
-    def class_count_(self) -> Floats:
-        """Rows per class, (C,)."""
-        return self.sums["count"].astype(np.float64)
 
     @property
     def class_log_prior_(self) -> Floats:
@@ -182,9 +210,9 @@ class Multinomial(_Counting):
         counts = self.feature_count_ + self.alpha
         return Counts(_log(self.class_count_ / max(self.count, 1)), np.log(counts) - np.log(counts.sum(axis=1, keepdims=True)))
 
-    def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
-        """Return class probabilities; a class without rows has probability 0."""
-        return softmax(self.design.expand(x) @ self.learned.share.T + self.learned.prior)
+    def joint(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return log probabilities of class and features together."""
+        return self.design.expand(x) @ self.learned.share.T + self.learned.prior
 
 
 class Bernoulli(_Counting):
@@ -208,11 +236,11 @@ class Bernoulli(_Counting):
         counts = self.class_count_[:, None] + 2 * self.alpha
         return Counts(_log(self.class_count_ / max(self.count, 1)), np.log(self.feature_count_ + self.alpha) - np.log(counts))
 
-    def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
-        """Return class probabilities; a class without rows has probability 0."""
+    def joint(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return log probabilities of class and features together."""
         share = self.learned.share
         absent = np.log1p(-np.exp(share))
-        return softmax(self.features(x) @ (share - absent).T + absent.sum(axis=1) + self.learned.prior)
+        return np.asarray(self.features(x) @ (share - absent).T + absent.sum(axis=1) + self.learned.prior)
 
 
 def _log(share: Floats) -> Floats:

@@ -23,7 +23,8 @@ _COARSE = BITS - 20  # distances are taken in integers of 20 bits, so that their
 
 
 class KMeans(Unlearner[Rows, Ids]):
-    """k-means in ``iterations`` keyed steps; attributes ``cluster_centers_`` and ``counts_`` as in scikit-learn.
+    """k-means in ``iterations`` keyed steps; ``cluster_centers_``, ``labels_``, ``inertia_`` and ``n_iter_`` mean what they do in
+    scikit-learn. Their values are those of these steps: scikit-learn starts elsewhere, and moves centroids freely.
 
     The first centroids are the rows with the smallest keyed hashes. Each step assigns rows to the nearest centroid and moves every
     centroid to its rows' mean, rounded to a grid with a keyed phase; a centroid without rows stays. A class is predicted by its share,
@@ -152,9 +153,20 @@ class KMeans(Unlearner[Rows, Ids]):
         return self.design.values(self.centroids[-1] * 2**_COARSE)
 
     @property
-    def counts_(self) -> Ints:
-        """Rows per cluster, (k,)."""
-        return np.asarray(self.labels.sum(axis=1))
+    def labels_(self) -> Ints:
+        """Cluster of each row held, in the order of ids, int64 (n,)."""
+        return self.predict(self.held.kept().x)
+
+    @property
+    def inertia_(self) -> float:
+        """Sum of squared distances of the rows held to the centroids of their clusters."""
+        away = self.design.expand(self.held.kept().x) - self.cluster_centers_[self.labels_]
+        return float((away**2).sum())
+
+    @property
+    def n_iter_(self) -> int:
+        """Steps taken, 0 before the first round."""
+        return self.iterations if self.progress and self.held.count else 0
 
     def predict(self, x: npt.NDArray[Any]) -> Ints:
         """Return the nearest centroid's number, int64 (n,)."""

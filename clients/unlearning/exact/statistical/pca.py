@@ -19,12 +19,15 @@ _LEAST_VARIANCE = 1e-12  # an axis along which nothing varies tells no classes a
 
 @dataclass(frozen=True)
 class Axes:
-    """Mean (D,), axes (k, D), variances along them (k,), total variance, class counts (C,) and class means in their space (C, k)."""
+    """Mean (D,), axes (k, D), variances along them (k,), total variance, mean variance along the axes left out, class counts (C,) and
+    class means in the axes' space (C, k).
+    """
 
     mean: Floats
     axes: Floats
     variance: Floats
     total: float
+    noise: float
     counts: Floats
     centres: Floats
 
@@ -56,7 +59,10 @@ class Components(MomentLearner[Axes]):
         axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
         counts, means = self.class_means(found)
         centres = (means - found.mean[:d]) @ axes.T
-        return Axes(found.mean[:d], axes, np.maximum(variance[::-1], 0.0)[: self.components], float(np.trace(covariance)), counts, centres)
+        falling = np.maximum(variance[::-1], 0.0)
+        noise = falling[self.components : min(found.n, d)]  # scikit-learn counts no more axes than there are rows
+        kept, total = falling[: self.components], float(np.trace(covariance))
+        return Axes(found.mean[:d], axes, kept, total, float(noise.mean()) if len(noise) else 0.0, counts, centres)
 
     def transform(self, x: npt.NDArray[Any]) -> Floats:
         """Return the coordinates along the components, float64 (n, k)."""
@@ -91,6 +97,16 @@ class Components(MomentLearner[Axes]):
     def explained_variance_ratio_(self) -> Floats:
         """Share of the total variance along each axis, (k,)."""
         return self.learned.variance / (self.learned.total or 1.0)
+
+    @property
+    def noise_variance_(self) -> float:
+        """Mean variance along the axes that are left out, 0 if there are none."""
+        return self.learned.noise
+
+    @property
+    def n_components_(self) -> int:
+        """Number of axes kept, k."""
+        return self.components
 
     @property
     def singular_values_(self) -> Floats:
