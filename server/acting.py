@@ -123,7 +123,7 @@ class Playing(Acting):
                     "concept": act.concept,
                     "policy": state.setup.policy.name,
                     "adversary": _kind(act.adversary),
-                    "knowledge": act.adversary.holds,
+                    "knowledge": act.adversary.knows(),
                     "completion": _completion(act),
                     **{name: scores.get(name) for name in NAMES},
                     "sign_accuracy": outcome.sign_accuracy,

@@ -110,7 +110,7 @@ def show(folder: Folder) -> None:
 
 @app.command()
 def methods() -> None:
-    """List every unlearner with its guarantee."""
+    """List unlearners with their guarantees, erasers of concepts, adversaries and fills."""
     from simulator.methods import table
 
     typer.echo(table())

@@ -1,21 +1,55 @@
-"""The table of unlearners for ``lethe methods``."""
+"""What ``lethe methods`` lists: unlearners with their guarantees, erasers of concepts, adversaries with what they know, and fills."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from inspect import getdoc
+
 from clients.unlearning import UNLEARNERS
+from clients.unlearning.pruning import ERASERS
+from server.defences.fills import FILLS
+from server.revival.adversaries import ADVERSARIES
 
 PEERS = ("drop_seed", "exact", "peers", "neighbours drop a leaver's seed; nobody retrains", "HDUS, Ye et al. 2023")
 """The one method that is no unlearner of its own: it is what a departure does to the ensembles."""
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
-    """Return kind, guarantee, what a request names, summary and source of every method."""
+    """Return kind, guarantee, what a request names, summary and source of every unlearner."""
     specs = [(kind, UNLEARNERS.load(kind)) for kind in UNLEARNERS.targets()]
     return [PEERS, *((kind, spec.guarantee, spec.unit, spec.summary, spec.source) for kind, spec in specs)]
 
 
+def erasers() -> list[tuple[str, str, str, str]]:
+    """Return kind, what is needed, summary and source of every eraser."""
+    specs = [(kind, ERASERS.load(kind)) for kind in ERASERS.targets()]
+    return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in specs]
+
+
+def adversaries() -> list[tuple[str, str, str]]:
+    """Return kind, knowledge and summary of every adversary."""
+    specs = [(kind, ADVERSARIES.load(kind)) for kind in ADVERSARIES.targets()]
+    return [(kind, spec.knows(), spec.summary) for kind, spec in specs]
+
+
+def fills() -> list[tuple[str, str]]:
+    """Return kind and summary of every fill."""
+    return [(kind, (getdoc(FILLS.load(kind)) or "").partition("\n")[0].replace("``", "")) for kind in FILLS.targets()]
+
+
 def table() -> str:
-    """Return the methods as aligned text."""
-    lines = [("method", "guarantee", "forgets", "how", "source"), *rows()]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]) for line in lines)
+    """Return everything as aligned text, a section each."""
+    sections = (
+        ("unlearners: what forgets peers or rows, and how well", ("method", "guarantee", "forgets", "how", "source"), rows()),
+        ("erasers: what erases a concept from a denoiser, which no longer draws it", ("method", "needs", "how", "source"), erasers()),
+        ("adversaries: what tries to bring a concept back", ("adversary", "knows", "how"), adversaries()),
+        ("fills: what hides where something was cut", ("fill", "how"), fills()),
+    )
+    return "\n\n".join(f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections)
+
+
+def _aligned(lines: Sequence[Iterable[str]]) -> str:
+    """Return rows of cells as text in columns."""
+    cells = [tuple(line) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells)

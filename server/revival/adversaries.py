@@ -40,10 +40,10 @@ class AdversarySpec(Spec):
     guesses: ClassVar[bool] = True
     """Whether it names places of a cut, and guesses what was there."""
 
-    @property
-    def holds(self) -> str:
-        """What it knows, for people."""
-        return HOLDS.get(self.knowledge, self.knowledge)
+    @classmethod
+    def knows(cls) -> str:
+        """Return what it knows, for people."""
+        return HOLDS.get(cls.knowledge, cls.knowledge)
 
     def attack(self, known: WeightsOnly) -> Revived:
         """Return what the adversary makes of the release; ``TypeError`` if it is given less than it needs, or more."""

@@ -31,7 +31,7 @@ ALL = [spec() for spec in ADVERSARIES.specs()]
 
 @pytest.mark.parametrize("adversary", ALL, ids=lambda adversary: adversary.kind)
 def test_every_adversary_takes_its_own_knowledge_and_no_other(adversary: AdversarySpec) -> None:
-    assert adversary.holds == HOLDS[adversary.knowledge]
+    assert adversary.knows() == HOLDS[adversary.knowledge]
     for name, known in KNOWN.items():
         if name != adversary.knowledge:
             with pytest.raises(TypeError, match=adversary.knowledge):
