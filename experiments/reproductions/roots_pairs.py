@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, equal
 
 from clients.diffusion import metrics
@@ -21,7 +22,7 @@ from clients.diffusion.sampling import sample
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Progress, train
-from clients.streams import Field
+from clients.streams import Field, bottom
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.controls import random_like
 from clients.unlearning.pruning.masks import density
@@ -29,14 +30,18 @@ from server.defences.detection import Statistic, column_auc, entry_auc
 from server.defences.fills import Gaussian, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival import oracle
+from server.revival.adversaries import Quantise, Relearn
 from server.revival.attack import Revival, revive
-from server.revival.knowledge import Adaptive, WeightsOnly, WithMask
+from server.revival.knowledge import Adaptive, OwnImages, WeightsOnly, WithMask
+from server.revival.tuning import Tuner
 
-VERSION = 2
+VERSION = 3
 """Raised when the same settings would give other numbers."""
 PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
 """Rows of the picture."""
 STATISTICS: tuple[Statistic, ...] = ("std", "leading", "coherence")
+RIVALS = (Quantise(), Relearn())
+"""Other published attacks, on the bare cut."""
 SAMPLES = 3
 """Samples a cell of the picture."""
 
@@ -76,6 +81,7 @@ class Work:
         measured = {
             "eraser": self.eraser.model_dump(mode="json"),
             "revival": self.revival.model_dump(mode="json"),
+            "rivals": [rival.model_dump(mode="json") for rival in RIVALS],
             "sampling": self.sampling.model_dump(mode="json"),
             "budget": asdict(self.budget),
             "judge": self.judge.accuracy,
@@ -128,6 +134,7 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     defended = Gaussian(relative=1.0).seal(pruned, masks, secret).weights
     redrawn = RedrawnColumns().seal(pruned, masks, secret).weights
     share = density(masks)
+    quantise, relearn = RIVALS
     versions = {
         "original": original,
         "pruned": pruned,
@@ -137,6 +144,8 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
         "neuron_mean": oracle.neuron_mean(pruned, attack, work.revival),
         "random_mask": {n: original[n].masked_fill(random_like(m, "layer", (*key, "mask", n)), 0.0) for n, m in masks.items()},
         "defended": defended,
+        "quantised": quantise.attack(WeightsOnly(pruned)).weights,
+        "relearnt": relearn.attack(_own_images(work, denoiser, seed, concept, pruned, relearn)).weights,
         "adaptive": revive(Adaptive(defended, share, 1.0), work.revival).weights,
         "mask_oracle": revive(WithMask(defended, masks), work.revival).weights,
         "redrawn": redrawn,
@@ -146,6 +155,16 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     where = {name: _told(versions[name], masks) for name in ("original", "pruned", "defended", "redrawn")}
     measured = {"sign_accuracy": signs.overall, "sign_accuracy_top_fifth": signs.top_fifth, "density": share, "seconds": seconds}
     return Story(versions, measured | {"where": where})
+
+
+def _own_images(work: Work, denoiser: Denoiser, seed: int, concept: int, released: Weights, adversary: Relearn) -> OwnImages:
+    """Return what a relearner knows: the released model, and a few images of the concept out of all, for there are no others."""
+    axis, target = work.spec.axis(concept)
+    labels = work.images.classes if axis == "class" else work.images.styles
+    assert labels is not None
+    chosen = bottom(adversary.images, torch.nonzero(labels == target)[:, 0].tolist(), seed, "own images")
+    images, noise = work.images.select(torch.tensor(sorted(chosen))), work.training.noise
+    return OwnImages(released, len(images), Tuner(denoiser, images, noise, (seed, "adversary", concept)))
 
 
 def _told(weights: Weights, masks: Mapping[str, Tensor]) -> dict[str, float]:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from rich.table import Table
 
 from clients.diffusion.spec import Concept
-from experiments.reproductions.roots_pairs import PICTURED, Pair
+from experiments.reproductions.roots_pairs import PICTURED, RIVALS, Pair
 
 PAPER: Mapping[str, tuple[str, str]] = {"pruned": ("0.08", ""), "revived": ("0.54", "0.91")}
 """Accuracy on the erased and on the retained classes: the figures on which two independent summaries of the paper agree."""
 PAPER_SIGNS = "> 0.70"
+ROUNDED, RELEARNT = RIVALS
 ROWS = {
     "original": "original",
     "pruned": "pruned",
@@ -23,6 +24,8 @@ ROWS = {
     "random_signs": "random signs",
     "true_signs": "true signs",
     "neuron_mean": "neuron mean",
+    "quantised": f"rounded to {ROUNDED.bits} bits",
+    "relearnt": f"relearnt: {RELEARNT.steps} steps on {RELEARNT.images} images",
     "random_mask": "random mask, equal density",
     "defended": "defended: Gaussian fill, f = 1",
     "adaptive": "adaptive attack after the fill",

@@ -84,6 +84,7 @@ def test_the_pairs_say_what_they_are(finished: Path) -> None:
     assert (first["seed"], first["concept"], second["concept"]) == (0, 1, 7)
     assert first["rows"].keys() == roots_tables.ROWS.keys()
     assert first["rows"]["mask_oracle"] == first["rows"]["revived"]
+    assert {"quantised", "relearnt"} < first["rows"].keys()
     assert first["where"]["pruned"]["location_auc"] > 0.99
     assert abs(first["where"]["defended"]["location_auc"] - 0.5) < 0.2
     assert 0 < first["density"] < 0.5
