@@ -35,4 +35,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'simulator' has no attribute {name!r}")
-    return getattr(import_module(f"simulator.{_HOMES[name]}"), name)
+    found = globals()[name] = getattr(import_module(f"simulator.{_HOMES[name]}"), name)  # else the module `verify` would hide the function
+    return found
