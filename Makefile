@@ -41,7 +41,12 @@ lint: $(STAMP)  ## Check style and types
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experiments/benchmarks/results
-	@for script in experiments/benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@for script in experiments/benchmarks/[a-z]*.py; do \
+	  echo "== $$script"; \
+	  kept=experiments/benchmarks/results/$$(basename "$$script" .py).txt; \
+	  $(BIN)/python "$$script" | tee "$$kept.unfinished"; \
+	  mv "$$kept.unfinished" "$$kept"; \
+	done
 
 clean:  ## Remove what was installed and generated; runs are kept
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
