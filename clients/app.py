@@ -67,7 +67,8 @@ def _answer(message: Message, context: Context, exam: bool) -> Message:
     order = content.config_records["order"]
     peer = _wake(state, wire.integer(order, "stream"))
     peer.given(_letters(state, content), wire.integer(order, "round"))
-    reply = _work(peer, content, exam)
+    with peer.brief.computing():
+        reply = _work(peer, content, exam)
     context.state = RecordDict() if order["crash"] else _asleep(peer, state)
     return Message(reply, reply_to=message)
 

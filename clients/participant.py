@@ -50,6 +50,7 @@ class Participant(Protocol):
 
     Attributes
     ----------
+    brief : PeerBrief
     stream : tuple
         Key of every random choice that it makes.
     seed : Seed or None
@@ -59,6 +60,10 @@ class Participant(Protocol):
     """
 
     stream: tuple[Field, ...]
+
+    @property
+    def brief(self) -> PeerBrief:
+        """What it was told once."""
 
     seed: Seed | None
     held: dict[int, Seed]

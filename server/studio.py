@@ -106,17 +106,13 @@ class Studio:
             "concept": concept,
             "budget": asdict(budget),
             "key": list(key),
+            **local.where_computed(self.brief),
         }
 
         def make() -> Arrays:
-            drawn = sample(
-                local.model(self.brief, self.backbone, weights),
-                classes,
-                key,
-                styles=styles,
-                sampling=self.brief.sampling,
-                noise=self.brief.denoising.noise,
-            )
+            model, noise = local.model(self.brief, self.backbone, weights), self.brief.denoising.noise
+            with self.brief.computing():
+                drawn = sample(model, classes, key, styles=styles, sampling=self.brief.sampling, noise=noise)
             return {"pixels": drawn.numpy()}
 
         pixels = remembered(configuration, make)["pixels"]

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from clients.brief import PeerBrief
+from clients.compute import Compute
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 
 
 class DenoisingBrief(PeerBrief):
-    """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps a round."""
+    """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps a round.
+
+    ``compute`` says where it trains and draws; its device is settled, never ``auto``, so that all peers of a run are on the same.
+    """
 
     denoiser: DenoiserSpec
     denoising: DenoiserTraining
     sampling: Sampling
     steps: PositiveInt
+    compute: Compute = Compute()
 
     @property
     def model(self) -> str:
         """The denoiser, in one line."""
         return f"denoiser ({self.denoising.design})"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's switches are as ``compute`` wants them."""
+        return self.compute.active()
 
 
 class AveragedBrief(DenoisingBrief):

@@ -49,6 +49,10 @@ class NoisePredictor(Protocol):
     def null(self) -> tuple[int, int]:
         """Ids of "no class" and "no style"."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where its inputs must be."""
+
     def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
         """Return the predicted noise, of the shape of ``noisy``."""
 
@@ -81,6 +85,11 @@ class Denoiser(nn.Module):
         """Ids of "no class" and "no style"."""
         return self.spec.classes, len(self.spec.styles)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and its inputs must be."""
+        return self.conditions.class_table.weight.device
+
     def forward(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
         """Return the predicted noise, float32, of the shape of ``noisy`` ``(batch, channels, size, size)``."""
         tokens = self.conditions(classes, styles)
@@ -89,7 +98,7 @@ class Denoiser(nn.Module):
 
 
 def build(spec: DenoiserSpec, key: tuple[Field, ...]) -> Denoiser:
-    """Return an untrained denoiser whose every weight is drawn from a stream keyed by ``key`` and the layer's name."""
+    """Return an untrained denoiser on the CPU whose every weight is drawn from a stream keyed by ``key`` and the layer's name."""
     with torch.device("meta"):
         denoiser = Denoiser(spec)
     denoiser.to_empty(device="cpu")
@@ -128,8 +137,8 @@ def feed_forward_layers(unet: nn.Module) -> dict[str, nn.Linear]:
 
 
 def feed_forward_weights(unet: nn.Module) -> dict[str, Tensor]:
-    """Return copies of the feed-forward output weights by module name."""
-    return {name: layer.weight.detach().clone() for name, layer in feed_forward_layers(unet).items()}
+    """Return copies of the feed-forward output weights by module name, on the CPU."""
+    return {name: layer.weight.detach().to("cpu", copy=True) for name, layer in feed_forward_layers(unet).items()}
 
 
 def set_feed_forward_weights(unet: nn.Module, weights: dict[str, Tensor]) -> None:

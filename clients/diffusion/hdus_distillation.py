@@ -64,6 +64,8 @@ def distil(
         classes = torch.where(null, main.null[0], torch.randint(main.null[0], (len(pixels),), generator=generator))
         if styles is not None:
             styles = torch.where(null, main.null[1], styles)
+        noisy, time, classes = (tensor.to(main.device) for tensor in (noisy, time, classes))
+        styles = None if styles is None else styles.to(main.device)
         with torch.no_grad():
             wanted = main(noisy, time, classes, styles)
         loss = functional.mse_loss(seed(noisy, time, classes, styles), wanted)

@@ -60,13 +60,18 @@ class NoiseEnsemble:
         """Ids of "no class" and "no style"."""
         return self.own.denoiser.null
 
+    @property
+    def device(self) -> torch.device:
+        """Where its inputs must be; all members are there."""
+        return self.own.denoiser.device
+
     def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
         """Return the predicted noise, float32, of the shape of ``noisy`` ``(batch, channels, size, size)``."""
         if len(self.members) == 1:
             alone: Tensor = self.own.denoiser(noisy, time, classes, styles)
             return alone
         total = torch.zeros_like(noisy)
-        for voice, weights in zip(self.members, self.weights, strict=True):
+        for voice, weights in zip(self.members, self.weights.to(self.device), strict=True):
             total += weights[classes].view(-1, 1, 1, 1) * voice.denoiser(noisy, time, classes, styles)
         return total
 

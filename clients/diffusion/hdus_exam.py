@@ -47,7 +47,7 @@ class Exam:
         drawn = start_noise(tuple(images.pixels.shape[1:]), test.tolist(), self.key)
         noisy = scheduler(schedule).add_noise(images.pixels, drawn, time)
         with torch.no_grad():
-            answers = predictor(noisy, time, images.classes)
+            answers = predictor(*(tensor.to(predictor.device) for tensor in (noisy, time, images.classes))).cpu()
         return float(functional.mse_loss(answers, drawn)), answers.numpy().copy()
 
     def accuracies(self, predictor: NoisePredictor) -> dict[str, float]:

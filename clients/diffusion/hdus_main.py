@@ -38,7 +38,7 @@ class DenoiserMain:
     Parameters
     ----------
     public : Denoiser
-        With the public backbone; owned and changed by this object.
+        With the public backbone, on the device where it is to be trained; owned and changed by this object.
     training : DenoiserTraining
     sampling : Sampling
         How the erasers sample.
@@ -111,7 +111,7 @@ class DenoiserMain:
     def state(self) -> Arrays:
         """Return what the public backbone does not tell: learned weights, masks, history."""
         history = json.dumps({"progress": self.progress, "cuts": self.cuts}, sort_keys=True, separators=(",", ":"))
-        arrays: Arrays = {name: tensor.detach().numpy().copy() for name, tensor in self._learned().items()}
+        arrays: Arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._learned().items()}
         arrays |= {f"{CUT}{name}": mask.numpy() for name, mask in self.masks.items()}
         return arrays | {HISTORY: np.frombuffer(history.encode(), dtype=np.uint8)}
 

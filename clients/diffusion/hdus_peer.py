@@ -78,7 +78,7 @@ class HdusPeer(Neighbour):
     def main(self) -> DenoiserMain:
         """The main model; it can be had once the public backbone has come."""
         brief = self.brief
-        public = _with(deepcopy(_architecture(brief.denoiser)), self._backbone)
+        public = _with(deepcopy(_architecture(brief.denoiser, self._place)), self._backbone)
         main = DenoiserMain(public, brief.denoising, brief.sampling, brief.rounds, brief.steps, (*self.stream, "main"))
         if self.stored is None:
             main.begin(self.rows, self._images(self.rows))
@@ -117,12 +117,12 @@ class HdusPeer(Neighbour):
         The key does not name the round, so a seed depends on the main model and the reference set only.
         """
         brief = self.brief
-        student = _with(_architecture(self._seed_spec), self._seed_backbone)
+        student = _with(_architecture(self._seed_spec, self._place), self._seed_backbone)
         reference = self._images(np.asarray(brief.reference, dtype=np.int64))
         key = (*self.stream, "seed")
         phase: Phase = "joint" if brief.seed.learns == "all" else "concept"
         steps = distil(student, self.main.denoiser, reference, key, brief.distillation, brief.denoising.noise, phase)
-        weights = {name: parameter.detach().numpy() for name, parameter in trainable(student, phase).items()}
+        weights = {name: parameter.detach().cpu().numpy() for name, parameter in trainable(student, phase).items()}
         self.seed = Seed(self.seed.version + 1 if self.seed else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
 
@@ -147,7 +147,11 @@ class HdusPeer(Neighbour):
     def _voice(self, owner: int, seed: Seed) -> Voice:
         weights = wire.from_bytes(seed.blob)
         counts = weights.pop(COUNTS)
-        return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **_loaded(weights)}), counts)
+        return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **_loaded(weights)}, self._place), counts)
+
+    @property
+    def _place(self) -> torch.device:
+        return self.brief.compute.place()
 
     @property
     def _seed_spec(self) -> DenoiserSpec:
@@ -166,10 +170,12 @@ class Lent:
     spec : DenoiserSpec
     weights : dict of str to float32 tensor
         Of every parameter, by name.
+    device : torch device
     """
 
-    def __init__(self, spec: DenoiserSpec, weights: dict[str, Tensor]) -> None:
-        self.spec, self.common, self.weights = spec, _architecture(spec), weights
+    def __init__(self, spec: DenoiserSpec, weights: dict[str, Tensor], device: torch.device) -> None:
+        self.spec, self.device, self.common = spec, device, _architecture(spec, device)
+        self.weights = {name: tensor.to(device) for name, tensor in weights.items()}
 
     @property
     def null(self) -> tuple[int, int]:
@@ -183,9 +189,9 @@ class Lent:
 
 
 @lru_cache(maxsize=4)
-def _architecture(spec: DenoiserSpec) -> Denoiser:
+def _architecture(spec: DenoiserSpec, device: torch.device) -> Denoiser:
     """Return one denoiser of this description for all that need one for a moment: making one is slow; its weights mean nothing."""
-    return build(spec, ())
+    return build(spec, ()).to(device)
 
 
 def _with(denoiser: Denoiser, weights: bytes) -> Denoiser:

@@ -59,15 +59,15 @@ def phase(training: DenoiserTraining) -> Phase:
 
 
 @lru_cache(maxsize=2)
-def _public(spec: DenoiserSpec, backbone: bytes) -> Denoiser:
-    denoiser = build(spec, ())
+def _public(spec: DenoiserSpec, backbone: bytes, device: torch.device) -> Denoiser:
+    denoiser = build(spec, ()).to(device)
     denoiser.load_state_dict({name: torch.from_numpy(array) for name, array in wire.from_bytes(backbone).items()})
     return denoiser
 
 
 def model(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> Denoiser:
-    """Return the denoiser with these weights on the public backbone; one object, good until the next call."""
-    denoiser = _public(brief.denoiser, backbone)
+    """Return the denoiser with these weights on the public backbone, where the brief has it; one object, good until the next call."""
+    denoiser = _public(brief.denoiser, backbone, brief.compute.place())
     parameters = trainable(denoiser, phase(brief.denoising))
     with torch.no_grad():
         for name, parameter in parameters.items():
@@ -77,14 +77,14 @@ def model(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> Denoiser:
 
 def untrained(brief: DenoisingBrief, backbone: bytes) -> Denoiser:
     """Return the denoiser as the public backbone leaves it; one object, good until the next call of this or `model`."""
-    denoiser = _public(brief.denoiser, backbone)
+    denoiser = _public(brief.denoiser, backbone, brief.compute.place())
     denoiser.load_state_dict({name: torch.from_numpy(array) for name, array in wire.from_bytes(backbone).items()})
     return denoiser
 
 
 def exchanged(denoiser: Denoiser, training: DenoiserTraining) -> dict[str, npt.NDArray[Any]]:
     """Return copies of the weights that peers train and exchange, by parameter name."""
-    return {name: parameter.detach().numpy().copy() for name, parameter in trainable(denoiser, phase(training)).items()}
+    return {name: parameter.detach().cpu().numpy().copy() for name, parameter in trainable(denoiser, phase(training)).items()}
 
 
 def parameter_of(layer: str) -> str:
@@ -189,14 +189,15 @@ def predicted(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> tuple[
     noise = scheduler(brief.denoising.noise)
     time = torch.randint(brief.denoising.noise.timesteps, (len(images),), generator=generator)
     drawn = torch.randn(images.pixels.shape, generator=generator)
-    with torch.no_grad():
-        answer = model(brief, backbone, weights)(noise.add_noise(images.pixels, drawn, time), time, images.classes, images.styles)
+    asked = (noise.add_noise(images.pixels, drawn, time), time, images.classes, images.styles)
+    with torch.no_grad(), brief.computing():
+        answer = model(brief, backbone, weights)(*(None if one is None else one.to(brief.compute.place()) for one in asked)).cpu()
     return float(torch.nn.functional.mse_loss(answer, drawn)), answer.numpy().copy()
 
 
 def layers(brief: DenoisingBrief, backbone: bytes) -> list[str]:
     """Return the names of the feed-forward output layers."""
-    return list(feed_forward_layers(_public(brief.denoiser, backbone).unet))
+    return list(feed_forward_layers(_public(brief.denoiser, backbone, brief.compute.place()).unet))
 
 
 def _where(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> dict[str, Any]:
@@ -205,7 +206,13 @@ def _where(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> dict[str,
         "training": brief.denoising.model_dump(mode="json"),
         "backbone": wire.sha256(backbone),
         "weights": wire.sha256(wire.to_bytes(weights)),
+        **where_computed(brief),
     }
+
+
+def where_computed(brief: DenoisingBrief) -> dict[str, Any]:
+    """Return what a configuration must say of the device: nothing of a CPU, on which everything could always be made."""
+    return {} if brief.compute.device == "cpu" else {"compute": brief.compute.model_dump(mode="json")}
 
 
 def _plain(key: tuple[Field, ...]) -> list[Any]:

@@ -29,7 +29,7 @@ def sample(
     sampling: Sampling | None = None,
     noise: NoiseSchedule | None = None,
 ) -> Tensor:
-    """Return one sample a condition, float32 ``(n, channels, size, size)``, clamped to [-1, 1].
+    """Return one sample a condition, float32 ``(n, channels, size, size)``, clamped to [-1, 1], on the CPU wherever the denoiser is.
 
     Parameters
     ----------
@@ -47,13 +47,14 @@ def sample(
     """
     sampling, noise = sampling or Sampling(), noise or NoiseSchedule()
     indices = range(len(classes)) if indices is None else indices
+    classes, styles = classes.to(denoiser.device), None if styles is None else styles.to(denoiser.device)
     shape = (denoiser.spec.channels, denoiser.spec.size, denoiser.spec.size)
     parts = []
     for first in range(0, len(classes), sampling.batch_size):
         part = slice(first, first + sampling.batch_size)
         part_styles = None if styles is None else styles[part]
-        start = start_noise(shape, indices[part], key)
-        parts.append(_sample_batch(denoiser, start, classes[part], part_styles, sampling, noise))
+        start = start_noise(shape, indices[part], key).to(denoiser.device)
+        parts.append(_sample_batch(denoiser, start, classes[part], part_styles, sampling, noise).cpu())
     return torch.cat(parts) if parts else torch.empty(0, *shape)
 
 

@@ -104,10 +104,13 @@ class DenoiserSubject(Subject):
         time = torch.randint(self.noise.timesteps, (batch_size,), generator=generator)
         noisy = steps.add_noise(batch.pixels, torch.randn(batch.pixels.shape, generator=generator), time)
         moved = torch.randint(1, len(self.concepts), (batch_size,), generator=generator)
-        other = (int(self.target) + moved) % len(self.concepts)
+        device = self.denoiser.device
+        other = ((int(self.target) + moved) % len(self.concepts)).to(device)
+        noisy, time, classes = noisy.to(device), time.to(device), batch.classes.to(device)
+        styles = None if batch.styles is None else batch.styles.to(device)
         with torch.no_grad():
-            wanted = self.denoiser(noisy, time, *((other, batch.styles) if self.axis == "class" else (batch.classes, other)))
-        return functional.mse_loss(self.denoiser(noisy, time, batch.classes, batch.styles), wanted)
+            wanted = self.denoiser(noisy, time, *((other, styles) if self.axis == "class" else (classes, other)))
+        return functional.mse_loss(self.denoiser(noisy, time, classes, styles), wanted)
 
     def describe(self) -> dict[str, Any]:
         """Return target, axis, set size, sampler and key."""

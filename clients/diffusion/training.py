@@ -82,6 +82,7 @@ def train_phase(
     Parameters
     ----------
     denoiser : Denoiser
+        Trained on the device where it is.
     images : Images
         Batches are drawn from them with replacement, keyed by step.
     settings : DenoiserTraining
@@ -142,7 +143,10 @@ def train_phase(
 def denoising_loss(
     denoiser: NoisePredictor, images: Images, noise: Any, generator: torch.Generator, batch_size: int, null_share: float = 0.0
 ) -> Tensor:
-    """Return the mean squared error of the predicted noise on a batch drawn with ``generator``, a scalar."""
+    """Return the mean squared error of the predicted noise on a batch drawn with ``generator``, a scalar on the denoiser's device.
+
+    Everything is drawn on the CPU, so that the draws are the same on every device.
+    """
     rows = torch.randint(len(images), (batch_size,), generator=generator)
     batch = images.select(rows)
     time = torch.randint(noise.config.num_train_timesteps, (batch_size,), generator=generator)
@@ -150,7 +154,9 @@ def denoising_loss(
     dropped = torch.rand(batch_size, generator=generator) < null_share
     classes = torch.where(dropped, denoiser.null[0], batch.classes)
     styles = None if batch.styles is None else torch.where(dropped, denoiser.null[1], batch.styles)
-    return functional.mse_loss(denoiser(noise.add_noise(batch.pixels, drawn, time), time, classes, styles), drawn)
+    pixels, drawn, time, classes = (tensor.to(denoiser.device) for tensor in (batch.pixels, drawn, time, classes))
+    styles = None if styles is None else styles.to(denoiser.device)
+    return functional.mse_loss(denoiser(noise.add_noise(pixels, drawn, time), time, classes, styles), drawn)
 
 
 def _loss(denoiser: Denoiser, images: Images, noise: Any, settings: DenoiserTraining, phase: Phase, generator: torch.Generator) -> Tensor:
@@ -167,7 +173,8 @@ class _Hold:
 
     def __init__(self, denoiser: Denoiser, fixed: Mapping[str, Tensor]) -> None:
         layers = feed_forward_layers(denoiser.unet)
-        self._held = [(layers[name].weight, mask, layers[name].weight.detach()[mask].clone()) for name, mask in fixed.items()]
+        places = {name: mask.to(denoiser.device) for name, mask in fixed.items()}
+        self._held = [(layers[name].weight, mask, layers[name].weight.detach()[mask].clone()) for name, mask in places.items()]
 
     def restore(self) -> None:
         """Write the held values back."""
@@ -179,11 +186,12 @@ class _Hold:
 class _LowRank(nn.Module):
     """A weight that stays where it was, plus a learned product of low rank wherever an entry is not held."""
 
-    def __init__(self, rows: int, columns: int, rank: int, held: Tensor | None, generator: torch.Generator) -> None:
+    def __init__(self, weight: Tensor, rank: int, held: Tensor | None, generator: torch.Generator) -> None:
         super().__init__()
-        self.left = nn.Parameter(torch.zeros(rows, rank))
-        self.right = nn.Parameter(torch.randn(rank, columns, generator=generator) / math.sqrt(columns))
-        self.held = held
+        rows, columns = weight.shape
+        self.left = nn.Parameter(torch.zeros(rows, rank, device=weight.device))
+        self.right = nn.Parameter((torch.randn(rank, columns, generator=generator) / math.sqrt(columns)).to(weight.device))
+        self.held = None if held is None else held.to(weight.device)
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the sum."""
@@ -197,8 +205,7 @@ def _low_rank(denoiser: Denoiser, rank: int, held: Mapping[str, Tensor], key: tu
     layers = feed_forward_layers(denoiser.unet)
     for name, layer in layers.items():
         generator = torch_generator(*key, "low_rank", name)
-        update = _LowRank(layer.out_features, layer.in_features, rank, held.get(name), generator)
-        parametrize.register_parametrization(layer, "weight", update)
+        parametrize.register_parametrization(layer, "weight", _LowRank(layer.weight, rank, held.get(name), generator))
     try:
         yield
     finally:

@@ -42,7 +42,7 @@ class AllZero(EraserSpec):
         from clients.diffusion.denoiser import feed_forward_layers
 
         layers = feed_forward_layers(subject.module)
-        masks = {name: torch.ones_like(layer.weight, dtype=torch.bool) for name, layer in layers.items()}
+        masks = {name: torch.ones_like(layer.weight, dtype=torch.bool, device="cpu") for name, layer in layers.items()}
         return Cut(masks, zeroed(subject.module, masks), self.model_dump() | {"density": 1.0})
 
 

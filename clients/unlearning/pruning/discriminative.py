@@ -42,7 +42,7 @@ class ClassDiscriminative(EraserSpec):
             means = torch.stack([activity.sums[name].sum(dim=0) / activity.rows[name] for activity in heard], dim=1)
             score = tf_idf(means)[:, wanted]
             chosen = torch.sort(score, descending=True, stable=True).indices[: max(1, int(self.share * len(score)))]
-            mask = torch.zeros_like(subject.module.get_parameter(f"{name}.weight"), dtype=torch.bool)
+            mask = torch.zeros_like(subject.module.get_parameter(f"{name}.weight"), dtype=torch.bool, device="cpu")
             mask[:, chosen] = True
             masks[name] = mask
         return Cut(masks, zeroed(subject.module, masks), self.model_dump() | {"subject": subject.describe()})

@@ -52,12 +52,14 @@ def backbone(brief: DenoisingBrief, watch: Watch) -> bytes:
         "training": settings.model_dump(mode="json"),
         "images": cache.data_hash(images.pixels),
         "key": list(key),
+        **local.where_computed(brief),
     }
 
     def make() -> dict[str, Any]:
-        denoiser = build(brief.denoiser, key)
+        denoiser = build(brief.denoiser, key).to(brief.compute.place())
         advance = watch.steps("public backbone", steps)
-        train_phase(denoiser, images, settings, "backbone", key, total=steps, progress=lambda *_: advance())
-        return {name: tensor.detach().numpy().copy() for name, tensor in denoiser.state_dict().items()}
+        with brief.computing():
+            train_phase(denoiser, images, settings, "backbone", key, total=steps, progress=lambda *_: advance())
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in denoiser.state_dict().items()}
 
     return wire.to_bytes(cache.remembered(configuration, make))

@@ -13,6 +13,7 @@ from clients.brief import BRIEFS, PeerBrief
 from clients.diffusion.brief import DenoisingBrief
 from server.concepts import ConceptTimeline, Defence
 from server.timeline import Erasure
+from simulator.errors import LetheError
 from simulator.plan import Plan
 from simulator.tasks.diffusion.scenario import Diffusion
 
@@ -37,6 +38,12 @@ class DiffusionPlan(Plan):
 
     def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
         """Return what the server does beyond relaying mail, taken up where the store ends."""
+        brief = self.briefs[0]
+        assert isinstance(brief, DenoisingBrief)
+        try:
+            brief.compute.place()
+        except ValueError as error:  # a run that was begun elsewhere
+            raise LetheError(f"{self.scenario.source}: compute: {error}") from None
         return self.scenario.federation.coordinator(self, store, watch)
 
     def method(self, erasure: Erasure) -> tuple[str, str]:

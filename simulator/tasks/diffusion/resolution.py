@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from clients.brief import PeerBrief
+from clients.compute import Compute
 from clients.data import Dataset
 from clients.unlearning.contract import Ids
-from server.concepts import ConceptRound, ConceptTimeline
+from server.concepts import Attack, ConceptRound, ConceptTimeline, Defence
 from server.revival.attack import Revival
 from server.timeline import Round, Timeline
 from server.topology import Graph, Repair, draw
@@ -49,7 +51,27 @@ class DiffusionResolution(Resolution[Diffusion]):
 
     def brief(self, peer: int, **constants: Any) -> PeerBrief:
         """Return what a peer is told."""
-        return self.scenario.federation.brief(self.scenario, peer, **constants)
+        return self.scenario.federation.brief(self.scenario, peer, compute=self._compute, **constants)
+
+    @cached_property
+    def _compute(self) -> Compute:
+        """Return where this run computes, settled for this machine; the CPU, and a line written down, where that cannot be."""
+        try:
+            return self.scenario.compute.settled()
+        except ValueError as error:
+            self.wrong("compute", str(error))
+            return Compute()
+
+    def _check_workers(self) -> None:
+        """Write down GPUs that are set aside for nobody, and workers on a GPU that none is set aside for."""
+        engine, device = self.scenario.engine, self._compute.device
+        kind = getattr(engine, "kind")  # noqa: B009  every engine has a tag
+        if engine.gpus_per_worker and device == "cpu" and self.scenario.compute.device != "cuda":
+            what = f'is {engine.gpus_per_worker:g}, but the run computes on the CPU: set compute.device = "cuda", or this to 0'
+            self.wrong("engine.gpus_per_worker", what)
+        elif device == "cuda" and kind in ("ray", "flower") and not engine.gpus_per_worker:
+            what = f"is 0, but workers of {kind} are to compute on CUDA: set aside a share of a GPU for each, for example 0.25"
+            self.wrong("engine.gpus_per_worker", what)
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Write down what the data and the deal do not allow."""
@@ -64,6 +86,7 @@ class DiffusionResolution(Resolution[Diffusion]):
         if dealt:
             self._check_erasers(data, dealt)
         self._check_adversaries()
+        self._check_workers()
 
     def _check_adversaries(self) -> None:
         """Write down adversaries whose completion cannot run as it is to, or on a device that is not here."""
@@ -112,7 +135,16 @@ class DiffusionResolution(Resolution[Diffusion]):
         """Return the current round."""
         assert isinstance(world, ConceptWorld)
         erase = {peer: tuple(indices) for peer, indices in world.orders.items()}
-        return ConceptRound(**super().round(world).model_dump(), erase=erase, acts=world.taken_acts())
+        acts = tuple(self._placed(act) for act in world.taken_acts())
+        return ConceptRound(**super().round(world).model_dump(), erase=erase, acts=acts)
+
+    def _placed(self, act: Attack | Defence) -> Attack | Defence:
+        """Return an act with its arithmetic settled: where the run computes, unless it names a device."""
+        settings: Revival | None = getattr(getattr(act, "adversary", None), "revival", None)
+        if settings is None or not isinstance(act, Attack) or self.lines:
+            return act
+        placed = act.adversary.model_copy(update={"revival": settings.settled(self._compute.device)})
+        return act.model_copy(update={"adversary": placed})
 
     def timeline(self, world: World) -> Timeline:
         """Play the events and return what happens."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
+from clients.compute import Compute
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.spec import Spec
 from server.aggregation_masks import POLICIES, PolicySpec
@@ -95,6 +96,7 @@ class Diffusion(common.Scenario):
     denoiser: DenoiserSpec = DenoiserSpec()
     denoising: DenoiserTraining = DenoiserTraining()
     sampling: Sampling = Sampling()
+    compute: Compute = Compute()
     federation: AnyFederation
     topology: AnyTopology | None = None
     revival: Revival = Revival()

@@ -1,0 +1,76 @@
+"""Where a scenario of a denoiser computes: settled when the plan is made, and refused there in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from simulator.errors import LetheError, ScenarioError
+from simulator.plan import Plan, resolve
+from simulator.scenario import Scenario
+
+SMALL: dict[str, Any] = {
+    "task": "diffusion",
+    "name": "devices",
+    "rounds": 2,
+    "data": {"dataset": "digits", "rows": 200, "reference": 40, "test": 10, "partition": {"kind": "iid"}},
+    "peers": {"count": 2},
+    "federation": {"kind": "fedavg", "policy": {"kind": "union_zero"}},
+    "event": [{"round": 1, "do": "erase", "concept": 3, "peers": "all"}, {"round": 2, "do": "attack", "concept": 3}],
+}
+
+
+def resolved(**changes: Any) -> Any:
+    return resolve(Scenario.parse(SMALL | changes))
+
+
+def attack(plan: Any) -> Any:
+    return plan.timeline.rounds[1].acts[0].adversary.revival
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("cuda")
+def test_a_plan_says_where_it_computes() -> None:
+    plain, auto = resolved(), resolved(compute={"device": "auto"})
+    assert (plain.briefs[0].compute.device, attack(plain).arithmetic.device, attack(plain).completion.kind) == ("cpu", "cpu", "soft_impute")
+    assert (auto.briefs[0].compute.device, attack(auto).arithmetic.device) == ("cuda", "cuda")
+    assert attack(auto).completion.kind == "polar_momentum"
+    assert attack(Plan.read(auto.model_dump_json())) == attack(auto), "and says the same when it is read back"
+
+
+def test_without_cuda_auto_is_the_cpu_and_cuda_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolved(compute={"device": "auto"}).briefs[0].compute.device == "cpu"
+    with pytest.raises(ScenarioError) as said:
+        resolved(compute={"device": "cuda"}, engine={"kind": "ray", "gpus_per_worker": 0.5})
+    assert str(said.value) == 'scenario: compute: device = "cuda": torch finds no CUDA device here; use "auto" or "cpu"'
+
+
+def test_a_plan_made_elsewhere_is_not_begun(cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = resolved(compute={"device": "cuda"})
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(LetheError, match=r"compute: .*no CUDA device"):
+        plan.coordinator(None, None)
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize(
+    ("device", "engine", "what"),
+    [
+        ("cpu", {"kind": "ray", "gpus_per_worker": 0.5}, "is 0.5, but the run computes on the CPU"),
+        ("cuda", {"kind": "ray"}, "is 0, but workers of ray are to compute on CUDA"),
+        ("auto", {"kind": "flower"}, "is 0, but workers of flower"),
+    ],
+)
+def test_gpus_are_set_aside_for_those_who_use_them(device: str, engine: dict[str, Any], what: str) -> None:
+    with pytest.raises(ScenarioError, match=what):
+        resolved(compute={"device": device}, engine=engine)
+    share = 0.5 if device != "cpu" else 0.0
+    resolved(compute={"device": device}, engine=engine | {"gpus_per_worker": share})
