@@ -10,14 +10,17 @@ from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
 
-PEERS = ("drop_seed", "exact", "peers", "neighbours drop a leaver's seed; nobody retrains", "HDUS, Ye et al. 2023")
-"""The one method that is no unlearner of its own: it is what a departure does to the ensembles."""
+FEDERATED = (
+    ("drop_seed", "exact", "peers", "neighbours drop a leaver's seed; nobody retrains", "HDUS, Ye et al. 2023"),
+    ("subtract", "exact", "peers, rows", "federation = sums: a server takes a peer's sums out of the total", "Cao and Yang 2015"),
+)
+"""What is no unlearner of its own, but what departures and deletions do to what peers have together."""
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
     """Return kind, guarantee, what a request names, summary and source of every unlearner."""
     specs = [(kind, UNLEARNERS.load(kind)) for kind in UNLEARNERS.targets()]
-    return [PEERS, *((kind, spec.guarantee, spec.unit, spec.summary, spec.source) for kind, spec in specs)]
+    return [*FEDERATED, *((kind, spec.guarantee, spec.unit, spec.summary, spec.source) for kind, spec in specs)]
 
 
 def erasers() -> list[tuple[str, str, str, str]]:
