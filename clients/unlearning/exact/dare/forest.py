@@ -18,7 +18,7 @@ import numpy.typing as npt
 from clients.streams import Field, key_hash
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels as kernels
-from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, tree_arrays
+from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.tabular import Held, Table, empty
 
@@ -79,7 +79,7 @@ class Forest(Unlearner[Rows, Ids]):
         code, values, distinct = codes(x)
         word = values.view(np.uint32).astype(np.uint64)
         kernels.spread(word)
-        width, sums, wide = values.shape[1], np.zeros((3, s.cuts)), 2 * s.cuts + 8
+        width, sums, wide = values.shape[1], np.zeros((3, listed(s.cuts))), 2 * listed(s.cuts) + 8
         return Grove(
             x=x,
             code=code,
@@ -95,9 +95,10 @@ class Forest(Unlearner[Rows, Ids]):
             key=self.keys,
             histogram=np.zeros((width, classes + 1), np.int32),
             ints=np.zeros((5, max(n, width, wide)), np.int32),
+            ends=np.zeros(classes, np.int32),
             bins=np.zeros((wide, classes), np.int32),
             stack=np.zeros((3, 3, 128), np.int32),
-            words=np.zeros((3, max(n, width, p, s.cuts)), np.uint64),
+            words=np.zeros((3, max(n, width, p, listed(s.cuts))), np.uint64),
             sums=sums,
             merits=sums[0].view(np.int64),
         )

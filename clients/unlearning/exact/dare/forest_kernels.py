@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import compiled, inner
+from clients.unlearning.exact.dare.cut_kernels import goes_left
 from clients.unlearning.exact.dare.grove import LEAF, PENDING, SPLIT, Grove
-from clients.unlearning.exact.dare.node_kernels import best, fill, goes_left
+from clients.unlearning.exact.dare.node_kernels import best, fill
 from clients.unlearning.exact.dare.tree_kernels import clear, forget_in_tree, grow, look_at, must_be_leaf, plant
 from clients.unlearning.exact.hash_kernels import fold, mix
 
@@ -101,7 +102,7 @@ def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
                 return False
             continue
         j, cut = -1, np.float32(0)
-        if not must_be_leaf(g, t, node) and fill(g, t, node):
+        if not must_be_leaf(g.counts[t, node], g.nodes[t, node].depth, g.settings) and fill(g, t, node):
             j, cut = best(g, t, node)
         if j != g.nodes[t, node].feature or cut != g.nodes[t, node].cut:
             clear(g, t, node, True)

@@ -27,17 +27,21 @@ NODE = np.dtype(
 """A node: its path (1 at the root, then a bit a turn), what it is, its split, its left child (the right one is the next place), its depth,
 its stretch of rows, and, of a split, the slot that holds its candidates."""
 
-HEAD, AT, TIES, BELOW = range(4)
-"""Rows of a cell, which holds what is known of a feature that is tried at a split: its head, the candidate cuts, ascending (float32), how
-many rows have the cut's value, and, from the last on, how many rows of each class go left."""
+AT, TIES, BELOW = range(3)
+"""Rows of a cell, which holds the candidate cuts of a feature that is tried at a split, in the order of their hashes: the cuts
+(float32), how many rows have the cut's value, and, from the last on, how many rows of each class go left. The first k are tried; those
+behind are next in turn when one of them falls out, so that rows need not be counted again."""
 
-FEATURE, NUMBER = range(2)
-"""Columns of a head: the feature, and how many candidate cuts it has; 0 ends a slot's list."""
+FEATURE, NUMBER, WHOLE = range(3)
+"""Columns of a cell's head: the feature, how many cuts are listed (0 ends a slot's list), and whether these are all there are."""
+
+SPARES = 4
+"""Least number of cuts listed behind those that are tried."""
 
 
 class Grove(NamedTuple):
     """Data, trees, candidates and scratch space; n rows, p features, u distinct values at most, C classes, T trees, S slots, K
-    cuts (rounded up to a multiple of 8).
+    cuts listed (those tried and the spares, rounded up to a multiple of 8).
     """
 
     x: Array  # float32 (p, n)
@@ -52,12 +56,14 @@ class Grove(NamedTuple):
     nodes: Array  # NODE (T, 2 S)
     counts: Array  # int32 (T, 2 S, C): rows per class
     free: Array  # int32 (2, T, S + 1): free pairs of places, and free slots; the last entry is the list's length
-    cells: Array  # int32 (T, S, F, 3 + C, K)
+    heads: Array  # int32 (T, S, F, 3)
+    cells: Array  # int32 (T, S, F, 2 + C, K)
     floats: Array  # float32, the same memory
     settings: Array  # int64: features, cuts, depth, random depth, least rows to split, least rows a side, lazy
     key: Array  # uint64 (T,): hash of the forest's key and the tree's number
     histogram: Array  # int32 (u, C + 1), zero between uses
     ints: Array  # int32 (5, max(n, u, 2 K + 8)): scratch
+    ends: Array  # int32 (C,): scratch
     bins: Array  # int32 (2 K + 8, C): scratch
     stack: Array  # int32 (3, 3, 128): scratch
     words: Array  # uint64 (3, max(n, u, p, K)): scratch
@@ -65,13 +71,19 @@ class Grove(NamedTuple):
     merits: Array  # int64 (K,): the first row of ``sums``, as bits
 
 
+def listed(cuts: int) -> int:
+    """Return how many cuts are listed of which so many are tried."""
+    return -(-(cuts + SPARES) // 8) * 8
+
+
 def tree_arrays(trees: int, slots: int, features: int, cuts: int, classes: int) -> dict[str, Array]:
     """Return the arrays of trees with room for that many splits each; memory that is never written is never taken."""
-    cells = np.zeros((trees, slots, features, BELOW + classes, -(-cuts // 8) * 8), np.int32)
+    cells = np.zeros((trees, slots, features, BELOW + classes, listed(cuts)), np.int32)
     return {
         "nodes": np.zeros((trees, 2 * slots), NODE),
         "counts": np.zeros((trees, 2 * slots, classes), np.int32),
         "free": np.zeros((2, trees, slots + 1), np.int32),
+        "heads": np.zeros((trees, slots, features, 3), np.int32),
         "cells": cells,
         "floats": cells.view(np.float32),
     }
@@ -79,11 +91,11 @@ def tree_arrays(trees: int, slots: int, features: int, cuts: int, classes: int) 
 
 def grown(grove: Grove) -> Grove:
     """Return the grove with room for twice as many splits a tree."""
-    trees, slots, features, rows, cuts = grove.cells.shape
-    larger = tree_arrays(trees, 2 * slots, features, cuts, rows - BELOW)
+    trees, slots, features, rows, wide = grove.cells.shape
+    larger = tree_arrays(trees, 2 * slots, features, wide - SPARES, rows - BELOW)
     for name, array in larger.items():
         old = getattr(grove, name)
-        if name in ("nodes", "counts", "cells"):
+        if name in ("nodes", "counts", "heads", "cells"):
             array[tuple(slice(size) for size in old.shape)] = old
     for kind, step in ((0, 2), (1, 1)):
         for tree in range(trees):

@@ -1,4 +1,4 @@
-"""Compiled: the candidates of one node, and the best of them."""
+"""Compiled: the cuts tried at one node, and the best of them."""
 
 from __future__ import annotations
 
@@ -8,235 +8,96 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare
-from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, HEAD, NUMBER, TIES, Grove
+from clients.unlearning.exact.dare.cut_kernels import BEYOND, count_below, count_values, divisible, outermost, pick, rank, sum_below
+from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, NUMBER, TIES, WHOLE, Grove
 from clients.unlearning.exact.hash_kernels import fold, mix
 
 FEATURES, CUTS, DEPTH, RANDOM, SPLIT_ROWS, SIDE_ROWS, LAZY = range(7)
 """Places in a grove's settings."""
 
-TOUCHED, ROWS, LABELS, PICKS, SPARE = range(5)
+TOUCHED, ROWS, PICKS, SPARE, PLACES = range(5)
 """Scratch integers."""
 
 HASHES, RANKS, MARKS = range(3)
 """Scratch words."""
 
-BEYOND = np.int32(2**31 - 1)
-"""Larger than any code."""
-
 MANY = 64
 """Values of a feature above which a node's rows are looked at one by one."""
 
-Cell = npt.NDArray[np.int32]
-
-
-@bare
-def goes_left(categorical: Any, value: Any, cut: Any) -> Any:
-    """Tell whether a value goes left: up to the cut, or, of a categorical feature, only that category."""
-    return value == cut if categorical else value <= cut
-
-
-@bare
-def total(counts: npt.NDArray[np.int32]) -> int:
-    """Return the sum of a few counts."""
-    n = 0
-    for y in range(len(counts)):
-        n += counts[y]
-    return n
+Rows = npt.NDArray[np.int32]
+Floats = npt.NDArray[Any]
 
 
 @bare
 def gather(g: Grove, t: int, node: int) -> int:
-    """Write the node's rows and their labels, without holes, to scratch; return how many there are."""
-    order, label, rows, labels = g.order[t], g.label, g.ints[ROWS], g.ints[LABELS]
+    """Write the node's rows, class by class and without holes, to scratch; return how many there are."""
+    order, label, rows, ends = g.order[t], g.label, g.ints[ROWS], g.ends
     n = 0
+    for y in range(len(ends)):
+        ends[y] = n
+        n += g.counts[t, node, y]
     for i in range(g.nodes[t, node].start, g.nodes[t, node].end):
         row = order[i]
         if row >= 0 and label[row] >= 0:
-            rows[n], labels[n] = row, label[row]
-            n += 1
+            rows[ends[label[row]]] = row
+            ends[label[row]] += 1
     return n
 
 
 @bare
-def count_values(g: Grove, n: int, j: int) -> int:
-    """Count gathered rows per value in ``histogram``, by class and in the last column all; return how many values were touched."""
-    code, rows, labels, histogram, touched = g.code[j], g.ints[ROWS], g.ints[LABELS], g.histogram, g.ints[TOUCHED]
-    last = histogram.shape[1] - 1
-    found = 0
+def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
+    """Fill a feature's cuts from the n rows gathered, without a histogram; return how many there are."""
+    code, rows, codes, side, picks = g.code[j], g.ints[ROWS], g.ints[TOUCHED], g.settings[SIDE_ROWS], g.ints[PICKS]
+    low, high = outermost(rows, n, code, side, 1, picks), outermost(rows, n, code, side, -1, picks)
+    if low >= high:
+        return 0
     for i in range(n):
-        c = code[rows[i]]
-        before = histogram[c, last]
-        touched[found] = c  # overwritten by the next one unless it is new
-        found += before == 0
-        histogram[c, last] = before + 1
-        histogram[c, labels[i]] += 1
-    return found
-
-
-@bare
-def outermost(g: Grove, n: int, j: int, side: int, sign: int) -> Any:
-    """Return the code at which ``side`` gathered rows are reached, counted from the smallest code (sign 1) or from the largest (-1)."""
-    code, rows, outer = g.code[j], g.ints[ROWS], g.ints[PICKS]
-    if n < side:
-        return sign * BEYOND
-    if side == 1:
-        edge = BEYOND
-        for i in range(n):
-            edge = min(edge, np.int32(sign) * code[rows[i]])
-        return sign * edge
-    many = 0
-    for i in range(n):
-        c = sign * code[rows[i]]
-        if many == side and c >= outer[many - 1]:
-            continue
-        at = many if many < side else side - 1
-        while at > 0 and outer[at - 1] > c:
-            outer[at] = outer[at - 1]
-            at -= 1
-        outer[at] = c
-        many = min(many + 1, side)
-    return sign * outer[side - 1]
-
-
-@bare
-def enter(g: Grove, h: Any, c: int, chosen: int, k: int) -> int:
-    """Let a cut into the list of the k with the smallest hashes, unless it is there or comes too late; return the list's length."""
-    picks, hashes = g.ints[PICKS], g.words[HASHES]
-    at = chosen
-    while at > 0 and (hashes[at - 1] > h or (hashes[at - 1] == h and picks[at - 1] > c)):
-        at -= 1
-    if at == k or (at > 0 and picks[at - 1] == c):
-        return chosen
-    chosen = min(chosen + 1, k)
-    for i in range(chosen - 1, at, -1):
-        hashes[i], picks[i] = hashes[i - 1], picks[i - 1]
-    hashes[at], picks[at] = h, c
+        codes[i] = code[rows[i]]
+    chosen = pick(codes, n, key, g.word[j], low, high, picks, g.words[HASHES], g.words[MARKS], cell.shape[1])
+    count_below(cell, codes, g.ends, picks, chosen)
     return chosen
 
 
 @bare
-def pick(g: Grove, j: int, key: Any, many: int, n: int, k: int) -> int:
-    """Pick the k valid cuts with the smallest hashes of their values, list them by code, and return how many there are.
-
-    The first ``many`` touched codes are looked at, repeated or not; the n rows gathered say what is valid.
-    """
-    hashes, side, last = g.words[HASHES], g.settings[SIDE_ROWS], g.histogram.shape[1] - 1
-    low, high = 0, 0
-    if not g.categorical[j]:
-        low, high = outermost(g, n, j, side, 1), outermost(g, n, j, side, -1)
-    touched, marks, word = g.ints[TOUCHED], g.words[MARKS], g.word[j]
-    for i in range(many):
-        marks[i] = mix(key ^ word[touched[i]])
-    chosen, worst = 0, np.uint64(0xFFFFFFFFFFFFFFFF)
-    for i in range(many):
-        if marks[i] > worst:
-            continue
-        c = touched[i]
-        if g.categorical[j]:
-            if g.histogram[c, last] < side or n - g.histogram[c, last] < side:
-                continue
-        elif c < low or c >= high:
-            continue
-        chosen = enter(g, marks[i], c, chosen, k)
-        if chosen == k:
-            worst = hashes[k - 1]
-    arrange(g.ints[PICKS], g.ints[SPARE], chosen)
-    return chosen
-
-
-@bare
-def arrange(picks: npt.NDArray[np.int32], spare: npt.NDArray[np.int32], many: int) -> None:
-    """Sort a few different codes: each goes to the place that is the number of smaller ones."""
-    for i in range(many):
-        spare[i] = picks[i]
-    for i in range(many):
-        c, smaller = spare[i], 0
-        for k in range(many):
-            smaller += spare[k] < c
-        picks[smaller] = c
-
-
-@bare
-def sum_below(g: Grove, cell: Cell, j: int, found: int, chosen: int) -> None:
-    """Write how many rows of each class go left at each picked cut, and how many lie on it, from the histogram."""
-    picks, histogram, touched, bins, classes = g.ints[PICKS], g.histogram, g.ints[TOUCHED], g.bins, g.bins.shape[1]
-    for i in range(chosen):
-        cell[TIES, i] = histogram[picks[i], classes]
-        for y in range(classes):
-            bins[i, y] = 0
+def from_values(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
+    """Fill a feature's cuts from a histogram of the n rows gathered; return how many there are."""
+    rows, touched, spare, picks, histogram = g.ints[ROWS], g.ints[TOUCHED], g.ints[SPARE], g.ints[PICKS], g.histogram
+    side, last, k, chosen = g.settings[SIDE_ROWS], g.histogram.shape[1] - 1, cell.shape[1], 0
+    found = count_values(rows, g.ends, g.code[j], histogram, touched)
     if g.categorical[j]:
+        many = divisible(touched, found, histogram, n, side, spare)
+        chosen = pick(spare, many, key, g.word[j], 0, BEYOND, picks, g.words[HASHES], g.words[MARKS], k)
         for i in range(chosen):
-            for y in range(classes):
+            for y in range(last):
                 cell[BELOW + y, i] = histogram[picks[i], y]
-        return
-    half = 1
-    while half <= chosen:
-        half *= 2
-    for i in range(chosen, half):
-        picks[i] = BEYOND
+    elif found > 1:
+        low, high = outermost(rows, n, g.code[j], side, 1, picks), outermost(rows, n, g.code[j], side, -1, picks)
+        chosen = pick(touched, found, key, g.word[j], low, high, picks, g.words[HASHES], g.words[MARKS], k)
+        sum_below(cell, picks, chosen, touched, found, histogram, g.bins, spare, g.ints[PLACES])
+    for i in range(chosen):
+        cell[TIES, i] = histogram[picks[i], last]
     for i in range(found):
-        c, low, step = touched[i], 0, half // 2
-        while step > 0:  # the first pick not below c, without a branch that depends on c
-            low += step * (picks[low + step - 1] < c)
-            step //= 2
-        for y in range(classes):
-            bins[low, y] += histogram[c, y]
-    for y in range(classes):
-        sofar = 0
-        for i in range(chosen):
-            sofar += bins[i, y]
-            cell[BELOW + y, i] = sofar
-
-
-@bare
-def count_below(g: Grove, cell: Cell, n: int, chosen: int) -> None:
-    """Write how many rows of each class go left at each picked cut, and how many lie on it, row by row."""
-    picks, labels, codes, ties, wide = g.ints[PICKS], g.ints[LABELS], g.ints[TOUCHED], cell[TIES], cell.shape[1]
-    for i in range(chosen, wide):
-        picks[i] = -1
-    for y in range(cell.shape[0] - BELOW):
-        row = cell[BELOW + y]
-        for i in range(wide):
-            row[i] = 0
-    for i in range(wide):
-        ties[i] = 0
-    for k in range(n):
-        c, row = codes[k], cell[BELOW + labels[k]]
-        for i in range(wide):
-            row[i] += np.int32(c <= picks[i])
-            ties[i] += np.int32(c == picks[i])
+        for y in range(last + 1):
+            histogram[touched[i], y] = 0
+    return chosen
 
 
 @bare
 def find_cuts(g: Grove, t: int, node: int, n: int, f: int, j: int) -> int:
-    """Fill the candidates of feature j, place f of the node's slot, from the n rows gathered; return how many there are.
+    """Fill the cuts of feature j, place f of the node's slot, from the n rows gathered; return how many there are.
 
     Many values on few rows are not worth a histogram; what is found is the same.
     """
-    cell = g.cells[t, g.nodes[t, node].slot, f]
-    k = 1 if g.nodes[t, node].depth < g.settings[RANDOM] else g.settings[CUTS]
+    slot = g.nodes[t, node].slot
+    cell, head, at = g.cells[t, slot, f], g.heads[t, slot, f], g.floats[t, slot, f, AT]
     key = fold(fold(g.key[t], g.nodes[t, node].path), j)
-    chosen = 0
-    if g.distinct[j] > MANY and not g.categorical[j]:
-        code, rows, codes = g.code[j], g.ints[ROWS], g.ints[TOUCHED]
-        for i in range(n):
-            codes[i] = code[rows[i]]
-        chosen = pick(g, j, key, n, n, k)
-        if chosen:
-            count_below(g, cell, n, chosen)
-    else:
-        found = count_values(g, n, j)
-        if found > 1:
-            chosen = pick(g, j, key, found, n, k)
-            sum_below(g, cell, j, found, chosen)
-        for i in range(found):
-            c = g.ints[TOUCHED, i]
-            for y in range(g.histogram.shape[1]):
-                g.histogram[c, y] = 0
-    at = g.floats[t, g.nodes[t, node].slot, f, AT]
+    by_row = g.distinct[j] > MANY and not g.categorical[j]
+    chosen = from_rows(g, cell, n, j, key) if by_row else from_values(g, cell, n, j, key)
     for i in range(chosen):
         at[i] = g.values[j, g.ints[PICKS, i]]
-    cell[HEAD, FEATURE], cell[HEAD, NUMBER] = j, chosen
+    for i in range(chosen, len(at)):
+        at[i] = np.nan  # neither above nor equal to anything
+    head[FEATURE], head[NUMBER], head[WHOLE] = j, chosen, chosen < len(at)
     return chosen
 
 
@@ -262,50 +123,39 @@ def fill(g: Grove, t: int, node: int) -> int:
             if kept == limit:
                 break
         ranks[j] = np.uint64(0xFFFFFFFFFFFFFFFF)
-    if kept < g.cells.shape[2]:
-        g.cells[t, s, kept, HEAD, NUMBER] = 0  # ends the list
+    if kept < g.heads.shape[2]:
+        g.heads[t, s, kept, NUMBER] = 0  # ends the list
     return kept
 
 
 @bare
-def rank(cell: Cell, counts: npt.NDArray[np.int32], many: int, sums: npt.NDArray[np.float64]) -> None:
-    """Write into ``sums[0]`` what the Gini index ranks a feature's cuts by: squared class counts over rows, summed over sides.
+def tried(g: Grove, depth: int) -> Any:
+    """Return how many cuts of a feature are tried at a node of some depth."""
+    return 1 if depth < g.settings[RANDOM] else g.settings[CUTS]
 
-    Loops run along the candidates, so that they become vector instructions.
-    """
-    n = np.float64(total(counts))
-    value, other, left = sums[0], sums[1], sums[2]
-    for i in range(many):
-        value[i], other[i], left[i] = 0.0, 0.0, 0.0
-    for y in range(len(counts)):
-        row, here = cell[BELOW + y], counts[y]
+
+@bare
+def best_of(heads: Rows, cells: Rows, at: Floats, counts: Rows, most: int, sums: Floats, merits: npt.NDArray[np.int64]) -> Any:
+    """Return feature and cut of a slot's best candidate: largest merit, then smallest feature, then smallest cut."""
+    top, feature, cut = np.int64(-1), -1, np.float32(0)  # merits are the bits of ``sums``, ordered as positive numbers are
+    for f in range(len(heads)):
+        j, many = heads[f, FEATURE], min(heads[f, NUMBER], most)
+        if many == 0:
+            break
+        rank(cells[f], counts, many, sums)
+        here = np.int64(-1)
         for i in range(many):
-            a, b = np.float64(row[i]), np.float64(here - row[i])
-            left[i] += a
-            value[i] += a * a
-            other[i] += b * b
-    for i in range(many):
-        value[i] = value[i] / left[i] + other[i] / (n - left[i])
+            here = max(here, merits[i])
+        if here > top or (here == top and j < feature):
+            top, feature, cut = here, j, np.float32(np.inf)
+            for i in range(many):
+                if merits[i] == here:
+                    cut = min(cut, at[f, AT, i])
+    return feature, cut
 
 
 @bare
 def best(g: Grove, t: int, node: int) -> Any:
-    """Return feature and cut of the node's best candidate: largest merit, then smallest feature, then smallest cut."""
-    s = g.nodes[t, node].slot
-    value = g.merits  # the bits of positive numbers are ordered as the numbers are
-    top, feature, cut = np.int64(-1), -1, np.float32(0)
-    for f in range(g.cells.shape[2]):
-        cell = g.cells[t, s, f]
-        j, many = cell[HEAD, FEATURE], cell[HEAD, NUMBER]
-        if many == 0:
-            break
-        rank(cell, g.counts[t, node], many, g.sums)
-        here = np.int64(-1)
-        for i in range(many):
-            here = max(here, value[i])
-        if here > top or (here == top and j < feature):
-            first = 0
-            while value[first] != here:
-                first += 1
-            top, feature, cut = here, j, g.floats[t, s, f, AT, first]
-    return feature, cut
+    """Return feature and cut of the node's best candidate."""
+    s, most = g.nodes[t, node].slot, tried(g, g.nodes[t, node].depth)
+    return best_of(g.heads[t, s], g.cells[t, s], g.floats[t, s], g.counts[t, node], most, g.sums, g.merits)

@@ -8,21 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare
-from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, HEAD, LEAF, NUMBER, PENDING, SPLIT, TIES, Grove
+from clients.unlearning.exact.dare.cut_kernels import goes_left, lower_all, total
+from clients.unlearning.exact.dare.grove import FEATURE, LEAF, NUMBER, PENDING, SPLIT, WHOLE, Grove
 from clients.unlearning.exact.dare.node_kernels import (
-    CUTS,
     DEPTH,
     LAZY,
-    RANDOM,
     SIDE_ROWS,
     SPARE,
     SPLIT_ROWS,
     best,
+    best_of,
     fill,
     find_cuts,
     gather,
-    goes_left,
-    total,
+    tried,
 )
 
 Rows = npt.NDArray[np.int32]
@@ -50,12 +49,12 @@ def take(free: Rows) -> Any:
 
 
 @bare
-def must_be_leaf(g: Grove, t: int, node: int) -> Any:
-    """Tell whether depth, size or purity make the node a leaf."""
+def must_be_leaf(counts: Rows, depth: int, settings: npt.NDArray[np.int64]) -> Any:
+    """Tell whether depth, size or purity make a node a leaf."""
     n, most = 0, 0
-    for y in range(g.counts.shape[2]):
-        n, most = n + g.counts[t, node, y], max(most, g.counts[t, node, y])
-    return g.nodes[t, node].depth >= g.settings[DEPTH] or n < g.settings[SPLIT_ROWS] or most == n
+    for y in range(len(counts)):
+        n, most = n + counts[y], max(most, counts[y])
+    return depth >= settings[DEPTH] or n < settings[SPLIT_ROWS] or most == n
 
 
 @bare
@@ -119,7 +118,7 @@ def divide(g: Grove, t: int, node: int) -> bool:
 @bare
 def look_at(g: Grove, t: int, node: int) -> bool:
     """Make a pending node a leaf or a split with pending children; False if there is no room."""
-    if must_be_leaf(g, t, node):
+    if must_be_leaf(g.counts[t, node], g.nodes[t, node].depth, g.settings):
         g.nodes[t, node].kind = LEAF
         return True
     slot = take(g.free[SLOTS, t])
@@ -174,61 +173,13 @@ def plant(g: Grove, t: int) -> bool:
 
 
 @bare
-def lower(g: Grove, t: int, node: int, f: int, gone: Rows) -> Any:
-    """Take rows out of the candidates of the feature in place f; return how many of them can no longer be cut at."""
+def repair_cuts(g: Grove, t: int, node: int, features: int) -> int:
+    """Look for more cuts for the features that have too few; return 0 if the node cannot be split."""
     s = g.nodes[t, node].slot
-    cell, at = g.cells[t, s, f], g.floats[t, s, f, AT]
-    j, many, ties, wide = cell[HEAD, FEATURE], cell[HEAD, NUMBER], cell[TIES], cell.shape[1]
-    for k in range(gone.shape[1]):
-        v, row = g.x[j, gone[0, k]], cell[BELOW + gone[1, k]]
-        if g.categorical[j]:
-            for i in range(wide):
-                row[i] -= np.int32(v == at[i])
-        else:
-            for i in range(wide):
-                row[i] -= np.int32(v <= at[i])
-        for i in range(wide):
-            ties[i] -= np.int32(v == at[i])
-    n, side, wrong = total(g.counts[t, node]), g.settings[SIDE_ROWS], 0
-    left = g.ints[SPARE]
-    for i in range(wide):
-        left[i] = 0
-    for y in range(cell.shape[0] - BELOW):
-        row = cell[BELOW + y]
-        for i in range(wide):
-            left[i] += row[i]
-    for i in range(many):
-        wrong += (ties[i] == 0) | (left[i] < side) | (n - left[i] < side)
-    if wrong:
-        drop(g, t, s, f, n, side)
-    return wrong
-
-
-@bare
-def drop(g: Grove, t: int, s: int, f: int, n: int, side: int) -> None:
-    """Close the ranks of a feature's candidates over those that can no longer be cut at."""
-    cell, left = g.cells[t, s, f], g.ints[SPARE]
-    kept = 0
-    for i in range(cell[HEAD, NUMBER]):
-        if cell[TIES, i] > 0 and left[i] >= side and n - left[i] >= side:
-            for row in range(AT, cell.shape[0]):
-                cell[row, kept] = cell[row, i]
-            kept += 1
-    cell[HEAD, NUMBER] = kept
-
-
-@bare
-def repair_cuts(g: Grove, t: int, node: int, gone: Rows) -> int:
-    """Take rows out of all candidates of a split, let the next in for those that fall out; return 0 if none are left."""
-    s = g.nodes[t, node].slot
-    full = 1 if g.nodes[t, node].depth < g.settings[RANDOM] else g.settings[CUTS]
-    for f in range(g.cells.shape[2]):
-        before = g.cells[t, s, f, HEAD, NUMBER]
-        if before == 0:
-            break
-        if lower(g, t, node, f, gone) and before == full:
-            find_cuts(g, t, node, gather(g, t, node), f, g.cells[t, s, f, HEAD, FEATURE])
-        if g.cells[t, s, f, HEAD, NUMBER] == 0:
+    for f in range(features):
+        if g.heads[t, s, f, NUMBER] < tried(g, g.nodes[t, node].depth) and not g.heads[t, s, f, WHOLE]:
+            find_cuts(g, t, node, gather(g, t, node), f, g.heads[t, s, f, FEATURE])
+        if g.heads[t, s, f, NUMBER] == 0:
             return fill(g, t, node)
     return 1
 
@@ -247,7 +198,7 @@ def split_again(g: Grove, t: int, node: int) -> bool:
 @bare
 def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
     """Take rows and their labels (2, n), no longer alive, out of a tree; return how many subtrees were replaced, -1 if there is no room."""
-    replaced = 0
+    replaced, side = 0, np.int32(g.settings[SIDE_ROWS])
     stack = g.stack[FORGETTING]
     stack[0, 0], stack[1, 0], stack[2, 0] = 0, 0, gone.shape[1]
     waiting = 1
@@ -258,12 +209,18 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
             g.counts[t, node, gone[1, i]] -= 1
         if g.nodes[t, node].kind != SPLIT:
             continue
-        if must_be_leaf(g, t, node) or repair_cuts(g, t, node, gone[:, low:high]) == 0:
+        splits = not must_be_leaf(g.counts[t, node], g.nodes[t, node].depth, g.settings)
+        if splits:
+            slot, most, n = g.nodes[t, node].slot, tried(g, g.nodes[t, node].depth), np.int32(total(g.counts[t, node]))
+            heads, cells, floats = g.heads[t, slot], g.cells[t, slot], g.floats[t, slot]
+            features, short = lower_all(heads, cells, floats, g.categorical, g.x, gone[:, low:high], g.ints[SPARE], n, side, most)
+            splits = not short or repair_cuts(g, t, node, features) > 0
+        if not splits:
             clear(g, t, node, True)
             g.nodes[t, node].kind = LEAF
             replaced += 1
             continue
-        j, cut = best(g, t, node)
+        j, cut = best_of(heads, cells, floats, g.counts[t, node], most, g.sums, g.merits)
         if j != g.nodes[t, node].feature or cut != g.nodes[t, node].cut:
             g.nodes[t, node].feature, g.nodes[t, node].cut = j, cut
             replaced += 1

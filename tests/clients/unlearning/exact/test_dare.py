@@ -18,7 +18,7 @@ from clients.data.csv import Csv
 from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels
 from clients.unlearning.exact.dare.forest import Forest
-from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, HEAD, LEAF, NUMBER, SPLIT, TIES, Grove
+from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, LEAF, NUMBER, SPLIT, TIES, Grove
 from clients.unlearning.exact.dare.spec import Dare
 
 KEY = (5, "main")
@@ -81,13 +81,13 @@ def nodes_of(model: Forest, tree: int) -> Iterator[tuple[int, Any, np.ndarray]]:
             stack += [(int(node["left"]), rows[left]), (int(node["left"]) + 1, rows[~left])]
 
 
-def tried(g: Grove, tree: int, slot: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield each feature tried at a split: its number, cuts, rows on each cut, and rows per class that go left at each."""
-    for cell, floats in zip(g.cells[tree, slot], g.floats[tree, slot], strict=True):
-        many = cell[HEAD, NUMBER]
+def listed(g: Grove, tree: int, slot: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each feature tried at a split: its number, the cuts listed, rows on each cut, and rows per class that go left at each."""
+    for head, cell, floats in zip(g.heads[tree, slot], g.cells[tree, slot], g.floats[tree, slot], strict=True):
+        many = head[NUMBER]
         if not many:
             return
-        yield int(cell[HEAD, FEATURE]), floats[AT, :many], cell[TIES, :many], cell[BELOW:, :many].astype(np.int64)
+        yield int(head[FEATURE]), floats[AT, :many], cell[TIES, :many], cell[BELOW:, :many].astype(np.int64)
 
 
 def recount(model: Forest) -> int:
@@ -103,8 +103,8 @@ def recount(model: Forest) -> int:
             assert sorted(r for r in stretch if r >= 0 and g.label[r] >= 0) == sorted(rows)
             if node["kind"] == LEAF:
                 continue
-            merits = []
-            for j, cuts, ties, below in tried(g, t, int(node["slot"])):
+            merits, most = [], 1 if node["depth"] < spec.random_depth else spec.cuts
+            for j, cuts, ties, below in listed(g, t, int(node["slot"])):
                 column = g.x[j, rows]
                 values, numbers = np.unique(column, return_counts=True)
                 for i, at in enumerate(cuts):
@@ -114,7 +114,7 @@ def recount(model: Forest) -> int:
                     assert spec.min_leaf <= left.sum() <= len(rows) - spec.min_leaf
                     above = g.counts[t, place] - below[:, i]
                     merit = (below[:, i] ** 2).sum() / left.sum() + (above**2).sum() / above.sum()
-                    merits.append((-merit, j, float(at)))
+                    merits += [(-merit, j, float(at))] * (i < most)  # those behind are next in turn
                     checked += 1
             assert min(merits)[1:] == (node["feature"], node["cut"])
     return checked
@@ -173,7 +173,7 @@ def test_a_threshold_whose_value_vanishes_gives_way_to_the_next() -> None:
     assert model.grove is not None
     while model.held.count > 10:
         root = model.grove.nodes[0, 0]
-        _, chosen, _, _ = next(tried(model.grove, 0, int(root["slot"])))
+        _, chosen, _, _ = next(listed(model.grove, 0, int(root["slot"])))
         model.forget(chosen.astype(np.int64)[:1])
         assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
         recount(model)
@@ -223,7 +223,7 @@ def test_what_is_tried_is_all_there_is_when_everything_is_allowed() -> None:
     assert g is not None
     root = g.nodes[0, 0]
     expected = {(j, float(v)) for j in (0, 2) for v in np.unique(rows.x[:, j])[:-1]} | {(1, float(v)) for v in range(4)}
-    assert {(j, float(v)) for j, cuts, _, _ in tried(g, 0, int(root["slot"])) for v in cuts} == expected
+    assert {(j, float(v)) for j, cuts, _, _ in listed(g, 0, int(root["slot"])) for v in cuts} == expected
 
 
 def test_shares_put_every_row_in_so_many_trees() -> None:
