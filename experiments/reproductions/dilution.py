@@ -1,9 +1,9 @@
 """What federation does to a cut: ``python -m experiments.reproductions.dilution [--concepts 1 4 7]``.
 
 Ten peers tune one denoiser of digits for two rounds, each on its own class mix. In the second, a share of them also cuts a concept out
-of its update; the server averages under five policies. Printed are the accuracy of the target and of the other classes by share and
-policy, what is left of a cut entry beside the theory (under the mean, ``1 - q``), and what an adversary restores who kept the earlier
-releases. The denoiser is that of ``roots`` and comes from the same cache. Minutes on one core.
+of its update, or (``server_mask``) tells what its neurons do; the server averages under six policies. Printed are the accuracy of the
+target and of the other classes by share and policy, what is left of a cut entry beside the theory (under the mean, ``1 - q``), and what
+an adversary restores who kept the earlier releases. The denoiser is that of ``roots`` and comes from the same cache. Minutes on one core.
 """
 
 from __future__ import annotations

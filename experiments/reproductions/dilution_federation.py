@@ -21,12 +21,14 @@ from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import train_phase, trainable
 from clients.streams import order
 from clients.unlearning.pruning.masks import overlap
+from clients.unlearning.pruning.recorder import Activity
 from experiments.reproductions.roots_pairs import Weights, Work
 from server.aggregation import weighted_mean
 from server.aggregation_masks import Aggregate, MaskedMean, Mean, PolicySpec, Reply, UnionNoise, UnionZero, Vote
 from server.defences.secret import Secret
 from server.revival.history import subtract
 from server.revival.knowledge import History
+from server.server_mask import ServerMask, mask_from_activities
 
 POLICIES: dict[str, PolicySpec] = {
     "mean": Mean(),
@@ -34,6 +36,7 @@ POLICIES: dict[str, PolicySpec] = {
     "union_zero": UnionZero(),
     "vote(.5)": Vote(threshold=0.5),
     "union_noise(1)": UnionNoise(ratio=1.0),
+    "server_mask": ServerMask(),
 }
 
 Point = dict[str, Any]
@@ -116,27 +119,31 @@ def measure(trial: Trial, federation: Federation, concept: int, advance: Callabl
 
     The first point, of policy ``none``, is that of the mean when nobody cuts.
     """
-    masks = _masks(trial, federation, concept)
+    masks, heard = _masks(trial, federation, concept), _heard(trial, federation, concept)
     before = feed_forward_weights(federation.denoiser.unet)
     points: list[Point] = [{"policy": "none", "pruning": 0, **_score(trial, federation, concept, before)}]
     points[0]["mask_overlap"] = mean(overlap(a, b) for a, b in combinations(masks, 2))
     for policy in POLICIES:
         for count in trial.pruning:
-            points.append(_point(trial, federation, concept, masks, policy, count))
+            who = [int(peer) for peer in order(np.arange(trial.peers), trial.seed, "pruning", concept)[:count]]
+            own = {peer: masks[peer] for peer in who}
+            if policy == "server_mask":
+                target, base = zip(*(heard[peer] for peer in sorted(who)), strict=True)
+                own = dict.fromkeys(range(trial.peers), mask_from_activities(before, target, base, trial.work.eraser))
+            points.append(_point(trial, federation, concept, own, policy, count))
             advance(1)
     set_feed_forward_weights(federation.denoiser.unet, before)
     return [{"concept": concept, "peers": trial.peers, **point} for point in points]
 
 
-def _point(trial: Trial, federation: Federation, concept: int, masks: list[Weights], policy: str, count: int) -> Point:
-    who = [int(peer) for peer in order(np.arange(trial.peers), trial.seed, "pruning", concept)[:count]]
+def _point(trial: Trial, federation: Federation, concept: int, masks: Mapping[int, Weights], policy: str, count: int) -> Point:
+    """Return a point of so many pruning peers; ``masks`` are by peer, under ``server_mask`` the server's own at every peer."""
     replies = [
-        Reply(f"peer {peer}", _outputs(federation, update), masks[peer] if peer in who else {})
-        for peer, update in enumerate(federation.updates)
+        Reply(f"peer {peer}", _outputs(federation, update), masks.get(peer, {})) for peer, update in enumerate(federation.updates)
     ]
     released = POLICIES[policy].aggregate(replies, Secret.of_run(trial.seed))
     point = {"policy": policy, "pruning": count, **_score(trial, federation, concept, released.weights)}
-    point |= _what_is_left(federation, released, [masks[peer] for peer in who])
+    point |= _what_is_left(federation, released, list(masks.values()))
     if count in trial.history:
         restored = subtract(History(released.weights, tuple(federation.releases))).weights
         scores = _score(trial, federation, concept, restored)
@@ -168,6 +175,13 @@ def _masks(trial: Trial, federation: Federation, concept: int) -> list[Weights]:
         masks.append(trial.work.eraser.erase(subject, ()).masks)
     _load(denoiser, together)
     return masks
+
+
+def _heard(trial: Trial, federation: Federation, concept: int) -> list[tuple[Activity, Activity]]:
+    """Return what each peer tells of the neurons of the mean, from start noise of its own."""
+    keys = ((trial.seed, "mask", peer) for peer in range(trial.peers))
+    subjects = (DenoiserSubject(federation.denoiser, concept, key, sampling=trial.work.sampling) for key in keys)
+    return [trial.work.eraser.listen(subject) for subject in subjects]
 
 
 def _score(trial: Trial, federation: Federation, concept: int, weights: Weights) -> dict[str, float]:

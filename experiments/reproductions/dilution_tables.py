@@ -16,6 +16,7 @@ STYLES = {
     "union_zero": ("#0f6fb3", "^", "-"),
     "vote(.5)": ("#0a8a67", "D", (0, (5, 1, 1, 1))),
     "union_noise(1)": ("#c8324a", "v", (0, (1, 1.5))),
+    "server_mask": ("#1c1f26", "X", (0, (3, 1, 1, 1, 1, 1))),
 }
 """Colour, marker and dashes, so that no policy is told by its colour alone."""
 
@@ -76,5 +77,5 @@ def picture(points: Sequence[Point], path: Path) -> None:
             axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         figure.axes[0].set_ylabel("share that the judge finds right")
         figure.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False)
         figure.savefig(path, metadata={"Date": None})

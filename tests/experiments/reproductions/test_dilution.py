@@ -33,15 +33,16 @@ def test_what_is_left_of_a_cut_is_what_each_policy_promises(tmp_path: Path, caps
     assert all(share in said for share in ("25%", "50%", "75%"))
     assert (tmp_path / "out" / "dilution.svg").read_text().rstrip().endswith("</svg>")
     points: list[dict[str, Any]] = json.loads((tmp_path / "out" / "points.json").read_text())
-    assert len(points) == 1 + 5 * 3
+    assert len(points) == 1 + 6 * 3
     left = {(point["policy"], point["pruning"]): point for point in points}
     assert 0 < left["none", 0]["mask_overlap"] < 1  # the peers' cuts differ, so the policies have something to disagree about
     for count in (1, 2, 3):
         assert left["mean", count]["residual"] == pytest.approx(1 - count / 4, abs=0.02)
         assert left["masked_mean", count]["residual"] == pytest.approx(1, abs=0.02)
         assert left["mean", count]["survival"] == left["masked_mean", count]["survival"] == 0
-        for policy in ("union_zero", "union_noise(1)"):
+        for policy in ("union_zero", "union_noise(1)", "server_mask"):
             assert left[policy, count]["survival"] == 1
+        assert left["server_mask", count]["residual"] == 0
         assert (left["vote(.5)", count]["survival"] > 0) == (count >= 2)
         assert ("history_target" in left["mean", count]) == (count == 2)
 
