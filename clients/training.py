@@ -52,6 +52,10 @@ class Training(Spec):
     optimizer: Optimizer = Adam()
     streams: Literal["keyed", "sequential"] = "keyed"
 
+    def steps(self, rows: int) -> int:
+        """Return the gradient steps of one round on so many rows."""
+        return self.epochs * -(-rows // self.batch_size)
+
 
 class Steps(Protocol):
     """What sets the gradient steps: ``Training`` and ``Distillation`` both do."""

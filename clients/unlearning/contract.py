@@ -186,6 +186,13 @@ class UnlearnerSpec(Spec):
         """Return why it cannot learn these rows of a problem, in one line with the cure, or None; quick, and trains nothing."""
         return None
 
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return how many gradient steps a round takes at most, or about, on so many rows and after ``progress`` rounds, told without data.
+
+        0 where there are no gradients.
+        """
+        return 0
+
     def given(self, source: Dataset, ids: Ids) -> Any:
         """Return what it learns from where it is given the rows with these ids, ascending."""
         return Rows(ids, source.x[ids], source.y[ids])

@@ -20,6 +20,7 @@ from simulator.errors import ScenarioError
 from simulator.plan import resolve
 from simulator.runner import run
 from simulator.scenario import Scenario
+from simulator.tasks.classification.costs import costs
 from simulator.verify import verify
 
 FILE = Path(__file__).parents[2] / "experiments" / "scenarios" / "citations.toml"
@@ -126,6 +127,10 @@ def test_departure_and_deletions_of_nodes_are_exact(scenario: Callable[..., Scen
         assert (row["guarantee"], row["max_abs_difference"]) == ("exact", 0.0)
         assert row["max_abs_difference_nothing"] > 0.0
         assert row["mia_auc"] == row["mia_auc_counterfactual"]
+    cost = costs(resolve(scenario()))
+    steps = sum(row["gradient_steps"] for row in finished.results["timeline"])
+    assert 0.9 * steps <= cost.main_steps + cost.seed_steps <= 1.1 * steps, "about as foretold"
+    assert 0 < sum(row["gradient_steps"] for row in deletions) <= cost.forget_steps
     assert verify(finished.folder) == []
     again = run(scenario(audit={"counterfactual": False}, engine={"kind": "ray", "workers": 2}), tmp_path)
     assert again.digest == finished.digest

@@ -19,6 +19,7 @@ from simulator.plan import resolve
 from simulator.runner import run
 from simulator.runs import Run
 from simulator.scenario import Scenario
+from simulator.tasks.classification.costs import costs
 from simulator.verify import verify
 
 FILE = Path(__file__).parents[2] / "experiments" / "scenarios" / "ratings.toml"
@@ -175,6 +176,10 @@ def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenar
         assert row["max_abs_difference_nothing"] > 0.0, "the comparison would notice if nothing had been forgotten"
         assert row["mia_auc"] == row["mia_auc_counterfactual"]
         assert row["relearn_steps"] == row["relearn_steps_counterfactual"]
+    cost = costs(resolve(scenario()))
+    steps = sum(row["gradient_steps"] for row in finished.results["timeline"])
+    assert steps == cost.main_steps + cost.seed_steps, "as foretold"
+    assert 0 < sum(row["gradient_steps"] for row in deletions) <= cost.forget_steps
     assert verify(finished.folder) == []
     assert "receraser" in (finished.folder / "report.html").read_text()
     ray = run(scenario(engine={"kind": "ray", "workers": 2}, audit={"counterfactual": False}), tmp_path)

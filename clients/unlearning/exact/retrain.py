@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from clients.models import MODELS, ModelSpec
 from clients.streams import Field
+from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ class Retrain(UnlearnerSpec):
 
     kind: Literal["retrain"] = "retrain"
     base: AnyModel
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return those of one network."""
+        return training.steps(rows)
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return the untrained unlearner; ``ValueError`` if the base cannot take the problem's inputs."""

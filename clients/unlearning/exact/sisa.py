@@ -8,6 +8,7 @@ from pydantic import PositiveInt
 
 from clients.models import MODELS, ModelSpec
 from clients.streams import Field
+from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.schedule import Schedule
 
@@ -50,6 +51,10 @@ class Sisa(UnlearnerSpec):
         except ValueError as error:
             return str(error)
         return None
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return about those of one network on all the rows: slices shift them between rounds, shards' last batches add a few."""
+        return training.steps(rows)
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return the untrained unlearner; ``ValueError`` if slices outnumber epochs or the base cannot take the inputs."""

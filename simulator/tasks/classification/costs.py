@@ -9,6 +9,7 @@ from math import ceil
 from clients.data import load
 from clients.data.columns import expanded_shape
 from clients.data.interactions import LESSONS
+from clients.unlearning.contract import UnlearnerSpec
 from simulator.tasks.classification.plan import ClassificationPlan
 
 
@@ -21,7 +22,7 @@ class Costs:
     messages : int
         To peers and back, the exam at the end included.
     main_steps, seed_steps : int
-        Gradient steps of main models and of distillations; for sharded mains those of one model on all the peer's rows.
+        Gradient steps of main models, about or at most, and of distillations.
     forget_steps : int
         At most: if every deletion repeats all that its peer has trained so far.
     seed_bytes : int
@@ -52,10 +53,10 @@ def costs(plan: ClassificationPlan) -> Costs:
             rows[peer], trained[peer] = len(plan.brief(peer, now.generation[peer]).rows), 0
         for peer, gone in now.forget.items():
             rows[peer] -= len(gone)
-            forget += trained[peer] * _steps(plan, rows[peer])
+            forget += sum(_steps(plan, peer, rows[peer], before) for before in range(trained[peer]))
         for peer in now.present:
+            main += _steps(plan, peer, rows[peer], trained[peer])
             trained[peer] += 1
-            main += _steps(plan, rows[peer])
         there = set(now.present)
         copies += sum((a in there) + (b in there) for a, b in now.edges)
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
@@ -73,9 +74,10 @@ def costs(plan: ClassificationPlan) -> Costs:
     )
 
 
-def _steps(plan: ClassificationPlan, rows: int) -> int:
-    """Return the gradient steps of one round on so many rows."""
-    return plan.scenario.training.epochs * ceil(rows / plan.scenario.training.batch_size)
+def _steps(plan: ClassificationPlan, peer: int, rows: int, progress: int) -> int:
+    """Return the gradient steps of a peer's round on so many rows, after ``progress`` rounds."""
+    main, training = plan.briefs[peer].main, plan.scenario.training
+    return main.steps(training, rows, progress) if isinstance(main, UnlearnerSpec) else training.steps(rows)
 
 
 def _lessons(plan: ClassificationPlan) -> int:

@@ -30,7 +30,7 @@ from clients.unlearning.exact.graph import eraser as graphs
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
 from clients.unlearning.exact.recommender import requests as recommenders
-from clients.unlearning.exact.recommender.spec import RecEraser, Wmf
+from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
@@ -308,6 +308,33 @@ def test_forgetting_between_rounds_equals_never_having_had(kind: str, done: int)
     for _ in range(done, case.of.problem.rounds):
         model.advance()
     assert_same(case, model, case.fit(case.without(case.ids[::3])))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_steps_are_foretold(kind: str) -> None:
+    case = CASES[kind]()
+    problem = case.of.problem
+    model = case.spec.build(problem, KEY)
+    model.begin(case.of.data)
+    taken = [model.advance() for _ in range(problem.rounds)]
+    told = [case.spec.steps(problem.training, len(case.ids), progress) for progress in range(problem.rounds)]
+    if kind == "sisa":
+        assert sum(told) / 2 <= sum(taken) <= 2 * sum(told), "slices make it no more than an estimate"
+        return
+    for found, most in zip(taken, told, strict=True):
+        assert most / 2 <= found <= most, "a bound, and no idle one"
+    assert case.forget(model, case.ids[:3]).gradient_steps <= sum(told)
+
+
+@pytest.mark.parametrize("base", [Wmf(), Bpr(epochs=2, batch_size=64), LightGcn(epochs=2, batch_size=64)])
+def test_a_recommenders_gradient_steps_are_foretold(base: Any) -> None:
+    of = taste()
+    spec = RecEraser(base=base, shards=4, partition="ubp", dim=4, epochs=3, batch_size=100)
+    model = spec.build(of.problem, KEY)
+    model.begin(of.data)
+    most = spec.steps(of.problem.training, len(of.data), 0)
+    assert 0.8 * most <= model.advance() <= most
+    assert model.advance() == spec.steps(of.problem.training, len(of.data), 1) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.streams import Field as KeyField
+from clients.training import Training
 from clients.unlearning.contract import Guarantee, Ids, Problem, UnlearnerSpec
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 
@@ -69,6 +70,10 @@ class GraphEraser(UnlearnerSpec):
     def frozen(self) -> bool:
         """Whether a partition learned with nodes that later leave is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return those of all shards in the first round, and none later; fewer are taken where shards hold no labelled node."""
+        return 0 if progress else self.epochs * min(self.shards, rows)
 
     def given(self, source: Dataset, ids: Ids) -> Graph:
         """Return the subgraph that these nodes induce."""

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from clients.spec import Spec
 from clients.streams import Field as KeyField
+from clients.training import Training
 from clients.unlearning.contract import Guarantee, Ids, Problem, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 
@@ -104,6 +105,16 @@ class RecEraser(UnlearnerSpec):
     def frozen(self) -> bool:
         """Whether a partition learned with interactions that later leave is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return those of all shards and the attention in the first round, and none later; WMF's shards take none."""
+        if progress or not rows:
+            return 0
+        attention = self.epochs * -(-rows // self.batch_size) if self.aggregate == "attention" else 0
+        if isinstance(self.base, Wmf):
+            return attention
+        shards = min(self.shards, rows)
+        return attention + self.base.epochs * (-(-rows // self.base.batch_size) + shards - 1)  # each shard's last batch may be small
 
     def given(self, source: Dataset, ids: Ids) -> Ratings:
         """Return the interactions that rows are."""
