@@ -10,7 +10,7 @@ import numpy.typing as npt
 from clients.unlearning.exact.compiled import bare
 from clients.unlearning.exact.hash_kernels import fold, mix
 from clients.unlearning.exact.hedgecut.hedge import Hedge
-from clients.unlearning.exact.hedgecut.proof_kernels import leader, merits
+from clients.unlearning.exact.hedgecut.proof_kernels import Counts, leader, merits
 
 DEPTH, SPLIT_ROWS, SIDE_ROWS, BUDGET, NESTED = range(5)
 """Places in a forest's settings."""
@@ -20,20 +20,20 @@ PLACES, SLOTS, ORDERED, EXTRA = range(4)
 
 
 @bare
-def candidate(h: Hedge, t: int, path: Any, m: int) -> Any:
-    """Return feature and word of a node's m-th candidate: a function of the key, the tree, the path and m."""
-    draw = fold(fold(h.key[t], path), m)
-    j = int(draw % np.uint64(len(h.level)))
+def candidate(key: Any, edges: npt.NDArray[np.int64], path: Any, m: int) -> Any:
+    """Return feature and word of a node's m-th candidate: a function of the tree's key, the path and m."""
+    draw = fold(fold(key, path), m)
+    j = int(draw % np.uint64(len(edges)))
     word = mix(draw + np.uint64(1))
-    if h.edges[j] > 0:
-        word = word % np.uint64(h.edges[j])
+    if edges[j] > 0:
+        word = word % np.uint64(edges[j])
     return j, word
 
 
 @bare
-def as_drawn(h: Hedge, j: int, word: Any) -> Any:
+def as_drawn(numeric: Any, word: Any) -> Any:
     """Return cut and mask of a candidate: a bin up to the cut goes left, and so does a category whose bit of the mask is set."""
-    return (np.int32(word), np.uint64(0)) if h.edges[j] > 0 else (np.int32(-1), word)
+    return (np.int32(word), np.uint64(0)) if numeric else (np.int32(-1), word)
 
 
 @bare
@@ -45,8 +45,8 @@ def goes_left(cut: Any, mask: Any, level: Any) -> Any:
 @bare
 def hang(h: Hedge, t: int, node: int, m: int, start: int, end: int, to: int) -> Any:
     """Give a node two children under candidate m, their rows copied to ``to``; return left child and the rows' division and end."""
-    j, word = candidate(h, t, h.nodes[t, node].path, m)
-    cut, mask = as_drawn(h, j, word)
+    j, word = candidate(h.key[t], h.edges, h.nodes[t, node].path, m)
+    cut, mask = as_drawn(h.edges[j] > 0, word)
     level, arena = h.level[j], h.arena
     left = h.used[t, PLACES]
     h.used[t, PLACES] += 2
@@ -81,12 +81,12 @@ def study(h: Hedge, t: int, node: int, start: int, end: int) -> int:
     if h.nodes[t, node].depth >= h.settings[DEPTH] or not splits(counts, h.settings[SPLIT_ROWS]):
         return -1
     for m in range(below.shape[1]):
-        j, word = candidate(h, t, h.nodes[t, node].path, m)
+        j, word = candidate(h.key[t], h.edges, h.nodes[t, node].path, m)
         first = 0
         for y in range(classes):
             below[y, m] = count_left(h.level[j], rows[first : first + counts[y]], h.edges[j] > 0, word)
             first += counts[y]
-    return champion(h, below, counts)
+    return champion(below, counts, h.settings, h.sums, h.bits)
 
 
 @bare
@@ -113,9 +113,14 @@ def splits(counts: npt.NDArray[np.int32], least: int) -> Any:
 
 
 @bare
-def champion(h: Hedge, below: npt.NDArray[np.int32], counts: npt.NDArray[np.int32]) -> int:
-    """Return the candidate with the largest merit (smallest number among equals) and enough rows on both sides; -1: be a leaf."""
-    if not splits(counts, h.settings[SPLIT_ROWS]):
+def champion(
+    below: Counts, counts: Counts, settings: npt.NDArray[np.int64], sums: npt.NDArray[np.float64], bits: npt.NDArray[np.int64]
+) -> int:
+    """Return the candidate with the largest merit (smallest number among equals) and enough rows on both sides; -1: be a leaf.
+
+    It runs at every open node a row passes, so it is handed single arrays: a whole hedge is some two kilobytes, copied at each call.
+    """
+    if not splits(counts, settings[SPLIT_ROWS]):
         return -1
-    merits(below, counts, h.settings[SIDE_ROWS], h.sums)
-    return leader(h.bits)
+    merits(below, counts, settings[SIDE_ROWS], sums)
+    return leader(bits)

@@ -84,8 +84,8 @@ def build(h: Hedge, t: int, root: int, first: int, last: int) -> bool:
         settings = h.settings
         shaky = doubts(h.scratch, h.counts[t, node], found, settings[BUDGET], settings[SPLIT_ROWS], settings[SIDE_ROWS], h.doubtful, h.work)
         at.champion = found
-        at.feature, word = candidate(h, t, at.path, found)
-        at.cut, at.mask = as_drawn(h, at.feature, word)
+        at.feature, word = candidate(h.key[t], h.edges, at.path, found)
+        at.cut, at.mask = as_drawn(h.edges[at.feature] > 0, word)
         if not shaky:
             at.kind = ROBUST
             at.left, middle, top = hang(h, t, node, found, start, end, end)
@@ -95,8 +95,8 @@ def build(h: Hedge, t: int, root: int, first: int, last: int) -> bool:
         h.used[t, SLOTS] += 1
         for m in range(candidates):
             drawn = h.drawn[t, at.slot, m]
-            drawn.feature, word = candidate(h, t, at.path, m)
-            drawn.cut, drawn.mask = as_drawn(h, drawn.feature, word)
+            drawn.feature, word = candidate(h.key[t], h.edges, at.path, m)
+            drawn.cut, drawn.mask = as_drawn(h.edges[drawn.feature] > 0, word)
             h.child[t, at.slot, m] = -1
             for y in range(h.scratch.shape[0]):
                 h.below[t, at.slot, y, m] = h.scratch[y, m]
@@ -124,8 +124,8 @@ def gather(h: Hedge, t: int, node: int) -> int:
     for k in range(depth - 1, -1, -1):  # asked from the top down, where most rows part
         parent = h.nodes[t, at].parent
         turn = turns[k]
-        turn.feature, word = candidate(h, t, h.nodes[t, parent].path, h.nodes[t, at].via)
-        turn.cut, turn.mask = as_drawn(h, turn.feature, word)
+        turn.feature, word = candidate(h.key[t], h.edges, h.nodes[t, parent].path, h.nodes[t, at].via)
+        turn.cut, turn.mask = as_drawn(h.edges[turn.feature] > 0, word)
         turn.left = h.nodes[t, at].path & np.uint64(1) == np.uint64(0)
         at = parent
     found = 0
@@ -185,7 +185,7 @@ def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
             if child[m] >= 0:
                 stack[waiting] = child[m] + 1 - toward[m]
                 waiting += 1
-        found = champion(h, below, h.counts[t, node])
+        found = champion(below, h.counts[t, node], h.settings, h.sums, h.bits)
         if found != at.champion:
             changed += 1
             if not switch(h, t, node, found):
@@ -211,8 +211,8 @@ def ask(h: Hedge, t: int, level: npt.NDArray[np.int32], out: npt.NDArray[np.floa
             m, left = active(h, t, node)
             if m < 0:
                 break
-            j, word = candidate(h, t, h.nodes[t, node].path, m)
-            cut, mask = as_drawn(h, j, word)
+            j, word = candidate(h.key[t], h.edges, h.nodes[t, node].path, m)
+            cut, mask = as_drawn(h.edges[j] > 0, word)
             node = int(left) + (0 if goes_left(cut, mask, level[i, j]) else 1)
         counts = h.counts[t, node]
         n = 0
