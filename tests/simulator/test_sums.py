@@ -34,7 +34,8 @@ EVENTS: list[dict[str, Any]] = [
     {"round": 3, "do": "straggle", "peers": [0], "rounds": 1},
     {"round": 4, "do": "rejoin", "peers": [4]},
     {"round": 4, "do": "crash", "peers": [2], "phase": "before_training"},
-    {"round": 4, "do": "delete", "peer": 2, "rows": {"fraction": 0.1}},
+    {"round": 4, "do": "delete", "peers": [1, 2], "rows": {"fraction": 0.1}},
+    {"round": 4, "do": "straggle", "peers": [1], "delay": 3},
 ]
 SMALL: dict[str, Any] = {
     "name": "sums",
@@ -65,7 +66,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def exact(one: Run) -> None:
-    assert [row["method"] for row in one.results["erasures"]] == ["subtract"] * 5
+    assert [row["method"] for row in one.results["erasures"]] == ["subtract"] * 6
     for row in one.results["erasures"]:
         assert row["max_abs_difference"] == 0.0
         assert row["max_abs_difference_nothing"] > 0.0, "the comparison would notice if nothing had been subtracted"
