@@ -95,9 +95,10 @@ class Knobs:
 
     @cached_property
     def _heard(self) -> list[tuple[Activity, Activity]]:
-        """What each peer that was asked to erase would tell, had the server wanted to hear its neurons."""
+        """What each peer that cut would have told, had the server wanted to hear its neurons; where it does, what each tells."""
         setup, told = self.state.setup, []
-        for peer in sorted({update.peer for update in self.updates} & set(self.erasure.peers)):
+        asked = {peer for one in setup.timeline.concepts if one.concept == self.erasure.concept for peer in one.peers}
+        for peer in [update.peer for update in self.updates if (update.peer in asked if setup.policy.listens else update.cut)]:
             key: tuple[Field, ...] = (*setup.brief.model_copy(update={"peer": peer}).stream, "erase", self.erasure.index)
             what = setup.brief, setup.backbone, self.original, self._rule, self.erasure.concept, self.studio.images, key
             arrays = local.heard(*what)

@@ -261,7 +261,9 @@ def test_other_federations_end_elsewhere(play, kind):
 
 @pytest.mark.parametrize("policy", ["masked_mean", "union_zero", "union_noise", "server_mask"])
 def test_every_policy_plays(play, policy):
-    one = play(rounds=2, event=[ERASE, ATTACK], federation=SMOKE["federation"] | {"policy": {"kind": policy}})
+    revival = SMOKE["revival"] | {"shares": [0.4], "policies": [{"kind": "mean"}, {"kind": "server_mask"}]}
+    one = play(rounds=2, event=[ERASE, ATTACK], federation=SMOKE["federation"] | {"policy": {"kind": policy}}, revival=revival)
+    assert [(curve["kind"], curve["policy"]) for curve in one.results["curves"]] == [("share", "mean"), ("share", "server_mask")]
     assert one.results["revivals"][0]["policy"] == one.results["concepts"][0]["policy"] == one.plan.scenario.federation.policy.name
     assert verify(one.folder) == []
 
