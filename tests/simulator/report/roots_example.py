@@ -24,7 +24,7 @@ def results(concepts: int = 3, *, adversary: str = "zero_scan", curves: bool = T
         "timeline": timeline(1),
         "accuracy": {"sampled": 0.9137},
         "judge": {"held_out_accuracy": 0.9944},
-        "recommendation": "column_matched: columns 0.52 (0.48 to 0.57), entries 0.50 (0.49 to 0.51).",
+        "recommendation": "redrawn_columns: columns 0.52 (0.48 to 0.57), entries 0.50 (0.49 to 0.51).",
     }
     return found | ({"curves": [one for concept in range(concepts) for one in curve(concept)]} if curves else {})
 
@@ -84,6 +84,6 @@ def concepts_erased(count: int) -> list[dict[str, Any]]:
 
 def fills() -> list[dict[str, Any]]:
     names = ("entries", "grid", "columns.std", "columns.leading", "columns.coherence")
-    tried = [({"kind": "gaussian", "relative": 1.0}, False, 0.925), ({"kind": "column_matched", "rank": 8}, True, 0.541)]
+    tried = [({"kind": "gaussian", "relative": 1.0}, False, 0.925), ({"kind": "redrawn_columns"}, True, 0.541)]
     return [{"fill": fill, "hides": hides, "tests": {name: {"value": worst if name == "columns.coherence" else 0.5, "low": worst - 0.06,
                                                             "high": worst + 0.06} for name in names}} for fill, hides, worst in tried]

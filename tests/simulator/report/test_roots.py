@@ -230,7 +230,7 @@ def test_colour_images_and_curves_alone_render(run: ReportData, made_up: ModuleT
 
 def test_what_was_erased_and_every_fill_that_was_tried_are_told(page: Page) -> None:
     told = page.text["revival"]
-    for shown in ("peers 0, 1 and 2", "concept prune", "16.8 %", "87.1 %", "column matched (rank 8)", "gaussian (relative 1.0)"):
+    for shown in ("peers 0, 1 and 2", "concept prune", "16.8 %", "87.1 %", "redrawn columns", "gaussian (relative 1.0)"):
         assert shown in told
     assert "0.930.86\u20130.99" in told  # the interval stands beneath its value
     for shown in ("96 %", "14 %", "88 %", "round 5, attack on concept 1 by mask oracle: nothing has been cut yet"):
