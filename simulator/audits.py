@@ -57,8 +57,8 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
     for request in due:
         erasures = [erasure for erasure in plan.timeline.erasures if erasure.request == request]
         never = _branch(plan.without(request), play, f"if request {request} had never been needed")
-        store.set_audit(f"request-{request}", {str(one.index): _compare(one, run, never, nothing) for one in erasures})
         store.set_audit(f"never-{request}", _pointers(never.store))
+        store.set_audit(f"request-{request}", {str(one.index): _compare(one, run, never, nothing) for one in erasures})  # last: it is done
 
 
 def _branch(plan: Plan, play: Play, why: str) -> Branch:

@@ -43,22 +43,17 @@ def _absent(wanted: Any, store: RunStore) -> tuple[str, str, bool]:
 
 
 def _never_joined(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, bool]:
-    """Compare, hash by hash, every other peer's state after a round with the run in which the peer had never been."""
+    """Compare, hash by hash, every other peer's state after a round with the runs in which what was erased of the peer had never been."""
     expected = f"every other peer as if peer {wanted.peer} had never joined"
-    requests = {one.request for one in plan.timeline.erasures if one.kind == "peer" and one.peer == wanted.peer}
-    for request in sorted(requests):
-        never = store.audit(f"never-{request}")
-        if never is None:
-            break
+    erasures = [one for one in plan.timeline.erasures if one.kind == "peer" and one.peer == wanted.peer and one.round <= wanted.after]
+    run = _states_after(store.rows("select round, peer, generation, main, seed from states order by round"), wanted.after)
+    for request in sorted({one.request for one in erasures}):
         erased = {one.peer for one in plan.timeline.erasures if one.request == request}
-        run = _states_after(store.rows("select round, peer, generation, main, seed from states order by round"), wanted.after)
-        other = _states_after(never["states"], wanted.after)
-        unlike = sorted(peer for peer in (run.keys() | other.keys()) - erased if run.get(peer) != other.get(peer))
-        holders = _absent(wanted.model_copy(update={"absent": wanted.peer}), store)
-        if unlike or not holders[2]:
-            return expected, f"peers {unlike} differ" if unlike else holders[1], False
-        return expected, "equal, byte for byte", True
-    return expected, "not measured: set counterfactual = true under [audit]", False
+        never = _states_after((store.audit(f"never-{request}") or {})["states"], wanted.after)
+        if unlike := sorted(peer for peer in (run.keys() | never.keys()) - erased if run.get(peer) != never.get(peer)):
+            return expected, f"peers {unlike} differ", False
+    _, held, absent = _absent(wanted.model_copy(update={"absent": wanted.peer}), store)
+    return expected, "equal, byte for byte" if absent else held, absent
 
 
 def _states_after(rows: Any, number: int) -> dict[int, tuple[Any, ...]]:

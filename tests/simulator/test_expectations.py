@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from simulator.expectations import check
+from simulator.progress import Watch
+from simulator.run_store import RunStore
+from simulator.runner import read_plan, resume
 from simulator.runs import Run
 
 Play = Callable[..., Run]
@@ -31,6 +37,41 @@ def test_what_does_not_hold_names_round_and_value(play: Play) -> None:
     assert "held by peers [3, 5]" in first["found"]
     assert second["expected"] == "accuracy.global.main >= 0.99"
     assert 0 < float(second["found"]) < 0.99
+
+
+def test_a_peer_that_was_away_was_not_measured(play: Play) -> None:
+    away = {"round": 2, "do": "offline", "peers": [0]}
+    run = play(event=[away], expect=[{"after": 2, "metric": "accuracy.global.main", "peer": 0, "min": 0.0}])
+    (one,) = run.unmet
+    assert one["found"] == "not measured in that round"
+
+
+def test_who_is_erased_twice_must_have_left_no_trace_either_time(play: Play) -> None:
+    again = [LEAVE | {"round": 2}, {"round": 3, "do": "rejoin", "peers": [4]}, LEAVE | {"round": 4}]
+    run = play(event=again, expect=[NEVER | {"after": 2}, NEVER])
+    assert judged(run) == [True, True]
+    plan, store = read_plan(run.folder), RunStore(run.folder)
+    second = max(one.request for one in plan.timeline.erasures)
+    never = store.audit(f"never-{second}")
+    assert never is not None
+    store.set_audit(f"never-{second}", never | {"states": [[*row[:3], "another", row[4]] for row in never["states"]]})
+    assert [one["met"] for one in check(plan, store, {})] == [True, False], "the second time is compared, where it has come"
+    store.close()
+
+
+def test_an_audit_killed_halfway_is_done_again(play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = RunStore.set_audit
+
+    def die(store: RunStore, name: str, value: Any) -> None:
+        write(store, name, value)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(RunStore, "set_audit", die)
+        with pytest.raises(KeyboardInterrupt):
+            play(event=[LEAVE], expect=[NEVER])
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert judged(resume(folder, Watch())) == [True]
 
 
 @pytest.mark.parametrize("control", ["refuse", "sequential"])
