@@ -89,7 +89,8 @@ def stand_in() -> Ratings:
     """Return generated interactions for where no file is given: 120 users of four tastes, 160 items."""
     taste = np.arange(120)[:, None] % 4 == np.arange(160) % 4
     liked = generator("stand-in").random(taste.shape) < np.where(taste, 0.35, 0.04)
-    return ratings(*np.nonzero(liked), 120, 160)
+    users, items = np.nonzero(liked)
+    return ratings(users, items, 120, 160)
 
 
 def run(data: Ratings, name: str, base: Wmf | Bpr | LightGcn, shards: Sequence[int], seeds: int, deletions: int) -> None:
