@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,15 @@ from clients.diffusion import local, metrics
 from clients.diffusion.brief import DenoisingBrief
 from clients.diffusion.cache import remembered
 from clients.diffusion.images import Images
-from clients.diffusion.judge import Judge, SvmJudge
+from clients.diffusion.judge import Judge
 from clients.diffusion.metrics import Budget
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import Axis
-from clients.streams import bottom
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 MOST = 3000
-"""Images that the judge learns from at most."""
+"""Images that a judge learns from at most whose training time grows with their square."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,9 @@ class Studio:
         """The judge of each axis, which has seen all images, in every style: it belongs to nobody in the federation."""
         spec = self.brief.denoiser
         images, most = local.pictures(self.brief.data, spec.size), MOST // max(1, len(spec.styles))
-        if len(images) > most:
-            images = images.select(torch.tensor(sorted(bottom(most, range(len(images)), "judge"))))
         axes: tuple[Axis, ...] = ("class", "style") if spec.styles else ("class",)
-        gamma: float | str = 0.001 if spec.size == 8 else "scale"
-        return {axis: SvmJudge(images, gamma=gamma, styles=spec.styles, axis=axis) for axis in axes}
+        learned = partial(self.brief.judge.learned, images, styles=spec.styles, most=most, compute=self.brief.compute)
+        return {axis: learned(axis=axis) for axis in axes}
 
     def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:
         """Return samples of the model with these exchanged weights, and what the judges say of them.

@@ -44,6 +44,8 @@ def _accuracy(marks: dict[str, dict[str, dict[str, float | None]]]) -> Table:
 def _show_concepts(found: dict[str, Any], console: Console) -> None:
     """Print how well the model draws, what was erased from it, and what attacks brought back, or why they were not played."""
     console.print(f"samples that show what was asked for, at the end: {_number(found['accuracy'].get('sampled'))}", highlight=False)
+    if doubt := found["judge"].get("doubt"):
+        console.print(f"warning: {doubt}", highlight=False)
     for table in concept_tables.tables(found, console.width):
         console.print(table)
     for line in concept_tables.not_played(found["not_played"]):

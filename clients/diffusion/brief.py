@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from clients.brief import PeerBrief
 from clients.compute import Compute
+from clients.diffusion.judges import JUDGES, JudgeSpec, Svm
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
+
+if TYPE_CHECKING:
+    AnyJudge = JudgeSpec
+else:  # the registry knows its members only at run time
+    AnyJudge = JUDGES.union()
 
 
 class DenoisingBrief(PeerBrief):
     """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps a round.
 
     ``compute`` says where it trains and draws; its device is settled, never ``auto``, so that all peers of a run are on the same.
+    ``judge`` is who says what samples show, wherever they are judged.
     """
 
     denoiser: DenoiserSpec
@@ -23,6 +30,7 @@ class DenoisingBrief(PeerBrief):
     sampling: Sampling
     steps: PositiveInt
     compute: Compute = Compute()
+    judge: AnyJudge = Svm()
 
     @property
     def model(self) -> str:

@@ -9,18 +9,20 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from clients.compute import Compute
 from clients.data import DatasetSpec
 from clients.diffusion.brief import DenoisingBrief
 from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.hdus_brief import HdusBrief
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judge import Judge
+from clients.diffusion.judges import JudgeSpec
 from clients.diffusion.local import pictures
 from clients.diffusion.sampling import sample, start_noise
 from clients.diffusion.training import scheduler
-from clients.streams import bottom, hashes
+from clients.streams import hashes
 
 _MOST = 4000
-"""Images that the judge learns from at most: its training time grows with their square."""
+"""Images that a judge learns from at most whose training time grows with their square."""
 
 
 class Exam:
@@ -61,14 +63,11 @@ class Exam:
         return {"": float(right.mean())} | {f".{number}": float(row.mean()) for number, row in enumerate(right)}
 
 
-def judge(brief: DenoisingBrief) -> SvmJudge:
+def judge(brief: DenoisingBrief) -> Judge:
     """Return who judges samples; it has seen images of all peers, for it measures and belongs to nobody in the federation."""
-    return _judge(brief.data, brief.denoiser.size)
+    return _judge(brief.judge, brief.data, brief.denoiser.size, brief.compute)
 
 
 @lru_cache(maxsize=2)
-def _judge(source: DatasetSpec, size: int) -> SvmJudge:
-    images = pictures(source, size)
-    if len(images) > _MOST:
-        images = images.select(torch.tensor(sorted(bottom(_MOST, range(len(images)), "judge"))))
-    return SvmJudge(images, gamma=0.001 if size == 8 else "scale")
+def _judge(spec: JudgeSpec, source: DatasetSpec, size: int, compute: Compute) -> Judge:
+    return spec.learned(pictures(source, size), most=_MOST, compute=compute)

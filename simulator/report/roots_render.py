@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from clients.diffusion.judges import doubt
 from simulator.report import roots_curves, roots_words, svg, words
 from simulator.report.model import Figure, ReportData
 from simulator.report.roots_model import VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
@@ -67,6 +68,7 @@ def content(roots: Roots) -> SimpleNamespace:
         recommendation=roots.recommendation,
         history=roots_words.history(roots),
         judge=roots.judge,
+        doubt=None if roots.judge is None else doubt(roots.judge),
         grids=[_grid(row, roots.settings) for row in pictured],
         hidden_grids=len(roots.revivals) - len(pictured),
         curves=_curves(roots),

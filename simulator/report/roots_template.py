@@ -60,6 +60,7 @@ What is said here of a defence is said of adversaries who have no such release.<
 <p>Samples of the erased concept, and of others. All in one column began as the same noise. Beneath each stands what the judge saw:
 \u2713 what was asked for, \u2717 something else
 {%- if roots.judge is not none %}; on real images that it had not seen the judge is right in {{ w.percent(roots.judge) }}{% endif %}.</p>
+{% if roots.doubt %}<p><strong>Mind: {{ roots.doubt }}.</strong></p>{% endif %}
 {% for grid in roots.grids %}<figure class="grid" style="--columns: {{ grid.columns }}"
 aria-label="Samples, concept {{ grid.concept }}">
 <h3>{{ grid.title }}</h3>

@@ -1,4 +1,4 @@
-"""Where a scenario of a denoiser computes: settled when the plan is made, and refused there in one line."""
+"""Where a scenario of a denoiser computes, and who judges: settled when the plan is made, and refused there in one line."""
 
 from __future__ import annotations
 
@@ -74,3 +74,12 @@ def test_gpus_are_set_aside_for_those_who_use_them(device: str, engine: dict[str
         resolved(compute={"device": device}, engine=engine)
     share = 0.5 if device != "cpu" else 0.0
     resolved(compute={"device": device}, engine=engine | {"gpus_per_worker": share})
+
+
+def test_a_plan_says_who_judges() -> None:
+    assert resolved().briefs[0].judge.kind == "svm"
+    plan = resolved(judge={"kind": "cnn", "steps": 5})
+    assert (plan.briefs[1].judge.kind, plan.briefs[1].judge.steps) == ("cnn", 5)
+    assert Plan.read(plan.model_dump_json()).briefs == plan.briefs
+    with pytest.raises(ScenarioError, match=r"judge: .*kind = 'cnm' is unknown: did you mean cnn"):
+        resolved(judge={"kind": "cnm"})

@@ -81,7 +81,7 @@ class Averaged(FederationSpec):
 
     def brief(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerBrief:
         """Return what a peer is told."""
-        tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling")}
+        tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         return AveragedBrief(peer=peer, steps=self.steps, proximal=self._pull, **constants, **tables)
 
     @property

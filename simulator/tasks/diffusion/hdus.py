@@ -59,7 +59,7 @@ class Hdus(FederationSpec):
 
     def brief(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerBrief:
         """Return what a peer is told."""
-        tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling")}
+        tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         own = {name: getattr(self, name) for name in ("steps", "seed", "distillation", "ensemble", "judged", "streams")}
         return HdusBrief(peer=peer, **own, **constants, **tables)
 

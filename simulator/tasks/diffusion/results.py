@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from clients.diffusion.judges import doubt
 from clients.diffusion.spec import Concept
 from server.concepts import ConceptErasure
 from server.ledger import FEDERATION
@@ -24,7 +25,7 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
     recommendation = _last(found, "recommendation")
     told: dict[str, Any] = {
         "accuracy": _last(found, "model"),
-        "judge": _last(found, "judge"),
+        "judge": _judge(_last(found, "judge")),
         "concepts": _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])}),
         "revivals": _revivals(found.get("revival", []), store),
         "not_played": found.get("not_played", []),
@@ -44,6 +45,12 @@ def _called(told: Any, names: Sequence[Concept]) -> Any:
     if isinstance(told, dict):
         return {key: names[value] if key == "concept" else _called(value, names) for key, value in told.items()}
     return told
+
+
+def _judge(found: dict[str, Any]) -> dict[str, Any]:
+    """Return how well the judge of samples knew held-out real images, and a line where that is too badly."""
+    line = doubt(min(found.values(), default=1.0))
+    return found if line is None else found | {"doubt": line}
 
 
 def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any]]:

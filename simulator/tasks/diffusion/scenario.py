@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from clients.compute import Compute
+from clients.diffusion.brief import AnyJudge
+from clients.diffusion.judges import Svm
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.spec import Spec
 from server.aggregation_masks import POLICIES, PolicySpec
@@ -97,6 +99,7 @@ class Diffusion(common.Scenario):
     denoising: DenoiserTraining = DenoiserTraining()
     sampling: Sampling = Sampling()
     compute: Compute = Compute()
+    judge: AnyJudge = Svm()
     federation: AnyFederation
     topology: AnyTopology | None = None
     revival: Revival = Revival()
