@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from clients.compute import Compute
 from clients.diffusion import cache
 
 
@@ -25,6 +26,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")
+
+    def add_compute(self) -> None:
+        """Add ``--device`` and ``--deterministic``."""
+        self.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="where to train and sample; auto: CUDA if any")
+        self.add_argument("--deterministic", action="store_true", help="on CUDA: only kernels whose result does not vary between calls")
+
+    def compute(self, options: argparse.Namespace) -> Compute:
+        """Return where to train and sample; ends the program where that is not here."""
+        try:
+            return Compute(device=options.device, deterministic=options.deterministic).settled()
+        except ValueError as error:
+            self.error(f"--{error}")
 
     def add_folders(self, out: str) -> None:
         """Add ``--out``, with its default as the help shows it, and ``--cache``, by default that of all simulations."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from clients.diffusion.images import digits
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judges import JUDGES
 from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from experiments.reproductions.command import Parser
@@ -44,6 +44,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("dilution", __doc__ or "")
     parser.add_argument("--seed", type=int, default=1, help="training seed of the denoiser, and of all other draws")
     parser.add_argument("--concepts", type=int, nargs="+", default=[1, 4, 7], help="classes to erase, each from the whole model")
+    parser.add_argument("--judge", choices=list(JUDGES.targets()), default="svm", help="who says what samples show")
+    parser.add_compute()
     parser.add_folders("runs/dilution")
     options = parser.parse_args(arguments)
     wrong = [concept for concept in options.concepts if not 0 <= concept <= 9]
@@ -51,6 +53,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--concepts {' '.join(map(str, wrong or options.concepts))}: wants numbers from 0 to 9, each once")
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: wants a number from 0")
+    options.compute = parser.compute(options)
     parser.make_folders(options, Path("runs/dilution"))
     return options
 
@@ -59,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Tune, cut, average, measure; print the tables and draw the picture."""
     options = _options(arguments)
     images = digits()
-    trial = Trial(Work(images, SvmJudge(images), DIGITS, TRAINING, budget=Budget(target=40, others=5)), options.seed)
+    judge = JUDGES.load(options.judge)().learned(images, compute=options.compute)
+    trial = Trial(Work(images, judge, DIGITS, TRAINING, budget=Budget(target=40, others=5), compute=options.compute), options.seed)
     try:
         points = run(trial, options.concepts, options.cache)
     except KeyboardInterrupt:

@@ -197,7 +197,7 @@ def _outputs(federation: Federation, update: Mapping[str, Tensor]) -> Weights:
 
 
 def _parameters(denoiser: Denoiser) -> dict[str, Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in trainable(denoiser, "concept").items()}
+    return {name: parameter.detach().to("cpu", copy=True) for name, parameter in trainable(denoiser, "concept").items()}
 
 
 def _load(denoiser: Denoiser, parameters: Mapping[str, Tensor]) -> None:

@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from rich.console import Console
 from clients.data import DataError
 from clients.data.idx import Idx
 from clients.diffusion.images import STYLES, Images, digits, draw_styles, from_arrays
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judges import JUDGES, doubt
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET, Axis, Concept, DenoiserSpec
 from clients.diffusion.training import Progress
 from clients.unlearning.contract import UnlearningError
@@ -132,6 +133,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", choices=["digits", "mnist"], default="digits", help="8 x 8, bundled; or 16 x 16, from --path")
     parser.add_argument("--path", type=Path, help="MNIST-style IDX files: a folder, or a prefix such as mnist/t10k")
     parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
+    parser.add_argument("--judge", choices=list(JUDGES.targets()), default="svm", help="who says what samples show")
+    parser.add_compute()
     parser.add_folders("runs/roots-DATA-BUDGET")
     options = parser.parse_args(arguments)
     _refuse(options, parser)
@@ -157,6 +160,7 @@ def _refuse(options: argparse.Namespace, parser: Parser) -> None:
             parser.error(f"--{name}: one is given twice; name each once")
     if len(options.styles) == 1:
         parser.error(f"--styles {options.styles[0]}: one alone cannot be told from others; name two or more")
+    options.compute = parser.compute(options)
     try:
         options.work = _work(options)
     except DataError as error:
@@ -165,21 +169,22 @@ def _refuse(options: argparse.Namespace, parser: Parser) -> None:
 
 def _work(options: argparse.Namespace) -> Work:
     if options.data == "digits":
-        return _dressed(digits(), DIGITS, 0.001, options)
+        return _dressed(digits(), DIGITS, options)
     data = Idx(path=str(options.path)).load()
     if data.classes != 10:
         raise DataError(f"{options.path}: has {data.classes} classes; wants the ten of MNIST")
-    return _dressed(from_arrays(data.x, data.y, MNIST16.size), MNIST16, "scale", options)
+    return _dressed(from_arrays(data.x, data.y, MNIST16.size), MNIST16, options)
 
 
-def _dressed(images: Images, spec: DenoiserSpec, gamma: float | str, options: argparse.Namespace) -> Work:
+def _dressed(images: Images, spec: DenoiserSpec, options: argparse.Namespace) -> Work:
     """Return the work on images as they are, or each in one style, if any are named."""
-    training, styles = BUDGETS[options.budget], tuple(options.styles)
+    training, styles, compute = BUDGETS[options.budget], tuple(options.styles), options.compute
+    learned = partial(JUDGES.load(options.judge)().learned, images, styles=styles, compute=compute)
     if not styles:
-        return Work(images, SvmJudge(images, gamma=gamma), spec, training)
-    class_judge, style_judge = (SvmJudge(images, gamma=gamma, styles=styles, axis=axis) for axis in AXES)
+        return Work(images, learned(), spec, training, compute=compute)
+    class_judge, style_judge = (learned(axis=axis) for axis in AXES)
     dressed = spec.model_copy(update={"styles": styles})
-    return Work(draw_styles(images, styles, ("roots",)), class_judge, dressed, training, style_judge=style_judge)
+    return Work(draw_styles(images, styles, ("roots",)), class_judge, dressed, training, style_judge=style_judge, compute=compute)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -199,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if own := [pair for pair in pairs if isinstance(pair["concept"], kind)]:
             summary = Summary(own)
             console.print(f"{options.data}, {options.budget} budget; {summary.span()}; judge {judge.accuracy:.3f} on held-out images")
+            if line := doubt(judge.accuracy):
+                print(f"warning: {line}")
             for table in tables(summary):
                 console.print(table)
             print("bars, on means over these seeds and concepts:", *bars(summary, "styled" if options.styles else options.data), sep="\n")

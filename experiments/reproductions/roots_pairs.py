@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, equal
 
+from clients.compute import Compute
 from clients.diffusion import metrics
 from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
 from clients.diffusion.denoiser import Denoiser, build, feed_forward_weights, set_feed_forward_weights
@@ -66,6 +67,7 @@ class Work:
     revival: Revival = field(default_factory=Revival)
     sampling: Sampling = field(default_factory=Sampling)
     budget: metrics.Budget = field(default_factory=metrics.Budget)
+    compute: Compute = field(default_factory=Compute)
 
     def model(self, seed: int) -> dict[str, Any]:
         """Return all that determines the weights of a training seed, as plain values."""
@@ -74,6 +76,7 @@ class Work:
             "training": self.training.model_dump(mode="json"),
             "images": data_hash(self.images.pixels, self.images.classes, self.images.styles),
             "key": [seed, "denoiser"],
+            **({} if self.compute.device == "cpu" else {"compute": self.compute.model_dump(mode="json")}),
         }
 
     def pair(self, seed: int, concept: int) -> str:
@@ -107,8 +110,9 @@ class Work:
 def trained(work: Work, seed: int, cache: Path, progress: Progress | None = None) -> tuple[Denoiser, bool]:
     """Return the denoiser of a training seed, and whether the cache had it."""
     key: tuple[Field, ...] = (seed, "denoiser")
-    denoiser = build(work.spec, key)
-    found = load_or_train(cache, work.model(seed), denoiser, lambda model: train(denoiser, work.images, work.training, key, progress))
+    denoiser = build(work.spec, key).to(work.compute.place())
+    with work.compute.active():
+        found = load_or_train(cache, work.model(seed), denoiser, lambda model: train(denoiser, work.images, work.training, key, progress))
     return denoiser.eval(), found
 
 
@@ -122,13 +126,13 @@ class Story:
 
 def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     """Erase, revive, hide, and attack again; the denoiser is left as it was."""
-    original = feed_forward_weights(denoiser.unet)
+    original, revival = feed_forward_weights(denoiser.unet), work.revival.settled(work.compute.device)
     axis, target = work.spec.axis(concept)
     masks = work.eraser.erase(DenoiserSubject(denoiser, target, (seed, "mask"), axis=axis, sampling=work.sampling), ()).masks
     key: tuple[Field, ...] = (seed, "control", concept)
     pruned = {name: weight.masked_fill(masks[name], 0.0) for name, weight in original.items()}
     begin = time.process_time()
-    attack = revive(WeightsOnly(pruned), work.revival)
+    attack = revive(WeightsOnly(pruned), revival)
     seconds = time.process_time() - begin
     secret = Secret.of_run(seed)
     defended = Gaussian(relative=1.0).seal(pruned, masks, secret).weights
@@ -139,17 +143,17 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
         "original": original,
         "pruned": pruned,
         "revived": attack.weights,
-        "random_signs": oracle.random_signs(pruned, masks, work.revival, key),
-        "true_signs": oracle.true_signs(pruned, masks, original, work.revival),
-        "neuron_mean": oracle.neuron_mean(pruned, attack, work.revival),
+        "random_signs": oracle.random_signs(pruned, masks, revival, key),
+        "true_signs": oracle.true_signs(pruned, masks, original, revival),
+        "neuron_mean": oracle.neuron_mean(pruned, attack, revival),
         "random_mask": {n: original[n].masked_fill(random_like(m, "layer", (*key, "mask", n)), 0.0) for n, m in masks.items()},
         "defended": defended,
         "quantised": quantise.attack(WeightsOnly(pruned)).weights,
         "relearnt": relearn.attack(_own_images(work, denoiser, seed, concept, pruned, relearn)).weights,
-        "adaptive": revive(Adaptive(defended, share, 1.0), work.revival).weights,
-        "mask_oracle": revive(WithMask(defended, masks), work.revival).weights,
+        "adaptive": revive(Adaptive(defended, share, 1.0), revival).weights,
+        "mask_oracle": revive(WithMask(defended, masks), revival).weights,
         "redrawn": redrawn,
-        "redrawn_oracle": revive(WithMask(redrawn, masks), work.revival).weights,
+        "redrawn_oracle": revive(WithMask(redrawn, masks), revival).weights,
     }
     signs = oracle.sign_accuracy(attack.guesses, masks, original)
     where = {name: _told(versions[name], masks) for name in ("original", "pruned", "defended", "redrawn")}
