@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class ClassDiscriminative(EraserSpec):
-    """Cuts whole columns: the ``share`` of each layer's neurons with the highest TF-IDF for the target."""
+    """Cuts whole columns: the ``share`` of each layer's neurons with the highest TF-IDF for the target; 0.3 suits the small model."""
 
     summary: ClassVar[str] = "zeroes the hidden neurons with the highest TF-IDF for a class"
     source: ClassVar[str] = "Federated unlearning via class-discriminative pruning, Wang et al., WWW 2022"
     kind: Literal["class_discriminative"] = "class_discriminative"
-    share: Annotated[float, Bounds(gt=0, lt=1)] = 0.1
+    share: Annotated[float, Bounds(gt=0, lt=1)] = 0.3
     calls: PositiveInt = 8
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
