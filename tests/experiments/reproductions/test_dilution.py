@@ -21,7 +21,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = DenoiserTraining(concept_steps=2, batch_size=8, lr=1e-5)
     monkeypatch.setattr(dilution, "DIGITS", SMOKE)
     monkeypatch.setattr(dilution, "TRAINING", DenoiserTraining(backbone_steps=4, concept_steps=12, batch_size=16))
-    monkeypatch.setattr(dilution, "Work", lambda *what, budget: work(*what, **few, budget=Budget(target=4, others=1)))
+    monkeypatch.setattr(dilution, "Work", lambda *what, budget, **where: work(*what, **few, **where, budget=Budget(target=4, others=1)))
     monkeypatch.setattr(dilution, "Trial", lambda w, seed: trial(w, seed, peers=4, tuning=tuning, pruning=(1, 2, 3), history=(2,)))
 
 

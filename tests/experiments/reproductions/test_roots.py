@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
@@ -159,6 +160,8 @@ def test_a_pair_without_its_samples_is_measured_again(finished: Path, tmp_path: 
         (["--styles", "inverted"], "--styles inverted: one alone cannot be told from others"),
         (["--styles", "striped", "plain"], "invalid choice"),
         (["--unknown"], "unrecognized arguments"),
+        (["--judge", "jury"], "invalid choice"),
+        pytest.param(["--device", "cuda"], "no CUDA device here", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="one is")),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
