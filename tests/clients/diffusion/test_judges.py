@@ -39,7 +39,7 @@ def test_the_network_learns_and_is_kept(images: Images, cache: Path, monkeypatch
     first = QUICK.learned(images)
     assert first.accuracy > 0.5, "chance is 0.1"
     assert len(list(cache.iterdir())) == 1
-    assert first.features(images.pixels[:5]).shape == (5, 16)
+    assert first.features(images.pixels[:5]).shape == (5, 32)
     monkeypatch.setattr(judge_cnn, "_train", lambda *_, **__: pytest.fail("it was kept"))
     again = QUICK.learned(images)
     assert again.accuracy == first.accuracy
