@@ -127,11 +127,13 @@ class Federation:
     def _exam(self, grid: Grid) -> None:
         """Deliver the last seeds, let every peer that is still there predict the test rows, and commit.
 
-        Who crashed over a request in the last round carries it out first, so that its neighbours get the clean seed.
+        Who crashed over a request in the last round carries it out first, so that its neighbours get the clean seed; who is late is waited
+        for, else one that told late of a deletion would be missing from ensembles in which it would be, had the rows never been there.
         """
         last = self.timeline.rounds[-1]
         now = Round(round=last.round + 1, present=last.present, members=last.members, refusing=last.refusing, edges=last.edges)
         page = Page(now.round)
+        self.post.open(max((parcel.arrives for parcel in self.post.coming), default=now.round))
         if behind := tuple(peer for peer in now.present if self.post.requests.get(peer)):
             self._exchange(grid, now.model_copy(update={"present": behind}), "evaluate", page)
             page.metrics = [line for line in page.metrics if line[0] != FEDERATION and not line[1].startswith(MARKS)]

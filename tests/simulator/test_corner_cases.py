@@ -47,6 +47,13 @@ def test_rows_and_their_whole_peer_in_one_round(play: Play) -> None:
     assert holders_of(run, 4, after=3) == set()
 
 
+def test_rows_of_a_peer_whose_last_seed_comes_late(play: Play) -> None:
+    late = {"round": 4, "do": "straggle", "peers": [2], "delay": 3}
+    run = proven(play(event=[late, delete(4, 2)]))
+    seed = run.holdings[(run.holdings.owner == 2) & run.holdings.until.isna()]
+    assert set(seed.since) == {5}, "neighbours judge with the clean seed, as if it had not been late"
+
+
 def test_an_erased_peer_that_comes_back_gets_nothing_back(play: Play) -> None:
     run = proven(play(event=[leave(3, 4), {"round": 4, "do": "rejoin", "peers": [4]}]))
     seeds = run.holdings[run.holdings.owner == 4]
