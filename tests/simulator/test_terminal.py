@@ -35,6 +35,7 @@ LEFT: dict[str, Any] = {
 KINDS = ("zero_scan", "adaptive", "mask_oracle", "undiluter", "historian", "neighbour")
 FOUND: dict[str, Any] = {
     "name": "story", "seed": 7, "engine": "ray", "digest": "0" * 64, "accuracy": {"sampled": 0.917}, "expectations": [],
+    "judge": {"held_out_accuracy": 0.983},
     "erasures": [LEFT], "concepts": [erased()], "revivals": [*map(attack, KINDS), attack("historian", masked=False)],
     "not_played": [{"round": 10, "do": "attack", "concept": 3, "adversary": "repruner", "why": "nothing has been cut [yet]"}],
 }  # fmt: skip
