@@ -9,9 +9,11 @@ import pytest
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "notebooks"
+LONG = ("departures",)
+NOTEBOOKS = [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in sorted(FOLDER.glob("*.ipynb"))]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)

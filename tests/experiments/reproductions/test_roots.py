@@ -183,6 +183,7 @@ def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_style_is_erased_beside_a_class_and_each_is_scored_on_the_other_axis_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
