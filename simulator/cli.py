@@ -110,7 +110,7 @@ def show(folder: Folder) -> None:
 
 @app.command()
 def methods() -> None:
-    """List unlearners with their guarantees, erasers of concepts, adversaries and fills."""
+    """List unlearners with their guarantees, erasers of concepts, adversaries, fills and judges."""
     from simulator.methods import table
 
     typer.echo(table())

@@ -1,10 +1,11 @@
-"""What ``lethe methods`` lists: unlearners with their guarantees, erasers of concepts, adversaries with what they know, and fills."""
+"""What ``lethe methods`` lists: unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from inspect import getdoc
 
+from clients.diffusion.judges import JUDGES
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
@@ -40,6 +41,11 @@ def fills() -> list[tuple[str, str]]:
     return [(kind, (getdoc(FILLS.load(kind)) or "").partition("\n")[0].replace("``", "")) for kind in FILLS.targets()]
 
 
+def judges() -> list[tuple[str, str]]:
+    """Return kind and summary of every judge."""
+    return [(kind, JUDGES.load(kind).summary) for kind in JUDGES.targets()]
+
+
 def table() -> str:
     """Return everything as aligned text, a section each."""
     sections = (
@@ -47,6 +53,7 @@ def table() -> str:
         ("erasers: what erases a concept from a denoiser, which no longer draws it", ("method", "needs", "how", "source"), erasers()),
         ("adversaries: what tries to bring a concept back", ("adversary", "knows", "how"), adversaries()),
         ("fills: what hides where something was cut", ("fill", "how"), fills()),
+        ("judges: what says what samples show", ("judge", "how"), judges()),
     )
     return "\n\n".join(f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections)
 
