@@ -20,7 +20,7 @@ from torch import Tensor
 from clients.diffusion import cache
 from clients.diffusion.denoiser import Denoiser, feed_forward_weights
 from clients.diffusion.images import digits
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judges import Svm
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
 from clients.diffusion.subject import DenoiserSubject
 from experiments.reproductions.command import Parser
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.own in options.seeds:
         parser.error(f"--own {options.own}: is among the seeds that are read; name another")
     images = digits()
-    judge = SvmJudge(images)
+    judge = Svm().learned(images)
 
     def erased(seed: int, training: DenoiserTraining) -> tuple[Weights, list[Mapping[str, Tensor]]]:
         work = Work(images, judge, DIGITS, training)
