@@ -60,6 +60,10 @@ class Plan(Spec):
 
         return Coordinator()
 
+    def lacking(self, after: int) -> str | None:
+        """Return what the rounds after this one need that this machine has not, and what to do; None if nothing."""
+        return None
+
     def method(self, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which something is forgotten, and its guarantee."""
         raise NotImplementedError

@@ -112,6 +112,8 @@ def _only_one(folder: Path) -> Iterator[None]:
 def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     if store.meta("finished"):
         return
+    if lacking := plan.lacking(store.last_round()):
+        raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
     from simulator.audits import audit
     from simulator.report import write_report

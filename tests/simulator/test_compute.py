@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from simulator.errors import LetheError, ScenarioError
+from simulator import cli
+from simulator.errors import ScenarioError
 from simulator.plan import Plan, resolve
+from simulator.runner import prepare, read_plan
 from simulator.scenario import Scenario
 
+ERASE: dict[str, Any] = {"round": 1, "do": "erase", "concept": 3, "peers": "all"}
+ATTACK: dict[str, Any] = {"round": 2, "do": "attack", "concept": 3}
+ON_CUDA: dict[str, Any] = {"kind": "zero_scan", "revival": {"arithmetic": {"device": "cuda"}}}
 SMALL: dict[str, Any] = {
     "task": "diffusion",
     "name": "devices",
@@ -18,7 +25,7 @@ SMALL: dict[str, Any] = {
     "data": {"dataset": "digits", "rows": 200, "reference": 40, "test": 10, "partition": {"kind": "iid"}},
     "peers": {"count": 2},
     "federation": {"kind": "fedavg", "policy": {"kind": "union_zero"}},
-    "event": [{"round": 1, "do": "erase", "concept": 3, "peers": "all"}, {"round": 2, "do": "attack", "concept": 3}],
+    "event": [ERASE, ATTACK],
 }
 
 
@@ -52,12 +59,30 @@ def test_without_cuda_auto_is_the_cpu_and_cuda_one_line(monkeypatch: pytest.Monk
     assert str(said.value) == 'scenario: compute: device = "cuda": torch finds no CUDA device here; use "auto" or "cpu"'
 
 
-def test_a_plan_made_elsewhere_is_not_begun(cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = resolved(compute={"device": "cuda"})
-    monkeypatch.undo()
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"compute": {"device": "auto"}}, "the run was planned"),
+        ({"event": [ERASE, ATTACK | {"adversary": ON_CUDA}]}, "the attack of round 2 was planned"),
+    ],
+    ids=["run", "attack"],
+)
+def test_a_run_begun_where_cuda_was_is_one_line_where_it_is_not(
+    changes: dict[str, Any], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    folder = prepare(Scenario.parse(SMALL | changes), tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(LetheError, match=r"compute: .*no CUDA device"):
-        plan.coordinator(None, None)
+    monkeypatch.setattr(sys, "argv", ["lethe", "resume", str(folder)])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f'lethe: {folder}: {what} elsewhere, with device = "cuda": torch finds no CUDA device here; use')
+    plan = read_plan(folder)
+    assert (plan.lacking(plan.rounds) is None) == ("event" in changes), "attacks that have been played need no device any more"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert plan.lacking(0) is None
 
 
 @pytest.mark.usefixtures("cuda")

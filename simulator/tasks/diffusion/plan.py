@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from clients.brief import BRIEFS, PeerBrief
+from clients.compute import Compute
 from clients.diffusion.brief import DenoisingBrief
-from server.concepts import ConceptTimeline, Defence
+from server.concepts import Attack, ConceptTimeline, Defence
 from server.timeline import Erasure
-from simulator.errors import LetheError
 from simulator.plan import Plan
 from simulator.tasks.diffusion.scenario import Diffusion
 
@@ -38,13 +38,22 @@ class DiffusionPlan(Plan):
 
     def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
         """Return what the server does beyond relaying mail, taken up where the store ends."""
+        return self.scenario.federation.coordinator(self, store, watch)
+
+    def lacking(self, after: int) -> str | None:
+        """Return what is still to be computed on CUDA, where there is none: the run was begun elsewhere."""
         brief = self.briefs[0]
         assert isinstance(brief, DenoisingBrief)
-        try:
-            brief.compute.place()
-        except ValueError as error:  # a run that was begun elsewhere
-            raise LetheError(f"{self.scenario.source}: compute: {error}") from None
-        return self.scenario.federation.coordinator(self, store, watch)
+        computed: list[tuple[str, Compute]] = [("the run", brief.compute)]
+        for now in self.timeline.rounds[after:]:
+            attacks = [getattr(act.adversary, "revival", None) for act in now.acts if isinstance(act, Attack)]
+            computed += [(f"the attack of round {now.round}", settings.arithmetic) for settings in attacks if settings is not None]
+        for what, compute in computed:
+            try:
+                compute.place()
+            except ValueError as error:
+                return f"{what} was planned elsewhere, with {error} in a new run, or resume this one where there is such a device"
+        return None
 
     def method(self, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which a peer or rows are forgotten, and its guarantee."""
