@@ -41,7 +41,7 @@ def accuracy(data: ReportData, width: float) -> str:
         panels = fig.subplots(1 if wide else 2, 2 if wide else 1, sharey=True, squeeze=False).ravel()
         _panel(panels[0], data, "On all classes", lambda a: a.global_ensemble, lambda a: a.global_main)
         _panel(panels[1], data, "On each peer\u2019s own class mix", lambda a: a.local_ensemble, lambda a: a.local_main)
-        title = f"{words.capital(data.measure)} by round, ensemble beside main model alone"
+        title = f"{words.capital(data.measure)} by round, {data.together} beside main model alone"
         return svg.inline(fig, f"accuracy-{'w' if wide else 'n'}", title)
 
 
@@ -50,7 +50,7 @@ def _panel(axes: Axes, data: ReportData, title: str, ensemble: Value, main: Valu
     rounds = [*(row.round for row in data.rounds), len(data.rounds) + 1]
     _every_peer(axes, data.peers, rounds, ensemble)
     ends = []
-    for value, colour, dashes, name in ((main, svg.MAIN, (0, (4, 2)), "main alone"), (ensemble, svg.ENSEMBLE, "-", "ensemble")):
+    for value, colour, dashes, name in ((main, svg.MAIN, (0, (4, 2)), "main alone"), (ensemble, svg.ENSEMBLE, "-", data.together)):
         curve = _column([*(value(row.accuracy) for row in data.rounds), value(data.accuracy)])
         axes.plot(rounds, curve, color=colour, linestyle=dashes, linewidth=2.2, solid_capstyle="round", zorder=4)
         known = np.flatnonzero(~np.isnan(curve))
@@ -198,14 +198,14 @@ def _life_legend(axes: Axes, happened: set[str], *, wide: bool) -> None:
 
 
 def costs(data: ReportData, width: float) -> str:
-    """Draw the bytes that each round moved, by edge and through the relay."""
+    """Draw the bytes that each round moved, between parties and through the engine."""
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.2)
         axes = fig.subplots()
         rounds = np.array([row.round for row in data.rounds])
         overlay = _column([row.bytes_overlay for row in data.rounds])
         physical = _column([row.bytes_physical for row in data.rounds])
-        axes.bar(rounds - 0.2, np.nan_to_num(overlay), 0.38, color=svg.ENSEMBLE, label="overlay: seeds, edge by edge")
+        axes.bar(rounds - 0.2, np.nan_to_num(overlay), 0.38, color=svg.ENSEMBLE, label="overlay: what parties share")
         axes.bar(rounds + 0.2, np.nan_to_num(physical), 0.38, color=svg.QUIET, label="physical: all that was carried")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.size(value) if value else "0"))
         axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -203,3 +203,8 @@ class ReportData:
     measure: str = "accuracy"
     marks: tuple[tuple[str, Accuracy], ...] = ()
     roots: Roots | None = None
+
+    @property
+    def together(self) -> str:
+        """What peers make of what they share."""
+        return "model of all" if self.pooled else "ensemble"

@@ -69,7 +69,7 @@ def key_figures(data: ReportData) -> list[Figure]:
     mean = data.accuracy
     if data.task != "classification":
         return roots_render.key_figures(data)
-    who = "the model of all" if data.pooled else "ensembles"
+    who = f"the {data.together}" if data.pooled else "ensembles"
     figures = [
         _mark(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
         _mark("on their own mix", mean.local_ensemble, mean.local_main),
@@ -87,9 +87,10 @@ def key_figures(data: ReportData) -> list[Figure]:
         figures += [
             Figure("erasures bit-equal", f"{proven} of {len(data.erasures)}", "to never having been there"),
             Figure("steps to forget", words.integer(known), f"retraining: {words.integer(retrained)}"),
-            Figure("receipts", words.integer(receipts), f"for {words.integer(holders)} seeds that were held"),
-            _attack_figure(data),
         ]
+        if not data.pooled:  # sums go to nobody but the server
+            figures.append(Figure("receipts", words.integer(receipts), f"for {words.integer(holders)} seeds that were held"))
+        figures.append(_attack_figure(data))
     return figures
 
 

@@ -11,7 +11,8 @@ where the cut was, not what it was. Bars are means over concepts; random signs a
 {%- elif roots.scored %}<th>drawn right before</th><th>after</th><th>others after</th>{% endif %}
 {%- if not roots.drawn %}<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
-<td class="text">{{ w.peers(row.peers) }}</td><td class="text">{{ row.method.replace("_", " ") }}</td>
+<td class="text">{{ "all peers" if 1 < row.peers|length == data.peers|length else w.peers(row.peers) }}</td>
+<td class="text">{{ row.method.replace("_", " ") }}</td>
 <td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>
 {%- if roots.drawn %}{{ cell(w.percent(row.drawn_alone)) }}{{ cell(w.percent(row.drawn)) }}
 {%- elif roots.scored %}{{ cell(r.whole(row.before.target if row.before else none)) }}

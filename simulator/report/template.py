@@ -32,7 +32,8 @@ PAGE = """<!DOCTYPE html>
   ~ "models, and of the average, or the ensembles, that they make together."
   ~ (" Numbered lines mark the rounds with events." if data.events else "")) }}
 {% endif %}{% if plots.accuracy %}{{ picture(plots.accuracy, w.capital(data.measure) ~ ": mean over the peers live in each round; "
-  ~ ("thin lines: each peer\u2019s ensemble." if not many else "the band holds the middle 80 % of the peers\u2019 ensembles.")
+  ~ ("thin lines: each peer\u2019s " if not many else "the band holds the middle 80 % of the peers\u2019 ") ~ data.together
+  ~ ("s." if many else ".")
   ~ (" Numbered lines mark the rounds with events, red where something had to be forgotten." if data.events else "")) }}
 {% endif %}
 {% if events %}<ol class="events">
@@ -46,7 +47,8 @@ PAGE = """<!DOCTYPE html>
 {% if forgetting %}<section id="erasures"><h2>Was it forgotten?</h2>
 {% if erasures %}
 <p>Each erasure stands beside two other runs of the same plan: one in which the data never existed, and one in which nothing was
-done about the request. The difference is the largest absolute one over all parameters that remain and all answers of the ensembles.</p>
+done about the request. The difference is the largest absolute one over all parameters that remain and all answers of the
+{{ data.together }}{{ "s" if not data.pooled }}.</p>
 <div class="scroll"><table>
 <thead><tr><th></th><th>largest difference</th><th>gradient steps</th><th>time</th><th>bytes</th><th>receipts of holders</th>
 <th>membership inference</th><th>relearn steps</th></tr></thead>
@@ -87,10 +89,10 @@ forgetting rows means that the holders drop the owner\u2019s seed and get one ma
 {% endfor %}{% if hidden_holdings %}<p class="note">{{ hidden_holdings }} later changes are not drawn.</p>{% endif %}</section>{% endif %}
 
 <section id="costs"><h2>What it cost</h2>
-{% if plots.costs %}{{ picture(plots.costs, "Overlay counts a seed once for every edge it crosses; physical counts all bytes that the "
-  ~ "engine carried, states and answers included.") }}{% endif %}
+{% if plots.costs %}{{ picture(plots.costs, "Overlay counts what parties share (seeds, updates, averages), once for each receiver; "
+  ~ "physical counts all bytes that the engine carried, states and answers included.") }}{% endif %}
 <div class="scroll"><table>
-<thead><tr><th>round</th><th>live peers</th>{% if classified %}<th>ensemble, all classes</th>
+<thead><tr><th>round</th><th>live peers</th>{% if classified %}<th>{{ data.together }}, all classes</th>
 {%- endif %}<th>gradient steps</th><th>time</th><th>overlay</th>
 <th>physical</th></tr></thead><tbody>{% for row in rounds %}<tr><td>{{ row.round }}</td>
 <td>{{ row.live }}</td>{% if classified %}{{ cell(w.percent(row.accuracy.global_ensemble)) }}{% endif %}
@@ -106,7 +108,8 @@ forgetting rows means that the holders drop the owner\u2019s seed and get one ma
 <div class="scroll"><table>
 <thead><tr><th>peer</th><th class="text">at the end</th><th class="text">{{ "main model" if classified else "model" }}</th><th>rows</th>
 {%- if mixes %}<th class="text">class mix</th>{% endif %}
-{% if classified %}<th>main, all</th><th>ensemble, all</th><th>main, own</th><th>ensemble, own</th>{% endif %}</tr></thead>
+{% if classified %}<th>main, all</th><th>{{ data.together }}, all</th><th>main, own</th>
+<th>{{ data.together }}, own</th>{% endif %}</tr></thead>
 <tbody>{% for row in peer_rows %}<tr><td>{{ row.data.peer }}</td><td class="text">{{ row.data.status }}</td>
 <td class="text">{{ row.data.main }}</td><td>{{ w.integer(row.data.rows) }}</td>
 {%- if mixes %}<td class="text"><span class="mix" role="img" aria-label="rows by class: {{ row.data.counts|join(', ') }}">
@@ -140,10 +143,12 @@ so its steps and seconds up to the round of the erasure are what retraining cost
 coin toss. The attacker\u2019s gain is the mean distance to the run without the data.</dd>
 <dt>relearn steps</dt><dd>Gradient steps until the best seed a holder has fits the erased rows as well as if nothing had been forgotten.
 Few mean that something was left.</dd>
-<dt>exam</dt><dd>After the last round the last seeds are delivered and every peer that is still there answers the test rows once more.</dd>
+<dt>exam</dt><dd>After the last round {{ "every" if data.pooled else "the last seeds are delivered and every" }} peer that is still
+there answers the test rows once more.</dd>
 <dt>limits</dt><dd>All this concerns the bytes under the federation\u2019s control. A copy that somebody took before the request stays a
-copy, and who sees the models before and after may learn more than from either alone. The relay sees all seeds: it simulates a topology,
-not a network without trust.</dd>
+copy, and who sees the models before and after may learn more than from either alone. {{
+"The server sees the sums of every peer" if data.pooled
+else "The relay sees all seeds: it simulates a topology, not a network without trust" }}.</dd>
 </dl></section>
 
 <section id="scenario"><h2>The scenario</h2>
