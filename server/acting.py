@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ class Playing(Acting):
     ----------
     studio : Studio
     ladder : Ladder
-        Points of the curves that are taken at the first attack on a concept.
+        Points of the curves that are taken at the first attack on a concept that can be played and finds a cut.
     """
 
     def __init__(self, studio: Studio, ladder: Ladder) -> None:
@@ -91,16 +90,17 @@ class Playing(Acting):
         """Attack the aggregate as it is now, and write down what came of it."""
         released, erasure = release(act.concept, state, now), first_request(act.concept, state)
         known = given(act, state, now, released, updates, self.studio)
-        outcome = attack(released, act.adversary, known, (state.setup.brief.run_seed, "control", act.concept), state.secret)
+        brief = state.setup.brief
+        settings: Revival = getattr(act.adversary, "revival", None) or Revival().settled(brief.compute.device)
+        outcome = attack(released, act.adversary, known, (brief.run_seed, "control", act.concept), state.secret, settings)
         original = state.past(erasure.round - 1)
         shown = {
             name: self.studio.show(original if name == "original" else _with(state, weights), act.concept)
             for name, weights in outcome.versions.items()
         }
         self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, page)
-        if released.masked and not any(act.concept == one.concept for one in _earlier_attacks(state, now, act)):
+        if released.masked and not _drawn(act.concept, state, page):
             knobs = Knobs(self.studio, state, erasure, released, original, updates)
-            settings = getattr(act.adversary, "revival", Revival())
             page.findings += [("curve", curve) for curve in knobs.turned(self.ladder, settings) if curve["points"]]
 
     def _write(
@@ -156,11 +156,10 @@ def _completion(act: Attack) -> str | None:
     return _kind(settings.settled().completion) if settings is not None and act.adversary.completes else None
 
 
-def _earlier_attacks(state: Averaging, now: Round, act: Attack) -> list[Attack]:
-    """Return the attacks before this one."""
-    acts = [one for past in state.setup.timeline.rounds[: now.round] for one in past.acts]
-    before = takewhile(lambda one: one is not act, acts)
-    return [one for one in before if isinstance(one, Attack)]
+def _drawn(concept: int, state: Averaging, page: Page) -> bool:
+    """Return whether curves of a concept have been drawn, in an earlier round or this one."""
+    drawn = [*state.ledger.findings("curve"), *(body for name, body in page.findings if name == "curve")]
+    return any(curve["concept"] == concept for curve in drawn)
 
 
 def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:

@@ -73,6 +73,9 @@ class Ledger(Protocol):
     def model(self, name: str, round_: int | None = None) -> str | None:
         """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
 
+    def findings(self, name: str) -> list[dict[str, Any]]:
+        """Return what the server measured under a name in all committed rounds, oldest first."""
+
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes, checked against the hash."""
 

@@ -115,6 +115,10 @@ class RunStore:
         rows = self.rows(f"select sha256 from models where {where} order by round desc limit 1", values)
         return str(rows[0][0]) if rows else None
 
+    def findings(self, name: str) -> list[dict[str, Any]]:
+        """Return what the server measured under a name in all committed rounds, oldest first."""
+        return [json.loads(body) for (body,) in self.rows("select body from findings where name = ? order by rowid", (name,))]
+
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes; ``LetheError`` if it is missing or its bytes do not have that hash."""
         if self.folder is None:

@@ -76,7 +76,9 @@ class Outcome:
     seconds: float
 
 
-def attack(release: Release, adversary: AdversarySpec, known: WeightsOnly, key: tuple[Field, ...], secret: Secret) -> Outcome:
+def attack(
+    release: Release, adversary: AdversarySpec, known: WeightsOnly, key: tuple[Field, ...], secret: Secret, settings: Revival
+) -> Outcome:
     """Attack a release, and make every version of the weights that the attack is to be compared with.
 
     Where nothing was cut there are no signs to draw and no place to fill, so only the first three of `NAMES` are made; an adversary that
@@ -92,8 +94,9 @@ def attack(release: Release, adversary: AdversarySpec, known: WeightsOnly, key: 
         Of the random signs.
     secret : Secret
         Of the fill that is tried where none is there yet.
+    settings : Revival
+        Of the completions that the attack is compared with: its own, where it completes.
     """
-    settings: Revival = getattr(adversary, "revival", Revival())
     clock = time.process_time()
     revived = adversary.attack(known)
     seconds = time.process_time() - clock

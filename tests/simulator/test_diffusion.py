@@ -280,7 +280,8 @@ def test_every_policy_plays(play, policy):
         ("neighbour", "some"),
     ],
 )
-def test_every_adversary_gets_what_it_needs(play, kind, peers):
+def test_every_adversary_gets_what_it_needs(play, kind, peers, monkeypatch):
+    monkeypatch.setattr("server.revival.attack.resolved", {"cpu": "cpu"}.__getitem__)  # no device is left to be chosen by the machine
     events = [ERASE | {"peers": peers}, ATTACK | {"adversary": {"kind": kind}}]
     (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
     assert row["adversary"] == kind
@@ -296,10 +297,21 @@ def test_expectations_speak_of_attacks(play):
     assert [row["met"] for row in one.results["expectations"]] == [True, False]
 
 
-def test_curves(play):
+def test_curves_are_drawn_by_the_first_attack_that_is_played(play):
     policies = [{"kind": "mean"}, {"kind": "vote", "threshold": 0.3}, {"kind": "vote", "threshold": 0.9}, {"kind": "server_mask"}]
     revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.3, 1.0], "policies": policies}
-    curves = play(rounds=2, event=[ERASE, ATTACK], revival=SMOKE["revival"] | revival).results["curves"]
+    events = [
+        ERASE | {"peers": "some"},
+        {"round": 2, "do": "offline", "peers": [2], "rounds": 1},
+        ATTACK | {"adversary": {"kind": "neighbour"}},
+        ATTACK,
+        ATTACK | {"adversary": {"kind": "mask_oracle"}},
+        ATTACK | {"round": 3},
+    ]
+    found = play(rounds=3, event=events, revival=SMOKE["revival"] | revival).results
+    curves = found["curves"]
+    assert [row["adversary"] for row in found["not_played"]] == ["neighbour"]
+    assert [row["adversary"] for row in found["revivals"]] == ["zero_scan", "mask_oracle", "zero_scan"]
     assert [(curve["kind"], curve["policy"], len(curve["points"])) for curve in curves] == [
         ("noise", "vote(0.5)", 2),
         ("sparsity", "vote(0.5)", 2),

@@ -7,6 +7,7 @@ from server.audit.trial import NAMES, Release, attack
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.revival.adversaries import Historian, ZeroScan
+from server.revival.attack import Revival
 from server.revival.knowledge import History, WeightsOnly
 
 SECRET = Secret(b"sixteen bytes at the least")
@@ -34,7 +35,7 @@ def released(original, cut, defended: bool) -> Release:
 
 def test_all_versions_differ_from_the_release_at_the_cut_alone(original, cut):
     release = released(original, cut, defended=False)
-    outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET)
+    outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET, Revival())
     assert tuple(outcome.versions) == NAMES
     for name in set(NAMES) - {"adaptive"}:  # which takes other entries for the cut
         for layer, weight in outcome.versions[name].items():
@@ -44,7 +45,7 @@ def test_all_versions_differ_from_the_release_at_the_cut_alone(original, cut):
 
 def test_signs_of_low_rank_weights_are_found_and_the_place_too(original, cut):
     release = released(original, cut, defended=False)
-    outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET)
+    outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET, Revival())
     assert outcome.sign_accuracy > 0.97
     assert outcome.location_auc == 1.0
 
@@ -52,7 +53,7 @@ def test_signs_of_low_rank_weights_are_found_and_the_place_too(original, cut):
 def test_a_defended_release_is_compared_with_the_bare_cut_and_nothing_is_found_in_it(original, cut):
     release = released(original, cut, defended=True)
     assert release.ratio == pytest.approx(1.0, abs=0.1)
-    outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET)
+    outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET, Revival())
     assert all(not bool(outcome.versions["pruned"][layer][cut[layer]].any()) for layer in cut)
     assert all(torch.equal(outcome.versions["defended"][layer], release.weights[layer]) for layer in cut)
     assert all(torch.equal(outcome.versions["revived"][layer], release.weights[layer]) for layer in cut)
@@ -63,7 +64,7 @@ def test_a_defended_release_is_compared_with_the_bare_cut_and_nothing_is_found_i
 def test_who_has_the_history_gets_everything_back(original, cut):
     release = released(original, cut, defended=True)
     earlier = ({name: weight + 1e-4 for name, weight in original.items()}, original)
-    outcome = attack(release, Historian(jump=3.0), History(release.weights, earlier), ("key",), SECRET)
+    outcome = attack(release, Historian(jump=3.0), History(release.weights, earlier), ("key",), SECRET, Revival())
     assert outcome.sign_accuracy > 0.9
     with pytest.raises(TypeError, match="attacks with History"):
-        attack(release, Historian(), WeightsOnly(release.weights), ("key",), SECRET)
+        attack(release, Historian(), WeightsOnly(release.weights), ("key",), SECRET, Revival())
