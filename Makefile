@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Play the departures scenario on Ray and write its report
 	echo "$$lines"; \
 	echo "The report: $${lines##*$$'\n'}/report.html"
 
-tour: $(STAMP)  ## Play the departures and the revival scenario and write their reports (many minutes; the second time fewer)
+tour: $(STAMP)  ## Play the departures and the revival scenario and write their reports (20 minutes; the second time fewer)
 	@reports=""; \
 	for scenario in $(TOUR); do \
 	  lines=$$($(BIN)/lethe run "$$scenario" --engine ray --workers 2); \
