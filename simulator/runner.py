@@ -16,7 +16,7 @@ from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError
 from simulator.plan import Plan, resolve
 from simulator.progress import Watch
-from simulator.run_store import RunStore
+from simulator.run_store import LAYOUT, RunStore, layout_of
 from simulator.runs import Run
 from simulator.scenario import Scenario
 
@@ -61,10 +61,17 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
 
 
 def read_plan(folder: Path) -> Plan:
-    """Return the plan of a run directory; ``LetheError`` if there is none."""
+    """Return the plan of a run directory; ``LetheError`` if there is none, or none that this version can read."""
     if not (folder / "run.sqlite").is_file() or not (folder / "plan.json").is_file():
         raise LetheError(f"{folder}: not a run directory (no plan.json and run.sqlite in it): give the path that `lethe run` printed last")
-    return Plan.read((folder / "plan.json").read_text())
+    again = f"run {folder / 'scenario.toml'} again, or use the version that made it"
+    if (layout := layout_of(folder)) != LAYOUT:
+        raise LetheError(f"{folder}: made by another version of lethe (layout {layout or 'not told'}, this one reads {LAYOUT}): {again}")
+    try:
+        return Plan.read((folder / "plan.json").read_text(encoding="utf-8"))
+    except (ValueError, KeyError) as error:
+        what = str(error).partition("\n")[0]
+        raise LetheError(f"{folder}: plan.json is no plan that this version reads ({what}): {again}") from None
 
 
 def _found(plan: Plan, out: Path) -> Path:
@@ -77,6 +84,7 @@ def _found(plan: Plan, out: Path) -> Path:
         (unfinished / "scenario.toml").write_text(plan.scenario.to_toml())
         (unfinished / "plan.json").write_text(plan.model_dump_json())
         store = RunStore(unfinished)
+        store.set_meta("layout", LAYOUT)
         store.set_meta("engine", plan.scenario.engine.kind)
         store.set_meta("plan", plan.digest)
         store.set_meta("versions", json.dumps({"lethe": version("lethe"), "python": platform.python_version(), **_versions()}))

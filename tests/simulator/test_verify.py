@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from clients import wire
+from simulator.errors import LetheError
+from simulator.report import write_report
+from simulator.runner import resume
 from simulator.runs import Run
 from simulator.verify import verify
 
@@ -95,6 +98,37 @@ def test_a_changed_plan_is_noticed(copy: Path) -> None:
     plan["timeline"]["erasures"] = []
     path.write_text(json.dumps(plan))
     assert any("plan.json" in line for line in verify(copy))
+
+
+@pytest.mark.parametrize(
+    ("statement", "plan", "said"),
+    [
+        ("delete from meta where key = 'layout'", None, "made by another version of lethe (layout not told, this one reads"),
+        ("update meta set value = '0' where key = 'layout'", None, "made by another version of lethe (layout 0, this one reads"),
+        ("drop table meta", None, "run.sqlite: is not the ledger of a run (no such table: meta)"),
+        (None, '{"scenario": {}}', "plan.json is no plan that this version reads"),
+        (None, "{}", "plan.json is no plan that this version reads"),
+        (None, "", "plan.json is no plan that this version reads"),
+    ],
+)
+def test_what_another_version_made_is_one_line_whatever_is_asked_of_it(
+    statement: str | None, plan: str | None, said: str, copy: Path
+) -> None:
+    assert Run(copy).results["name"] == "small", "the control: opened as it was"
+    if statement is not None:
+        with sqlite3.connect(copy / "run.sqlite") as db:
+            db.execute(statement)
+        db.close()
+    if plan is not None:
+        (copy / "plan.json").write_text(plan)
+    before = {path: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    for ask in (Run, resume, verify, write_report):
+        with pytest.raises(LetheError) as error:
+            ask(copy)
+        assert said in str(error.value)
+        assert str(copy) in str(error.value)
+        assert len(str(error.value).splitlines()) == 1
+    assert {path: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before
 
 
 def test_an_unfinished_run_is_not_proven(copy: Path) -> None:
