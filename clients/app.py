@@ -9,7 +9,8 @@ Messages
 query.hello
     Reply ``who``: ``peer``, the peer's number.
 train
-    ``order``: ``round``, ``forget`` (row ids), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream`` (number or -1);
+    ``order``: ``round``, ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream``
+    (number or -1);
     ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``brief``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
     state to start from. ``public.<name>`` (with the brief) and ``letter.<name>``: what the role of the peer gets from the server alone.
     Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``.

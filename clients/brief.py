@@ -33,7 +33,8 @@ class PeerBrief(Spec):
     """Constants of one peer in one run, whatever its role.
 
     ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
-    erasure: a returning peer shares no random stream, hence no bytes, with its former self.
+    erasure: a returning peer shares no random stream, hence no bytes, with its former self. ``absent_edges`` are ids of edges among its
+    rows that the data set has and the peer has not.
     """
 
     participant: ClassVar[str]
@@ -45,6 +46,8 @@ class PeerBrief(Spec):
     rounds: PositiveInt
     data: AnyDataset
     rows: tuple[int, ...]
+    # left out where it is empty: plans from before there were deletions of edges keep their hash
+    absent_edges: tuple[int, ...] = Field((), exclude_if=lambda edges: not edges)
     reference: tuple[int, ...]
     test: tuple[int, ...]
 
@@ -57,6 +60,11 @@ class PeerBrief(Spec):
     def model(self) -> str:
         """What the peer trains, in one line."""
         raise NotImplementedError
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the peer learns from the edges among its rows, and so can forget them."""
+        return False
 
     @property
     def sequential(self) -> bool:
@@ -82,6 +90,11 @@ class Brief(PeerBrief):
     def model(self) -> str:
         """The main model, in one line."""
         return in_short(self.main)
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the peer learns from the edges among its rows, and so can forget them."""
+        return isinstance(self.main, UnlearnerSpec) and self.main.unit == "nodes and edges"
 
     @property
     def sequential(self) -> bool:

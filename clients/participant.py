@@ -22,6 +22,9 @@ Record = ArrayRecord | ConfigRecord
 ROWS = "peer/rows"
 """Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; no part of a model is called so."""
 
+EDGES = "peer/edges"
+"""Likewise, of the ids of the edges that the peer still has; there only where they are not all that the data set has among its rows."""
+
 
 @dataclass(frozen=True)
 class Seed:
@@ -87,7 +90,7 @@ class Participant(Protocol):
         """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
 
     def forget(self, ids: Iterable[int]) -> Cost:
-        """Forget own rows by id."""
+        """Forget own rows, and edges among them, by id."""
 
     def train(self) -> int:
         """Train for one round; return the gradient steps."""

@@ -7,7 +7,7 @@ temperature and ensemble weightings are this project's reading.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from clients.distillation import distil
 from clients.ensemble import Member, combine
 from clients.models import ModelSpec
 from clients.models.network import Network
-from clients.participant import ROWS, Neighbour, Record, Seed
+from clients.participant import EDGES, ROWS, Neighbour, Record, Seed
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
@@ -39,11 +39,14 @@ class Peer(Neighbour):
         The main model, begun on the peer's rows.
     rows : Rows
         The rows the peer still has.
+    edges : int64 array, shape (m,)
+        Ids of the edges it still has among them, ascending.
     """
 
     brief: Brief
     main: Unlearner[Any, Any]
     rows: Rows
+    edges: Ids
     stream: tuple[Field, ...]
     seed: Seed | None = None
     held: dict[int, Seed] = field(default_factory=dict)
@@ -52,25 +55,28 @@ class Peer(Neighbour):
     def new(cls, brief: Brief, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
         source, ids = data.load(brief.data), np.asarray(brief.rows, dtype=np.int64)
+        edges = np.setdiff1d(source.edges_among(ids), brief.absent_edges)
         key = stream or brief.stream
         main = unlearner(brief, key)
-        main.begin(method(brief).given(source, ids))
-        return cls(brief, main, _rows(source, ids), key)
+        main.begin(method(brief).given(_having(source, edges), ids))
+        return cls(brief, main, _rows(source, ids), edges, key)
 
     @classmethod
     def restored(cls, brief: Brief, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
         arrays = wire.from_bytes(main)
         source, ids = data.load(brief.data), arrays.pop(ROWS)
+        edges = arrays.pop(EDGES) if EDGES in arrays else source.edges_among(ids)
         key = stream or brief.stream
         model = unlearner(brief, key)
-        model.restore(arrays, method(brief).given(source, ids))
-        return cls(brief, model, _rows(source, ids), key)
+        model.restore(arrays, method(brief).given(_having(source, edges), ids))
+        return cls(brief, model, _rows(source, ids), edges, key)
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: the unlearner's canonical state and the ids of the rows it knows."""
-        return wire.to_bytes({**self.main.state(), ROWS: self.rows.ids})
+        """The main artefact: the unlearner's canonical state and the ids of the rows, and if need be of the edges, it knows."""
+        whole = len(self.edges) == len(data.load(self.brief.data).edges_among(self.rows.ids))
+        return wire.to_bytes({**self.main.state(), ROWS: self.rows.ids, **({} if whole else {EDGES: self.edges})})
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -81,10 +87,11 @@ class Peer(Neighbour):
         """Take what the server alone sends: nothing, for this role."""
 
     def forget(self, ids: Iterable[int]) -> Cost:
-        """Forget own rows by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
-        gone = np.asarray(sorted(ids), dtype=np.int64)
-        cost = self.main.forget(method(self.brief).request(data.load(self.brief.data), gone))
+        """Forget own rows and edges by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
+        source, gone = data.load(self.brief.data), np.asarray(sorted(ids), dtype=np.int64)
+        cost = self.main.forget(method(self.brief).request(source, gone))
         self.rows = self.rows.without(gone)
+        self.edges = np.setdiff1d(np.intersect1d(self.edges, source.edges_among(self.rows.ids)), gone)
         return cost
 
     def train(self) -> int:
@@ -163,6 +170,11 @@ def _mixed(marks: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt
 def _rows(source: data.Dataset, ids: Ids) -> Rows:
     """Return the rows with these ids."""
     return Rows(ids, source.x[ids], source.y[ids])
+
+
+def _having(source: data.Dataset, edges: Ids) -> data.Dataset:
+    """Return the data with no edges but those with these ids."""
+    return replace(source, edges=source.ends(edges)) if len(source.edges) else source
 
 
 def method(brief: Brief) -> UnlearnerSpec:

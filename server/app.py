@@ -120,7 +120,7 @@ class Federation:
         for peer, rows in now.forget.items():
             self.post.requests.setdefault(peer, set()).update(rows)
         for erasure in self.timeline.erasures:
-            due = erasure.peer in now.erased if erasure.kind == "peer" else set(erasure.rows) <= set(now.forget.get(erasure.peer, ()))
+            due = erasure.peer in now.erased if erasure.kind == "peer" else set(erasure.ids) <= set(now.forget.get(erasure.peer, ()))
             if due and erasure.round <= now.round:
                 page.owed += [(erasure.index, holder) for holder in self.post.withdraw(erasure.peer, erasure.index)]
 

@@ -23,7 +23,7 @@ class Mailbox(Spec):
     """A snapshot of the post, as the ledger stores it.
 
     ``newest`` seed by owner, seeds under way, ``held`` seeds by holder and owner; ``owed`` gives, by holder and owner, the erasure for
-    which the holder has yet to confirm that it dropped the owner's seed; ``requests`` the rows that a peer has yet to forget.
+    which the holder has yet to confirm that it dropped the owner's seed; ``requests`` the ids that a peer has yet to forget.
     """
 
     newest: dict[int, Parcel] = {}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from clients.spec import Spec
 
 CrashPhase = Literal["before_training", "during_training", "after_training", "before_sending", "after_sending"]
@@ -36,7 +38,7 @@ class Round(Spec):
     erased : tuple of int
         Peers whose seed every holder must drop from this round on.
     forget : dict of int to tuple of int
-        Row ids each peer must forget at the start of this round (it is present).
+        Ids of rows and edges each peer must forget at the start of this round (it is present).
     crash : dict of int to CrashPhase
         Present peers that crash in this round, and when.
     late : dict of int to int
@@ -68,16 +70,23 @@ class Erasure(Spec):
     """One thing that must be forgotten.
 
     ``request`` numbers the requests; erasures of one event share it and one counterfactual. ``rows`` are the row ids to forget, or all
-    rows of an erased peer.
+    rows of an erased peer; ``edges`` the ids of the edges to forget, with the two rows that each joins.
     """
 
     index: int
     request: int
     round: int
-    kind: Literal["peer", "rows"]
+    kind: Literal["peer", "rows", "edges"]
     peer: int
     generation: int = 0
-    rows: tuple[int, ...]
+    rows: tuple[int, ...] = ()
+    # left out where it is empty: plans from before there were deletions of edges keep their hash
+    edges: dict[int, tuple[int, int]] = Field({}, exclude_if=lambda edges: not edges)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Ids of what must be forgotten, rows or edges."""
+        return self.rows or tuple(self.edges)
 
 
 class Timeline(Spec):

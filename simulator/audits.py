@@ -96,9 +96,9 @@ def _compare(erasure: Erasure, run: Branch, never: Branch, nothing: Branch) -> d
 
 
 def _targets(erasure: Erasure, run: Branch) -> list[int]:
-    """Return the peers whose models may still remember: who had to drop the seed, and for rows their owner too."""
+    """Return the peers whose models may still remember: who had to drop the seed; of rows and edges their owner."""
     holders = {holder for (holder,) in run.store.rows("select holder from owed where erasure = ?", (erasure.index,))}
-    own = {erasure.peer} if erasure.kind == "rows" else set()
+    own = {erasure.peer} if erasure.kind != "peer" else set()
     return sorted((own or holders) & set(run.peers))
 
 

@@ -49,13 +49,15 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _peers(plan: Plan) -> RenderableType:
-    """Return a table of peers: model, rows, class counts."""
-    labels = load(plan.briefs[0].data).y
-    table = _table("peers", "peer", "model", "rows", "rows by class")
+    """Return a table of peers: model, rows, class counts, and in a graph the edges that a peer learns from."""
+    data = load(plan.briefs[0].data)
+    table = _table("peers", "peer", "model", "rows", "rows by class", *(["edges"] if len(data.edges) else []))
     for brief in plan.briefs[:_MOST_PEERS]:
-        counts = np.bincount(labels[list(brief.rows)], minlength=plan.classes)
+        rows = np.asarray(brief.rows, dtype=np.int64)
+        counts = np.bincount(data.y[rows], minlength=plan.classes)
         mix = " ".join(map(str, counts)) if plan.classes <= _MOST_CLASSES else f"of {(counts > 0).sum()} classes"
-        table.add_row(str(brief.peer), brief.model, str(len(brief.rows)), mix)
+        edges = [str(len(data.edges_among(rows))) if brief.knows_edges else "-"] if len(data.edges) else []
+        table.add_row(str(brief.peer), brief.model, str(len(rows)), mix, *edges)
     if len(plan.briefs) > _MOST_PEERS:
         table.add_row("...", f"{len(plan.briefs) - _MOST_PEERS} more", "", "")
     return table

@@ -139,15 +139,15 @@ class Plan(Spec):
     def without(self, request: int) -> Plan:
         """Return the plan in which what a request names had never been: the counterfactual of its erasures.
 
-        An erased peer is there in no round of the erased generation; deleted rows are in no brief. The graph, and who else is present
-        when, stay as they are. ``KeyError`` if there is no such request.
+        An erased peer is there in no round of the erased generation; deleted rows are in no brief, nor are deleted edges. The graph, and
+        who else is present when, stay as they are. ``KeyError`` if there is no such request.
         """
         named = [erasure for erasure in self.timeline.erasures if erasure.request == request]
         if not named:
             raise KeyError(request)
         plan = self
         for erasure in named:
-            plan = _without_peer(plan, erasure) if erasure.kind == "peer" else _without_rows(plan, erasure)
+            plan = _WITHOUT[erasure.kind](plan, erasure)
         erasures = tuple(erasure for erasure in plan.timeline.erasures if erasure.request != request)
         return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": erasures})})
 
@@ -231,19 +231,48 @@ def _less(peers: Iterable[int], gone: int) -> tuple[int, ...]:
 
 def _without_rows(plan: Plan, erasure: Erasure) -> Plan:
     """Return the plan in which a peer never had some rows."""
-    peer, gone = erasure.peer, set(erasure.rows)
+    gone = set(erasure.rows)
+    void: set[int] = set()  # edges that had to go before a row at one of their ends had: without the row they never were
+    kept: list[Erasure] = []
+    for one in plan.timeline.erasures:
+        mine = (one.peer, one.generation) == (erasure.peer, erasure.generation)
+        edges = {edge: ends for edge, ends in one.edges.items() if not (mine and gone.intersection(ends))}
+        void.update(one.edges.keys() - edges.keys())
+        if edges or not one.edges:
+            kept.append(one.model_copy(update={"edges": edges}))
+    plan = _with_briefs(plan, erasure, lambda one: {"rows": tuple(row for row in one.rows if row not in gone)})
+    plan = _not_forgetting(plan, erasure.peer, gone | void)
+    return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": tuple(kept)})})
+
+
+def _without_edges(plan: Plan, erasure: Erasure) -> Plan:
+    """Return the plan in which a peer never had some edges."""
+    plan = _with_briefs(plan, erasure, lambda one: {"absent_edges": tuple(sorted({*one.absent_edges, *erasure.edges}))})
+    return _not_forgetting(plan, erasure.peer, set(erasure.edges))
+
+
+def _with_briefs(plan: Plan, erasure: Erasure, change: Callable[[PeerBrief], dict[str, Any]]) -> Plan:
+    """Return the plan in which the brief of an erasure's peer, in that generation, is changed."""
 
     def brief(one: PeerBrief) -> PeerBrief:
-        if (one.peer, one.generation) != (peer, erasure.generation):
-            return one
-        return one.model_copy(update={"rows": tuple(row for row in one.rows if row not in gone)})
+        mine = (one.peer, one.generation) == (erasure.peer, erasure.generation)
+        return one.model_copy(update=change(one)) if mine else one
+
+    return plan.model_copy(update={"briefs": tuple(map(brief, plan.briefs)), "returns": tuple(map(brief, plan.returns))})
+
+
+def _not_forgetting(plan: Plan, peer: int, gone: set[int]) -> Plan:
+    """Return the plan in which a peer is not asked to forget some rows or edges."""
 
     def change(now: Round) -> Round:
         if peer not in now.forget:
             return now
-        left = tuple(row for row in now.forget[peer] if row not in gone)
-        others = {p: rows for p, rows in now.forget.items() if p != peer}
+        left = tuple(one for one in now.forget[peer] if one not in gone)
+        others = {p: ids for p, ids in now.forget.items() if p != peer}
         return now.model_copy(update={"forget": others | ({peer: left} if left else {})})
 
-    plan = _with_rounds(plan, change)
-    return plan.model_copy(update={"briefs": tuple(map(brief, plan.briefs)), "returns": tuple(map(brief, plan.returns))})
+    return _with_rounds(plan, change)
+
+
+_WITHOUT: dict[str, Callable[[Plan, Erasure], Plan]] = {"peer": _without_peer, "rows": _without_rows, "edges": _without_edges}
+"""Plans in which what an erasure names had never been, by its kind."""

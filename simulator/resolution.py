@@ -86,11 +86,15 @@ class Resolution(Generic[S]):
         assert data is not None
         assert graph is not None
         world = self.world(graph, briefs, data.y)
-        world.users = data.users
+        world.users, world.data_edges = data.users, data.edges
+        world.edge_learners = {brief.peer for brief in briefs if brief.knows_edges}
         timeline = self.timeline(world)
         self._check_expectations(timeline)
         self._give_up()
-        returns = tuple(briefs[peer].model_copy(update={"generation": g, "rows": rows}) for peer, g, rows in world.returns)
+        returns = tuple(
+            briefs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
+            for peer, generation, rows, absent in world.returns
+        )
         sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
         sha256.update(np.ascontiguousarray(data.y).data)
         sha256.update(np.ascontiguousarray(data.edges).data)
@@ -259,7 +263,7 @@ def _tell_churn(world: World, away: set[int], was_away: set[int]) -> None:
 def _tell_undone(world: World) -> None:
     """Tell which deletions never became possible."""
     for due in world.pending:
-        detail = f"never carried out: {len(due.rows)} rows, asked for in round {due.asked}; the peer was not present again"
+        detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
         world.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
 
 

@@ -100,11 +100,12 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "mia_auc_counterfactual": None,
         "relearn_steps": None,
         "relearn_steps_counterfactual": None,
+        **({"edges": len(erasure.edges)} if erasure.edges else {}),
     } | {key: _finite(value) for key, value in audit.items()}
 
 
 def _steps(store: RunStore, erasure: Erasure) -> int:
-    """Return the gradient steps of forgetting: none for a dropped seed; for rows the main model's repair."""
+    """Return the gradient steps of forgetting: none for a dropped seed; for rows and edges the main model's repair."""
     if erasure.kind == "peer":
         return 0
     query = "select round, value from metrics where name = 'unlearning_steps' and peer = ? and round >= ? order by round limit 1"

@@ -60,12 +60,18 @@ def _erasures(erasures: list[dict[str, Any]]) -> Table:
     for column in table.columns:
         column.no_wrap = column.header != "what"
     for one in erasures:
-        what = f"peer {one['peer']}" if one["kind"] == "peer" else f"{one['rows']} rows of peer {one['peer']}"
+        what = f"peer {one['peer']}" if one["kind"] == "peer" else f"{_what(one)} of peer {one['peer']}"
         receipts = f"{len(one['receipts'])} of {len(one['holders'])}"
         difference = _number(one["max_abs_difference"])
         measured = [_number(one[key]) for key in shown]
         table.add_row(str(one["round"]), what, one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts, *measured)
     return table
+
+
+def _what(erasure: dict[str, Any]) -> str:
+    """Return how many rows, or edges, were forgotten."""
+    edges = erasure.get("edges", 0)
+    return f"{edges} edge{'' if edges == 1 else 's'}" if edges else f"{erasure['rows']} rows"
 
 
 def _expectations(expectations: list[dict[str, Any]]) -> Table:

@@ -7,13 +7,15 @@ chain: keep the digest elsewhere if that matters.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clients import wire
-from clients.participant import ROWS
+from clients.participant import EDGES, ROWS
 from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.plan import Plan
@@ -117,8 +119,8 @@ def _later(erasure: Erasure, store: RunStore) -> set[str]:
 
 
 def _forgotten(erasure: Erasure, store: RunStore) -> Iterator[str]:
-    """Check that the peer's main artefact does not know the rows, and that nothing older of the peer is left."""
-    who = f"erasure {erasure.index} (rows of peer {erasure.peer})"
+    """Check that the peer's main artefact does not know the rows or edges, and that nothing older of the peer is left."""
+    who = f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"
     query = "select min(round) from metrics where name = 'unlearning_steps' and peer = ? and round >= ?"
     ((done,),) = store.rows(query, (erasure.peer, erasure.round))
     state = store.states().get(erasure.peer)
@@ -127,11 +129,16 @@ def _forgotten(erasure: Erasure, store: RunStore) -> Iterator[str]:
     if done is None:
         yield f"{who}: the peer has not come back to forget them"
         return
-    left = np.intersect1d(wire.from_bytes(store.artefact(state.main))[ROWS], erasure.rows)
-    if len(left):
+    if left := _known(erasure, wire.from_bytes(store.artefact(state.main))):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
     rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done))
     yield from _left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)
+
+
+def _known(erasure: Erasure, main: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
+    """Return which of the rows, or edges, a main artefact still knows."""
+    there = {edge: edge in main[EDGES] if EDGES in main else np.isin(ends, main[ROWS]).all() for edge, ends in erasure.edges.items()}
+    return [*np.intersect1d(main[ROWS], erasure.rows), *(list(ends) for edge, ends in erasure.edges.items() if there[edge])]
 
 
 def _left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:

@@ -21,7 +21,8 @@ class Dataset:
 
     Row ``i`` has id ``i`` for ever. ``x`` is float32 ``(n, *shape)``, scaled by public constants; ``y`` is int64 ``(n,)`` in
     ``0 .. classes - 1``. ``columns`` holds public facts of tabular features, empty for images. ``labels`` names the classes. ``edges`` is
-    int64 ``(m, 2)``: pairs of row ids ``u < v``, none where rows are no nodes of a graph.
+    int64 ``(m, 2)``: pairs of row ids ``u < v``, none where rows are no nodes of a graph. Edge ``i`` has id ``n + i`` for ever, so that
+    ids of rows and edges never meet.
     """
 
     x: npt.NDArray[np.float32]
@@ -47,6 +48,14 @@ class Dataset:
     def users(self) -> Ids | None:
         """The user of each row, int64 (n,); None where rows belong to no users."""
         return None
+
+    def edges_among(self, ids: Ids) -> Ids:
+        """Return the ids of the edges that join two of these rows, ascending."""
+        return len(self) + np.flatnonzero(np.isin(self.edges, ids).all(axis=1))
+
+    def ends(self, edges: Ids) -> npt.NDArray[np.int64]:
+        """Return the rows that the edges with these ids join, int64 (len(edges), 2)."""
+        return self.edges[edges - len(self)]
 
     def inputs(self, ids: Ids) -> npt.NDArray[np.float32]:
         """Return what a model is shown when it is asked about rows, float32 (len(ids), *shape)."""

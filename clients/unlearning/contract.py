@@ -209,7 +209,7 @@ class UnlearnerSpec(Spec):
         return ids, source.inputs(ids), self.asked(source, ids)
 
     def request(self, source: Dataset, ids: Ids) -> Any:
-        """Return the request to forget the rows with these ids, ascending."""
+        """Return the request to forget the rows, and the edges if it knows any, with these ids, ascending."""
         return ids
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:

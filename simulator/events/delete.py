@@ -1,4 +1,4 @@
-"""Deletions of rows."""
+"""Deletions of rows, and of edges among them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from clients.spec import Spec
 from clients.streams import bottom
 from simulator.events import EventError, EventSpec, Peers, Stage
+from simulator.events.edge_choice import Edges
+from simulator.events.edge_choice import choose as choose_edges
 from simulator.events.world import World
 
 
@@ -29,53 +31,18 @@ class Chosen(Spec):
             raise ValueError("needs exactly one of fraction, ids, label, user: name the rows in one way")
         return self
 
-
-class Delete(EventSpec):
-    """Members must forget rows. One that is away does so in the first round in which it is present again."""
-
-    stage: ClassVar[Stage] = "request"
-    do: Literal["delete"] = "delete"
-    peer: int | None = None
-    peers: Peers | None = None
-    rows: Chosen
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Delete:
-        if (self.peer is None) == (self.peers is None):
-            raise ValueError("needs either peer or peers: say whose rows in one way")
-        return self
-
-    def resolve(self, world: World) -> None:
-        """Book the deletions as due."""
-        peers = world.named((self.peer,) if self.peer is not None else self.peers or ())
-        erased_now = [peer for peer in peers if peer in world.draft.erased]
-        for peer in erased_now:
-            world.tell("delete", [peer], "covered by the peer's erasure in this round")
-        peers = [peer for peer in peers if peer not in erased_now]
-        for peer in peers:
-            world.membership.require_member(peer, "delete rows")
-        chosen = self._choose(world, peers)
-        for peer, rows in chosen.items():
-            if not world.rows[peer] - set(rows):
-                raise EventError(f"peer {peer} would keep no row of its {len(rows)}: use leave with erase = true, or delete fewer")
-        request = world.new_request() if chosen else -1
-        for peer, rows in chosen.items():
-            waits = "" if peer in world.online else "; due when the peer is present again"
-            world.ask(request, peer, rows)
-            world.tell("delete", [peer], f"{len(rows)} rows{waits}")
-
-    def _choose(self, world: World, peers: list[int]) -> dict[int, list[int]]:
+    def choose(self, world: World, peers: list[int]) -> dict[int, list[int]]:
         """Return the rows each peer must forget, ascending; peers without any are left out."""
-        if self.rows.fraction is not None:
-            shares = {peer: max(1, round(self.rows.fraction * len(world.rows[peer]))) for peer in peers}
+        if self.fraction is not None:
+            shares = {peer: max(1, round(self.fraction * len(world.rows[peer]))) for peer in peers}
             return {peer: sorted(bottom(shares[peer], world.rows[peer], world.seed, "delete", world.event, peer)) for peer in peers}
-        if self.rows.label is not None:
-            chosen = {peer: rows for peer in peers if (rows := world.labelled(peer, self.rows.label))}
+        if self.label is not None:
+            chosen = {peer: rows for peer in peers if (rows := world.labelled(peer, self.label))}
             if peers and not chosen:
-                raise EventError(f"peer {peers[0]} has no row of class {self.rows.label} (left): name a class it holds")
+                raise EventError(f"peer {peers[0]} has no row of class {self.label} (left): name a class it holds")
             return chosen
-        if self.rows.user is not None:
-            return self._by_user(world, peers, self.rows.user)
+        if self.user is not None:
+            return self._by_user(world, peers, self.user)
         return self._by_id(world, peers)
 
     def _by_user(self, world: World, peers: list[int], user: int) -> dict[int, list[int]]:
@@ -91,7 +58,7 @@ class Delete(EventSpec):
 
     def _by_id(self, world: World, peers: list[int]) -> dict[int, list[int]]:
         """Return the named rows by their holder."""
-        ids = self.rows.ids or ()
+        ids = self.ids or ()
         if len(set(ids)) < len(ids):
             raise EventError(f"row {next(row for row in ids if ids.count(row) > 1)} is named twice: name it once")
         chosen = {peer: sorted(world.rows[peer].intersection(ids)) for peer in peers}
@@ -102,3 +69,42 @@ class Delete(EventSpec):
             why = f"; row {min(asked)} was deleted before" if asked else ""
             raise EventError(f"row ids {listed} are not held by peer {peers[0]}{why}: name rows it holds, such as {some}")
         return {peer: rows for peer, rows in chosen.items() if rows}
+
+
+class Delete(EventSpec):
+    """Members must forget rows, or edges among their rows. One that is away does so in the first round in which it is present again."""
+
+    stage: ClassVar[Stage] = "request"
+    do: Literal["delete"] = "delete"
+    peer: int | None = None
+    peers: Peers | None = None
+    # what is not asked for is left out: plans from before there were deletions of edges keep their hash
+    rows: Chosen | None = Field(None, exclude_if=lambda rows: rows is None)
+    edges: Edges | None = Field(None, exclude_if=lambda edges: edges is None)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Delete:
+        if (self.peer is None) == (self.peers is None):
+            raise ValueError("needs either peer or peers: say whose rows in one way")
+        if (self.rows is None) == (self.edges is None):
+            raise ValueError("needs either rows or edges: say what must be forgotten in one way")
+        return self
+
+    def resolve(self, world: World) -> None:
+        """Book the deletions as due."""
+        peers = world.named((self.peer,) if self.peer is not None else self.peers or ())
+        erased_now = [peer for peer in peers if peer in world.draft.erased]
+        for peer in erased_now:
+            world.tell("delete", [peer], "covered by the peer's erasure in this round")
+        peers = [peer for peer in peers if peer not in erased_now]
+        for peer in peers:
+            world.membership.require_member(peer, f"delete {'rows' if self.rows else 'edges'}")
+        chosen = self.rows.choose(world, peers) if self.rows else choose_edges(world, peers, self.edges or ())
+        for peer, ids in chosen.items():
+            if not world.rows[peer] - set(ids):
+                raise EventError(f"peer {peer} would keep no row of its {len(ids)}: use leave with erase = true, or delete fewer")
+        request = world.new_request() if chosen else -1
+        for peer, ids in chosen.items():
+            waits = "" if peer in world.online else "; due when the peer is present again"
+            world.ask(request, peer, ids)
+            world.tell("delete", [peer], f"{world.counted(ids)}{waits}")

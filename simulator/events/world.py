@@ -22,7 +22,7 @@ class Pending:
     request: int
     event: int
     peer: int
-    rows: tuple[int, ...]
+    ids: tuple[int, ...]
     asked: int
 
 
@@ -64,10 +64,14 @@ class World:
         Round to peer to delay.
     reborn : dict of int to int
         Peers that came back after an erasure and have not been present since, with their new generation.
-    returns : list of (peer, generation, rows)
-        With what erased peers came back.
+    returns : list of (peer, generation, rows, absent edges)
+        With what erased peers came back, and which edges among their rows they had been asked to forget.
     users : int array, optional
         User of every row of the data set, by row id.
+    data_edges : int array, shape (m, 2)
+        Edges between rows of the data set; the id of edge ``i`` is the number of rows plus ``i``.
+    edge_learners : set of int
+        Peers whose main model learns from edges among their rows.
     """
 
     def __init__(
@@ -94,9 +98,11 @@ class World:
         self.pending: list[Pending] = []
         self.asked: set[int] = set()
         self.reborn: dict[int, int] = {}
-        self.returns: list[tuple[int, int, tuple[int, ...]]] = []
+        self.returns: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = []
         self.online: set[int] = set()
         self.users: npt.NDArray[np.int64] | None = None
+        self.data_edges: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
+        self.edge_learners: set[int] = set()
         self.draft = Draft()
         self.round = 0
         self.event = -1
@@ -130,6 +136,25 @@ class World:
         rows = np.asarray(sorted(self.rows[peer]), dtype=np.int64)
         return [int(row) for row in rows[self.labels[rows] == label]]
 
+    def edges_among(self, peer: int) -> list[int]:
+        """Return the ids of the data set's edges among the rows a peer holds, forgotten ones included, ascending."""
+        inside = np.isin(self.data_edges, sorted(self.rows[peer])).all(axis=1)
+        return [len(self.labels) + int(place) for place in np.flatnonzero(inside)]
+
+    def held_edges(self, peer: int) -> list[int]:
+        """Return the ids of the edges a peer holds and has not been asked to forget, ascending."""
+        return [edge for edge in self.edges_among(peer) if edge not in self.asked]
+
+    def ends(self, ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Return the two rows that each of the edges among some ids joins."""
+        first = len(self.labels)
+        return {one: (int(a), int(b)) for one in ids if one >= first for a, b in [self.data_edges[one - first]]}
+
+    def counted(self, ids: Sequence[int]) -> str:
+        """Return how many rows, or edges, some ids name: ``7 rows``."""
+        edges = self.ends(ids)
+        return f"{len(edges)} edge{'' if len(edges) == 1 else 's'}" if edges else f"{len(ids)} rows"
+
     def tell(self, do: str, peers: Iterable[int], detail: str = "") -> None:
         """Write a line of the timeline."""
         self.draft.happenings.append(Happening(do=do, peers=tuple(sorted(peers)), detail=detail, event=self.event))
@@ -141,32 +166,38 @@ class World:
 
     def hold(self, peer: int) -> tuple[int, ...]:
         """Return the rows a peer still holds, asked to be forgotten but not yet done included, ascending."""
-        return tuple(sorted(self.rows[peer].union(*(due.rows for due in self.pending if due.peer == peer))))
+        due = {one for due in self.pending if due.peer == peer for one in due.ids}
+        return tuple(sorted(self.rows[peer] | (due - self.ends(due).keys())))
 
-    def ask(self, request: int, peer: int, rows: Iterable[int]) -> None:
-        """Book rows that a peer must forget when it is next present."""
-        self.rows[peer].difference_update(rows)
-        self.asked.update(rows)
-        self.pending.append(Pending(request, self.event, peer, tuple(sorted(rows)), self.round))
+    def ask(self, request: int, peer: int, ids: Iterable[int]) -> None:
+        """Book rows, or edges, that a peer must forget when it is next present."""
+        self.rows[peer].difference_update(ids)
+        self.asked.update(ids)
+        self.pending.append(Pending(request, self.event, peer, tuple(sorted(ids)), self.round))
 
     def carry_out(self) -> None:
         """Let present peers forget what is due."""
         for due in [due for due in self.pending if due.peer in self.online]:
             self.pending.remove(due)
-            self.draft.forget.setdefault(due.peer, set()).update(due.rows)
-            generation = self.membership.generation(due.peer)
-            self.erasures.append(
-                Erasure(index=0, request=due.request, round=self.round, kind="rows", peer=due.peer, generation=generation, rows=due.rows)
-            )
+            self.draft.forget.setdefault(due.peer, set()).update(due.ids)
+            self.erasures.append(self._deletion(due))
             if due.asked < self.round:
-                detail = f"{len(due.rows)} rows, asked for in round {due.asked}"
+                detail = f"{self.counted(due.ids)}, asked for in round {due.asked}"
                 self.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
 
+    def _deletion(self, due: Pending) -> Erasure:
+        """Return the erasure of rows, or edges, that are now forgotten."""
+        generation, edges = self.membership.generation(due.peer), self.ends(due.ids)
+        where = {"request": due.request, "round": self.round, "peer": due.peer, "generation": generation}
+        what = {"kind": "edges", "edges": edges} if edges else {"kind": "rows", "rows": due.ids}
+        return Erasure.model_validate({"index": 0, **where, **what})
+
     def restart(self, peer: int) -> None:
-        """Let an erased peer start anew, with the rows it has not been asked to forget."""
+        """Let an erased peer start anew, with the rows and edges it has not been asked to forget."""
         self.enter(peer)
         self.reborn[peer] = self.membership.generation(peer)
-        self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer]))))
+        absent = tuple(edge for edge in self.edges_among(peer) if edge in self.asked)
+        self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer])), absent))
 
     def erase(self, peers: Iterable[int]) -> str:
         """Carry out the erasure of peers that the membership already counts as erased; return what to tell about it."""

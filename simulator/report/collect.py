@@ -200,6 +200,7 @@ def _erasure(row: Mapping[str, Any], audit: Mapping[str, Any]) -> ErasureRow:
         method=str(row["method"]).replace("_", " "),
         guarantee=row["guarantee"],
         request=row["request"],
+        edges=row.get("edges", 0),
         outcome=Outcome(
             found, row["gradient_steps"], row["seconds"], row["bytes"], holders, receipts, row["mia_auc"], row["relearn_steps"]
         ),

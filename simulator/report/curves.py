@@ -166,7 +166,7 @@ def _life(axes: Axes, place: int, row: PeerRow, rounds: Sequence[int]) -> None:
 _SYMBOLS = {
     "leave": ("X", svg.GONE, "left or erased"),
     "erase": ("X", svg.GONE, "left or erased"),
-    "delete": ("D", svg.MAIN, "rows deleted"),
+    "delete": ("D", svg.MAIN, "data deleted"),
     "join": (">", svg.FRESH, "joined or came back"),
     "rejoin": (">", svg.FRESH, "joined or came back"),
     "crash": ("*", svg.INK, "crashed"),

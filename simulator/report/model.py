@@ -133,7 +133,7 @@ class ErasureRow:
     """
 
     round: int
-    kind: Literal["peer", "rows"]
+    kind: Literal["peer", "rows", "edges"]
     peer: int
     rows: int
     method: str
@@ -142,6 +142,7 @@ class ErasureRow:
     retrained: Outcome = Outcome()
     nothing: Outcome = Outcome()
     request: int = 0
+    edges: int = 0
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ done about the request. The difference is the largest absolute one over all para
 
 {% if plots.holdings %}<section id="seeds"><h2>Who held whose seed</h2>
 <p>A seed model is what a peer lends its neighbours. Forgetting a peer means that every holder drops its seed and signs a receipt;
-forgetting rows means that the holders drop the owner\u2019s seed and get one made anew with the next delivery.</p>
+forgetting rows or edges means that the holders drop the owner\u2019s seed and get one made anew with the next delivery.</p>
 {% for one in plots.holdings %}<h3>Round {{ one.round }}: {{ one.title }}</h3>
 {{ picture(one.pictures, one.caption) }}
 {% endfor %}{% if hidden_holdings %}<p class="note">{{ hidden_holdings }} later changes are not drawn.</p>{% endif %}</section>{% endif %}

@@ -17,7 +17,7 @@ _HAPPENED = {
     "crash": "crashed",
     "cut": "lost an edge between them",
     "defend": "put up a defence",
-    "delete": "had rows deleted",
+    "delete": "had data deleted",
     "erase": "had to be forgotten",
     "join": "joined",
     "leave": "left",
@@ -125,8 +125,9 @@ def verdict(erasure: ErasureRow) -> tuple[str, str]:
 
 def subject(erasure: ErasureRow) -> str:
     """Return what had to be forgotten."""
-    rows = f"{integer(erasure.rows)} row{'' if erasure.rows == 1 else 's'}"
-    return f"peer {erasure.peer} and its {rows}" if erasure.kind == "peer" else f"{rows} of peer {erasure.peer}"
+    count, noun = (erasure.edges, "edge") if erasure.kind == "edges" else (erasure.rows, "row")
+    what = f"{integer(count)} {noun}{'' if count == 1 else 's'}"
+    return f"peer {erasure.peer} and its {what}" if erasure.kind == "peer" else f"{what} of peer {erasure.peer}"
 
 
 def headline(data: ReportData) -> list[str]:
@@ -150,14 +151,14 @@ def headline(data: ReportData) -> list[str]:
 
 
 def departures(data: ReportData) -> list[str]:
-    """Return who left, who had rows deleted, and what else happened to peers."""
+    """Return who left, who had rows or edges deleted, and what else happened to peers."""
     gone = sorted({e.peer for e in data.erasures if e.kind == "peer"})
     said = [f"{peers(gone).capitalize()} left and had to be forgotten."] if gone else []
-    deletions = [e for e in data.erasures if e.kind == "rows"]
-    if deletions:
-        owners = sorted({e.peer for e in deletions})
-        rows = sum(e.rows for e in deletions)
-        said.append(f"{peers(owners).capitalize()} had {plural(rows, 'row')} deleted.")
+    for kind in ("rows", "edges"):
+        if deletions := [e for e in data.erasures if e.kind == kind]:
+            owners = sorted({e.peer for e in deletions})
+            count = sum(e.rows + e.edges for e in deletions)
+            said.append(f"{peers(owners).capitalize()} had {plural(count, kind[:-1])} deleted.")
     others = [event for event in data.events if event.do not in {"leave", "erase", "delete"} and event.peers]
     if 0 < len(others) <= 3:
         told = [f"{peers(event.peers)} {_HAPPENED.get(event.do, event.do)} in round {event.round}" for event in others]

@@ -45,17 +45,17 @@ class Costs:
 def costs(plan: ClassificationPlan) -> Costs:
     """Return what a plan costs."""
     scenario = plan.scenario
-    rows = {brief.peer: len(brief.rows) for brief in plan.briefs}
+    rows = {brief.peer: set(brief.rows) for brief in plan.briefs}
     trained: dict[int, int] = dict.fromkeys(rows, 0)
     main = forget = copies = 0
     for now in plan.timeline.rounds:
         for peer in now.generation:
-            rows[peer], trained[peer] = len(plan.brief(peer, now.generation[peer]).rows), 0
+            rows[peer], trained[peer] = set(plan.brief(peer, now.generation[peer]).rows), 0
         for peer, gone in now.forget.items():
-            rows[peer] -= len(gone)
-            forget += sum(_steps(plan, peer, rows[peer], before) for before in range(trained[peer]))
+            rows[peer].difference_update(gone)
+            forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         for peer in now.present:
-            main += _steps(plan, peer, rows[peer], trained[peer])
+            main += _steps(plan, peer, len(rows[peer]), trained[peer])
             trained[peer] += 1
         there = set(now.present)
         copies += sum((a in there) + (b in there) for a, b in now.edges)
@@ -101,9 +101,9 @@ def in_words(plan: ClassificationPlan) -> Iterator[tuple[str, str]]:
     yield "messages to peers and back", f"{cost.messages:,}"
     yield "gradient steps, main models", f"about {cost.main_steps:,}"
     yield "gradient steps, seeds", f"{cost.seed_steps:,}"
-    erasures = plan.timeline.erasures
-    kinds = [sum(one.kind == kind for one in erasures) for kind in ("peer", "rows")]
-    yield "erasures", f"{kinds[0]} of peers (no gradient step), {kinds[1]} of rows (at most {cost.forget_steps:,} steps)"
+    peers, rows, edges = (sum(one.kind == kind for one in plan.timeline.erasures) for kind in ("peer", "rows", "edges"))
+    of_edges = f" and {edges} of edges" if edges else ""
+    yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{of_edges} (at most {cost.forget_steps:,} steps)"
     if cost.seed_bytes:
         yield "one seed", f"{cost.seed_bytes:,} bytes"
         yield "seeds over edges", f"about {cost.overlay_bytes:,} bytes"

@@ -57,7 +57,7 @@ class DiffusionPlan(Plan):
 
     def method(self, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which a peer or rows are forgotten, and its guarantee."""
-        return self.scenario.federation.forgets(erasure.kind)
+        return self.scenario.federation.forgets("peer" if erasure.kind == "peer" else "rows")  # images have no edges
 
     def without(self, request: int) -> DiffusionPlan:
         """Return the plan in which what a request names had never been; attacks, which change nothing, are left out."""

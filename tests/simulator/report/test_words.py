@@ -34,6 +34,9 @@ ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(difference=0.0
         (words.steps(2.5), "2.5"),
         (words.receipts(Outcome(holders=4, receipts=3)), "3 of 4"),
         (words.receipts(Outcome()), "\u2013"),
+        (words.subject(ROW), "peer 4 and its 108 rows"),
+        (words.subject(replace(ROW, kind="rows", rows=1)), "1 row of peer 4"),
+        (words.subject(replace(ROW, kind="edges", rows=0, edges=5)), "5 edges of peer 4"),
     ],
 )
 def test_says(found: str, text: str) -> None:

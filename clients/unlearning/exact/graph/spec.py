@@ -14,7 +14,7 @@ from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 if TYPE_CHECKING:
     from clients.data import Dataset
     from clients.data.graphs import Graph
-    from clients.unlearning.exact.graph.eraser import Eraser
+    from clients.unlearning.exact.graph.eraser import Eraser, Removal
 
 
 class GraphEraser(UnlearnerSpec):
@@ -86,6 +86,13 @@ class GraphEraser(UnlearnerSpec):
         from clients.data.graphs import around
 
         return around(source, ids)
+
+    def request(self, source: Dataset, ids: Ids) -> Removal:
+        """Return the request to forget the nodes and edges with these ids."""
+        from clients.unlearning.exact.graph.eraser import Removal
+
+        edges = ids >= len(source)
+        return Removal(ids[~edges], source.ends(ids[edges]))
 
     def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
         """Return an untrained unlearner of graphs; ``ValueError`` if the problem's inputs are not vectors of features."""
