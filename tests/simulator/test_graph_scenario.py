@@ -1,4 +1,4 @@
-"""Peers that hold parts of a graph: nodes are rows, a peer learns from the edges among its own, and forgets nodes exactly."""
+"""Peers that hold parts of a graph: nodes are rows, a peer learns from the edges among its own, and forgets nodes and edges exactly."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def scenario(path: Path) -> Callable[..., Scenario]:
             "event": [
                 {"round": 2, "do": "leave", "peers": [4], "erase": True},
                 {"round": 3, "do": "delete", "peers": [0, 1, 2, 3], "rows": {"fraction": 0.1}},
+                {"round": 2, "do": "delete", "peers": [0, 2], "edges": 3},
             ],
             "audit": {"membership_inference": True},
         }
@@ -118,11 +119,13 @@ def test_communities_keep_more_edges_than_chance(scenario: Callable[..., Scenari
     assert within({"kind": "communities"}) > 1.5 * within({"kind": "iid"})
 
 
-def test_departure_and_deletions_of_nodes_are_exact(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+def test_departure_and_deletions_of_nodes_and_edges_are_exact(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     finished = run(scenario(), tmp_path)
     assert finished.results["incidents"] == []
     departure, *deletions = finished.results["erasures"]
-    assert [row["method"] for row in deletions] == ["grapheraser", "retrain", "grapheraser", "naive_bayes"]
+    told = [(row["kind"], row["method"]) for row in deletions]
+    assert told[:2] == [("edges", "grapheraser")] * 2
+    assert told[2:] == [("rows", method) for method in ("grapheraser", "retrain", "grapheraser", "naive_bayes")]
     for row in (departure, *deletions):
         assert (row["guarantee"], row["max_abs_difference"]) == ("exact", 0.0)
         assert row["max_abs_difference_nothing"] > 0.0
@@ -154,7 +157,7 @@ def test_communities_need_edges_and_enough_nodes(scenario: Callable[..., Scenari
 
 
 def test_cora_in_communities(shared_data: Path, tmp_path: Path) -> None:
-    few = [f"data.path='{shared_data / 'cora.npz'}'", "rounds=2", "event.0.round=2", "event.1.round=2", "expect.0.after=2"]
+    few = [f"data.path='{shared_data / 'cora.npz'}'", "rounds=2", *(f"event.{i}.round=2" for i in range(3)), "expect.0.after=2"]
     few += ["peers.main.0.epochs=10", "peers.main.2.epochs=10", "distillation.epochs=5", "training.epochs=1"]
     finished = run(Scenario.load(FILE, few), tmp_path)
     assert {row["max_abs_difference"] for row in finished.results["erasures"]} == {0.0}
