@@ -50,4 +50,8 @@ class Neighbourhood(Coordinator):
             return
         classes = {str(number): means[f"accuracy.sampled.{number}"] for number in range(self._brief.denoiser.classes)}
         told = {"sampled": means["accuracy.sampled"], "local": means["accuracy.local"], "classes": classes}
-        page.findings += [("model", told), ("judge", {"held_out_accuracy": hdus_exam.judge(self._brief).accuracy})]
+        judges = {"held_out_accuracy": hdus_exam.judge(self._brief).accuracy}
+        if self._brief.denoiser.styles:
+            told["cross"] = means["accuracy.sampled.cross"]
+            judges["style_held_out_accuracy"] = hdus_exam.judge(self._brief, "style").accuracy
+        page.findings += [("model", told), ("judge", judges)]

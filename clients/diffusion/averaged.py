@@ -120,8 +120,7 @@ class AveragedPeer:
     def _images(self) -> Images:
         """Return own images but those of concepts that it was asked to erase."""
         images = local.gallery(self.brief).select(torch.from_numpy(self.rows))
-        shown = [images.classes] if images.styles is None else [images.classes, self.brief.denoiser.classes + images.styles]
-        return images.select(~torch.isin(torch.stack(shown), torch.from_numpy(self.concepts)).any(0))
+        return images.select(~images.shows(self.concepts.tolist(), self.brief.denoiser.classes))
 
     def _with_cut(self) -> Arrays:
         """Return the weights with the own cut, except where the server holds entries at a value of its choice."""

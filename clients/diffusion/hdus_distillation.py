@@ -29,9 +29,10 @@ def distil(
     """Train the seed in place to predict the noise that the main model predicts; return the gradient steps.
 
     Minimises ``mean || eps_main(x_t, t, c) - eps_seed(x_t, t, c) ||^2`` over noised reference images ``x_t``, times ``t`` and conditions
-    ``c`` drawn uniformly. A pure function of the seed's weights, the main model, the reference images and the key: no private image is
-    seen, and the same key after a deletion gives the seed that the run without the deleted images would have sent. No published
-    counterpart is known; the loss is that of denoiser training with the main model's prediction in the place of the noise.
+    ``c``: classes drawn uniformly, styles as the images have them. A pure function of the seed's weights, the main model, the reference
+    images and the key: no private image is seen, and the same key after a deletion gives the seed that the run without the deleted images
+    would have sent. No published counterpart is known; the loss is that of denoiser training with the main model's prediction in the place
+    of the noise.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def distil(
         Begun afresh by the caller.
     main : Denoiser
     reference : Images
-        Its labels are not used.
+        Its classes are not used.
     key : tuple
         Keys every draw, together with the step.
     settings : SeedDistillation

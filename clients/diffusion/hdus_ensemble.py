@@ -18,12 +18,12 @@ from clients.diffusion.hdus_spec import NoiseWeights
 from clients.diffusion.spec import DenoiserSpec
 
 _PRIOR = 0.1
-"""Images that every member is credited with in every class, so that a class nobody holds gets equal weights."""
+"""Images that every member is credited with in every class, and style, so that what nobody holds gets equal weights."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One member: whose model it is, the model, and its owner's images a class, int64 ``(classes,)``."""
+    """One member: whose model it is, the model, and its owner's images a class, int64 ``(classes,)``, or ``(classes, styles)``."""
 
     owner: int
     denoiser: NoisePredictor
@@ -48,7 +48,7 @@ class NoiseEnsemble:
         self.own = own
         self.members = sorted([own, *seeds], key=lambda voice: voice.owner)
         self.weights = torch.from_numpy(member_weights(settings, own, seeds).astype(np.float32))
-        """Float32 ``(members, classes + 1)``, members by owner, the last column for "no condition"; columns sum to 1."""
+        """Float32 ``(members, classes + 1)`` or ``(members, classes + 1, styles + 1)``, as `member_weights` gives them."""
 
     @property
     def spec(self) -> DenoiserSpec:
@@ -70,19 +70,24 @@ class NoiseEnsemble:
         if len(self.members) == 1:
             alone: Tensor = self.own.denoiser(noisy, time, classes, styles)
             return alone
+        asked = (classes,) if self.weights.ndim == 2 else (classes, torch.full_like(classes, self.null[1]) if styles is None else styles)
         total = torch.zeros_like(noisy)
         for voice, weights in zip(self.members, self.weights.to(self.device), strict=True):
-            total += weights[classes].view(-1, 1, 1, 1) * voice.denoiser(noisy, time, classes, styles)
+            total += weights[asked].view(-1, 1, 1, 1) * voice.denoiser(noisy, time, classes, styles)
         return total
 
 
 def member_weights(settings: NoiseWeights, own: Voice, seeds: Sequence[Voice]) -> npt.NDArray[np.float64]:
-    """Return each member's weight by condition, float64 ``(members, classes + 1)``, members by owner; columns sum to 1."""
+    """Return each member's weight by condition, float64, members by owner; sums over members are 1.
+
+    The shape is ``(members, classes + 1)``, or ``(members, classes + 1, styles + 1)`` where there are styles; the last place of each axis
+    is "no class", or "no style".
+    """
     members = sorted([own, *seeds], key=lambda voice: voice.owner)
     if settings.self_weight == "share" or not seeds:
         return _weights(settings.weights, members)
     others = [voice for voice in members if voice is not own]
-    weights = np.empty((len(members), len(own.counts) + 1))
+    weights = np.empty((len(members), *(count + 1 for count in own.counts.shape)))
     place = members.index(own)
     weights[place] = settings.self_weight
     weights[np.arange(len(members)) != place] = (1 - settings.self_weight) * _weights(settings.weights, others)
@@ -90,10 +95,11 @@ def member_weights(settings: NoiseWeights, own: Voice, seeds: Sequence[Voice]) -
 
 
 def _weights(rule: str, members: Sequence[Voice]) -> npt.NDArray[np.float64]:
-    """Return weights ``(members, classes + 1)`` whose columns sum to 1."""
-    counts = np.stack([voice.counts for voice in members]).astype(np.float64) + _PRIOR
-    everything = counts.sum(axis=1, keepdims=True)
-    table = np.hstack([counts, everything])
+    """Return weights, as `member_weights` does, whose sums over members are 1."""
+    table = np.stack([voice.counts for voice in members]).astype(np.float64) + _PRIOR
+    for axis in range(1, table.ndim):
+        table = np.concatenate([table, table.sum(axis=axis, keepdims=True)], axis=axis)
+    everything = table[:, -1:] if table.ndim == 2 else table[:, -1:, -1:]
     raw: npt.NDArray[np.float64] = {"uniform": np.ones_like(table), "size": everything * np.ones_like(table), "class": table}[rule]
     shares: npt.NDArray[np.float64] = raw / raw.sum(axis=0)
     return shares

@@ -16,8 +16,10 @@ from clients.diffusion.denoiser import NoisePredictor
 from clients.diffusion.hdus_brief import HdusBrief
 from clients.diffusion.judge import Judge
 from clients.diffusion.judges import JudgeSpec
-from clients.diffusion.local import pictures
+from clients.diffusion.local import gallery, pictures
+from clients.diffusion.metrics import Budget, conditions
 from clients.diffusion.sampling import sample, start_noise
+from clients.diffusion.spec import Axis, Style
 from clients.diffusion.training import scheduler
 from clients.streams import hashes
 
@@ -43,31 +45,42 @@ class Exam:
         The noise is float32 ``(n_test, channels, size, size)``; time and noise are keyed by row id.
         """
         test = np.asarray(self.brief.test, dtype=np.int64)
-        images = pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(test))
+        images = gallery(self.brief).select(torch.from_numpy(test))
         schedule = self.brief.denoising.noise
         time = torch.from_numpy((hashes(test, *self.key, "time") % np.uint64(schedule.timesteps)).astype(np.int64))
         drawn = start_noise(tuple(images.pixels.shape[1:]), test.tolist(), self.key)
         noisy = scheduler(schedule).add_noise(images.pixels, drawn, time)
+        noisy, time, classes = (tensor.to(predictor.device) for tensor in (noisy, time, images.classes))
         with torch.no_grad():
-            answers = predictor(*(tensor.to(predictor.device) for tensor in (noisy, time, images.classes))).cpu()
+            answers = predictor(noisy, time, classes, None if images.styles is None else images.styles.to(predictor.device)).cpu()
         return float(functional.mse_loss(answers, drawn)), answers.numpy().copy()
 
     def accuracies(self, predictor: NoisePredictor) -> dict[str, float]:
-        """Return the share of samples that are judged to show what was asked for: over all under ``""``, of class 3 under ``".3"``."""
-        count, classes = self.brief.judged, self.brief.denoiser.classes
+        """Return the share of samples that are judged to show the class asked for: over all under ``""``, of class 3 under ``".3"``.
+
+        Where there are styles, classes go round them: the share in the style asked for is under ``".cross"``, that of a single style
+        under its number as in ``DenoiserSpec.concepts``.
+        """
+        count, spec = self.brief.judged, self.brief.denoiser
         if not count:
             return {}
-        asked = torch.arange(classes).repeat_interleave(count)
-        pixels = sample(predictor, asked, self.key, sampling=self.brief.sampling, noise=self.brief.denoising.noise)
-        right = (judge(self.brief).predict(pixels) == asked.numpy()).reshape(classes, count)
-        return {"": float(right.mean())} | {f".{number}": float(row.mean()) for number, row in enumerate(right)}
+        asked, classes, styles = conditions(predictor, 0, "class", Budget(count, count))
+        pixels = sample(predictor, classes, self.key, styles=styles, sampling=self.brief.sampling, noise=self.brief.denoising.noise)
+        right = judge(self.brief).predict(pixels) == asked
+        found = {"": float(right.mean())} | {f".{number}": float(right[asked == number].mean()) for number in range(spec.classes)}
+        if styles is not None:
+            wanted = styles.numpy()
+            right = judge(self.brief, "style").predict(pixels) == wanted
+            found[".cross"] = float(right.mean())
+            found |= {f".{spec.classes + style}": float(right[wanted == style].mean()) for style in np.unique(wanted)}
+        return found
 
 
-def judge(brief: DenoisingBrief) -> Judge:
+def judge(brief: DenoisingBrief, axis: Axis = "class") -> Judge:
     """Return who judges samples; it has seen images of all peers, for it measures and belongs to nobody in the federation."""
-    return _judge(brief.judge, brief.data, brief.denoiser.size, brief.compute)
+    return _judge(brief.judge, brief.data, brief.denoiser.size, brief.denoiser.styles, axis, brief.compute)
 
 
-@lru_cache(maxsize=2)
-def _judge(spec: JudgeSpec, source: DatasetSpec, size: int, compute: Compute) -> Judge:
-    return spec.learned(pictures(source, size), most=_MOST, compute=compute)
+@lru_cache(maxsize=4)
+def _judge(spec: JudgeSpec, source: DatasetSpec, size: int, styles: tuple[Style, ...], axis: Axis, compute: Compute) -> Judge:
+    return spec.learned(pictures(source, size), styles=styles, axis=axis, most=_MOST // max(1, len(styles)), compute=compute)

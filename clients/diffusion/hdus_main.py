@@ -17,7 +17,7 @@ from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Ids
+from clients.unlearning.contract import Cost, Ids, UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.requests import named_rows
 
@@ -68,7 +68,7 @@ class DenoiserMain:
         first = self.progress * self.steps
         self.progress += 1
         erased = [cut["concept"] for cut in self.cuts]
-        images = self.images.select(torch.from_numpy(~np.isin(self.images.classes.numpy(), erased)))
+        images = self.images.select(~self.images.shows(erased, self.denoiser.spec.classes))
         if not len(images):
             return 0
         total = max(self.rounds * self.steps, first + self.steps)
@@ -95,13 +95,19 @@ class DenoiserMain:
     def erase(self, index: int, concept: int, method: Mapping[str, Any]) -> None:
         """Carry out the request of this number to erase a concept, unless that is done; what is cut stays cut in later rounds.
 
-        ``UnlearningError``, and nothing is changed, if the concept cannot be erased in this way.
+        ``concept`` is a number as in ``DenoiserSpec.concepts``. ``UnlearningError``, and nothing is changed, if the concept cannot be
+        erased in this way.
         """
         if any(cut["index"] == index for cut in self.cuts):
             return
         spec = ERASERS.load(method["kind"]).model_validate(method)
         key = (*self.key, "erase", index)
-        subject = DenoiserSubject(self.denoiser, concept, key, images=self.images, sampling=self.sampling, noise=self.training.noise)
+        if concept >= (known := len(self.denoiser.spec.concepts)):
+            raise UnlearningError(f"concept {concept}: the model has 0 .. {known - 1}")
+        axis, target = self.denoiser.spec.axis(concept)
+        subject = DenoiserSubject(
+            self.denoiser, target, key, axis=axis, images=self.images, sampling=self.sampling, noise=self.training.noise
+        )
         cut = spec.erase(subject, key)
         cut.apply(self.denoiser.unet)
         for name, mask in cut.masks.items():

@@ -28,7 +28,7 @@ from clients.diffusion.hdus_ensemble import NoiseEnsemble, Voice
 from clients.diffusion.hdus_exam import Exam
 from clients.diffusion.hdus_main import DenoiserMain
 from clients.diffusion.images import Images
-from clients.diffusion.local import pictures
+from clients.diffusion.local import gallery
 from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Neighbour, Record, Seed
@@ -95,8 +95,12 @@ class HdusPeer(Neighbour):
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
-        """Class histogram of the rows the peer still has, int64 ``(classes,)``."""
-        return np.bincount(self._images(self.rows).classes.numpy(), minlength=self.brief.denoiser.classes).astype(np.int64)
+        """Histogram of the rows the peer still has, int64 ``(classes,)``, or ``(classes, styles)`` where there are styles."""
+        images, spec = self._images(self.rows), self.brief.denoiser
+        if images.styles is None:
+            return np.bincount(images.classes.numpy(), minlength=spec.classes).astype(np.int64)
+        places = images.classes * len(spec.styles) + images.styles
+        return np.bincount(places.numpy(), minlength=spec.classes * len(spec.styles)).astype(np.int64).reshape(spec.classes, -1)
 
     def forget(self, ids: Iterable[int]) -> Cost:
         """Forget own rows by id: the main model is trained again; histogram and seed follow when the seed is next distilled."""
@@ -159,7 +163,7 @@ class HdusPeer(Neighbour):
 
     def _images(self, ids: Ids) -> Images:
         """Return images by row id."""
-        return pictures(self.brief.data, self.brief.denoiser.size).select(torch.from_numpy(ids))
+        return gallery(self.brief).select(torch.from_numpy(ids))
 
 
 class Lent:

@@ -46,8 +46,9 @@ class SeedDenoiser(Spec):
 class SeedDistillation(Spec):
     """How a seed denoiser is made from a main model: noise prediction on the noised reference images.
 
-    The condition is drawn independently of the image (nobody uses the labels of the reference set) and is "no condition" with
-    probability ``null_share``. The learning rate warms up over the first tenth of the steps and then falls along half a cosine.
+    The class is drawn independently of the image (nobody uses the labels of the reference set), the style is the one that the image has
+    been put in; both are "no condition" with probability ``null_share``. The learning rate warms up over the first tenth of the steps and
+    then falls along half a cosine.
     """
 
     steps: PositiveInt = 100
@@ -59,7 +60,7 @@ class SeedDistillation(Spec):
 class NoiseWeights(Spec):
     """How a peer weighs the noises that its main model and its neighbours' seeds predict.
 
-    ``uniform`` counts heads, ``size`` images, ``class`` images of the class asked for ("no condition" counts all images).
+    ``uniform`` counts heads, ``size`` images, ``class`` images of the class, and in the style, asked for ("no condition" counts all).
     ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1], the seeds
     sharing the rest. There is no weighting by confidence: a predicted noise has none.
     """

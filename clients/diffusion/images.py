@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,11 @@ class Images:
     def select(self, rows: Tensor) -> Images:
         """Return the images at these positions, or where a boolean tensor is true."""
         return Images(self.pixels[rows], self.classes[rows], None if self.styles is None else self.styles[rows])
+
+    def shows(self, concepts: Sequence[int], classes: int) -> Tensor:
+        """Return which images show any of the concepts, bool ``(n,)``; numbers from ``classes`` on are styles."""
+        numbers = [self.classes] if self.styles is None else [self.classes, classes + self.styles]
+        return torch.isin(torch.stack(numbers), torch.tensor(concepts, dtype=torch.int64)).any(0)
 
 
 def digits() -> Images:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import torch
 from clients import wire
 from clients.diffusion import local
 from clients.diffusion.averaged import AveragedPeer
+from clients.diffusion.hdus_main import HISTORY
+from clients.diffusion.hdus_peer import HdusPeer
 from simulator.errors import ScenarioError
 from simulator.plan import resolve
 from simulator.progress import Watch
@@ -110,6 +113,42 @@ def test_peers_keep_off_images_of_what_they_erased_and_the_mask_is_cut_for_that_
     assert mask
 
 
+def test_neighbours_erase_a_style_or_a_class_and_a_departure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.report.write_report", lambda _: None)  # it takes longer than the run
+    federation = {"kind": "hdus", "steps": 2, "judged": 1, "distillation": {"steps": 2, "batch_size": 8}}
+    leave = {"round": 2, "do": "leave", "peers": [2], "erase": True}
+    played = run(
+        scenario(
+            peers={"count": 3},
+            topology={"kind": "complete"},
+            federation=federation,
+            rounds=2,
+            event=[ERASE | {"round": 1, "peers": [0]}, CLASS | {"round": 1, "peers": [1]}, leave],
+            audit={"counterfactual": True},
+        ),
+        tmp_path,
+        Watch(),
+    )
+    found = played.results
+    (departure,) = found["erasures"]
+    assert departure["max_abs_difference"] == 0.0
+    assert departure["max_abs_difference_nothing"] > 0.0, "the control"
+    assert [row["concept"] for row in found["concepts"]] == ["inverted", 3]
+    assert all(row["drawn"].keys() == {"local", "sampled"} for row in found["concepts"])
+    assert found["judge"].keys() == {"held_out_accuracy", "style_held_out_accuracy"}
+    assert 0 <= found["accuracy"]["cross"] <= 1
+    assert verify(played.folder) == []
+    peers = played.peers()
+    assert sorted(peers) == [0, 1]
+    for number, erased in ((0, 11), (1, 3)):
+        peer = peers[number]
+        assert isinstance(peer, HdusPeer)
+        assert peer.counts.shape == (10, 2)
+        assert peer.counts.sum() == len(played.plan.briefs[number].rows)
+        (cut,) = json.loads(wire.from_bytes(peer.main_blob)[HISTORY].tobytes())["cuts"]
+        assert cut["concept"] == erased
+
+
 def test_all_peers_see_an_image_in_one_style_that_the_seed_draws() -> None:
     plans = [resolve(scenario(seed=seed)) for seed in (3, 3, 4)]
     first, again, other = (local.gallery(plan.briefs[i]) for plan, i in zip(plans, (0, 1, 0), strict=True))
@@ -142,7 +181,6 @@ DENOISER = STYLED["denoiser"]
         ),
         ({"denoiser": DENOISER | {"styles": ["thick"]}}, "style thick alone cannot be told from others"),
         ({"denoiser": DENOISER | {"styles": ["thick", "plain", "thick"]}}, "names one twice"),
-        ({"federation": {"kind": "hdus"}, "topology": {"kind": "ring"}}, "denoiser.styles: hdus judges"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -46,8 +46,6 @@ class Hdus(FederationSpec):
         """Yield what needs a server in the middle, a missing graph, and seeds that cannot draw the images."""
         if scenario.topology is None:
             yield "topology", "hdus sends seeds to neighbours, of which there are none without a graph: add the table"
-        if scenario.denoiser.styles:
-            yield "denoiser.styles", "hdus judges and weighs its neighbours by class alone: remove styles, or take fedavg"
         if wrong := _unfit(self.seed.beside(scenario.denoiser)):
             yield "federation.seed", wrong
         elif self.seed.learns == "feed_forward" and scenario.denoising.design == "joint":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
     """Yield a line for every request that a peer has not carried out, and for every cut that has grown over."""
+    names = plan.scenario.denoiser.concepts
     for peer, state in sorted(store.states().items()):
         asked = [one for one in plan.timeline.concepts if peer in one.peers and _generation(plan, peer, one) == state.generation]
         try:
@@ -32,7 +33,7 @@ def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
         done = {cut["index"] for cut in json.loads(main[HISTORY].tobytes())["cuts"]}
         for one in asked:
             if one.index not in done:
-                yield f"peer {peer}: has not carried out the request of round {one.round} to erase concept {one.concept}"
+                yield f"peer {peer}: has not carried out the request of round {one.round} to erase concept {names[one.concept]}"
         yield from (f"peer {peer}: {line}" for line in grown_over(main))
 
 

@@ -149,6 +149,32 @@ def test_ensemble_is_the_weighted_mean_of_the_noises_whatever_the_order() -> Non
         assert torch.equal(turned(noisy, time, classes), ensemble(noisy, time, classes))
 
 
+def test_with_styles_weights_follow_who_has_the_class_in_that_style() -> None:
+    spec = SMOKE.model_copy(update={"feed_forward_std": None, "classes": 2, "styles": ("plain", "inverted")})
+    counts = np.array([[30, 0], [0, 0]]), np.array([[0, 10], [0, 0]])
+    own, other = (Voice(owner, build(spec, (owner,)), held) for owner, held in enumerate(counts))
+    table = member_weights(NoiseWeights(), own, [other])
+    np.testing.assert_allclose(table.sum(axis=0), np.ones((3, 3)))
+    expected = [[30.1 / 30.2, 0.1 / 10.2, 30.2 / 40.4], [0.5, 0.5, 0.5], [30.2 / 30.4, 0.2 / 10.4, 30.4 / 40.8]]
+    np.testing.assert_allclose(table[0], expected)
+    by_size, half = (member_weights(NoiseWeights(**rule), own, [other]) for rule in ({"weights": "size"}, {"self_weight": 0.5}))
+    np.testing.assert_allclose(by_size[0], np.full((3, 3), 30.4 / 40.8))
+    np.testing.assert_array_equal(half, np.full((2, 3, 3), 0.5))
+    ensemble = NoiseEnsemble(NoiseWeights(), own, [other])
+    noisy, time, classes, styles = (
+        torch.randn(4, 1, 8, 8),
+        torch.tensor([0, 100, 200, 399]),
+        torch.tensor([0, 0, 1, 2]),
+        torch.arange(4) % 3,
+    )
+    with torch.no_grad():
+        for asked in (styles, None):
+            parts = torch.stack([member.denoiser(noisy, time, classes, asked) for member in ensemble.members]).double()
+            places = table[:, classes, 2 if asked is None else styles]
+            wanted = (torch.from_numpy(places)[:, :, None, None, None] * parts).sum(dim=0)
+            torch.testing.assert_close(ensemble(noisy, time, classes, asked).double(), wanted, atol=1e-5, rtol=0)
+
+
 def test_alone_the_ensemble_is_the_main_model_also_for_the_sampler() -> None:
     own = voice(1, [3, 0, 1])
     alone, both = NoiseEnsemble(NoiseWeights(self_weight=0.3), own, []), NoiseEnsemble(NoiseWeights(), own, [voice(2, [9, 9, 9])])
