@@ -120,8 +120,7 @@ class Federation:
         for peer, rows in now.forget.items():
             self.post.requests.setdefault(peer, set()).update(rows)
         for erasure in self.timeline.erasures:
-            due = erasure.peer in now.erased if erasure.kind == "peer" else set(erasure.ids) <= set(now.forget.get(erasure.peer, ()))
-            if due and erasure.round <= now.round:
+            if erasure.round == now.round:
                 page.owed += [(erasure.index, holder) for holder in self.post.withdraw(erasure.peer, erasure.index)]
 
     def _exam(self, grid: Grid) -> None:
@@ -230,8 +229,7 @@ class Federation:
         columns = wire.integers(lines, "owners"), wire.integers(lines, "versions"), wire.strings(lines, "sha256")
         owed = self.post.owed.get(holder, {})
         for owner, version, sha256 in zip(*columns, strict=True):
-            if owner in owed:
-                page.receipts.append(ReceiptLine(owed[owner], holder, owner, version, sha256))
+            page.receipts += [ReceiptLine(erasure, holder, owner, version, sha256) for erasure in owed.get(owner, ())]
         return columns[0]
 
     def _keep(self, peer: int, arrives: int, reply: RecordDict, page: Page) -> None:

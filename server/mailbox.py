@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from clients.spec import Spec
+
+Erasures = Annotated[tuple[int, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int) else value)]
+"""Numbers of erasures; journals from when there was room for one still read."""
 
 
 class Parcel(Spec):
@@ -22,14 +27,14 @@ class Parcel(Spec):
 class Mailbox(Spec):
     """A snapshot of the post, as the ledger stores it.
 
-    ``newest`` seed by owner, seeds under way, ``held`` seeds by holder and owner; ``owed`` gives, by holder and owner, the erasure for
+    ``newest`` seed by owner, seeds under way, ``held`` seeds by holder and owner; ``owed`` gives, by holder and owner, the erasures for
     which the holder has yet to confirm that it dropped the owner's seed; ``requests`` the ids that a peer has yet to forget.
     """
 
     newest: dict[int, Parcel] = {}
     coming: tuple[Parcel, ...] = ()
     held: dict[int, dict[int, Parcel]] = {}
-    owed: dict[int, dict[int, int]] = {}
+    owed: dict[int, dict[int, Erasures]] = {}
     requests: dict[int, tuple[int, ...]] = {}
 
 
@@ -66,7 +71,8 @@ class Post:
         self.coming = [parcel for parcel in self.coming if parcel.owner != owner]
         holders = [holder for holder, seeds in sorted(self.held.items()) if owner in seeds]
         for holder in holders:
-            self.owed.setdefault(holder, {})[owner] = erasure
+            owed = self.owed.setdefault(holder, {})
+            owed[owner] = (*owed.get(owner, ()), erasure)
         return holders
 
     def forget_holder(self, holder: int) -> None:

@@ -83,11 +83,6 @@ class Erasure(Spec):
     # left out where it is empty: plans from before there were deletions of edges keep their hash
     edges: dict[int, tuple[int, int]] = Field({}, exclude_if=lambda edges: not edges)
 
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Ids of what must be forgotten, rows or edges."""
-        return self.rows or tuple(self.edges)
-
 
 class Timeline(Spec):
     """All rounds in order, and everything that must be forgotten in them."""

@@ -45,7 +45,7 @@ def test_withdrawing_takes_seeds_out_of_circulation_even_under_way_and_every_hol
     assert post.deliveries(0, [1]) == []
     assert post.drops(0, [1]) == [1]
     post.confirm(0, [1], [])
-    assert post.owed == {0: {}, 2: {1: 0}}
+    assert post.owed == {0: {}, 2: {1: (0,)}}
     assert post.alive() == {"1.0.1"}, "the other holder has not dropped it yet"
     post.confirm(2, [1], [])
     assert post.alive() == set()
@@ -80,5 +80,18 @@ def test_a_snapshot_survives_json() -> None:
     post.requests[5] = {8, 3}
     again = Post(Mailbox.model_validate(json.loads(json.dumps(post.snapshot()))))
     assert again.snapshot() == post.snapshot()
-    assert again.owed == {0: {1: 2}}
+    assert again.owed == {0: {1: (2,)}}
     assert again.requests == {5: {3, 8}}
+
+
+def test_one_receipt_is_owed_for_each_erasure() -> None:
+    post = Post()
+    delivered(post, 0, parcel(1))
+    assert post.withdraw(1, erasure=2) == post.withdraw(1, erasure=3) == [0]
+    assert post.owed == {0: {1: (2, 3)}}
+    post.confirm(0, [1], [])
+    assert post.owed == {0: {}}
+
+
+def test_a_journal_from_when_a_single_receipt_could_be_owed_still_reads() -> None:
+    assert Mailbox.model_validate({"owed": {"0": {"1": 2}}}).owed == {0: {1: (2,)}}

@@ -68,17 +68,17 @@ def first_draw(build: Build) -> dict[int, tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def story(build: Build) -> Scenario:
-    """Edges go twice, then a row at the end of one of them; messages are lost in both rounds."""
+    """Edges go, then further ones together with a row at the end of the first; peers crash over both requests."""
     row = next(iter(first_draw(build).values()))[0]
     events = [
         delete(2, 0, edges=5),
-        delete(3, 0, edges=2),
-        delete(3, 0, rows={"ids": [row]}),
+        delete(4, 0, edges=2),
+        delete(4, 0, rows={"ids": [row]}),
         delete(2, 2, edges=4),
         {"round": 2, "do": "crash", "peers": [2]},
-        {"round": 3, "do": "crash", "peers": [0]},
+        {"round": 4, "do": "crash", "peers": [0]},
     ]
-    return build(event=events, audit={"counterfactual": True, "membership_inference": True, "relearn": True})
+    return build(rounds=4, event=events, audit={"counterfactual": True, "membership_inference": True, "relearn": True})
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,7 @@ def test_edges_are_forgotten_as_if_they_had_never_been(finished: Run) -> None:
         assert (row["method"], row["guarantee"], row["max_abs_difference"]) == ("grapheraser", "exact", 0.0)
         assert row["max_abs_difference_nothing"] > 0.0, "the comparison would notice if nothing had been forgotten"
         assert [receipt["holder"] for receipt in row["receipts"]] == row["holders"]
+    assert [row["holders"] for row in erasures[2:]] == [[1, 2]] * 2, "one receipt for each request that the seed answers to"
     assert all(row["mia_auc"] is None and row["relearn_steps"] is None for row in erasures[:3]), "attacks are on rows"
     assert erasures[3]["mia_auc"] is not None
     assert verify(finished.folder) == []
