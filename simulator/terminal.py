@@ -22,6 +22,8 @@ def show_results(run: Run, console: Console | None = None) -> None:
         console.print(_accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
+    if attacked := [one for one in found["erasures"] if one["mia_auc"] is not None]:
+        console.print(_attacks(attacked))
     if found["expectations"]:
         console.print(_expectations(found["expectations"]))
 
@@ -53,19 +55,27 @@ def _show_concepts(found: dict[str, Any], console: Console) -> None:
 
 
 def _erasures(erasures: list[dict[str, Any]]) -> Table:
-    """Return a table of erasures; the attacks' columns are there only if one was measured."""
-    attacks = {"mia_auc": "MIA", "mia_auc_counterfactual": "if never\nthere"}
-    shown = attacks if any(one[key] is not None for one in erasures for key in attacks) else {}
-    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", "receipts", *shown.values())
+    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", "receipts")
     for column in table.columns:
         column.no_wrap = column.header != "what"
     for one in erasures:
-        what = f"peer {one['peer']}" if one["kind"] == "peer" else f"{_what(one)} of peer {one['peer']}"
         receipts = f"{len(one['receipts'])} of {len(one['holders'])}"
         difference = _number(one["max_abs_difference"])
-        measured = [_number(one[key]) for key in shown]
-        table.add_row(str(one["round"]), what, one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts, *measured)
+        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts)
     return table
+
+
+def _attacks(attacked: list[dict[str, Any]]) -> Table:
+    table = _table("membership inference: area under the curve", "round", "what", "as run", "if never there")
+    for one in attacked:
+        table.add_row(*_request(one), _number(one["mia_auc"]), _number(one["mia_auc_counterfactual"]))
+    return table
+
+
+def _request(erasure: dict[str, Any]) -> tuple[str, str]:
+    """Return the round, and what was forgotten."""
+    peer = f"peer {erasure['peer']}"
+    return str(erasure["round"]), peer if erasure["kind"] == "peer" else f"{_what(erasure)} of {peer}"
 
 
 def _what(erasure: dict[str, Any]) -> str:

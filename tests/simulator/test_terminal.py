@@ -65,6 +65,14 @@ def test_a_row_for_each_version_and_a_column_for_each_attack() -> None:
     assert "not played, round 10: attack concept 3 by repruner: nothing has been cut [yet]" in text
 
 
+def test_attacks_on_rows_have_a_table_of_their_own() -> None:
+    assert "membership" not in printed(FOUND), "none was measured"
+    text = printed(FOUND | {"erasures": [LEFT, LEFT | {"peer": 3, "mia_auc": 0.525, "mia_auc_counterfactual": 0.5}]})
+    assert max(map(len, text.splitlines())) <= 80
+    (row,) = (line.split() for line in text.splitlines() if "0.525" in line)
+    assert row == ["12", "120", "rows", "of", "peer", "3", "0.525", "0.5"]
+
+
 def test_a_wide_terminal_shows_all_attacks_in_one_table() -> None:
     assert sum(line.startswith("random signs") for line in printed(FOUND, 200).splitlines()) == 1
 
