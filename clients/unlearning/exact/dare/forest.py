@@ -25,6 +25,9 @@ from clients.unlearning.exact.tabular import Held, Table, empty
 _SLOTS = 128
 """Room for splits that a tree starts with."""
 
+_MANY = 64
+"""Values of a feature above which a node's rows are compared with each cut."""
+
 _NONE = np.empty(0, np.int32)
 _NOTHING = np.empty((0, 1), np.float32)
 
@@ -71,15 +74,15 @@ class Forest(Unlearner[Rows, Ids]):
 
     def _empty_grove(self, rows: Rows) -> Grove:
         s, (n, p), classes = self.settings, rows.x.shape, self.problem.classes
-        x = np.ascontiguousarray(rows.x.T)
+        x = np.array(rows.x, order="C")
         features = min(s.features or isqrt(p), p)
         slots = max(1, min(_SLOTS, 2 ** min(s.depth, 30), n))
         known = ceil(s.share * s.trees)
-        member = kernels.members(self.keys, rows.ids, known) if known < s.trees else np.ones((s.trees, n), np.uint8)
+        member = kernels.members(self.keys, rows.ids, known) if known < s.trees else np.ones((n, s.trees), np.uint8)
         code, values, distinct = codes(x)
         word = values.view(np.uint32).astype(np.uint64)
         kernels.spread(word)
-        width, sums, wide = values.shape[1], np.zeros((3, listed(s.cuts))), 2 * listed(s.cuts) + 8
+        width, sums = values.shape[1], np.zeros((2, listed(s.cuts)))
         return Grove(
             x=x,
             code=code,
@@ -87,18 +90,19 @@ class Forest(Unlearner[Rows, Ids]):
             word=word,
             distinct=distinct,
             categorical=(self.table.categories > 0).astype(np.uint8),
+            tabled=(distinct <= _MANY).astype(np.uint8),
             label=rows.y.astype(np.int32),
             member=member,
             order=np.full((s.trees, n), -1, np.int32),
             **tree_arrays(s.trees, slots, features, s.cuts, classes),
             settings=np.array([features, s.cuts, s.depth, s.random_depth, s.min_split, s.min_leaf, s.lazy], dtype=np.int64),
             key=self.keys,
-            histogram=np.zeros((width, classes + 1), np.int32),
-            ints=np.zeros((5, max(n, width, wide)), np.int32),
+            histogram=np.zeros((classes + 1, width), np.int32),
+            seen=np.zeros(width, np.uint8),
+            ints=np.zeros((6, max(n, width, listed(s.cuts)) + 3), np.int32),
             ends=np.zeros(classes, np.int32),
-            bins=np.zeros((wide, classes), np.int32),
             stack=np.zeros((3, 3, 128), np.int32),
-            words=np.zeros((3, max(n, width, p, listed(s.cuts))), np.uint64),
+            words=np.zeros((3, max(n, width, p, listed(s.cuts)) + 3), np.uint64),
             sums=sums,
             merits=sums[0].view(np.int64),
         )
@@ -111,7 +115,8 @@ class Forest(Unlearner[Rows, Ids]):
         A tree without room is given room and grown anew from its rows, which comes to the same tree.
         """
         assert self.grove is not None
-        rows, answers = np.stack([places, labels]).astype(np.int32), np.zeros((len(x), self.problem.classes))
+        rows, answers = np.empty((2, len(places)), np.int32), np.zeros((len(x), self.problem.classes))
+        rows[0], rows[1] = places, labels
         first, replaced, trees = 0, 0, self.settings.trees
         while True:
             first, more = kernels.perform(self.grove, task, first, trees, rows, x, answers)
@@ -138,7 +143,7 @@ class Forest(Unlearner[Rows, Ids]):
         labels = self.held.rows.y[places]
         self.grove.label[places] = -1
         replaced, _ = self._perform(kernels.FORGET, places, labels)
-        self.grove.x[:, places] = 0
+        self.grove.x[places] = 0
         self.held.drop(places)
         return Cost(parts=replaced)
 
@@ -230,10 +235,10 @@ class Forest(Unlearner[Rows, Ids]):
         if self.grove is None:
             return [Stored("forest", ids[:0])]
         alive = self.held.alive == 1
-        return [Stored(f"tree {t}", ids[alive & (self.grove.member[t] == 1)]) for t in range(self.settings.trees)]
+        return [Stored(f"tree {t}", ids[alive & (self.grove.member[:, t] == 1)]) for t in range(self.settings.trees)]
 
 
-_DATA = ("x", "code", "values", "word", "distinct", "label", "member", "histogram", "ints", "words")
+_DATA = ("x", "code", "values", "word", "distinct", "tabled", "label", "member", "histogram", "seen", "ints", "words")
 """Arrays of a grove that depend on which rows there are, besides ``order``."""
 
 

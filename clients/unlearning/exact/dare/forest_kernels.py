@@ -57,7 +57,7 @@ def make_room(g: Grove, t: int, added: Rows) -> None:
         node = 0
         while g.nodes[t, node].kind == SPLIT:
             j = g.nodes[t, node].feature
-            node = g.nodes[t, node].left + (0 if goes_left(g.categorical[j], g.x[j, added[i]], g.nodes[t, node].cut) else 1)
+            node = g.nodes[t, node].left + (0 if goes_left(g.categorical[j], g.x[added[i], j], g.nodes[t, node].cut) else 1)
         leaves[i] = node
     old = g.order[t].copy()
     visited = [0][:0]
@@ -112,7 +112,7 @@ def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
             continue
         middle = low
         for i in range(low, high):
-            if goes_left(g.categorical[j], g.x[j, added[0, i]], cut):
+            if goes_left(g.categorical[j], g.x[added[0, i], j], cut):
                 for k in range(2):
                     added[k, i], added[k, middle] = added[k, middle], added[k, i]
                 middle += 1
@@ -124,15 +124,14 @@ def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
 
 
 @inner
-def known(g: Grove, t: int, rows: Rows) -> Any:
-    """Return those of the rows (2, n) that a tree knows."""
-    mine = np.empty_like(rows)
+def known(g: Grove, t: int, rows: Rows, mine: Rows) -> int:
+    """Copy those of the rows (2, n) that a tree knows; return how many there are."""
     n = 0
     for i in range(rows.shape[1]):
-        if g.member[t, rows[0, i]]:
+        if g.member[rows[0, i], t]:
             mine[0, n], mine[1, n] = rows[0, i], rows[1, i]
             n += 1
-    return mine[:, :n]
+    return n
 
 
 @compiled
@@ -142,7 +141,7 @@ def perform(g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArr
     ``rows`` are row numbers and labels (2, n) to forget or add, ``x`` (n, p) what to ask, ``out`` (n, C) where answers are added up. One
     function for all tasks, because every compiled function that Python calls contains all it calls, compiled again.
     """
-    total = 0
+    total, copies = 0, np.empty_like(rows)
     for t in range(first, last):
         room = True
         if task == PLANT:
@@ -152,12 +151,13 @@ def perform(g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArr
         elif task == ASK:
             room = ask(g, t, x, out)
         else:
-            mine = known(g, t, rows)
-            if mine.shape[1] and task == FORGET:
+            n = known(g, t, rows, copies)
+            mine = copies[:, :n]
+            if n and task == FORGET:
                 replaced = forget_in_tree(g, t, mine)
                 room = replaced >= 0
                 total += replaced
-            elif mine.shape[1]:
+            elif n:
                 make_room(g, t, mine[0])
                 room = add_to_tree(g, t, mine)
         if not room:
@@ -175,14 +175,14 @@ def spread(words: npt.NDArray[np.uint64]) -> None:
 
 @compiled
 def members(keys: npt.NDArray[np.uint64], ids: npt.NDArray[np.int64], k: int) -> Any:
-    """Return which trees know which rows, uint8 (T, n): for each row the k trees with the smallest hashes of (tree's key, id)."""
-    found = np.zeros((len(keys), len(ids)), np.uint8)
+    """Return which trees know which rows, uint8 (n, T): for each row the k trees with the smallest hashes of (tree's key, id)."""
+    found = np.zeros((len(ids), len(keys)), np.uint8)
     ranks = np.empty(len(keys), np.uint64)
     for i in range(len(ids)):
         for t in range(len(keys)):
             ranks[t] = fold(fold(keys[t], 0), ids[i])
         for t in np.argsort(ranks, kind="mergesort")[:k]:
-            found[t, i] = 1
+            found[i, t] = 1
     return found
 
 

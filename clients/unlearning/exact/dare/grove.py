@@ -44,14 +44,15 @@ class Grove(NamedTuple):
     cuts listed (those tried and the spares, rounded up to a multiple of 8).
     """
 
-    x: Array  # float32 (p, n)
-    code: Array  # int32 (p, n): rank of the value among the feature's distinct values
+    x: Array  # float32 (n, p)
+    code: Array  # int32 (n, p): rank of the value among the feature's distinct values
     values: Array  # float32 (p, u): distinct values, ascending
     word: Array  # uint64 (p, u): their hashes
     distinct: Array  # int64 (p,): how many they are
     categorical: Array  # uint8 (p,)
+    tabled: Array  # uint8 (p,): whether a node's rows are counted value by value, and not compared cut by cut
     label: Array  # int32 (n,), -1 of a row that is no longer held
-    member: Array  # uint8 (T, n): whether the tree knows the row
+    member: Array  # uint8 (n, T): whether the tree knows the row
     order: Array  # int32 (T, n): rows by node; -1 is a hole
     nodes: Array  # NODE (T, 2 S)
     counts: Array  # int32 (T, 2 S, C): rows per class
@@ -61,13 +62,13 @@ class Grove(NamedTuple):
     floats: Array  # float32, the same memory
     settings: Array  # int64: features, cuts, depth, random depth, least rows to split, least rows a side, lazy
     key: Array  # uint64 (T,): hash of the forest's key and the tree's number
-    histogram: Array  # int32 (u, C + 1), zero between uses
-    ints: Array  # int32 (5, max(n, u, 2 K + 8)): scratch
+    histogram: Array  # int32 (C + 1, u), zero between uses
+    seen: Array  # uint8 (u,), zero between uses
+    ints: Array  # int32 (6, max(n, u, K) + 3): scratch
     ends: Array  # int32 (C,): scratch
-    bins: Array  # int32 (2 K + 8, C): scratch
     stack: Array  # int32 (3, 3, 128): scratch
-    words: Array  # uint64 (3, max(n, u, p, K)): scratch
-    sums: Array  # float64 (3, K): scratch
+    words: Array  # uint64 (3, max(n, u, p, K) + 3): scratch
+    sums: Array  # float64 (2, K): scratch
     merits: Array  # int64 (K,): the first row of ``sums``, as bits
 
 
@@ -108,11 +109,11 @@ def grown(grove: Grove) -> Grove:
 
 
 def codes(x: Array) -> tuple[Array, Array, Array]:
-    """Return ranks (p, n), distinct values (p, u), and their numbers (p,), of features (p, n); rows of values are padded."""
-    found = [np.unique(column, return_inverse=True) for column in x + np.float32(0)]  # -0 and 0 are one value
+    """Return ranks (n, p), distinct values (p, u), and their numbers (p,), of features (n, p); rows of values are padded."""
+    found = [np.unique(column, return_inverse=True) for column in x.T + np.float32(0)]  # -0 and 0 are one value
     most = max([len(distinct) for distinct, _ in found] + [1])
-    values = np.zeros((len(x), most), np.float32)
+    values = np.zeros((len(found), most), np.float32)
     for j, (distinct, _) in enumerate(found):
         values[j, : len(distinct)] = distinct
     numbers = np.array([len(distinct) for distinct, _ in found])
-    return np.stack([rank for _, rank in found]).astype(np.int32), values, numbers
+    return np.stack([rank for _, rank in found], axis=1).astype(np.int32), values, numbers

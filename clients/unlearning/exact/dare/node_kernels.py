@@ -8,21 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare
-from clients.unlearning.exact.dare.cut_kernels import BEYOND, count_below, count_values, divisible, outermost, pick, rank, sum_below
-from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, NUMBER, TIES, WHOLE, Grove
+from clients.unlearning.exact.dare.cut_kernels import BEYOND, best_of
+from clients.unlearning.exact.dare.grove import AT, FEATURE, NUMBER, WHOLE, Grove
+from clients.unlearning.exact.dare.pick_kernels import count_rows, count_values, divisible, margins, pick, sum_values
 from clients.unlearning.exact.hash_kernels import fold, mix
 
 FEATURES, CUTS, DEPTH, RANDOM, SPLIT_ROWS, SIDE_ROWS, LAZY = range(7)
 """Places in a grove's settings."""
 
-TOUCHED, ROWS, PICKS, SPARE, PLACES = range(5)
+CODES, ROWS, PICKS, SPARE, PLACES, LOOKED = range(6)
 """Scratch integers."""
 
 HASHES, RANKS, MARKS = range(3)
 """Scratch words."""
-
-MANY = 64
-"""Values of a feature above which a node's rows are looked at one by one."""
 
 Rows = npt.NDArray[np.int32]
 Floats = npt.NDArray[Any]
@@ -46,40 +44,44 @@ def gather(g: Grove, t: int, node: int) -> int:
 
 @bare
 def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
-    """Fill a feature's cuts from the n rows gathered, without a histogram; return how many there are."""
-    code, rows, codes, side, picks = g.code[j], g.ints[ROWS], g.ints[TOUCHED], g.settings[SIDE_ROWS], g.ints[PICKS]
-    low, high = outermost(rows, n, code, side, 1, picks), outermost(rows, n, code, side, -1, picks)
-    if low >= high:
-        return 0
+    """Fill a feature's cuts from the n rows gathered, without a table of its values; return how many there are."""
+    code, rows, codes, looked, side = g.code[:, j], g.ints[ROWS], g.ints[CODES], g.ints[CODES], g.settings[SIDE_ROWS]
     for i in range(n):
         codes[i] = code[rows[i]]
-    chosen = pick(codes, n, key, g.word[j], low, high, picks, g.words[HASHES], g.words[MARKS], cell.shape[1])
-    count_below(cell, codes, g.ends, picks, chosen)
+    low, high = np.int32(0), BEYOND
+    if g.categorical[j]:
+        looked, many = g.ints[LOOKED], g.histogram[0]
+        for i in range(n):
+            many[codes[i]] += 1
+        for i in range(n):
+            looked[i] = codes[i] if side <= many[codes[i]] <= n - side else -1
+        for i in range(n):
+            many[codes[i]] = 0
+    else:
+        low, high = margins(codes, n, side, g.ints[SPARE])
+        if low >= high:
+            return 0
+    chosen = choose(g, looked, n, j, key, low, high, cell.shape[1])
+    count_rows(cell, codes, g.ends, g.ints[PICKS], chosen, g.categorical[j])
     return chosen
 
 
 @bare
 def from_values(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
-    """Fill a feature's cuts from a histogram of the n rows gathered; return how many there are."""
-    rows, touched, spare, picks, histogram = g.ints[ROWS], g.ints[TOUCHED], g.ints[SPARE], g.ints[PICKS], g.histogram
-    side, last, k, chosen = g.settings[SIDE_ROWS], g.histogram.shape[1] - 1, cell.shape[1], 0
-    found = count_values(rows, g.ends, g.code[j], histogram, touched)
-    if g.categorical[j]:
-        many = divisible(touched, found, histogram, n, side, spare)
-        chosen = pick(spare, many, key, g.word[j], 0, BEYOND, picks, g.words[HASHES], g.words[MARKS], k)
-        for i in range(chosen):
-            for y in range(last):
-                cell[BELOW + y, i] = histogram[picks[i], y]
-    elif found > 1:
-        low, high = outermost(rows, n, g.code[j], side, 1, picks), outermost(rows, n, g.code[j], side, -1, picks)
-        chosen = pick(touched, found, key, g.word[j], low, high, picks, g.words[HASHES], g.words[MARKS], k)
-        sum_below(cell, picks, chosen, touched, found, histogram, g.bins, spare, g.ints[PLACES])
-    for i in range(chosen):
-        cell[TIES, i] = histogram[picks[i], last]
-    for i in range(found):
-        for y in range(last + 1):
-            histogram[touched[i], y] = 0
+    """Fill a feature's cuts from a table of its values on the n rows gathered; return how many there are."""
+    distinct, categorical = g.distinct[j], g.categorical[j]
+    count_values(g.ints[ROWS], g.ends, g.code[:, j], g.histogram, distinct)
+    many = divisible(g.histogram, distinct, n, g.settings[SIDE_ROWS], categorical, g.ints[CODES])
+    chosen = choose(g, g.ints[CODES], many, j, key, np.int32(0), BEYOND, cell.shape[1])
+    sum_values(cell, g.ints[PICKS], chosen, g.histogram, distinct, categorical)
     return chosen
+
+
+@bare
+def choose(g: Grove, codes: Rows, many: int, j: int, key: Any, low: Any, high: Any, k: int) -> int:
+    """Pick from codes of feature j, with the grove's scratch space; see ``pick``."""
+    ints, words = (g.ints[PLACES], g.ints[SPARE]), (g.words[HASHES], g.words[MARKS])
+    return pick(codes, many, key, g.word[j], low, high, g.ints[PICKS], k, ints, words, g.seen)
 
 
 @bare
@@ -91,8 +93,7 @@ def find_cuts(g: Grove, t: int, node: int, n: int, f: int, j: int) -> int:
     slot = g.nodes[t, node].slot
     cell, head, at = g.cells[t, slot, f], g.heads[t, slot, f], g.floats[t, slot, f, AT]
     key = fold(fold(g.key[t], g.nodes[t, node].path), j)
-    by_row = g.distinct[j] > MANY and not g.categorical[j]
-    chosen = from_rows(g, cell, n, j, key) if by_row else from_values(g, cell, n, j, key)
+    chosen = from_values(g, cell, n, j, key) if g.tabled[j] else from_rows(g, cell, n, j, key)
     for i in range(chosen):
         at[i] = g.values[j, g.ints[PICKS, i]]
     for i in range(chosen, len(at)):
@@ -105,7 +106,7 @@ def find_cuts(g: Grove, t: int, node: int, n: int, f: int, j: int) -> int:
 def fill(g: Grove, t: int, node: int) -> int:
     """Fill the node's slot with the first features, in keyed order, that can be cut; return how many there are."""
     s = g.nodes[t, node].slot
-    p = len(g.x)
+    p = len(g.categorical)
     limit = 1 if g.nodes[t, node].depth < g.settings[RANDOM] else g.settings[FEATURES]
     key = fold(g.key[t], g.nodes[t, node].path)
     ranks = g.words[RANKS]
@@ -135,27 +136,8 @@ def tried(g: Grove, depth: int) -> Any:
 
 
 @bare
-def best_of(heads: Rows, cells: Rows, at: Floats, counts: Rows, most: int, sums: Floats, merits: npt.NDArray[np.int64]) -> Any:
-    """Return feature and cut of a slot's best candidate: largest merit, then smallest feature, then smallest cut."""
-    top, feature, cut = np.int64(-1), -1, np.float32(0)  # merits are the bits of ``sums``, ordered as positive numbers are
-    for f in range(len(heads)):
-        j, many = heads[f, FEATURE], min(heads[f, NUMBER], most)
-        if many == 0:
-            break
-        rank(cells[f], counts, many, sums)
-        here = np.int64(-1)
-        for i in range(many):
-            here = max(here, merits[i])
-        if here > top or (here == top and j < feature):
-            top, feature, cut = here, j, np.float32(np.inf)
-            for i in range(many):
-                if merits[i] == here:
-                    cut = min(cut, at[f, AT, i])
-    return feature, cut
-
-
-@bare
 def best(g: Grove, t: int, node: int) -> Any:
     """Return feature and cut of the node's best candidate."""
     s, most = g.nodes[t, node].slot, tried(g, g.nodes[t, node].depth)
-    return best_of(g.heads[t, s], g.cells[t, s], g.floats[t, s], g.counts[t, node], most, g.sums, g.merits)
+    j, cut, _ = best_of(g.heads[t, s], g.cells[t, s], g.floats[t, s], g.counts[t, node], most, g.ints[SPARE], g.sums, g.merits)
+    return j, cut

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare
-from clients.unlearning.exact.dare.cut_kernels import goes_left, lower_all, total
+from clients.unlearning.exact.dare.cut_kernels import best_of, drop_all, goes_left, lower_all, total
 from clients.unlearning.exact.dare.grove import FEATURE, LEAF, NUMBER, PENDING, SPLIT, WHOLE, Grove
 from clients.unlearning.exact.dare.node_kernels import (
     DEPTH,
@@ -17,7 +17,6 @@ from clients.unlearning.exact.dare.node_kernels import (
     SPARE,
     SPLIT_ROWS,
     best,
-    best_of,
     fill,
     find_cuts,
     gather,
@@ -87,19 +86,17 @@ def divide(g: Grove, t: int, node: int) -> bool:
     j, cut = g.nodes[t, node].feature, g.nodes[t, node].cut
     for y in range(counts.shape[1]):
         counts[left, y] = 0
-    start, right = g.nodes[t, node].start, 0
-    middle = start
+    start, x, categorical = g.nodes[t, node].start, g.x[:, j], g.categorical[j]
+    middle, right = start, np.int32(0)
     for i in range(start, g.nodes[t, node].end):
         row = order[i]
         if row < 0 or g.label[row] < 0:
             continue
-        if goes_left(g.categorical[j], g.x[j, row], cut):
-            order[middle] = row
-            middle += 1
-            counts[left, g.label[row]] += 1
-        else:
-            spare[right] = row
-            right += 1
+        left_side = np.int32(goes_left(categorical, x[row], cut))
+        order[middle], spare[right] = row, row  # no branch on where it goes: nobody could foretell it
+        middle += left_side
+        right += 1 - left_side
+        counts[left, g.label[row]] += left_side
     for y in range(counts.shape[1]):
         counts[left + 1, y] = counts[node, y] - counts[left, y]
     for i in range(right):
@@ -164,7 +161,7 @@ def plant(g: Grove, t: int) -> bool:
     for y in range(g.counts.shape[2]):
         g.counts[t, 0, y] = 0
     for row in range(len(g.label)):
-        if g.label[row] >= 0 and g.member[t, row]:
+        if g.label[row] >= 0 and g.member[row, t]:
             g.order[t, n] = row
             n += 1
             g.counts[t, 0, g.label[row]] += 1
@@ -213,14 +210,18 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
         if splits:
             slot, most, n = g.nodes[t, node].slot, tried(g, g.nodes[t, node].depth), np.int32(total(g.counts[t, node]))
             heads, cells, floats = g.heads[t, slot], g.cells[t, slot], g.floats[t, slot]
-            features, short = lower_all(heads, cells, floats, g.categorical, g.x, gone[:, low:high], g.ints[SPARE], n, side, most)
-            splits = not short or repair_cuts(g, t, node, features) > 0
+            vanished = lower_all(heads, cells, floats, g.categorical, g.x, gone[:, low:high])
+            j, cut, least = best_of(heads, cells, floats, g.counts[t, node], most, g.ints[SPARE], g.sums, g.merits)
+            if vanished or least < side:
+                features, short = drop_all(heads, cells, floats, n, side, most)
+                splits = not short or repair_cuts(g, t, node, features) > 0
+                if splits:
+                    j, cut = best(g, t, node)
         if not splits:
             clear(g, t, node, True)
             g.nodes[t, node].kind = LEAF
             replaced += 1
             continue
-        j, cut = best_of(heads, cells, floats, g.counts[t, node], most, g.sums, g.merits)
         if j != g.nodes[t, node].feature or cut != g.nodes[t, node].cut:
             g.nodes[t, node].feature, g.nodes[t, node].cut = j, cut
             replaced += 1
@@ -229,7 +230,7 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
             continue
         middle = low
         for i in range(low, high):
-            if goes_left(g.categorical[j], g.x[j, gone[0, i]], cut):
+            if goes_left(g.categorical[j], g.x[gone[0, i], j], cut):
                 for k in range(2):
                     gone[k, i], gone[k, middle] = gone[k, middle], gone[k, i]
                 middle += 1

@@ -70,13 +70,13 @@ def nodes_of(model: Forest, tree: int) -> Iterator[tuple[int, Any, np.ndarray]]:
     """Yield each place in a tree, its node, and the rows that are routed to it, found from the root by comparing features."""
     g = model.grove
     assert g is not None
-    stack = [(0, np.flatnonzero((g.label >= 0) & (g.member[tree] == 1)))]
+    stack = [(0, np.flatnonzero((g.label >= 0) & (g.member[:, tree] == 1)))]
     while stack:
         place, rows = stack.pop()
         node = g.nodes[tree, place]
         yield place, node, rows
         if node["kind"] == SPLIT:
-            values = g.x[node["feature"], rows]
+            values = g.x[rows, node["feature"]]
             left = values == node["cut"] if g.categorical[node["feature"]] else values <= node["cut"]
             stack += [(int(node["left"]), rows[left]), (int(node["left"]) + 1, rows[~left])]
 
@@ -105,7 +105,7 @@ def recount(model: Forest) -> int:
                 continue
             merits, most = [], 1 if node["depth"] < spec.random_depth else spec.cuts
             for j, cuts, ties, below in listed(g, t, int(node["slot"])):
-                column = g.x[j, rows]
+                column = g.x[rows, j]
                 values, numbers = np.unique(column, return_counts=True)
                 for i, at in enumerate(cuts):
                     assert ties[i] == numbers[values == at][0]
@@ -210,8 +210,8 @@ def test_with_a_histogram_or_row_by_row_the_same_is_found(name: str) -> None:
     model = fitted(spec, rows, problem)
     expected = blob(model)
     assert model.grove is not None
-    for numbers in (0, 10**6):  # as if no feature had many values, or all had
-        model.grove.distinct[:] = numbers
+    for tabled in (1, 0):  # as if no feature had many values, or all had
+        model.grove.tabled[:] = tabled
         model._perform(forest_kernels.PLANT)
         assert blob(model) == expected
         recount(model)
@@ -231,7 +231,7 @@ def test_shares_put_every_row_in_so_many_trees() -> None:
     spec = Dare(trees=10, share=0.31)
     model = fitted(spec, rows, problem)
     assert model.grove is not None
-    assert (model.grove.member.sum(axis=0) == 4).all()
+    assert (model.grove.member.sum(axis=1) == 4).all()
     assert {len(kept.ids) for kept in model.stored()} != {len(rows)}
 
 
