@@ -97,7 +97,7 @@ class Forest(Unlearner[Rows, Ids]):
             **tree_arrays(s.trees, slots, features, s.cuts, classes),
             settings=np.array([features, s.cuts, s.depth, s.random_depth, s.min_split, s.min_leaf, s.lazy], dtype=np.int64),
             key=self.keys,
-            histogram=np.zeros((classes + 1, width), np.int32),
+            histogram=np.zeros((classes, width), np.int32),
             seen=np.zeros(width, np.uint8),
             ints=np.zeros((6, max(n, width, listed(s.cuts)) + 3), np.int32),
             ends=np.zeros(classes, np.int32),

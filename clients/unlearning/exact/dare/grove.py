@@ -62,7 +62,7 @@ class Grove(NamedTuple):
     floats: Array  # float32, the same memory
     settings: Array  # int64: features, cuts, depth, random depth, least rows to split, least rows a side, lazy
     key: Array  # uint64 (T,): hash of the forest's key and the tree's number
-    histogram: Array  # int32 (C + 1, u), zero between uses
+    histogram: Array  # int32 (C, u), zero between uses
     seen: Array  # uint8 (u,), zero between uses
     ints: Array  # int32 (6, max(n, u, K) + 3): scratch
     ends: Array  # int32 (C,): scratch

@@ -36,9 +36,10 @@ def gather(g: Grove, t: int, node: int) -> int:
         n += g.counts[t, node, y]
     for i in range(g.nodes[t, node].start, g.nodes[t, node].end):
         row = order[i]
-        if row >= 0 and label[row] >= 0:
-            rows[ends[label[row]]] = row
-            ends[label[row]] += 1
+        y = label[np.uint32(row)] if row >= 0 else -1
+        if y >= 0:
+            rows[np.uint32(ends[np.uint32(y)])] = row
+            ends[np.uint32(y)] += 1
     return n
 
 
@@ -47,21 +48,22 @@ def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
     """Fill a feature's cuts from the n rows gathered, without a table of its values; return how many there are."""
     code, rows, codes, looked, side = g.code[:, j], g.ints[ROWS], g.ints[CODES], g.ints[CODES], g.settings[SIDE_ROWS]
     for i in range(n):
-        codes[i] = code[rows[i]]
-    low, high = np.int32(0), BEYOND
+        codes[i] = code[np.uint32(rows[i])]
+    low, high, many = np.int32(0), BEYOND, n
     if g.categorical[j]:
-        looked, many = g.ints[LOOKED], g.histogram[0]
+        looked, rows_of, many = g.ints[LOOKED], g.histogram[0], 0
         for i in range(n):
-            many[codes[i]] += 1
+            rows_of[np.uint32(codes[i])] += 1
         for i in range(n):
-            looked[i] = codes[i] if side <= many[codes[i]] <= n - side else -1
+            looked[many] = codes[i]
+            many += side <= rows_of[np.uint32(codes[i])] <= n - side
         for i in range(n):
-            many[codes[i]] = 0
+            rows_of[np.uint32(codes[i])] = 0
     else:
         low, high = margins(codes, n, side, g.ints[SPARE])
         if low >= high:
             return 0
-    chosen = choose(g, looked, n, j, key, low, high, cell.shape[1])
+    chosen = choose(g, looked, many, j, key, low, high, cell.shape[1])
     count_rows(cell, codes, g.ends, g.ints[PICKS], chosen, g.categorical[j])
     return chosen
 
@@ -70,7 +72,7 @@ def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
 def from_values(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
     """Fill a feature's cuts from a table of its values on the n rows gathered; return how many there are."""
     distinct, categorical = g.distinct[j], g.categorical[j]
-    count_values(g.ints[ROWS], g.ends, g.code[:, j], g.histogram, distinct)
+    count_values(g.ints[ROWS], g.ends, g.code[:, j], g.histogram)
     many = divisible(g.histogram, distinct, n, g.settings[SIDE_ROWS], categorical, g.ints[CODES])
     chosen = choose(g, g.ints[CODES], many, j, key, np.int32(0), BEYOND, cell.shape[1])
     sum_values(cell, g.ints[PICKS], chosen, g.histogram, distinct, categorical)

@@ -1,7 +1,9 @@
 """Compiled: finding the cuts of one feature at one node, and counting the rows on either side.
 
 Few of many values are picked, by hashes of no pattern; what is done at every row or value therefore avoids branches, which could not be
-foretold, and runs along arrays, so that it becomes vector instructions. Single arrays are handed over: see ``cut_kernels``.
+foretold, and runs along arrays, so that it becomes vector instructions. Numbers of rows and values are cast to unsigned ones where they
+are looked up, since places before the first would count from the end, and be tested for. Single arrays are handed over: see
+``cut_kernels``.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def sift(codes: Rows, marks: Words, many: int, bound: Any, low: Any, high: Any, 
         places[passed] = i
         passed += np.int64(marks[i] <= bound)
     for i in range(passed):
-        c = codes[places[i]]
+        c = codes[np.uint32(places[i])]
         fits = np.uint8((c >= low) & (c < high))
         found[different], places[different] = c, places[i]
         different += np.int64(fits > seen[c])
@@ -105,7 +107,7 @@ def pick(
     places, found = ints
     hashes, marks = words
     for i in range(many):
-        marks[i] = mix(key ^ word[codes[i]])
+        marks[i] = mix(key ^ word[np.uint32(codes[i])])
     wanted = k + k // 4 + 4
     bound = ALL if many <= wanted else ALL // np.uint64(many) * np.uint64(wanted)
     while True:
@@ -157,23 +159,14 @@ def count_equal(cell: Rows, codes: Rows, ends: Rows, picks: Rows, chosen: int) -
 
 
 @bare
-def count_values(rows: Rows, ends: Rows, code: Rows, histogram: Rows, distinct: int) -> None:
-    """Count gathered rows per class and value.
-
-    Every other row is counted in the last row of the table, which is emptied again: a count need not wait for the one before.
-    """
-    start, other = 0, histogram[len(ends)]
+def count_values(rows: Rows, ends: Rows, code: Rows, histogram: Rows) -> None:
+    """Count gathered rows per class and value."""
+    start = 0
     for y in range(len(ends)):
-        row, end = histogram[y], ends[y]
-        for i in range(start, end - 1, 2):
-            row[code[rows[i]]] += 1
-            other[code[rows[i + 1]]] += 1
-        if (end - start) % 2:
-            row[code[rows[end - 1]]] += 1
-        for c in range(distinct):
-            row[c] += other[c]
-            other[c] = 0
-        start = end
+        row = histogram[y]
+        for i in range(start, ends[y]):
+            row[np.uint32(code[np.uint32(rows[i])])] += 1
+        start = ends[y]
 
 
 @bare
@@ -182,7 +175,7 @@ def divisible(histogram: Rows, distinct: int, n: int, side: int, categorical: An
     many, below = 0, 0
     for c in range(distinct):
         here = 0
-        for y in range(len(histogram) - 1):
+        for y in range(len(histogram)):
             here += histogram[y, c]
         below += here
         left = here if categorical else below
@@ -196,7 +189,7 @@ def sum_values(cell: Rows, picks: Rows, chosen: int, histogram: Rows, distinct: 
     """Write how many rows of each class go left at each picked cut, and how many lie on it, from the histogram; clear the histogram."""
     for i in range(chosen):
         cell[TIES, i] = 0
-    for y in range(len(histogram) - 1):
+    for y in range(len(histogram)):
         row, below = histogram[y], cell[BELOW + y]
         for i in range(chosen):
             below[i] = row[picks[i]]

@@ -84,19 +84,21 @@ def divide(g: Grove, t: int, node: int) -> bool:
     order, counts, spare = g.order[t], g.counts[t], g.ints[SPARE]
     g.nodes[t, node].kind, g.nodes[t, node].left = SPLIT, left
     j, cut = g.nodes[t, node].feature, g.nodes[t, node].cut
-    for y in range(counts.shape[1]):
-        counts[left, y] = 0
+    here, label = counts[left], g.label
+    for y in range(len(here)):
+        here[y] = 0
     start, x, categorical = g.nodes[t, node].start, g.x[:, j], g.categorical[j]
     middle, right = start, np.int32(0)
     for i in range(start, g.nodes[t, node].end):
         row = order[i]
-        if row < 0 or g.label[row] < 0:
+        y = label[np.uint32(row)] if row >= 0 else -1
+        if y < 0:
             continue
-        left_side = np.int32(goes_left(categorical, x[row], cut))
+        left_side = np.int32(goes_left(categorical, x[np.uint32(row)], cut))
         order[middle], spare[right] = row, row  # no branch on where it goes: nobody could foretell it
         middle += left_side
         right += 1 - left_side
-        counts[left, g.label[row]] += left_side
+        here[np.uint32(y)] += left_side
     for y in range(counts.shape[1]):
         counts[left + 1, y] = counts[node, y] - counts[left, y]
     for i in range(right):

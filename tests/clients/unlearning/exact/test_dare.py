@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels
 from clients.unlearning.exact.dare.forest import Forest
 from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, LEAF, NUMBER, SPLIT, TIES, Grove
+from clients.unlearning.exact.dare.pick_kernels import ALL, pick, sift
 from clients.unlearning.exact.dare.spec import Dare
 
 KEY = (5, "main")
@@ -215,6 +217,36 @@ def test_with_a_histogram_or_row_by_row_the_same_is_found(name: str) -> None:
         model._perform(forest_kernels.PLANT)
         assert blob(model) == expected
         recount(model)
+
+
+@numba.njit
+def picked(codes: Any, key: Any, word: Any, low: Any, high: Any, k: int) -> Any:
+    n = len(codes) + 3
+    places, found, picks, marks, seen = (
+        np.zeros(n, np.int32),
+        np.zeros(n, np.int32),
+        np.zeros(n, np.int32),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint8),
+    )
+    chosen = pick(codes, len(codes), key, word, low, high, picks, k, (places, found), (np.zeros(n, np.uint64), marks), seen)
+    first = sift(codes, marks, len(codes), ALL // np.uint64(len(codes)) * np.uint64(k + k // 4 + 4), low, high, places, found, seen)
+    return picks[:chosen], first, seen.sum()
+
+
+@pytest.mark.parametrize(("k", "again"), [(6, False), (30, True), (60, True)])
+def test_the_picks_have_the_smallest_hashes_even_where_a_first_guess_leaves_too_few(k: int, again: bool) -> None:
+    rng = np.random.default_rng(6)
+    word = rng.integers(0, 2**63, 50).astype(np.uint64)
+    codes = np.concatenate([np.arange(50)] * (1 + again) + [np.full(200 * again, 7)]).astype(np.int32)  # one value is held by most rows
+    key = np.uint64(9)
+    hashes = (key ^ word)[None].copy()
+    forest_kernels.spread(hashes)
+    expected = [c for c in np.argsort(hashes[0]) if 3 <= c < 47][:k]
+    picks, first, left_over = picked(codes, key, word, np.int32(3), np.int32(47), k)
+    assert picks.tolist() == expected
+    assert (first < min(k, 44)) == again
+    assert left_over == 0
 
 
 def test_what_is_tried_is_all_there_is_when_everything_is_allowed() -> None:
