@@ -16,14 +16,14 @@ import numpy.typing as npt
 from clients.streams import Field, key_hash
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
-from clients.unlearning.exact.hedgecut.hedge import TURN, Hedge, grown, tree_arrays
+from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
 from clients.unlearning.exact.tabular import Floats, Held, Table, empty
 
 _SLOTS = 256
 """Room for open nodes that a tree starts with."""
 
-_NOTHING = np.empty((0, 1), np.int32)
+_NOTHING = np.empty((0, 1), np.int16)
 
 
 def public_edges(low: float, high: float, bins: int) -> Floats:
@@ -54,23 +54,22 @@ class Forest(Unlearner[Rows, Ids]):
         self.rounds = problem.rounds
         self.settings, self.problem = settings, problem
         self.table = Table(problem, (settings.low, settings.high))
-        self.edges = [
+        edges = [
             np.empty(0) if k else public_edges(low, high, settings.bins)
             for low, high, k in zip(self.table.low, self.table.high, self.table.categories, strict=True)
         ]
+        self.edges, self.cuts = np.concatenate(edges), np.array([len(part) for part in edges], dtype=np.int64)
         self.keys = np.array([key_hash(*key, "tree", t) for t in range(settings.trees)], dtype=np.uint64)
         self.held = empty(problem)
         self.progress = 0
         self.remaining = 0
         self.hedge: Hedge | None = None
 
-    def levels(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
-        """Return checked features (n, p) as bins and categories, int32 (n, p)."""
-        columns = [
-            np.searchsorted(edges, column) if len(edges) else column
-            for edges, column in zip(self.edges, x.astype(np.float64).T, strict=True)
-        ]
-        return np.stack(columns, axis=1).astype(np.int32)
+    def levels(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+        """Return checked features (n, p) as bins and categories modulo 64, int16 (n, p)."""
+        found = np.empty(x.shape, np.int16)
+        kernels.levels(x, self.edges, self.cuts, found)
+        return found
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all, or of one class only, are allowed."""
@@ -88,33 +87,32 @@ class Forest(Unlearner[Rows, Ids]):
         s, classes = self.settings, self.problem.classes
         self.held = Held(self.held.kept())
         n, p = self.held.rows.x.shape
+        words = -(-n // 64)
         candidates = s.candidates or max(1, round(2 * sqrt(p)))
         sums = np.zeros((3, candidates))
         self.remaining = max(s.least_budget, round(s.budget * n))
         self.hedge = Hedge(
-            level=np.ascontiguousarray(self.levels(self.held.rows.x).T),
-            edges=np.array([len(edges) for edges in self.edges], dtype=np.int64),
-            label=self.held.rows.y.astype(np.int32),
-            **tree_arrays(s.trees, max(2 * candidates, min(_SLOTS, 4 * n)), candidates, classes),
-            order=np.empty((s.trees, 4 * n), np.int32),
-            used=np.zeros((s.trees, 4), np.int32),
+            **row_arrays(self.levels(self.held.rows.x), self.cuts, self.table.categories, self.held.rows.y, classes),
+            **tree_arrays(s.trees, max(2 * candidates, min(_SLOTS, 4 * n)), classes),
+            used=np.zeros((s.trees, 2), np.int32),
             key=self.keys,
-            settings=np.array([s.depth, s.min_split, s.min_leaf, self.remaining, s.nested], dtype=np.int64),
-            arena=np.empty(max(n, 1) * (s.depth + 3 + s.nested * candidates), np.int32),
-            rows=np.empty(n + 1, np.int32),
-            scratch=np.zeros((classes, candidates), np.int32),
+            settings=np.array([s.depth, s.min_split, s.min_leaf, self.remaining, s.nested, max(n, 1)], dtype=np.int64),
+            here=np.empty((s.depth + 1, words), np.uint64),
+            trail=np.empty(s.depth + 1, np.int32),
+            word=np.empty((classes, words), np.uint64),
+            rows=np.empty(classes * words, np.int32),
+            total=np.empty(classes, np.int32),
+            left=np.zeros((classes, candidates), np.int32),
             doubtful=np.zeros(candidates, np.uint8),
             sums=sums,
             bits=sums[0].view(np.int64),
             work=np.empty((3, classes)),
-            toward=np.empty(candidates, np.int32),
-            turns=np.empty(64, TURN),
-            stack=np.empty((2, 64 * candidates + 64, 3), np.int32),
+            stack=np.empty((2, 128 * candidates + 64), np.int32),
         )
         self._perform(kernels.PLANT)
 
     def _perform(
-        self, task: int, row: int = -1, label: int = -1, levels: npt.NDArray[np.int32] = _NOTHING
+        self, task: int, row: int = -1, label: int = -1, levels: npt.NDArray[np.int16] = _NOTHING
     ) -> tuple[int, npt.NDArray[np.float64]]:
         """Do a task to all trees; return how many nodes changed, and answers summed over trees, (len(levels), classes).
 
@@ -155,10 +153,7 @@ class Forest(Unlearner[Rows, Ids]):
             return Cost(parts=self.settings.trees)
         changed = 0
         for place in places:
-            label = int(self.hedge.label[place])
-            self.hedge.label[place] = -1
-            changed += self._perform(kernels.FORGET, int(place), label)[0]
-        self.hedge.level[:, places] = 0
+            changed += self._perform(kernels.FORGET, int(place), int(self.held.rows.y[place]))[0]
         self.held.drop(places)
         self.remaining -= len(places)
         return Cost(parts=changed)

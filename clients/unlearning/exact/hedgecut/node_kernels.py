@@ -1,4 +1,4 @@
-"""Compiled: the candidates of one node, how its rows part under them, and the best of them."""
+"""Compiled: the candidates of one node, the best of them, and those that may become it."""
 
 from __future__ import annotations
 
@@ -8,99 +8,40 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare
-from clients.unlearning.exact.hash_kernels import fold, mix
-from clients.unlearning.exact.hedgecut.hedge import Hedge
-from clients.unlearning.exact.hedgecut.proof_kernels import Counts, leader, merits
+from clients.unlearning.exact.hedgecut.hedge import LEAF, OPEN, ROBUST, Hedge
+from clients.unlearning.exact.hedgecut.proof_kernels import doubts, leader, merits, total
+from clients.unlearning.exact.hedgecut.row_kernels import as_drawn, candidate, gather, going_left, itemise, share, share_of_few
 
-DEPTH, SPLIT_ROWS, SIDE_ROWS, BUDGET, NESTED = range(5)
+DEPTH, SPLIT_ROWS, SIDE_ROWS, BUDGET, NESTED, PLANTED = range(6)
 """Places in a forest's settings."""
 
-PLACES, SLOTS, ORDERED, EXTRA = range(4)
+PLACES, RIVALS = range(2)
 """What is taken of a tree's room."""
 
 
-@bare
-def candidate(key: Any, edges: npt.NDArray[np.int64], path: Any, m: int) -> Any:
-    """Return feature and word of a node's m-th candidate: a function of the tree's key, the path and m."""
-    draw = fold(fold(key, path), m)
-    j = int(draw % np.uint64(len(edges)))
-    word = mix(draw + np.uint64(1))
-    if edges[j] > 0:
-        word = word % np.uint64(edges[j])
-    return j, word
+FEW = 4
+"""How many times longer it takes to ask a row where it goes than to look at a word of 64."""
 
 
 @bare
-def as_drawn(numeric: Any, word: Any) -> Any:
-    """Return cut and mask of a candidate: a bin up to the cut goes left, and so does a category whose bit of the mask is set."""
-    return (np.int32(word), np.uint64(0)) if numeric else (np.int32(-1), word)
-
-
-@bare
-def goes_left(cut: Any, mask: Any, level: Any) -> Any:
-    """Tell whether a bin goes left, without a branch on what kind of feature it is of."""
-    return (level <= cut) | ((mask >> np.uint64(level & 63)) & np.uint64(1) == np.uint64(1))
-
-
-@bare
-def hang(h: Hedge, t: int, node: int, m: int, start: int, end: int, to: int) -> Any:
-    """Give a node two children under candidate m, their rows copied to ``to``; return left child and the rows' division and end."""
-    j, word = candidate(h.key[t], h.edges, h.nodes[t, node].path, m)
-    cut, mask = as_drawn(h.edges[j] > 0, word)
-    level, arena = h.level[j], h.arena
-    left = h.used[t, PLACES]
-    h.used[t, PLACES] += 2
-    top, middle = to, to
-    for side in range(2):
-        for i in range(start, end):
-            row = arena[i]
-            arena[top] = row  # overwritten by the next one unless it belongs here
-            top += goes_left(cut, mask, level[row]) == (side == 0)
-        if side == 0:
-            middle = top
-        new = h.nodes[t, left + side]
-        new.path = h.nodes[t, node].path * np.uint64(2) + np.uint64(side)
-        new.depth = h.nodes[t, node].depth + 1
-        new.parent, new.via = node, m
-        new.nested, new.wider = h.nodes[t, node].nested, h.nodes[t, node].wider
-    return left, middle, top
-
-
-@bare
-def study(h: Hedge, t: int, node: int, start: int, end: int) -> int:
-    """Count classes at a node and under its candidates (in ``scratch``); return the champion, -1 of a leaf."""
-    counts, below, rows, arena = h.counts[t, node], h.scratch, h.rows, h.arena
-    classes = len(counts)
-    n = 0
-    for y in range(classes):  # by class, so that what is counted below has but one
-        before = n
-        for i in range(start, end):
-            rows[n] = arena[i]
-            n += h.label[arena[i]] == y
-        counts[y] = n - before
-    if h.nodes[t, node].depth >= h.settings[DEPTH] or not splits(counts, h.settings[SPLIT_ROWS]):
+def study(h: Hedge, t: int, node: int) -> int:
+    """Count classes at a node (in ``total``) and under its candidates (in ``left``); return the champion, -1 of a leaf."""
+    gather(h, h.nodes[t, node].depth)
+    if h.nodes[t, node].depth >= h.settings[DEPTH] or not splits(h.total, h.settings[SPLIT_ROWS]):
         return -1
-    for m in range(below.shape[1]):
+    few = FEW * total(h.total) < h.word.size
+    if few:
+        itemise(h)
+    for m in range(h.left.shape[1]):
         j, word = candidate(h.key[t], h.edges, h.nodes[t, node].path, m)
-        first = 0
-        for y in range(classes):
-            below[y, m] = count_left(h.level[j], rows[first : first + counts[y]], h.edges[j] > 0, word)
-            first += counts[y]
-    return champion(below, counts, h.settings, h.sums, h.bits)
-
-
-@bare
-def count_left(level: npt.NDArray[np.int32], rows: npt.NDArray[np.int32], numeric: bool, word: Any) -> Any:
-    """Return how many of the rows a candidate sends left."""
-    found = np.int32(0)
-    if numeric:
-        cut = np.int32(word)
-        for i in range(len(rows)):
-            found += np.int32(level[rows[i]] <= cut)
-    else:
-        for i in range(len(rows)):
-            found += np.int32((word >> np.uint64(level[rows[i]] & 63)) & np.uint64(1))
-    return found
+        cut, mask = as_drawn(h.edges[j] > 0, word)
+        rows, first = h.planes[-1 if few else going_left(h, j, word)], 0
+        for y in range(len(h.total)):
+            own = h.rows[first : first + h.total[y]]
+            h.left[y, m] = share_of_few(own, h.level, j, cut, mask) if few else share(rows, h.word[y])
+            first += h.total[y] if few else 0
+    merits(h.left, h.total, h.settings[SIDE_ROWS], h.sums)
+    return leader(h.bits)
 
 
 @bare
@@ -113,14 +54,67 @@ def splits(counts: npt.NDArray[np.int32], least: int) -> Any:
 
 
 @bare
-def champion(
-    below: Counts, counts: Counts, settings: npt.NDArray[np.int64], sums: npt.NDArray[np.float64], bits: npt.NDArray[np.int64]
-) -> int:
-    """Return the candidate with the largest merit (smallest number among equals) and enough rows on both sides; -1: be a leaf.
+def bears(settings: npt.NDArray[np.int64], rows: int) -> Any:
+    """Return how many removals a node's split shall be proven for: some more than fall to its share of a forest's budget.
 
-    It runs at every open node a row passes, so it is handed single arrays: a whole hedge is some two kilobytes, copied at each call.
+    Fewer leave fewer rivals in doubt; more put off the day when the proof is used up and the node is examined anew.
     """
-    if not splits(counts, settings[SPLIT_ROWS]):
-        return -1
-    merits(below, counts, settings[SIDE_ROWS], sums)
-    return leader(bits)
+    return min(settings[BUDGET], 2 + 2 * settings[BUDGET] * rows // settings[PLANTED])
+
+
+@bare
+def examine(h: Hedge, t: int, node: int) -> bool:
+    """Find a node's best split and the rivals that may overtake it, from its rows in ``here``; False if there is no room.
+
+    Children that hang under one of these candidates stay there; of a node that is new there are none.
+    """
+    at = h.nodes[t, node]
+    found = study(h, t, node)
+    first, many, champion, left = at.first, at.rivals, at.champion, at.left
+    at.rivals = 0
+    for y in range(len(h.total)):
+        h.counts[t, node, y] = h.total[y]
+    if found < 0:
+        at.kind, at.champion = LEAF, -1
+        return True
+    at.patience = bears(h.settings, total(h.total))
+    shaky = doubts(h.left, h.total, found, at.patience, h.settings[SPLIT_ROWS], h.settings[SIDE_ROWS], h.doubtful, h.work)
+    at.kind = OPEN if shaky else ROBUST
+    h.doubtful[found] = 1
+    if h.used[t, RIVALS] + len(h.doubtful) > h.rivals.shape[1]:
+        return False
+    at.first = h.used[t, RIVALS]
+    own = left if found == champion else -1
+    for m in range(len(h.doubtful) if shaky else 0):
+        if h.doubtful[m]:
+            child = left if m == champion else -1
+            for i in range(first, first + many):
+                child = h.rivals[t, i].child if h.rivals[t, i].number == m else child
+            enlist(h, t, node, m, child)
+            own = child if m == found else own
+    h.used[t, RIVALS] += at.rivals
+    crown(h, t, node, found, own)
+    return True
+
+
+@bare
+def enlist(h: Hedge, t: int, node: int, m: int, child: int) -> None:
+    """Write down one more rival of a node that has been studied."""
+    at = h.nodes[t, node]
+    place = at.first + at.rivals
+    rival = h.rivals[t, place]
+    rival.number, rival.child = m, child
+    rival.feature, word = candidate(h.key[t], h.edges, at.path, m)
+    rival.cut, rival.mask = as_drawn(h.edges[rival.feature] > 0, word)
+    for y in range(len(h.total)):
+        h.below[t, place, y] = h.left[y, m]
+    at.rivals += 1
+
+
+@bare
+def crown(h: Hedge, t: int, node: int, m: int, left: int) -> None:
+    """Split a node by its m-th candidate."""
+    at = h.nodes[t, node]
+    at.champion, at.left = m, left
+    at.feature, word = candidate(h.key[t], h.edges, at.path, m)
+    at.cut, at.mask = as_drawn(h.edges[at.feature] > 0, word)

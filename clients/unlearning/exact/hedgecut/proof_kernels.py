@@ -25,16 +25,18 @@ def total(counts: Counts) -> int:
 
 
 @bare
-def merit(below: Counts, counts: Counts) -> float:
-    """Return what the Gini gain ranks splits by: the sum over sides of squared class counts over rows; larger is better."""
-    left, n, a, b = 0, 0, 0.0, 0.0
+def merit(below: Counts, counts: Counts, n: int, side_rows: int) -> float:
+    """Return what the Gini gain ranks splits of n rows by: the sum over sides of squared class counts over rows; larger is better.
+
+    It is -1 of a split with too few rows on a side.
+    """
+    left, a, b = 0, 0.0, 0.0
     for y in range(len(counts)):
-        left += below[y]
-        n += counts[y]
         right = counts[y] - below[y]
+        left += below[y]
         a += np.float64(below[y]) * np.float64(below[y])
         b += np.float64(right) * np.float64(right)
-    return a / left + b / (n - left)
+    return a / left + b / (n - left) if left >= side_rows and n - left >= side_rows else -1.0
 
 
 @bare
@@ -74,40 +76,46 @@ def leader(bits: npt.NDArray[np.int64]) -> int:
 
 
 @bare
-def least_gap(below: Counts, rival: Counts, counts: Counts, removals: int, side_rows: int, work: Work) -> float:
-    """Return a lower bound on merit minus rival's merit after any ``removals`` or fewer removals that leave the rival valid.
-
-    Both merits are convex in the removals (sums of squares over linear terms). The champion's lies above its tangent; tangent minus the
-    rival's is concave, so it is least at a vertex of {removals >= 0, at most so many in all, and so many on each of the rival's sides}.
-    A vertex removes one class on one of the rival's sides, then, if rows are left to remove, one class on the other. ``work`` is scratch.
-    """
-    classes = len(counts)
-    gap = merit(below, counts) - merit(rival, counts)
-    left, n = total(below), total(counts)
-    right = n - left
-    squares_left, squares_right = 0.0, 0.0
-    for y in range(classes):
+def slopes(below: Counts, counts: Counts, steepest: npt.NDArray[np.float64]) -> None:
+    """Write down, for each class, the most that the tangent of a split's merit loses with one row of it, on whichever side."""
+    left, right, squares_left, squares_right = 0, 0, 0.0, 0.0
+    for y in range(len(counts)):
+        left += below[y]
+        right += counts[y] - below[y]
         squares_left += np.float64(below[y]) ** 2
         squares_right += np.float64(counts[y] - below[y]) ** 2
-    steepest = work[2]  # most that the tangent loses with one row of a class, on whichever side
-    for y in range(classes):
+    for y in range(len(counts)):
         on_left = 2.0 * below[y] / left - squares_left / left / left
         on_right = 2.0 * (counts[y] - below[y]) / right - squares_right / right / right
         steepest[y] = max(on_left, on_right)
+
+
+@bare
+def least_gap(base: float, rival: Counts, counts: Counts, removals: int, side_rows: int, work: Work) -> float:
+    """Return a lower bound on a split's merit minus its rival's after any ``removals`` or fewer removals that leave the rival valid.
+
+    Both merits are convex in the removals (sums of squares over linear terms). The split's lies above its tangent; tangent minus the
+    rival's is concave, so it is least at a vertex of {removals >= 0, at most so many in all, and so many on each of the rival's sides}.
+    A vertex removes one class on one of the rival's sides, then, if rows are left to remove, one class on the other. ``base`` is the
+    split's merit, and ``work[2]`` its ``slopes``; the rest of ``work`` is scratch.
+    """
+    classes, n = len(counts), total(counts)
+    steepest = work[2]
+    for y in range(classes):
         work[0, y], work[1, y] = rival[y], counts[y] - rival[y]
-    base = merit(below, counts)
     on_rivals_left = total(rival)
+    gap = base - _fewer(work[0], 0, 0) - _fewer(work[1], 0, 0)
     for b in range(2):
         here = on_rivals_left if b == 0 else n - on_rivals_left
         first = min(removals, here - side_rows)
         second = min(removals - first, n - here - side_rows)
+        other = _fewer(work[1 - b], 0, 0)
         for y in range(classes):
-            one = _fewer(work[b], y, first)
-            loss = first * steepest[y]
-            gap = min(gap, base - loss - one - _fewer(work[1 - b], 0, 0))
+            one = base - first * steepest[y] - _fewer(work[b], y, first)
+            gap = min(gap, one - other)
             if second > 0:
                 for z in range(classes):
-                    gap = min(gap, base - loss - second * steepest[z] - one - _fewer(work[1 - b], z, second))
+                    gap = min(gap, one - second * steepest[z] - _fewer(work[1 - b], z, second))
     return gap
 
 
@@ -135,10 +143,16 @@ def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows:
         most = max(most, counts[y])
     shaky = n - removals < split_rows or n - most <= removals
     near = min(left, n - left) - removals < side_rows
+    base = merit(below[:, found], counts, n, side_rows)
+    slopes(below[:, found], counts, work[2])
     for m in range(below.shape[1]):
-        others = total(below[:, m])
-        valid = m != found and others >= side_rows and n - others >= side_rows
-        if valid and (near or least_gap(below[:, found], below[:, m], counts, removals, side_rows, work) <= MARGIN * n):
+        own = merit(below[:, m], counts, n, side_rows)
+        if m == found or own < 0:
+            continue
+        # no removal takes more than 1 from the tangent or brings a rival more than 1
+        if near or (
+            base - own <= 2 * removals + MARGIN * n and least_gap(base, below[:, m], counts, removals, side_rows, work) <= MARGIN * n
+        ):
             doubtful[m] = 1
             shaky = True
     return shaky or near

@@ -14,7 +14,8 @@ from sklearn.datasets import load_breast_cancer
 from clients import wire
 from clients.data.csv import Csv
 from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
-from clients.unlearning.exact.hedgecut import proof_kernels
+from clients.unlearning.exact.compiled import compiled
+from clients.unlearning.exact.hedgecut import proof_kernels, row_kernels
 from clients.unlearning.exact.hedgecut.forest import Forest, public_edges
 from clients.unlearning.exact.hedgecut.hedge import LEAF, OPEN, ROBUST
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
@@ -133,73 +134,97 @@ def test_forgetting_within_the_budget_and_beyond_leaves_the_refit(name: str, tab
 
 
 def recount(model: Forest) -> int:
-    """Check every count of every tree and variant against the rows routed there; return how many open nodes were checked."""
+    """Check every split and count of every tree and variant against the rows routed there; return how many open nodes were checked."""
     h, spec, checked = model.hedge, model.settings, 0
     assert h is not None
+    label = np.where(model.held.alive == 1, model.held.rows.y, -1)
     for t in range(spec.trees):
-        stack = [(0, np.flatnonzero(h.label >= 0))]
+        stack = [(0, np.flatnonzero(label >= 0))]
         while stack:
             place, rows = stack.pop()
             node = h.nodes[t, place]
-            counts = np.bincount(h.label[rows], minlength=h.counts.shape[2])
+            counts = np.bincount(label[rows], minlength=h.counts.shape[2])
+            merits = ranked(model, t, node, rows, label)
+            if node["kind"] == LEAF:
+                assert (h.counts[t, place] == counts).all()
+                assert node["depth"] == spec.depth or len(rows) < spec.min_split or counts.max() == len(rows) or not merits
+                continue
+            assert min(merits)[1] == node["champion"]
             if node["kind"] == ROBUST:
                 stack += sides(h, int(node["left"]), rows, node)
                 continue
-            assert (h.counts[t, place] == counts).all()
-            if node["kind"] == LEAF or node["champion"] < 0:
-                assert node["kind"] == LEAF or len(rows) < spec.min_split or counts.max() == len(rows) or not any_valid(model, t, node)
-                continue
             assert node["kind"] == OPEN
-            merits = []
-            for m, drawn in enumerate(h.drawn[t, node["slot"]]):
-                halves = sides(h, 0, rows, drawn)
-                below = np.bincount(h.label[halves[0][1]], minlength=len(counts))
-                assert (h.below[t, node["slot"], :, m] == below).all()
-                if min(len(halves[0][1]), len(halves[1][1])) >= spec.min_leaf:
-                    merits.append((-merit(tuple(below.tolist()), tuple((counts - below).tolist())), m))
-                if h.child[t, node["slot"], m] >= 0:
-                    stack += [(int(h.child[t, node["slot"], m]) + place, part) for place, part in halves]
-            assert min(merits)[1] == node["champion"]
+            assert (h.counts[t, place] == counts).all()
+            for i in range(node["first"], node["first"] + node["rivals"]):
+                rival = h.rivals[t, i]
+                halves = sides(h, int(rival["child"]), rows, rival)
+                assert (h.below[t, i] == np.bincount(label[halves[0][1]], minlength=len(counts))).all()
+                stack += halves if rival["child"] >= 0 else []
             checked += 1
     return checked
 
 
-def any_valid(model: Forest, t: int, node: Any) -> bool:
-    assert model.hedge is not None
-    left = model.hedge.below[t, node["slot"]].sum(axis=0)
-    return bool((np.minimum(left, left.max() - left) >= model.settings.min_leaf).any())
+@compiled
+def drawn(key: Any, edges: Any, path: Any, m: int) -> Any:
+    j, word = row_kernels.candidate(key, edges, path, m)
+    cut, mask = row_kernels.as_drawn(edges[j] > 0, word)
+    return j, cut, mask
+
+
+def ranked(model: Forest, t: int, node: Any, rows: np.ndarray, label: np.ndarray) -> list[tuple[Fraction, int]]:
+    """Return merits (the smaller the better) and numbers of a node's candidates that leave rows enough on both sides, drawn anew."""
+    h, merits = model.hedge, []
+    assert h is not None
+    for m in range(len(h.doubtful)):
+        j, cut, mask = drawn(h.key[t], h.edges, node["path"], m)
+        halves = [part for _, part in sides(h, 0, rows, {"feature": j, "cut": cut, "mask": mask})]
+        if min(map(len, halves)) >= model.settings.min_leaf:
+            left, right = (tuple(np.bincount(label[part], minlength=h.counts.shape[2]).tolist()) for part in halves)
+            merits.append((-merit(left, right), m))
+    return merits
 
 
 def sides(h: Any, left: int, rows: np.ndarray, split: Any) -> list[tuple[int, np.ndarray]]:
-    levels = h.level[split["feature"], rows]
+    levels = h.level[rows, split["feature"]]
     mask = int(split["mask"])
     goes_left = levels <= split["cut"] if h.edges[split["feature"]] else np.array([mask >> (int(v) & 63) & 1 for v in levels], dtype=bool)
     return [(left, rows[goes_left]), (left + 1, rows[~goes_left])]
 
 
-def test_rows_kept_at_open_nodes_are_those_that_come_there() -> None:
+def test_proofs_that_are_used_up_are_made_anew() -> None:
     rows, problem = mixed()
-    model = fitted(SPECS["no variants"].model_copy(update={"budget": 0.5}), rows, problem)
-    model.forget(rows.ids[:120:2])
-    h, kept = model.hedge, 0
+    spec = SPECS["no variants"].model_copy(update={"budget": 0.005})
+    gone = np.random.default_rng(2).permutation(rows.ids)[:150]
+    expected = blob(fitted(spec, rows.without(gone), problem))
+    renewed, boundless = (fitted(spec, rows, problem) for _ in range(2))
+    for model in (renewed, boundless):
+        assert model.hedge is not None
+        inner = model.hedge.nodes["kind"] > LEAF
+        assert (model.hedge.nodes["patience"][inner] == 2).all()
+        model.remaining = 1000  # many times what any split was proven for
+        if model is boundless:
+            model.hedge.nodes["patience"] = 1000
+        for row in gone:
+            model.forget(np.array([row]))
+    assert blob(renewed) == expected
+    assert recount(renewed) > 20
+    assert blob(boundless) != expected
+
+
+def test_nothing_of_a_forgotten_row_is_kept() -> None:
+    rows, problem = mixed()
+    model = fitted(SPEC, rows, problem)
+    h = model.hedge
     assert h is not None
-    for t in range(SPEC.trees):
-        stack = [(0, np.flatnonzero(h.label >= 0))]
-        while stack:
-            place, here = stack.pop()
-            node = h.nodes[t, place]
-            if node["kind"] == ROBUST:
-                stack += sides(h, int(node["left"]), here, node)
-            if node["kind"] != OPEN:
-                continue
-            if node["start"] >= 0:
-                own = h.order[t, node["start"] : node["end"]]
-                assert sorted(own[h.label[own] >= 0]) == sorted(here)
-                kept += node["nested"] > 1
-            if node["champion"] >= 0:
-                left = int(h.child[t, node["slot"], node["champion"]])
-                stack += sides(h, left, here, h.drawn[t, node["slot"], node["champion"]])
-    assert kept > 5  # also below other open nodes
+    bits = [np.unpackbits(words.view(np.uint8), axis=1, bitorder="little") for words in (h.planes[:-1], h.known)]
+    assert all(part[:, 7].any() for part in bits)
+    model.forget(rows.ids[[7]])
+    assert not h.level[7].any()
+    for words, part in zip((h.planes[:-1], h.known), bits, strict=True):
+        now = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+        assert not now[:, 7].any()
+        part[:, 7] = 0
+        assert (now == part).all()
 
 
 def test_variants_and_robust_splits_both_occur() -> None:
@@ -209,7 +234,11 @@ def test_variants_and_robust_splits_both_occur() -> None:
     assert h is not None
     kinds = [h.nodes["kind"][t, : h.used[t, 0]] for t in range(SPEC.trees)]
     assert all((k == ROBUST).any() and (k == OPEN).any() and (k == LEAF).any() for k in kinds)
-    assert any(((h.child[t, : h.used[t, 1]] >= 0).sum(axis=1) > 1).any() for t in range(SPEC.trees))
+    variants = 0
+    for t in range(SPEC.trees):
+        for node in h.nodes[t, : h.used[t, 0]][kinds[t] == OPEN]:
+            variants += (h.rivals["child"][t, node["first"] : node["first"] + node["rivals"]] >= 0).sum() > 1
+    assert variants
     assert recount(model) > 10
 
 
@@ -271,7 +300,8 @@ def test_planted_faults_are_caught() -> None:
 
     assert after(fitted(SPEC, rows, problem)) == expected
     overconfident = fitted(SPEC.model_copy(update={"budget": 0.0, "least_budget": 0}), rows, problem)
-    overconfident.remaining = 1000  # every split was called robust, as if no row would ever be removed
+    assert overconfident.hedge is not None
+    overconfident.remaining, overconfident.hedge.nodes["patience"] = 1000, 1000  # as if every split were robust for ever
     assert after(overconfident) != expected
     frozen = fitted(SPEC, rows, problem)
     assert frozen.hedge is not None

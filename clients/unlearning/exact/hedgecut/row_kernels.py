@@ -1,0 +1,158 @@
+"""Compiled: which rows come to a node, and how many of them go left.
+
+Rows are bits, and so is what each cut does to them: a node's rows are what the cuts on its path have in common, and need not be kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.unlearning.exact.compiled import bare
+from clients.unlearning.exact.hash_kernels import fold, mix
+from clients.unlearning.exact.hedgecut.hedge import Hedge
+
+Words = npt.NDArray[np.uint64]
+
+
+@bare
+def candidate(key: Any, edges: npt.NDArray[np.int64], path: Any, m: int) -> Any:
+    """Return feature and word of a node's m-th candidate: a function of the tree's key, the path and m."""
+    draw = fold(fold(key, path), m)
+    j = int(draw % np.uint64(len(edges)))
+    word = mix(draw + np.uint64(1))
+    if edges[j] > 0:
+        word = word % np.uint64(edges[j])
+    return j, word
+
+
+@bare
+def as_drawn(numeric: Any, word: Any) -> Any:
+    """Return cut and mask of a candidate: a bin up to the cut goes left, and so does a category whose bit of the mask is set."""
+    return (np.int32(word), np.uint64(0)) if numeric else (np.int32(-1), word)
+
+
+@bare
+def goes_left(cut: Any, mask: Any, level: Any) -> Any:
+    """Tell whether a bin goes left, without a branch on what kind of feature it is of."""
+    return (level <= cut) | ((mask >> np.uint64(level & 63)) & np.uint64(1) == np.uint64(1))
+
+
+@bare
+def ones(x: Any) -> Any:
+    """Return how many bits of a word are set; the compiler knows these lines for the machine's own instruction."""
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@bare
+def going_left(h: Hedge, j: int, word: Any) -> Any:
+    """Return the plane of all rows that a candidate sends left; that of several categories is made in the last plane, till the next one."""
+    first = h.plane[j]
+    if h.edges[j] > 0:
+        return first + np.int64(word)
+    merged = h.planes[-1]
+    merged[:] = np.uint64(0)
+    for v in range(h.plane[j + 1] - first):
+        if (word >> np.uint64(v)) & np.uint64(1):
+            rows = h.planes[first + v]
+            for w in range(len(merged)):
+                merged[w] |= rows[w]
+    return len(h.planes) - 1
+
+
+@bare
+def trace(h: Hedge, t: int, node: int) -> None:
+    """Put the rows that come to a node, and to each node above it, into ``here``."""
+    at = node
+    for depth in range(h.nodes[t, node].depth, 0, -1):
+        h.trail[depth] = at
+        at = h.nodes[t, at].parent
+    h.here[0] = ~np.uint64(0)
+    for depth in range(1, h.nodes[t, node].depth + 1):
+        step(h, t, h.trail[depth])
+
+
+@bare
+def step(h: Hedge, t: int, node: int) -> None:
+    """Put the rows that come to a node into ``here``, where those of its parent are."""
+    at = h.nodes[t, node]
+    j, word = candidate(h.key[t], h.edges, h.nodes[t, at.parent].path, at.via)
+    flipped = np.uint64(0) - (at.path & np.uint64(1))  # all bits of a right child
+    narrow(h.here[at.depth], h.here[at.depth - 1], h.planes[going_left(h, j, word)], flipped)
+
+
+@bare
+def narrow(here: Words, above: Words, rows: Words, flipped: Any) -> None:
+    """Write down those from above that are among the rows, or, if all bits are to be flipped, those that are not."""
+    for w in range(len(here)):
+        here[w] = above[w] & (rows[w] ^ flipped)
+
+
+@bare
+def gather(h: Hedge, depth: int) -> None:
+    """Write down the rows held among those that come to a node of that depth, by class, in ``word``, and count them in ``total``."""
+    for y in range(len(h.known)):
+        h.total[y] = common(h.here[depth], h.known[y], h.word[y])
+
+
+@bare
+def common(here: Words, known: Words, word: Words) -> Any:
+    """Write down the rows in both sets; return how many they are."""
+    found = np.uint64(0)
+    for w in range(len(here)):
+        bits = here[w] & known[w]
+        word[w] = bits
+        found += ones(bits)
+    return np.int64(found)
+
+
+@bare
+def itemise(h: Hedge) -> None:
+    """Write the rows of ``word`` down one by one."""
+    n = 0
+    for y in range(len(h.word)):
+        for w in range(h.word.shape[1]):
+            bits = h.word[y, w]
+            while bits:
+                lowest = bits & (np.uint64(0) - bits)
+                h.rows[n] = 64 * w + np.int64(ones(lowest - np.uint64(1)))
+                bits ^= lowest
+                n += 1
+
+
+@bare
+def share(rows: Words, word: Words) -> Any:
+    """Return how many of a node's rows of a class are among those that go left."""
+    found = np.uint64(0)
+    for w in range(len(word)):
+        found += ones(word[w] & rows[w])
+    return np.int64(found)
+
+
+@bare
+def share_of_few(rows: npt.NDArray[np.int32], level: npt.NDArray[np.int16], j: int, cut: Any, mask: Any) -> Any:
+    """Return how many of some rows go left, asking each of them."""
+    found = 0
+    for i in range(len(rows)):
+        found += goes_left(cut, mask, level[rows[i], j])
+    return found
+
+
+@bare
+def strike(h: Hedge, row: int, label: int) -> None:
+    """Hold a row no longer."""
+    h.known[label, row >> 6] &= ~(np.uint64(1) << np.uint64(row & 63))
+
+
+@bare
+def wipe(h: Hedge, row: int) -> None:
+    """Overwrite what is left of a row."""
+    kept = ~(np.uint64(1) << np.uint64(row & 63))
+    for k in range(len(h.planes)):
+        h.planes[k, row >> 6] &= kept
+    h.level[row] = 0
