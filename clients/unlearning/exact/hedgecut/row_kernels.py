@@ -155,4 +155,6 @@ def wipe(h: Hedge, row: int) -> None:
     kept = ~(np.uint64(1) << np.uint64(row & 63))
     for k in range(len(h.planes)):
         h.planes[k, row >> 6] &= kept
+    for depth in range(len(h.here)):
+        h.here[depth, row >> 6] &= kept
     h.level[row] = 0

@@ -12,7 +12,9 @@ from clients.unlearning.contract import Guarantee, Problem, Unlearner, Unlearner
 
 
 class HedgeCut(UnlearnerSpec):
-    """Randomised trees over public bins whose splits are proven to last for a budget of removals, or hold their variants ready.
+    """Randomised trees over public bins; each split is proven to outlast its share of a budget of removals, or its rivals are watched.
+
+    A split that has used up its proof is examined anew.
 
     Parameters
     ----------

@@ -220,6 +220,7 @@ def test_nothing_of_a_forgotten_row_is_kept() -> None:
     assert all(part[:, 7].any() for part in bits)
     model.forget(rows.ids[[7]])
     assert not h.level[7].any()
+    assert not (h.here[:, 0] >> np.uint64(7) & np.uint64(1)).any()
     for words, part in zip((h.planes[:-1], h.known), bits, strict=True):
         now = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
         assert not now[:, 7].any()
