@@ -47,7 +47,7 @@ ENTRIES = (
     Entry("DaRE", Dare(), 200, 3.0, 300, 0.934),
     Entry("DaRE, larger leaves", Dare(min_leaf=10, min_split=50), 200, 3.0, 300, 0.934),
     Entry("DaRE, random top", Dare(features=12, random_depth=5, min_leaf=3, min_split=10), 200, 3.0, 300, 0.934),
-    Entry("DaRE, lazy, shares", Dare(share=0.06, lazy=True, cuts=4, features=12, depth=7, min_leaf=2, min_split=6), 500, 0.15, None, 0.926),
+    Entry("DaRE, lazy, shares", Dare(share=0.04, lazy=True, cuts=4, features=14, depth=6, min_leaf=4, min_split=6), 500, 0.15, None, 0.926),
     Entry("HedgeCut", HEDGECUT, 10, 0.3, None, None, 0.898),
     Entry("HedgeCut, variants kept", HEDGECUT.model_copy(update={"nested": 1}), 10, 0.3, None, None, 0.898),
     Entry("HedgeCut, shallow", HEDGECUT.model_copy(update={"depth": 6}), 10, 0.3, None, None, 0.898),
