@@ -31,7 +31,7 @@ tour: $(STAMP)  ## Play the departures and the revival scenario and write their 
 	echo -n "$$reports"
 
 test: $(STAMP)  ## Run the tests (minutes)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 test-slow: $(STAMP)  ## Run the tests that take longer
 	$(BIN)/pytest -m slow

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 torch.set_num_threads(1)
 
@@ -26,13 +28,17 @@ CLUSTERS = (
 """Where most tests start Ray: two clusters that start side by side on a small machine can time out, and are then started again."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, and all that start clusters, in one process, so that fixtures are made once and clusters stand alone."""
-    here = Path(__file__).parent
-    for item in items:
-        name = item.path.relative_to(here).as_posix()
-        item.add_marker(pytest.mark.xdist_group("clusters" if name.startswith(CLUSTERS) else name))
+class ByFile(LoadScopeScheduling):
+    """Keeps the tests of a file, and all that start clusters, in one process: fixtures are made once and clusters stand alone."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0].removeprefix("tests/")
+        return "clusters" if file.startswith(CLUSTERS) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Hand out tests so; marks of groups would do the same, but this pytest hides them from xdist."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "notebooks"
-LONG = ("departures",)
+LONG = ("departures", "roots_beneath_the_cut")
 QUICK = {"roots_beneath_the_cut": ("full = True\n", "full = False\n")}
 """What a notebook's first cell says by default, and what it says for those in a hurry."""
 NOTEBOOKS = [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in sorted(FOLDER.glob("*.ipynb"))]

@@ -133,10 +133,11 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_pa
 
 
 def test_progress_is_drawn_on_a_terminal_and_nowhere_else(file: Path, tmp_path: Path) -> None:
-    quiet = lethe("run", file, "--out", tmp_path / "quiet")
+    plain = ["--set", "audit.counterfactual=false"]
+    quiet = lethe("run", file, "--out", tmp_path / "quiet", *plain)
     assert quiet.stderr == ""
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud")]
+    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud"), *plain]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"})
     os.close(slave)
     drawn = b""
