@@ -36,6 +36,7 @@ class ByFile(LoadScopeScheduling):
         return "clusters" if file.startswith(CLUSTERS) else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Hand out tests so; marks of groups would do the same, but this pytest hides them from xdist."""
     return ByFile(config, log)

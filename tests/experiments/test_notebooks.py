@@ -1,4 +1,4 @@
-"""Every notebook runs from a fresh kernel, from top to bottom."""
+"""Every notebook runs from a fresh kernel, from top to bottom; each takes a quarter of a minute or more."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import pytest
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "notebooks"
-LONG = ("departures", "roots_beneath_the_cut")
 QUICK = {"roots_beneath_the_cut": ("full = True\n", "full = False\n")}
 """What a notebook's first cell says by default, and what it says for those in a hurry."""
-NOTEBOOKS = [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in sorted(FOLDER.glob("*.ipynb"))]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebook(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)

@@ -121,12 +121,14 @@ def test_noise_predicted_on_public_images_is_what_the_exam_compares(finished: Ru
     assert 0 < len(ids) < len(finished.plan.briefs[0].rows)
 
 
+@pytest.mark.slow
 def test_with_one_running_stream_a_departure_is_not_exact(play: Callable[..., Run]) -> None:
     played = play(event=[LEAVE], federation=federation(streams="sequential"))
     assert played.results["erasures"][0]["max_abs_difference"] > 0.0
     assert any("differs" in line for line in verify(played.folder))
 
 
+@pytest.mark.slow
 def test_seeds_distilled_from_ensembles_would_keep_a_trace_of_who_has_left(
     play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
