@@ -26,9 +26,9 @@ from functools import lru_cache
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients import brief as briefs
+from clients import config as briefs
 from clients import wire
-from clients.brief import PeerBrief
+from clients.config import PeerBrief
 from clients.participant import Participant, Receipt, Record, Seed, role
 
 app = ClientApp()

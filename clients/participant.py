@@ -13,7 +13,7 @@ import numpy.typing as npt
 from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
-from clients.brief import PeerBrief
+from clients.config import PeerBrief
 from clients.streams import Field
 from clients.unlearning.contract import Cost
 

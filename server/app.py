@@ -10,12 +10,12 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
 from clients import wire
-from clients.brief import PeerBrief
+from clients.config import PeerBrief
 from server.coordinator import Coordinator
-from server.correspondence import ask, greet
 from server.ledger import FEDERATION as FEDERATION
 from server.ledger import Ledger, Page, PeerState, ReceiptLine
 from server.mailbox import Parcel, Post
+from server.messages import ask, greet
 from server.timeline import Round, Timeline
 
 MARKS = ("accuracy.", "ndcg.")

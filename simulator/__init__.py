@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulator.errors import LetheError
-    from simulator.plan import Plan, resolve
     from simulator.runner import resume, run
-    from simulator.runs import Run
-    from simulator.scenario import Scenario
-    from simulator.verify import verify
+    from simulator.runs.run import Run
+    from simulator.runs.verify import verify
+    from simulator.scenarios.plan import Plan, resolve
+    from simulator.scenarios.scenario import Scenario
 
 _HOMES = {
     "LetheError": "errors",
-    "Plan": "plan",
-    "Run": "runs",
-    "Scenario": "scenario",
-    "resolve": "plan",
+    "Plan": "scenarios.plan",
+    "Run": "runs.run",
+    "Scenario": "scenarios.scenario",
+    "resolve": "scenarios.plan",
     "resume": "runner",
     "run": "runner",
-    "verify": "verify",
+    "verify": "runs.verify",
 }
 
 __all__ = ["LetheError", "Plan", "Run", "Scenario", "resolve", "resume", "run", "verify"]

@@ -36,7 +36,7 @@ def run(
 ) -> None:
     """Run a scenario and write its report; the last line printed is the run directory."""
     from simulator.runner import prepare
-    from simulator.scenario import Scenario
+    from simulator.scenarios.scenario import Scenario
 
     chosen = list(settings or [])
     chosen += [f'engine.kind="{engine}"'] * (engine is not None) + [f"engine.workers={workers}"] * (workers is not None)
@@ -51,7 +51,7 @@ def resume(folder: Folder) -> None:
 
 def _carry_on(folder: Path) -> None:
     from simulator.runner import resume as carry_on
-    from simulator.terminal import show_results
+    from simulator.terminal.results import show_results
 
     try:
         done = carry_on(folder)
@@ -71,9 +71,9 @@ def check(file: File, settings: Settings = None) -> None:
     """Say what a scenario will do and what it will cost; train nothing."""
     from rich.console import Console
 
-    from simulator.check import describe
-    from simulator.plan import resolve
-    from simulator.scenario import Scenario
+    from simulator.scenarios.plan import resolve
+    from simulator.scenarios.scenario import Scenario
+    from simulator.terminal.check import describe
 
     Console().print(describe(resolve(Scenario.load(file, settings or ()))))
 
@@ -81,7 +81,7 @@ def check(file: File, settings: Settings = None) -> None:
 @app.command()
 def verify(folder: Folder) -> None:
     """Prove again, from the run directory alone, that what was erased is nowhere; exit 1 if not."""
-    from simulator.verify import verify as prove
+    from simulator.runs.verify import verify as prove
 
     problems = prove(folder)
     for line in problems:
@@ -102,8 +102,8 @@ def report(folder: Folder) -> None:
 @app.command()
 def show(folder: Folder) -> None:
     """Show a finished run's results as tables."""
-    from simulator.runs import Run
-    from simulator.terminal import show_results
+    from simulator.runs.run import Run
+    from simulator.terminal.results import show_results
 
     show_results(Run(folder))
 
@@ -111,7 +111,7 @@ def show(folder: Folder) -> None:
 @app.command()
 def methods() -> None:
     """List unlearners with their guarantees, erasers of concepts, adversaries, fills and judges."""
-    from simulator.methods import table
+    from simulator.terminal.methods import table
 
     typer.echo(table())
 
@@ -121,7 +121,7 @@ def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
     import json
 
-    from simulator.scenario import schema as scenarios
+    from simulator.scenarios.scenario import schema as scenarios
 
     typer.echo(json.dumps(scenarios(), indent=1))
 

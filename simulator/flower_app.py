@@ -24,7 +24,7 @@ server_app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Run the scenario that the run configuration names, on Flower's grid, and print where the run directory is."""
     from simulator import runner
-    from simulator.scenario import Scenario
+    from simulator.scenarios.scenario import Scenario
 
     path = Path(str(context.run_config["scenario"]))
     scenario = Scenario.load(path if path.exists() else ROOT / path, ["engine.kind=flower"])

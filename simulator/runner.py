@@ -14,11 +14,11 @@ from pathlib import Path
 
 from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError
-from simulator.plan import Plan, resolve
 from simulator.progress import Watch
-from simulator.run_store import LAYOUT, RunStore, layout_of
-from simulator.runs import Run
-from simulator.scenario import Scenario
+from simulator.runs.run import Run
+from simulator.runs.store import LAYOUT, RunStore, layout_of
+from simulator.scenarios.plan import Plan, resolve
+from simulator.scenarios.scenario import Scenario
 
 PACKAGES = ("flwr", "ray", "torch", "numpy", "scikit-learn", "networkx", "pydantic", "grpcio")
 
@@ -123,9 +123,9 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     if lacking := plan.lacking(store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
-    from simulator.audits import audit
+    from simulator.audits.comparison import audit
     from simulator.report import write_report
-    from simulator.results import results
+    from simulator.runs.results import results
 
     store.sweep()
     engine = plan.scenario.engine

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from clients import data, wire
 from clients.data import DatasetSpec
-from clients.diffusion.brief import DenoisingBrief
 from clients.diffusion.cache import data_hash, remembered
+from clients.diffusion.config import DenoisingBrief
 from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers
 from clients.diffusion.images import Images, draw_styles, from_arrays
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Style

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clients.diffusion.denoiser import NoisePredictor
-from clients.diffusion.judge import Judge
+from clients.diffusion.judges.svm import Judge
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import Axis, NoiseSchedule, Sampling
 from clients.streams import Field

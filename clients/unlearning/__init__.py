@@ -10,7 +10,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",
         "grapheraser": "clients.unlearning.exact.graph.spec:GraphEraser",
-        "finetune": "clients.unlearning.finetune:Finetune",
+        "finetune": "clients.unlearning.approximate.finetune:Finetune",
         "dare": "clients.unlearning.exact.dare.spec:Dare",
         "hedgecut": "clients.unlearning.exact.hedgecut.spec:HedgeCut",
         "item_item": "clients.unlearning.exact.statistical.specs:ItemItem",

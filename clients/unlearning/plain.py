@@ -13,7 +13,7 @@ from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Ids, Problem, Rows, State, Stored, Unlearner
-from clients.unlearning.exact.tabular import Table
+from clients.unlearning.tabular import Table
 
 _MODEL = "model/"
 

@@ -26,11 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import streams
+from clients.classification.hdus.distillation import Distillation, distil
+from clients.classification.hdus.ensemble import Ensemble, Member, combine
 from clients.data import Dataset
 from clients.data.bundled import Digits
 from clients.data.partition import Dirichlet
-from clients.distillation import Distillation, distil
-from clients.ensemble import Ensemble, Member, combine
 from clients.models import ModelSpec
 from clients.models.cnn import Cnn
 from clients.models.linear import Linear
@@ -42,7 +42,7 @@ from clients.training import Sgd, Training
 from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
-from server.aggregation import weighted_mean
+from server.aggregation.mean import weighted_mean
 
 PEERS = 10
 TEST = 360

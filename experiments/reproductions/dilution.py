@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from clients.diffusion.images import digits
-from clients.diffusion.judges import JUDGES
+from clients.diffusion.judges.spec import JUDGES
 from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from experiments.reproductions.command import Parser

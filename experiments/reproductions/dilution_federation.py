@@ -23,12 +23,12 @@ from clients.streams import order
 from clients.unlearning.pruning.masks import overlap
 from clients.unlearning.pruning.recorder import Activity
 from experiments.reproductions.roots_pairs import Weights, Work
-from server.aggregation import weighted_mean
-from server.aggregation_masks import Aggregate, MaskedMean, Mean, PolicySpec, Reply, UnionNoise, UnionZero, Vote
+from server.aggregation.mean import weighted_mean
 from server.defences.secret import Secret
+from server.diffusion.averaging.policies import Aggregate, MaskedMean, Mean, PolicySpec, Reply, UnionNoise, UnionZero, Vote
+from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
 from server.revival.history import subtract
 from server.revival.knowledge import History
-from server.server_mask import ServerMask, mask_from_activities
 
 POLICIES: dict[str, PolicySpec] = {
     "mean": Mean(),

@@ -20,7 +20,7 @@ from torch import Tensor
 from clients.diffusion import cache
 from clients.diffusion.denoiser import Denoiser, feed_forward_weights
 from clients.diffusion.images import digits
-from clients.diffusion.judges import Svm
+from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
 from clients.diffusion.subject import DenoiserSubject
 from experiments.reproductions.command import Parser

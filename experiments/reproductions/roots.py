@@ -27,7 +27,7 @@ from rich.console import Console
 from clients.data import DataError
 from clients.data.idx import Idx
 from clients.diffusion.images import STYLES, Images, digits, draw_styles, from_arrays
-from clients.diffusion.judges import JUDGES, doubt
+from clients.diffusion.judges.spec import JUDGES, doubt
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET, Axis, Concept, DenoiserSpec
 from clients.diffusion.training import Progress
 from clients.unlearning.contract import UnlearningError

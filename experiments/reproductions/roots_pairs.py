@@ -18,7 +18,7 @@ from clients.diffusion import metrics
 from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
 from clients.diffusion.denoiser import Denoiser, build, feed_forward_weights, set_feed_forward_weights
 from clients.diffusion.images import Images
-from clients.diffusion.judge import Judge
+from clients.diffusion.judges.svm import Judge
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject

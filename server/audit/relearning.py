@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from clients import data, wire
+from clients.classification.hdus.peer import Peer
 from clients.models.network import Network
-from clients.peer import Peer
 from clients.streams import Field
 from clients.training import Steps, from_arrays, train
 from clients.unlearning.contract import Rows

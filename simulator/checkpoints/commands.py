@@ -145,8 +145,8 @@ def _work(job: Callable[[], str], out: Path) -> None:
 def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
     """Return where and how to compute; ``LetheError`` if that cannot be here."""
     from server.revival.arithmetic import Arithmetic
-    from simulator.complaints import suggestion
     from simulator.errors import LetheError
+    from simulator.scenarios.complaints import suggestion
 
     known = {"float64": ("float64", False), "float32": ("float32", False), "tf32": ("float32", True)}
     if precision not in known:
@@ -176,7 +176,7 @@ def _revival(completion: str, arithmetic: Arithmetic, **values: Any) -> Revival:
 
 def _fill(kind: str, settings: list[str]) -> Any:
     from server.defences.fills import FILLS
-    from simulator.overrides import override
+    from simulator.scenarios.overrides import override
 
     values: dict[str, Any] = {}
     for setting in settings:
@@ -186,8 +186,8 @@ def _fill(kind: str, settings: list[str]) -> Any:
 
 def _known(registry: Any, option: str, kind: str) -> Any:
     """Return the spec of a kind; ``LetheError`` names the known ones."""
-    from simulator.complaints import suggestion
     from simulator.errors import LetheError
+    from simulator.scenarios.complaints import suggestion
 
     if kind not in registry.targets():
         raise LetheError(f"{option} {kind}: {suggestion(kind, registry.targets())}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
     from flwr.serverapp import ServerApp
 
-    from simulator.engines.grpc_nursery import Nursery
+    from simulator.engines.grpc_fork_server import Nursery
 
 
 class Grpc(EngineSpec):
@@ -45,7 +45,7 @@ class Grpc(EngineSpec):
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Keep the process from which peers are forked for all plays inside; see `EngineSpec.kept`."""
-        from simulator.engines.grpc_nursery import Nursery
+        from simulator.engines.grpc_fork_server import Nursery
 
         if self._nursery is not None:
             yield

@@ -23,7 +23,7 @@ from simulator.engines import grpc_link
 from simulator.engines.certificates import Authority
 from simulator.engines.codec import decode_replies, encode_requests
 from simulator.engines.grid import DIED, EXPIRED, RAISED, refusal
-from simulator.engines.grpc_nursery import Nursery
+from simulator.engines.grpc_fork_server import Nursery
 from simulator.engines.grpc_peer import Settings
 
 START_SECONDS = 60.0

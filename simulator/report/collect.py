@@ -13,12 +13,12 @@ import numpy as np
 
 from clients import data as datasets
 from clients import wire
-from clients.brief import Brief
+from clients.config import Brief
 from clients.spec import Spec
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
 from simulator.errors import LetheError
-from simulator.plan import Plan
+from simulator.report.diffusion.collect import roots
 from simulator.report.model import (
     Accuracy,
     ErasureRow,
@@ -33,8 +33,8 @@ from simulator.report.model import (
     RoundRow,
     Status,
 )
-from simulator.report.roots_collect import roots
-from simulator.run_store import RunStore
+from simulator.runs.store import RunStore
+from simulator.scenarios.plan import Plan
 
 _NAMES = {field: f"accuracy.{field.replace('_', '.')}" for field in Accuracy.__dataclass_fields__}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.report.roots_model import Roots
+from simulator.report.diffusion.model import Roots
 
 Edge = tuple[int, int]
 Status = Literal["present", "away", "left", "erased"]

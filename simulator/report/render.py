@@ -9,9 +9,12 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from simulator.report import curves, graphs, roots_curves, roots_render, roots_words, svg, words
+from simulator.report import curves, graphs, svg, words
+from simulator.report.diffusion import curves as diffusion_curves
+from simulator.report.diffusion import render as diffusion_render
+from simulator.report.diffusion import words as diffusion_words
+from simulator.report.diffusion.template import ROOTS, ROOTS_CSS
 from simulator.report.model import Accuracy, ErasureRow, Figure, Outcome, PeerRow, ReportData, RoundRow
-from simulator.report.roots_template import ROOTS, ROOTS_CSS
 from simulator.report.style import CSS
 from simulator.report.template import PAGE
 
@@ -36,11 +39,11 @@ def render(data: ReportData) -> str:
         data=data,
         w=words,
         css=CSS + (ROOTS_CSS if data.roots else ""),
-        r=roots_words,
-        roots=roots_render.content(data.roots) if data.roots else None,
+        r=diffusion_words,
+        roots=diffusion_render.content(data.roots) if data.roots else None,
         classified=data.task == "classification",
         forgetting=data.task == "classification" or data.erasures,
-        headline=" ".join((words.headline if data.task == "classification" else roots_words.headline)(data)),
+        headline=" ".join((words.headline if data.task == "classification" else diffusion_words.headline)(data)),
         key_figures=key_figures(data),
         sections=_sections(data),
         many=len(data.peers) > curves.MANY_PEERS,
@@ -68,7 +71,7 @@ def key_figures(data: ReportData) -> list[Figure]:
     steps = [row.outcome.gradient_steps for row in data.erasures]
     mean = data.accuracy
     if data.task != "classification":
-        return roots_render.key_figures(data)
+        return diffusion_render.key_figures(data)
     who = f"the {data.together}" if data.pooled else "ensembles"
     figures = [
         _mark(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
@@ -117,7 +120,7 @@ def _sections(data: ReportData) -> list[tuple[str, str]]:
     sections = [
         ("timeline", "Events", True),
         ("erasures", "Forgetting", data.task == "classification" or bool(data.erasures)),
-        *roots_render.sections(data.roots),
+        *diffusion_render.sections(data.roots),
         ("members", "Members", True),
         ("graph", "Graph", bool(data.graphs)),
         ("seeds", "Seeds", bool(data.holdings)),
@@ -138,7 +141,7 @@ def _plots(data: ReportData) -> SimpleNamespace:
     carried = any(row.bytes_overlay is not None or row.bytes_physical is not None for row in data.rounds)
     return SimpleNamespace(
         accuracy=both(curves.accuracy) if data.task == "classification" else None,
-        losses=both(roots_curves.losses) if data.roots and data.roots.losses else None,
+        losses=both(diffusion_curves.losses) if data.roots and data.roots.losses else None,
         membership=both(curves.membership),
         costs=both(curves.costs) if carried else None,
         attack=both(curves.membership_inference) if attacked else None,
@@ -182,7 +185,7 @@ def _events(data: ReportData) -> list[dict[str, Any]]:
     rows = []
     for number, mark in curves.marks(data).items():
         events = [event for event in data.events if event.round == number]
-        say = words.sentence if data.task == "classification" else roots_words.sentence
+        say = words.sentence if data.task == "classification" else diffusion_words.sentence
         lines = [say(event) for event in events[:8]]
         lines += [f"and {words.integer(len(events) - 8)} more"] if len(events) > 8 else []
         rows.append({"round": number, "mark": mark, "forgets": any(e.do in curves.FORGETTING for e in events), "lines": lines})

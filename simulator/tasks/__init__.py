@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clients.spec import Registry
 
 if TYPE_CHECKING:
-    from simulator.scenario import Scenario
+    from simulator.scenarios.scenario import Scenario
 
 TASKS: Registry[Scenario] = Registry(
     "lethe.tasks",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from simulator.runner import run
-from simulator.runs import Run
-from simulator.scenario import Scenario
-from simulator.verify import verify
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.scenario import Scenario
 
 FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "adult.toml"
 FEW = [

@@ -11,8 +11,8 @@ import pytest
 
 from simulator.progress import Watch
 from simulator.runner import resume, run
-from simulator.runs import Run
-from simulator.scenario import Scenario
+from simulator.runs.run import Run
+from simulator.scenarios.scenario import Scenario
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.runs import Run
-from simulator.scenario import Scenario
-from simulator.verify import verify
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.scenario import Scenario
 
 LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
 

@@ -11,9 +11,9 @@ import torch
 
 from simulator import cli
 from simulator.errors import ScenarioError
-from simulator.plan import Plan, resolve
 from simulator.runner import prepare, read_plan
-from simulator.scenario import Scenario
+from simulator.scenarios.plan import Plan, resolve
+from simulator.scenarios.scenario import Scenario
 
 ERASE: dict[str, Any] = {"round": 1, "do": "erase", "concept": 3, "peers": "all"}
 ATTACK: dict[str, Any] = {"round": 2, "do": "attack", "concept": 3}

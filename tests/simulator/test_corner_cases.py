@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from simulator.runs import Run
-from simulator.verify import verify
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
 
 Play = Callable[..., Run]
 STAR = {"kind": "star", "on_leave": "none"}

@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from simulator.runs import Run
-from simulator.verify import verify
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
 
 EVENTS = [
     {"round": 2, "do": "leave", "peers": [4], "erase": True},
@@ -56,7 +56,7 @@ def ray_workers() -> list[psutil.Process]:
 
 def grpc_peers() -> list[psutil.Process]:
     """Return the peers' processes: what the process that forks them has forked."""
-    nurseries = [process for process in psutil.Process().children() if "simulator.engines.grpc_nursery" in process.cmdline()]
+    nurseries = [process for process in psutil.Process().children() if "simulator.engines.grpc_fork_server" in process.cmdline()]
     return [peer for nursery in nurseries for peer in nursery.children()]
 
 

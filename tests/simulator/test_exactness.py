@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from simulator.runs import Run
-from simulator.verify import verify
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
 
 LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
 DELETE = {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}

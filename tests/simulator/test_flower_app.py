@@ -10,7 +10,7 @@ from simulator.engines.grid import RUN_ID, SERVER_NODE, LocalGrid
 from simulator.engines.host import Host
 from simulator.engines.inline import _Calls
 from simulator.flower_app import client_app, server_app
-from simulator.scenario import Scenario
+from simulator.scenarios.scenario import Scenario
 
 SCENARIO = """
 name = "small"

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from clients.classification.hdus.peer import Peer
 from clients.data import load
 from clients.data.citations import Citations
 from clients.data.graphs import among, around
-from clients.peer import Peer
 from clients.streams import bottom
 from simulator.errors import ScenarioError
-from simulator.plan import resolve
 from simulator.runner import run
-from simulator.scenario import Scenario
-from simulator.tasks.classification.costs import costs
-from simulator.verify import verify
+from simulator.runs.verify import verify
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.hdus.costs import costs
 
 FILE = Path(__file__).parents[2] / "experiments" / "scenarios" / "citations.toml"
 ERASER: dict[str, Any] = {"kind": "grapheraser", "shards": 2, "hidden": 8, "epochs": 10}

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clients.classification.hdus.peer import Peer
 from clients.data import load
 from clients.data.interactions import LESSONS, Interactions, Ratings
 from clients.data.ratings import ratings
-from clients.peer import Peer
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from simulator.errors import ScenarioError
-from simulator.plan import resolve
 from simulator.runner import run
-from simulator.runs import Run
-from simulator.scenario import Scenario
-from simulator.tasks.classification.costs import costs
-from simulator.verify import verify
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.hdus.costs import costs
 
 FILE = Path(__file__).parents[2] / "experiments" / "scenarios" / "ratings.toml"
 WMF: dict[str, Any] = {"kind": "receraser", "base": {"kind": "wmf", "decay": 0.5}, "dim": 4}

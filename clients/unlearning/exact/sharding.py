@@ -15,8 +15,8 @@ from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner
 from clients.unlearning.exact.schedule import Schedule
-from clients.unlearning.exact.tabular import Table
 from clients.unlearning.requests import named_rows
+from clients.unlearning.tabular import Table
 
 
 class Sharded(Unlearner[Rows, Ids]):

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from clients.brief import AnyMain, AnyModel
-from clients.distillation import Distillation
-from clients.ensemble import Ensemble
+from clients.classification.hdus.distillation import Distillation
+from clients.classification.hdus.ensemble import Ensemble
+from clients.config import AnyMain, AnyModel
 from clients.spec import Spec
 from clients.training import Training
-from simulator import scenario as common
-from simulator.complaints import suggestion
 from simulator.errors import ScenarioError
 from simulator.events import EVENTS, EventSpec
-from simulator.scenario import AnyTopology
+from simulator.scenarios import scenario as common
+from simulator.scenarios.complaints import suggestion
+from simulator.scenarios.scenario import AnyTopology
 from simulator.tasks import CLASSIFYING
 
 if TYPE_CHECKING:
-    from simulator.resolution import Resolution
+    from simulator.scenarios.resolution import Resolution
 
     AnyEvent = EventSpec
 else:  # the registry knows its members only at run time
@@ -81,6 +81,6 @@ class Classification(common.Scenario):
     @classmethod
     def resolution_of(cls) -> type[Resolution[Any]]:
         """Return what draws the random choices of this task."""
-        from simulator.tasks.classification.resolution import ClassificationResolution
+        from simulator.tasks.classification.hdus.resolution import ClassificationResolution
 
         return ClassificationResolution

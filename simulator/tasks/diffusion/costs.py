@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clients.diffusion.spec import DenoiserSpec
-from simulator.tasks.diffusion.hdus import Hdus
+from simulator.tasks.diffusion.hdus.tables import Hdus
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.resolution import warnings
 

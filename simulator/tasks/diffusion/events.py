@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 from clients.diffusion.spec import Concept
 from clients.spec import Registry
 from clients.unlearning.pruning.concept_prune import ConceptPrune
-from server.concepts import AnyAdversary, AnyEraser, AnyFill, Attack, Defence
 from server.defences.fills import Gaussian
+from server.diffusion.timeline import AnyAdversary, AnyEraser, AnyFill, Attack, Defence
 from server.revival.adversaries import ZeroScan
 from simulator.events import COMMON, EventError, EventSpec, Peers, Stage
 from simulator.events.world import World

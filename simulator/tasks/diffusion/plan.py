@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from clients.brief import BRIEFS, PeerBrief
 from clients.compute import Compute
-from clients.diffusion.brief import DenoisingBrief
-from server.concepts import Attack, ConceptTimeline, Defence
+from clients.config import BRIEFS, PeerBrief
+from clients.diffusion.config import DenoisingBrief
+from server.diffusion.timeline import Attack, ConceptTimeline, Defence
 from server.timeline import Erasure
-from simulator.plan import Plan
+from simulator.scenarios.plan import Plan
 from simulator.tasks.diffusion.scenario import Diffusion
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from simulator.progress import Watch
-    from simulator.run_store import RunStore
+    from simulator.runs.store import RunStore
 
     AnyBrief = PeerBrief
 else:  # the registry knows its members only at run time

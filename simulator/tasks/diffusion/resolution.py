@@ -9,18 +9,18 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from clients.brief import PeerBrief
 from clients.compute import Compute
+from clients.config import PeerBrief
 from clients.data import Dataset
 from clients.unlearning.contract import Ids
-from server.concepts import Attack, ConceptRound, ConceptTimeline, Defence
+from server.diffusion.timeline import Attack, ConceptRound, ConceptTimeline, Defence
 from server.revival.attack import Revival
 from server.timeline import Round, Timeline
 from server.topology import Graph, Repair, draw
-from simulator.complaints import name_place
 from simulator.events.world import World
-from simulator.plan import Plan
-from simulator.resolution import Resolution
+from simulator.scenarios.complaints import name_place
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import Resolution
 from simulator.tasks.diffusion.events import EraseEvent
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.scenario import Diffusion

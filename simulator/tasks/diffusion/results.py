@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from clients.diffusion.judges import doubt
+from clients.diffusion.judges.spec import doubt
 from clients.diffusion.spec import Concept
-from server.concepts import ConceptErasure
+from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
 
 if TYPE_CHECKING:
-    from simulator.run_store import RunStore
+    from simulator.runs.store import RunStore
     from simulator.tasks.diffusion.plan import DiffusionPlan
 
 

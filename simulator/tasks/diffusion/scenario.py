@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from clients.compute import Compute
-from clients.diffusion.brief import AnyJudge
-from clients.diffusion.judges import Svm
+from clients.diffusion.config import AnyJudge
+from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.spec import Spec
-from server.aggregation_masks import POLICIES, PolicySpec
-from simulator import scenario as common
+from server.diffusion.averaging.policies import POLICIES, PolicySpec
 from simulator.events import EventSpec
-from simulator.scenario import AnyTopology
+from simulator.scenarios import scenario as common
+from simulator.scenarios.scenario import AnyTopology
 from simulator.tasks.diffusion.events import EVENTS
-from simulator.tasks.diffusion.federation import FEDERATIONS, FederationSpec
+from simulator.tasks.diffusion.tables import FEDERATIONS, FederationSpec
 
 if TYPE_CHECKING:
-    from simulator.resolution import Resolution
+    from simulator.scenarios.resolution import Resolution
 
     AnyEvent = EventSpec
     AnyFederation = FederationSpec

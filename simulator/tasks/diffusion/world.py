@@ -7,7 +7,7 @@ from typing import Any
 
 from clients.diffusion.spec import Concept
 from clients.unlearning.pruning.contract import EraserSpec
-from server.concepts import Attack, ConceptErasure, Defence
+from server.diffusion.timeline import Attack, ConceptErasure, Defence
 from simulator.events import EventError
 from simulator.events.world import World
 

@@ -14,12 +14,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import backend_registration
 
 from clients.compute import Compute
-from clients.diffusion import hdus_peer, sampling
-from clients.diffusion.brief import DenoisingBrief
+from clients.diffusion import sampling
+from clients.diffusion.config import DenoisingBrief
 from clients.diffusion.denoiser import Denoiser, feed_forward_layers, feed_forward_weights
-from clients.diffusion.hdus_distillation import distil
-from clients.diffusion.hdus_ensemble import NoiseEnsemble, Voice
-from clients.diffusion.hdus_spec import NoiseWeights, SeedDistillation
+from clients.diffusion.hdus import peer as hdus_peer
+from clients.diffusion.hdus.distillation import distil
+from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
+from clients.diffusion.hdus.spec import NoiseWeights, SeedDistillation
 from clients.diffusion.images import Images
 from clients.diffusion.local import where_computed
 from clients.diffusion.spec import SMOKE, DenoiserTraining, NoiseSchedule, Sampling

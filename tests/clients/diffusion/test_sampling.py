@@ -6,7 +6,7 @@ import torch
 
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images, apply_style, digits, draw_styles, from_arrays, in_every_style
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judges.svm import SvmJudge
 from clients.diffusion.metrics import Budget, conditions, frechet_distance, score
 from clients.diffusion.sampling import guided_noise, sample, start_noise
 from clients.diffusion.spec import SMOKE, Axis, Sampling

@@ -24,6 +24,7 @@ from clients.data.ratings import ratings as interactions
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
+from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.graph import eraser as graphs
@@ -34,7 +35,6 @@ from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, 
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
-from clients.unlearning.finetune import Finetune
 
 KEY = ("contract", 7)
 FIRST, STEP = 1_000_003, 7

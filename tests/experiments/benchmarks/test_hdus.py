@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clients.distillation import Distillation
+from clients.classification.hdus.distillation import Distillation
 from clients.models.linear import Linear
 from clients.models.network import Network
 from clients.training import Training

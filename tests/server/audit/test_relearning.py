@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from clients.brief import Brief
+from clients.classification.hdus.peer import Peer
+from clients.config import Brief
 from clients.models.mlp import Mlp
 from clients.models.network import Network
-from clients.peer import Peer
 from clients.training import Training
 from clients.unlearning.contract import Rows
 from server.audit.relearning import best_loss, lowest_loss, relearning_steps, steps_to_loss

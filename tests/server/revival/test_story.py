@@ -8,7 +8,7 @@ from torch import Tensor
 
 from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers, feed_forward_weights, set_feed_forward_weights
 from clients.diffusion.images import digits
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judges.svm import SvmJudge
 from clients.diffusion.metrics import score
 from clients.diffusion.spec import DIGITS, QUICK_BUDGET
 from clients.diffusion.subject import DenoiserSubject

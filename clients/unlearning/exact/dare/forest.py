@@ -20,7 +20,7 @@ from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored,
 from clients.unlearning.exact.dare import forest_kernels as kernels
 from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
-from clients.unlearning.exact.tabular import Held, Table, empty
+from clients.unlearning.tabular import Held, Table, empty
 
 _SLOTS = 128
 """Room for splits that a tree starts with."""

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from clients.data.balance import balanced_assignment, balanced_kmeans
 from clients.streams import Field, hashes, uniforms
-from clients.unlearning.exact.balance import balanced_assignment, balanced_kmeans
 
 Key = tuple[Field, ...]
 Ids = npt.NDArray[np.int64]

@@ -18,7 +18,7 @@ from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored,
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
 from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
-from clients.unlearning.exact.tabular import Floats, Held, Table, empty
+from clients.unlearning.tabular import Floats, Held, Table, empty
 
 _SLOTS = 256
 """Room for open nodes that a tree starts with."""

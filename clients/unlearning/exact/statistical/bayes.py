@@ -13,7 +13,7 @@ import numpy.typing as npt
 from clients.unlearning.contract import Ids, Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, squares, whole
 from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, one_hot, softmax
-from clients.unlearning.exact.tabular import Floats
+from clients.unlearning.tabular import Floats
 
 Learned = TypeVar("Learned")
 

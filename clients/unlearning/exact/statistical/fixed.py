@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from clients.data.columns import expand
 from clients.unlearning.contract import UnlearningError
-from clients.unlearning.exact.tabular import Floats, Table
+from clients.unlearning.tabular import Floats, Table
 
 Ints = npt.NDArray[np.int64]
 Sums = dict[str, Ints]

@@ -17,7 +17,7 @@ from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored,
 from clients.unlearning.exact.statistical.fixed import BITS, Design, Ints
 from clients.unlearning.exact.statistical.kmeans_kernels import nearest
 from clients.unlearning.exact.statistical.learner import one_hot
-from clients.unlearning.exact.tabular import Floats, Places, empty
+from clients.unlearning.tabular import Floats, Places, empty
 
 _COARSE = BITS - 20  # distances are taken in integers of 20 bits, so that their squares add up exactly
 

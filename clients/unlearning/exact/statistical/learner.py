@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, kernels, subtract
-from clients.unlearning.exact.tabular import Floats, Places, empty
+from clients.unlearning.tabular import Floats, Places, empty
 
 Learned = TypeVar("Learned")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clients.unlearning.contract import Problem
 from clients.unlearning.exact.statistical.fixed import BITS, Design, Gram, Ints, Sums, gram, kernels, moments
 from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, check_scatter, one_hot
-from clients.unlearning.exact.tabular import Floats, Places
+from clients.unlearning.tabular import Floats, Places
 
 Learned = TypeVar("Learned")
 

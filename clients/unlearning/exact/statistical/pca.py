@@ -12,7 +12,7 @@ from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design
 from clients.unlearning.exact.statistical.learner import softmax
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
-from clients.unlearning.exact.tabular import Floats
+from clients.unlearning.tabular import Floats
 
 _LEAST_VARIANCE = 1e-12  # an axis along which nothing varies tells no classes apart
 

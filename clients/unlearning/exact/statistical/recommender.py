@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, moments
 from clients.unlearning.exact.statistical.learner import SumLearner, check_counts
-from clients.unlearning.exact.tabular import Floats
+from clients.unlearning.tabular import Floats
 
 
 class ItemItem(SumLearner[Floats]):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from clients.unlearning.contract import Ids, Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, kernels
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
-from clients.unlearning.exact.tabular import Floats
+from clients.unlearning.tabular import Floats
 
 LEAST = 1e-3
 """Smallest score of a class before scores are made to sum to 1."""

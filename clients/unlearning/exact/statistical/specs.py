@@ -35,7 +35,7 @@ class _Summed(UnlearnerSpec):
     def _design(self, problem: Problem, centred: bool = True) -> Design:
         """Return what is summed."""
         from clients.unlearning.exact.statistical.fixed import Design
-        from clients.unlearning.exact.tabular import Table
+        from clients.unlearning.tabular import Table
 
         return Design(Table(problem, (self.low, self.high)), centred)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from clients.sums_brief import SumsBrief
+from clients.classification.sums.config import SumsBrief
 from server.timeline import Erasure
-from simulator.plan import Plan
+from simulator.scenarios.plan import Plan
 from simulator.tasks.classification.sums.scenario import Summation
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from simulator.progress import Watch
-    from simulator.run_store import RunStore
+    from simulator.runs.store import RunStore
 
 
 class SumsPlan(Plan):
@@ -25,7 +25,7 @@ class SumsPlan(Plan):
 
     def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
         """Return the server that adds up, taken up where the store ends."""
-        from server.sums import Sums
+        from server.classification.sums.coordinator import Sums
 
         return Sums(self.briefs[0], store)
 
@@ -51,6 +51,6 @@ class SumsPlan(Plan):
 
     def problems(self, store: RunStore) -> Iterator[str]:
         """Yield a line for every peer that was examined on another model than that of the sums that lie in the mailbox."""
-        from simulator.tasks.classification.sums.proof import problems
+        from simulator.tasks.classification.sums.verification import problems
 
         return problems(self, store)

@@ -8,15 +8,15 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from clients.brief import PeerBrief
+from clients.classification.sums.config import SumsBrief
+from clients.config import PeerBrief
 from clients.data import Dataset
-from clients.sums_brief import SumsBrief
 from clients.unlearning.contract import Ids, Problem, Rows, UnlearningError
 from server.topology import Graph
-from simulator.complaints import name_place
 from simulator.events.world import World
-from simulator.plan import Plan
-from simulator.resolution import Resolution
+from simulator.scenarios.complaints import name_place
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import Resolution
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.scenario import Summation
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from clients.classification.sums.config import AnySummed
 from clients.spec import Spec
-from clients.sums_brief import AnySummed
-from simulator import scenario as common
 from simulator.events import EVENTS, EventSpec
+from simulator.scenarios import scenario as common
 from simulator.tasks.classification.scenario import Expect
 
 if TYPE_CHECKING:
-    from simulator.resolution import Resolution
+    from simulator.scenarios.resolution import Resolution
 
     AnyEvent = EventSpec
 else:  # the registry knows its members only at run time

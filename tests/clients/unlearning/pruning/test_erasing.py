@@ -11,7 +11,7 @@ import pytest
 from clients.diffusion import cache
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import digits
-from clients.diffusion.judge import SvmJudge
+from clients.diffusion.judges.svm import SvmJudge
 from clients.diffusion.metrics import Budget, Scores, score
 from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from clients.diffusion.subject import DenoiserSubject

@@ -1,0 +1,1 @@
+"""Peers that exchange seed models with their neighbours."""

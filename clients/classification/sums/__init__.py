@@ -1,0 +1,1 @@
+"""Peers that send sums over their rows."""

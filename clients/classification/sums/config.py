@@ -1,0 +1,31 @@
+"""What peers are told that give a server the sums over their rows, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from clients.config import PeerBrief, in_short
+from clients.training import Training
+from clients.unlearning.exact.statistical.specs import NaiveBayes, Pca, Ridge
+
+AnySummed = Annotated[NaiveBayes | Pca | Ridge, Field(discriminator="kind")]
+
+
+class SumsBrief(PeerBrief):
+    """Constants of a peer whose rows count in the federation's model through their sums; ``main`` says what is summed."""
+
+    participant: ClassVar[str] = "clients.classification.sums.peer:SumsPeer"
+    role: Literal["sums"] = "sums"
+    main: AnySummed
+
+    @property
+    def model(self) -> str:
+        """The model, in one line."""
+        return in_short(self.main)
+
+    @property
+    def training(self) -> Training:
+        """How models that need it train; sums do not."""
+        return Training()

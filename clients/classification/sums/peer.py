@@ -1,0 +1,72 @@
+"""A peer that sums over its rows: a server adds the peers' sums up to one model, which forgets by subtraction.
+
+Cao and Yang, "Towards Making Systems Forget with Machine Unlearning", IEEE S&P 2015, carried over to a federation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from flwr.app import ArrayRecord
+
+from clients import data, wire
+from clients.classification.hdus.peer import Peer
+from clients.classification.sums.config import SumsBrief
+from clients.participant import Record, Seed
+from clients.unlearning.contract import Problem
+from clients.unlearning.exact.statistical.learner import SumLearner
+
+TOTAL = "total"
+"""Name of the letter with the sums over all peers, which comes with the exam."""
+
+
+def learner(brief: SumsBrief) -> SumLearner[Any]:
+    """Return the model of a brief, without any sums."""
+    source = data.load(brief.data)
+    built = brief.main.build(Problem(source.shape, source.classes, brief.rounds, source.columns), ())
+    assert isinstance(built, SumLearner)
+    return built
+
+
+@dataclass
+class SumsPeer(Peer):
+    """A peer that sends its sums; the rest is as in `clients.participant.Participant`.
+
+    Its main model is that of its own rows, its seed the sums over them; the federation's model takes the place of an ensemble.
+    """
+
+    brief: SumsBrief  # type: ignore[assignment]  # there is no network that could be a seed
+    total: SumLearner[Any] | None = None
+
+    def given(self, letters: Mapping[str, Record], now: int) -> None:
+        """Take the sums over all peers, where they come."""
+        self.total = None
+        if TOTAL in letters:
+            record = letters[TOTAL]
+            assert isinstance(record, ArrayRecord)
+            self.total = learner(self.brief)
+            self.total.adopt(wire.from_bytes(wire.unpack(record)))
+
+    def distil(self) -> int:
+        """Make what is sent: the sums over the rows that are left; no gradient step."""
+        version = self.seed.version + 1 if self.seed else 1
+        self.seed = Seed(version, wire.to_bytes(self.main.sums or self.main.named(())))  # type: ignore[attr-defined]
+        return 0
+
+    def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the federation's probabilities; without its sums, the peer's own."""
+        return np.asarray(answers if self.total is None else self.total.predict_proba(x), dtype=np.float64)
+
+    def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+        """Return marks in 0-1 and the federation's probabilities on the test rows, float64 ``(n_test, classes)``, as in the exam.
+
+        Before the exam only the peer's own model is measured; the server measures the federation's.
+        """
+        scores, answers = super().evaluate()
+        if self.total is None:
+            scores = {name: value for name, value in scores.items() if not name.endswith(".ensemble")}
+        return scores, answers

@@ -1,0 +1,127 @@
+"""A peer's brief: everything constant that it needs to know, handed to it once."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, PositiveInt
+
+from clients.classification.hdus.distillation import Distillation
+from clients.classification.hdus.ensemble import Ensemble
+from clients.data import DATASETS, DatasetSpec
+from clients.models import MODELS, ModelSpec
+from clients.spec import Registry, Spec
+from clients.training import Training
+from clients.unlearning import UNLEARNERS
+from clients.unlearning.contract import UnlearnerSpec
+
+if TYPE_CHECKING:
+    AnyDataset = DatasetSpec
+    AnyModel = ModelSpec
+    AnyMain = UnlearnerSpec | ModelSpec
+else:  # the registries know the members only at run time
+    AnyDataset = DATASETS.union()
+    AnyModel = MODELS.union()
+    AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
+
+
+class PeerBrief(Spec):
+    """Constants of one peer in one run, whatever its role.
+
+    ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
+    erasure: a returning peer shares no random stream, hence no bytes, with its former self. ``absent_edges`` are ids of edges among its
+    rows that the data set has and the peer has not.
+    """
+
+    participant: ClassVar[str]
+    """Who lives by such a brief, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
+
+    run_seed: int
+    peer: int
+    generation: int = 0
+    rounds: PositiveInt
+    data: AnyDataset
+    rows: tuple[int, ...]
+    # left out where it is empty: plans from before there were deletions of edges keep their hash
+    absent_edges: tuple[int, ...] = Field((), exclude_if=lambda edges: not edges)
+    reference: tuple[int, ...]
+    test: tuple[int, ...]
+
+    @property
+    def stream(self) -> tuple[int, ...]:
+        """Key of every random choice that the peer makes."""
+        return self.run_seed, self.peer, self.generation
+
+    @property
+    def model(self) -> str:
+        """What the peer trains, in one line."""
+        raise NotImplementedError
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the peer learns from the edges among its rows, and so can forget them."""
+        return False
+
+    @property
+    def sequential(self) -> bool:
+        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        return False
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's switches are as the peer's work wants them."""
+        return nullcontext()
+
+
+class Brief(PeerBrief):
+    """Constants of a peer that classifies with its neighbours' seeds."""
+
+    participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
+    main: AnyMain
+    seed: AnyModel
+    training: Training
+    distillation: Distillation
+    ensemble: Ensemble
+
+    @property
+    def model(self) -> str:
+        """The main model, in one line."""
+        return in_short(self.main)
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the peer learns from the edges among its rows, and so can forget them."""
+        return isinstance(self.main, UnlearnerSpec) and self.main.unit == "nodes and edges"
+
+    @property
+    def sequential(self) -> bool:
+        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        return self.training.streams == "sequential"
+
+
+def in_short(spec: Spec) -> str:
+    """Return a model's table in one line: its kind, and the keys that were set."""
+    kind = str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
+    keys = {name: value for name, value in spec.model_dump().items() if name != "kind" and name in spec.model_fields_set}
+    told = ", ".join(f"{name} {value['kind'] if isinstance(value, dict) else value}" for name, value in keys.items())
+    return f"{kind} ({told})" if told else kind
+
+
+BRIEFS: Registry[PeerBrief] = Registry(
+    "lethe.briefs",
+    {
+        "averaged": "clients.diffusion.config:AveragedBrief",
+        "classifier": "clients.config:Brief",
+        "hdus": "clients.diffusion.hdus.config:HdusBrief",
+        "sums": "clients.classification.sums.config:SumsBrief",
+    },
+    tag="role",
+)
+
+
+def read(text: str) -> PeerBrief:
+    """Return the brief that this JSON says; one that names no role is a classifier's."""
+    return BRIEFS.load(json.loads(text).get("role", "classifier")).model_validate_json(text)

@@ -1,0 +1,1 @@
+"""Peers of a denoiser that a server averages."""

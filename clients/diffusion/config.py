@@ -1,0 +1,50 @@
+"""What peers that train a denoiser are told."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from clients.compute import Compute
+from clients.config import PeerBrief
+from clients.diffusion.judges.spec import JUDGES, JudgeSpec, Svm
+from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
+
+if TYPE_CHECKING:
+    AnyJudge = JudgeSpec
+else:  # the registry knows its members only at run time
+    AnyJudge = JUDGES.union()
+
+
+class DenoisingBrief(PeerBrief):
+    """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps a round.
+
+    ``compute`` says where it trains and draws; its device is settled, never ``auto``, so that all peers of a run are on the same.
+    ``judge`` is who says what samples show, wherever they are judged.
+    """
+
+    denoiser: DenoiserSpec
+    denoising: DenoiserTraining
+    sampling: Sampling
+    steps: PositiveInt
+    compute: Compute = Compute()
+    judge: AnyJudge = Svm()
+
+    @property
+    def model(self) -> str:
+        """The denoiser, in one line."""
+        return f"denoiser ({self.denoising.design})"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's switches are as ``compute`` wants them."""
+        return self.compute.active()
+
+
+class AveragedBrief(DenoisingBrief):
+    """Constants of a peer whose updates a server averages; ``proximal`` is the weight of FedProx's pull to the global model."""
+
+    participant: ClassVar[str] = "clients.diffusion.averaging.peer:AveragedPeer"
+    role: Literal["averaged"] = "averaged"
+    proximal: Annotated[float, Field(ge=0)] = 0.0

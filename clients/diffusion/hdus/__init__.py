@@ -1,0 +1,1 @@
+"""Peers that exchange seed denoisers with their neighbours."""

@@ -1,0 +1,86 @@
+"""What peers are measured by: noise on public test images, and samples that a judge looks at."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from clients.compute import Compute
+from clients.data import DatasetSpec
+from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.denoiser import NoisePredictor
+from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.judges.spec import JudgeSpec
+from clients.diffusion.judges.svm import Judge
+from clients.diffusion.local import gallery, pictures
+from clients.diffusion.metrics import Budget, conditions
+from clients.diffusion.sampling import sample, start_noise
+from clients.diffusion.spec import Axis, Style
+from clients.diffusion.training import scheduler
+from clients.streams import hashes
+
+_MOST = 4000
+"""Images that a judge learns from at most whose training time grows with their square."""
+
+
+class Exam:
+    """The same questions for every peer and every round of a run.
+
+    Parameters
+    ----------
+    brief : HdusBrief
+    """
+
+    def __init__(self, brief: HdusBrief) -> None:
+        self.brief = brief
+        self.key = (brief.run_seed, "exam")
+
+    def loss(self, predictor: NoisePredictor) -> tuple[float, npt.NDArray[np.float32]]:
+        """Return the denoising loss on the test images, each at a fixed time with fixed noise, and the predicted noise.
+
+        The noise is float32 ``(n_test, channels, size, size)``; time and noise are keyed by row id.
+        """
+        test = np.asarray(self.brief.test, dtype=np.int64)
+        images = gallery(self.brief).select(torch.from_numpy(test))
+        schedule = self.brief.denoising.noise
+        time = torch.from_numpy((hashes(test, *self.key, "time") % np.uint64(schedule.timesteps)).astype(np.int64))
+        drawn = start_noise(tuple(images.pixels.shape[1:]), test.tolist(), self.key)
+        noisy = scheduler(schedule).add_noise(images.pixels, drawn, time)
+        noisy, time, classes = (tensor.to(predictor.device) for tensor in (noisy, time, images.classes))
+        with torch.no_grad():
+            answers = predictor(noisy, time, classes, None if images.styles is None else images.styles.to(predictor.device)).cpu()
+        return float(functional.mse_loss(answers, drawn)), answers.numpy().copy()
+
+    def accuracies(self, predictor: NoisePredictor) -> dict[str, float]:
+        """Return the share of samples that are judged to show the class asked for: over all under ``""``, of class 3 under ``".3"``.
+
+        Where there are styles, classes go round them: the share in the style asked for is under ``".cross"``, that of a single style
+        under its number as in ``DenoiserSpec.concepts``.
+        """
+        count, spec = self.brief.judged, self.brief.denoiser
+        if not count:
+            return {}
+        asked, classes, styles = conditions(predictor, 0, "class", Budget(count, count))
+        pixels = sample(predictor, classes, self.key, styles=styles, sampling=self.brief.sampling, noise=self.brief.denoising.noise)
+        right = judge(self.brief).predict(pixels) == asked
+        found = {"": float(right.mean())} | {f".{number}": float(right[asked == number].mean()) for number in range(spec.classes)}
+        if styles is not None:
+            wanted = styles.numpy()
+            right = judge(self.brief, "style").predict(pixels) == wanted
+            found[".cross"] = float(right.mean())
+            found |= {f".{spec.classes + style}": float(right[wanted == style].mean()) for style in np.unique(wanted)}
+        return found
+
+
+def judge(brief: DenoisingBrief, axis: Axis = "class") -> Judge:
+    """Return who judges samples; it has seen images of all peers, for it measures and belongs to nobody in the federation."""
+    return _judge(brief.judge, brief.data, brief.denoiser.size, brief.denoiser.styles, axis, brief.compute)
+
+
+@lru_cache(maxsize=4)
+def _judge(spec: JudgeSpec, source: DatasetSpec, size: int, styles: tuple[Style, ...], axis: Axis, compute: Compute) -> Judge:
+    return spec.learned(pictures(source, size), styles=styles, axis=axis, most=_MOST // max(1, len(styles)), compute=compute)

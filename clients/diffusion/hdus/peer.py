@@ -1,0 +1,219 @@
+"""A peer that draws with its neighbours' help: its own denoiser, a seed denoiser distilled from it, the neighbours' seeds it holds.
+
+Heterogeneous decentralised unlearning (HDUS) with seed-model distillation: Ye, Chen, Nguyen, Yin, arXiv 2308.13269 (2023); its form for
+denoisers is this project's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from flwr.app import ArrayRecord
+from torch import Tensor
+from torch.func import functional_call
+
+from clients import wire
+from clients.classification.hdus.peer import COUNTS
+from clients.diffusion.denoiser import Denoiser, build
+from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.hdus.distillation import distil
+from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
+from clients.diffusion.hdus.evaluation import Exam
+from clients.diffusion.hdus.main import DenoiserMain
+from clients.diffusion.images import Images
+from clients.diffusion.local import gallery
+from clients.diffusion.spec import DenoiserSpec
+from clients.diffusion.training import Phase, trainable
+from clients.participant import ROWS, Neighbour, Record, Seed
+from clients.streams import Field
+from clients.unlearning.contract import Cost, Ids
+from clients.unlearning.pruning.masks import density
+
+
+@dataclass
+class HdusPeer(Neighbour):
+    """A peer that draws with its neighbours; the rest is as in `clients.participant.Participant`.
+
+    Parameters
+    ----------
+    brief : HdusBrief
+    rows : int64 array
+        Ids of the images it still has, ascending.
+    stored : bytes, optional
+        The main artefact it was brought back from.
+    """
+
+    brief: HdusBrief
+    rows: Ids
+    stream: tuple[Field, ...]
+    stored: bytes | None = None
+    seed: Seed | None = None
+    held: dict[int, Seed] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, brief: HdusBrief, stream: tuple[Field, ...] | None = None) -> HdusPeer:
+        """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
+        return cls(brief, np.asarray(brief.rows, dtype=np.int64), stream or brief.stream)
+
+    @classmethod
+    def restored(cls, brief: HdusBrief, main: bytes, stream: tuple[Field, ...] | None = None) -> HdusPeer:
+        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+        key = stream or brief.stream
+        return cls(brief, wire.from_bytes(main)[ROWS], key, main)
+
+    def given(self, letters: Mapping[str, Record], now: int) -> None:
+        """Take the public backbones of main and seed models, and the requests to erase a concept."""
+        self._backbone, self._seed_backbone = (wire.unpack(_arrays(letters[name])) for name in ("backbone", "seed_backbone"))
+        self._requests: list[dict[str, Any]] = json.loads(str(letters["orders"]["erase"])) if "orders" in letters else []
+
+    @cached_property
+    def main(self) -> DenoiserMain:
+        """The main model; it can be had once the public backbone has come."""
+        brief = self.brief
+        public = _with(deepcopy(_architecture(brief.denoiser, self._place)), self._backbone)
+        main = DenoiserMain(public, brief.denoising, brief.sampling, brief.rounds, brief.steps, (*self.stream, "main"))
+        if self.stored is None:
+            main.begin(self.rows, self._images(self.rows))
+        else:
+            main.restore(wire.from_bytes(self.stored), self.rows, self._images(self.rows))
+        return main
+
+    @property
+    def main_blob(self) -> bytes:
+        """The main artefact: what the peer learned and what it cut, and the ids of the rows it knows."""
+        if "main" not in self.__dict__ and self.stored is not None:
+            return self.stored
+        return wire.to_bytes({**self.main.state(), ROWS: self.rows})
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Histogram of the rows the peer still has, int64 ``(classes,)``, or ``(classes, styles)`` where there are styles."""
+        images, spec = self._images(self.rows), self.brief.denoiser
+        if images.styles is None:
+            return np.bincount(images.classes.numpy(), minlength=spec.classes).astype(np.int64)
+        places = images.classes * len(spec.styles) + images.styles
+        return np.bincount(places.numpy(), minlength=spec.classes * len(spec.styles)).astype(np.int64).reshape(spec.classes, -1)
+
+    def forget(self, ids: Iterable[int]) -> Cost:
+        """Forget own rows by id: the main model is trained again; histogram and seed follow when the seed is next distilled."""
+        gone = np.asarray(sorted(ids), dtype=np.int64)
+        cost = self.main.forget(gone)
+        self.rows = np.setdiff1d(self.rows, gone)
+        return cost
+
+    def train(self) -> int:
+        """Erase the concepts that are asked for, then train the main model for one round; return the gradient steps."""
+        for request in self._requests:
+            self.main.erase(request["index"], request["concept"], request["method"])
+        return self.main.advance()
+
+    def distil(self) -> int:
+        """Distil a new own seed from the main model on the public reference images; return the gradient steps.
+
+        The key does not name the round, so a seed depends on the main model and the reference set only.
+        """
+        brief = self.brief
+        student = _with(_architecture(self._seed_spec, self._place), self._seed_backbone)
+        reference = self._images(np.asarray(brief.reference, dtype=np.int64))
+        key = (*self.stream, "seed")
+        phase: Phase = "joint" if brief.seed.learns == "all" else "concept"
+        steps = distil(student, self.main.denoiser, reference, key, brief.distillation, brief.denoising.noise, phase)
+        weights = {name: parameter.detach().cpu().numpy() for name, parameter in trainable(student, phase).items()}
+        self.seed = Seed(self.seed.version + 1 if self.seed else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
+        return steps
+
+    @property
+    def ensemble(self) -> NoiseEnsemble:
+        """What the peer draws with: its main model and the seeds it holds."""
+        own = Voice(self.brief.peer, self.main.denoiser, self.counts)
+        return NoiseEnsemble(self.brief.ensemble, own, [self._voice(owner, seed) for owner, seed in sorted(self.held.items())])
+
+    def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
+        """Return losses and judged accuracies of main model and ensemble, and the noise that the ensemble predicts on public images."""
+        exam, together = Exam(self.brief), self.ensemble
+        alone, _ = exam.loss(self.main.denoiser)
+        loss, answers = exam.loss(together)
+        scores = {"loss.local": alone, "loss.ensemble": loss}
+        scores |= {f"accuracy.sampled{name}": value for name, value in exam.accuracies(together).items()}
+        scores |= {f"accuracy.local{name}": value for name, value in exam.accuracies(self.main.denoiser).items()}
+        if self.main.masks:
+            scores["cut.density"] = density(self.main.masks)
+        return scores, answers
+
+    def _voice(self, owner: int, seed: Seed) -> Voice:
+        weights = wire.from_bytes(seed.blob)
+        counts = weights.pop(COUNTS)
+        return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **_loaded(weights)}, self._place), counts)
+
+    @property
+    def _place(self) -> torch.device:
+        return self.brief.compute.place()
+
+    @property
+    def _seed_spec(self) -> DenoiserSpec:
+        return self.brief.seed.beside(self.brief.denoiser)
+
+    def _images(self, ids: Ids) -> Images:
+        """Return images by row id."""
+        return gallery(self.brief).select(torch.from_numpy(ids))
+
+
+class Lent:
+    """A denoiser of some weights that lends its architecture from a common one, which is not made anew for every seed.
+
+    Parameters
+    ----------
+    spec : DenoiserSpec
+    weights : dict of str to float32 tensor
+        Of every parameter, by name.
+    device : torch device
+    """
+
+    def __init__(self, spec: DenoiserSpec, weights: dict[str, Tensor], device: torch.device) -> None:
+        self.spec, self.device, self.common = spec, device, _architecture(spec, device)
+        self.weights = {name: tensor.to(device) for name, tensor in weights.items()}
+
+    @property
+    def null(self) -> tuple[int, int]:
+        """Ids of "no class" and "no style"."""
+        return self.common.null
+
+    def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the predicted noise."""
+        predicted: Tensor = functional_call(self.common, self.weights, (noisy, time, classes, styles))
+        return predicted
+
+
+@lru_cache(maxsize=4)
+def _architecture(spec: DenoiserSpec, device: torch.device) -> Denoiser:
+    """Return one denoiser of this description for all that need one for a moment: making one is slow; its weights mean nothing."""
+    return build(spec, ()).to(device)
+
+
+def _with(denoiser: Denoiser, weights: bytes) -> Denoiser:
+    """Return the denoiser, given these weights."""
+    denoiser.load_state_dict(_tensors(weights))
+    return denoiser
+
+
+@lru_cache(maxsize=4)
+def _tensors(weights: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, never to be changed."""
+    return _loaded(wire.from_bytes(weights))
+
+
+def _loaded(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
+def _arrays(record: Record) -> ArrayRecord:
+    assert isinstance(record, ArrayRecord)
+    return record

@@ -1,0 +1,141 @@
+"""Who says what a sample shows, by ``kind``; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from clients.compute import Compute
+from clients.diffusion.spec import Axis, Style
+from clients.spec import Registry, Spec
+
+if TYPE_CHECKING:
+    from clients.diffusion.images import Images
+    from clients.diffusion.judges.svm import Judge
+
+POOR = 0.8
+"""Held-out accuracy below which a judge's verdicts say little."""
+
+
+class JudgeSpec(Spec):
+    """How a scenario names a judge."""
+
+    summary: ClassVar[str]
+    """One line for lists of what there is."""
+
+    def learned(
+        self,
+        images: Images,
+        *,
+        styles: tuple[Style, ...] = (),
+        axis: Axis = "class",
+        most: int | None = None,
+        compute: Compute | None = None,
+    ) -> Judge:
+        """Return a judge that has learned from the images.
+
+        Parameters
+        ----------
+        images : Images
+            As they are, some of each class.
+        styles : tuple of str
+            Styles in which every image is learned and judged.
+        axis : {"class", "style"}
+            What is to be named.
+        most : int, optional
+            Images that a judge may learn from whose time grows with their square.
+        compute : Compute, optional
+            Where a judge that needs it learns and judges; the CPU unless told.
+        """
+        raise NotImplementedError
+
+
+class Svm(JudgeSpec):
+    """A support vector machine with a radial kernel on the pixels: exact for digits, poor for photographs.
+
+    Parameters
+    ----------
+    gamma : float, optional
+        Width of the kernel on pixels scaled to 0..16; unless told, 0.001 for images of 8 x 8, else by the variance of the pixels.
+    C : float
+        Cost of errors.
+    """
+
+    summary: ClassVar[str] = "support vector machine on the pixels, for digits"
+    kind: Literal["svm"] = "svm"
+    gamma: PositiveFloat | None = None
+    C: PositiveFloat = 10.0
+
+    def learned(
+        self,
+        images: Images,
+        *,
+        styles: tuple[Style, ...] = (),
+        axis: Axis = "class",
+        most: int | None = None,
+        compute: Compute | None = None,
+    ) -> Judge:
+        """Return the machine, on the CPU; of more images than ``most``, it learns from some that a keyed draw chooses."""
+        import torch
+
+        from clients.diffusion.judges.svm import SvmJudge
+        from clients.streams import bottom
+
+        if most is not None and len(images) > most:
+            images = images.select(torch.tensor(sorted(bottom(most, range(len(images)), "judge"))))
+        usual = 0.001 if images.pixels.shape[-1] == 8 else "scale"
+        return SvmJudge(images, gamma=usual if self.gamma is None else self.gamma, C=self.C, styles=styles, axis=axis)
+
+
+class Cnn(JudgeSpec):
+    """A small convolutional network, for photographs; trained once and kept in the cache of trained models.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Channels of each stage; the image is halved after every stage until its side is 4.
+    steps, batch_size : int
+    lr : float
+        Highest learning rate; it rises for a fifth of the steps and then falls to zero.
+    held_out : float
+        Share of each class that is not learned from, which measures the accuracy.
+    """
+
+    summary: ClassVar[str] = "small convolutional network, for photographs"
+    kind: Literal["cnn"] = "cnn"
+    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (24, 48, 96, 192)
+    steps: PositiveInt = 2000
+    batch_size: PositiveInt = 64
+    lr: PositiveFloat = 0.1
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+    def learned(
+        self,
+        images: Images,
+        *,
+        styles: tuple[Style, ...] = (),
+        axis: Axis = "class",
+        most: int | None = None,
+        compute: Compute | None = None,
+    ) -> Judge:
+        """Return the network, which learns from all images whatever ``most`` says."""
+        from clients.diffusion.judges.cnn import CnnJudge
+
+        return CnnJudge(images, self, styles=styles, axis=axis, compute=compute or Compute())
+
+
+JUDGES: Registry[JudgeSpec] = Registry(
+    "lethe.judges",
+    {
+        "cnn": "clients.diffusion.judges.spec:Cnn",
+        "svm": "clients.diffusion.judges.spec:Svm",
+    },
+)
+
+
+def doubt(accuracy: float) -> str | None:
+    """Return one line on a judge that is often wrong, or None."""
+    if accuracy >= POOR:
+        return None
+    return f"the judge names {accuracy:.0%} of held-out real images rightly, less than {POOR:.0%}: its verdicts on samples say little"

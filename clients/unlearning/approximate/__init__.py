@@ -1,0 +1,1 @@
+"""Unlearners whose guarantee is approximate."""

@@ -1,0 +1,36 @@
+"""Pretending to forget: training on without the rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from clients.models import MODELS, ModelSpec
+from clients.streams import Field
+from clients.training import Training
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+else:  # the registry knows its members only at run time
+    AnyModel = MODELS.union()
+
+
+class Finetune(UnlearnerSpec):
+    """One network; asked to forget, it trains one more round without the rows. The negative control: the trace stays."""
+
+    guarantee: ClassVar[Guarantee] = "approximate"
+    summary: ClassVar[str] = "negative control: one more round on what is kept; the weights keep the trace"
+    source: ClassVar[str] = "common baseline; no paper"
+
+    kind: Literal["finetune"] = "finetune"
+    base: AnyModel
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return those of one network."""
+        return training.steps(rows)
+
+    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+        """Return the untrained unlearner; ``ValueError`` if the base cannot take the problem's inputs."""
+        from clients.unlearning.approximate.finetuning import Finetuned
+
+        return Finetuned(self.base, problem, key)

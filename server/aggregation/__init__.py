@@ -1,0 +1,1 @@
+"""Folding what peers send into one model."""

@@ -1,0 +1,1 @@
+"""Measurements of denoisers whose concepts were erased."""

@@ -1,0 +1,196 @@
+"""The server as attacker and defender of its own aggregate: attacks measure and change nothing, defences stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients import wire
+from clients.diffusion import metrics
+from clients.unlearning.pruning.masks import density
+from server.defences.recommend import recommend
+from server.diffusion.audit.curves import Ladder
+from server.diffusion.audit.trial import NAMES, Outcome, Release, Weights, attack
+from server.diffusion.averaging.coordinator import Acting, Averaging, by_parameter
+from server.diffusion.averaging.sweeps import Knobs
+from server.diffusion.averaging.threat_model import NotPlayedError, first_request, given, release, require_something_to_learn_from
+from server.diffusion.averaging.update import Update
+from server.diffusion.evaluation import Shown, Studio, bytes_of
+from server.diffusion.timeline import Attack, ConceptErasure, ConceptRound, Defence
+from server.ledger import FEDERATION, Page
+from server.revival.attack import Revival
+from server.timeline import Round
+
+PICTURES = 8
+"""Samples of the concept, and of other classes, that are kept of every version: as many as a report has room for."""
+
+
+class Playing(Acting):
+    """Plays the acts of the timeline.
+
+    Parameters
+    ----------
+    studio : Studio
+    ladder : Ladder
+        Points of the curves that are taken at the first attack on a concept that can be played and finds a cut.
+    """
+
+    def __init__(self, studio: Studio, ladder: Ladder) -> None:
+        self.studio, self.ladder = studio, ladder
+
+    def act(self, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
+        """Score what has been erased, then carry out the acts of the round, in order."""
+        for one in state.setup.timeline.concepts:
+            if _asked_of_all(one, state) == now.round:
+                self._score(one, state, page)
+        for act in now.acts if isinstance(now, ConceptRound) else ():
+            try:
+                if isinstance(act, Defence):
+                    self._defend(act, state, now)
+                else:
+                    self._attack(act, state, now, updates, page)
+            except NotPlayedError as error:
+                page.events.append((act.do, (), f"not carried out: {error}"))
+                page.findings.append(("not_played", {**_told(act), "why": str(error)}))
+
+    def examine(self, state: Averaging, page: Page) -> None:
+        """Let the judge see samples of the final model, and say which fill would hide the cut."""
+        shown = self.studio.show(state.weights, 0, metrics.Budget(self.studio.budget.others, self.studio.budget.others))
+        sampled = float(np.mean(list(shown.each.values())))
+        page.metrics.append((FEDERATION, "accuracy.sampled", sampled))
+        classes = {str(value): share for value, share in shown.each.items()}
+        page.findings.append(("model", {"sampled": sampled, "classes": classes} | _cross(shown)))
+        judges = self.studio.judges
+        style = {"style_held_out_accuracy": judges["style"].accuracy} if "style" in judges else {}
+        page.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
+        if any(bool(mask.any()) for mask in state.cut.values()):
+            pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
+            page.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
+
+    def _score(self, one: ConceptErasure, state: Averaging, page: Page) -> None:
+        """Write down how well the concept, and the others, were drawn before the erasure, and how well they are now."""
+        models = {"original": state.past(first_request(one.concept, state).round - 1), "erased": state.weights}
+        scores = {name: _scores(self.studio.show(weights, one.concept)) for name, weights in models.items()}
+        if not any(name == "erasure" for name, _ in page.findings):
+            page.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
+        page.findings.append(("erasure", {"index": one.index, **scores}))
+
+    def _defend(self, act: Defence, state: Averaging, now: Round) -> None:
+        """Fill the cut."""
+        if not any(bool(mask.any()) for mask in state.cut.values()):
+            raise NotPlayedError("nothing has been cut that could be filled")
+        weights = state.feed_forward(state.weights)
+        require_something_to_learn_from(Release(weights, weights, state.cut, state.filled(now)))
+        state.fill(act.fill)
+
+    def _attack(self, act: Attack, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
+        """Attack the aggregate as it is now, and write down what came of it."""
+        released, erasure = release(act.concept, state, now), first_request(act.concept, state)
+        known = given(act, state, now, released, updates, self.studio)
+        brief = state.setup.brief
+        settings: Revival = getattr(act.adversary, "revival", None) or Revival().settled(brief.compute.device)
+        outcome = attack(released, act.adversary, known, (brief.run_seed, "control", act.concept), state.secret, settings)
+        original = state.past(erasure.round - 1)
+        shown = {
+            name: self.studio.show(original if name == "original" else _with(state, weights), act.concept)
+            for name, weights in outcome.versions.items()
+        }
+        self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, page)
+        if released.masked and not _drawn(act.concept, state, page):
+            knobs = Knobs(self.studio, state, erasure, released, original, updates)
+            page.findings += [("curve", curve) for curve in knobs.turned(self.ladder, settings) if curve["points"]]
+
+    def _write(
+        self, act: Attack, state: Averaging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], page: Page
+    ) -> None:
+        """Write an attack's measurements, pictures and time on the page."""
+        blob = wire.to_bytes(_pictures(shown, act.concept))
+        images = wire.sha256(blob)
+        page.artefacts[images] = blob
+        number = sum(name == "revival" for name, _ in page.findings)
+        page.models[f"images/{number}"] = images
+        page.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
+        scores = {name: _scores(one) for name, one in shown.items()}
+        if number == 0:
+            page.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in scores.items() for part in ("target", "others")]
+        page.findings.append(
+            (
+                "revival",
+                {
+                    "concept": act.concept,
+                    "policy": state.setup.policy.name,
+                    "adversary": _kind(act.adversary),
+                    "knowledge": act.adversary.knows(),
+                    "completion": _completion(act),
+                    **{name: scores.get(name) for name in NAMES},
+                    "sign_accuracy": outcome.sign_accuracy,
+                    "sign_accuracy_top_fifth": outcome.sign_accuracy_top_fifth,
+                    "location_auc": outcome.location_auc,
+                    "column_auc": outcome.column_auc,
+                    "density": cut,
+                    "said": outcome.said,
+                    "images": images,
+                },
+            )
+        )
+
+
+def _asked_of_all(one: ConceptErasure, state: Averaging) -> int | None:
+    """Return the round in which the last of a request's peers is asked, None where none ever is: who is away is asked when back."""
+    return max((past.round for past in state.setup.timeline.rounds for orders in past.erase.values() if one.index in orders), default=None)
+
+
+def _told(act: Attack | Defence) -> dict[str, Any]:
+    """Return what an act was to be."""
+    if isinstance(act, Defence):
+        return {"do": act.do, "fill": _kind(act.fill)}
+    return {"do": act.do, "concept": act.concept, "adversary": _kind(act.adversary)}
+
+
+def _completion(act: Attack) -> str | None:
+    """Return how the adversary completes matrices, None if it does not."""
+    settings: Revival | None = getattr(act.adversary, "revival", None)
+    return _kind(settings.settled().completion) if settings is not None and act.adversary.completes else None
+
+
+def _drawn(concept: int, state: Averaging, page: Page) -> bool:
+    """Return whether curves of a concept have been drawn, in an earlier round or this one."""
+    drawn = [*state.ledger.findings("curve"), *(body for name, body in page.findings if name == "curve")]
+    return any(curve["concept"] == concept for curve in drawn)
+
+
+def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
+    """Return the global model with other feed-forward output weights."""
+    return {**state.weights, **by_parameter(weights)}
+
+
+def _cross(shown: Shown) -> dict[str, float]:
+    """Return the accuracy on the other axis, where there is one."""
+    return {} if shown.cross is None else {"cross": shown.cross}
+
+
+def _scores(shown: Shown) -> dict[str, float]:
+    """Return the accuracies of a version."""
+    return {"target": shown.target, "others": shown.others} | _cross(shown)
+
+
+def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:
+    """Return some samples of every version as bytes, the verdicts, and what was asked for: first the concept, then other classes.
+
+    Of every other class comes one before a second of any.
+    """
+    asked = shown["original"].asked  # ascending
+    nth = np.arange(len(asked)) - np.searchsorted(asked, asked)
+    others = [place for place in np.lexsort((asked, nth)) if asked[place] != concept]
+    chosen = np.array([*np.flatnonzero(asked == concept)[:PICTURES], *others[:PICTURES]])
+    arrays: dict[str, npt.NDArray[Any]] = {"conditions": asked[chosen]}
+    for name, one in shown.items():
+        arrays[name], arrays[f"judged_{name}"] = bytes_of(one.pixels[chosen]), one.judged[chosen]
+    return arrays
+
+
+def _kind(spec: object) -> str:
+    return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag

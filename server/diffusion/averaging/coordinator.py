@@ -1,0 +1,251 @@
+"""A server that averages what peers trained, keeps cuts cut, and plays attacker and defender on the aggregate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from torch import Tensor
+
+from clients import wire
+from clients.diffusion import local
+from clients.diffusion.config import DenoisingBrief
+from clients.unlearning.pruning.concept_prune import ConceptPrune
+from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
+from server.aggregation.mean import weighted_mean
+from server.aggregation.optimizers import ServerStep
+from server.coordinator import Coordinator
+from server.defences.fills import FillSpec
+from server.defences.secret import Secret
+from server.diffusion.averaging.policies import BudgetError, PolicySpec, Reply, UnionNoise, check
+from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
+from server.diffusion.averaging.update import Update
+from server.diffusion.timeline import ConceptTimeline, Defence
+from server.ledger import FEDERATION, Ledger, Page
+from server.mailbox import Parcel, Post
+from server.timeline import Round
+
+Arrays = dict[str, npt.NDArray[Any]]
+Masks = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an averaging server is told: any peer's brief, the public backbone, how it folds and moves, what it keeps book in."""
+
+    brief: DenoisingBrief
+    backbone: bytes
+    policy: PolicySpec
+    step: ServerStep
+    timeline: ConceptTimeline
+    ledger: Ledger
+    acting: Acting
+
+
+class Acting:
+    """What the server does once the replies are folded; this one does nothing."""
+
+    def act(self, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
+        """Carry out the acts of the round, in order; a defence changes the state."""
+
+    def examine(self, state: Averaging, page: Page) -> None:
+        """Measure the model at the end."""
+
+
+class Averaging(Coordinator):
+    """The server; see `Coordinator`.
+
+    Attributes
+    ----------
+    weights : dict of str to float32 array
+        The global model: what peers train and exchange.
+    cut : dict of str to bool tensor
+        Where concepts were cut, by layer: what the policy cut for good; under a policy that keeps no cut, where any peer ever cut.
+    frozen : dict of str to bool tensor
+        Entries that keep their value in every later round: the cut, and what a fill wrote beside it.
+    """
+
+    delay: ClassVar[int] = 0
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup, self.ledger = setup, setup.ledger
+        self.backbone = wire.pack(setup.backbone)
+        denoiser = local.untrained(setup.brief, setup.backbone)
+        self.start = local.exchanged(denoiser, setup.brief.denoising)
+        self.layers = local.layers(setup.brief, setup.backbone)
+        nothing = {layer: torch.zeros(self.start[local.parameter_of(layer)].shape, dtype=torch.bool) for layer in self.layers}
+        kept = {name: self._kept(name) for name in ("global", "frozen", "cut", "memory")}
+        self.weights = kept["global"] or self.start
+        self.frozen = unpack_masks(kept["frozen"]) if kept["frozen"] else nothing
+        self.cut = unpack_masks(kept["cut"]) if kept["cut"] else dict(nothing)
+        self.memory: Arrays = kept["memory"] or {}
+        self.secret = Secret.of_run(setup.brief.run_seed)
+        self._records: dict[str, ArrayRecord] = {}
+        self._filled = False
+
+    def _kept(self, name: str) -> Arrays | None:
+        sha256 = self.ledger.model(name)
+        return None if sha256 is None else wire.from_bytes(self.ledger.artefact(sha256))
+
+    def public(self) -> Mapping[str, ArrayRecord]:
+        """Return the backbone."""
+        return {"backbone": self.backbone}
+
+    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+        """Return the global model, its frozen entries, and all requests to erase that this peer has had so far."""
+        if not self._records:  # one object for all peers, so that engines can tell that it is the same
+            frozen = wire.pack(wire.to_bytes(pack_masks(self.frozen)))
+            self._records = {"global": wire.pack(wire.to_bytes(self.weights)), "frozen": frozen}
+        rounds = self.setup.timeline.rounds[: now.round]
+        due = [self.setup.timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
+        return {**self._records, "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.listens})}
+
+    def traffic(self, reply: RecordDict) -> int:
+        """Return the bytes of the global model with its frozen entries, and of the update that came back."""
+        there = sum(len(wire.unpack(record)) for record in self._records.values())
+        return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
+
+    def close(self, now: Round, post: Post, page: Page) -> None:
+        """Fold what has arrived, act, and write down the global model."""
+        updates = [Update.of(parcel.owner, self._blob(parcel, page)) for parcel in _arrived(post, now.round)]
+        updates = [update for update in updates if update.count and self._accepted(update, page)]
+        if updates:
+            self._fold(now.round, updates)
+        loss, _ = local.predicted(self.setup.brief, self.setup.backbone, self.weights)
+        page.metrics.append((FEDERATION, "loss.global", loss))
+        page.metrics += [(FEDERATION, name, value) for name, value in self._of_the_cut(updates)]
+        self.setup.acting.act(self, now, updates, page)
+        self._records = {}
+        self._keep(page)
+
+    def examine(self, now: Round, page: Page) -> None:
+        """Measure the final model."""
+        self.setup.acting.examine(self, page)
+
+    def _blob(self, parcel: Parcel, page: Page) -> bytes:
+        return page.artefacts.get(parcel.sha256) or self.ledger.artefact(parcel.sha256)
+
+    def _accepted(self, update: Update, page: Page) -> bool:
+        """Return whether an update can be folded; one that cuts more than its budget is refused, and that is written down."""
+        try:
+            check([self._reply(update)], self.setup.policy.budget)
+        except BudgetError as error:
+            page.events.append(("refused", (update.peer,), str(error)))
+            return False
+        return True
+
+    def _reply(self, update: Update) -> Reply:
+        weights = {layer: torch.from_numpy(np.array(update.weights[local.parameter_of(layer)])) for layer in self.layers}
+        return Reply(str(update.peer), weights, update.cut, float(update.count))
+
+    def _fold(self, number: int, updates: Sequence[Update]) -> None:
+        """Move the global model to the fold of the updates; what is frozen keeps its value, what was cut now is frozen too."""
+        policy = self.setup.policy
+        folded = policy.aggregate([self._reply(update) for update in updates], self.secret)
+        mean = weighted_mean([update.weights for update in updates], [float(update.count) for update in updates])
+        mean |= by_parameter(folded.weights)
+        cut_now = {**folded.frozen} if policy.freezes and not policy.listens else {}
+        if isinstance(policy, ServerMask):
+            cut_now = self._heard(policy, updates)
+            mean = local.cut_out(mean, cut_now)
+        before = self.weights
+        self.weights, memory = self.setup.step.take(number, before, mean, self.memory)
+        self.memory = dict(memory)
+        for layer in self.layers:
+            self._hold(layer, cut_now.get(layer), mean, before)
+        if not policy.freezes:
+            cut_now = {layer: torch.stack([u.cut[layer] for u in updates if layer in u.cut]).any(0) for layer in _cut_by_any(updates)}
+        self.cut = {layer: mask | cut_now[layer] if layer in cut_now else mask for layer, mask in self.cut.items()}
+
+    def _hold(self, layer: str, cut_now: Tensor | None, mean: Arrays, before: Arrays) -> None:
+        """Set frozen entries of a layer back, and new ones to what the policy made of them."""
+        name, old = local.parameter_of(layer), self.frozen[layer]
+        array = np.where(old.numpy(), before[name], self.weights[name])
+        if cut_now is not None:
+            array = np.where((cut_now & ~old).numpy(), mean[name], array)
+            self.frozen = {**self.frozen, layer: old | cut_now}
+        self.weights[name] = array.astype(before[name].dtype)
+
+    def _heard(self, policy: ServerMask, updates: Sequence[Update]) -> Masks:
+        """Return the cut that the peers' statistics speak for, over all requests that they answer."""
+        cut: Masks = {}
+        weights = self.feed_forward(self.weights)
+        for index in sorted({index for update in updates for index in update.heard}):
+            method = self.setup.timeline.concepts[index].method
+            assert isinstance(method, ConceptPrune)
+            heard = [update.heard[index] for update in updates if index in update.heard]
+            masks = mask_from_activities(weights, [t for t, _ in heard], [b for _, b in heard], method, policy.most_samples)
+            cut = {layer: mask | cut[layer] if layer in cut else mask for layer, mask in masks.items()}
+        return cut
+
+    def fill(self, fill: FillSpec) -> None:
+        """Fill the cut; what the fill writes, beside the cut too, stays as it is in every later round."""
+        sealed = fill.seal(self.feed_forward(self.weights), self.cut, self.secret)
+        self.weights = {**self.weights, **by_parameter(sealed.weights)}
+        self.frozen = {layer: mask | sealed.filled[layer] for layer, mask in self.frozen.items()}
+        self._filled = True
+
+    def filled(self, now: Round) -> bool:
+        """Return whether the cut has been filled, by the policy or by a defence up to now."""
+        earlier = [act for past in self.setup.timeline.rounds[: now.round - 1] for act in past.acts]
+        return self._filled or isinstance(self.setup.policy, UnionNoise) or any(isinstance(act, Defence) for act in earlier)
+
+    def feed_forward(self, weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
+        """Return the feed-forward output weights among the exchanged, by layer."""
+        return {layer: torch.from_numpy(np.array(weights[local.parameter_of(layer)])) for layer in self.layers}
+
+    def past(self, number: int) -> Arrays:
+        """Return the global model after a committed round; before the first, the one that all started from."""
+        sha256 = self.ledger.model("global", number)
+        return self.start if sha256 is None else wire.from_bytes(self.ledger.artefact(sha256))
+
+    def _of_the_cut(self, updates: Sequence[Update]) -> list[tuple[str, float]]:
+        """Return how much is cut, how far the peers' cuts agree, and how much of them is still cut in the global model."""
+        found: list[tuple[str, float]] = []
+        if any(bool(mask.any()) for mask in self.cut.values()):
+            found.append(("cut.density", density(self.cut)))
+        if masks := [update.cut for update in updates if update.cut]:
+            union = {layer: torch.stack([cut[layer] for cut in masks if layer in cut]).any(0) for layer in _cut_by_any(updates)}
+            held = {layer: (self.feed_forward(self.weights)[layer] == 0) | self.frozen[layer] for layer in union}
+            total = sum(int(mask.sum()) for mask in union.values())
+            found.append(("cut.survival", sum(int((held[layer] & mask).sum()) for layer, mask in union.items()) / max(1, total)))
+            if len(masks) > 1:
+                found.append(("cut.agreement", fmean(overlap(a, b) for a, b in combinations(masks, 2))))
+        return found
+
+    def _keep(self, page: Page) -> None:
+        """Write the state of the server on the page."""
+        parts = {"global": self.weights, "frozen": pack_masks(self.frozen), "cut": pack_masks(self.cut), "memory": self.memory}
+        for name, arrays in parts.items():
+            if arrays:
+                blob = wire.to_bytes(arrays)
+                page.models[name] = wire.sha256(blob)
+                page.artefacts[page.models[name]] = blob
+
+
+def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
+    """Return feed-forward output weights by parameter name, as they stand among the exchanged."""
+    return {local.parameter_of(layer): weight.numpy() for layer, weight in feed_forward.items()}
+
+
+def _cut_by_any(updates: Sequence[Update]) -> list[str]:
+    """Return the layers that any of the updates cuts."""
+    return sorted({layer for update in updates for layer in update.cut})
+
+
+def _arrived(post: Post, now: int) -> list[Parcel]:
+    """Take the updates that have arrived out of the mailbox, in peer order, and older ones under way that they have overtaken."""
+    post.open(now)
+    arrived = [post.newest[owner] for owner in sorted(post.newest)]
+    post.newest.clear()
+    newest = {parcel.owner: parcel.version for parcel in arrived}
+    post.coming = [parcel for parcel in post.coming if parcel.version > newest.get(parcel.owner, 0)]
+    return arrived

@@ -1,0 +1,281 @@
+"""Averaging models of which some clients have cut entries away: explicit policies, and what each does to the cut.
+
+An entry counts as cut by a client where its mask says so. Shares are the clients' weights, scaled to sum to 1. Sums run in float64 in
+the order given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat
+
+from clients.spec import Registry, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from server.defences.secret import Secret
+
+Weights = Mapping[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One client's layers and what it cut from them.
+
+    Parameters
+    ----------
+    client : str
+        For errors.
+    weights : mapping of str to tensor, shape (m, n)
+    masks : mapping of str to bool tensor, shape (m, n)
+        Layers without a mask were not cut.
+    share : float
+        Weight in the mean, not negative; the clients' shares need not sum to 1.
+    """
+
+    client: str
+    weights: Weights
+    masks: Mapping[str, Tensor]
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The folded layers and the entries that must keep their value in every later round (zero, or a fill), by layer name.
+
+    ``frozen`` is as secret as a mask.
+    """
+
+    weights: dict[str, Tensor]
+    frozen: dict[str, Tensor]
+
+
+class BudgetError(ValueError):
+    """A client's mask cuts more than one erasure may."""
+
+
+class PolicySpec(Spec):
+    """How a scenario names a policy; ``budget`` is the largest share of a layer that one client may cut."""
+
+    keeps_erasure: ClassVar[bool]
+    """Whether what one client cut is cut in the aggregate, whatever the others send."""
+    freezes: ClassVar[bool] = False
+    """Whether what is cut in the aggregate stays so in every later round."""
+    listens: ClassVar[bool] = False
+    """Whether clients send activation statistics instead of cutting."""
+    knob: ClassVar[str] = ""
+    """The setting that is always told with the kind."""
+    budget: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def name(self) -> str:
+        """The kind with its knob and every unusual setting, as in ``vote(0.3)``: two policies of one name fold alike."""
+        told = [f"{getattr(self, self.knob):g}"] if self.knob else []
+        for key, field in type(self).model_fields.items():
+            if key not in ("kind", self.knob) and getattr(self, key) != field.default:
+                told.append(f"{key} {getattr(self, key)}")
+        kind = str(getattr(self, "kind"))  # noqa: B009  every policy has a tag
+        return f"{kind}({', '.join(told)})" if told else kind
+
+    def aggregate(self, replies: Sequence[Reply], secret: Secret | None = None) -> Aggregate:
+        """Return the folded layers.
+
+        Parameters
+        ----------
+        replies : sequence of Reply
+            In the order of the peers.
+        secret : Secret, optional
+            Keys a fill; needed by policies that fill.
+
+        Raises
+        ------
+        BudgetError
+            If a client's mask exceeds the budget; the message names the client.
+        ValueError
+            If there is nothing to fold, or the replies do not fit each other.
+        """
+        check(replies, self.budget)
+        folded, frozen = {}, {}
+        for name in replies[0].weights:
+            folded[name], frozen[name] = self.fold(Layer.of(name, replies))
+        return self.finish(Aggregate(folded, frozen), secret)
+
+    def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """Return one layer's weights, and the mask of entries that must stay as they are."""
+        raise NotImplementedError
+
+    def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
+        """Return the aggregate after whatever concerns all layers together."""
+        return aggregate
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of all clients: weights as sent, masks, shares that sum to 1."""
+
+    weights: list[Tensor]
+    masks: list[Tensor]
+    shares: list[float]
+
+    @classmethod
+    def of(cls, name: str, replies: Sequence[Reply]) -> Layer:
+        """Collect a layer; cut entries count as zero, whatever was sent there."""
+        import torch
+
+        total = sum(reply.share for reply in replies)
+        masks = [reply.masks.get(name, torch.zeros_like(reply.weights[name], dtype=torch.bool)) for reply in replies]
+        return cls([reply.weights[name] for reply in replies], masks, [reply.share / total for reply in replies])
+
+    def cut_share(self) -> Tensor:
+        """Return the share of clients that cut each entry, float64 ``(m, n)``."""
+        import torch
+
+        total = torch.zeros(self.masks[0].shape, dtype=torch.float64)
+        for mask, share in zip(self.masks, self.shares, strict=True):
+            total += share * mask
+        return total
+
+    def sum_of_kept(self) -> Tensor:
+        """Return the shares' sum over the clients that kept an entry, float64 ``(m, n)``."""
+        import torch
+
+        total = torch.zeros(self.masks[0].shape, dtype=torch.float64)
+        for weight, mask, share in zip(self.weights, self.masks, self.shares, strict=True):
+            total += share * weight.double().masked_fill(mask, 0.0)
+        return total
+
+    def mean_of_kept(self) -> Tensor:
+        """Return the mean over the clients that kept an entry, 0 where none did; float64 ``(m, n)``."""
+        kept = 1 - self.cut_share()
+        return (self.sum_of_kept() / kept.where(~self.intersection(), 1.0)).masked_fill(self.intersection(), 0.0)
+
+    def union(self) -> Tensor:
+        """Return where any client cut."""
+        import torch
+
+        return torch.stack(self.masks).any(dim=0)
+
+    def intersection(self) -> Tensor:
+        """Return where every client cut."""
+        import torch
+
+        return torch.stack(self.masks).all(dim=0)
+
+    def cast(self, folded: Tensor) -> Tensor:
+        """Return folded weights in the type the clients sent."""
+        return folded.to(self.weights[0].dtype)
+
+
+class Mean(PolicySpec):
+    """The plain mean. It dilutes: an entry cut by a share q of clients comes out ``1 - q`` times its size, not zero."""
+
+    keeps_erasure: ClassVar[bool] = False
+    kind: Literal["mean"] = "mean"
+
+    def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """Return the mean; only what all cut is sure to be zero."""
+        return layer.cast(layer.sum_of_kept()), layer.intersection()
+
+
+class MaskedMean(PolicySpec):
+    """The mean over the clients that kept an entry: one client that did not cut revives it in full."""
+
+    keeps_erasure: ClassVar[bool] = False
+    kind: Literal["masked_mean"] = "masked_mean"
+
+    def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """Return the mean of the kept."""
+        return layer.cast(layer.mean_of_kept()), layer.intersection()
+
+
+class UnionZero(PolicySpec):
+    """Zero wherever any client cut; the mean elsewhere. One client can cut anything, up to the budget."""
+
+    keeps_erasure: ClassVar[bool] = True
+    freezes: ClassVar[bool] = True
+    kind: Literal["union_zero"] = "union_zero"
+
+    def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """Return the mean with the union cut out."""
+        union = layer.union()
+        return layer.cast(layer.sum_of_kept().masked_fill(union, 0.0)), union
+
+
+class Vote(PolicySpec):
+    """Zero where at least a share ``threshold`` of the clients cut; elsewhere ``losers`` says how entries cut by few are averaged.
+
+    A threshold of 0 asks for one client only.
+    """
+
+    keeps_erasure: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
+    knob: ClassVar[str] = "threshold"
+    kind: Literal["vote"] = "vote"
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    losers: Literal["masked_mean", "mean"] = "masked_mean"
+
+    def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """Return the layer with what won the vote cut out."""
+        won = (layer.cut_share() >= self.threshold - 1e-12) & layer.union()  # shares are sums of floats
+        mean = layer.mean_of_kept() if self.losers == "masked_mean" else layer.sum_of_kept()
+        return layer.cast(mean.masked_fill(won, 0.0)), won
+
+
+class UnionNoise(UnionZero):
+    """As ``union_zero``, then filled once, on the server, with noise of ``ratio`` times the layer's own standard deviation."""
+
+    knob: ClassVar[str] = "ratio"
+    kind: Literal["union_noise"] = "union_noise"  # type: ignore[assignment]
+    ratio: NonNegativeFloat = 1.0
+
+    def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
+        """Fill what was cut."""
+        from server.defences.fills import Gaussian
+
+        if secret is None:
+            raise ValueError('policy "union_noise" draws a fill: give it a secret')
+        sealed = Gaussian(relative=self.ratio).seal(aggregate.weights, aggregate.frozen, secret)
+        return Aggregate(sealed.weights, aggregate.frozen)
+
+
+POLICIES: Registry[PolicySpec] = Registry(
+    "lethe.policies",
+    {
+        "masked_mean": "server.diffusion.averaging.policies:MaskedMean",
+        "mean": "server.diffusion.averaging.policies:Mean",
+        "server_mask": "server.diffusion.averaging.server_mask:ServerMask",
+        "union_noise": "server.diffusion.averaging.policies:UnionNoise",
+        "union_zero": "server.diffusion.averaging.policies:UnionZero",
+        "vote": "server.diffusion.averaging.policies:Vote",
+    },
+)
+
+
+def check(replies: Sequence[Reply], budget: float = 1.0) -> None:
+    """Raise on replies that cannot be folded: none at all, foreign layers or shapes, bad shares, masks above the budget."""
+    if not replies or not sum(reply.share for reply in replies) > 0 or min(reply.share for reply in replies) < 0:
+        raise ValueError(f"{len(replies)} replies: wants at least one, with shares >= 0, one of them > 0")
+    shapes = {name: weight.shape for name, weight in replies[0].weights.items()}
+    for reply in replies:
+        if {name: weight.shape for name, weight in reply.weights.items()} != shapes:
+            raise ValueError(f"client {reply.client}: its layers are not those of client {replies[0].client}; fold one architecture only")
+        for name, mask in reply.masks.items():
+            if name not in shapes or mask.shape != shapes[name]:
+                raise ValueError(f"client {reply.client}: its mask of layer {name} fits no layer of that name")
+            cut = float(mask.double().mean())
+            if cut > budget:
+                raise BudgetError(f"client {reply.client}: its mask cuts {cut:.1%} of layer {name}, more than the budget of {budget:.1%}")
+
+
+def hold(weights: Weights, frozen: Mapping[str, Tensor], values: Weights) -> dict[str, Tensor]:
+    """Return weights with the frozen entries set back to their values, for every round after an erasure.
+
+    A client that comes back with old weights cannot bring an entry back through this.
+    """
+    import torch
+
+    return {name: torch.where(frozen[name], values[name], weight) if name in frozen else weight for name, weight in weights.items()}

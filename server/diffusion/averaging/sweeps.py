@@ -1,0 +1,113 @@
+"""The curves of one erased concept, taken at the first attack on it: what turning a knob does to the model as it was or is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy.typing as npt
+from torch import Tensor
+
+from clients.diffusion import local
+from clients.streams import Field
+from clients.unlearning.pruning.concept_prune import ConceptPrune
+from clients.unlearning.pruning.masks import unpack_masks
+from clients.unlearning.pruning.recorder import Activity
+from server.diffusion.audit import curves
+from server.diffusion.audit.curves import Ladder
+from server.diffusion.audit.trial import Release, Weights
+from server.diffusion.averaging.coordinator import Averaging, by_parameter
+from server.diffusion.averaging.server_mask import ServerMask
+from server.diffusion.averaging.update import Update, activity
+from server.diffusion.evaluation import Studio
+from server.diffusion.timeline import ConceptErasure
+from server.revival.attack import Revival
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What the curves of a concept are taken from.
+
+    Parameters
+    ----------
+    studio : Studio
+    state : Averaging
+    erasure : ConceptErasure
+        The first request about the concept.
+    release : Release
+    original : dict of str to float32 array
+        The global model before the erasure.
+    updates : sequence of Update
+        Of this round.
+    """
+
+    studio: Studio
+    state: Averaging
+    erasure: ConceptErasure
+    release: Release
+    original: Arrays
+    updates: Sequence[Update]
+
+    def turned(self, ladder: Ladder, settings: Revival) -> Iterator[dict[str, Any]]:
+        """Yield the curves: of which concept, by which knob, under which policy, and the points."""
+        secret, own, original = self.state.secret, self.state.setup.policy.name, self.release.original
+        yield self._curve("noise", own, curves.noise(self.release, ladder.noise_levels, self._now, settings, secret))
+        if any(bool(mask.any()) for mask in self.release.cut.values()):
+            yield self._curve("sparsity", own, curves.sparsity(original, ladder.sparsities, self._masks, self._before, settings))
+        for policy in ladder.policies if len(self._cuts) > 1 else ():
+            if isinstance(policy, ServerMask):
+                points = curves.listening(original, self._heard, ladder.shares, policy, self._rule, self._before)
+            else:
+                points = curves.dilution(original, self._cuts, ladder.shares, policy, self._before, secret)
+            yield self._curve("share", policy.name, points)
+
+    def _curve(self, kind: str, policy: str, points: Iterator[dict[str, Any]]) -> dict[str, Any]:
+        return {"concept": self.erasure.concept, "kind": kind, "policy": policy, "points": list(points)}
+
+    def _now(self, weights: Weights) -> dict[str, float]:
+        """Score feed-forward output weights in the model as it is."""
+        return self._score(weights, self.state.weights)
+
+    def _before(self, weights: Weights) -> dict[str, float]:
+        """Score feed-forward output weights in the model as it was before the erasure."""
+        return self._score(weights, self.original)
+
+    def _score(self, weights: Weights, base: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
+        shown = self.studio.show({**base, **by_parameter(weights)}, self.erasure.concept)
+        return {"target": shown.target, "others": shown.others}
+
+    @property
+    def _rule(self) -> ConceptPrune:
+        """The rule by which curves cut: that of the erasure, or of the one that its control is like, or the usual one."""
+        used = getattr(self.erasure.method, "like", self.erasure.method)
+        return used if isinstance(used, ConceptPrune) else ConceptPrune(calls=min(8, self.state.setup.brief.sampling.steps))
+
+    def _masks(self, share: float) -> Mapping[str, Tensor]:
+        """Return the cut of another size, by the share of a row that may go."""
+        setup = self.state.setup
+        rule, key = self._rule.model_copy(update={"share": share}), (setup.brief.run_seed, "sparsity")
+        made = local.erased(setup.brief, setup.backbone, self.original, rule, self.erasure.concept, self.studio.images, key)
+        return unpack_masks({name.removeprefix("mask/"): array for name, array in made.items() if name.startswith("mask/")})
+
+    @cached_property
+    def _heard(self) -> list[tuple[Activity, Activity]]:
+        """What each peer that cut would have told, had the server wanted to hear its neurons; where it does, what each tells."""
+        setup, told = self.state.setup, []
+        asked = {peer for one in setup.timeline.concepts if one.concept == self.erasure.concept for peer in one.peers}
+        for peer in [update.peer for update in self.updates if (update.peer in asked if setup.policy.listens else update.cut)]:
+            key: tuple[Field, ...] = (*setup.brief.model_copy(update={"peer": peer}).stream, "erase", self.erasure.index)
+            what = setup.brief, setup.backbone, self.original, self._rule, self.erasure.concept, self.studio.images, key
+            arrays = local.heard(*what)
+            told.append((activity(arrays, "target"), activity(arrays, "base")))
+        return told
+
+    @cached_property
+    def _cuts(self) -> list[Mapping[str, Tensor]]:
+        """The cuts of the peers that cut, where they only tell what they hear those that they would have made."""
+        if self.state.setup.policy.listens:
+            return [self._rule.masks(self.release.original, *pair) for pair in self._heard]
+        return [update.cut for update in self.updates if update.cut]

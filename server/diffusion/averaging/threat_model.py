@@ -1,0 +1,113 @@
+"""What an adversary of the aggregate is given, made from what the server sent and received; and why some cannot play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+
+from clients.diffusion import local
+from clients.diffusion.images import Images
+from clients.streams import Field, bottom
+from clients.unlearning.pruning.masks import density
+from server.diffusion.audit.trial import Release
+from server.diffusion.averaging.coordinator import Averaging
+from server.diffusion.averaging.update import Update
+from server.diffusion.evaluation import Studio
+from server.diffusion.timeline import Attack, ConceptErasure
+from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
+from server.revival.locate import ExactZeros
+from server.revival.tuning import Tuner
+from server.timeline import Round
+
+
+class NotPlayedError(Exception):
+    """An attack or a defence that cannot be carried out; the text says why."""
+
+
+def first_request(concept: int, state: Averaging) -> ConceptErasure:
+    """Return the first request to erase a concept."""
+    return next(one for one in state.setup.timeline.concepts if one.concept == concept)
+
+
+def release(concept: int, state: Averaging, now: Round) -> Release:
+    """Return what is released in a round, and what the evaluator knows of it; no cut where the concept was erased without one."""
+    requests = [one for one in state.setup.timeline.concepts if one.concept == concept and one.round <= now.round]
+    cuts = any(one.method.zeroes for one in requests)
+    cut = state.cut if cuts else {layer: mask & False for layer, mask in state.cut.items()}
+    original = state.feed_forward(state.past(first_request(concept, state).round - 1))
+    return Release(state.feed_forward(state.weights), original, cut, state.filled(now))
+
+
+def require_something_to_learn_from(one: Release) -> None:
+    """Raise where a layer is cut out whole, or the model has diverged."""
+    for layer, weight in one.weights.items():
+        if bool(one.cut[layer].all()):
+            raise NotPlayedError(f"layer {layer}: every entry is cut, so nothing is left to learn from; cut less")
+        if not bool(weight.isfinite().all()):
+            raise NotPlayedError(f"layer {layer}: weights are not finite, the model has diverged; lower the learning rate")
+
+
+def given(act: Attack, state: Averaging, now: Round, one: Release, updates: Sequence[Update], studio: Studio) -> WeightsOnly:
+    """Return what the adversary of an attack is given; `NotPlayedError` if it cannot be had, or is of no use."""
+    require_something_to_learn_from(one)
+    weights, wanted = one.weights, act.adversary.knowledge
+    if not one.masked:
+        _require_other_traces(act, state)
+    if wanted == "WithDensity":
+        return WithDensity(weights, density(one.cut))
+    if wanted == "Adaptive":
+        return Adaptive(weights, density(one.cut), one.ratio)
+    if wanted == "WithMask":
+        return WithMask(weights, one.cut)
+    if wanted == "WithShares":
+        total = sum(update.count for update in updates)
+        return WithShares(weights, one.cut, sum(update.count for update in updates if update.cut) / max(1, total))
+    if wanted == "History":
+        erased = first_request(act.concept, state).round
+        return History(weights, tuple(state.feed_forward(state.past(number)) for number in range(max(0, erased - 2), erased)))
+    if wanted == "UnprunedClient":
+        return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
+    if wanted == "OwnImages":
+        images, brief = _own_images(act, state, studio), state.setup.brief
+        model = deepcopy(local.model(brief, state.setup.backbone, state.weights))
+        key: tuple[Field, ...] = (brief.run_seed, "adversary", act.concept)
+        return OwnImages(weights, len(images), Tuner(model, images, brief.denoising.noise, key))
+    return WeightsOnly(weights)
+
+
+def _require_other_traces(act: Attack, state: Averaging) -> None:
+    """Raise where an adversary looks for a cut, and there is none."""
+    method = first_request(act.concept, state).method
+    if method.zeroes:
+        raise NotPlayedError("nothing has been cut yet")
+    kind = getattr(method, "kind")  # noqa: B009  every eraser has a tag
+    if act.adversary.knowledge in ("WithDensity", "Adaptive", "WithMask", "WithShares"):
+        raise NotPlayedError(f"{kind} cuts nothing out, so there is no cut to know of; take historian, or zero_scan with a location")
+    settings = getattr(act.adversary, "revival", None)
+    if settings is not None and isinstance(settings.location, ExactZeros):
+        raise NotPlayedError(f"{kind} leaves no zeros to find; set adversary.revival.location to threshold or extremes")
+
+
+def _own_images(act: Attack, state: Averaging, studio: Studio) -> Images:
+    """Return an adversary's own images of the concept: some of the public test images, which no peer has."""
+    brief, wanted = state.setup.brief, getattr(act.adversary, "images", 1)
+    axis, value = brief.denoiser.axis(act.concept)
+    labels = studio.images.classes if axis == "class" else studio.images.styles
+    assert labels is not None
+    found = [row for row in brief.test if int(labels[row]) == value]
+    if not found:
+        raise NotPlayedError("no public test image shows the concept, so the adversary has none of its own; raise data.test")
+    return studio.images.select(torch.tensor(sorted(bottom(wanted, found, brief.run_seed, "own images"))))
+
+
+def _uncut(act: Attack, state: Averaging, now: Round, updates: Sequence[Update]) -> Update:
+    """Return the first update of a peer that has not cut anything, nor erased the concept in its own copy by other means."""
+    timeline = state.setup.timeline
+    about = {one.index for one in timeline.concepts if one.concept == act.concept and not state.setup.policy.listens}
+    asked = {peer for past in timeline.rounds[: now.round] for peer, orders in past.erase.items() if about.intersection(orders)}
+    uncut = [update for update in updates if not update.cut and update.peer not in asked]
+    if not uncut:
+        raise NotPlayedError("no uncut update came in this round, so there is nothing to copy; attack in another round")
+    return uncut[0]

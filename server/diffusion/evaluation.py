@@ -1,0 +1,131 @@
+"""Drawing samples from a global model and judging what they show; for whoever evaluates, who has all images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from clients import wire
+from clients.diffusion import local, metrics
+from clients.diffusion.cache import remembered
+from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.images import Images
+from clients.diffusion.judges.svm import Judge
+from clients.diffusion.metrics import Budget
+from clients.diffusion.sampling import sample
+from clients.diffusion.spec import Axis
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+MOST = 3000
+"""Images that a judge learns from at most whose training time grows with their square."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Samples and the verdicts on them.
+
+    Parameters
+    ----------
+    target, others : float
+        Share of right samples of the concept, and the mean of this share over the others of its axis, classes or styles.
+    each : dict of int to float
+        That share by number of the concept, as in ``DenoiserSpec.concepts``.
+    cross : float or None
+        Share of samples that are right on the other axis, where there is one.
+    pixels : float32 array, shape (n, channels, size, size)
+        In [-1, 1], in the order of ``asked``.
+    asked, judged : int64 array, shape (n,)
+        Numbers of concepts on the axis; ``asked`` ascends.
+    """
+
+    target: float
+    others: float
+    each: dict[int, float]
+    cross: float | None
+    pixels: npt.NDArray[np.float32]
+    asked: npt.NDArray[np.int64]
+    judged: npt.NDArray[np.int64]
+
+
+class Studio:
+    """Draws and judges; every model gets the same start noise.
+
+    Parameters
+    ----------
+    brief : DenoisingBrief
+        Of any peer.
+    backbone : bytes
+    budget : Budget
+        Samples a class.
+    """
+
+    def __init__(self, brief: DenoisingBrief, backbone: bytes, budget: Budget) -> None:
+        self.brief, self.backbone, self.budget = brief, backbone, budget
+
+    @property
+    def images(self) -> Images:
+        """All images there are."""
+        return local.gallery(self.brief)
+
+    @cached_property
+    def judges(self) -> dict[Axis, Judge]:
+        """The judge of each axis, which has seen all images, in every style: it belongs to nobody in the federation."""
+        spec = self.brief.denoiser
+        images, most = local.pictures(self.brief.data, spec.size), MOST // max(1, len(spec.styles))
+        axes: tuple[Axis, ...] = ("class", "style") if spec.styles else ("class",)
+        learned = partial(self.brief.judge.learned, images, styles=spec.styles, most=most, compute=self.brief.compute)
+        return {axis: learned(axis=axis) for axis in axes}
+
+    def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:
+        """Return samples of the model with these exchanged weights, and what the judges say of them.
+
+        ``concept`` is a number as in ``brief.denoiser.concepts``.
+        """
+        budget = budget or self.budget
+        denoiser = local.untrained(self.brief, self.backbone)
+        axis, target = self.brief.denoiser.axis(concept)
+        asked, classes, styles = metrics.conditions(denoiser, target, axis, budget)
+        key = (self.brief.run_seed, "samples")
+        configuration = {
+            "what": "samples",
+            "denoiser": self.brief.denoiser.model_dump(mode="json"),
+            "noise": self.brief.denoising.noise.model_dump(mode="json"),
+            "sampling": self.brief.sampling.model_dump(mode="json"),
+            "backbone": wire.sha256(self.backbone),
+            "weights": wire.sha256(wire.to_bytes(weights)),
+            "concept": concept,
+            "budget": asdict(budget),
+            "key": list(key),
+            **local.where_computed(self.brief),
+        }
+
+        def make() -> Arrays:
+            model, noise = local.model(self.brief, self.backbone, weights), self.brief.denoising.noise
+            with self.brief.computing():
+                drawn = sample(model, classes, key, styles=styles, sampling=self.brief.sampling, noise=noise)
+            return {"pixels": drawn.numpy()}
+
+        pixels = remembered(configuration, make)["pixels"]
+        shown = torch.from_numpy(pixels)
+        judged = self.judges[axis].predict(shown)
+        right, first = judged == asked, concept - target
+        each = {first + int(value): float(right[asked == value].mean()) for value in np.unique(asked)}
+        rest = [accuracy for value, accuracy in each.items() if value != concept]
+        cross = None
+        if styles is not None:
+            judge, wanted = (self.judges["style"], styles) if axis == "class" else (self.judges["class"], classes)
+            cross = float((judge.predict(shown) == wanted.numpy()).mean())
+        return Shown(each[concept], float(np.mean(rest)), each, cross, pixels, first + asked, first + judged)
+
+
+def bytes_of(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return images as bytes, ``(n, H, W)`` where grey, else ``(n, H, W, channels)``."""
+    levels = np.rint((np.clip(pixels, -1, 1) + 1) * 127.5).astype(np.uint8)
+    return levels[:, 0] if levels.shape[1] == 1 else np.moveaxis(levels, 1, -1)

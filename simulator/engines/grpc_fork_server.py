@@ -1,0 +1,99 @@
+"""The nursery: a small process that has imported everything and forks a peer in milliseconds.
+
+Forking the driver itself would copy its gRPC threads' locks in an unknown state; starting Python anew takes seconds a peer. The nursery
+has no gRPC channel, no thread, and no other file than the driver's socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+_PID = struct.Struct("!i")
+_PR_SET_PDEATHSIG = 1
+
+
+class Nursery:
+    """The driver's end: ask for a new process, end them all."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self._socket, theirs = socket.socketpair()
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "OMP_NUM_THREADS": "1",
+            "GRPC_VERBOSITY": "NONE",
+        }
+        command = [sys.executable, "-m", "simulator.engines.grpc_fork_server", str(theirs.fileno()), str(os.getpid()), *preload]
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
+        theirs.close()
+
+    def fork(self) -> tuple[int, Connection]:
+        """Return the process id of a new peer and the connection to it; the peer ends when the connection closes."""
+        ours, theirs = Pipe()
+        socket.send_fds(self._socket, [b"f"], [theirs.fileno()])
+        theirs.close()
+        answer = self._socket.recv(_PID.size)
+        if len(answer) < _PID.size:
+            raise RuntimeError(f"engine grpc: the process that starts peers has ended with status {self._process.wait()}")
+        return _PID.unpack(answer)[0], ours
+
+    def close(self) -> None:
+        """End the nursery, and with it whatever peers are left."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def main(fd: int, parent: int, preload: Sequence[str]) -> None:
+    """Fork peers on demand until the driver hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which then ends its peers in order
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that dead peers leave no zombies
+    die_with_parent(parent)
+    for module in preload:
+        with suppress(ImportError):  # a peer that needs it will say so
+            import_module(module)
+    from simulator.engines import grpc_peer
+
+    line = socket.socket(fileno=fd)
+    here = os.getpid()
+    while True:
+        request, files, _, _ = socket.recv_fds(line, 1, 1)
+        if not request:
+            return
+        pid = os.fork()
+        if pid == 0:
+            line.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent(here)
+            try:
+                grpc_peer.live(Connection(files[0]))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        os.close(files[0])
+        line.sendall(_PID.pack(pid))
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel, where it can, to kill this process when its parent dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we could ask
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,161 @@
+"""Reading what a report says of cut and revived concepts out of ``results.json`` and the artefact of samples beside it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.report.diffusion.model import (
+    PICTURED,
+    VARIANTS,
+    Curve,
+    Erased,
+    Fill,
+    Loss,
+    NotPlayed,
+    RevivalRow,
+    Roots,
+    Sample,
+    Scores,
+    Strip,
+)
+
+MOST_SAMPLES = 8
+"""Samples of the target, and of the others, that a strip shows."""
+
+MOST_GRIDS = 12
+"""Revivals whose samples are shown."""
+
+CRISP = 48
+"""Least height of an embedded image in pixels."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[str], Arrays]) -> Roots | None:
+    """Return what ``results`` say of a diffusion model; None if the run was not about one.
+
+    Parameters
+    ----------
+    results : mapping
+        Content of ``results.json``.
+    labels : sequence of str
+        Names of the classes by number; styles come after them.
+    images : callable
+        Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, first
+        those asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
+    """
+    if "revivals" not in results:
+        return None
+    labels = (*labels, *results.get("styles", ()))
+
+    def name(concept: int | str) -> str:
+        return labels[concept] if isinstance(concept, int) and 0 <= concept < len(labels) else str(concept)
+
+    revivals = []
+    for place, row in enumerate(results.get("revivals", ())):
+        arrays = images(row["images"]) if row.get("images") and place < MOST_GRIDS else {}
+        revivals.append(_revival(row, name(row["concept"]), _strips(arrays, name)))
+    curves = (
+        Curve(
+            concept=name(one["concept"]),
+            kind=str(one["kind"]),
+            policy=str(one.get("policy") or ""),
+            points=tuple(sorted((_known(point) for point in one["points"]), key=lambda point: point["x"])),
+        )
+        for one in results.get("curves", ())
+    )
+    judge = (results.get("judge") or {}).get("held_out_accuracy")
+    timeline = results.get("timeline", ())
+    return Roots(
+        tuple(revivals),
+        tuple(curves),
+        judge,
+        str(results.get("recommendation") or ""),
+        erased=tuple(_erased(row, name(row["concept"])) for row in results.get("concepts", ())),
+        not_played=tuple(_not_played(row, name) for row in results.get("not_played", ())),
+        fills=tuple(_fill(row) for row in results.get("fills", ())),
+        losses=tuple(
+            Loss(row["round"], row.get("loss_local"), row.get("loss_ensemble", row.get("loss_global")))
+            for row in timeline
+            if "loss_local" in row
+        ),
+        sampled=(results.get("accuracy") or {}).get("sampled"),
+        sampled_alone=(results.get("accuracy") or {}).get("local"),
+    )
+
+
+def _erased(row: Mapping[str, Any], concept: str) -> Erased:
+    measured = {name: row.get(name) for name in ("density", "agreement", "survival")}
+    drawn = row.get("drawn") or {}
+    measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled")}
+    measured |= {
+        name: Scores(one["target"], one["others"]) if (one := row.get(key)) else None
+        for name, key in (("before", "original"), ("after", "erased"))
+    }
+    return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), str(row.get("policy") or ""), **measured)
+
+
+def _not_played(row: Mapping[str, Any], name: Callable[[int | str], str]) -> NotPlayed:
+    what = f"{row['do']} on concept {name(row['concept'])} by {row['adversary']}" if "adversary" in row else f"{row['do']} by {row['fill']}"
+    return NotPlayed(int(row["round"]), what.replace("_", " "), str(row["why"]))
+
+
+def _fill(row: Mapping[str, Any]) -> Fill:
+    settings = ", ".join(f"{name} {value}" for name, value in row["fill"].items() if name != "kind")
+    tests = {name: (float(area["value"]), float(area["low"]), float(area["high"])) for name, area in row["tests"].items()}
+    return Fill(str(row["fill"]["kind"]) + (f" ({settings})" if settings else ""), bool(row["hides"]), tests)
+
+
+def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) -> RevivalRow:
+    scores = {v: Scores(*map(row[v].get, ("target", "others", "cross"))) for v in VARIANTS if row.get(v)}
+    names = ("sign_accuracy", "sign_accuracy_top_fifth", "location_auc", "column_auc", "seconds")
+    return RevivalRow(
+        concept=concept,
+        round=int(row["round"]),
+        policy=str(row.get("policy") or ""),
+        adversary=str(row.get("adversary") or ""),
+        knowledge=str(row.get("knowledge") or ""),
+        completion=str(row.get("completion") or ""),
+        scores=scores,
+        strips=strips,
+        **{one: row.get(one) for one in names},
+    )
+
+
+def _known(point: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in point.items() if value is not None}
+
+
+def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:
+    """Return the strips of an artefact: as many samples of the target, then of others, as a report has room for."""
+    if "conditions" not in arrays:
+        return ()
+    asked = arrays["conditions"]
+    first = int((asked == asked[0]).sum())
+    halves = range(min(first, MOST_SAMPLES)), range(first, min(len(asked), first + MOST_SAMPLES))
+
+    def samples(variant: str, places: range) -> tuple[Sample, ...]:
+        pixels, judged = arrays[variant], arrays[f"judged_{variant}"]
+        return tuple(Sample(png(pixels[i]), name(int(asked[i])), name(int(judged[i]))) for i in places)
+
+    return tuple(Strip(v, samples(v, halves[0]), samples(v, halves[1])) for v in PICTURED if v in arrays)
+
+
+def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Return an image, uint8 ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, as a PNG, its pixels enlarged to squares where it is small.
+
+    On paper nothing else keeps them crisp.
+    """
+    from PIL import Image
+
+    times = -(-CRISP // len(pixels))
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    flat = flat.repeat(times, axis=0).repeat(times, axis=1)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(flat)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,182 @@
+"""What the page's part about cut, revived and hidden concepts is filled with."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from clients.diffusion.judges.spec import doubt
+from simulator.report import svg, words
+from simulator.report.diffusion import curves as diffusion_curves
+from simulator.report.diffusion import words as diffusion_words
+from simulator.report.diffusion.model import VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
+from simulator.report.model import Figure, ReportData
+
+MOST_SETTINGS = 6
+MOST_ROWS = 40
+MOST_SHARES = 5
+
+def sections(roots: Roots | None) -> list[tuple[str, str, bool]]:
+    """Return the sections for the page's navigation: anchor, title, and whether it is there."""
+    if roots is None:
+        return []
+    pictured = any(row.strips for row in roots.revivals)
+    told = bool(roots.revivals or roots.erased)
+    return [("revival", "Revival", told), ("samples", "Samples", pictured), ("knobs", "Curves", bool(roots.curves or _policies(roots)))]
+
+
+def key_figures(data: ReportData) -> list[Figure]:
+    """Return the few numbers that a reader in a hurry should see: what became of the erased concepts, means over the first setting."""
+    roots = data.roots or Roots()
+    live = data.rounds[-1].live if data.rounds else 0
+    judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
+    alone = "at the end" if roots.sampled_alone is None else f"main models alone {diffusion_words.whole(roots.sampled_alone)}"
+    figures = [] if roots.sampled is None else [Figure("samples judged right", diffusion_words.whole(roots.sampled), alone + judge)]
+    if roots.revivals:
+        rows = roots.rows(roots.settings[0])
+        target = {name: diffusion_words.whole(mean_scores(rows, name).target) for name in VARIANTS}
+        others = diffusion_words.whole(mean_scores(rows, "pruned").others)
+        figures += [
+            Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
+            Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),
+            Figure("defended", target["defended"], f"after the adaptive attack {target['adaptive']}"),
+        ]
+    if data.erasures:
+        proven = sum(row.guarantee == "exact" and row.outcome.difference == 0 for row in data.erasures)
+        figures.append(Figure("erasures bit-equal", f"{proven} of {len(data.erasures)}", "to never having been there"))
+    return [
+        *figures,
+        Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
+        Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
+    ]
+
+
+def content(roots: Roots) -> SimpleNamespace:
+    """Return what the template shows; long lists are cut, and the page says by how much."""
+    shown = roots.settings[:MOST_SETTINGS]
+    pictured = [row for row in roots.revivals if row.strips]
+    return SimpleNamespace(
+        told=bool(roots.revivals or roots.erased),
+        erased=roots.erased[:MOST_ROWS],
+        scored=any(row.after is not None for row in roots.erased),
+        not_played=roots.not_played,
+        drawn=any(row.drawn is not None or row.drawn_alone is not None for row in roots.erased),
+        hidden_erased=max(len(roots.erased) - MOST_ROWS, 0),
+        fills=roots.fills,
+        settings=[_setting(roots, setting, place) for place, setting in enumerate(shown)],
+        hidden=len(roots.revivals) - sum(min(len(roots.rows(setting)), MOST_ROWS) for setting in shown),
+        recommendation=roots.recommendation,
+        history=diffusion_words.history(roots),
+        judge=roots.judge,
+        doubt=None if roots.judge is None else doubt(roots.judge),
+        grids=[_grid(row, roots.settings) for row in pictured],
+        hidden_grids=len(roots.revivals) - len(pictured),
+        curves=_curves(roots),
+        shares=_shares(roots),
+        policies=_policies(roots),
+    )
+
+
+def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
+    rows = roots.rows(setting)
+    title = diffusion_words.setting(setting)
+    sizes = ((svg.WIDE, "w"), (svg.NARROW, "n"))
+    charts = tuple(diffusion_curves.variants(rows, width, f"variants-{place}-{side}") for width, side in sizes)
+    accuracies = [_line(row.concept, [row.scores.get(v, Scores()) for v in VARIANTS]) for row in rows[:MOST_ROWS]]
+    figures = [_figures(row.concept, (row,)) for row in rows[:MOST_ROWS]]
+    if len(rows) > 1:
+        accuracies.insert(0, _line("mean", [mean_scores(rows, v) for v in VARIANTS], mean=True))
+        figures.insert(0, _figures("mean", rows, mean=True))
+    over = "one concept" if len(rows) == 1 else f"{len(rows)} concepts, each erased from the whole model"
+    return SimpleNamespace(
+        title=title[0].upper() + title[1:],
+        chart=charts,
+        crossed=any(score.cross is not None for line in accuracies for score in line.scores),
+        caption=f"Share of samples in which the judge sees what was asked for: {over}.",
+        accuracies=accuracies,
+        figures=figures,
+    )
+
+
+def _line(label: str, scores: list[Scores], *, mean: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(label=label, scores=scores, mean=mean)
+
+
+def _figures(label: str, rows: tuple[RevivalRow, ...], *, mean: bool = False) -> SimpleNamespace:
+    def over(value: Callable[[RevivalRow], float | None]) -> float | None:
+        return mean_of([value(row) for row in rows])
+
+    return SimpleNamespace(
+        label=label,
+        mean=mean,
+        success=over(diffusion_words.success),
+        signs=over(lambda row: row.sign_accuracy),
+        surest=over(lambda row: row.sign_accuracy_top_fifth),
+        location=over(lambda row: row.location_auc),
+        column=over(lambda row: row.column_auc),
+        seconds=over(lambda row: row.seconds),
+    )
+
+
+def _grid(row: RevivalRow, settings: tuple[Setting, ...]) -> dict[str, Any]:
+    told = diffusion_words.setting(row.setting, settings) if len(settings) > 1 else ""
+    return {
+        "concept": row.concept,
+        "title": f"Concept {row.concept}, round {row.round}" + (f"; {told}" if told else ""),
+        "columns": max(len(half) for strip in row.strips for half in (strip.target, strip.others)),
+        "strips": [_strip(strip) for strip in row.strips],
+    }
+
+
+def _strip(strip: Strip) -> dict[str, Any]:
+    halves = {half: [_sample(strip.variant, one) for one in getattr(strip, half)] for half in ("target", "others")}
+    return {"variant": strip.variant, **halves}
+
+
+def _sample(variant: str, one: Sample) -> dict[str, Any]:
+    return {
+        "src": f"data:image/png;base64,{b64encode(one.png).decode()}",
+        "right": one.right,
+        "verdict": diffusion_words.verdict(one),
+        "spoken": diffusion_words.spoken(variant, one),
+    }
+
+
+def _curves(roots: Roots) -> list[tuple[str, tuple[str, str], str]]:
+    thin = " Thin lines: each concept."
+    kinds = (
+        ("noise", "How loud the fill is", diffusion_curves.noise,
+         "At 0 the zeros lie open. Below 0.5 a fill is louder than what surrounds it, and is found from the other side."),
+        ("sparsity", "How much is cut", diffusion_curves.sparsity,
+         "Cut from the model before the erasure, then revived. A larger cut erases more, and takes more of the others along."),
+        ("share", "How many peers prune", diffusion_curves.shares,
+         "Every policy averages the same updates: those that prune send theirs cut, the others whole."),
+    )
+    found = []
+    for kind, title, draw, caption in kinds:
+        if curves := roots.of_kind(kind):
+            several = len({curve.concept for curve in curves}) > 1
+            note = " Means over concepts." if several and kind == "share" else thin if several else ""
+            found.append((title, (draw(roots, svg.WIDE), draw(roots, svg.NARROW)), caption + note))
+    return found
+
+
+def _shares(roots: Roots) -> list[float]:
+    """Return the shares of pruning peers that the table of policies has room for, first and last among them."""
+    every = sorted({point["x"] for curve in roots.of_kind("share") for point in curve.points})
+    if len(every) <= MOST_SHARES:
+        return every
+    return [every[round(i * (len(every) - 1) / (MOST_SHARES - 1))] for i in range(MOST_SHARES)]
+
+
+def _policies(roots: Roots) -> list[dict[str, Any]]:
+    rows = []
+    curves = roots.of_kind("share")
+    for policy in dict.fromkeys([*(curve.policy for curve in curves), *(row.policy for row in roots.revivals if row.policy)]):
+        own = [curve for curve in curves if curve.policy == policy]
+        target, others = (diffusion_curves.average(own, name) for name in ("target", "others"))
+        scores = [Scores(target.get(x), others.get(x)) for x in _shares(roots)]
+        rows.append({"name": diffusion_words.policy(policy), "scores": scores, "explained": diffusion_words.explained(policy)})
+    return rows

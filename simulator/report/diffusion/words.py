@@ -1,0 +1,159 @@
+"""Cut, revived and hidden concepts in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simulator.report import words
+from simulator.report.diffusion.model import RevivalRow, Roots, Sample, Scores, Setting, mean_scores
+from simulator.report.model import EventRow, ReportData
+
+VARIANTS = {
+    "original": "original",
+    "pruned": "pruned",
+    "revived": "revived",
+    "random_signs": "random signs",
+    "true_signs": "true signs",
+    "neuron_mean": "neuron mean",
+    "defended": "defended",
+    "adaptive": "adaptive attack",
+}
+
+POLICIES = {
+    "mean": "Averages everything. A weight that a share q of the peers cut comes out 1 \u2212 q times its size: no zero, the right sign. "
+    "The cut is diluted.",
+    "masked_mean": "Averages over the peers that kept a weight. One peer that did not prune brings it back whole.",
+    "union_zero": "Zero wherever any peer cut. Keeps the cut and shows its place; one peer can cut as much as the budget allows.",
+    "vote": "Zero where enough peers, by weight, cut; elsewhere the mean of those that kept the weight. Needs masks that agree.",
+    "union_noise": "As union, then noise where the zeros were, drawn once on the server. Hides the place from those without masks.",
+    "server_mask": "Peers cut nothing: they report what their neurons do, and the server makes one cut from the sums. The share is that of "
+    "peers that report; one is enough for a whole cut, more make it surer.",
+}
+
+KNOWLEDGE = {
+    "weights only": "the released weights alone",
+    "weights, density": "the weights, and how much was cut",
+    "weights, density, defence": "the weights, how much was cut, and how loud the fill is",
+    "weights, mask": "the weights and the mask",
+    "weights, mask, shares": "the weights, the mask, and the share of peers that pruned",
+    "weights, history of aggregates": "the weights, and releases from before",
+    "weights, own images": "the released model, and a few images of the concept of its own",
+    "weights, one unpruned client's update": "the weights, and the update of a peer that did not prune",
+}
+"""What an adversary holds, by what it is said to know."""
+
+TESTS = {
+    "entries": "entries by size",
+    "grid": "entries by their low bits",
+    "columns.std": "columns by spread",
+    "columns.leading": "columns by leading part",
+    "columns.coherence": "columns by coherence",
+}
+
+
+def whole(share: float | None) -> str:
+    """Return a share in [0, 1] as a whole percentage."""
+    return words.NOT_MEASURED if share is None else f"{100 * share:.0f}\u202f%"
+
+
+def policy(name: str) -> str:
+    """Return a policy's name for people: ``union_noise(1)`` becomes ``union noise (1)``."""
+    return name.replace("_", " ").replace("(", " (") or "no policy named"
+
+
+def explained(name: str) -> str:
+    """Return what a policy does to a cut; a policy from elsewhere is not explained."""
+    return POLICIES.get(name.split("(")[0].strip(), "")
+
+
+def area(found: tuple[float, float, float] | None) -> tuple[str, str]:
+    """Return an area under a curve, and its interval."""
+    return (words.NOT_MEASURED, "") if found is None else (f"{found[0]:.2f}", f"{found[1]:.2f}\u2013{found[2]:.2f}")
+
+
+def knowledge(name: str) -> str:
+    """Return what an adversary of this knowledge holds."""
+    return KNOWLEDGE.get(name, name.replace("_", " ") or "what is not named")
+
+
+def setting(own: Setting, among: Iterable[Setting] = ()) -> str:
+    """Return what revivals share: how peers were averaged, who attacked, what the adversary holds, how it completes.
+
+    ``among`` other settings, only what is not the same in all is told.
+    """
+    every = list(zip(*{own, *among}, strict=True))
+    telling = [not among or len(set(values)) > 1 for values in every]
+    parts = (
+        f"policy {policy(own[0])}",
+        f"attacked by {own[1].replace('_', ' ')}",
+        f"the adversary holds {knowledge(own[2])}",
+        f"completion {own[3].replace('_', ' ')}",
+    )
+    told = [part for part, value, tell in zip(parts, own, telling, strict=True) if tell and value]
+    return "; ".join(told)
+
+
+def sentence(event: EventRow) -> str:
+    """Return what happened in a diffusion run as a sentence without its full stop."""
+    if event.do == "erase":
+        who = words.peers(event.peers)
+        return f"{who[0].upper()}{who[1:]} erased {event.detail.replace('_', ' ')}"
+    if event.do in ("attack", "defend"):
+        return f"The server {event.do}ed: {event.detail.replace('_', ' ')}"
+    return words.sentence(event)
+
+
+def verdict(sample: Sample) -> str:
+    """Return the judge's verdict on a sample, readable without colour."""
+    return f"{sample.judged}\u2009\u2713" if sample.right else f"{sample.judged}\u2009\u2717"
+
+
+def spoken(variant: str, sample: Sample) -> str:
+    """Return a sample for those who cannot see it."""
+    return f"{VARIANTS[variant]}: asked for {sample.asked}, judged {sample.judged}, {'right' if sample.right else 'wrong'}"
+
+
+def headline(data: ReportData) -> list[str]:
+    """Return what happened in a diffusion run, in a few sentences."""
+    who, long = words.plural(len(data.peers), "peer").capitalize(), words.plural(len(data.rounds), "round")
+    said = [f"{who} trained a diffusion model on {data.dataset} together for {long}, each on its own images."]
+    said += words.departures(data)
+    said += _story(data.roots) if data.roots and data.roots.revivals else []
+    return said + (words.proof(data) if data.erasures else [])
+
+
+def _story(roots: Roots) -> list[str]:
+    """Return what became of the concepts."""
+    rows = roots.rows(roots.settings[0])
+    names = list(dict.fromkeys(row.concept for row in rows))
+    means = {variant: mean_scores(rows, variant) for variant in VARIANTS}
+    one = len(names) == 1
+    which = f"{'Concept' if one else 'Concepts'} {words.listing(names, 12)}"
+    said = [f"{which} was pruned away." if one else f"{which} were pruned away, each from the whole model."]
+    steps = (
+        ("original", "Before, {} of the samples asked to show {} did"),
+        ("pruned", "after the cut {}"),
+        ("revived", "after an attack that reads the lost signs off the other weights {}"),
+        ("random_signs", "with random signs {}"),
+        ("defended", "with noise in the cut {}"),
+        ("adaptive", "and after an attack that knows the noise {}"),
+    )
+    told = [text.format(whole(means[v].target), "it" if one else "them") for v, text in steps if means[v].target is not None]
+    return [*said, "; ".join(told) + "."] if told else said
+
+
+def history(roots: Roots) -> str:
+    """Return what was measured of adversaries that kept an earlier release, or nothing."""
+    rows = tuple(row for row in roots.revivals if row.adversary == "historian")
+    if not rows:
+        return ""
+    before, after = mean_scores(rows, "original"), mean_scores(rows, "revived")
+    return f"In this run it had {whole(after.target)} of the samples right again; before the cut it was {whole(before.target)}."
+
+
+def success(row: RevivalRow) -> float | None:
+    """Return the share of what pruning took that the attack brought back; None where it cannot be said."""
+    original, pruned, revived = (row.scores.get(variant, Scores()).target for variant in ("original", "pruned", "revived"))
+    if original is None or pruned is None or revived is None or original <= pruned:
+        return None
+    return (revived - pruned) / (original - pruned)

@@ -1,0 +1,1 @@
+"""Run directories: their store, results and verification."""

@@ -1,0 +1,61 @@
+"""Expectations: what makes a scenario a regression test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from server.app import FEDERATION
+from simulator.runs.store import RunStore
+from simulator.scenarios.plan import Plan
+
+
+def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row an ``[[expect]]`` table: its number, the round, what was expected, what was found, and whether it was met."""
+    judged = []
+    for number, wanted in enumerate(plan.scenario.expect, start=1):
+        if wanted.metric is not None:
+            expected, seen, met = _metric(wanted, store)
+        elif wanted.absent is not None:
+            expected, seen, met = _absent(wanted, store)
+        else:
+            expected, seen, met = _never_joined(wanted, plan, store)
+        judged.append({"expect": number, "after": wanted.after, "expected": expected, "found": seen, "met": met})
+    return judged
+
+
+def _metric(wanted: Any, store: RunStore) -> tuple[str, str, bool]:
+    peer = FEDERATION if wanted.peer is None else wanted.peer
+    rows = store.rows("select value from metrics where round = ? and peer = ? and name = ?", (wanted.after, peer, wanted.metric))
+    bounds = [f">= {wanted.min}"] * (wanted.min is not None) + [f"<= {wanted.max}"] * (wanted.max is not None)
+    expected = f"{wanted.metric} {' and '.join(bounds)}" + ("" if wanted.peer is None else f" at peer {wanted.peer}")
+    if not rows:
+        return expected, "not measured in that round", False
+    value = rows[0][0]
+    met = (wanted.min is None or value >= wanted.min) and (wanted.max is None or value <= wanted.max)
+    return expected, f"{value:.4g}", met
+
+
+def _absent(wanted: Any, store: RunStore) -> tuple[str, str, bool]:
+    query = "select distinct holder from holdings where owner = ? and since <= ? and (until is null or until > ?) order by 1"
+    holders = [holder for (holder,) in store.rows(query, (wanted.absent, wanted.after, wanted.after))]
+    seen = f"its seed is still held by peers {holders}" if holders else "no peer holds its seed"
+    return f"peer {wanted.absent} absent", seen, not holders
+
+
+def _never_joined(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, bool]:
+    """Compare, hash by hash, every other peer's state after a round with the runs in which what was erased of the peer had never been."""
+    expected = f"every other peer as if peer {wanted.peer} had never joined"
+    erasures = [one for one in plan.timeline.erasures if one.kind == "peer" and one.peer == wanted.peer and one.round <= wanted.after]
+    run = _states_after(store.rows("select round, peer, generation, main, seed from states order by round"), wanted.after)
+    for request in sorted({one.request for one in erasures}):
+        erased = {one.peer for one in plan.timeline.erasures if one.request == request}
+        never = _states_after((store.audit(f"never-{request}") or {})["states"], wanted.after)
+        if unlike := sorted(peer for peer in (run.keys() | never.keys()) - erased if run.get(peer) != never.get(peer)):
+            return expected, f"peers {unlike} differ", False
+    _, held, absent = _absent(wanted.model_copy(update={"absent": wanted.peer}), store)
+    return expected, "equal, byte for byte" if absent else held, absent
+
+
+def _states_after(rows: Any, number: int) -> dict[int, tuple[Any, ...]]:
+    """Return each peer's last state up to and including a round."""
+    return {peer: tuple(state) for round_, peer, *state in rows if round_ <= number}

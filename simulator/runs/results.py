@@ -1,0 +1,131 @@
+"""What a run found, as plain data: a pure function of the plan and the ledger, so that ``lethe verify`` can make it again."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from server.app import FEDERATION
+from server.timeline import Erasure
+from simulator.runs.expectations import check
+from simulator.runs.store import RunStore
+from simulator.scenarios.plan import Plan
+
+ACCURACIES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
+
+
+def results(plan: Plan, store: RunStore) -> dict[str, Any]:
+    """Return the content of ``results.json``.
+
+    Accuracies are means over the peers that took the exam, 0-1, None where nobody was left. Where the data set calls them otherwise, or
+    has further marks, ``marks`` holds them all by name. Seconds are wall-clock and differ from run to run; everything under ``digest``
+    does not.
+    """
+    timeline = [_line(plan, store, number) for number in range(1, plan.rounds + 1)]
+    erasures = [_erasure(plan, store, erasure) for erasure in plan.timeline.erasures]
+    found: dict[str, Any] = {
+        "name": plan.name,
+        "seed": plan.seed,
+        "engine": store.meta("engine"),
+        "digest": store.digest(),
+        "plan": plan.digest,
+        "accuracy": _accuracy(store, plan.rounds + 1),
+        "timeline": timeline,
+        "erasures": erasures,
+        "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
+    }
+    found |= _marks(plan, store) | plan.findings(store)
+    return found | {"expectations": check(plan, store, found)}
+
+
+def _accuracy(store: RunStore, number: int, mark: str = "accuracy") -> dict[str, dict[str, float | None]]:
+    values = federation(store, number)
+    nested: dict[str, dict[str, float | None]] = {}
+    for name in ACCURACIES:
+        mix, model = name.split(".")
+        nested.setdefault(mix, {})[model] = values.get(f"{mark}.{name}")
+    return nested
+
+
+def _marks(plan: Plan, store: RunStore) -> dict[str, Any]:
+    """Return the exam's marks by the names that people give them, ``accuracy`` again under its own; nothing if that is all there is."""
+    named = plan.briefs[0].data.marks
+    if named == {"accuracy": "accuracy"}:
+        return {}
+    return {"marks": {name: _accuracy(store, plan.rounds + 1, mark) for mark, name in named.items()}}
+
+
+def federation(store: RunStore, number: int) -> dict[str, float]:
+    """Return the federation's metrics of a round by name."""
+    return dict(store.rows("select name, value from metrics where round = ? and peer = ?", (number, FEDERATION)))
+
+
+def _line(plan: Plan, store: RunStore, number: int) -> dict[str, Any]:
+    values = federation(store, number)
+    timings = dict(store.rows("select name, value from timings where round = ? and peer = ?", (number, FEDERATION)))
+    line = {
+        "round": number,
+        "live": len(plan.timeline.rounds[number - 1].present),
+        "bytes_overlay": int(values.get("bytes_overlay", 0)),
+        "bytes_physical": int(timings.get("bytes_physical", 0)),
+        "gradient_steps": int(values.get("gradient_steps", 0) + values.get("distillation_steps", 0)),
+        "seconds": timings.get("round"),
+    }
+    line |= {name.replace(".", "_"): values[name] for name in ("loss.local", "loss.global", "loss.ensemble") if name in values}
+    return line | {f"accuracy_{name.replace('.', '_')}": values.get(f"accuracy.{name}") for name in ACCURACIES}
+
+
+def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
+    """Return an erasure's row: what the ledger says of it, and the audits' findings (None where not measured)."""
+    holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
+    receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
+    audit = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})
+    method, guarantee = plan.method(erasure)
+    return {
+        "round": erasure.round,
+        "kind": erasure.kind,
+        "peer": erasure.peer,
+        "rows": len(erasure.rows),
+        "request": erasure.request,
+        "method": method,
+        "guarantee": guarantee,
+        "max_abs_difference": None,
+        "gradient_steps": _steps(store, erasure),
+        "seconds": _seconds(store, erasure, holders),
+        "bytes": _bytes(store, receipts),
+        "retrain_seconds": None,
+        "holders": holders,
+        "receipts": [dict(zip(("holder", "version", "sha256", "round"), line, strict=True)) for line in receipts],
+        "mia_auc": None,
+        "mia_auc_counterfactual": None,
+        "relearn_steps": None,
+        "relearn_steps_counterfactual": None,
+        **({"edges": len(erasure.edges)} if erasure.edges else {}),
+    } | {key: _finite(value) for key, value in audit.items()}
+
+
+def _steps(store: RunStore, erasure: Erasure) -> int:
+    """Return the gradient steps of forgetting: none for a dropped seed; for rows and edges the main model's repair."""
+    if erasure.kind == "peer":
+        return 0
+    query = "select round, value from metrics where name = 'unlearning_steps' and peer = ? and round >= ? order by round limit 1"
+    rows = store.rows(query, (erasure.peer, erasure.round))
+    return int(rows[0][1]) if rows else 0
+
+
+def _seconds(store: RunStore, erasure: Erasure, holders: list[int]) -> float:
+    """Return the seconds of forgetting, summed over the peers that worked on it, and over a server that subtracts, in one go, what goes."""
+    who, name = (holders, "drop") if erasure.kind == "peer" else ([erasure.peer], "forget")
+    query = "select value from timings where name = ? and peer = ? and round >= ? order by round limit 1"
+    parts = [(name, peer) for peer in who] + [("subtract", FEDERATION)]
+    return math.fsum(value for name, peer in parts for (value,) in store.rows(query, (name, peer, erasure.round)))
+
+
+def _bytes(store: RunStore, receipts: list[tuple[Any, ...]]) -> int:
+    """Return the bytes of messages that forgetting cost beyond the ordinary round: one hash back for each receipt."""
+    return sum(len(bytes.fromhex(sha256)) for _, _, sha256, _ in receipts)
+
+
+def _finite(value: Any) -> Any:
+    """Return None for an infinite difference (arrays that cannot be compared), which JSON cannot say."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,106 @@
+"""A run, finished or not, as an object: results, data frames, the plan, and the peers."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import LetheError
+from simulator.scenarios.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clients.participant import Participant
+
+
+class Run:
+    """What lies in a run directory.
+
+    Parameters
+    ----------
+    folder : path
+        The run directory; ``LetheError`` if it is none.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        from simulator.runner import read_plan
+
+        self.folder = Path(folder)
+        self.plan: Plan = read_plan(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The content of ``results.json``; ``LetheError`` if the run is not finished."""
+        path = self.folder / "results.json"
+        if not path.is_file():
+            raise LetheError(f"{self.folder}: the run is not finished: `lethe resume {self.folder}`")
+        return dict(json.loads(path.read_text()))
+
+    @property
+    def digest(self) -> str:
+        """The hash of final parameters, receipts and metrics."""
+        return str(self.results["digest"])
+
+    @property
+    def accuracy(self) -> Mapping[str, Mapping[str, float | None]]:
+        """Mean accuracy at the end: ``accuracy["global"]["ensemble"]`` and so on, 0-1."""
+        return dict(self.results["accuracy"])
+
+    @property
+    def unmet(self) -> list[dict[str, Any]]:
+        """The expectations that were not met."""
+        return [one for one in self.results["expectations"] if not one["met"]]
+
+    @property
+    def timeline(self) -> pd.DataFrame:
+        """One row a round: who was there, accuracies, bytes, steps, seconds."""
+        import pandas as pd
+
+        return pd.DataFrame(self.results["timeline"]).set_index("round")
+
+    @property
+    def erasures(self) -> pd.DataFrame:
+        """One row an erasure: method, guarantee, difference to the counterfactual, cost, attacks."""
+        import pandas as pd
+
+        return pd.DataFrame(self.results["erasures"])
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Every metric of every peer and round (peer -1: the federation); the exam is the round after the last."""
+        return self._table("metrics")
+
+    @property
+    def receipts(self) -> pd.DataFrame:
+        """Every receipt."""
+        return self._table("receipts")
+
+    @property
+    def holdings(self) -> pd.DataFrame:
+        """Who held whose seed, which version, from which round until which."""
+        return self._table("holdings")
+
+    def peers(self) -> dict[int, Participant]:
+        """Return the peers at the end of the run, ready to predict."""
+        from simulator.runs.replica import peers_at_end
+        from simulator.runs.store import RunStore
+
+        store = RunStore(self.folder)
+        try:
+            return peers_at_end(self.plan, store)
+        finally:
+            store.close()
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        with sqlite3.connect(f"file:{self.folder / 'run.sqlite'}?mode=ro", uri=True) as db:
+            return pd.read_sql_query(f"select * from {name}", db)

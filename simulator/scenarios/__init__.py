@@ -1,0 +1,1 @@
+"""Scenario files: schema, validation, resolution to a plan."""

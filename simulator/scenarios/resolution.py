@@ -1,0 +1,273 @@
+"""Drawing every random choice of a scenario: data, deal, graph, events, churn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.config import PeerBrief
+from clients.data import DataError, Dataset, load
+from clients.streams import order
+from clients.unlearning.contract import Ids
+from server.membership import MembershipError
+from server.timeline import Erasure, Happening, Round, Timeline
+from server.topology import Graph, Repair, TopologyError, edges
+from simulator.errors import ScenarioError
+from simulator.events import STAGES, EventError, EventSpec
+from simulator.events.join import Join
+from simulator.events.world import Draft, World
+from simulator.scenarios.churn import ChurnError
+from simulator.scenarios.complaints import name_place
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.scenario import Scenario
+
+T = TypeVar("T")
+
+
+def resolve(scenario: Scenario) -> Plan:
+    """Return the plan; see `simulator.scenarios.plan.resolve`."""
+    return scenario.resolution_of()(scenario).plan()
+
+
+S = TypeVar("S", bound=Scenario)
+
+
+class Resolution(Generic[S]):
+    """One scenario on its way to a plan, and what has been found wrong with it; a task says what is not the same for all."""
+
+    plans: ClassVar[type[Plan]]
+    """What a resolved scenario becomes."""
+
+    def __init__(self, scenario: S) -> None:
+        self.scenario = scenario
+        self.lines: list[str] = []
+
+    def graph(self) -> Graph | None:
+        """Return the graph of all peers, or None where it cannot be drawn."""
+        raise NotImplementedError
+
+    def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
+        """Write down what the data and the deal, None where it failed, do not allow."""
+        raise NotImplementedError
+
+    def brief(self, peer: int, **constants: Any) -> PeerBrief:
+        """Return what a peer is told."""
+        raise NotImplementedError
+
+    def world(self, graph: Graph, briefs: Sequence[PeerBrief], labels: npt.NDArray[np.int64]) -> World:
+        """Return the world in which the events happen."""
+        scenario = self.scenario
+        rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
+        return World(scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups, self._outside())
+
+    @property
+    def repair(self) -> Repair:
+        """What is done to the graph when a peer is erased."""
+        return "none"
+
+    def timeline(self, world: World) -> Timeline:
+        """Play the events and return what happens."""
+        rounds = tuple(self._rounds(world))
+        return Timeline(rounds=rounds, erasures=_numbered(world))
+
+    def plan(self) -> Plan:
+        """Return the plan, or raise all that is wrong."""
+        scenario = self.scenario
+        data = self.attempt("data", lambda: load(scenario.data.source()))
+        graph = self.graph()
+        briefs = self._briefs(data) if data is not None else ()
+        self._check_rounds()
+        self._give_up()
+        assert data is not None
+        assert graph is not None
+        world = self.world(graph, briefs, data.y)
+        world.users, world.data_edges = data.users, data.edges
+        world.edge_learners = {brief.peer for brief in briefs if brief.knows_edges}
+        timeline = self.timeline(world)
+        self._check_expectations(timeline)
+        self._give_up()
+        returns = tuple(
+            briefs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
+            for peer, generation, rows, absent in world.returns
+        )
+        sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
+        sha256.update(np.ascontiguousarray(data.y).data)
+        sha256.update(np.ascontiguousarray(data.edges).data)
+        return self.plans(
+            scenario=scenario,
+            data_sha256=sha256.hexdigest(),
+            shape=data.shape,
+            labels=data.labels,
+            briefs=briefs,
+            returns=returns,
+            timeline=timeline,
+        )
+
+    def attempt(self, place: str, make: Callable[[], T]) -> T | None:
+        """Return what is made, or write down why it cannot be."""
+        try:
+            return make()
+        except (DataError, TopologyError, ChurnError, EventError, MembershipError) as error:
+            self.wrong(place, str(error))
+            return None
+
+    def wrong(self, place: str, what: str) -> None:
+        """Write down a line."""
+        self.lines.append(f"{self.scenario.source}: {place}: {what}")
+
+    def _give_up(self) -> None:
+        """Raise all that has been found wrong, if anything has."""
+        if self.lines:
+            raise ScenarioError(self.lines)
+
+    def _briefs(self, data: Dataset) -> tuple[PeerBrief, ...]:
+        """Return what each peer is told, without any where the rows cannot be dealt."""
+        scenario = self.scenario
+        reference, test, rest = self._aside(data)
+        if not len(rest):
+            return ()
+        deal = scenario.data.partition.deal
+        dealt = self.attempt("data.partition", lambda: deal(data, rest, scenario.peers.count, scenario.seed))
+        self.check(data, dealt)
+        public = {"reference": tuple(reference.tolist()), "test": tuple(test.tolist())}
+        constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": scenario.data.source(), **public}
+        return tuple(self.brief(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
+
+    def _aside(self, data: Dataset) -> tuple[Ids, Ids, Ids]:
+        """Return the ids of reference, test and remaining rows, each ascending; the first in the order of their hashes are public.
+
+        Where rows belong to users, users are set aside: each is asked about by one row, and the others are dealt to nobody.
+        """
+        table = self.scenario.data
+        ids = np.arange(len(data))
+        owner, what = (ids, "rows") if data.users is None else (data.users, "users")
+        drawn = order(ids, self.scenario.seed, "asked")
+        owners, first = np.unique(owner[drawn], return_index=True)
+        public = table.reference + table.test
+        if public >= len(owners):
+            self.wrong(
+                "data",
+                f"reference = {table.reference} and test = {table.test} leave none of {len(owners)} {what} to deal: lower them",
+            )
+            return (np.empty(0, dtype=np.int64),) * 3
+        reference, test, rest = np.split(order(owners, self.scenario.seed, "aside"), [table.reference, public])
+        return np.sort(drawn[first[reference]]), np.sort(drawn[first[test]]), ids[np.isin(owner, owners[rest])]
+
+    def _check_rounds(self) -> None:
+        """Write down events and expectations after the last round."""
+        scenario, last = self.scenario, self.scenario.rounds
+        numbers = [(("event", i, "round"), event.round) for i, event in enumerate(scenario.event)]
+        numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
+        for place, number in numbers:
+            if number > last:
+                self.wrong(name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds")
+
+    def _outside(self) -> list[int]:
+        """Return the peers that join later: whoever is named in a join."""
+        peers = self.scenario.peers
+        named = [event.peers for event in self.scenario.event if isinstance(event, Join)]
+        members = [peer for names in named for peer in (peers.groups.get(names, ()) if isinstance(names, str) else names)]
+        return sorted(peer for peer in set(members) if 0 <= peer < peers.count)
+
+    def _away(self, world: World) -> dict[int, set[int]]:
+        """Return who is away by churn in each round."""
+        churn = self.scenario.churn
+        if churn is None:
+            return {}
+        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else sorted(world.rows))
+        return self.attempt("churn", lambda: churn.away(peers or (), world.rounds, world.seed)) or {}
+
+    def _rounds(self, world: World) -> Iterator[Round]:
+        """Play the events, round after round."""
+        schedule = self._away(world)
+        gone: set[int] = set()
+        for now in range(1, world.rounds + 1):
+            world.round, world.draft, world.event = now, Draft(), -1
+            if back := world.membership.open_round(now):
+                world.draft.happenings.append(Happening(do="back", peers=tuple(back), detail="online again"))
+            away = schedule.get(now, set())
+            for stage in STAGES:
+                self._play(world, stage)
+                if stage == "membership":
+                    online = set(world.membership.online())
+                    _tell_churn(world, away & online, gone & online)
+                    gone = away & online
+                    world.online = online - away
+            world.carry_out()
+            if now == world.rounds:
+                _tell_undone(world)
+            yield self.round(world)
+
+    def _play(self, world: World, stage: str) -> None:
+        """Let the events of a stage of the current round happen, in the order of the file."""
+        for i, event in enumerate(self.scenario.event):
+            if event.round == world.round and event.stage == stage:
+                world.event = i
+                place = f"{name_place(('event', i))}, {_named(event)}"
+                self.attempt(place, partial(event.resolve, world))
+
+    def round(self, world: World) -> Round:
+        """Return the current round."""
+        draft, present = world.draft, tuple(sorted(world.online))
+        started = {peer: world.reborn.pop(peer) for peer in present if peer in world.reborn}
+        return Round(
+            round=world.round,
+            present=present,
+            members=tuple(world.membership.members()),
+            erased=tuple(sorted(draft.erased)),
+            forget={peer: tuple(sorted(draft.forget[peer])) for peer in sorted(draft.forget)},
+            crash=dict(sorted(draft.crash.items())),
+            late={peer: delay for peer, delay in sorted(world.late.get(world.round, {}).items()) if peer in world.online},
+            refusing=tuple(sorted(world.refusing.intersection(world.membership.members()))),
+            generation=started,
+            edges=edges(world.graph),
+            happenings=tuple(draft.happenings),
+        )
+
+    def _check_expectations(self, timeline: Timeline) -> None:
+        """Write down expectations that can never be checked."""
+        peers = self.scenario.peers.count
+        for i, expect in enumerate(self.scenario.expect):
+            place = name_place(("expect", i))
+            for peer in (expect.absent, expect.peer):
+                if peer is not None and peer >= peers:
+                    self.wrong(place, f"peer {peer} is unknown: peers are 0 to {peers - 1}")
+                    break
+            else:
+                if expect.equal_to is None:
+                    continue
+                erased = [one.round for one in timeline.erasures if one.kind == "peer" and one.peer == expect.peer]
+                if not any(number <= expect.after for number in erased):
+                    self.wrong(place, f"peer {expect.peer} is not erased by round {expect.after}: name an erased peer, or a later round")
+                elif not self.scenario.audit.counterfactual:
+                    self.wrong(place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true")
+
+
+def _named(event: EventSpec) -> str:
+    """Return an event in words."""
+    return f"{getattr(event, 'do')} in round {event.round}"  # noqa: B009  every event has a tag
+
+
+def _tell_churn(world: World, away: set[int], was_away: set[int]) -> None:
+    """Tell who has gone away by churn, and who is back."""
+    for do, peers in (("away", away - was_away), ("back", was_away - away)):
+        if peers:
+            world.draft.happenings.append(Happening(do=do, peers=tuple(sorted(peers)), detail="churn"))
+
+
+def _tell_undone(world: World) -> None:
+    """Tell which deletions never became possible."""
+    for due in world.pending:
+        detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
+        world.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
+
+
+def _numbered(world: World) -> tuple[Erasure, ...]:
+    """Return the erasures in the order in which they are carried out."""
+    ordered = sorted(world.erasures, key=lambda one: (one.round, one.request, one.peer))
+    return tuple(one.model_copy(update={"index": index}) for index, one in enumerate(ordered))

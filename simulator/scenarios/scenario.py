@@ -1,0 +1,268 @@
+"""The schema of scenario files, and how one is read, changed and written."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, PrivateAttr, TypeAdapter, ValidationError, create_model, model_validator
+
+from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
+from clients.spec import Spec
+from server.topology import TOPOLOGIES, TopologySpec
+from simulator.engines import ENGINES, EngineSpec
+from simulator.errors import LetheError, ScenarioError
+from simulator.events import EventSpec
+from simulator.scenarios.churn import CHURN, ChurnSpec
+from simulator.scenarios.complaints import complaints, suggestion
+from simulator.scenarios.overrides import override
+from simulator.tasks import TASKS
+
+if TYPE_CHECKING:
+    from simulator.scenarios.resolution import Resolution
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Public(Spec):
+    """What the ``[data]`` table says beside naming the data set: rows set aside in public, and how the rest is dealt.
+
+    ``reference`` rows, whose labels nobody uses, teach the seeds; ``test`` rows measure. Neither is dealt to any peer.
+    """
+
+    reference: PositiveInt
+    test: PositiveInt
+    partition: AnyPartition
+
+    def source(self) -> DatasetSpec:
+        """Return the data set alone."""
+        kind = DATASETS.load(getattr(self, "dataset"))  # noqa: B009  the subclasses of `_data_tables` have it
+        return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
+
+
+def _data_tables() -> Any:
+    """Return the ``[data]`` table as a union of one table a data set, each with the keys of `Public`."""
+    tables = [create_model(kind.__name__, __base__=(Public, kind), __doc__=kind.__doc__) for kind in DATASETS.specs()]
+    return Annotated[reduce(or_, tables), Field(discriminator="dataset")]
+
+
+if TYPE_CHECKING:
+    AnyPartition = PartitionSpec
+    AnyData = Public
+    AnyTopology = TopologySpec
+    AnyChurn = ChurnSpec
+    AnyEngine = EngineSpec
+else:  # the registries know their members only at run time
+    AnyPartition = PARTITIONS.union()
+    Public.model_rebuild()
+    AnyData = _data_tables()
+    AnyTopology = TOPOLOGIES.union()
+    AnyChurn = CHURN.union()
+    AnyEngine = ENGINES.union()
+
+
+class Peers(Spec):
+    """Who takes part: ``count`` peers, and names for groups of them."""
+
+    count: PositiveInt
+    groups: dict[str, tuple[int, ...]] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, members in self.groups.items():
+            if strangers := [peer for peer in members if not 0 <= peer < self.count]:
+                raise ValueError(f"group {name} names peer {strangers[0]}: peers are 0 to {self.count - 1}")
+        return self
+
+
+class Expect(Spec):
+    """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
+    ``absent`` peer, or every peer as if ``peer`` had never joined.
+    """
+
+    after: PositiveInt
+    metric: str | None = None
+    min: float | None = None
+    max: float | None = None
+    absent: Count | None = None
+    equal_to: Literal["never_joined"] | None = None
+    peer: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(way is not None for way in (self.metric, self.absent, self.equal_to)) != 1:
+            raise ValueError("needs exactly one of metric, absent, equal_to: expect one thing a table")
+        if (self.metric is None) != (self.min is None and self.max is None):
+            raise ValueError("metric goes with min, max or both: give the bounds it must keep")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min = {self.min} is above max = {self.max}: exchange them")
+        if self.equal_to is not None and self.peer is None:
+            raise ValueError("equal_to needs peer: say who is never to have joined")
+        if self.absent is not None and self.peer is not None:
+            raise ValueError("absent names the peer itself: remove peer")
+        return self
+
+
+class Audit(Spec):
+    """Which audits follow the run: counterfactual runs, membership inference, relearning."""
+
+    counterfactual: bool = True
+    membership_inference: bool = False
+    relearn: bool = False
+
+
+class Scenario(Spec):
+    """One scenario, the only input of a run: what scenarios of every task have in common.
+
+    ``load`` and ``parse`` return the scenario of the task that the file names, ``classification`` unless told; the tables of a task are
+    in ``simulator.tasks``.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+    seed: Count = 0
+    rounds: PositiveInt
+    data: AnyData
+    peers: Peers
+    event: tuple[EventSpec, ...] = ()
+    churn: AnyChurn | None = None
+    expect: tuple[Expect, ...] = ()
+    audit: Audit = Audit()
+    engine: AnyEngine = Field(default_factory=lambda: ENGINES.load("inline")(kind="inline"))
+    _source: str = PrivateAttr("scenario")
+
+    @property
+    def source(self) -> str:
+        """The file the scenario was read from, for messages."""
+        return self._source
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scenario) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]  # groups are a dict
+
+    @classmethod
+    def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+        """Read a scenario file.
+
+        Parameters
+        ----------
+        path : path
+        overrides : sequence of str
+            Changes ``key.path=value``, the value in TOML (a bare word is text), lists by number: ``event.0.round=4``.
+
+        Raises
+        ------
+        ScenarioError
+            With one line for each thing that is wrong.
+        LetheError
+            If the file cannot be read or an override cannot be applied.
+        """
+        file = Path(path)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise LetheError(f"{file}: cannot be read ({reason}): give the path of a scenario file (TOML)") from None
+        return cls.parse(_toml(text, str(file)), overrides, str(file), file.resolve().parent)
+
+    @classmethod
+    def parse(
+        cls, content: Mapping[str, Any] | str, overrides: Sequence[str] = (), source: str = "scenario", folder: Path | None = None
+    ) -> Scenario:
+        """Return the scenario of a mapping or TOML text; relative paths in it start at ``folder``. Raises as `load` does."""
+        raw: dict[str, Any] = _toml(content, source) if isinstance(content, str) else json.loads(json.dumps(content, default=str))
+        for setting in overrides:
+            override(raw, setting)
+        task = cls._of_task(raw.get("task", "classification"), source).variant(raw, source)
+        if folder is not None:
+            _anchor(raw, folder)
+        try:
+            # by way of JSON: TOML's lists become tuples, while "8" is not taken for 8
+            scenario = task.model_validate_json(json.dumps(raw, default=str), strict=True)
+        except ValidationError as error:
+            raise ScenarioError(f"{source}: {line}" for line in complaints(error, raw, task.model_json_schema())) from None
+        scenario._source = source
+        return scenario
+
+    @classmethod
+    def _of_task(cls, task: object, source: str) -> type[Scenario]:
+        """Return the class of a task's scenarios."""
+        if task not in TASKS.targets():
+            raise ScenarioError([f"{source}: task = {task!r} is unknown: {suggestion(task, TASKS.targets())}"])
+        return TASKS.load(str(task))
+
+    @classmethod
+    def variant(cls, raw: Mapping[str, Any], source: str = "scenario") -> type[Scenario]:
+        """Return the class that has the tables of such a file, among those of its task; ``ScenarioError`` if there is none."""
+        return cls
+
+    @classmethod
+    def variants(cls) -> list[type[Scenario]]:
+        """Return all classes of the task."""
+        return [cls]
+
+    @classmethod
+    def resolution_of(cls) -> type[Resolution[Any]]:
+        """Return what draws the random choices of this task."""
+        raise NotImplementedError
+
+    def replace(self, **changes: Any) -> Scenario:
+        """Return a changed scenario, validated; ``__`` steps into tables: ``replace(rounds=4, topology__on_leave="none")``."""
+        raw = self._plain()
+        for path, value in changes.items():
+            *steps, last = path.split("__")
+            table: Any = raw
+            for step in steps:
+                table = table[int(step)] if step.isdigit() else table.setdefault(step, {})
+            plain = _plain(value)
+            if isinstance(table, list):
+                table[int(last)] = plain
+            else:
+                table[last] = plain
+        return Scenario.parse(raw, source=self.source)
+
+    def to_toml(self) -> str:
+        """Return the scenario as the text of a scenario file; parsing it gives an equal scenario."""
+        import tomli_w
+
+        return tomli_w.dumps(self._plain())
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the scenario as TOML can hold it, in the order of the schema."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of scenario files, for editors."""
+    variants = [variant for task in TASKS.specs() for variant in task.variants()]
+    return {"title": "Scenario", **TypeAdapter(reduce(or_, variants)).json_schema()}
+
+
+def _plain(value: Any) -> Any:
+    """Return tables as dicts, and no key that is not set."""
+    if isinstance(value, Spec):
+        return _plain(value.model_dump(mode="json"))
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items() if part is not None}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _toml(text: str, source: str) -> dict[str, Any]:
+    """Return the content of TOML text."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError([f"{source}: is not TOML ({error}): mend the syntax there"]) from None
+
+
+def _anchor(raw: dict[str, Any], folder: Path) -> None:
+    """Let relative paths of tables start at a folder."""
+    for table in (raw.get(name) for name in ("data", "topology", "churn")):
+        if isinstance(table, dict) and isinstance(path := table.get("path"), str):
+            table["path"] = str(folder / Path(path).expanduser())

@@ -1,0 +1,110 @@
+"""What a plan of classifying peers costs, estimated without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from clients.data import load
+from clients.data.columns import expanded_shape
+from clients.data.interactions import LESSONS
+from clients.unlearning.contract import UnlearnerSpec
+from simulator.tasks.classification.hdus.plan import ClassificationPlan
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a plan costs, estimated without training.
+
+    Parameters
+    ----------
+    messages : int
+        To peers and back, the exam at the end included.
+    main_steps, seed_steps : int
+        Gradient steps of main models, about or at most, and of distillations.
+    forget_steps : int
+        At most: if every deletion repeats all that its peer has trained so far.
+    seed_bytes : int
+        One seed's parameters at 4 bytes; 0 where the model does not tell its size.
+    overlay_bytes : int
+        Seeds that travel over edges.
+    extra_runs : int
+        Runs that the audits add: one for each request, and one in which nothing is forgotten.
+    """
+
+    messages: int
+    main_steps: int
+    seed_steps: int
+    forget_steps: int
+    seed_bytes: int
+    overlay_bytes: int
+    extra_runs: int
+
+
+def costs(plan: ClassificationPlan) -> Costs:
+    """Return what a plan costs."""
+    scenario = plan.scenario
+    rows = {brief.peer: set(brief.rows) for brief in plan.briefs}
+    trained: dict[int, int] = dict.fromkeys(rows, 0)
+    main = forget = copies = 0
+    for now in plan.timeline.rounds:
+        for peer in now.generation:
+            rows[peer], trained[peer] = set(plan.brief(peer, now.generation[peer]).rows), 0
+        for peer, gone in now.forget.items():
+            rows[peer].difference_update(gone)
+            forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
+        for peer in now.present:
+            main += _steps(plan, peer, len(rows[peer]), trained[peer])
+            trained[peer] += 1
+        there = set(now.present)
+        copies += sum((a in there) + (b in there) for a, b in now.edges)
+    meetings = sum(len(now.present) for now in plan.timeline.rounds)
+    seed_bytes = 4 * _parameters(plan)
+    audit = plan.audit
+    requests = len({erasure.request for erasure in plan.timeline.erasures})
+    return Costs(
+        messages=2 * (meetings + len(plan.timeline.rounds[-1].present)),
+        main_steps=main,
+        seed_steps=meetings * scenario.distillation.epochs * ceil(_lessons(plan) / scenario.distillation.batch_size),
+        forget_steps=forget,
+        seed_bytes=seed_bytes,
+        overlay_bytes=copies * seed_bytes,
+        extra_runs=requests + 1 if requests and (audit.counterfactual or audit.membership_inference or audit.relearn) else 0,
+    )
+
+
+def _steps(plan: ClassificationPlan, peer: int, rows: int, progress: int) -> int:
+    """Return the gradient steps of a peer's round on so many rows, after ``progress`` rounds."""
+    main, training = plan.briefs[peer].main, plan.scenario.training
+    return main.steps(training, rows, progress) if isinstance(main, UnlearnerSpec) else training.steps(rows)
+
+
+def _lessons(plan: ClassificationPlan) -> int:
+    """Return how many inputs teach a seed."""
+    each = 1 if load(plan.briefs[0].data).users is None else LESSONS
+    return plan.scenario.data.reference * each
+
+
+def _parameters(plan: ClassificationPlan) -> int:
+    """Return the number of parameters of a seed, 0 where the model does not tell."""
+    try:
+        columns = load(plan.briefs[0].data).columns
+        return int(plan.scenario.peers.seed.parameters(expanded_shape(plan.shape, columns), plan.classes))
+    except NotImplementedError:
+        return 0
+
+
+def in_words(plan: ClassificationPlan) -> Iterator[tuple[str, str]]:
+    """Yield what is spent, and how much of it."""
+    cost = costs(plan)
+    yield "messages to peers and back", f"{cost.messages:,}"
+    yield "gradient steps, main models", f"about {cost.main_steps:,}"
+    yield "gradient steps, seeds", f"{cost.seed_steps:,}"
+    peers, rows, edges = (sum(one.kind == kind for one in plan.timeline.erasures) for kind in ("peer", "rows", "edges"))
+    of_edges = f" and {edges} of edges" if edges else ""
+    yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{of_edges} (at most {cost.forget_steps:,} steps)"
+    if cost.seed_bytes:
+        yield "one seed", f"{cost.seed_bytes:,} bytes"
+        yield "seeds over edges", f"about {cost.overlay_bytes:,} bytes"
+    yield "further runs for the audits", str(cost.extra_runs)

@@ -1,0 +1,65 @@
+"""Building the averaging server of a plan: the public backbone first, trained once or taken from the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from clients import wire
+from clients.diffusion import cache, local
+from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.denoiser import build
+from clients.diffusion.metrics import Budget
+from clients.diffusion.training import train_phase
+from clients.streams import Field
+from server.diffusion.audit.curves import Ladder
+from server.diffusion.averaging.acts import Playing
+from server.diffusion.averaging.coordinator import Averaging, Setup
+from server.diffusion.evaluation import Studio
+
+if TYPE_CHECKING:
+    from simulator.progress import Watch
+    from simulator.runs.store import RunStore
+    from simulator.tasks.diffusion.plan import DiffusionPlan
+    from simulator.tasks.diffusion.tables import Averaged
+
+
+def averaging(spec: Averaged, plan: DiffusionPlan, store: RunStore, watch: Watch) -> Averaging:
+    """Return the averaging server of a plan, taken up where the store ends."""
+    brief = plan.briefs[0]
+    assert isinstance(brief, DenoisingBrief)
+    public, wanted = backbone(brief, watch), plan.scenario.revival
+    playing = Playing(
+        Studio(brief, public, Budget(wanted.target, wanted.others)),
+        Ladder(wanted.noise_levels, wanted.sparsities, wanted.shares, wanted.policies),
+    )
+    return Averaging(Setup(brief, public, spec.policy, spec.step(), plan.timeline, store, playing))
+
+
+def backbone(brief: DenoisingBrief, watch: Watch) -> bytes:
+    """Return the weights of the public backbone: trained on the reference images alone, which cannot tell their classes apart.
+
+    In the joint design nothing is trained in public: these are the initial weights.
+    """
+    key: tuple[Field, ...] = (brief.run_seed, "public")
+    settings = brief.denoising
+    images = local.gallery(brief).select(torch.tensor(brief.reference))
+    steps = 0 if settings.design == "joint" else settings.backbone_steps
+    configuration: dict[str, Any] = {
+        "what": "public backbone",
+        "denoiser": brief.denoiser.model_dump(mode="json"),
+        "training": settings.model_dump(mode="json"),
+        "images": cache.data_hash(images.pixels),
+        "key": list(key),
+        **local.where_computed(brief),
+    }
+
+    def make() -> dict[str, Any]:
+        denoiser = build(brief.denoiser, key).to(brief.compute.place())
+        advance = watch.steps("public backbone", steps)
+        with brief.computing():
+            train_phase(denoiser, images, settings, "backbone", key, total=steps, progress=lambda *_: advance())
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in denoiser.state_dict().items()}
+
+    return wire.to_bytes(cache.remembered(configuration, make))

@@ -1,0 +1,1 @@
+"""Denoisers of peers that exchange seed denoisers."""

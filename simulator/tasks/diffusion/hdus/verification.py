@@ -1,0 +1,52 @@
+"""Proving again, from what lies in a run directory, that peers have cut the concepts that they were asked to erase."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients import wire
+from clients.diffusion.hdus.main import CUT, HISTORY
+from clients.diffusion.local import parameter_of
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from server.diffusion.timeline import ConceptErasure
+    from simulator.runs.store import RunStore
+    from simulator.tasks.diffusion.plan import DiffusionPlan
+
+
+def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
+    """Yield a line for every request that a peer has not carried out, and for every cut that has grown over."""
+    names = plan.scenario.denoiser.concepts
+    for peer, state in sorted(store.states().items()):
+        asked = [one for one in plan.timeline.concepts if peer in one.peers and _generation(plan, peer, one) == state.generation]
+        try:
+            main = wire.from_bytes(store.artefact(state.main))
+        except LetheError as error:
+            yield str(error)
+            continue
+        done = {cut["index"] for cut in json.loads(main[HISTORY].tobytes())["cuts"]}
+        for one in asked:
+            if one.index not in done:
+                yield f"peer {peer}: has not carried out the request of round {one.round} to erase concept {names[one.concept]}"
+        yield from (f"peer {peer}: {line}" for line in grown_over(main))
+
+
+def grown_over(main: Mapping[str, npt.NDArray[Any]]) -> Iterator[str]:
+    """Yield a line for every layer of a main artefact that is not zero where it was cut."""
+    for name, mask in main.items():
+        if name.startswith(CUT):
+            layer = name.removeprefix(CUT)
+            left = int(np.count_nonzero(main[parameter_of(layer)][mask]))
+            if left:
+                yield f"layer {layer}: {left} of {int(mask.sum())} entries that were cut are not zero"
+
+
+def _generation(plan: DiffusionPlan, peer: int, one: ConceptErasure) -> int:
+    """Return which of its lives a peer was in when the request was made."""
+    return max((now.generation.get(peer, 0) for now in plan.timeline.rounds[: one.round]), default=0)

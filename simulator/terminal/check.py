@@ -1,0 +1,119 @@
+"""What a plan will do and cost, for people: the dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clients.data import load
+from server.timeline import Round
+from server.topology import Edge
+from server.topology import describe as facts_of
+from simulator.scenarios.plan import Plan
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_MOST_PEERS = 40
+_MOST_NODES = 500
+_MOST_CLASSES = 20
+
+
+def describe(plan: Plan) -> RenderableType:
+    """Return what a plan will do, as something ``rich`` can print: data, peers, graph, timeline, erasures, cost."""
+    from rich.console import Group
+    from rich.text import Text
+
+    scenario = plan.scenario
+    title = Text.assemble((plan.name, "bold"), f"  seed {plan.seed}, {plan.rounds} rounds, {len(plan.briefs)} peers, plan {plan.digest}")
+    rows = sum(len(brief.rows) for brief in plan.briefs)
+    data = Text(
+        f"data: {scenario.data.source().dataset}, {plan.classes} classes, inputs {' x '.join(map(str, plan.shape))}; "  # type: ignore[attr-defined]
+        f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {rows} rows dealt"
+    )
+    return Group(title, data, _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Return an empty table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _peers(plan: Plan) -> RenderableType:
+    """Return a table of peers: model, rows, class counts, and in a graph the edges that a peer learns from."""
+    data = load(plan.briefs[0].data)
+    table = _table("peers", "peer", "model", "rows", "rows by class", *(["edges"] if len(data.edges) else []))
+    for brief in plan.briefs[:_MOST_PEERS]:
+        rows = np.asarray(brief.rows, dtype=np.int64)
+        counts = np.bincount(data.y[rows], minlength=plan.classes)
+        mix = " ".join(map(str, counts)) if plan.classes <= _MOST_CLASSES else f"of {(counts > 0).sum()} classes"
+        edges = [str(len(data.edges_among(rows))) if brief.knows_edges else "-"] if len(data.edges) else []
+        table.add_row(str(brief.peer), brief.model, str(len(rows)), mix, *edges)
+    if len(plan.briefs) > _MOST_PEERS:
+        table.add_row("...", f"{len(plan.briefs) - _MOST_PEERS} more", "", "")
+    return table
+
+
+def _graphs(plan: Plan) -> Iterator[RenderableType]:
+    """Yield a table of the graph's facts at the start and after every change."""
+    if len(plan.briefs) > _MOST_NODES or plan.topology is None:
+        return
+    import networkx as nx
+
+    table = _table(f"graph ({plan.topology})", "round", "edges", "parts", "degrees", "diameter", "spectral gap")
+    before: tuple[Edge, ...] | None = None
+    for now in plan.timeline.rounds:
+        if now.edges == before:
+            continue
+        before = now.edges
+        graph = nx.Graph(list(now.edges))
+        graph.add_nodes_from(now.members)
+        facts = facts_of(graph)
+        degrees = f"{facts.degree_min} to {facts.degree_max}, mean {facts.degree_mean:.1f}"
+        diameter = "-" if facts.diameter is None else str(facts.diameter)
+        table.add_row(str(now.round), str(facts.edges), str(facts.parts), degrees, diameter, f"{facts.spectral_gap:.3f}")
+    yield table
+
+
+def _timeline(plan: Plan) -> RenderableType:
+    """Return the table of rounds: who trains, what happens."""
+    table = _table("timeline", "round", "train", "what happens")
+    for now in plan.timeline.rounds:
+        table.add_row(str(now.round), f"{len(now.present)}: {_ranges(now.present)}", "\n".join(_happenings(now)))
+    return table
+
+
+def _happenings(now: Round) -> Iterator[str]:
+    """Yield the lines of a round."""
+    for one in now.happenings:
+        number = "" if one.event is None else f" [event {one.event + 1}]"
+        whom = f" {_ranges(one.peers)}" if one.peers else ""
+        yield f"{one.do}{whom}{': ' + one.detail if one.detail else ''}{number}".replace("[", r"\[")
+
+
+def _costs(plan: Plan) -> RenderableType:
+    """Return the table of costs."""
+    table = _table("cost", "what", "how much")
+    for what, how_much in plan.costs():
+        table.add_row(what, how_much)
+    return table
+
+
+def _ranges(peers: Iterable[int]) -> str:
+    """Return ascending peer numbers with runs drawn together: ``0-3 5 7-9``."""
+    runs: list[list[int]] = []
+    for peer in peers:
+        if runs and peer == runs[-1][1] + 1:
+            runs[-1][1] = peer
+        else:
+            runs.append([peer, peer])
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "nobody"

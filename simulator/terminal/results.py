@@ -1,0 +1,96 @@
+"""A run's results as tables in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.runs.run import Run
+from simulator.terminal import concept_tables
+
+
+def show_results(run: Run, console: Console | None = None) -> None:
+    """Print accuracies, erasures and expectations of a finished run."""
+    console = console or Console()
+    found = run.results
+    console.print(f"{found['name']}  seed {found['seed']}  engine {found['engine']}  digest {found['digest'][:16]}", highlight=False)
+    if "revivals" in found:
+        _show_concepts(found, console)
+    else:
+        console.print(_accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
+    if found["erasures"]:
+        console.print(_erasures(found["erasures"]))
+    if attacked := [one for one in found["erasures"] if one["mia_auc"] is not None]:
+        console.print(_attacks(attacked))
+    if found["expectations"]:
+        console.print(_expectations(found["expectations"]))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _accuracy(marks: dict[str, dict[str, dict[str, float | None]]]) -> Table:
+    table = _table("at the end, mean over live peers", "", "test mix", "main only", "ensemble")
+    for name, mark in marks.items():
+        for mix, values in mark.items():
+            table.add_row(name, "each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
+    return table
+
+
+def _show_concepts(found: dict[str, Any], console: Console) -> None:
+    """Print how well the model draws, what was erased from it, and what attacks brought back, or why they were not played."""
+    console.print(f"samples that show what was asked for, at the end: {_number(found['accuracy'].get('sampled'))}", highlight=False)
+    if doubt := found["judge"].get("doubt"):
+        console.print(f"warning: {doubt}", highlight=False)
+    for table in concept_tables.tables(found, console.width):
+        console.print(table)
+    for line in concept_tables.not_played(found["not_played"]):
+        console.print(line, highlight=False, markup=False)
+
+
+def _erasures(erasures: list[dict[str, Any]]) -> Table:
+    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", "receipts")
+    for column in table.columns:
+        column.no_wrap = column.header != "what"
+    for one in erasures:
+        receipts = f"{len(one['receipts'])} of {len(one['holders'])}"
+        difference = _number(one["max_abs_difference"])
+        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts)
+    return table
+
+
+def _attacks(attacked: list[dict[str, Any]]) -> Table:
+    table = _table("membership inference: area under the curve", "round", "what", "as run", "if never there")
+    for one in attacked:
+        table.add_row(*_request(one), _number(one["mia_auc"]), _number(one["mia_auc_counterfactual"]))
+    return table
+
+
+def _request(erasure: dict[str, Any]) -> tuple[str, str]:
+    """Return the round, and what was forgotten."""
+    peer = f"peer {erasure['peer']}"
+    return str(erasure["round"]), peer if erasure["kind"] == "peer" else f"{_what(erasure)} of {peer}"
+
+
+def _what(erasure: dict[str, Any]) -> str:
+    """Return how many rows, or edges, were forgotten."""
+    edges = erasure.get("edges", 0)
+    return f"{edges} edge{'' if edges == 1 else 's'}" if edges else f"{erasure['rows']} rows"
+
+
+def _expectations(expectations: list[dict[str, Any]]) -> Table:
+    table = _table("expectations", "after round", "expected", "found", "")
+    for one in expectations:
+        table.add_row(str(one["after"]), one["expected"], one["found"], "met" if one["met"] else "FAILED")
+    return table
+
+
+def _number(value: float | None) -> str:
+    """Return a number for people; what was not measured says so."""
+    return "not measured" if value is None else f"{value:.3g}" if value else "0.0"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.progress import Watch
+from simulator.runner import read_plan, resume
+from simulator.runs.expectations import check
+from simulator.runs.run import Run
+from simulator.runs.store import RunStore
+
+Play = Callable[..., Run]
+LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
+REFUSE = {"round": 1, "do": "refuse", "peers": [3]}
+ABSENT = {"after": 3, "absent": 4}
+NEVER = {"after": 4, "equal_to": "never_joined", "peer": 4}
+
+
+def judged(run: Run) -> list[bool]:
+    return [one["met"] for one in run.results["expectations"]]
+
+
+def test_what_holds_is_met(play: Play) -> None:
+    bounds = {"after": 4, "metric": "accuracy.global.ensemble", "min": 0.05, "max": 1.0}
+    run = play(event=[LEAVE], expect=[ABSENT, NEVER, bounds, bounds | {"peer": 0, "min": 0.0}])
+    assert judged(run) == [True] * 4
+    assert run.unmet == []
+
+
+def test_what_does_not_hold_names_round_and_value(play: Play) -> None:
+    run = play(event=[LEAVE], expect=[{"after": 2, "absent": 4}, {"after": 4, "metric": "accuracy.global.main", "min": 0.99}])
+    first, second = run.unmet
+    assert first["after"] == 2
+    assert "held by peers [3, 5]" in first["found"]
+    assert second["expected"] == "accuracy.global.main >= 0.99"
+    assert 0 < float(second["found"]) < 0.99
+
+
+def test_a_peer_that_was_away_was_not_measured(play: Play) -> None:
+    away = {"round": 2, "do": "offline", "peers": [0]}
+    run = play(event=[away], expect=[{"after": 2, "metric": "accuracy.global.main", "peer": 0, "min": 0.0}])
+    (one,) = run.unmet
+    assert one["found"] == "not measured in that round"
+
+
+def test_who_is_erased_twice_must_have_left_no_trace_either_time(play: Play) -> None:
+    again = [LEAVE | {"round": 2}, {"round": 3, "do": "rejoin", "peers": [4]}, LEAVE | {"round": 4}]
+    run = play(event=again, expect=[NEVER | {"after": 2}, NEVER])
+    assert judged(run) == [True, True]
+    plan, store = read_plan(run.folder), RunStore(run.folder)
+    second = max(one.request for one in plan.timeline.erasures)
+    never = store.audit(f"never-{second}")
+    assert never is not None
+    store.set_audit(f"never-{second}", never | {"states": [[*row[:3], "another", row[4]] for row in never["states"]]})
+    assert [one["met"] for one in check(plan, store, {})] == [True, False], "the second time is compared, where it has come"
+    store.close()
+
+
+def test_an_audit_killed_halfway_is_done_again(play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = RunStore.set_audit
+
+    def die(store: RunStore, name: str, value: Any) -> None:
+        write(store, name, value)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(RunStore, "set_audit", die)
+        with pytest.raises(KeyboardInterrupt):
+            play(event=[LEAVE], expect=[NEVER])
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert judged(resume(folder, Watch())) == [True]
+
+
+@pytest.mark.parametrize("control", ["refuse", "sequential"])
+def test_a_trace_of_the_leaver_fails_never_joined(play: Play, control: str) -> None:
+    if control == "refuse":
+        run = play(event=[REFUSE, LEAVE], expect=[ABSENT, NEVER])
+        assert judged(run) == [False, False]
+    else:
+        run = play(event=[LEAVE], expect=[ABSENT, NEVER], training={"epochs": 2, "streams": "sequential"})
+        assert judged(run) == [True, False]

@@ -1,0 +1,219 @@
+"""Peers send sums: a deletion and a departure are one subtraction at the server, and the model is that of the rows that are left."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clients import data, wire
+from clients.classification.sums.peer import SumsPeer, learner
+from clients.participant import Seed
+from clients.unlearning.contract import Rows
+from server.classification.sums.statistics import Statistics
+from simulator.errors import LetheError, ScenarioError
+from simulator.progress import Watch
+from simulator.runner import prepare, resume, run
+from simulator.runs.run import Run
+from simulator.runs.store import RunStore
+from simulator.runs.verify import verify
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.sums.plan import SumsPlan
+from simulator.tasks.classification.sums.verification import model
+
+EVENTS: list[dict[str, Any]] = [
+    {"round": 2, "do": "leave", "peers": [4], "erase": True},
+    {"round": 2, "do": "offline", "peers": [1], "rounds": 1},
+    {"round": 2, "do": "delete", "peers": [1, 2], "rows": {"fraction": 0.2}},
+    {"round": 3, "do": "crash", "peers": [3], "phase": "before_sending"},
+    {"round": 3, "do": "delete", "peer": 3, "rows": {"fraction": 0.3}},
+    {"round": 3, "do": "straggle", "peers": [0], "rounds": 1},
+    {"round": 4, "do": "rejoin", "peers": [4]},
+    {"round": 4, "do": "crash", "peers": [2], "phase": "before_training"},
+    {"round": 4, "do": "delete", "peers": [1, 2], "rows": {"fraction": 0.1}},
+    {"round": 4, "do": "straggle", "peers": [1], "delay": 3},
+]
+SMALL: dict[str, Any] = {
+    "name": "sums",
+    "seed": 5,
+    "rounds": 4,
+    "federation": {"kind": "sums", "model": {"kind": "ridge"}},
+    "data": {"dataset": "wine", "reference": 1, "test": 40, "partition": {"kind": "iid"}},
+    "peers": {"count": 5},
+    "event": EVENTS,
+}
+DIGITS = SMALL["data"] | {"dataset": "digits"}
+MODELS: list[dict[str, Any]] = [{"kind": "ridge"}, {"kind": "naive_bayes"}, {"kind": "pca", "components": 4}]
+
+
+def scenario(**changes: Any) -> Scenario:
+    return Scenario.parse(SMALL | changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(scenario(), tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs write no report."""
+    monkeypatch.setattr("simulator.report.write_report", lambda folder: None)
+
+
+def exact(one: Run) -> None:
+    assert [row["method"] for row in one.results["erasures"]] == ["subtract"] * 6
+    for row in one.results["erasures"]:
+        assert row["max_abs_difference"] == 0.0
+        assert row["max_abs_difference_nothing"] > 0.0, "the comparison would notice if nothing had been subtracted"
+    assert verify(one.folder) == []
+
+
+def pooled(plan: SumsPlan) -> Any:
+    """Return the model trained at once on all rows that are left."""
+    brief = plan.briefs[0]
+    gone = {row for one in plan.timeline.erasures if one.kind == "rows" for row in one.rows}
+    ids = np.array(sorted({row for each in plan.briefs for row in each.rows} - gone))
+    source = data.load(brief.data)
+    whole = learner(brief)
+    whole.fit(Rows(ids, source.x[ids], source.y[ids]))
+    return whole
+
+
+def test_every_erasure_is_exact_and_the_model_is_that_of_the_rows_left(finished: Run) -> None:
+    exact(finished)
+    assert finished.results["incidents"] == []
+    plan, store = finished.plan, RunStore(finished.folder)
+    assert isinstance(plan, SumsPlan)
+    total = model(plan, store)
+    assert wire.to_bytes(total.sums) == wire.to_bytes(pooled(plan).sums)
+    assert finished.accuracy["global"]["ensemble"] > finished.accuracy["global"]["main"] > 0.5
+    assert "The model of all rows reached" in (finished.folder / "report.html").read_text()
+    store.close()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", MODELS[1:], ids=lambda model: model["kind"])
+def test_other_models_are_as_exact(kind: dict[str, Any], tmp_path: Path) -> None:
+    exact(run(scenario(federation={"kind": "sums", "model": kind}), tmp_path))
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("skipped", ["leave", "take_out"])
+def test_a_subtraction_that_is_skipped_is_noticed(skipped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Statistics, skipped, lambda self, peer, sums=None: None)
+    event = EVENTS[0] if skipped == "leave" else {"round": 2, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}
+    one = run(scenario(event=[event]), tmp_path)
+    assert one.results["erasures"][0]["max_abs_difference"] > 0.0
+    problems = verify(one.folder)
+    assert any("differs by" in line for line in problems)
+    assert any("its answers in the exam are not those of the sums in the mailbox" in line for line in problems)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+def test_an_interrupted_run_is_taken_up_at_any_round(last: int, finished: Run, tmp_path: Path) -> None:
+    class Impatient(Watch):
+        def stage(self, name: str, rounds: int, done: int) -> Any:
+            def on_round(now: Any) -> None:
+                if now is not None and now.round == last:
+                    raise KeyboardInterrupt
+
+            return on_round
+
+    folder = prepare(scenario(audit={"counterfactual": False}), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, Impatient())
+    again = resume(folder)
+    assert again.digest == finished.digest
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("tampered", "said"),
+    [
+        (lambda sums: {name: array * 2 for name, array in sums.items()}, r"^peer 2: sends sums over \d+ rows where it gave \d+: rows "),
+        (lambda sums: sums | {"n": sums["n"] - 1}, r"^peer 2: sums: no row|^peer 2: sums: second moments have"),
+        (lambda sums: {"n": sums["n"]}, r"^peer 2: sums of shapes .* send integer sums of the agreed learner"),
+    ],
+    ids=["more", "other", "shape"],
+)
+def test_what_was_never_given_cannot_be_taken_out(tampered: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = SumsPeer.distil
+
+    def distil(self: SumsPeer) -> int:
+        honest(self)
+        if self.brief.peer == 2 and self.seed and self.seed.version == 3:
+            self.seed = Seed(3, wire.to_bytes(tampered(wire.from_bytes(self.seed.blob))))
+        return 0
+
+    monkeypatch.setattr(SumsPeer, "distil", distil)
+    folder = prepare(scenario(event=[]), tmp_path)
+    with pytest.raises(LetheError, match=said) as error:
+        resume(folder)
+    assert "\n" not in str(error.value)
+    monkeypatch.undo()
+    store = RunStore(folder)
+    assert store.last_round() == 2, "the round in which it was tried is not in the ledger"
+    store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ray", "grpc"])
+def test_engines_agree(kind: str, finished: Run, tmp_path: Path) -> None:
+    assert run(scenario(engine={"kind": kind}), tmp_path).digest == finished.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"federation": {"kind": "sum"}}, "federation.kind = 'sum' is unknown: did you mean sums? known: hdus, sums"),
+        ({"federation": {"kind": "sums", "model": {"kind": "dare"}}}, "federation.model"),
+        ({"peers": {"count": 5, "main": [{"kind": "linear"}]}}, "peers.main: "),
+        ({"topology": {"kind": "ring"}}, "topology: "),
+        ({"audit": {"relearn": True}}, "audit.relearn: "),
+        ({"event": [{"round": 2, "do": "cut", "edges": [[0, 1]]}]}, "cut is about neighbours, which peers that send sums have not"),
+        ({"data": DIGITS, "federation": {"kind": "sums", "model": {"kind": "ridge", "high": 0.5}}}, "federation.model: peer 0: row "),
+        ({"federation": {"kind": "sums", "model": {"kind": "pca", "components": 99}}}, "federation.model: "),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value[:30],
+)
+def test_each_mistake_is_one_line(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        resolve(scenario(**changes))
+    (line,) = error.value.lines
+    assert line.startswith("scenario: ")
+    assert said in line
+
+
+def test_naming_the_usual_federation_changes_no_plan() -> None:
+    usual = {
+        "name": "usual",
+        "rounds": 2,
+        "data": SMALL["data"],
+        "peers": {"count": 3, "main": [{"kind": "linear"}], "seed": {"kind": "linear"}},
+        "topology": {"kind": "ring"},
+    }
+    named = Scenario.parse(usual | {"federation": {"kind": "hdus"}})
+    assert resolve(named).digest == resolve(Scenario.parse(usual)).digest
+    assert Scenario.parse(named.to_toml()) == named
+    assert Scenario.parse(scenario().to_toml()) == scenario()
+
+
+def test_the_ready_file_is_resolved() -> None:
+    file = Path(__file__).parents[5] / "experiments/scenarios/sums.toml"
+    assert len(resolve(Scenario.load(file)).briefs) == 10
+
+
+def test_an_entry_that_is_missing_is_noticed(finished: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    store = RunStore(folder)
+    parcel = store.mailbox().newest[1]
+    store.close()
+    (folder / "artefacts" / f"{parcel.sha256}.safetensors").unlink()
+    assert any("missing" in line for line in verify(folder))

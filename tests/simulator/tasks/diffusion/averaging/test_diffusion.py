@@ -1,0 +1,492 @@
+"""Scenarios of a denoiser: rounds, erasures, attacks and defences, on every engine, killed and resumed, proven again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clients import wire
+from clients.diffusion.local import parameter_of
+from clients.unlearning.pruning.masks import unpack_masks
+from simulator.errors import ScenarioError
+from simulator.progress import Watch
+from simulator.runner import prepare, resume, run
+from simulator.runs.run import Run
+from simulator.runs.store import RunStore
+from simulator.runs.verify import verify
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+
+SMOKE: dict[str, Any] = {
+    "task": "diffusion",
+    "name": "smoke",
+    "seed": 3,
+    "rounds": 4,
+    "data": {
+        "dataset": "digits",
+        "rows": 400,
+        "reference": 60,
+        "test": 40,
+        "partition": {"kind": "dirichlet", "alpha": 1.0, "min_rows": 20},
+    },
+    "peers": {"count": 3, "groups": {"some": [0, 1]}},
+    "denoiser": {"widths": [16], "condition_width": 16, "heads": 2},
+    "denoising": {"backbone_steps": 2, "batch_size": 8, "warmup": 2},
+    "sampling": {"steps": 2},
+    "federation": {"kind": "fedavg", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}},
+    "revival": {"target": 3, "others": 1},
+    "audit": {"counterfactual": False},
+}
+ERASE = {"round": 2, "do": "erase", "concept": 3, "peers": "all", "method": {"kind": "concept_prune", "calls": 2}}
+ATTACK = {"round": 2, "do": "attack", "concept": 3}
+EVENTS = [
+    ERASE,
+    ATTACK,
+    {"round": 3, "do": "defend", "fill": {"kind": "gaussian", "relative": 1.0}},
+    {"round": 4, "do": "attack", "concept": 3, "adversary": {"kind": "adaptive"}},
+    {"round": 3, "do": "offline", "peers": [1], "rounds": 1},
+    {"round": 2, "do": "crash", "peers": [2], "phase": "before_sending"},
+    {"round": 3, "do": "straggle", "peers": [0]},
+]
+Play = Callable[..., Run]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the cache of this file to itself, and write no reports: they take longer than the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("LETHE_CACHE", str(folder))
+        patch.setattr("simulator.report.write_report", lambda _: None)
+        yield folder
+
+
+def scenario(**changes: Any) -> Scenario:
+    return Scenario.parse(SMOKE | changes)
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run with all events; read it, never change it."""
+    return run(scenario(event=EVENTS), tmp_path_factory.mktemp("told"), Watch())
+
+
+def kept(one: Run, name: str, number: int) -> dict[str, np.ndarray]:
+    store = RunStore(one.folder)
+    try:
+        return wire.from_bytes(store.artefact(str(store.model(name, number))))
+    finally:
+        store.close()
+
+
+def test_a_run_tells_of_its_erasure_and_attacks(told):
+    found = told.results
+    first, second = found["revivals"]
+    assert [first[name] for name in ("round", "concept", "policy", "adversary", "knowledge", "completion")] == [
+        2,
+        3,
+        "vote(0.5)",
+        "zero_scan",
+        "weights only",
+        "soft_impute",
+    ]
+    (erased,) = found["concepts"]
+    assert (erased["original"], erased["erased"]) == (first["original"], first["pruned"])
+    assert found["not_played"] == []
+    for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
+        assert set(first[name]) == {"target", "others"}
+    assert first["location_auc"] == 1.0
+    assert 0.4 < second["location_auc"] < 0.6
+    assert (second["adversary"], second["knowledge"]) == ("adaptive", "weights, density, defence")
+    assert 0 <= found["accuracy"]["sampled"] <= 1
+    assert found["judge"]["held_out_accuracy"] > 0.8
+    assert found["concepts"][0]["density"] > 0
+    assert found["recommendation"]
+    assert all(row["loss_global"] > 0 for row in found["timeline"])
+    assert found["timeline"][0]["bytes_overlay"] > 100_000
+
+
+def test_pictures_are_kept_with_the_verdicts(told):
+    store = RunStore(told.folder)
+    pictures = wire.from_bytes(store.artefact(told.results["revivals"][0]["images"]))
+    store.close()
+    assert pictures["original"].shape == (11, 8, 8)
+    assert pictures["conditions"].tolist()[:3] == [3, 3, 3]
+    assert 3 not in pictures["conditions"][3:]
+    assert pictures["judged_revived"].shape == (11,)
+    assert pictures["original"].dtype == np.uint8
+
+
+def test_what_was_cut_stays_cut_and_then_filled_in_every_later_global_model(told):
+    masks = unpack_masks(kept(told, "frozen", 2))
+    assert sum(int(mask.sum()) for mask in masks.values())
+    filled = kept(told, "global", 3)
+    for layer, mask in masks.items():
+        name, where = parameter_of(layer), mask.numpy()
+        assert not kept(told, "global", 2)[name][where].any()
+        assert kept(told, "global", 1)[name][where].all(), "the control: it was there before"
+        assert filled[name][where].all()
+        assert np.array_equal(kept(told, "global", 4)[name][where], filled[name][where])
+
+
+def test_a_run_is_proven_again_and_tampering_fails(told, tmp_path):
+    assert verify(told.folder) == []
+    folder = tmp_path / "tampered"
+    shutil.copytree(told.folder, folder)
+    weights, frozen = kept(told, "global", 4), unpack_masks(kept(told, "frozen", 4))
+    layer = next(layer for layer, mask in frozen.items() if bool(mask.any()))
+    weights[parameter_of(layer)][frozen[layer].numpy()] += 1
+    blob = wire.to_bytes(weights)
+    (folder / "artefacts" / f"{wire.sha256(blob)}.safetensors").write_bytes(blob)
+    with sqlite3.connect(folder / "run.sqlite") as db:
+        db.execute("update models set sha256 = ? where name = 'global' and round = 4", (wire.sha256(blob),))
+        chain_again(db)
+    assert any("entries of the cut have changed" in line for line in verify(folder))
+
+
+def chain_again(db: sqlite3.Connection) -> None:
+    """Write a new chain of hashes, as somebody could who tampers with the ledger."""
+    folder = Path(db.execute("pragma database_list").fetchone()[2]).parent
+    db.commit()
+    store = RunStore(folder)
+    previous = ""
+    for number, link in store.rows("select round, journal from rounds order by round"):
+        previous = store.link(number, link, previous)
+        store.db.execute("update rounds set chain = ? where round = ?", (previous, number))
+    store.close()
+
+
+def test_an_attack_changes_nothing(play, told):
+    without = play(event=[event for event in EVENTS if event["do"] != "attack"])
+    for number in range(1, 5):
+        assert kept(without, "global", number).keys() == kept(told, "global", number).keys()
+        assert all(np.array_equal(array, kept(told, "global", number)[name]) for name, array in kept(without, "global", number).items())
+    undefended = play(event=[event for event in EVENTS if event["do"] != "defend"])
+    one, other = kept(undefended, "global", 4), kept(told, "global", 4)
+    assert any(not np.array_equal(array, other[name]) for name, array in one.items()), "the control: a defence does"
+
+
+def engine_of(told: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: dict[str, Any]) -> None:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "another cache"))  # or the engine would only copy what inline computed
+    one = run(scenario(event=EVENTS, engine=engine), tmp_path / "runs", Watch())
+    assert one.digest == told.digest
+    assert verify(one.folder) == []
+
+
+@pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}], ids=lambda engine: engine["kind"])
+def test_engines_give_the_digest_of_inline(told, tmp_path, monkeypatch, engine):
+    engine_of(told, tmp_path, monkeypatch, engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 1}, {"kind": "flower", "workers": 2}], ids=lambda engine: engine["kind"])
+def test_more_engines_give_the_digest_of_inline(told, tmp_path, monkeypatch, engine):
+    engine_of(told, tmp_path, monkeypatch, engine)
+
+
+def test_another_seed_gives_another_digest(play, told):
+    assert play(event=EVENTS, seed=4).digest != told.digest
+
+
+def test_killed_at_a_few_instants_it_resumes_to_the_undisturbed_digest(told, kill_after, tmp_path):
+    fresh = prepare(scenario(event=EVENTS), tmp_path / "fresh")
+    clock = time.monotonic()
+    resume(prepare(scenario(event=EVENTS), tmp_path / "again"), Watch())
+    length = time.monotonic() - clock
+    working = 0
+    for number, part in enumerate((0.15, 0.4, 0.65, 0.9)):
+        folder = tmp_path / str(number)
+        shutil.copytree(fresh, folder)
+        working += kill_after(folder, part * length)
+        assert resume(folder, Watch()).digest == told.digest
+        assert verify(folder) == []
+    assert working, "the control: it was at work when it was killed"
+
+
+def test_under_the_mean_what_some_cut_comes_back_and_the_dry_run_warns(play, told):
+    federation = SMOKE["federation"] | {"policy": {"kind": "mean"}}
+    some = [ERASE | {"peers": "some"}]
+    diluted = play(event=some, federation=federation)
+    assert diluted.results["concepts"][0]["survival"] < 1.0
+    plan = resolve(scenario(event=some, federation=federation))
+    assert any(what == "WARNING" and "'mean' does not keep an erasure" in words for what, words in plan.costs())
+    assert not any(what == "WARNING" for what, _ in told.plan.costs())
+
+
+def test_a_peer_that_was_away_erases_when_it_is_back(play):
+    events = [{"round": 2, "do": "offline", "peers": [1], "rounds": 1}, ERASE]
+    one = play(event=events)
+    asked = {now.round: dict(now.erase) for now in one.plan.timeline.rounds}
+    assert asked == {1: {}, 2: {0: (0,), 2: (0,)}, 3: {1: (0,)}, 4: {}}
+    store = RunStore(one.folder)
+    done = {peer: wire.from_bytes(store.artefact(state.main))["peer/erased"].tolist() for peer, state in store.states().items()}
+    store.close()
+    assert done == {0: [0], 1: [0], 2: [0]}
+
+
+def test_a_departure_is_approximate_and_is_measured_against_never_having_been_there(play):
+    events = [{"round": 3, "do": "leave", "peers": [1], "erase": True}, {"round": 3, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}]
+    one = play(event=events, audit={"counterfactual": True})
+    rows = one.results["erasures"]
+    assert [(row["method"], row["guarantee"]) for row in rows] == [("stop_contributing", "approximate")] * 2
+    assert all(row["max_abs_difference"] > 0 for row in rows)
+    assert 1 not in one.plan.timeline.rounds[-1].present
+    assert verify(one.folder) == []
+
+
+@pytest.mark.parametrize("kind", ["fedadam", "fedprox"])
+def test_other_federations_end_elsewhere(play, kind):
+    def final(federation: dict[str, Any]) -> dict[str, np.ndarray]:
+        return kept(play(rounds=2, federation=federation), "global", 2)
+
+    plain, other = final(SMOKE["federation"]), final(SMOKE["federation"] | {"kind": kind})
+    assert any(not np.array_equal(array, other[name]) for name, array in plain.items())
+    assert all(np.isfinite(array).all() for array in other.values())
+
+
+@pytest.mark.parametrize("policy", ["masked_mean", "union_zero", "union_noise", "server_mask"])
+def test_every_policy_plays(play, policy):
+    revival = SMOKE["revival"] | {"shares": [0.4], "policies": [{"kind": "mean"}, {"kind": "server_mask"}]}
+    one = play(rounds=2, event=[ERASE, ATTACK], federation=SMOKE["federation"] | {"policy": {"kind": policy}}, revival=revival)
+    assert [(curve["kind"], curve["policy"]) for curve in one.results["curves"]] == [("share", "mean"), ("share", "server_mask")]
+    assert one.results["revivals"][0]["policy"] == one.results["concepts"][0]["policy"] == one.plan.scenario.federation.policy.name
+    assert verify(one.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "peers"),
+    [
+        ("mask_oracle", "all"),
+        ("repruner", "all"),
+        ("historian", "all"),
+        ("quantise", "all"),
+        ("relearn", "all"),
+        ("undiluter", "some"),
+        ("neighbour", "some"),
+    ],
+)
+def test_every_adversary_gets_what_it_needs(play, kind, peers, monkeypatch):
+    monkeypatch.setattr("server.revival.attack.resolved", {"cpu": "cpu"}.__getitem__)  # no device is left to be chosen by the machine
+    events = [ERASE | {"peers": peers}, ATTACK | {"adversary": {"kind": kind}}]
+    (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
+    assert row["adversary"] == kind
+    assert (row["completion"] is None) == (kind not in ("mask_oracle", "repruner"))
+    assert (row["sign_accuracy"] is None) == (row["neuron_mean"] is None) == (kind in ("quantise", "relearn"))
+    if kind == "historian":
+        assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
+
+
+def test_expectations_speak_of_attacks(play):
+    expect = [{"after": 2, "metric": "revived.target", "max": 1.0}, {"after": 2, "metric": "loss.global", "max": 0.0}]
+    one = play(rounds=2, event=[ERASE, ATTACK], expect=expect)
+    assert [row["met"] for row in one.results["expectations"]] == [True, False]
+
+
+def test_curves_are_drawn_by_the_first_attack_that_is_played(play):
+    policies = [{"kind": "mean"}, {"kind": "vote", "threshold": 0.3}, {"kind": "vote", "threshold": 0.9}, {"kind": "server_mask"}]
+    revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.3, 1.0], "policies": policies}
+    events = [
+        ERASE | {"peers": "some"},
+        {"round": 2, "do": "offline", "peers": [2], "rounds": 1},
+        ATTACK | {"adversary": {"kind": "neighbour"}},
+        ATTACK,
+        ATTACK | {"adversary": {"kind": "mask_oracle"}},
+        ATTACK | {"round": 3},
+    ]
+    found = play(rounds=3, event=events, revival=SMOKE["revival"] | revival).results
+    curves = found["curves"]
+    assert [row["adversary"] for row in found["not_played"]] == ["neighbour"]
+    assert [row["adversary"] for row in found["revivals"]] == ["zero_scan", "mask_oracle", "zero_scan"]
+    assert [(curve["kind"], curve["policy"], len(curve["points"])) for curve in curves] == [
+        ("noise", "vote(0.5)", 2),
+        ("sparsity", "vote(0.5)", 2),
+        ("share", "mean", 2),
+        ("share", "vote(0.3)", 2),
+        ("share", "vote(0.9)", 2),
+        ("share", "server_mask", 2),
+    ]
+    assert curves[0]["points"][0]["entry_auc"] == 1.0
+
+
+@pytest.mark.parametrize(("design", "everything"), [("joint", True), ("low_rank", False)])
+def test_only_the_joint_design_exchanges_everything(play, design, everything):
+    one = play(rounds=2, denoising=SMOKE["denoising"] | {"design": design})
+    assert any(".attn2." in name for name in kept(one, "global", 2)) == everything
+    assert any(not np.array_equal(array, kept(one, "global", 1)[name]) for name, array in kept(one, "global", 2).items())
+
+
+def test_a_cut_of_merged_low_rank_weights_stays_under_every_later_product(play):
+    one = play(event=[event for event in EVENTS if event["do"] != "attack"], denoising=SMOKE["denoising"] | {"design": "low_rank"})
+    masks, filled, last = unpack_masks(kept(one, "frozen", 2)), kept(one, "global", 3), kept(one, "global", 4)
+    assert sum(int(mask.sum()) for mask in masks.values())
+    for layer, mask in masks.items():
+        name, where = parameter_of(layer), mask.numpy()
+        assert not kept(one, "global", 2)[name][where].any()
+        assert np.array_equal(last[name][where], filled[name][where])
+        assert (last[name][~where] != filled[name][~where]).any(), "the control: a product was learned"
+    assert verify(one.folder) == []
+
+
+def test_a_cut_above_the_budget_is_refused_naming_the_peer(play):
+    one = play(rounds=2, event=[ERASE], federation=SMOKE["federation"] | {"policy": {"kind": "union_zero", "budget": 0.01}})
+    with sqlite3.connect(one.folder / "run.sqlite") as db:
+        rows = db.execute("select peers, detail from events where do = 'refused'").fetchall()
+    assert [peers for peers, _ in rows] == ["[0]", "[1]", "[2]"]
+    assert "client 0: its mask cuts" in rows[0][1]
+    assert one.results["concepts"][0]["density"] is None
+
+
+def test_acts_that_cannot_be_are_told_and_the_run_goes_on(play):
+    defend = {"round": 2, "do": "defend"}
+    one = play(rounds=2, event=[ERASE | {"method": {"kind": "all_zero"}}, ATTACK, defend])
+    assert one.results["revivals"] == []
+    attack, defence = one.results["not_played"]
+    assert {**attack, "why": ""} == {"round": 2, "do": "attack", "concept": 3, "adversary": "zero_scan", "why": ""}
+    assert {**defence, "why": ""} == {"round": 2, "do": "defend", "fill": "gaussian", "why": ""}
+    assert "every entry is cut" in attack["why"]
+    assert one.results["concepts"][0]["erased"].keys() == {"target", "others"}
+
+
+def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none(play):
+    def attack(**adversary: Any) -> dict[str, Any]:
+        return ATTACK | {"adversary": adversary}
+
+    events = [
+        ERASE | {"method": {"kind": "ssd", "batches": 2}},
+        attack(kind="zero_scan"),
+        attack(kind="mask_oracle"),
+        attack(kind="zero_scan", revival={"location": {"kind": "extremes", "share": 0.1}}),
+        attack(kind="historian"),
+    ]
+    data = SMOKE["data"] | {"partition": {"kind": "iid"}}
+    found = play(rounds=2, event=events, data=data, denoising=SMOKE["denoising"] | {"design": "joint"}).results
+    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == {"target", "others"}
+    assert found["concepts"][0]["density"] is None
+    assert [(row["adversary"], row["why"].split(";")[0]) for row in found["not_played"]] == [
+        ("zero_scan", "ssd leaves no zeros to find"),
+        ("mask_oracle", "ssd cuts nothing out, so there is no cut to know of"),
+    ]
+    located, historian = found["revivals"]
+    assert (located["adversary"], historian["adversary"]) == ("zero_scan", "historian")
+    assert located["neuron_mean"].keys() == located["revived"].keys() == {"target", "others"}
+    for name in ("random_signs", "true_signs", "defended", "adaptive", "sign_accuracy", "location_auc", "density"):
+        assert located[name] is None
+    assert found["curves"] == []
+
+
+def test_the_shown_file_says_what_it_says():
+    shown = Scenario.load(Path(__file__).parents[5] / "experiments" / "scenarios" / "revival.toml")
+    assert [(event.do, event.round) for event in shown.event] == [("erase", 9), ("attack", 9), ("defend", 10), ("attack", 10)]
+    plan = resolve(shown)
+    assert plan.timeline.rounds[8].erase == dict.fromkeys(range(10), (0,))
+    assert dict(plan.costs())["gradient steps, peers"].startswith("8,000")
+    assert "WARNING" not in dict(plan.costs())
+
+
+ON_CUDA: dict[str, Any] = {"kind": "zero_scan", "revival": {"arithmetic": {"device": "cuda"}}}
+IN_TF32: dict[str, Any] = {"completion": {"kind": "published"}, "arithmetic": {"precision": "float32", "tf32": True}}
+MALFORMED: list[tuple[dict[str, Any], str]] = [
+    ({"task": "diffusio"}, "task = 'diffusio' is unknown: did you mean diffusion?"),
+    ({"federation": {"kind": "fedavgg"}}, "kind = 'fedavgg' is unknown: did you mean fedavg?"),
+    ({"federation": {"kind": "fedavg", "steps": 0}}, "federation.steps: is 0"),
+    ({"federation": {"kind": "fedavg", "policy": {"kind": "median"}}}, "kind = 'median' is unknown"),
+    ({"federation": {"kind": "fedprox", "mu": -1.0}}, "federation.mu: is -1.0"),
+    ({"topology": {"kind": "ring"}}, "topology: fedavg has a server in the middle and no graph: remove the table"),
+    ({"training": {"epochs": 3}}, "training: is not a key here"),
+    ({"denoiser": {"classes": 3}}, "denoiser: classes = 3, the data have 10: set classes = 10"),
+    ({"denoiser": {"size": 16}}, "denoiser: size = 16 is larger than the data's 8 pixels"),
+    ({"denoiser": {"channels": 3}}, "set channels = 1"),
+    ({"denoiser": {"styles": ["thick"]}}, "style thick alone cannot be told from others"),
+    ({"denoiser": {"widths": [12]}}, "width 12 is no multiple of groups = 8"),
+    ({"data": SMOKE["data"] | {"dataset": "wine", "rows": 150, "reference": 10, "test": 10}}, "draws square images"),
+    ({"data": SMOKE["data"] | {"rows": 40, "reference": 10, "test": 10, "partition": {"kind": "iid"}}}, "images of each class"),
+    ({"event": [ERASE | {"concept": 12}]}, "concept 12 is unknown: the classes are 0 to 9"),
+    ({"event": [ERASE | {"peers": [7]}]}, "peer 7 is unknown"),
+    ({"event": [{"round": 2, "do": "erase", "peers": "all"}]}, "event.0.concept): is missing"),
+    ({"event": [ERASE, ERASE]}, "peer 0 was asked to erase concept 3 before"),
+    ({"event": [ERASE | {"method": {"kind": "magic"}}]}, "kind = 'magic' is unknown"),
+    ({"event": [ERASE | {"method": {"kind": "concept_prune"}}]}, "calls = 8, but the sampler makes 2 steps"),
+    ({"event": [ATTACK]}, "nobody has erased concept 3 by round 2"),
+    ({"event": [{"round": 2, "do": "defend"}]}, "nothing has been erased by round 2"),
+    ({"event": [ERASE, ATTACK | {"adversary": {"kind": "neighbour"}}]}, "nobody has an uncut copy"),
+    ({"event": [ERASE, {"round": 2, "do": "defend", "fill": {"kind": "gold"}}]}, "kind = 'gold' is unknown"),
+    ({"event": [{"round": 1, "do": "link", "edges": [[0, 1]]}]}, "link is about seeds of neighbours"),
+    ({"event": [ERASE, ATTACK | {"adversary": ON_CUDA}]}, 'event 2 (event.1.adversary.revival): device = "cuda": torch finds no CUDA'),
+    (
+        {"event": [ERASE, ATTACK | {"adversary": {"kind": "mask_oracle", "revival": IN_TF32}}]},
+        "event 2 (event.1.adversary.revival): completion \"published\" is not run in TF32",
+    ),
+    (
+        {
+            "event": [ERASE, {"round": 2, "do": "defend"}],
+            "federation": {"kind": "fedavg", "policy": {"kind": "mean"}},
+        },
+        "policy 'mean' leaves no cut that could be filled",
+    ),
+    (
+        {
+            "event": [ERASE | {"method": {"kind": "random_mask", "like": {"kind": "concept_prune", "calls": 2}}}],
+            "federation": {"kind": "fedavg", "policy": {"kind": "server_mask"}},
+        },
+        "server_mask cuts by the rule of concept_prune",
+    ),
+    (
+        {
+            "event": [ERASE | {"method": {"kind": "salun"}, "peers": [0]}],
+            "data": SMOKE["data"] | {"partition": {"kind": "pathological", "classes": 1}},
+            "peers": {"count": 10},
+        },
+        "salun learns from images of concept 3 and of others",
+    ),
+    ({"audit": {"membership_inference": True}}, "audit.membership_inference: is True"),
+    ({"expect": [{"after": 2, "metric": "accuracy.global.main", "min": 0.5}]}, "expect.0.metric)"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), MALFORMED, ids=[words[:40] for _, words in MALFORMED])
+def test_each_mistake_is_one_line_before_anything_is_trained(changes, words, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ScenarioError) as error:
+        resolve(scenario(**changes))
+    assert len(error.value.lines) == 1, error.value.lines
+    assert words in error.value.lines[0]
+
+
+def test_checking_is_quick_and_imports_nothing_heavy(tmp_path):
+    file = tmp_path / "smoke.toml"
+    file.write_text(scenario(event=EVENTS).to_toml())
+    code = f"""
+import sys, time
+start = time.process_time()
+from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.plan import resolve
+from simulator.terminal.check import describe
+describe(resolve(Scenario.load({str(file)!r})))
+names = ("torch", "flwr", "ray", "sklearn", "scipy", "pandas", "grpc", "diffusers")
+print(time.process_time() - start, *(name for name in names if name in sys.modules))
+"""
+    seconds, *heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert heavy == []
+    assert float(seconds) < 1.5
+
+
+def test_a_plan_reads_back_as_it_was_and_keeps_its_hash(told):
+    text = (told.folder / "plan.json").read_text()
+    assert type(told.plan).read(text) == told.plan
+    assert Scenario.parse(told.plan.scenario.to_toml()) == told.plan.scenario
+    assert json.loads(text)["timeline"]["concepts"][0]["method"]["kind"] == "concept_prune"

@@ -1,0 +1,250 @@
+"""Peers that draw with their neighbours' seed denoisers: a departure leaves nothing, and the comparison notices when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clients import wire
+from clients.diffusion.hdus.peer import HdusPeer
+from clients.participant import ROWS
+from server.timeline import Round
+from simulator.errors import ScenarioError
+from simulator.progress import Watch
+from simulator.runner import prepare, resume, run
+from simulator.runs.run import Run
+from simulator.runs.store import RunStore
+from simulator.runs.verify import verify
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.diffusion.hdus.verification import grown_over
+
+SMALL: dict[str, Any] = {
+    "name": "seeds-of-noise",
+    "task": "diffusion",
+    "seed": 2,
+    "rounds": 3,
+    "data": {
+        "dataset": "digits",
+        "rows": 300,
+        "reference": 60,
+        "test": 12,
+        "partition": {"kind": "dirichlet", "alpha": 1.0, "min_rows": 10},
+    },
+    "peers": {"count": 4},
+    "denoiser": {"widths": [8], "condition_width": 8, "heads": 2, "groups": 4},
+    "denoising": {"backbone_steps": 3, "batch_size": 8, "warmup": 2},
+    "sampling": {"steps": 2},
+    "federation": {
+        "kind": "hdus",
+        "steps": 2,
+        "judged": 0,
+        "distillation": {"steps": 2, "batch_size": 8},
+    },
+    "topology": {"kind": "ring", "on_leave": "bridge"},
+}
+LEAVE = {"round": 3, "do": "leave", "peers": [2], "erase": True}
+DELETE = {"round": 3, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}
+ERASE = {"round": 2, "do": "erase", "concept": 3, "peers": [0, 1], "method": {"kind": "concept_prune", "calls": 1}}
+REFUSE = {"round": 1, "do": "refuse", "peers": [1]}
+
+
+def scenario(**changes: Any) -> Scenario:
+    return Scenario.parse(SMALL | changes)
+
+
+def federation(**changes: Any) -> dict[str, Any]:
+    return SMALL["federation"] | changes
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., Run]:
+    return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
+
+
+@pytest.fixture(scope="module")
+def finished(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(scenario(event=[ERASE, LEAVE, DELETE], federation=federation(judged=1)), tmp_path_factory.mktemp("runs"), Watch())
+
+
+def test_departure_and_deletion_are_exact_over_parameters_and_predicted_noise(finished: Run) -> None:
+    """Also where the deletion makes a peer train again, and erase again the concept that it had erased."""
+    peer, rows = finished.results["erasures"]
+    assert (peer["kind"], peer["method"], peer["guarantee"], peer["gradient_steps"]) == ("peer", "drop_seed", "exact", 0)
+    assert (rows["kind"], rows["method"], rows["guarantee"]) == ("rows", "retrain", "exact")
+    assert rows["gradient_steps"] == 4
+    for erasure in (peer, rows):
+        assert erasure["max_abs_difference"] == 0.0
+        assert erasure["max_abs_difference_nothing"] > 0.0, "the comparison would notice if nothing had been forgotten"
+        assert [receipt["holder"] for receipt in erasure["receipts"]] == erasure["holders"] != []
+    assert verify(finished.folder) == []
+
+
+def test_results_tell_losses_by_round_and_what_the_judge_said(finished: Run) -> None:
+    for row in finished.results["timeline"]:
+        assert row["loss_local"] > 0
+        assert row["loss_ensemble"] > 0
+    first, last = finished.results["timeline"][0], finished.results["timeline"][-1]
+    assert first["loss_ensemble"] == first["loss_local"], "no seed has come yet"
+    assert last["loss_ensemble"] != last["loss_local"]
+    accuracy = finished.results["accuracy"]
+    assert accuracy["sampled"] == pytest.approx(np.mean(list(accuracy["classes"].values())))
+    assert finished.results["judge"]["held_out_accuracy"] > 0.8
+    (concept,) = finished.results["concepts"]
+    assert (concept["concept"], concept["peers"], concept["guarantee"]) == (3, [0, 1], "behavioural")
+    assert 0 < concept["density"] < 1
+    assert concept["drawn"].keys() == {"local", "sampled"}
+
+
+def test_noise_predicted_on_public_images_is_what_the_exam_compares(finished: Run) -> None:
+    store = RunStore(finished.folder)
+    try:
+        pointers = dict(store.rows("select peer, sha256 from probabilities"))
+        assert sorted(pointers) == [0, 1, 3]
+        noise = [wire.from_bytes(store.artefact(sha256))["probabilities"] for sha256 in pointers.values()]
+        ids = wire.from_bytes(store.artefact(store.states()[0].main))[ROWS]
+    finally:
+        store.close()
+    assert all(one.shape == (12, 1, 8, 8) and one.dtype == np.float32 and one.any() for one in noise)
+    assert len({one.tobytes() for one in noise}) == 3
+    assert 0 < len(ids) < len(finished.plan.briefs[0].rows)
+
+
+@pytest.mark.slow
+def test_with_one_running_stream_a_departure_is_not_exact(play: Callable[..., Run]) -> None:
+    played = play(event=[LEAVE], federation=federation(streams="sequential"))
+    assert played.results["erasures"][0]["max_abs_difference"] > 0.0
+    assert any("differs" in line for line in verify(played.folder))
+
+
+@pytest.mark.slow
+def test_seeds_distilled_from_ensembles_would_keep_a_trace_of_who_has_left(
+    play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distil = HdusPeer.distil
+
+    def second_hand(peer: HdusPeer) -> int:
+        own, peer.main.denoiser = peer.main.denoiser, peer.ensemble  # type: ignore[assignment]  # the planted fault
+        try:
+            return distil(peer)
+        finally:
+            peer.main.denoiser = own
+
+    monkeypatch.setattr(HdusPeer, "distil", second_hand)
+    played = play(event=[LEAVE])
+    assert played.results["erasures"][0]["max_abs_difference"] > 0.0
+    assert any("differs" in line for line in verify(played.folder))
+
+
+def test_a_neighbour_that_keeps_the_seed_is_found_out(play: Callable[..., Run]) -> None:
+    played = play(event=[REFUSE, LEAVE])
+    (erasure,) = played.results["erasures"]
+    assert erasure["max_abs_difference"] > 0.0
+    assert erasure["holders"] == [1, 3]
+    assert [receipt["holder"] for receipt in erasure["receipts"]] == [3]
+    problems = verify(played.folder)
+    assert any("peer 1 gave no receipt" in line for line in problems)
+    assert any("peer 1 still holds its seed" in line for line in problems)
+
+
+def test_who_erases_a_concept_cuts_it_and_sends_a_seed_without_it(play: Callable[..., Run]) -> None:
+    audit = {"counterfactual": False}
+    played, plain = play(event=[ERASE], audit=audit), play(audit=audit)
+    ends = [_states(one) for one in (played, plain)]
+    for peer in (0, 1):
+        assert ends[0][peer][1] != ends[1][peer][1], "its seed has changed"
+        cut = {name: mask for name, mask in _main(played, peer).items() if name.startswith("cut/")}
+        assert any(mask.any() for mask in cut.values())
+    for peer in (2, 3):
+        assert ends[0][peer] == ends[1][peer], "who was not asked has the models it would have had"
+    assert verify(played.folder) == []
+
+
+def _states(played: Run) -> dict[int, tuple[str, str]]:
+    store = RunStore(played.folder)
+    try:
+        return {peer: (state.main, state.seed) for peer, state in store.states().items()}
+    finally:
+        store.close()
+
+
+def _main(played: Run, peer: int) -> dict[str, Any]:
+    store = RunStore(played.folder)
+    try:
+        return wire.from_bytes(store.artefact(store.states()[peer].main))
+    finally:
+        store.close()
+
+
+def test_a_request_that_was_never_carried_out_is_found(play: Callable[..., Run]) -> None:
+    crash = {"round": 2, "do": "crash", "peers": [1], "phase": "before_training"}
+    played = play(rounds=2, event=[ERASE, crash], audit={"counterfactual": False})
+    assert verify(played.folder) == ["peer 1: has not carried out the request of round 2 to erase concept 3"]
+
+
+def test_a_cut_that_has_grown_over_is_found(finished: Run) -> None:
+    main = _main(finished, 1)
+    assert list(grown_over(main)) == []
+    name = next(name for name, array in main.items() if name.startswith("cut/") and array.any())
+    weight = main[f"unet.{name.removeprefix('cut/')}.weight"] = main[f"unet.{name.removeprefix('cut/')}.weight"].copy()
+    weight[tuple(np.argwhere(main[name])[0])] = 0.5
+    (line,) = grown_over(main)
+    assert "1 of" in line
+
+
+class StopAfterTwo(Watch):
+    """Breaks off the run when its second round is committed."""
+
+    def stage(self, what: str, rounds: int, done: int) -> Callable[[Round | None], None]:
+        def advance(now: Round | None) -> None:
+            if now is not None and now.round == 2:
+                raise KeyboardInterrupt
+
+        return advance
+
+
+def test_a_run_that_was_broken_off_ends_with_the_digest_it_would_have_had(play: Callable[..., Run], tmp_path: Path) -> None:
+    short: dict[str, Any] = {"audit": {"counterfactual": False}, "event": [ERASE, LEAVE]}
+    folder = prepare(scenario(**short), tmp_path / "broken")
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, StopAfterTwo())
+    assert resume(folder).digest == play(**short).digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ray", "grpc"])
+def test_every_engine_gives_the_same_digest(engine: str, play: Callable[..., Run]) -> None:
+    short = {"rounds": 2, "audit": {"counterfactual": False}, "event": [{**ERASE, "round": 1}]}
+    workers = {"ray": {"workers": 2}, "grpc": {"workers": 2}}[engine]
+    assert play(**short, engine={"kind": engine, **workers}).digest == play(**short).digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"topology": None}, "topology: hdus sends seeds to neighbours"),
+        ({"event": [ERASE, {"round": 3, "do": "attack", "concept": 3}]}, "(event.1): attack is what a server does"),
+        ({"event": [ERASE, {"round": 3, "do": "defend"}]}, "(event.1): defend is what a server does"),
+        ({"federation": federation(seed={"widths": [8, 16, 16, 16, 16], "heads": 2, "groups": 4})}, "federation.seed: images of size 8"),
+        ({"federation": federation(seed={"widths": [9], "heads": 2, "groups": 4})}, "federation.seed: width 9 is no multiple"),
+        ({"denoising": {"design": "joint"}}, 'federation.seed: design "joint" has no public backbone'),
+        ({"federation": federation(ensemble={"weights": "confidence"})}, "federation.ensemble.weights"),
+        ({"federation": federation(ensemble={"self_weight": 1.5})}, "federation.ensemble.self_weight"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
+    content = {key: value for key, value in (SMALL | changes).items() if value is not None}
+    with pytest.raises(ScenarioError) as refused:
+        resolve(Scenario.parse(content))
+    assert line in str(refused.value)

@@ -1,0 +1,73 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.hdus.costs import costs
+from simulator.terminal.check import describe
+
+DEPARTURES = Path(__file__).parents[3] / "experiments" / "scenarios" / "departures.toml"
+
+
+def shown(*overrides: str) -> str:
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(describe(resolve(Scenario.load(DEPARTURES, overrides))))
+    return console.export_text()
+
+
+def test_the_dry_run_tells_what_will_happen():
+    text = shown()
+    for words in (
+        "seed 7, 8 rounds, 10 peers",
+        "inputs 1 x 8 x 8",
+        "sisa (shards 3, slices 2, base mlp)",
+        "leave 4: erased; 4 edges vanish; new edges",
+        "[event 1]",
+        "delete 3: 2 rows [event 2]",
+        "offline 1: until round 7",
+        "further runs for the audits",
+        "3 of peers (no gradient step), 1 of rows",
+    ):
+        assert words in text
+
+
+def test_costs_by_hand():
+    scenario = Scenario.load(
+        DEPARTURES, ["event=[{round = 3, do = 'delete', peer = 0, rows = {fraction = 0.5}}]", "rounds=3", "peers.count=2"]
+    )
+    plan = resolve(scenario.replace(topology={"kind": "ring"}, data__partition={"kind": "iid"}))
+    cost = costs(plan)
+    sizes = [len(brief.rows) for brief in plan.briefs]
+    left = sizes[0] - round(sizes[0] / 2)
+
+    def steps(rows: int) -> int:
+        return 5 * -(-rows // 32)
+
+    assert cost.messages == 2 * (3 * 2 + 2)
+    assert cost.main_steps == 2 * steps(sizes[0]) + steps(left) + 3 * steps(sizes[1])
+    assert cost.forget_steps == 2 * steps(left)
+    assert cost.seed_steps == 6 * 20 * 12
+    assert cost.seed_bytes == 4 * (65 * 32 + 33 * 10)
+    assert cost.overlay_bytes == cost.seed_bytes * 2 * 3
+    assert cost.extra_runs == 2
+
+
+def test_runs_without_requests_or_audits_cost_nothing_extra():
+    assert costs(resolve(Scenario.load(DEPARTURES, ["event=[]"]))).extra_runs == 0
+    assert costs(resolve(Scenario.load(DEPARTURES, ["audit={counterfactual=false}"]))).extra_runs == 0
+
+
+@pytest.mark.parametrize("peers", [1, 60])
+def test_few_and_many_peers(peers):
+    text = shown(
+        f"peers.count={peers}",
+        "topology={kind='complete'}",
+        "event=[{round=2, do='leave', fraction=1.0, erase=true}]",
+        "data.partition={kind='iid'}",
+        "peers.main=[{kind='mlp', hidden=[]}]",
+    )
+    assert "nobody" in text
+    assert ("20 more" in text) == (peers == 60)

@@ -1,0 +1,94 @@
+"""Results as tables: whole words at 80 columns."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from rich.console import Console
+
+from server.diffusion.audit.trial import NAMES
+from simulator.checkpoints.cut import Zeros
+from simulator.checkpoints.scan import CheckpointScan, LayerScan, table
+from simulator.runs.run import Run
+from simulator.terminal.concept_tables import VERSIONS, tables
+from simulator.terminal.results import show_results
+
+
+def attack(adversary: str, masked: bool = True) -> dict[str, Any]:
+    scores = {name: {"target": 0.123, "others": 0.456} if masked or name in NAMES[:3] else None for name in NAMES}
+    return {"round": 10, "concept": 3, "adversary": adversary, **scores, "sign_accuracy": 0.789 if masked else None}
+
+
+def erased(**changes: Any) -> dict[str, Any]:
+    scores = {"original": {"target": 0.98, "others": 0.99}, "erased": {"target": 0.21, "others": 0.9}}
+    return {"round": 9, "concept": 3, "method": "class_discriminative", "peers": list(range(10)), "drawn": None, **scores, **changes}
+
+
+LEFT: dict[str, Any] = {
+    "round": 12, "kind": "rows", "peer": 11, "rows": 120, "method": "stop_contributing", "guarantee": "approximate",
+    "max_abs_difference": 0.000123, "gradient_steps": 12345, "receipts": [0] * 9, "holders": [0] * 10,
+    "mia_auc": None, "mia_auc_counterfactual": None,
+}  # fmt: skip
+KINDS = ("zero_scan", "adaptive", "mask_oracle", "undiluter", "historian", "neighbour")
+FOUND: dict[str, Any] = {
+    "name": "story", "seed": 7, "engine": "ray", "digest": "0" * 64, "accuracy": {"sampled": 0.917}, "expectations": [],
+    "judge": {"held_out_accuracy": 0.983},
+    "erasures": [LEFT], "concepts": [erased()], "revivals": [*map(attack, KINDS), attack("historian", masked=False)],
+    "not_played": [{"round": 10, "do": "attack", "concept": 3, "adversary": "repruner", "why": "nothing has been cut [yet]"}],
+}  # fmt: skip
+
+
+def printed(what: object, width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO())
+    if isinstance(what, dict):
+        show_results(cast(Run, SimpleNamespace(results=what)), console)
+    else:
+        console.print(what)
+    return cast(io.StringIO, console.file).getvalue()
+
+
+def test_a_row_for_each_version_and_a_column_for_each_attack() -> None:
+    assert set(VERSIONS) == set(NAMES)
+    text = printed(FOUND)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in text
+    for word in ("class_discriminative", "0.98 / 0.99", "0.21 / 0.90", "zero scan", "mask oracle", "undiluter", "stop_contributing"):
+        assert word in text, word
+    assert sum(line.split()[:2] == ["random", "signs"] for line in lines) == 2, "what does not fit stands in a second table"
+    (first, second) = (line for line in lines if line.startswith("revived"))
+    assert first.count("0.12 / 0.46") + second.count("0.12 / 0.46") == len(FOUND["revivals"])
+    assert [line.split()[-1] for line in lines if line.startswith("adaptive  ")][-1] == "-", "no mask, nothing to be adaptive about"
+    assert "not played, round 10: attack concept 3 by repruner: nothing has been cut [yet]" in text
+
+
+def test_attacks_on_rows_have_a_table_of_their_own() -> None:
+    assert "membership" not in printed(FOUND), "none was measured"
+    text = printed(FOUND | {"erasures": [LEFT, LEFT | {"peer": 3, "mia_auc": 0.525, "mia_auc_counterfactual": 0.5}]})
+    assert max(map(len, text.splitlines())) <= 80
+    (row,) = (line.split() for line in text.splitlines() if "0.525" in line)
+    assert row == ["12", "120", "rows", "of", "peer", "3", "0.525", "0.5"]
+
+
+def test_a_wide_terminal_shows_all_attacks_in_one_table() -> None:
+    assert sum(line.startswith("random signs") for line in printed(FOUND, 200).splitlines()) == 1
+
+
+def test_peers_that_draw_for_themselves_are_told_of_too() -> None:
+    found = {"concepts": [erased(original=None, erased=None, drawn={"local": 0.125, "sampled": 0.5})], "revivals": []}
+    (one,) = tables(found, 80)
+    assert "0.12" in printed(one)
+    assert "0.50" in printed(one)
+
+
+def test_scan_breaks_no_word() -> None:
+    zeros = Zeros(count=6_553_600, entries=6_553_600 * 50, columns=5120, alone=1280, expected=0.0, cut=True)
+    layer = LayerScan(zeros, 0.512, 1280, 123_456, 0.654, 0.912, 100)
+    text = printed(table(CheckpointScan(str(Path("x")), "plain", {"up_blocks.1.attentions.2.transformer_blocks.0.ff.net.2": layer})))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("columns", "surest", "fifth", "up.1.2.0", "6553600", "5120"):
+        assert word in text
