@@ -1,8 +1,8 @@
 """The Flower ClientApp of a peer: one handler a message.
 
-Between messages a peer lives in its Flower ``Context.state`` and nowhere else: its brief, its last main artefact, its seed, and the
+Between messages a peer lives in its Flower ``Context.state`` and nowhere else: its config, its last main artefact, its seed, and the
 seeds it holds, as bytes. A handler wakes the peer, lets it work, and puts it back only when everything has gone well, so a message
-that fails or crashes changes nothing. A peer without state answers ``blank`` and is sent its brief and last committed state.
+that fails or crashes changes nothing. A peer without state answers ``blank`` and is sent its config and last committed state.
 
 Messages
 --------
@@ -11,8 +11,8 @@ query.hello
 train
     ``order``: ``round``, ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream``
     (number or -1);
-    ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``brief``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
-    state to start from. ``public.<name>`` (with the brief) and ``letter.<name>``: what the role of the peer gets from the server alone.
+    ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``config``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
+    state to start from. ``public.<name>`` (with the config) and ``payload.<name>``: what the role of the peer gets from the server alone.
     Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``.
 evaluate
     The same without training; the reply's ``probabilities`` are the ensemble's on the test rows.
@@ -26,15 +26,15 @@ from functools import lru_cache
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients import config as briefs
+from clients import config as peer_configs
 from clients import wire
-from clients.config import PeerBrief
-from clients.participant import Participant, Receipt, Record, Seed, role
+from clients.config import PeerConfig
+from clients.participant import Participant, Receipt, Record, Update, role
 
 app = ClientApp()
 
-PUBLIC, LETTER = "public.", "letter."
-"""How the names of records begin that the server sends on its own account: with the brief, and with any message."""
+PUBLIC, PAYLOAD = "public.", "payload."
+"""How the names of records begin that the server sends on its own account: with the config, and with any message."""
 
 CRASHES_WITHOUT_REPLY = ("before_training", "during_training", "after_training", "before_sending")
 
@@ -49,32 +49,32 @@ def hello(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Play one round: drop, receive, forget, train, distil, evaluate."""
-    return _answer(message, context, exam=False)
+    return _answer(message, context, final=False)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Take the exam after the last round: drop, receive, predict."""
-    return _answer(message, context, exam=True)
+    """Take the final evaluation after the last round: drop, receive, predict."""
+    return _answer(message, context, final=True)
 
 
-def _answer(message: Message, context: Context, exam: bool) -> Message:
+def _answer(message: Message, context: Context, final: bool) -> Message:
     content = message.content
     state = context.state
-    if "brief" in content:
+    if "config" in content:
         state = _given_state(content)
-    if "brief" not in state:
+    if "config" not in state:
         return Message(RecordDict({"status": ConfigRecord({"status": "blank"})}), reply_to=message)
     order = content.config_records["order"]
-    peer = _wake(state, wire.integer(order, "stream"))
-    peer.given(_letters(state, content), wire.integer(order, "round"))
-    with peer.brief.computing():
-        reply = _work(peer, content, exam)
-    context.state = RecordDict() if order["crash"] else _asleep(peer, state)
+    peer = _load(state, wire.integer(order, "stream"))
+    peer.receive(_payload(state, content), wire.integer(order, "round"))
+    with peer.config.computing():
+        reply = _work(peer, content, final)
+    context.state = RecordDict() if order["crash"] else _save(peer, state)
     return Message(reply, reply_to=message)
 
 
-def _work(peer: Participant, content: RecordDict, exam: bool) -> RecordDict:
+def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
     """Let the peer do what the message asks; return the reply's content."""
     order = content.config_records["order"]
     crash = str(order["crash"])
@@ -91,20 +91,20 @@ def _work(peer: Participant, content: RecordDict, exam: bool) -> RecordDict:
         clock = time.perf_counter()
         metrics["unlearning_steps"] = peer.forget(wire.integers(order, "forget")).gradient_steps
         timings["forget"] = time.perf_counter() - clock
-        if exam:
+        if final:
             metrics["distillation_steps"] = peer.distil()
-    if not exam:
+    if not final:
         clock = time.perf_counter()
         metrics["gradient_steps"] = peer.train()
         metrics["distillation_steps"] = peer.distil()
         timings["train"] = time.perf_counter() - clock
     scores, probabilities = peer.evaluate()
     reply = _reply(peer, {**metrics, **scores}, timings, receipts)
-    if exam:
+    if final:
         reply["probabilities"] = wire.pack(wire.to_bytes({"probabilities": probabilities}))
-    if not exam or order["forget"]:
+    if not final or order["forget"]:
         reply["main"] = wire.pack(peer.main_blob)
-        reply["seed"] = wire.pack(peer.seed.blob)  # type: ignore[union-attr]
+        reply["seed"] = wire.pack(peer.update.blob)  # type: ignore[union-attr]
     return reply
 
 
@@ -118,17 +118,17 @@ def _work_until(crash: str, peer: Participant) -> int:
     return steps + (peer.distil() if crash == "before_sending" else 0)
 
 
-def _letters(state: RecordDict, content: RecordDict) -> dict[str, Record]:
-    """Return what the server alone sends: what came with the brief, and with this message."""
+def _payload(state: RecordDict, content: RecordDict) -> dict[str, Record]:
+    """Return what the server alone sends: what came with the config, and with this message."""
     kept = {name: state[name] for name in state if name.startswith(PUBLIC)}
-    new = {name: content[name] for name in content if name.startswith(LETTER)}
+    new = {name: content[name] for name in content if name.startswith(PAYLOAD)}
     return {name.partition(".")[2]: record for name, record in {**kept, **new}.items()}  # type: ignore[misc]
 
 
 def _receive(peer: Participant, content: RecordDict) -> None:
     mail = content.config_records["mail"]
     for owner, version in zip(wire.integers(mail, "owners"), wire.integers(mail, "versions"), strict=True):
-        peer.held[owner] = Seed(version, wire.unpack(content.array_records[f"mail.{owner}"]))
+        peer.held[owner] = Update(version, wire.unpack(content.array_records[f"mail.{owner}"]))
 
 
 def _reply(peer: Participant, metrics: dict[str, int | float], timings: dict[str, float], receipts: list[Receipt]) -> RecordDict:
@@ -139,7 +139,7 @@ def _reply(peer: Participant, metrics: dict[str, int | float], timings: dict[str
     }
     return RecordDict(
         {
-            "status": ConfigRecord({"status": "ok", "version": peer.seed.version if peer.seed else 0}),
+            "status": ConfigRecord({"status": "ok", "version": peer.update.version if peer.update else 0}),
             "metrics": MetricRecord(metrics),  # type: ignore[arg-type]
             "timings": MetricRecord(timings),  # type: ignore[arg-type]
             "receipts": ConfigRecord(lines),  # type: ignore[arg-type]
@@ -149,41 +149,41 @@ def _reply(peer: Participant, metrics: dict[str, int | float], timings: dict[str
 
 def _given_state(content: RecordDict) -> RecordDict:
     """Return the state that a message brings along."""
-    names = [name for name in content if name in ("brief", "main", "seed", "held") or name.startswith(("held.", PUBLIC))]
+    names = [name for name in content if name in ("config", "main", "seed", "held") or name.startswith(("held.", PUBLIC))]
     return RecordDict({name: content[name] for name in names})
 
 
-def _wake(state: RecordDict, stream: int) -> Participant:
+def _load(state: RecordDict, stream: int) -> Participant:
     """Return the peer whose state this is."""
-    brief = _brief(str(state.config_records["brief"]["json"]))
-    key = ("sequential", brief.run_seed, stream) if stream >= 0 else None
+    config = _config(str(state.config_records["config"]["json"]))
+    key = ("sequential", config.run_seed, stream) if stream >= 0 else None
     main = state.array_records.get("main")
-    who = role(brief)
-    peer = who.restored(brief, wire.unpack(main), key) if main is not None else who.new(brief, key)
+    who = role(config)
+    peer = who.restored(config, wire.unpack(main), key) if main is not None else who.new(config, key)
     if "seed" in state:
-        peer.seed = Seed(wire.integer(state.config_records["brief"], "version"), wire.unpack(state.array_records["seed"]))
+        peer.update = Update(wire.integer(state.config_records["config"], "version"), wire.unpack(state.array_records["seed"]))
     held = state.config_records["held"]
     for owner, version in zip(wire.integers(held, "owners"), wire.integers(held, "versions"), strict=True):
-        peer.held[owner] = Seed(version, wire.unpack(state.array_records[f"held.{owner}"]))
+        peer.held[owner] = Update(version, wire.unpack(state.array_records[f"held.{owner}"]))
     return peer
 
 
-def _asleep(peer: Participant, before: RecordDict) -> RecordDict:
+def _save(peer: Participant, before: RecordDict) -> RecordDict:
     """Return the peer as records."""
     owners = sorted(peer.held)
-    version = peer.seed.version if peer.seed else 0
+    version = peer.update.version if peer.update else 0
     records: dict[str, ArrayRecord | ConfigRecord] = {
-        "brief": ConfigRecord({"json": before.config_records["brief"]["json"], "version": version}),
+        "config": ConfigRecord({"json": before.config_records["config"]["json"], "version": version}),
         "main": wire.pack(peer.main_blob),
         "held": ConfigRecord({"owners": owners, "versions": [peer.held[owner].version for owner in owners]}),
     }
-    if peer.seed:
-        records["seed"] = wire.pack(peer.seed.blob)
+    if peer.update:
+        records["seed"] = wire.pack(peer.update.blob)
     records.update({name: before[name] for name in before if name.startswith(PUBLIC)})  # type: ignore[misc]
     records.update({f"held.{owner}": wire.pack(peer.held[owner].blob) for owner in owners})
     return RecordDict(records)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4096)
-def _brief(text: str) -> PeerBrief:
-    return briefs.read(text)
+def _config(text: str) -> PeerConfig:
+    return peer_configs.read(text)

@@ -1,4 +1,4 @@
-"""A peer's brief: everything constant that it needs to know, handed to it once."""
+"""A peer's config: everything constant that it needs to know, handed to it once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ else:  # the registries know the members only at run time
     AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
 
 
-class PeerBrief(Spec):
+class PeerConfig(Spec):
     """Constants of one peer in one run, whatever its role.
 
     ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
@@ -38,7 +38,7 @@ class PeerBrief(Spec):
     """
 
     participant: ClassVar[str]
-    """Who lives by such a brief, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
+    """Who lives by such a config, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
 
     run_seed: int
     peer: int
@@ -76,7 +76,7 @@ class PeerBrief(Spec):
         return nullcontext()
 
 
-class Brief(PeerBrief):
+class HdusConfig(PeerConfig):
     """Constants of a peer that classifies with its neighbours' seeds."""
 
     participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
@@ -110,18 +110,18 @@ def in_short(spec: Spec) -> str:
     return f"{kind} ({told})" if told else kind
 
 
-BRIEFS: Registry[PeerBrief] = Registry(
-    "lethe.briefs",
+CONFIGS: Registry[PeerConfig] = Registry(
+    "lethe.configs",
     {
-        "averaged": "clients.diffusion.config:AveragedBrief",
-        "classifier": "clients.config:Brief",
-        "hdus": "clients.diffusion.hdus.config:HdusBrief",
-        "sums": "clients.classification.sums.config:SumsBrief",
+        "averaged": "clients.diffusion.config:AveragedDenoisingConfig",
+        "classifier": "clients.config:HdusConfig",
+        "hdus": "clients.diffusion.hdus.config:HdusDenoisingConfig",
+        "sums": "clients.classification.sums.config:SumsConfig",
     },
     tag="role",
 )
 
 
-def read(text: str) -> PeerBrief:
-    """Return the brief that this JSON says; one that names no role is a classifier's."""
-    return BRIEFS.load(json.loads(text).get("role", "classifier")).model_validate_json(text)
+def read(text: str) -> PeerConfig:
+    """Return the config that this JSON says; one that names no role is a classifier's."""
+    return CONFIGS.load(json.loads(text).get("role", "classifier")).model_validate_json(text)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
-from clients.config import PeerBrief
+from clients.config import PeerConfig
 from clients.streams import Field
 from clients.unlearning.contract import Cost
 
@@ -27,7 +27,7 @@ EDGES = "peer/edges"
 
 
 @dataclass(frozen=True)
-class Seed:
+class Update:
     """What a peer sends out as it travels: which one of its owner's, and its bytes (a safetensors file)."""
 
     version: int
@@ -53,38 +53,38 @@ class Participant(Protocol):
 
     Attributes
     ----------
-    brief : PeerBrief
+    config : PeerConfig
     stream : tuple
         Key of every random choice that it makes.
-    seed : Seed or None
+    update : Update or None
         What it last sent out, None before the first training.
-    held : dict of int to Seed
+    held : dict of int to Update
         Neighbours' seeds by owner.
     """
 
     stream: tuple[Field, ...]
 
     @property
-    def brief(self) -> PeerBrief:
+    def config(self) -> PeerConfig:
         """What it was told once."""
 
-    seed: Seed | None
-    held: dict[int, Seed]
+    update: Update | None
+    held: dict[int, Update]
 
     @classmethod
-    def new(cls, brief: Any, stream: tuple[Field, ...] | None = None) -> Self:
+    def new(cls, config: Any, stream: tuple[Field, ...] | None = None) -> Self:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
 
     @classmethod
-    def restored(cls, brief: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
+    def restored(cls, config: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
 
     @property
     def main_blob(self) -> bytes:
         """The main artefact: all that the peer must keep beside its seed, the ids of its rows under ``ROWS``."""
 
-    def given(self, letters: Mapping[str, Record], now: int) -> None:
-        """Take what the server alone sends to this role, by name, and the number of the round; what came with the brief comes again."""
+    def receive(self, payload: Mapping[str, Record], now: int) -> None:
+        """Take what the server alone sends to this role, by name, and the number of the round; what came with the config comes again."""
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
         """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
@@ -99,13 +99,13 @@ class Participant(Protocol):
         """Make what is sent out; return the gradient steps."""
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
-        """Return metrics, and what the exam compares: answers on public inputs."""
+        """Return metrics, and what the final evaluation compares: answers on public inputs."""
 
 
 class Neighbour:
     """What peers share that hold neighbours' seeds, and keep nothing derived from them."""
 
-    held: dict[int, Seed]
+    held: dict[int, Update]
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
         """Delete these owners' seeds; one receipt for each seed that was held."""
@@ -113,8 +113,8 @@ class Neighbour:
         return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
 
 
-def role(brief: PeerBrief) -> type[Participant]:
-    """Return the class of those who live by such a brief."""
-    module, _, name = brief.participant.partition(":")
+def role(config: PeerConfig) -> type[Participant]:
+    """Return the class of those who live by such a config."""
+    module, _, name = config.participant.partition(":")
     found: type[Participant] = getattr(import_module(module), name)
     return found

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
-from server.ledger import Page
-from server.mailbox import Post
+from server.ledger import RoundRecord
+from server.mailbox import MailboxState
 from server.timeline import Round
 
 
 class Coordinator:
-    """Nobody in the middle: peers learn from their neighbours' mail, and the server adds nothing.
+    """A server that only relays messages: peers learn from their neighbours' mail, and the server adds nothing.
 
     Subclasses keep what they know in the ledger, so that a run that was killed is taken up where it was committed.
     """
@@ -22,13 +22,13 @@ class Coordinator:
     """Rounds after which what a peer has sent can be used."""
 
     def public(self) -> Mapping[str, ArrayRecord]:
-        """Return what every peer gets with its brief, by record name."""
+        """Return what every peer gets with its config, by record name."""
         return {}
 
-    def open(self, now: Round, post: Post, page: Page) -> None:
-        """Do what the server does before the messages of a round, or of the exam, go out; what was due has arrived."""
+    def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
+        """Do what the server does before the messages of a round, or of the final evaluation, go out; what was due has arrived."""
 
-    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+    def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return what a peer gets with this round's message beside its mail, by record name."""
         return {}
 
@@ -36,8 +36,8 @@ class Coordinator:
         """Return the bytes of models that went to a peer and came back with this reply, beside its mail."""
         return 0
 
-    def close(self, now: Round, post: Post, page: Page) -> None:
+    def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Do what the server does once all replies of a round are in."""
 
-    def examine(self, now: Round, page: Page) -> None:
-        """Do what the server does in the exam after the last round."""
+    def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
+        """Do what the server does in the final evaluation after the last round."""

@@ -1,4 +1,4 @@
-"""What the coordinator writes down: one page a round, committed whole or not at all."""
+"""What the coordinator writes down: one record a round, committed whole or not at all."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class ReceiptLine:
 
 
 @dataclass
-class Page:
+class RoundRecord:
     """Everything that one round adds to the ledger.
 
     ``metrics`` and ``timings`` hold ``(peer, name, value)``, the federation's own under peer -1. Timings, physical bytes and incidents
     depend on the machine and the engine; they stay out of the digest. ``artefacts`` are bytes by hash; ``probabilities`` are the hashes of
-    the ensembles' answers in the exam, ``owed`` the pairs (erasure, holder) for which a receipt is now due. ``models`` are hashes of what
-    the server itself keeps, by name; ``findings`` what it measured, plain data by name.
+    the ensembles' answers in the final evaluation, ``owed`` the pairs (erasure, holder) for which a receipt is now due. ``models`` are
+    hashes of what the server itself keeps, by name; ``findings`` what it measured, plain data by name.
     """
 
     round: int
@@ -79,5 +79,5 @@ class Ledger(Protocol):
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes, checked against the hash."""
 
-    def commit(self, page: Page) -> None:
-        """Write a page whole; afterwards nothing that it made obsolete can be read any more."""
+    def commit(self, record: RoundRecord) -> None:
+        """Write a record whole; afterwards nothing that it made obsolete can be read any more."""

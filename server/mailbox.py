@@ -25,7 +25,7 @@ class Parcel(Spec):
 
 
 class Mailbox(Spec):
-    """A snapshot of the post, as the ledger stores it.
+    """A snapshot of the mailbox, as the ledger stores it.
 
     ``newest`` seed by owner, seeds under way, ``held`` seeds by holder and owner; ``owed`` gives, by holder and owner, the erasures for
     which the holder has yet to confirm that it dropped the owner's seed; ``requests`` the ids that a peer has yet to forget.
@@ -38,7 +38,7 @@ class Mailbox(Spec):
     requests: dict[int, tuple[int, ...]] = {}
 
 
-class Post:
+class MailboxState:
     """The living mailbox of a run.
 
     Parameters

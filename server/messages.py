@@ -9,7 +9,7 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from clients import wire
-from server.ledger import Page
+from server.ledger import RoundRecord
 
 ATTEMPTS = 4
 """How often a message is sent before its peer is given up: once, and after each repair of a dead worker."""
@@ -44,7 +44,7 @@ def ask(
     orders: Mapping[int, RecordDict],
     nodes: Sequence[int],
     add_state: Callable[[RecordDict, int], None],
-    page: Page,
+    record: RoundRecord,
 ) -> dict[int, RecordDict]:
     """Return each peer's answer to its message, sent until it has answered; a peer that lost its state gets it with the next attempt."""
     replies: dict[int, RecordDict] = {}
@@ -52,13 +52,13 @@ def ask(
     trouble = ""
     for _ in range(ATTEMPTS):
         peers = {nodes[peer]: peer for peer in waiting}
-        group = str(page.round)
+        group = str(record.round)
         messages = [Message(orders[peer], dst_node_id=node, message_type=kind, group_id=group) for node, peer in peers.items()]
         for reply in grid.send_and_receive(messages):
             peer = peers[reply.metadata.src_node_id]
             if reply.has_error():
                 trouble = f"peer {peer}: {_last_line(reply.error.reason)}"
-                page.incidents.append(trouble)
+                record.incidents.append(trouble)
             elif reply.content.config_records["status"]["status"] != "blank":
                 replies[peer] = reply.content
         waiting = [peer for peer in waiting if peer not in replies]
@@ -66,7 +66,7 @@ def ask(
             return replies
         for peer in waiting:
             add_state(orders[peer], peer)
-    raise PeerLostError(f"round {page.round}: no answer after {ATTEMPTS} attempts; {trouble or f'peers {waiting}'}")
+    raise PeerLostError(f"round {record.round}: no answer after {ATTEMPTS} attempts; {trouble or f'peers {waiting}'}")
 
 
 def _last_line(reason: str | None) -> str:

@@ -42,11 +42,11 @@ class Watch:
         self.bars.stop()
 
     def stage(self, what: str, rounds: int, done: int) -> Callable[[Round | None], None]:
-        """Begin a stage of ``rounds`` rounds and an exam, ``done`` of which are behind; return what to call after each."""
+        """Begin a stage of ``rounds`` rounds and a final evaluation, ``done`` of which are behind; return what to call after each."""
         bar = self.bars.add_task(what, total=rounds + 1, completed=done, event="")
 
         def advance(now: Round | None) -> None:
-            events = ", ".join(f"{one.do} {' '.join(map(str, one.peers))}" for one in now.happenings) if now else "exam"
+            events = ", ".join(f"{one.do} {' '.join(map(str, one.peers))}" for one in now.happenings) if now else "final evaluation"
             self.bars.update(bar, advance=1, event=events, refresh=True)
 
         return advance

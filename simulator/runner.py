@@ -132,10 +132,10 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     with watch, engine.kept():
 
         def play(one: Plan, where: RunStore, why: str) -> None:
-            middle = one.coordinator(where, watch)
-            app = server_app(one.timeline, one.briefs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), middle)
+            coordinator = one.coordinator(where, watch)
+            app = server_app(one.timeline, one.configs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), coordinator)
             try:
-                engine.play(app, "clients.app:app", len(one.briefs))
+                engine.play(app, "clients.app:app", len(one.configs))
             except UnlearningError as error:  # what a server has been sent cannot be
                 raise LetheError(str(error)) from None
 

@@ -27,7 +27,7 @@ def test_own_data_tables_resolve(text: str, shared_data: Path) -> None:
     table["path"] = str(shared_data / FILES[table["path"]])
     scenario = Scenario.load(ROOT / "experiments" / "scenarios" / "departures.toml")
     tables = scenario.replace(data=table, peers__main=[{"kind": "mlp", "hidden": [8]}], event=[])
-    assert len(resolve(tables).briefs) == 10
+    assert len(resolve(tables).configs) == 10
 
 
 def test_the_commands_named_are_the_commands_there_are() -> None:

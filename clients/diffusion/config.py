@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from clients.compute import Compute
-from clients.config import PeerBrief
+from clients.config import PeerConfig
 from clients.diffusion.judges.spec import JUDGES, JudgeSpec, Svm
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 
@@ -18,7 +18,7 @@ else:  # the registry knows its members only at run time
     AnyJudge = JUDGES.union()
 
 
-class DenoisingBrief(PeerBrief):
+class DenoisingConfig(PeerConfig):
     """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps a round.
 
     ``compute`` says where it trains and draws; its device is settled, never ``auto``, so that all peers of a run are on the same.
@@ -42,7 +42,7 @@ class DenoisingBrief(PeerBrief):
         return self.compute.active()
 
 
-class AveragedBrief(DenoisingBrief):
+class AveragedDenoisingConfig(DenoisingConfig):
     """Constants of a peer whose updates a server averages; ``proximal`` is the weight of FedProx's pull to the global model."""
 
     participant: ClassVar[str] = "clients.diffusion.averaging.peer:AveragedPeer"

@@ -17,7 +17,7 @@ from torch import Tensor
 from clients import data, wire
 from clients.data import DatasetSpec
 from clients.diffusion.cache import data_hash, remembered
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers
 from clients.diffusion.images import Images, draw_styles, from_arrays
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Style
@@ -47,10 +47,10 @@ def _dressed(source: DatasetSpec, size: int, styles: tuple[Style, ...], run_seed
     return draw_styles(pictures(source, size), styles, (run_seed, "styles"))
 
 
-def gallery(brief: DenoisingBrief) -> Images:
+def gallery(config: DenoisingConfig) -> Images:
     """Return all images of a run; where there are styles each is in one of them, which the run's seed has drawn."""
-    source, spec = brief.data, brief.denoiser
-    return _dressed(source, spec.size, spec.styles, brief.run_seed) if spec.styles else pictures(source, spec.size)
+    source, spec = config.data, config.denoiser
+    return _dressed(source, spec.size, spec.styles, config.run_seed) if spec.styles else pictures(source, spec.size)
 
 
 def phase(training: DenoiserTraining) -> Phase:
@@ -65,19 +65,19 @@ def _public(spec: DenoiserSpec, backbone: bytes, device: torch.device) -> Denois
     return denoiser
 
 
-def model(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> Denoiser:
-    """Return the denoiser with these weights on the public backbone, where the brief has it; one object, good until the next call."""
-    denoiser = _public(brief.denoiser, backbone, brief.compute.place())
-    parameters = trainable(denoiser, phase(brief.denoising))
+def model(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> Denoiser:
+    """Return the denoiser with these weights on the public backbone, where the config has it; one object, good until the next call."""
+    denoiser = _public(config.denoiser, backbone, config.compute.place())
+    parameters = trainable(denoiser, phase(config.denoising))
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(torch.from_numpy(np.array(weights[name])))
     return denoiser
 
 
-def untrained(brief: DenoisingBrief, backbone: bytes) -> Denoiser:
+def untrained(config: DenoisingConfig, backbone: bytes) -> Denoiser:
     """Return the denoiser as the public backbone leaves it; one object, good until the next call of this or `model`."""
-    denoiser = _public(brief.denoiser, backbone, brief.compute.place())
+    denoiser = _public(config.denoiser, backbone, config.compute.place())
     denoiser.load_state_dict({name: torch.from_numpy(array) for name, array in wire.from_bytes(backbone).items()})
     return denoiser
 
@@ -99,7 +99,7 @@ def cut_out(weights: Arrays, masks: Masks) -> dict[str, npt.NDArray[Any]]:
 
 
 def trained(
-    brief: DenoisingBrief,
+    config: DenoisingConfig,
     backbone: bytes,
     start: Arrays,
     images: Images,
@@ -108,10 +108,10 @@ def trained(
     now: int,
     proximal: float = 0.0,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the weights after one round of local training, of which there are ``brief.rounds``; ``held`` entries keep their value."""
-    window, total = ((now - 1) * brief.steps, now * brief.steps), brief.rounds * brief.steps
+    """Return the weights after one round of local training, of which there are ``config.rounds``; ``held`` entries keep their value."""
+    window, total = ((now - 1) * config.steps, now * config.steps), config.rounds * config.steps
     configuration = {
-        **_where(brief, backbone, start),
+        **_where(config, backbone, start),
         "what": "local training",
         "images": data_hash(images.pixels, images.classes, images.styles),
         "held": wire.sha256(wire.to_bytes(pack_masks(held))),
@@ -122,18 +122,18 @@ def trained(
     }
 
     def make() -> Arrays:
-        denoiser = model(brief, backbone, start)
+        denoiser = model(config, backbone, start)
         fixed = {layer: mask for layer, mask in held.items() if bool(mask.any())}
         train_phase(
-            denoiser, images, brief.denoising, phase(brief.denoising), key, total=total, window=window, fixed=fixed, proximal=proximal
+            denoiser, images, config.denoising, phase(config.denoising), key, total=total, window=window, fixed=fixed, proximal=proximal
         )
-        return exchanged(denoiser, brief.denoising)
+        return exchanged(denoiser, config.denoising)
 
     return remembered(configuration, make)
 
 
 def erased(
-    brief: DenoisingBrief,
+    config: DenoisingConfig,
     backbone: bytes,
     weights: Arrays,
     method: EraserSpec,
@@ -143,12 +143,12 @@ def erased(
 ) -> dict[str, npt.NDArray[Any]]:
     """Return what an eraser makes of the weights: packed masks under ``mask/``, new values under ``new/`` by parameter name.
 
-    ``concept`` is a number as in ``brief.denoiser.concepts``.
+    ``concept`` is a number as in ``config.denoiser.concepts``.
     """
     configuration = {
-        **_where(brief, backbone, weights),
+        **_where(config, backbone, weights),
         "what": "erasure",
-        "sampling": brief.sampling.model_dump(mode="json"),
+        "sampling": config.sampling.model_dump(mode="json"),
         "method": method.model_dump(mode="json"),
         "concept": concept,
         "images": data_hash(images.pixels, images.classes, images.styles) if method.needs_images else None,
@@ -156,7 +156,7 @@ def erased(
     }
 
     def make() -> Arrays:
-        cut = method.erase(_subject(brief, model(brief, backbone, weights), concept, images, key), key)
+        cut = method.erase(_subject(config, model(config, backbone, weights), concept, images, key), key)
         new = {f"new/unet.{name}": value.numpy() for name, value in cut.weights.items()}
         return new | {f"mask/{name}": array for name, array in pack_masks(cut.masks).items()}
 
@@ -164,10 +164,10 @@ def erased(
 
 
 def heard(
-    brief: DenoisingBrief, backbone: bytes, weights: Arrays, method: ConceptPrune, concept: int, images: Images, key: tuple[Field, ...]
+    config: DenoisingConfig, backbone: bytes, weights: Arrays, method: ConceptPrune, concept: int, images: Images, key: tuple[Field, ...]
 ) -> dict[str, npt.NDArray[Any]]:
     """Return what the hidden neurons do under a concept and under the others: ``target/`` and ``base/`` sums by layer name, and sizes."""
-    target, base = method.listen(_subject(brief, model(brief, backbone, weights), concept, images, key))
+    target, base = method.listen(_subject(config, model(config, backbone, weights), concept, images, key))
     told: dict[str, npt.NDArray[Any]] = {}
     for side, activity in (("target", target), ("base", base)):
         told |= {f"{side}/{name}": sums.numpy() for name, sums in activity.sums.items()}
@@ -176,43 +176,43 @@ def heard(
     return told
 
 
-def _subject(brief: DenoisingBrief, denoiser: Denoiser, concept: int, images: Images, key: tuple[Field, ...]) -> DenoiserSubject:
-    axis, target = brief.denoiser.axis(concept)
-    noise = brief.denoising.noise
-    return DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=brief.sampling, noise=noise)
+def _subject(config: DenoisingConfig, denoiser: Denoiser, concept: int, images: Images, key: tuple[Field, ...]) -> DenoiserSubject:
+    axis, target = config.denoiser.axis(concept)
+    noise = config.denoising.noise
+    return DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=config.sampling, noise=noise)
 
 
-def predicted(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> tuple[float, npt.NDArray[np.float32]]:
+def predicted(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> tuple[float, npt.NDArray[np.float32]]:
     """Return the denoising loss on public test images at fixed times and noise, and the predicted noise, float32 ``(n, c, s, s)``."""
-    images = gallery(brief).select(torch.tensor(brief.test[:PROBES]))
-    generator = torch_generator(brief.run_seed, "probe")
-    noise = scheduler(brief.denoising.noise)
-    time = torch.randint(brief.denoising.noise.timesteps, (len(images),), generator=generator)
+    images = gallery(config).select(torch.tensor(config.test[:PROBES]))
+    generator = torch_generator(config.run_seed, "probe")
+    noise = scheduler(config.denoising.noise)
+    time = torch.randint(config.denoising.noise.timesteps, (len(images),), generator=generator)
     drawn = torch.randn(images.pixels.shape, generator=generator)
     asked = (noise.add_noise(images.pixels, drawn, time), time, images.classes, images.styles)
-    with torch.no_grad(), brief.computing():
-        answer = model(brief, backbone, weights)(*(None if one is None else one.to(brief.compute.place()) for one in asked)).cpu()
+    with torch.no_grad(), config.computing():
+        answer = model(config, backbone, weights)(*(None if one is None else one.to(config.compute.place()) for one in asked)).cpu()
     return float(torch.nn.functional.mse_loss(answer, drawn)), answer.numpy().copy()
 
 
-def layers(brief: DenoisingBrief, backbone: bytes) -> list[str]:
+def layers(config: DenoisingConfig, backbone: bytes) -> list[str]:
     """Return the names of the feed-forward output layers."""
-    return list(feed_forward_layers(_public(brief.denoiser, backbone, brief.compute.place()).unet))
+    return list(feed_forward_layers(_public(config.denoiser, backbone, config.compute.place()).unet))
 
 
-def _where(brief: DenoisingBrief, backbone: bytes, weights: Arrays) -> dict[str, Any]:
+def _where(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> dict[str, Any]:
     return {
-        "denoiser": brief.denoiser.model_dump(mode="json"),
-        "training": brief.denoising.model_dump(mode="json"),
+        "denoiser": config.denoiser.model_dump(mode="json"),
+        "training": config.denoising.model_dump(mode="json"),
         "backbone": wire.sha256(backbone),
         "weights": wire.sha256(wire.to_bytes(weights)),
-        **where_computed(brief),
+        **where_computed(config),
     }
 
 
-def where_computed(brief: DenoisingBrief) -> dict[str, Any]:
+def where_computed(config: DenoisingConfig) -> dict[str, Any]:
     """Return what a configuration must say of the device: nothing of a CPU, on which everything could always be made."""
-    return {} if brief.compute.device == "cpu" else {"compute": brief.compute.model_dump(mode="json")}
+    return {} if config.compute.device == "cpu" else {"compute": config.compute.model_dump(mode="json")}
 
 
 def _plain(key: tuple[Field, ...]) -> list[Any]:

@@ -193,22 +193,22 @@ class UnlearnerSpec(Spec):
         """
         return 0
 
-    def given(self, source: Dataset, ids: Ids) -> Any:
+    def training_data(self, source: Dataset, ids: Ids) -> Any:
         """Return what it learns from where it is given the rows with these ids, ascending."""
         return Rows(ids, source.x[ids], source.y[ids])
 
-    def asked(self, source: Dataset, ids: Ids) -> Any:
+    def inference_inputs(self, source: Dataset, ids: Ids) -> Any:
         """Return what it is asked where it must predict the rows with these ids, ascending, none of them its own."""
         return source.inputs(ids)
 
-    def lessons(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], Any]:
+    def distillation_inputs(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], Any]:
         """Return how public rows with these ids, ascending, teach a seed to imitate it.
 
         That is the lessons' ids, what the seed is shown, shape (n, ...), and what it is asked itself.
         """
-        return ids, source.inputs(ids), self.asked(source, ids)
+        return ids, source.inputs(ids), self.inference_inputs(source, ids)
 
-    def request(self, source: Dataset, ids: Ids) -> Any:
+    def to_request(self, source: Dataset, ids: Ids) -> Any:
         """Return the request to forget the rows, and the edges if it knows any, with these ids, ascending."""
         return ids
 

@@ -26,7 +26,7 @@ from clients.data.graphs import Graph, graph, load_graph
 from clients.streams import bottom, generator, order
 from clients.unlearning.contract import Problem, State
 from clients.unlearning.exact.graph import partition
-from clients.unlearning.exact.graph.eraser import Eraser
+from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.sparse import Sparse
@@ -67,7 +67,7 @@ def methods(shards: int, network: str, epochs: int) -> dict[str, GraphEraser]:
 
 def measure(row: Row, spec: GraphEraser, train: Graph, asked: Graph, classes: int, seed: int, deletions: int, known: Known) -> None:
     """Ask one method, fitted or with the sub-models of a method fitted on the same partition, and time single deletions."""
-    model: Eraser = spec.build(Problem((train.x.shape[1],), classes), ("grapheraser", seed))
+    model: GraphEraserModel = spec.build(Problem((train.x.shape[1],), classes), ("grapheraser", seed))
     same = spec.partition, spec.hops, spec.shards
     if same in known:
         plain = {} if spec.aggregate == "lbaggr" else {"aggregation": np.full(len(known[same]["aggregation"]), 1 / spec.shards)}
@@ -89,7 +89,7 @@ def measure(row: Row, spec: GraphEraser, train: Graph, asked: Graph, classes: in
         row.parts.append(cost.parts)
 
 
-def own_loss(model: Eraser) -> float:
+def own_loss(model: GraphEraserModel) -> float:
     """Return the mean cross-entropy of the networks on the nodes they were trained on, without dropout."""
     losses = []
     for shard, weights in model.experts.items():

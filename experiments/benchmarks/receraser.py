@@ -26,7 +26,7 @@ from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
 
 FIRST_SEED = 10
-"""Seed 0 was used to choose settings."""
+"""Update 0 was used to choose settings."""
 
 BASES: dict[str, Wmf | Bpr | LightGcn] = {"wmf": Wmf(), "bpr": Bpr(epochs=50), "lightgcn": LightGcn(epochs=40, batch_size=4096)}
 K = 10

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-class ServerStep:
+class ServerOptimizer:
     """How the server moves; ``memory`` is what it must remember from one step to the next, arrays by name."""
 
     def take(self, number: int, now: Arrays, mean: Arrays, memory: Arrays) -> tuple[dict[str, npt.NDArray[Any]], Arrays]:
@@ -30,7 +30,7 @@ class ServerStep:
         raise NotImplementedError
 
 
-class Replace(ServerStep):
+class Replace(ServerOptimizer):
     """The mean is the next model."""
 
     def take(self, number: int, now: Arrays, mean: Arrays, memory: Arrays) -> tuple[dict[str, npt.NDArray[Any]], Arrays]:
@@ -39,7 +39,7 @@ class Replace(ServerStep):
 
 
 @dataclass(frozen=True)
-class AdamStep(ServerStep):
+class AdamOptimizer(ServerOptimizer):
     """Adam on the distance to the mean (FedAdam: Reddi et al., ICLR 2021, algorithm 2), bias-corrected in the step size as in Flower."""
 
     eta: float

@@ -41,13 +41,13 @@ def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float) -> int:
     Batches and optimiser are those of the peer's own training; ``CAP`` means *at least*.
     """
     seed, starts, rows = _of_peer(peer, ids)
-    return steps_to_loss(seed, starts, rows, target, (peer.brief.run_seed, peer.brief.peer), peer.brief.training)
+    return steps_to_loss(seed, starts, rows, target, (peer.config.run_seed, peer.config.peer), peer.config.training)
 
 
 def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Rows]:
-    source = data.load(peer.brief.data)
+    source = data.load(peer.config.data)
     wanted = np.unique(np.asarray(ids, dtype=np.int64))
-    seeds = ([peer.seed] if peer.seed else []) + [peer.held[owner] for owner in sorted(peer.held)]
+    seeds = ([peer.update] if peer.update else []) + [peer.held[owner] for owner in sorted(peer.held)]
     return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.inputs(wanted), source.y[wanted])
 
 

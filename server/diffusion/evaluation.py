@@ -14,7 +14,7 @@ import torch
 from clients import wire
 from clients.diffusion import local, metrics
 from clients.diffusion.cache import remembered
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.images import Images
 from clients.diffusion.judges.svm import Judge
 from clients.diffusion.metrics import Budget
@@ -54,62 +54,62 @@ class Shown:
     judged: npt.NDArray[np.int64]
 
 
-class Studio:
+class SampleEvaluation:
     """Draws and judges; every model gets the same start noise.
 
     Parameters
     ----------
-    brief : DenoisingBrief
+    config : DenoisingConfig
         Of any peer.
     backbone : bytes
     budget : Budget
         Samples a class.
     """
 
-    def __init__(self, brief: DenoisingBrief, backbone: bytes, budget: Budget) -> None:
-        self.brief, self.backbone, self.budget = brief, backbone, budget
+    def __init__(self, config: DenoisingConfig, backbone: bytes, budget: Budget) -> None:
+        self.config, self.backbone, self.budget = config, backbone, budget
 
     @property
     def images(self) -> Images:
         """All images there are."""
-        return local.gallery(self.brief)
+        return local.gallery(self.config)
 
     @cached_property
     def judges(self) -> dict[Axis, Judge]:
         """The judge of each axis, which has seen all images, in every style: it belongs to nobody in the federation."""
-        spec = self.brief.denoiser
-        images, most = local.pictures(self.brief.data, spec.size), MOST // max(1, len(spec.styles))
+        spec = self.config.denoiser
+        images, most = local.pictures(self.config.data, spec.size), MOST // max(1, len(spec.styles))
         axes: tuple[Axis, ...] = ("class", "style") if spec.styles else ("class",)
-        learned = partial(self.brief.judge.learned, images, styles=spec.styles, most=most, compute=self.brief.compute)
+        learned = partial(self.config.judge.learned, images, styles=spec.styles, most=most, compute=self.config.compute)
         return {axis: learned(axis=axis) for axis in axes}
 
     def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:
         """Return samples of the model with these exchanged weights, and what the judges say of them.
 
-        ``concept`` is a number as in ``brief.denoiser.concepts``.
+        ``concept`` is a number as in ``config.denoiser.concepts``.
         """
         budget = budget or self.budget
-        denoiser = local.untrained(self.brief, self.backbone)
-        axis, target = self.brief.denoiser.axis(concept)
+        denoiser = local.untrained(self.config, self.backbone)
+        axis, target = self.config.denoiser.axis(concept)
         asked, classes, styles = metrics.conditions(denoiser, target, axis, budget)
-        key = (self.brief.run_seed, "samples")
+        key = (self.config.run_seed, "samples")
         configuration = {
             "what": "samples",
-            "denoiser": self.brief.denoiser.model_dump(mode="json"),
-            "noise": self.brief.denoising.noise.model_dump(mode="json"),
-            "sampling": self.brief.sampling.model_dump(mode="json"),
+            "denoiser": self.config.denoiser.model_dump(mode="json"),
+            "noise": self.config.denoising.noise.model_dump(mode="json"),
+            "sampling": self.config.sampling.model_dump(mode="json"),
             "backbone": wire.sha256(self.backbone),
             "weights": wire.sha256(wire.to_bytes(weights)),
             "concept": concept,
             "budget": asdict(budget),
             "key": list(key),
-            **local.where_computed(self.brief),
+            **local.where_computed(self.config),
         }
 
         def make() -> Arrays:
-            model, noise = local.model(self.brief, self.backbone, weights), self.brief.denoising.noise
-            with self.brief.computing():
-                drawn = sample(model, classes, key, styles=styles, sampling=self.brief.sampling, noise=noise)
+            model, noise = local.model(self.config, self.backbone, weights), self.config.denoising.noise
+            with self.config.computing():
+                drawn = sample(model, classes, key, styles=styles, sampling=self.config.sampling, noise=noise)
             return {"pixels": drawn.numpy()}
 
         pixels = remembered(configuration, make)["pixels"]

@@ -120,9 +120,9 @@ def _apart(one: Branch, other: Branch) -> float:
 def _everything(branch: Branch, number: int) -> dict[str, npt.NDArray[Any]]:
     """Return all numbers of a peer that have a size; row ids, counts and other integers are compared as bytes by `lethe verify`."""
     peer = branch.peers[number]
-    assert peer.seed is not None
-    (exam,) = branch.store.rows("select sha256 from probabilities where peer = ?", (number,))[0]
-    parts = {"main": peer.main_blob, "seed": peer.seed.blob, "ensemble": branch.store.artefact(exam)}
+    assert peer.update is not None
+    (final,) = branch.store.rows("select sha256 from probabilities where peer = ?", (number,))[0]
+    parts = {"main": peer.main_blob, "seed": peer.update.blob, "ensemble": branch.store.artefact(final)}
     arrays = {f"{part}/{name}": array for part, blob in parts.items() for name, array in wire.from_bytes(blob).items()}
     return {name: array for name, array in arrays.items() if np.issubdtype(array.dtype, np.floating)}
 
@@ -145,8 +145,8 @@ def _membership(erasure: Erasure, branch: Branch, targets: list[int]) -> float |
     for number in targets:
         peer = branch.peers.get(number)
         if isinstance(peer, Peer) and erasure.rows:
-            source = data.load(peer.brief.data)
-            members, others = np.asarray(erasure.rows), np.asarray(peer.brief.test)
+            source = data.load(peer.config.data)
+            members, others = np.asarray(erasure.rows), np.asarray(peer.config.test)
             inside = Predictions(peer.predict_proba(source.inputs(members)), source.y[members])
             outside = Predictions(peer.predict_proba(source.inputs(others)), source.y[others])
             scores.append(membership_auc(inside, outside))

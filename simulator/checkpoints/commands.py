@@ -146,7 +146,7 @@ def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
     """Return where and how to compute; ``LetheError`` if that cannot be here."""
     from server.revival.arithmetic import Arithmetic
     from simulator.errors import LetheError
-    from simulator.scenarios.complaints import suggestion
+    from simulator.scenarios.validation_errors import suggestion
 
     known = {"float64": ("float64", False), "float32": ("float32", False), "tf32": ("float32", True)}
     if precision not in known:
@@ -187,7 +187,7 @@ def _fill(kind: str, settings: list[str]) -> Any:
 def _known(registry: Any, option: str, kind: str) -> Any:
     """Return the spec of a kind; ``LetheError`` names the known ones."""
     from simulator.errors import LetheError
-    from simulator.scenarios.complaints import suggestion
+    from simulator.scenarios.validation_errors import suggestion
 
     if kind not in registry.targets():
         raise LetheError(f"{option} {kind}: {suggestion(kind, registry.targets())}")

@@ -12,7 +12,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, Metadata, MetricRecord, RecordDict
 
-from simulator.engines.grid import letter, refusal
+from simulator.engines.grid import message_of, refusal
 
 _ARRAYS, _METRICS, _CONFIG = 0, 1, 2
 
@@ -27,7 +27,7 @@ def encode_requests(messages: Sequence[Message], contents: Sequence[RecordDict] 
 def decode_requests(data: bytes) -> list[Message]:
     """Return the messages that ``encode_requests`` was given."""
     blobs, messages = _unpack(data)
-    return [letter(_content(records, blobs), Metadata(**metadata)) for metadata, records in messages]
+    return [message_of(_content(records, blobs), Metadata(**metadata)) for metadata, records in messages]
 
 
 def encode_replies(replies: Sequence[Message]) -> bytes:

@@ -19,7 +19,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
-from simulator.engines.grid import EXPIRED, NO_SUCH_NODE, identity_restored, letter, refusal
+from simulator.engines.grid import EXPIRED, NO_SUCH_NODE, identity_restored, message_of, refusal
 from simulator.engines.host import answer, detached, load, one_thread, size
 
 
@@ -68,7 +68,7 @@ class FlowerGrid(Grid):
         """Hand messages to Flower."""
         batch = list(messages)
         self.bytes_physical += sum(size(message.content) for message in batch)
-        ids = list(self.inner.push_messages([letter(detached(message.content), message.metadata) for message in batch]))
+        ids = list(self.inner.push_messages([message_of(detached(message.content), message.metadata) for message in batch]))
         self._pending.update(ids)
         return ids
 
@@ -85,8 +85,8 @@ class FlowerGrid(Grid):
         nodes = set(self.get_node_ids())
         known = [message for message in batch if message.metadata.dst_node_id in nodes]
         self.bytes_physical += sum(size(message.content) for message in known)
-        letters = [letter(detached(message.content), message.metadata) for message in known]
-        came = self._counted(self.inner.send_and_receive(letters, timeout=timeout)) if letters else []
+        messages = [message_of(detached(message.content), message.metadata) for message in known]
+        came = self._counted(self.inner.send_and_receive(messages, timeout=timeout)) if messages else []
         replies = {reply.metadata.reply_to_message_id: reply for reply in came}
         return [replies.get(message.metadata.message_id) or self._missing(message, nodes) for message in batch]
 

@@ -121,7 +121,7 @@ def identity_restored() -> Iterator[None]:
             setattr(TaskIdentity, name, value)
 
 
-def letter(content: RecordDict, metadata: Metadata) -> Message:
+def message_of(content: RecordDict, metadata: Metadata) -> Message:
     """Return a message with this content that is addressed, and answered, as the metadata say."""
     return Message(content, metadata=metadata)  # type: ignore[call-overload, no-any-return]
 

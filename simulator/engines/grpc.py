@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
     from flwr.serverapp import ServerApp
 
-    from simulator.engines.grpc_fork_server import Nursery
+    from simulator.engines.grpc_fork_server import ForkServer
 
 
 class Grpc(EngineSpec):
@@ -25,7 +25,7 @@ class Grpc(EngineSpec):
 
     kind: Literal["grpc"] = "grpc"
 
-    _nursery: Nursery | None = PrivateAttr(default=None)
+    _fork_server: ForkServer | None = PrivateAttr(default=None)
 
     def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
         """Run a server app against ``peers`` processes; see `EngineSpec.play`."""
@@ -35,8 +35,8 @@ class Grpc(EngineSpec):
 
         load(client_app)
         with one_thread(), self.kept():
-            assert self._nursery is not None
-            transport = Peers(self._nursery, client_app, peers, self.width)
+            assert self._fork_server is not None
+            transport = Peers(self._fork_server, client_app, peers, self.width)
             try:
                 serve(server_app, transport, peers)
             finally:
@@ -45,14 +45,14 @@ class Grpc(EngineSpec):
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Keep the process from which peers are forked for all plays inside; see `EngineSpec.kept`."""
-        from simulator.engines.grpc_fork_server import Nursery
+        from simulator.engines.grpc_fork_server import ForkServer
 
-        if self._nursery is not None:
+        if self._fork_server is not None:
             yield
             return
-        self._nursery = Nursery(["torch", "grpc", "clients.app"])
+        self._fork_server = ForkServer(["torch", "grpc", "clients.app"])
         try:
             yield
         finally:
-            self._nursery.close()
-            self._nursery = None
+            self._fork_server.close()
+            self._fork_server = None

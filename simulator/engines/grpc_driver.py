@@ -23,7 +23,7 @@ from simulator.engines import grpc_link
 from simulator.engines.certificates import Authority
 from simulator.engines.codec import decode_replies, encode_requests
 from simulator.engines.grid import DIED, EXPIRED, RAISED, refusal
-from simulator.engines.grpc_fork_server import Nursery
+from simulator.engines.grpc_fork_server import ForkServer
 from simulator.engines.grpc_peer import Settings
 
 START_SECONDS = 60.0
@@ -80,8 +80,8 @@ class Peers:
         Those of them that the driver handed out because the owner could not.
     """
 
-    def __init__(self, nursery: Nursery, client_app: ClientApp | str, peers: int, width: int) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, client_app: ClientApp | str, peers: int, width: int) -> None:
+        self._fork_server = fork_server
         self._app = client_app if isinstance(client_app, str) else _pickled(client_app)
         self._width = width
         self._authority = Authority()
@@ -228,7 +228,7 @@ class Peers:
         return remote.channel
 
     def _fork(self, peer: int) -> Remote:
-        pid, line = self._nursery.fork()
+        pid, line = self._fork_server.fork()
         with suppress(OSError):  # it may be dead already: whoever greets it finds out
             line.send(Settings(self._app, peer, self._count, self._authority.issue(grpc_link.peer_name(peer)), self._relay_address))
         return Remote(peer, pid, line)

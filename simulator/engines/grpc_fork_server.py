@@ -1,6 +1,6 @@
-"""The nursery: a small process that has imported everything and forks a peer in milliseconds.
+"""The fork_server: a small process that has imported everything and forks a peer in milliseconds.
 
-Forking the driver itself would copy its gRPC threads' locks in an unknown state; starting Python anew takes seconds a peer. The nursery
+Forking the driver itself would copy its gRPC threads' locks in an unknown state; starting Python anew takes seconds a peer. The fork_server
 has no gRPC channel, no thread, and no other file than the driver's socket.
 """
 
@@ -24,7 +24,7 @@ _PID = struct.Struct("!i")
 _PR_SET_PDEATHSIG = 1
 
 
-class Nursery:
+class ForkServer:
     """The driver's end: ask for a new process, end them all."""
 
     def __init__(self, preload: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class Nursery:
         return _PID.unpack(answer)[0], ours
 
     def close(self) -> None:
-        """End the nursery, and with it whatever peers are left."""
+        """End the fork_server, and with it whatever peers are left."""
         self._socket.close()
         self._process.kill()
         self._process.wait()

@@ -39,7 +39,7 @@ class _Calls:
 
     def deliver(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
         """Answer messages in order; those whose turn has not come when time is up are answered with ``Error(3)``."""
-        from simulator.engines.grid import EXPIRED, letter, refusal
+        from simulator.engines.grid import EXPIRED, message_of, refusal
         from simulator.engines.host import detached, size
 
         deadline = None if timeout is None else monotonic() + timeout
@@ -48,7 +48,7 @@ class _Calls:
             if deadline is not None and monotonic() >= deadline:
                 replies.append(refusal(message, EXPIRED, f"not begun within {timeout} s"))
                 continue
-            reply = self.host.answer(letter(detached(message.content), message.metadata))
+            reply = self.host.answer(message_of(detached(message.content), message.metadata))
             self.bytes_physical += size(message.content)
             if reply.has_content():
                 self.bytes_physical += size(reply.content)

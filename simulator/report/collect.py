@@ -13,7 +13,7 @@ import numpy as np
 
 from clients import data as datasets
 from clients import wire
-from clients.config import Brief
+from clients.config import HdusConfig
 from clients.spec import Spec
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
@@ -57,17 +57,17 @@ def collect(run_dir: Path | str) -> ReportData:
 
 def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportData:
     accuracies = _accuracies(store)
-    exam = accuracies.get(FEDERATION, {}).get(plan.rounds + 1, Accuracy())
+    final = accuracies.get(FEDERATION, {}).get(plan.rounds + 1, Accuracy())
     seconds = [row["seconds"] for row in results["timeline"]]
-    named = plan.briefs[0].data.marks
+    named = plan.configs[0].data.marks
     return ReportData(
         name=plan.name,
         seed=plan.seed,
         engine=_engine(plan, str(results["engine"])),
         digest=str(results["digest"]),
-        dataset=str(getattr(plan.briefs[0].data, "dataset", "data")),
+        dataset=str(getattr(plan.configs[0].data, "dataset", "data")),
         classes=plan.labels,
-        accuracy=exam,
+        accuracy=final,
         rounds=tuple(_round(row) for row in results["timeline"]),
         peers=_peers(plan, accuracies),
         scenario=plan.scenario.to_toml(),
@@ -91,7 +91,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         task=getattr(plan.scenario, "task", "classification"),
         pooled=plan.pooled,
         measure=named.pop("accuracy"),
-        marks=tuple((name, _exam(results.get("marks", {}).get(name, {}))) for name in named.values()),
+        marks=tuple((name, _final_evaluation(results.get("marks", {}).get(name, {}))) for name in named.values()),
         roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),
     )
 
@@ -111,7 +111,7 @@ def _accuracies(store: RunStore) -> dict[int, dict[int, Accuracy]]:
     return {peer: {number: Accuracy(**values) for number, values in rounds.items()} for peer, rounds in found.items()}
 
 
-def _exam(mark: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
+def _final_evaluation(mark: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
     return Accuracy(**{f"{mix}_{model}": value for mix, models in mark.items() for model, value in models.items()})
 
 
@@ -121,16 +121,16 @@ def _round(row: Mapping[str, Any]) -> RoundRow:
 
 
 def _peers(plan: Plan, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tuple[PeerRow, ...]:
-    labels = datasets.load(plan.briefs[0].data).y
+    labels = datasets.load(plan.configs[0].data).y
     rounds = plan.timeline.rounds
     rows = []
-    for peer, brief in enumerate(plan.briefs):
+    for peer, config in enumerate(plan.configs):
         own = accuracies.get(peer, {})
         rows.append(
             PeerRow(
                 peer=peer,
-                main=describe(brief.main) if isinstance(brief, Brief) else brief.model,
-                counts=tuple(int(n) for n in np.bincount(labels[list(brief.rows)], minlength=plan.classes)),
+                main=describe(config.main) if isinstance(config, HdusConfig) else config.model,
+                counts=tuple(int(n) for n in np.bincount(labels[list(config.rows)], minlength=plan.classes)),
                 status=_status(peer, rounds),
                 member=tuple(peer in now.members for now in rounds),
                 present=tuple(peer in now.present for now in rounds),

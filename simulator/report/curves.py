@@ -64,7 +64,7 @@ def _panel(axes: Axes, data: ReportData, title: str, ensemble: Value, main: Valu
     rounds_axis(axes, rounds)
     mark_events(axes, data.events, marks(data))
     shown = [tick for tick in axes.get_xticks() if rounds[0] <= tick < rounds[-1]]
-    axes.set_xticks([*shown, rounds[-1]], [*(f"{tick:.0f}" for tick in shown), "exam"])
+    axes.set_xticks([*shown, rounds[-1]], [*(f"{tick:.0f}" for tick in shown), "final"])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.yaxis.set_tick_params(labelleft=True)
 

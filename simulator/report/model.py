@@ -42,7 +42,7 @@ class PeerRow:
     """One peer: its main model in words, its rows by class at the start, and for each round whether it belonged, was there, and did well.
 
     ``member``, ``present`` and ``accuracy`` have one entry a round (``accuracy`` None where the peer did not answer); ``final`` is what it
-    reached in the exam after the last round, None if it was not there.
+    reached in the final evaluation after the last round, None if it was not there.
     """
 
     peer: int
@@ -175,10 +175,10 @@ class Figure:
 class ReportData:
     """Everything a report shows.
 
-    ``accuracy`` is that of the exam after the last round, ``measure`` what it is called, ``marks`` further ones by name; ``scenario`` is
-    the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds`` is the wall
-    time of the rounds, audits left out. ``task`` is the scenario's; where it is ``pooled``, one model of all rows stands in the place of
-    ensembles, and peers have no neighbours; ``roots`` is what became of concepts that were cut out of a diffusion model.
+    ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``marks`` further ones by name;
+    ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds``
+    is the wall time of the rounds, audits left out. ``task`` is the scenario's; where it is ``pooled``, one model of all rows stands in the
+    place of ensembles, and peers have no neighbours; ``roots`` is what became of concepts that were cut out of a diffusion model.
     """
 
     name: str

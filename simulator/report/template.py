@@ -143,8 +143,8 @@ so its steps and seconds up to the round of the erasure are what retraining cost
 coin toss. The attacker\u2019s gain is the mean distance to the run without the data.</dd>
 <dt>relearn steps</dt><dd>Gradient steps until the best seed a holder has fits the erased rows as well as if nothing had been forgotten.
 Few mean that something was left.</dd>
-<dt>exam</dt><dd>After the last round {{ "every" if data.pooled else "the last seeds are delivered and every" }} peer that is still
-there answers the test rows once more.</dd>
+<dt>final evaluation</dt><dd>After the last round {{ "every" if data.pooled else "the last seeds are delivered and every" }} peer
+that is still there answers the test rows once more.</dd>
 <dt>limits</dt><dd>All this concerns the bytes under the federation\u2019s control. A copy that somebody took before the request stays a
 copy, and who sees the models before and after may learn more than from either alone. {{
 "The server sees the sums of every peer" if data.pooled

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from clients.participant import Participant, Seed, role
+from clients.participant import Participant, Update, role
 from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
 
 
 def peers_at_end(plan: Plan, store: RunStore) -> dict[int, Participant]:
-    """Return every peer that took the exam, with its main model, its own seed, and the seeds it holds."""
+    """Return every peer that took the final evaluation, with its main model, its own seed, and the seeds it holds."""
     states, mailbox = store.states(), store.mailbox()
     peers: dict[int, Participant] = {}
     for peer in plan.timeline.rounds[-1].present:
         if peer not in states:  # it crashed in every round
             continue
         state = states[peer]
-        brief = plan.brief(peer, state.generation)
-        one = role(brief).restored(brief, store.artefact(state.main))
-        one.seed = Seed(state.version, store.artefact(state.seed))
-        one.held = {owner: Seed(parcel.version, store.artefact(parcel.sha256)) for owner, parcel in mailbox.held.get(peer, {}).items()}
+        config = plan.config(peer, state.generation)
+        one = role(config).restored(config, store.artefact(state.main))
+        one.update = Update(state.version, store.artefact(state.seed))
+        one.held = {owner: Update(parcel.version, store.artefact(parcel.sha256)) for owner, parcel in mailbox.held.get(peer, {}).items()}
         peers[peer] = one
     return peers

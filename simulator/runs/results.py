@@ -17,8 +17,8 @@ ACCURACIES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
-    Accuracies are means over the peers that took the exam, 0-1, None where nobody was left. Where the data set calls them otherwise, or
-    has further marks, ``marks`` holds them all by name. Seconds are wall-clock and differ from run to run; everything under ``digest``
+    Accuracies are means over the peers of the final evaluation, 0-1, None where nobody was left. Where the data set calls them otherwise,
+    or has further marks, ``marks`` holds them all by name. Seconds are wall-clock and differ from run to run; everything under ``digest``
     does not.
     """
     timeline = [_line(plan, store, number) for number in range(1, plan.rounds + 1)]
@@ -48,8 +48,8 @@ def _accuracy(store: RunStore, number: int, mark: str = "accuracy") -> dict[str,
 
 
 def _marks(plan: Plan, store: RunStore) -> dict[str, Any]:
-    """Return the exam's marks by the names that people give them, ``accuracy`` again under its own; nothing if that is all there is."""
-    named = plan.briefs[0].data.marks
+    """Return the final evaluation's marks by the names that people give them; nothing if ``accuracy`` is all there is."""
+    named = plan.configs[0].data.marks
     if named == {"accuracy": "accuracy"}:
         return {}
     return {"marks": {name: _accuracy(store, plan.rounds + 1, mark) for mark, name in named.items()}}

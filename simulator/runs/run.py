@@ -75,7 +75,7 @@ class Run:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """Every metric of every peer and round (peer -1: the federation); the exam is the round after the last."""
+        """Every metric of every peer and round (peer -1: the federation); the final evaluation is the round after the last."""
         return self._table("metrics")
 
     @property

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clients import wire
-from server.ledger import Page, PeerState
+from server.ledger import PeerState, RoundRecord
 from server.mailbox import Mailbox
 from simulator.errors import LetheError
 
@@ -137,24 +137,24 @@ class RunStore:
             raise LetheError(f"{path}: its bytes have another hash than its name; the run directory was changed from outside")
         return blob
 
-    def commit(self, page: Page) -> None:
-        """Write a page whole; afterwards nothing that it made obsolete can be read any more."""
-        for sha256, blob in page.artefacts.items():
+    def commit(self, record: RoundRecord) -> None:
+        """Write a record whole; afterwards nothing that it made obsolete can be read any more."""
+        for sha256, blob in record.artefacts.items():
             self._write(sha256, blob)
-        states = {peer: list(vars(state).values()) for peer, state in sorted(page.states.items())}
-        journal = json.dumps({"states": states, "mailbox": page.mailbox}, sort_keys=True)
+        states = {peer: list(vars(state).values()) for peer, state in sorted(record.states.items())}
+        journal = json.dumps({"states": states, "mailbox": record.mailbox}, sort_keys=True)
         self.db.execute("begin immediate")
         try:
-            self._insert(page)
-            self._insert_holdings(page)
+            self._insert(record)
+            self._insert_holdings(record)
             self.db.execute("insert or replace into journal values (1, ?)", (journal,))
             link = _hash(journal)
-            previous = self.db.execute("select chain from rounds where round = ?", (page.round - 1,)).fetchone()
-            chain = self.link(page.round, link, previous[0] if previous else "")
-            self.db.execute("insert into rounds values (?, ?, ?)", (page.round, link, chain))
+            previous = self.db.execute("select chain from rounds where round = ?", (record.round - 1,)).fetchone()
+            chain = self.link(record.round, link, previous[0] if previous else "")
+            self.db.execute("insert into rounds values (?, ?, ?)", (record.round, link, chain))
             self.db.execute("commit")
         except BaseException:
-            if self.db.in_transaction:  # Ctrl-C may come when the page has just been written
+            if self.db.in_transaction:  # Ctrl-C may come when the record has just been written
                 self.db.execute("rollback")
             raise
         self.sweep()
@@ -178,7 +178,7 @@ class RunStore:
         return _hash(previous + journal + json.dumps(content))
 
     def digest(self) -> str:
-        """Return the hash of final states, receipts, metrics, exam answers and what a server keeps: equal on every engine."""
+        """Return the hash of final states, receipts, metrics, final evaluation answers and what a server keeps: equal on every engine."""
         content = {
             "states": {peer: list(vars(state).values()) for peer, state in sorted(self.states().items())},
             "receipts": self.rows("select * from receipts order by round, erasure, holder, owner"),
@@ -195,10 +195,10 @@ class RunStore:
         states = self.states().values()
         mailbox = self.mailbox()
         parcels = [*mailbox.newest.values(), *mailbox.coming, *(p for seeds in mailbox.held.values() for p in seeds.values())]
-        exam = {sha256 for (sha256,) in self.rows("select sha256 from probabilities")}
+        final = {sha256 for (sha256,) in self.rows("select sha256 from probabilities")}
         kept = {sha256 for (sha256,) in self.rows("select sha256 from models where name != ?", (PASSING,))} | {self.model(PASSING)}
         held = {hash_ for state in states for hash_ in (state.main, state.seed)} | {parcel.sha256 for parcel in parcels}
-        return held | exam | {sha256 for sha256 in kept if sha256}
+        return held | final | {sha256 for sha256 in kept if sha256}
 
     def on_disk(self) -> set[str]:
         """Return the names, without ending, of all files among the artefacts, finished or not."""
@@ -217,37 +217,37 @@ class RunStore:
 
     # writing -----------------------------------------------------------------------------------------------------------------
 
-    def _insert(self, page: Page) -> None:
-        now = page.round
+    def _insert(self, record: RoundRecord) -> None:
+        now = record.round
         states = self._journal().get("states", {})
-        moved = [(peer, state) for peer, state in sorted(page.states.items()) if states.get(str(peer)) != list(vars(state).values())]
+        moved = [(peer, state) for peer, state in sorted(record.states.items()) if states.get(str(peer)) != list(vars(state).values())]
         many: Mapping[str, list[tuple[Any, ...]]] = {
-            "events": [(now, do, json.dumps(peers), detail) for do, peers, detail in page.events],
-            "metrics": [(now, *line) for line in page.metrics],
-            "timings": [(now, *line) for line in page.timings],
-            "receipts": [(now, *vars(line).values()) for line in page.receipts],
-            "owed": [(now, *line) for line in page.owed],
-            "incidents": [(now, line) for line in page.incidents],
+            "events": [(now, do, json.dumps(peers), detail) for do, peers, detail in record.events],
+            "metrics": [(now, *line) for line in record.metrics],
+            "timings": [(now, *line) for line in record.timings],
+            "receipts": [(now, *vars(line).values()) for line in record.receipts],
+            "owed": [(now, *line) for line in record.owed],
+            "incidents": [(now, line) for line in record.incidents],
             "states": [(now, peer, *vars(state).values()) for peer, state in moved],
-            "probabilities": [(now, *line) for line in sorted(page.probabilities.items())],
-            "models": [(now, *line) for line in sorted(page.models.items())],
-            "findings": [(now, name, json.dumps(body, sort_keys=True)) for name, body in page.findings],
+            "probabilities": [(now, *line) for line in sorted(record.probabilities.items())],
+            "models": [(now, *line) for line in sorted(record.models.items())],
+            "findings": [(now, name, json.dumps(body, sort_keys=True)) for name, body in record.findings],
         }
         for table, lines in many.items():
             if lines:
                 marks = ", ".join("?" * len(lines[0]))
                 self.db.executemany(f"insert into {table} values ({marks})", lines)
 
-    def _insert_holdings(self, page: Page) -> None:
+    def _insert_holdings(self, record: RoundRecord) -> None:
         """Close and open the intervals in which a holder has a seed, where they changed."""
         current = {(h, o): (v, s) for h, o, v, s in self.rows("select holder, owner, version, sha256 from holdings where until is null")}
         wanted = {
             (holder, owner): (parcel["version"], parcel["sha256"])
-            for holder, seeds in page.mailbox["held"].items()
+            for holder, seeds in record.mailbox["held"].items()
             for owner, parcel in seeds.items()
         }
-        ended = [(page.round, *pair) for pair, seed in current.items() if wanted.get(pair) != seed]
-        begun = [(*pair, *seed, page.round, None) for pair, seed in wanted.items() if current.get(pair) != seed]
+        ended = [(record.round, *pair) for pair, seed in current.items() if wanted.get(pair) != seed]
+        begun = [(*pair, *seed, record.round, None) for pair, seed in wanted.items() if current.get(pair) != seed]
         self.db.executemany("update holdings set until = ? where holder = ? and owner = ? and until is null", ended)
         self.db.executemany("insert into holdings values (?, ?, ?, ?, ?, ?)", begun)
 

@@ -54,7 +54,7 @@ def _ledger(plan: Plan, store: RunStore) -> Iterator[str]:
             yield f"run.sqlite: the rows of round {number} are not those that were committed"
         previous = chain
     if store.last_round() != plan.rounds + 1:
-        yield f"run.sqlite: {store.last_round()} rounds, where the plan and its exam make {plan.rounds + 1}"
+        yield f"run.sqlite: {store.last_round()} rounds, where the plan and its final evaluation make {plan.rounds + 1}"
     elif wire.sha256(str(journal[0][0]).encode()) != link:
         yield "run.sqlite: the journal is not the one that was committed last"
     for name, body, sha256 in store.rows("select name, body, sha256 from audits"):
@@ -157,9 +157,9 @@ def _exact(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     if difference:
         yield f"{who}: differs by {difference:.3g} from the run in which it never was"
     ends = {peer: tuple(state) for _, peer, *state in never["states"]}
-    exam = dict(never["probabilities"])
+    final = dict(never["probabilities"])
     for peer, state in store.states().items():
-        if peer in ends and peer in exam and ends[peer] != (state.generation, state.main, state.seed):
+        if peer in ends and peer in final and ends[peer] != (state.generation, state.main, state.seed):
             yield f"{who}: peer {peer} ends with other bytes than in the run in which it never was"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clients.config import PeerBrief
+from clients.config import PeerConfig
 from clients.spec import Spec
 from server.timeline import Erasure, Round, Timeline
 from simulator.scenarios.scenario import Audit, Scenario
@@ -32,9 +32,9 @@ class Plan(Spec):
         Shape of one input.
     labels : tuple of str
         Names of the classes.
-    briefs : tuple of PeerBrief
+    configs : tuple of PeerConfig
         One a peer, in peer order; their ``rows`` are the dealt ids.
-    returns : tuple of PeerBrief
+    returns : tuple of PeerConfig
         For peers that come back after an erasure: what holds from the round on in which their ``generation`` begins.
     timeline : Timeline
     """
@@ -43,8 +43,8 @@ class Plan(Spec):
     data_sha256: str
     shape: tuple[int, ...]
     labels: tuple[str, ...]
-    briefs: tuple[PeerBrief, ...]
-    returns: tuple[PeerBrief, ...] = ()
+    configs: tuple[PeerConfig, ...]
+    returns: tuple[PeerConfig, ...] = ()
     timeline: Timeline
 
     @staticmethod
@@ -124,22 +124,23 @@ class Plan(Spec):
         """Short hash (16 hexadecimal digits) of all that decides what is computed; engine and folders do not."""
         content = self.model_dump(mode="json")
         del content["scenario"]["engine"]
+        content["briefs"] = content.pop("configs")  # the name under which plans were first hashed
         canonical = json.dumps(_without_folders(content), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
-    def brief(self, peer: int, generation: int = 0) -> PeerBrief:
+    def config(self, peer: int, generation: int = 0) -> PeerConfig:
         """Return what a peer is told at the start of a generation; ``KeyError`` if it has no such generation."""
         if generation == 0:
-            return self.briefs[peer]
-        for brief in self.returns:
-            if (brief.peer, brief.generation) == (peer, generation):
-                return brief
+            return self.configs[peer]
+        for config in self.returns:
+            if (config.peer, config.generation) == (peer, generation):
+                return config
         raise KeyError((peer, generation))
 
     def without(self, request: int) -> Plan:
         """Return the plan in which what a request names had never been: the counterfactual of its erasures.
 
-        An erased peer is there in no round of the erased generation; deleted rows are in no brief, nor are deleted edges. The graph, and
+        An erased peer is there in no round of the erased generation; deleted rows are in no config, nor are deleted edges. The graph, and
         who else is present when, stay as they are. ``KeyError`` if there is no such request.
         """
         named = [erasure for erasure in self.timeline.erasures if erasure.request == request]
@@ -240,25 +241,25 @@ def _without_rows(plan: Plan, erasure: Erasure) -> Plan:
         void.update(one.edges.keys() - edges.keys())
         if edges or not one.edges:
             kept.append(one.model_copy(update={"edges": edges}))
-    plan = _with_briefs(plan, erasure, lambda one: {"rows": tuple(row for row in one.rows if row not in gone)})
+    plan = _with_configs(plan, erasure, lambda one: {"rows": tuple(row for row in one.rows if row not in gone)})
     plan = _not_forgetting(plan, erasure.peer, gone | void)
     return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": tuple(kept)})})
 
 
 def _without_edges(plan: Plan, erasure: Erasure) -> Plan:
     """Return the plan in which a peer never had some edges."""
-    plan = _with_briefs(plan, erasure, lambda one: {"absent_edges": tuple(sorted({*one.absent_edges, *erasure.edges}))})
+    plan = _with_configs(plan, erasure, lambda one: {"absent_edges": tuple(sorted({*one.absent_edges, *erasure.edges}))})
     return _not_forgetting(plan, erasure.peer, set(erasure.edges))
 
 
-def _with_briefs(plan: Plan, erasure: Erasure, change: Callable[[PeerBrief], dict[str, Any]]) -> Plan:
-    """Return the plan in which the brief of an erasure's peer, in that generation, is changed."""
+def _with_configs(plan: Plan, erasure: Erasure, change: Callable[[PeerConfig], dict[str, Any]]) -> Plan:
+    """Return the plan in which the config of an erasure's peer, in that generation, is changed."""
 
-    def brief(one: PeerBrief) -> PeerBrief:
+    def config(one: PeerConfig) -> PeerConfig:
         mine = (one.peer, one.generation) == (erasure.peer, erasure.generation)
         return one.model_copy(update=change(one)) if mine else one
 
-    return plan.model_copy(update={"briefs": tuple(map(brief, plan.briefs)), "returns": tuple(map(brief, plan.returns))})
+    return plan.model_copy(update={"configs": tuple(map(config, plan.configs)), "returns": tuple(map(config, plan.returns))})
 
 
 def _not_forgetting(plan: Plan, peer: int, gone: set[int]) -> Plan:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clients.config import PeerBrief
+from clients.config import PeerConfig
 from clients.data import DataError, Dataset, load
 from clients.streams import order
 from clients.unlearning.contract import Ids
@@ -22,9 +22,9 @@ from simulator.events import STAGES, EventError, EventSpec
 from simulator.events.join import Join
 from simulator.events.world import Draft, World
 from simulator.scenarios.churn import ChurnError
-from simulator.scenarios.complaints import name_place
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.validation_errors import name_place
 
 T = TypeVar("T")
 
@@ -55,14 +55,14 @@ class Resolution(Generic[S]):
         """Write down what the data and the deal, None where it failed, do not allow."""
         raise NotImplementedError
 
-    def brief(self, peer: int, **constants: Any) -> PeerBrief:
+    def config(self, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
         raise NotImplementedError
 
-    def world(self, graph: Graph, briefs: Sequence[PeerBrief], labels: npt.NDArray[np.int64]) -> World:
+    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
         """Return the world in which the events happen."""
         scenario = self.scenario
-        rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
+        rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
         return World(scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups, self._outside())
 
     @property
@@ -80,19 +80,19 @@ class Resolution(Generic[S]):
         scenario = self.scenario
         data = self.attempt("data", lambda: load(scenario.data.source()))
         graph = self.graph()
-        briefs = self._briefs(data) if data is not None else ()
+        configs = self._configs(data) if data is not None else ()
         self._check_rounds()
         self._give_up()
         assert data is not None
         assert graph is not None
-        world = self.world(graph, briefs, data.y)
+        world = self.world(graph, configs, data.y)
         world.users, world.data_edges = data.users, data.edges
-        world.edge_learners = {brief.peer for brief in briefs if brief.knows_edges}
+        world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
         self._check_expectations(timeline)
         self._give_up()
         returns = tuple(
-            briefs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
+            configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
             for peer, generation, rows, absent in world.returns
         )
         sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
@@ -103,7 +103,7 @@ class Resolution(Generic[S]):
             data_sha256=sha256.hexdigest(),
             shape=data.shape,
             labels=data.labels,
-            briefs=briefs,
+            configs=configs,
             returns=returns,
             timeline=timeline,
         )
@@ -125,7 +125,7 @@ class Resolution(Generic[S]):
         if self.lines:
             raise ScenarioError(self.lines)
 
-    def _briefs(self, data: Dataset) -> tuple[PeerBrief, ...]:
+    def _configs(self, data: Dataset) -> tuple[PeerConfig, ...]:
         """Return what each peer is told, without any where the rows cannot be dealt."""
         scenario = self.scenario
         reference, test, rest = self._aside(data)
@@ -136,7 +136,7 @@ class Resolution(Generic[S]):
         self.check(data, dealt)
         public = {"reference": tuple(reference.tolist()), "test": tuple(test.tolist())}
         constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": scenario.data.source(), **public}
-        return tuple(self.brief(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
+        return tuple(self.config(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
 
     def _aside(self, data: Dataset) -> tuple[Ids, Ids, Ids]:
         """Return the ids of reference, test and remaining rows, each ascending; the first in the order of their hashes are public.

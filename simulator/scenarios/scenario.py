@@ -19,8 +19,8 @@ from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import LetheError, ScenarioError
 from simulator.events import EventSpec
 from simulator.scenarios.churn import CHURN, ChurnSpec
-from simulator.scenarios.complaints import complaints, suggestion
 from simulator.scenarios.overrides import override
+from simulator.scenarios.validation_errors import suggestion, validation_errors
 from simulator.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Scenario(Spec):
             # by way of JSON: TOML's lists become tuples, while "8" is not taken for 8
             scenario = task.model_validate_json(json.dumps(raw, default=str), strict=True)
         except ValidationError as error:
-            raise ScenarioError(f"{source}: {line}" for line in complaints(error, raw, task.model_json_schema())) from None
+            raise ScenarioError(f"{source}: {line}" for line in validation_errors(error, raw, task.model_json_schema())) from None
         scenario._source = source
         return scenario
 

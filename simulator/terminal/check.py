@@ -28,8 +28,8 @@ def describe(plan: Plan) -> RenderableType:
     from rich.text import Text
 
     scenario = plan.scenario
-    title = Text.assemble((plan.name, "bold"), f"  seed {plan.seed}, {plan.rounds} rounds, {len(plan.briefs)} peers, plan {plan.digest}")
-    rows = sum(len(brief.rows) for brief in plan.briefs)
+    title = Text.assemble((plan.name, "bold"), f"  seed {plan.seed}, {plan.rounds} rounds, {len(plan.configs)} peers, plan {plan.digest}")
+    rows = sum(len(config.rows) for config in plan.configs)
     data = Text(
         f"data: {scenario.data.source().dataset}, {plan.classes} classes, inputs {' x '.join(map(str, plan.shape))}; "  # type: ignore[attr-defined]
         f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {rows} rows dealt"
@@ -50,22 +50,22 @@ def _table(title: str, *columns: str) -> Table:
 
 def _peers(plan: Plan) -> RenderableType:
     """Return a table of peers: model, rows, class counts, and in a graph the edges that a peer learns from."""
-    data = load(plan.briefs[0].data)
+    data = load(plan.configs[0].data)
     table = _table("peers", "peer", "model", "rows", "rows by class", *(["edges"] if len(data.edges) else []))
-    for brief in plan.briefs[:_MOST_PEERS]:
-        rows = np.asarray(brief.rows, dtype=np.int64)
+    for config in plan.configs[:_MOST_PEERS]:
+        rows = np.asarray(config.rows, dtype=np.int64)
         counts = np.bincount(data.y[rows], minlength=plan.classes)
         mix = " ".join(map(str, counts)) if plan.classes <= _MOST_CLASSES else f"of {(counts > 0).sum()} classes"
-        edges = [str(len(data.edges_among(rows))) if brief.knows_edges else "-"] if len(data.edges) else []
-        table.add_row(str(brief.peer), brief.model, str(len(rows)), mix, *edges)
-    if len(plan.briefs) > _MOST_PEERS:
-        table.add_row("...", f"{len(plan.briefs) - _MOST_PEERS} more", "", "")
+        edges = [str(len(data.edges_among(rows))) if config.knows_edges else "-"] if len(data.edges) else []
+        table.add_row(str(config.peer), config.model, str(len(rows)), mix, *edges)
+    if len(plan.configs) > _MOST_PEERS:
+        table.add_row("...", f"{len(plan.configs) - _MOST_PEERS} more", "", "")
     return table
 
 
 def _graphs(plan: Plan) -> Iterator[RenderableType]:
     """Yield a table of the graph's facts at the start and after every change."""
-    if len(plan.briefs) > _MOST_NODES or plan.topology is None:
+    if len(plan.configs) > _MOST_NODES or plan.topology is None:
         return
     import networkx as nx
 

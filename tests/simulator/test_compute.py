@@ -45,15 +45,16 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("cuda")
 def test_a_plan_says_where_it_computes() -> None:
     plain, auto = resolved(), resolved(compute={"device": "auto"})
-    assert (plain.briefs[0].compute.device, attack(plain).arithmetic.device, attack(plain).completion.kind) == ("cpu", "cpu", "soft_impute")
-    assert (auto.briefs[0].compute.device, attack(auto).arithmetic.device) == ("cuda", "cuda")
+    there = plain.configs[0].compute.device, attack(plain).arithmetic.device, attack(plain).completion.kind
+    assert there == ("cpu", "cpu", "soft_impute")
+    assert (auto.configs[0].compute.device, attack(auto).arithmetic.device) == ("cuda", "cuda")
     assert attack(auto).completion.kind == "polar_momentum"
     assert attack(Plan.read(auto.model_dump_json())) == attack(auto), "and says the same when it is read back"
 
 
 def test_without_cuda_auto_is_the_cpu_and_cuda_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert resolved(compute={"device": "auto"}).briefs[0].compute.device == "cpu"
+    assert resolved(compute={"device": "auto"}).configs[0].compute.device == "cpu"
     with pytest.raises(ScenarioError) as said:
         resolved(compute={"device": "cuda"}, engine={"kind": "ray", "gpus_per_worker": 0.5})
     assert str(said.value) == 'scenario: compute: device = "cuda": torch finds no CUDA device here; use "auto" or "cpu"'
@@ -102,9 +103,9 @@ def test_gpus_are_set_aside_for_those_who_use_them(device: str, engine: dict[str
 
 
 def test_a_plan_says_who_judges() -> None:
-    assert resolved().briefs[0].judge.kind == "svm"
+    assert resolved().configs[0].judge.kind == "svm"
     plan = resolved(judge={"kind": "cnn", "steps": 5})
-    assert (plan.briefs[1].judge.kind, plan.briefs[1].judge.steps) == ("cnn", 5)
-    assert Plan.read(plan.model_dump_json()).briefs == plan.briefs
+    assert (plan.configs[1].judge.kind, plan.configs[1].judge.steps) == ("cnn", 5)
+    assert Plan.read(plan.model_dump_json()).configs == plan.configs
     with pytest.raises(ScenarioError, match=r"judge: .*kind = 'cnm' is unknown: did you mean cnn"):
         resolved(judge={"kind": "cnm"})

@@ -107,7 +107,7 @@ def test_a_crash_during_ones_own_erasure(play: Play) -> None:
 
 def test_a_request_while_a_shard_is_retraining(play: Play) -> None:
     crash = {"round": 3, "do": "crash", "peers": [2], "phase": "before_sending"}
-    rows = play(audit={"counterfactual": False}).plan.briefs[2].rows
+    rows = play(audit={"counterfactual": False}).plan.configs[2].rows
     run = proven(play(event=[delete(3, 2, ids=list(rows[:3])), crash, delete(4, 2, ids=list(rows[3:7]))]))
     steps = run.metrics[(run.metrics.name == "unlearning_steps") & (run.metrics.peer == 2)]
     assert list(steps["round"]) == [4], "the shards restart once, for both requests"

@@ -56,8 +56,8 @@ def ray_workers() -> list[psutil.Process]:
 
 def grpc_peers() -> list[psutil.Process]:
     """Return the peers' processes: what the process that forks them has forked."""
-    nurseries = [process for process in psutil.Process().children() if "simulator.engines.grpc_fork_server" in process.cmdline()]
-    return [peer for nursery in nurseries for peer in nursery.children()]
+    fork_servers = [process for process in psutil.Process().children() if "simulator.engines.grpc_fork_server" in process.cmdline()]
+    return [peer for fork_server in fork_servers for peer in fork_server.children()]
 
 
 @contextmanager

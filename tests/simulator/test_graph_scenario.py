@@ -91,30 +91,30 @@ def test_a_limit_on_rows_keeps_the_edges_among_them(path: Path) -> None:
 
 
 def test_a_peer_learns_from_its_own_edges_and_is_asked_with_those_that_reach_out(scenario: Callable[..., Scenario]) -> None:
-    brief = resolve(scenario()).briefs[0]
-    data = load(brief.data)
-    own, asked = np.array(brief.rows), np.array(brief.test)
+    config = resolve(scenario()).configs[0]
+    data = load(config.data)
+    own, asked = np.array(config.rows), np.array(config.test)
     learned, question = among(data, own), around(data, asked)
     assert np.isin(learned.edges, own).all()
-    assert len(learned.edges) == sum(a in set(brief.rows) and b in set(brief.rows) for a, b in data.edges.tolist()) > 0
+    assert len(learned.edges) == sum(a in set(config.rows) and b in set(config.rows) for a, b in data.edges.tolist()) > 0
     assert np.isin(question.edges, asked).any(axis=1).all()
     assert np.isin(question.edges, own).any(), "some reach into the peer's own part"
     assert (question.y == -1).all(), "labels are not told"
 
 
 def test_edges_to_own_nodes_matter_for_an_answer(scenario: Callable[..., Scenario]) -> None:
-    brief = resolve(scenario()).briefs[0]
-    peer = Peer.new(brief)
+    config = resolve(scenario()).configs[0]
+    peer = Peer.new(config)
     peer.train()
-    test = np.array(brief.test)
-    assert np.abs(peer.answers(test) - peer.predict_main(load(brief.data).x[test])).max() > 1e-3
+    test = np.array(config.test)
+    assert np.abs(peer.answers(test) - peer.predict_main(load(config.data).x[test])).max() > 1e-3
 
 
 def test_communities_keep_more_edges_than_chance(scenario: Callable[..., Scenario]) -> None:
     def within(partition: dict[str, Any]) -> int:
         table = scenario().model_dump(mode="json")["data"] | {"partition": partition}
-        briefs = resolve(scenario(data={key: value for key, value in table.items() if value is not None})).briefs
-        return sum(len(among(load(brief.data), np.array(brief.rows)).edges) for brief in briefs)
+        configs = resolve(scenario(data={key: value for key, value in table.items() if value is not None})).configs
+        return sum(len(among(load(config.data), np.array(config.rows)).edges) for config in configs)
 
     assert within({"kind": "communities"}) > 1.5 * within({"kind": "iid"})
 

@@ -129,9 +129,9 @@ def test_lessons_are_whole_histories_and_parts_of_them(data: Interactions) -> No
 
 
 def test_users_stay_whole_and_public_ones_are_dealt_to_nobody(scenario: Callable[..., Scenario], data: Interactions) -> None:
-    briefs = resolve(scenario()).briefs
-    groups = [set(data.users[list(brief.rows)].tolist()) for brief in briefs]
-    public = [set(data.users[list(rows)].tolist()) for rows in (briefs[0].reference, briefs[0].test)]
+    configs = resolve(scenario()).configs
+    groups = [set(data.users[list(config.rows)].tolist()) for config in configs]
+    public = [set(data.users[list(rows)].tolist()) for rows in (configs[0].reference, configs[0].test)]
     assert [len(users) for users in public] == [20, 20]
     everyone = [*groups, *public]
     assert sum(map(len, everyone)) == len(set().union(*everyone)) == USERS
@@ -139,10 +139,10 @@ def test_users_stay_whole_and_public_ones_are_dealt_to_nobody(scenario: Callable
 
 
 def test_no_private_row_is_shown(scenario: Callable[..., Scenario], data: Interactions) -> None:
-    brief = resolve(scenario()).briefs[0]
-    private = np.unique(np.concatenate([other.rows for other in resolve(scenario()).briefs]))
+    config = resolve(scenario()).configs[0]
+    private = np.unique(np.concatenate([other.rows for other in resolve(scenario()).configs]))
     shown = np.zeros(ITEMS)
-    for rows in (brief.reference, brief.test):
+    for rows in (config.reference, config.test):
         of_public = np.isin(data.users, data.users[list(rows)])
         assert not of_public[private].any()
         shown += data.inputs(np.array(rows)).sum(axis=0)
@@ -188,18 +188,18 @@ def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenar
 
 def test_a_user_goes_with_all_its_interactions(scenario: Callable[..., Scenario], data: Interactions, tmp_path: Path) -> None:
     plan = resolve(scenario())
-    user = int(data.users[plan.briefs[1].rows[0]])
+    user = int(data.users[plan.configs[1].rows[0]])
     own = np.flatnonzero(data.users == user).tolist()
     event = {"round": 3, "do": "delete", "peer": 1, "rows": {"user": user}}
     done = run(scenario(event=[event]), tmp_path)
     (row,) = done.results["erasures"]
     assert (row["rows"], row["max_abs_difference"]) == (LIKED, 0.0)
     assert row["max_abs_difference_nothing"] > 0.0
-    brief = plan.briefs[1]
-    peer = Peer.new(brief)
+    config = plan.configs[1]
+    peer = Peer.new(config)
     peer.train()
     peer.forget(own)
-    never = Peer.new(brief.model_copy(update={"rows": tuple(i for i in brief.rows if i not in own)}))
+    never = Peer.new(config.model_copy(update={"rows": tuple(i for i in config.rows if i not in own)}))
     never.train()
     assert peer.main_blob == never.main_blob
 

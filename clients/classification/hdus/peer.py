@@ -16,10 +16,10 @@ import numpy.typing as npt
 from clients import data, wire
 from clients.classification.hdus.distillation import distil
 from clients.classification.hdus.ensemble import Member, combine
-from clients.config import Brief
+from clients.config import HdusConfig
 from clients.models import ModelSpec
 from clients.models.network import Network
-from clients.participant import EDGES, ROWS, Neighbour, Record, Seed
+from clients.participant import EDGES, ROWS, Neighbour, Record, Update
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
@@ -34,7 +34,7 @@ class Peer(Neighbour):
 
     Parameters
     ----------
-    brief : Brief
+    config : HdusConfig
     main : Unlearner
         The main model, begun on the peer's rows.
     rows : Rows
@@ -43,53 +43,53 @@ class Peer(Neighbour):
         Ids of the edges it still has among them, ascending.
     """
 
-    brief: Brief
+    config: HdusConfig
     main: Unlearner[Any, Any]
     rows: Rows
     edges: Ids
     stream: tuple[Field, ...]
-    seed: Seed | None = None
-    held: dict[int, Seed] = field(default_factory=dict)
+    update: Update | None = None
+    held: dict[int, Update] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, brief: Brief, stream: tuple[Field, ...] | None = None) -> Peer:
+    def new(cls, config: HdusConfig, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
-        source, ids = data.load(brief.data), np.asarray(brief.rows, dtype=np.int64)
-        edges = np.setdiff1d(source.edges_among(ids), brief.absent_edges)
-        key = stream or brief.stream
-        main = unlearner(brief, key)
-        main.begin(method(brief).given(_having(source, edges), ids))
-        return cls(brief, main, _rows(source, ids), edges, key)
+        source, ids = data.load(config.data), np.asarray(config.rows, dtype=np.int64)
+        edges = np.setdiff1d(source.edges_among(ids), config.absent_edges)
+        key = stream or config.stream
+        main = unlearner(config, key)
+        main.begin(method(config).training_data(_having(source, edges), ids))
+        return cls(config, main, _rows(source, ids), edges, key)
 
     @classmethod
-    def restored(cls, brief: Brief, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
+    def restored(cls, config: HdusConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
         arrays = wire.from_bytes(main)
-        source, ids = data.load(brief.data), arrays.pop(ROWS)
+        source, ids = data.load(config.data), arrays.pop(ROWS)
         edges = arrays.pop(EDGES) if EDGES in arrays else source.edges_among(ids)
-        key = stream or brief.stream
-        model = unlearner(brief, key)
-        model.restore(arrays, method(brief).given(_having(source, edges), ids))
-        return cls(brief, model, _rows(source, ids), edges, key)
+        key = stream or config.stream
+        model = unlearner(config, key)
+        model.restore(arrays, method(config).training_data(_having(source, edges), ids))
+        return cls(config, model, _rows(source, ids), edges, key)
 
     @property
     def main_blob(self) -> bytes:
         """The main artefact: the unlearner's canonical state and the ids of the rows, and if need be of the edges, it knows."""
-        whole = len(self.edges) == len(data.load(self.brief.data).edges_among(self.rows.ids))
+        whole = len(self.edges) == len(data.load(self.config.data).edges_among(self.rows.ids))
         return wire.to_bytes({**self.main.state(), ROWS: self.rows.ids, **({} if whole else {EDGES: self.edges})})
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Class histogram of the rows the peer still has, int64 ``(classes,)``."""
-        return np.bincount(self.rows.y, minlength=data.load(self.brief.data).classes).astype(np.int64)
+        return np.bincount(self.rows.y, minlength=data.load(self.config.data).classes).astype(np.int64)
 
-    def given(self, letters: Mapping[str, Record], now: int) -> None:
+    def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Take what the server alone sends: nothing, for this role."""
 
     def forget(self, ids: Iterable[int]) -> Cost:
         """Forget own rows and edges by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
-        source, gone = data.load(self.brief.data), np.asarray(sorted(ids), dtype=np.int64)
-        cost = self.main.forget(method(self.brief).request(source, gone))
+        source, gone = data.load(self.config.data), np.asarray(sorted(ids), dtype=np.int64)
+        cost = self.main.forget(method(self.config).to_request(source, gone))
         self.rows = self.rows.without(gone)
         self.edges = np.setdiff1d(np.intersect1d(self.edges, source.edges_among(self.rows.ids)), gone)
         return cost
@@ -103,17 +103,17 @@ class Peer(Neighbour):
 
         The key does not name the round, so a seed depends on the main model and the reference set only.
         """
-        reference = np.asarray(self.brief.reference, dtype=np.int64)
-        ids, x, asked = method(self.brief).lessons(data.load(self.brief.data), reference)
+        reference = np.asarray(self.config.reference, dtype=np.int64)
+        ids, x, asked = method(self.config).distillation_inputs(data.load(self.config.data), reference)
         key, answers = (*self.stream, "seed"), self.main.predict_proba(asked)
-        weights, steps = distil(self.seed_network, x, ids, answers, key, self.brief.distillation)
-        version = self.seed.version + 1 if self.seed else 1
-        self.seed = Seed(version, wire.to_bytes({**weights, COUNTS: self.counts}))
+        weights, steps = distil(self.seed_network, x, ids, answers, key, self.config.distillation)
+        version = self.update.version + 1 if self.update else 1
+        self.update = Update(version, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
 
     def answers(self, ids: Ids) -> npt.NDArray[np.float32]:
         """Return the main model's class probabilities of public rows by id, edges and all, float32 ``(n, classes)``."""
-        return self.main.predict_proba(method(self.brief).asked(data.load(self.brief.data), ids))
+        return self.main.predict_proba(method(self.config).inference_inputs(data.load(self.config.data), ids))
 
     def predict_main(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the main model's class probabilities, float32 ``(n, classes)``."""
@@ -125,17 +125,17 @@ class Peer(Neighbour):
 
     def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the ensemble's probabilities, given the main model's."""
-        own = Member(self.brief.peer, answers, self.counts)
+        own = Member(self.config.peer, answers, self.counts)
         others = [self._seed_member(owner, seed, x) for owner, seed in sorted(self.held.items())]
-        return combine(self.brief.ensemble, own, others)
+        return combine(self.config.ensemble, own, others)
 
     @property
     def seed_network(self) -> Network:
         """The common architecture of seed models, without weights."""
-        source = data.load(self.brief.data)
-        return Network(self.brief.seed, source.shape, source.classes, source.columns)
+        source = data.load(self.config.data)
+        return Network(self.config.seed, source.shape, source.classes, source.columns)
 
-    def _seed_member(self, owner: int, seed: Seed, x: npt.NDArray[np.float32]) -> Member:
+    def _seed_member(self, owner: int, seed: Update, x: npt.NDArray[np.float32]) -> Member:
         weights = wire.from_bytes(seed.blob)
         counts = weights.pop(COUNTS)
         return Member(owner, self.seed_network.probabilities(weights, x), counts)
@@ -145,8 +145,8 @@ class Peer(Neighbour):
 
         ``global`` is a mark's mean over test rows; ``local`` re-weights the classes to the peer's own mix.
         """
-        source = data.load(self.brief.data)
-        test = np.asarray(self.brief.test, dtype=np.int64)
+        source = data.load(self.config.data)
+        test = np.asarray(self.config.test, dtype=np.int64)
         own = self.answers(test)
         ensemble = self._together(own, source.inputs(test))
         scores: dict[str, float] = {}
@@ -177,14 +177,14 @@ def _having(source: data.Dataset, edges: Ids) -> data.Dataset:
     return replace(source, edges=source.ends(edges)) if len(source.edges) else source
 
 
-def method(brief: Brief) -> UnlearnerSpec:
-    """Return the spec of a brief's main model; a plain model stands for retraining it when rows must go."""
-    spec = brief.main
+def method(config: HdusConfig) -> UnlearnerSpec:
+    """Return the spec of a config's main model; a plain model stands for retraining it when rows must go."""
+    spec = config.main
     return Retrain(base=spec) if isinstance(spec, ModelSpec) else spec
 
 
-def unlearner(brief: Brief, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
-    """Return the untrained main model of a brief."""
-    source = data.load(brief.data)
-    problem = Problem(source.shape, source.classes, brief.rounds, source.columns, brief.training)
-    return method(brief).build(problem, (*key, "main"))
+def unlearner(config: HdusConfig, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
+    """Return the untrained main model of a config."""
+    source = data.load(config.data)
+    problem = Problem(source.shape, source.classes, config.rounds, source.columns, config.training)
+    return method(config).build(problem, (*key, "main"))

@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from clients.config import PeerBrief, in_short
+from clients.config import PeerConfig, in_short
 from clients.training import Training
 from clients.unlearning.exact.statistical.specs import NaiveBayes, Pca, Ridge
 
 AnySummed = Annotated[NaiveBayes | Pca | Ridge, Field(discriminator="kind")]
 
 
-class SumsBrief(PeerBrief):
+class SumsConfig(PeerConfig):
     """Constants of a peer whose rows count in the federation's model through their sums; ``main`` says what is summed."""
 
     participant: ClassVar[str] = "clients.classification.sums.peer:SumsPeer"

@@ -15,19 +15,19 @@ from flwr.app import ArrayRecord
 
 from clients import data, wire
 from clients.classification.hdus.peer import Peer
-from clients.classification.sums.config import SumsBrief
-from clients.participant import Record, Seed
+from clients.classification.sums.config import SumsConfig
+from clients.participant import Record, Update
 from clients.unlearning.contract import Problem
 from clients.unlearning.exact.statistical.learner import SumLearner
 
 TOTAL = "total"
-"""Name of the letter with the sums over all peers, which comes with the exam."""
+"""Name of the record with the sums over all peers, which comes with the final evaluation."""
 
 
-def learner(brief: SumsBrief) -> SumLearner[Any]:
-    """Return the model of a brief, without any sums."""
-    source = data.load(brief.data)
-    built = brief.main.build(Problem(source.shape, source.classes, brief.rounds, source.columns), ())
+def learner(config: SumsConfig) -> SumLearner[Any]:
+    """Return the model of a config, without any sums."""
+    source = data.load(config.data)
+    built = config.main.build(Problem(source.shape, source.classes, config.rounds, source.columns), ())
     assert isinstance(built, SumLearner)
     return built
 
@@ -39,22 +39,22 @@ class SumsPeer(Peer):
     Its main model is that of its own rows, its seed the sums over them; the federation's model takes the place of an ensemble.
     """
 
-    brief: SumsBrief  # type: ignore[assignment]  # there is no network that could be a seed
+    config: SumsConfig  # type: ignore[assignment]  # there is no network that could be a seed
     total: SumLearner[Any] | None = None
 
-    def given(self, letters: Mapping[str, Record], now: int) -> None:
+    def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Take the sums over all peers, where they come."""
         self.total = None
-        if TOTAL in letters:
-            record = letters[TOTAL]
+        if TOTAL in payload:
+            record = payload[TOTAL]
             assert isinstance(record, ArrayRecord)
-            self.total = learner(self.brief)
+            self.total = learner(self.config)
             self.total.adopt(wire.from_bytes(wire.unpack(record)))
 
     def distil(self) -> int:
         """Make what is sent: the sums over the rows that are left; no gradient step."""
-        version = self.seed.version + 1 if self.seed else 1
-        self.seed = Seed(version, wire.to_bytes(self.main.sums or self.main.named(())))  # type: ignore[attr-defined]
+        version = self.update.version + 1 if self.update else 1
+        self.update = Update(version, wire.to_bytes(self.main.sums or self.main.named(())))  # type: ignore[attr-defined]
         return 0
 
     def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -62,9 +62,9 @@ class SumsPeer(Peer):
         return np.asarray(answers if self.total is None else self.total.predict_proba(x), dtype=np.float64)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return marks in 0-1 and the federation's probabilities on the test rows, float64 ``(n_test, classes)``, as in the exam.
+        """Return marks in 0-1 and the federation's probabilities on the test rows, float64 ``(n_test, classes)``.
 
-        Before the exam only the peer's own model is measured; the server measures the federation's.
+        Before the final evaluation only the peer's own model is measured; the server measures the federation's.
         """
         scores, answers = super().evaluate()
         if self.total is None:

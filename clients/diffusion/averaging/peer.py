@@ -15,9 +15,9 @@ from torch import Tensor
 
 from clients import wire
 from clients.diffusion import local
-from clients.diffusion.config import AveragedBrief
+from clients.diffusion.config import AveragedDenoisingConfig
 from clients.diffusion.images import Images
-from clients.participant import ROWS, Receipt, Record, Seed
+from clients.participant import ROWS, Receipt, Record, Update
 from clients.streams import Field
 from clients.unlearning.contract import Cost, UnlearningError
 from clients.unlearning.pruning import ERASERS
@@ -41,53 +41,53 @@ class AveragedPeer:
 
     Parameters
     ----------
-    brief : AveragedBrief
+    config : AveragedDenoisingConfig
     rows : int64 array
         Ids of the images it still has, ascending.
     done, concepts : int64 array
-        Concept erasures carried out, and the numbers of the concepts they were about, as in ``brief.denoiser.concepts``.
+        Concept erasures carried out, and the numbers of the concepts they were about, as in ``config.denoiser.concepts``.
     cut : dict of str to bool tensor
         What it has cut away so far, by layer name; its seed is its last update: weights, this cut, and how many images it has.
     """
 
-    brief: AveragedBrief
+    config: AveragedDenoisingConfig
     rows: npt.NDArray[np.int64]
     stream: tuple[Field, ...]
     done: npt.NDArray[np.int64]
     concepts: npt.NDArray[np.int64]
     cut: dict[str, Tensor]
-    seed: Seed | None = None
-    held: dict[int, Seed] = field(default_factory=dict)
+    update: Update | None = None
+    held: dict[int, Update] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, brief: AveragedBrief, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
+    def new(cls, config: AveragedDenoisingConfig, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
         """Return a peer with all its rows that has cut nothing."""
-        key = stream or brief.stream
+        key = stream or config.stream
         none = np.empty(0, np.int64)
-        return cls(brief, np.asarray(brief.rows, np.int64), key, none, none, {})
+        return cls(config, np.asarray(config.rows, np.int64), key, none, none, {})
 
     @classmethod
-    def restored(cls, brief: AveragedBrief, main: bytes, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
+    def restored(cls, config: AveragedDenoisingConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
         """Return the peer whose main artefact has these bytes (no own update yet)."""
         arrays = wire.from_bytes(main)
-        key = stream or brief.stream
+        key = stream or config.stream
         rows, done, concepts = (arrays.pop(name) for name in (ROWS, DONE, CONCEPTS))
-        return cls(brief, rows, key, done, concepts, unpack_masks(arrays))
+        return cls(config, rows, key, done, concepts, unpack_masks(arrays))
 
     @property
     def main_blob(self) -> bytes:
         """The main artefact: ids of rows, erasures carried out, and the packed cut."""
         return wire.to_bytes({**pack_masks(self.cut), ROWS: self.rows, DONE: self.done, CONCEPTS: self.concepts})
 
-    def given(self, letters: Mapping[str, Record], now: int) -> None:
+    def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Take the public backbone, the global model with its frozen entries, and the requests to erase; note the round."""
         self.now, self.failed = now, 0
-        self.backbone, blob, frozen = (wire.unpack(_arrays(letters[name])) for name in ("backbone", "global", "frozen"))
+        self.backbone, blob, frozen = (wire.unpack(_arrays(payload[name])) for name in ("backbone", "global", "frozen"))
         self.weights = wire.from_bytes(blob)
         self.frozen = unpack_masks(wire.from_bytes(frozen))
-        orders = letters["orders"]
+        orders = payload["orders"]
         self.requests: list[dict[str, Any]] = json.loads(str(orders["erase"]))
-        self.listens = bool(orders["listen"])
+        self.collects_statistics = bool(orders["listen"])
         self.heard: Arrays = {}
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
@@ -114,13 +114,13 @@ class AveragedPeer:
             return 0
         held = {layer: self.cut[layer] | self.frozen[layer] if layer in self.cut else mask for layer, mask in self.frozen.items()}
         key = (*self.stream, "local")
-        self.weights = local.trained(self.brief, self.backbone, self.weights, images, held, key, self.now, self.brief.proximal)
-        return self.brief.steps
+        self.weights = local.trained(self.config, self.backbone, self.weights, images, held, key, self.now, self.config.proximal)
+        return self.config.steps
 
     def _images(self) -> Images:
         """Return own images but those of concepts that it was asked to erase."""
-        images = local.gallery(self.brief).select(torch.from_numpy(self.rows))
-        return images.select(~images.shows(self.concepts.tolist(), self.brief.denoiser.classes))
+        images = local.gallery(self.config).select(torch.from_numpy(self.rows))
+        return images.select(~images.shows(self.concepts.tolist(), self.config.denoiser.classes))
 
     def _with_cut(self) -> Arrays:
         """Return the weights with the own cut, except where the server holds entries at a value of its choice."""
@@ -131,9 +131,9 @@ class AveragedPeer:
         index, concept = int(request["index"]), int(request["concept"])
         method: EraserSpec = ERASERS.load(request["method"]["kind"]).model_validate(request["method"])
         key = (*self.stream, "erase", index)
-        images = local.gallery(self.brief).select(torch.from_numpy(self.rows))
-        what = self.brief, self.backbone, self.weights
-        if self.listens:
+        images = local.gallery(self.config).select(torch.from_numpy(self.rows))
+        what = self.config, self.backbone, self.weights
+        if self.collects_statistics:
             assert isinstance(method, ConceptPrune)
             told = local.heard(*what, method, concept, images, key)
             self.heard |= {f"heard/{index}/{name}": array for name, array in told.items()}
@@ -153,12 +153,12 @@ class AveragedPeer:
         """Make the update that is sent: weights, the packed cut, and the number of images; without training, the model as it came."""
         update = {**self._with_cut(), COUNT: np.array(len(self.rows)), **self.heard}
         update |= {f"mask/{name}": array for name, array in pack_masks(self.cut).items()}
-        self.seed = Seed(self.seed.version + 1 if self.seed else 1, wire.to_bytes(update))
+        self.update = Update(self.update.version + 1 if self.update else 1, wire.to_bytes(update))
         return 0
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
         """Return the denoising loss of the peer's weights on public test images, and the noise that they predict there."""
-        loss, answers = local.predicted(self.brief, self.backbone, self.weights)
+        loss, answers = local.predicted(self.config, self.backbone, self.weights)
         return {"loss.local": loss} | ({"erasures.failed": self.failed} if self.failed else {}), answers
 
 

@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt
 
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
 
 
-class HdusBrief(DenoisingBrief):
+class HdusDenoisingConfig(DenoisingConfig):
     """Constants of a peer that draws with its neighbours' seeds.
 
     ``judged`` samples of each class are drawn and judged after each round. ``streams = "sequential"`` is a negative control: it keys a

@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from clients.compute import Compute
 from clients.data import DatasetSpec
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import NoisePredictor
-from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.judges.spec import JudgeSpec
 from clients.diffusion.judges.svm import Judge
 from clients.diffusion.local import gallery, pictures
@@ -27,26 +27,26 @@ _MOST = 4000
 """Images that a judge learns from at most whose training time grows with their square."""
 
 
-class Exam:
+class FinalEvaluation:
     """The same questions for every peer and every round of a run.
 
     Parameters
     ----------
-    brief : HdusBrief
+    config : HdusDenoisingConfig
     """
 
-    def __init__(self, brief: HdusBrief) -> None:
-        self.brief = brief
-        self.key = (brief.run_seed, "exam")
+    def __init__(self, config: HdusDenoisingConfig) -> None:
+        self.config = config
+        self.key = (config.run_seed, "exam")
 
     def loss(self, predictor: NoisePredictor) -> tuple[float, npt.NDArray[np.float32]]:
         """Return the denoising loss on the test images, each at a fixed time with fixed noise, and the predicted noise.
 
         The noise is float32 ``(n_test, channels, size, size)``; time and noise are keyed by row id.
         """
-        test = np.asarray(self.brief.test, dtype=np.int64)
-        images = gallery(self.brief).select(torch.from_numpy(test))
-        schedule = self.brief.denoising.noise
+        test = np.asarray(self.config.test, dtype=np.int64)
+        images = gallery(self.config).select(torch.from_numpy(test))
+        schedule = self.config.denoising.noise
         time = torch.from_numpy((hashes(test, *self.key, "time") % np.uint64(schedule.timesteps)).astype(np.int64))
         drawn = start_noise(tuple(images.pixels.shape[1:]), test.tolist(), self.key)
         noisy = scheduler(schedule).add_noise(images.pixels, drawn, time)
@@ -61,24 +61,24 @@ class Exam:
         Where there are styles, classes go round them: the share in the style asked for is under ``".cross"``, that of a single style
         under its number as in ``DenoiserSpec.concepts``.
         """
-        count, spec = self.brief.judged, self.brief.denoiser
+        count, spec = self.config.judged, self.config.denoiser
         if not count:
             return {}
         asked, classes, styles = conditions(predictor, 0, "class", Budget(count, count))
-        pixels = sample(predictor, classes, self.key, styles=styles, sampling=self.brief.sampling, noise=self.brief.denoising.noise)
-        right = judge(self.brief).predict(pixels) == asked
+        pixels = sample(predictor, classes, self.key, styles=styles, sampling=self.config.sampling, noise=self.config.denoising.noise)
+        right = judge(self.config).predict(pixels) == asked
         found = {"": float(right.mean())} | {f".{number}": float(right[asked == number].mean()) for number in range(spec.classes)}
         if styles is not None:
             wanted = styles.numpy()
-            right = judge(self.brief, "style").predict(pixels) == wanted
+            right = judge(self.config, "style").predict(pixels) == wanted
             found[".cross"] = float(right.mean())
             found |= {f".{spec.classes + style}": float(right[wanted == style].mean()) for style in np.unique(wanted)}
         return found
 
 
-def judge(brief: DenoisingBrief, axis: Axis = "class") -> Judge:
+def judge(config: DenoisingConfig, axis: Axis = "class") -> Judge:
     """Return who judges samples; it has seen images of all peers, for it measures and belongs to nobody in the federation."""
-    return _judge(brief.judge, brief.data, brief.denoiser.size, brief.denoiser.styles, axis, brief.compute)
+    return _judge(config.judge, config.data, config.denoiser.size, config.denoiser.styles, axis, config.compute)
 
 
 @lru_cache(maxsize=4)

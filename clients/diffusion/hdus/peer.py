@@ -23,16 +23,16 @@ from torch.func import functional_call
 from clients import wire
 from clients.classification.hdus.peer import COUNTS
 from clients.diffusion.denoiser import Denoiser, build
-from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
-from clients.diffusion.hdus.evaluation import Exam
+from clients.diffusion.hdus.evaluation import FinalEvaluation
 from clients.diffusion.hdus.main import DenoiserMain
 from clients.diffusion.images import Images
 from clients.diffusion.local import gallery
 from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
-from clients.participant import ROWS, Neighbour, Record, Seed
+from clients.participant import ROWS, Neighbour, Record, Update
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Ids
 from clients.unlearning.pruning.masks import density
@@ -44,42 +44,42 @@ class HdusPeer(Neighbour):
 
     Parameters
     ----------
-    brief : HdusBrief
+    config : HdusDenoisingConfig
     rows : int64 array
         Ids of the images it still has, ascending.
     stored : bytes, optional
         The main artefact it was brought back from.
     """
 
-    brief: HdusBrief
+    config: HdusDenoisingConfig
     rows: Ids
     stream: tuple[Field, ...]
     stored: bytes | None = None
-    seed: Seed | None = None
-    held: dict[int, Seed] = field(default_factory=dict)
+    update: Update | None = None
+    held: dict[int, Update] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, brief: HdusBrief, stream: tuple[Field, ...] | None = None) -> HdusPeer:
+    def new(cls, config: HdusDenoisingConfig, stream: tuple[Field, ...] | None = None) -> HdusPeer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
-        return cls(brief, np.asarray(brief.rows, dtype=np.int64), stream or brief.stream)
+        return cls(config, np.asarray(config.rows, dtype=np.int64), stream or config.stream)
 
     @classmethod
-    def restored(cls, brief: HdusBrief, main: bytes, stream: tuple[Field, ...] | None = None) -> HdusPeer:
+    def restored(cls, config: HdusDenoisingConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> HdusPeer:
         """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
-        key = stream or brief.stream
-        return cls(brief, wire.from_bytes(main)[ROWS], key, main)
+        key = stream or config.stream
+        return cls(config, wire.from_bytes(main)[ROWS], key, main)
 
-    def given(self, letters: Mapping[str, Record], now: int) -> None:
+    def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Take the public backbones of main and seed models, and the requests to erase a concept."""
-        self._backbone, self._seed_backbone = (wire.unpack(_arrays(letters[name])) for name in ("backbone", "seed_backbone"))
-        self._requests: list[dict[str, Any]] = json.loads(str(letters["orders"]["erase"])) if "orders" in letters else []
+        self._backbone, self._seed_backbone = (wire.unpack(_arrays(payload[name])) for name in ("backbone", "seed_backbone"))
+        self._requests: list[dict[str, Any]] = json.loads(str(payload["orders"]["erase"])) if "orders" in payload else []
 
     @cached_property
     def main(self) -> DenoiserMain:
         """The main model; it can be had once the public backbone has come."""
-        brief = self.brief
-        public = _with(deepcopy(_architecture(brief.denoiser, self._place)), self._backbone)
-        main = DenoiserMain(public, brief.denoising, brief.sampling, brief.rounds, brief.steps, (*self.stream, "main"))
+        config = self.config
+        public = _with(deepcopy(_architecture(config.denoiser, self._place)), self._backbone)
+        main = DenoiserMain(public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main"))
         if self.stored is None:
             main.begin(self.rows, self._images(self.rows))
         else:
@@ -96,7 +96,7 @@ class HdusPeer(Neighbour):
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Histogram of the rows the peer still has, int64 ``(classes,)``, or ``(classes, styles)`` where there are styles."""
-        images, spec = self._images(self.rows), self.brief.denoiser
+        images, spec = self._images(self.rows), self.config.denoiser
         if images.styles is None:
             return np.bincount(images.classes.numpy(), minlength=spec.classes).astype(np.int64)
         places = images.classes * len(spec.styles) + images.styles
@@ -120,50 +120,50 @@ class HdusPeer(Neighbour):
 
         The key does not name the round, so a seed depends on the main model and the reference set only.
         """
-        brief = self.brief
+        config = self.config
         student = _with(_architecture(self._seed_spec, self._place), self._seed_backbone)
-        reference = self._images(np.asarray(brief.reference, dtype=np.int64))
+        reference = self._images(np.asarray(config.reference, dtype=np.int64))
         key = (*self.stream, "seed")
-        phase: Phase = "joint" if brief.seed.learns == "all" else "concept"
-        steps = distil(student, self.main.denoiser, reference, key, brief.distillation, brief.denoising.noise, phase)
+        phase: Phase = "joint" if config.seed.learns == "all" else "concept"
+        steps = distil(student, self.main.denoiser, reference, key, config.distillation, config.denoising.noise, phase)
         weights = {name: parameter.detach().cpu().numpy() for name, parameter in trainable(student, phase).items()}
-        self.seed = Seed(self.seed.version + 1 if self.seed else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
+        self.update = Update(self.update.version + 1 if self.update else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
 
     @property
     def ensemble(self) -> NoiseEnsemble:
         """What the peer draws with: its main model and the seeds it holds."""
-        own = Voice(self.brief.peer, self.main.denoiser, self.counts)
-        return NoiseEnsemble(self.brief.ensemble, own, [self._voice(owner, seed) for owner, seed in sorted(self.held.items())])
+        own = Voice(self.config.peer, self.main.denoiser, self.counts)
+        return NoiseEnsemble(self.config.ensemble, own, [self._voice(owner, seed) for owner, seed in sorted(self.held.items())])
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
         """Return losses and judged accuracies of main model and ensemble, and the noise that the ensemble predicts on public images."""
-        exam, together = Exam(self.brief), self.ensemble
-        alone, _ = exam.loss(self.main.denoiser)
-        loss, answers = exam.loss(together)
+        final, together = FinalEvaluation(self.config), self.ensemble
+        alone, _ = final.loss(self.main.denoiser)
+        loss, answers = final.loss(together)
         scores = {"loss.local": alone, "loss.ensemble": loss}
-        scores |= {f"accuracy.sampled{name}": value for name, value in exam.accuracies(together).items()}
-        scores |= {f"accuracy.local{name}": value for name, value in exam.accuracies(self.main.denoiser).items()}
+        scores |= {f"accuracy.sampled{name}": value for name, value in final.accuracies(together).items()}
+        scores |= {f"accuracy.local{name}": value for name, value in final.accuracies(self.main.denoiser).items()}
         if self.main.masks:
             scores["cut.density"] = density(self.main.masks)
         return scores, answers
 
-    def _voice(self, owner: int, seed: Seed) -> Voice:
+    def _voice(self, owner: int, seed: Update) -> Voice:
         weights = wire.from_bytes(seed.blob)
         counts = weights.pop(COUNTS)
         return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **_loaded(weights)}, self._place), counts)
 
     @property
     def _place(self) -> torch.device:
-        return self.brief.compute.place()
+        return self.config.compute.place()
 
     @property
     def _seed_spec(self) -> DenoiserSpec:
-        return self.brief.seed.beside(self.brief.denoiser)
+        return self.config.seed.beside(self.config.denoiser)
 
     def _images(self, ids: Ids) -> Images:
         """Return images by row id."""
-        return gallery(self.brief).select(torch.from_numpy(ids))
+        return gallery(self.config).select(torch.from_numpy(ids))
 
 
 class Lent:

@@ -10,12 +10,12 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from clients import data, wire
-from clients.classification.sums.config import SumsBrief
+from clients.classification.sums.config import SumsConfig
 from clients.classification.sums.peer import TOTAL, learner
 from server.classification.sums.statistics import Statistics
 from server.coordinator import Coordinator
-from server.ledger import FEDERATION, Ledger, Page
-from server.mailbox import Mailbox, Parcel, Post
+from server.ledger import FEDERATION, Ledger, RoundRecord
+from server.mailbox import Mailbox, MailboxState, Parcel
 from server.timeline import Round
 
 
@@ -26,7 +26,7 @@ class Sums(Coordinator):
 
     Parameters
     ----------
-    brief : SumsBrief
+    config : SumsConfig
         Of any peer.
     ledger : Ledger
         Where seeds lie, and where a run is taken up.
@@ -34,23 +34,23 @@ class Sums(Coordinator):
 
     delay: ClassVar[int] = 0
 
-    def __init__(self, brief: SumsBrief, ledger: Ledger) -> None:
-        self.brief, self.ledger = brief, ledger
-        self.statistics = Statistics(learner(brief))
+    def __init__(self, config: SumsConfig, ledger: Ledger) -> None:
+        self.config, self.ledger = config, ledger
+        self.statistics = Statistics(learner(config))
         self._entries: dict[int, Parcel] = {}
         self._total: ArrayRecord | None = None
         self._balance(ledger.mailbox(), {})
 
-    def open(self, now: Round, post: Post, page: Page) -> None:
-        """In the exam, take in what came last, and hand out the total."""
+    def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
+        """In the final evaluation, take in what came last, and hand out the total."""
         self._total = None
-        if now.round > self.brief.rounds:
-            self._balance(post, page.artefacts)
+        if now.round > self.config.rounds:
+            self._balance(mailbox, record.artefacts)
             if total := self.statistics.total:
                 self._total = wire.pack(wire.to_bytes(total))
 
-    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return the sums over all peers in the exam; before, peers may still have to tell what is to be taken out of them."""
+    def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+        """Return the sums over all peers in the final evaluation; before, peers may still have to tell what is to be taken out of them."""
         return {} if self._total is None else {TOTAL: self._total}
 
     def traffic(self, reply: RecordDict) -> int:
@@ -58,25 +58,25 @@ class Sums(Coordinator):
         records = [self._total, reply.array_records.get("seed")]
         return sum(len(wire.unpack(record)) for record in records if record is not None)
 
-    def close(self, now: Round, post: Post, page: Page) -> None:
+    def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Subtract what is gone, add what is new, and measure the model of all."""
-        post.open(now.round)
+        mailbox.open(now.round)
         clock = time.perf_counter()
-        self._balance(post, page.artefacts)
-        page.timings.append((FEDERATION, "subtract", time.perf_counter() - clock))
+        self._balance(mailbox, record.artefacts)
+        record.timings.append((FEDERATION, "subtract", time.perf_counter() - clock))
         if self.statistics.learner.count:
-            source, test = data.load(self.brief.data), np.asarray(self.brief.test, dtype=np.int64)
+            source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
             right = self.statistics.learner.predict_proba(source.inputs(test)).argmax(axis=1) == source.y[test]
-            page.metrics.append((FEDERATION, "accuracy.global.ensemble", float(right.mean())))
+            record.metrics.append((FEDERATION, "accuracy.global.ensemble", float(right.mean())))
 
-    def _balance(self, post: Post | Mailbox, fresh: Mapping[str, bytes]) -> None:
+    def _balance(self, mailbox: MailboxState | Mailbox, fresh: Mapping[str, bytes]) -> None:
         """Let the model be that of the newest seeds; bytes that are not in the ledger yet are among the ``fresh``."""
         for peer, entry in sorted(self._entries.items()):
-            parcel = post.newest.get(peer)
+            parcel = mailbox.newest.get(peer)
             if parcel is None or parcel.generation != entry.generation:
                 self.statistics.leave(peer)
                 del self._entries[peer]
-        for peer, parcel in sorted(post.newest.items()):
+        for peer, parcel in sorted(mailbox.newest.items()):
             known = self._entries.get(peer)
             if known is None or known.sha256 != parcel.sha256:
                 blob = fresh.get(parcel.sha256) or self.ledger.artefact(parcel.sha256)

@@ -15,12 +15,12 @@ from server.defences.recommend import recommend
 from server.diffusion.audit.curves import Ladder
 from server.diffusion.audit.trial import NAMES, Outcome, Release, Weights, attack
 from server.diffusion.averaging.coordinator import Acting, Averaging, by_parameter
-from server.diffusion.averaging.sweeps import Knobs
-from server.diffusion.averaging.threat_model import NotPlayedError, first_request, given, release, require_something_to_learn_from
-from server.diffusion.averaging.update import Update
-from server.diffusion.evaluation import Shown, Studio, bytes_of
+from server.diffusion.averaging.sweeps import Sweeps
+from server.diffusion.averaging.threat_model import NotPlayedError, first_request, knowledge, release, require_something_to_learn_from
+from server.diffusion.averaging.update import DenoiserUpdate
+from server.diffusion.evaluation import SampleEvaluation, Shown, bytes_of
 from server.diffusion.timeline import Attack, ConceptErasure, ConceptRound, Defence
-from server.ledger import FEDERATION, Page
+from server.ledger import FEDERATION, RoundRecord
 from server.revival.attack import Revival
 from server.timeline import Round
 
@@ -33,50 +33,50 @@ class Playing(Acting):
 
     Parameters
     ----------
-    studio : Studio
+    evaluation : SampleEvaluation
     ladder : Ladder
         Points of the curves that are taken at the first attack on a concept that can be played and finds a cut.
     """
 
-    def __init__(self, studio: Studio, ladder: Ladder) -> None:
-        self.studio, self.ladder = studio, ladder
+    def __init__(self, evaluation: SampleEvaluation, ladder: Ladder) -> None:
+        self.evaluation, self.ladder = evaluation, ladder
 
-    def act(self, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
+    def act(self, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Score what has been erased, then carry out the acts of the round, in order."""
         for one in state.setup.timeline.concepts:
             if _asked_of_all(one, state) == now.round:
-                self._score(one, state, page)
+                self._score(one, state, record)
         for act in now.acts if isinstance(now, ConceptRound) else ():
             try:
                 if isinstance(act, Defence):
                     self._defend(act, state, now)
                 else:
-                    self._attack(act, state, now, updates, page)
+                    self._attack(act, state, now, updates, record)
             except NotPlayedError as error:
-                page.events.append((act.do, (), f"not carried out: {error}"))
-                page.findings.append(("not_played", {**_told(act), "why": str(error)}))
+                record.events.append((act.do, (), f"not carried out: {error}"))
+                record.findings.append(("not_played", {**_told(act), "why": str(error)}))
 
-    def examine(self, state: Averaging, page: Page) -> None:
+    def evaluate_finally(self, state: Averaging, record: RoundRecord) -> None:
         """Let the judge see samples of the final model, and say which fill would hide the cut."""
-        shown = self.studio.show(state.weights, 0, metrics.Budget(self.studio.budget.others, self.studio.budget.others))
+        shown = self.evaluation.show(state.weights, 0, metrics.Budget(self.evaluation.budget.others, self.evaluation.budget.others))
         sampled = float(np.mean(list(shown.each.values())))
-        page.metrics.append((FEDERATION, "accuracy.sampled", sampled))
+        record.metrics.append((FEDERATION, "accuracy.sampled", sampled))
         classes = {str(value): share for value, share in shown.each.items()}
-        page.findings.append(("model", {"sampled": sampled, "classes": classes} | _cross(shown)))
-        judges = self.studio.judges
+        record.findings.append(("model", {"sampled": sampled, "classes": classes} | _cross(shown)))
+        judges = self.evaluation.judges
         style = {"style_held_out_accuracy": judges["style"].accuracy} if "style" in judges else {}
-        page.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
+        record.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
         if any(bool(mask.any()) for mask in state.cut.values()):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
-            page.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
+            record.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
 
-    def _score(self, one: ConceptErasure, state: Averaging, page: Page) -> None:
+    def _score(self, one: ConceptErasure, state: Averaging, record: RoundRecord) -> None:
         """Write down how well the concept, and the others, were drawn before the erasure, and how well they are now."""
         models = {"original": state.past(first_request(one.concept, state).round - 1), "erased": state.weights}
-        scores = {name: _scores(self.studio.show(weights, one.concept)) for name, weights in models.items()}
-        if not any(name == "erasure" for name, _ in page.findings):
-            page.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
-        page.findings.append(("erasure", {"index": one.index, **scores}))
+        scores = {name: _scores(self.evaluation.show(weights, one.concept)) for name, weights in models.items()}
+        if not any(name == "erasure" for name, _ in record.findings):
+            record.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
+        record.findings.append(("erasure", {"index": one.index, **scores}))
 
     def _defend(self, act: Defence, state: Averaging, now: Round) -> None:
         """Fill the cut."""
@@ -86,37 +86,37 @@ class Playing(Acting):
         require_something_to_learn_from(Release(weights, weights, state.cut, state.filled(now)))
         state.fill(act.fill)
 
-    def _attack(self, act: Attack, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
+    def _attack(self, act: Attack, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Attack the aggregate as it is now, and write down what came of it."""
         released, erasure = release(act.concept, state, now), first_request(act.concept, state)
-        known = given(act, state, now, released, updates, self.studio)
-        brief = state.setup.brief
-        settings: Revival = getattr(act.adversary, "revival", None) or Revival().settled(brief.compute.device)
-        outcome = attack(released, act.adversary, known, (brief.run_seed, "control", act.concept), state.secret, settings)
+        known = knowledge(act, state, now, released, updates, self.evaluation)
+        config = state.setup.config
+        settings: Revival = getattr(act.adversary, "revival", None) or Revival().settled(config.compute.device)
+        outcome = attack(released, act.adversary, known, (config.run_seed, "control", act.concept), state.secret, settings)
         original = state.past(erasure.round - 1)
         shown = {
-            name: self.studio.show(original if name == "original" else _with(state, weights), act.concept)
+            name: self.evaluation.show(original if name == "original" else _with(state, weights), act.concept)
             for name, weights in outcome.versions.items()
         }
-        self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, page)
-        if released.masked and not _drawn(act.concept, state, page):
-            knobs = Knobs(self.studio, state, erasure, released, original, updates)
-            page.findings += [("curve", curve) for curve in knobs.turned(self.ladder, settings) if curve["points"]]
+        self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, record)
+        if released.masked and not _drawn(act.concept, state, record):
+            sweeps = Sweeps(self.evaluation, state, erasure, released, original, updates)
+            record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
 
     def _write(
-        self, act: Attack, state: Averaging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], page: Page
+        self, act: Attack, state: Averaging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
     ) -> None:
-        """Write an attack's measurements, pictures and time on the page."""
+        """Write an attack's measurements, pictures and time on the record."""
         blob = wire.to_bytes(_pictures(shown, act.concept))
         images = wire.sha256(blob)
-        page.artefacts[images] = blob
-        number = sum(name == "revival" for name, _ in page.findings)
-        page.models[f"images/{number}"] = images
-        page.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
+        record.artefacts[images] = blob
+        number = sum(name == "revival" for name, _ in record.findings)
+        record.models[f"images/{number}"] = images
+        record.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
         scores = {name: _scores(one) for name, one in shown.items()}
         if number == 0:
-            page.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in scores.items() for part in ("target", "others")]
-        page.findings.append(
+            record.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in scores.items() for part in ("target", "others")]
+        record.findings.append(
             (
                 "revival",
                 {
@@ -156,9 +156,9 @@ def _completion(act: Attack) -> str | None:
     return _kind(settings.settled().completion) if settings is not None and act.adversary.completes else None
 
 
-def _drawn(concept: int, state: Averaging, page: Page) -> bool:
+def _drawn(concept: int, state: Averaging, record: RoundRecord) -> bool:
     """Return whether curves of a concept have been drawn, in an earlier round or this one."""
-    drawn = [*state.ledger.findings("curve"), *(body for name, body in page.findings if name == "curve")]
+    drawn = [*state.ledger.findings("curve"), *(body for name, body in record.findings if name == "curve")]
     return any(curve["concept"] == concept for curve in drawn)
 
 

@@ -17,20 +17,20 @@ from torch import Tensor
 
 from clients import wire
 from clients.diffusion import local
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
 from server.aggregation.mean import weighted_mean
-from server.aggregation.optimizers import ServerStep
+from server.aggregation.optimizers import ServerOptimizer
 from server.coordinator import Coordinator
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from server.diffusion.averaging.policies import BudgetError, PolicySpec, Reply, UnionNoise, check
 from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
-from server.diffusion.averaging.update import Update
+from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.timeline import ConceptTimeline, Defence
-from server.ledger import FEDERATION, Ledger, Page
-from server.mailbox import Parcel, Post
+from server.ledger import FEDERATION, Ledger, RoundRecord
+from server.mailbox import MailboxState, Parcel
 from server.timeline import Round
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -39,12 +39,12 @@ Masks = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Setup:
-    """What an averaging server is told: any peer's brief, the public backbone, how it folds and moves, what it keeps book in."""
+    """What an averaging server is told: any peer's config, the public backbone, how it folds and moves, what it keeps book in."""
 
-    brief: DenoisingBrief
+    config: DenoisingConfig
     backbone: bytes
     policy: PolicySpec
-    step: ServerStep
+    step: ServerOptimizer
     timeline: ConceptTimeline
     ledger: Ledger
     acting: Acting
@@ -53,10 +53,10 @@ class Setup:
 class Acting:
     """What the server does once the replies are folded; this one does nothing."""
 
-    def act(self, state: Averaging, now: Round, updates: Sequence[Update], page: Page) -> None:
+    def act(self, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Carry out the acts of the round, in order; a defence changes the state."""
 
-    def examine(self, state: Averaging, page: Page) -> None:
+    def evaluate_finally(self, state: Averaging, record: RoundRecord) -> None:
         """Measure the model at the end."""
 
 
@@ -78,16 +78,16 @@ class Averaging(Coordinator):
     def __init__(self, setup: Setup) -> None:
         self.setup, self.ledger = setup, setup.ledger
         self.backbone = wire.pack(setup.backbone)
-        denoiser = local.untrained(setup.brief, setup.backbone)
-        self.start = local.exchanged(denoiser, setup.brief.denoising)
-        self.layers = local.layers(setup.brief, setup.backbone)
+        denoiser = local.untrained(setup.config, setup.backbone)
+        self.start = local.exchanged(denoiser, setup.config.denoising)
+        self.layers = local.layers(setup.config, setup.backbone)
         nothing = {layer: torch.zeros(self.start[local.parameter_of(layer)].shape, dtype=torch.bool) for layer in self.layers}
         kept = {name: self._kept(name) for name in ("global", "frozen", "cut", "memory")}
         self.weights = kept["global"] or self.start
         self.frozen = unpack_masks(kept["frozen"]) if kept["frozen"] else nothing
         self.cut = unpack_masks(kept["cut"]) if kept["cut"] else dict(nothing)
         self.memory: Arrays = kept["memory"] or {}
-        self.secret = Secret.of_run(setup.brief.run_seed)
+        self.secret = Secret.of_run(setup.config.run_seed)
         self._records: dict[str, ArrayRecord] = {}
         self._filled = False
 
@@ -99,60 +99,60 @@ class Averaging(Coordinator):
         """Return the backbone."""
         return {"backbone": self.backbone}
 
-    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+    def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return the global model, its frozen entries, and all requests to erase that this peer has had so far."""
         if not self._records:  # one object for all peers, so that engines can tell that it is the same
             frozen = wire.pack(wire.to_bytes(pack_masks(self.frozen)))
             self._records = {"global": wire.pack(wire.to_bytes(self.weights)), "frozen": frozen}
         rounds = self.setup.timeline.rounds[: now.round]
         due = [self.setup.timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
-        return {**self._records, "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.listens})}
+        return {**self._records, "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.collects_statistics})}
 
     def traffic(self, reply: RecordDict) -> int:
         """Return the bytes of the global model with its frozen entries, and of the update that came back."""
         there = sum(len(wire.unpack(record)) for record in self._records.values())
         return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
 
-    def close(self, now: Round, post: Post, page: Page) -> None:
+    def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Fold what has arrived, act, and write down the global model."""
-        updates = [Update.of(parcel.owner, self._blob(parcel, page)) for parcel in _arrived(post, now.round)]
-        updates = [update for update in updates if update.count and self._accepted(update, page)]
+        updates = [DenoiserUpdate.of(parcel.owner, self._blob(parcel, record)) for parcel in _arrived(mailbox, now.round)]
+        updates = [update for update in updates if update.count and self._accepted(update, record)]
         if updates:
             self._fold(now.round, updates)
-        loss, _ = local.predicted(self.setup.brief, self.setup.backbone, self.weights)
-        page.metrics.append((FEDERATION, "loss.global", loss))
-        page.metrics += [(FEDERATION, name, value) for name, value in self._of_the_cut(updates)]
-        self.setup.acting.act(self, now, updates, page)
+        loss, _ = local.predicted(self.setup.config, self.setup.backbone, self.weights)
+        record.metrics.append((FEDERATION, "loss.global", loss))
+        record.metrics += [(FEDERATION, name, value) for name, value in self._of_the_cut(updates)]
+        self.setup.acting.act(self, now, updates, record)
         self._records = {}
-        self._keep(page)
+        self._keep(record)
 
-    def examine(self, now: Round, page: Page) -> None:
+    def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
         """Measure the final model."""
-        self.setup.acting.examine(self, page)
+        self.setup.acting.evaluate_finally(self, record)
 
-    def _blob(self, parcel: Parcel, page: Page) -> bytes:
-        return page.artefacts.get(parcel.sha256) or self.ledger.artefact(parcel.sha256)
+    def _blob(self, parcel: Parcel, record: RoundRecord) -> bytes:
+        return record.artefacts.get(parcel.sha256) or self.ledger.artefact(parcel.sha256)
 
-    def _accepted(self, update: Update, page: Page) -> bool:
+    def _accepted(self, update: DenoiserUpdate, record: RoundRecord) -> bool:
         """Return whether an update can be folded; one that cuts more than its budget is refused, and that is written down."""
         try:
             check([self._reply(update)], self.setup.policy.budget)
         except BudgetError as error:
-            page.events.append(("refused", (update.peer,), str(error)))
+            record.events.append(("refused", (update.peer,), str(error)))
             return False
         return True
 
-    def _reply(self, update: Update) -> Reply:
+    def _reply(self, update: DenoiserUpdate) -> Reply:
         weights = {layer: torch.from_numpy(np.array(update.weights[local.parameter_of(layer)])) for layer in self.layers}
         return Reply(str(update.peer), weights, update.cut, float(update.count))
 
-    def _fold(self, number: int, updates: Sequence[Update]) -> None:
+    def _fold(self, number: int, updates: Sequence[DenoiserUpdate]) -> None:
         """Move the global model to the fold of the updates; what is frozen keeps its value, what was cut now is frozen too."""
         policy = self.setup.policy
         folded = policy.aggregate([self._reply(update) for update in updates], self.secret)
         mean = weighted_mean([update.weights for update in updates], [float(update.count) for update in updates])
         mean |= by_parameter(folded.weights)
-        cut_now = {**folded.frozen} if policy.freezes and not policy.listens else {}
+        cut_now = {**folded.frozen} if policy.freezes and not policy.collects_statistics else {}
         if isinstance(policy, ServerMask):
             cut_now = self._heard(policy, updates)
             mean = local.cut_out(mean, cut_now)
@@ -174,7 +174,7 @@ class Averaging(Coordinator):
             self.frozen = {**self.frozen, layer: old | cut_now}
         self.weights[name] = array.astype(before[name].dtype)
 
-    def _heard(self, policy: ServerMask, updates: Sequence[Update]) -> Masks:
+    def _heard(self, policy: ServerMask, updates: Sequence[DenoiserUpdate]) -> Masks:
         """Return the cut that the peers' statistics speak for, over all requests that they answer."""
         cut: Masks = {}
         weights = self.feed_forward(self.weights)
@@ -207,7 +207,7 @@ class Averaging(Coordinator):
         sha256 = self.ledger.model("global", number)
         return self.start if sha256 is None else wire.from_bytes(self.ledger.artefact(sha256))
 
-    def _of_the_cut(self, updates: Sequence[Update]) -> list[tuple[str, float]]:
+    def _of_the_cut(self, updates: Sequence[DenoiserUpdate]) -> list[tuple[str, float]]:
         """Return how much is cut, how far the peers' cuts agree, and how much of them is still cut in the global model."""
         found: list[tuple[str, float]] = []
         if any(bool(mask.any()) for mask in self.cut.values()):
@@ -221,14 +221,14 @@ class Averaging(Coordinator):
                 found.append(("cut.agreement", fmean(overlap(a, b) for a, b in combinations(masks, 2))))
         return found
 
-    def _keep(self, page: Page) -> None:
-        """Write the state of the server on the page."""
+    def _keep(self, record: RoundRecord) -> None:
+        """Write the state of the server on the record."""
         parts = {"global": self.weights, "frozen": pack_masks(self.frozen), "cut": pack_masks(self.cut), "memory": self.memory}
         for name, arrays in parts.items():
             if arrays:
                 blob = wire.to_bytes(arrays)
-                page.models[name] = wire.sha256(blob)
-                page.artefacts[page.models[name]] = blob
+                record.models[name] = wire.sha256(blob)
+                record.artefacts[record.models[name]] = blob
 
 
 def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
@@ -236,16 +236,16 @@ def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
     return {local.parameter_of(layer): weight.numpy() for layer, weight in feed_forward.items()}
 
 
-def _cut_by_any(updates: Sequence[Update]) -> list[str]:
+def _cut_by_any(updates: Sequence[DenoiserUpdate]) -> list[str]:
     """Return the layers that any of the updates cuts."""
     return sorted({layer for update in updates for layer in update.cut})
 
 
-def _arrived(post: Post, now: int) -> list[Parcel]:
+def _arrived(mailbox: MailboxState, now: int) -> list[Parcel]:
     """Take the updates that have arrived out of the mailbox, in peer order, and older ones under way that they have overtaken."""
-    post.open(now)
-    arrived = [post.newest[owner] for owner in sorted(post.newest)]
-    post.newest.clear()
+    mailbox.open(now)
+    arrived = [mailbox.newest[owner] for owner in sorted(mailbox.newest)]
+    mailbox.newest.clear()
     newest = {parcel.owner: parcel.version for parcel in arrived}
-    post.coming = [parcel for parcel in post.coming if parcel.version > newest.get(parcel.owner, 0)]
+    mailbox.coming = [parcel for parcel in mailbox.coming if parcel.version > newest.get(parcel.owner, 0)]
     return arrived

@@ -65,7 +65,7 @@ class PolicySpec(Spec):
     """Whether what one client cut is cut in the aggregate, whatever the others send."""
     freezes: ClassVar[bool] = False
     """Whether what is cut in the aggregate stays so in every later round."""
-    listens: ClassVar[bool] = False
+    collects_statistics: ClassVar[bool] = False
     """Whether clients send activation statistics instead of cutting."""
     knob: ClassVar[str] = ""
     """The setting that is always told with the kind."""

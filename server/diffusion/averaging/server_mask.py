@@ -24,7 +24,7 @@ class ServerMask(Mean):
     """
 
     freezes: ClassVar[bool] = True
-    listens: ClassVar[bool] = True
+    collects_statistics: ClassVar[bool] = True
     kind: Literal["server_mask"] = "server_mask"  # type: ignore[assignment]
     most_samples: PositiveInt | None = None
 

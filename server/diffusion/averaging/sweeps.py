@@ -20,8 +20,8 @@ from server.diffusion.audit.curves import Ladder
 from server.diffusion.audit.trial import Release, Weights
 from server.diffusion.averaging.coordinator import Averaging, by_parameter
 from server.diffusion.averaging.server_mask import ServerMask
-from server.diffusion.averaging.update import Update, activity
-from server.diffusion.evaluation import Studio
+from server.diffusion.averaging.update import DenoiserUpdate, activity
+from server.diffusion.evaluation import SampleEvaluation
 from server.diffusion.timeline import ConceptErasure
 from server.revival.attack import Revival
 
@@ -29,28 +29,28 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Knobs:
+class Sweeps:
     """What the curves of a concept are taken from.
 
     Parameters
     ----------
-    studio : Studio
+    evaluation : SampleEvaluation
     state : Averaging
     erasure : ConceptErasure
         The first request about the concept.
     release : Release
     original : dict of str to float32 array
         The global model before the erasure.
-    updates : sequence of Update
+    updates : sequence of DenoiserUpdate
         Of this round.
     """
 
-    studio: Studio
+    evaluation: SampleEvaluation
     state: Averaging
     erasure: ConceptErasure
     release: Release
     original: Arrays
-    updates: Sequence[Update]
+    updates: Sequence[DenoiserUpdate]
 
     def turned(self, ladder: Ladder, settings: Revival) -> Iterator[dict[str, Any]]:
         """Yield the curves: of which concept, by which knob, under which policy, and the points."""
@@ -77,20 +77,20 @@ class Knobs:
         return self._score(weights, self.original)
 
     def _score(self, weights: Weights, base: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
-        shown = self.studio.show({**base, **by_parameter(weights)}, self.erasure.concept)
+        shown = self.evaluation.show({**base, **by_parameter(weights)}, self.erasure.concept)
         return {"target": shown.target, "others": shown.others}
 
     @property
     def _rule(self) -> ConceptPrune:
         """The rule by which curves cut: that of the erasure, or of the one that its control is like, or the usual one."""
         used = getattr(self.erasure.method, "like", self.erasure.method)
-        return used if isinstance(used, ConceptPrune) else ConceptPrune(calls=min(8, self.state.setup.brief.sampling.steps))
+        return used if isinstance(used, ConceptPrune) else ConceptPrune(calls=min(8, self.state.setup.config.sampling.steps))
 
     def _masks(self, share: float) -> Mapping[str, Tensor]:
         """Return the cut of another size, by the share of a row that may go."""
         setup = self.state.setup
-        rule, key = self._rule.model_copy(update={"share": share}), (setup.brief.run_seed, "sparsity")
-        made = local.erased(setup.brief, setup.backbone, self.original, rule, self.erasure.concept, self.studio.images, key)
+        rule, key = self._rule.model_copy(update={"share": share}), (setup.config.run_seed, "sparsity")
+        made = local.erased(setup.config, setup.backbone, self.original, rule, self.erasure.concept, self.evaluation.images, key)
         return unpack_masks({name.removeprefix("mask/"): array for name, array in made.items() if name.startswith("mask/")})
 
     @cached_property
@@ -98,9 +98,9 @@ class Knobs:
         """What each peer that cut would have told, had the server wanted to hear its neurons; where it does, what each tells."""
         setup, told = self.state.setup, []
         asked = {peer for one in setup.timeline.concepts if one.concept == self.erasure.concept for peer in one.peers}
-        for peer in [update.peer for update in self.updates if (update.peer in asked if setup.policy.listens else update.cut)]:
-            key: tuple[Field, ...] = (*setup.brief.model_copy(update={"peer": peer}).stream, "erase", self.erasure.index)
-            what = setup.brief, setup.backbone, self.original, self._rule, self.erasure.concept, self.studio.images, key
+        for peer in [update.peer for update in self.updates if (update.peer in asked if setup.policy.collects_statistics else update.cut)]:
+            key: tuple[Field, ...] = (*setup.config.model_copy(update={"peer": peer}).stream, "erase", self.erasure.index)
+            what = setup.config, setup.backbone, self.original, self._rule, self.erasure.concept, self.evaluation.images, key
             arrays = local.heard(*what)
             told.append((activity(arrays, "target"), activity(arrays, "base")))
         return told
@@ -108,6 +108,6 @@ class Knobs:
     @cached_property
     def _cuts(self) -> list[Mapping[str, Tensor]]:
         """The cuts of the peers that cut, where they only tell what they hear those that they would have made."""
-        if self.state.setup.policy.listens:
+        if self.state.setup.policy.collects_statistics:
             return [self._rule.masks(self.release.original, *pair) for pair in self._heard]
         return [update.cut for update in self.updates if update.cut]

@@ -13,8 +13,8 @@ from clients.streams import Field, bottom
 from clients.unlearning.pruning.masks import density
 from server.diffusion.audit.trial import Release
 from server.diffusion.averaging.coordinator import Averaging
-from server.diffusion.averaging.update import Update
-from server.diffusion.evaluation import Studio
+from server.diffusion.averaging.update import DenoiserUpdate
+from server.diffusion.evaluation import SampleEvaluation
 from server.diffusion.timeline import Attack, ConceptErasure
 from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
 from server.revival.locate import ExactZeros
@@ -49,7 +49,9 @@ def require_something_to_learn_from(one: Release) -> None:
             raise NotPlayedError(f"layer {layer}: weights are not finite, the model has diverged; lower the learning rate")
 
 
-def given(act: Attack, state: Averaging, now: Round, one: Release, updates: Sequence[Update], studio: Studio) -> WeightsOnly:
+def knowledge(
+    act: Attack, state: Averaging, now: Round, one: Release, updates: Sequence[DenoiserUpdate], evaluation: SampleEvaluation
+) -> WeightsOnly:
     """Return what the adversary of an attack is given; `NotPlayedError` if it cannot be had, or is of no use."""
     require_something_to_learn_from(one)
     weights, wanted = one.weights, act.adversary.knowledge
@@ -70,10 +72,10 @@ def given(act: Attack, state: Averaging, now: Round, one: Release, updates: Sequ
     if wanted == "UnprunedClient":
         return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
     if wanted == "OwnImages":
-        images, brief = _own_images(act, state, studio), state.setup.brief
-        model = deepcopy(local.model(brief, state.setup.backbone, state.weights))
-        key: tuple[Field, ...] = (brief.run_seed, "adversary", act.concept)
-        return OwnImages(weights, len(images), Tuner(model, images, brief.denoising.noise, key))
+        images, config = _own_images(act, state, evaluation), state.setup.config
+        model = deepcopy(local.model(config, state.setup.backbone, state.weights))
+        key: tuple[Field, ...] = (config.run_seed, "adversary", act.concept)
+        return OwnImages(weights, len(images), Tuner(model, images, config.denoising.noise, key))
     return WeightsOnly(weights)
 
 
@@ -90,22 +92,22 @@ def _require_other_traces(act: Attack, state: Averaging) -> None:
         raise NotPlayedError(f"{kind} leaves no zeros to find; set adversary.revival.location to threshold or extremes")
 
 
-def _own_images(act: Attack, state: Averaging, studio: Studio) -> Images:
+def _own_images(act: Attack, state: Averaging, evaluation: SampleEvaluation) -> Images:
     """Return an adversary's own images of the concept: some of the public test images, which no peer has."""
-    brief, wanted = state.setup.brief, getattr(act.adversary, "images", 1)
-    axis, value = brief.denoiser.axis(act.concept)
-    labels = studio.images.classes if axis == "class" else studio.images.styles
+    config, wanted = state.setup.config, getattr(act.adversary, "images", 1)
+    axis, value = config.denoiser.axis(act.concept)
+    labels = evaluation.images.classes if axis == "class" else evaluation.images.styles
     assert labels is not None
-    found = [row for row in brief.test if int(labels[row]) == value]
+    found = [row for row in config.test if int(labels[row]) == value]
     if not found:
         raise NotPlayedError("no public test image shows the concept, so the adversary has none of its own; raise data.test")
-    return studio.images.select(torch.tensor(sorted(bottom(wanted, found, brief.run_seed, "own images"))))
+    return evaluation.images.select(torch.tensor(sorted(bottom(wanted, found, config.run_seed, "own images"))))
 
 
-def _uncut(act: Attack, state: Averaging, now: Round, updates: Sequence[Update]) -> Update:
+def _uncut(act: Attack, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate]) -> DenoiserUpdate:
     """Return the first update of a peer that has not cut anything, nor erased the concept in its own copy by other means."""
     timeline = state.setup.timeline
-    about = {one.index for one in timeline.concepts if one.concept == act.concept and not state.setup.policy.listens}
+    about = {one.index for one in timeline.concepts if one.concept == act.concept and not state.setup.policy.collects_statistics}
     asked = {peer for past in timeline.rounds[: now.round] for peer, orders in past.erase.items() if about.intersection(orders)}
     uncut = [update for update in updates if not update.cut and update.peer not in asked]
     if not uncut:

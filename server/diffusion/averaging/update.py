@@ -21,7 +21,7 @@ Masks = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Update:
+class DenoiserUpdate:
     """What one peer sent: trained weights, its cut so far, how many images it has, and what it heard for an erasure by the server."""
 
     peer: int
@@ -31,7 +31,7 @@ class Update:
     heard: dict[int, tuple[Activity, Activity]]
 
     @classmethod
-    def of(cls, peer: int, blob: bytes) -> Update:
+    def of(cls, peer: int, blob: bytes) -> DenoiserUpdate:
         """Return the update that these bytes hold."""
         arrays = wire.from_bytes(blob)
         count = int(arrays.pop(COUNT))

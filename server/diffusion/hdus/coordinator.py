@@ -9,10 +9,10 @@ from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
 from clients.diffusion.hdus import evaluation
-from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.hdus.config import HdusDenoisingConfig
 from server.coordinator import Coordinator
 from server.diffusion.timeline import ConceptTimeline
-from server.ledger import FEDERATION, Page
+from server.ledger import FEDERATION, RoundRecord
 from server.timeline import Round
 
 
@@ -21,15 +21,15 @@ class Neighbourhood(Coordinator):
 
     Parameters
     ----------
-    brief : HdusBrief
+    config : HdusDenoisingConfig
         Of any peer.
     backbone, seed_backbone : bytes
         Public weights that main models and seed denoisers start from, as safetensors files.
     timeline : ConceptTimeline
     """
 
-    def __init__(self, brief: HdusBrief, backbone: bytes, seed_backbone: bytes, timeline: ConceptTimeline) -> None:
-        self._brief = brief
+    def __init__(self, config: HdusDenoisingConfig, backbone: bytes, seed_backbone: bytes, timeline: ConceptTimeline) -> None:
+        self._config = config
         self._public = {"backbone": wire.pack(backbone), "seed_backbone": wire.pack(seed_backbone)}
         self._timeline = timeline
 
@@ -37,21 +37,21 @@ class Neighbourhood(Coordinator):
         """Return both backbones."""
         return self._public
 
-    def letters(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+    def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return all requests to erase a concept that this peer has had so far; it carries out each one once."""
         rounds = self._timeline.rounds[: now.round]
         due = [self._timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
         return {"orders": ConfigRecord({"erase": json.dumps(due)})}
 
-    def examine(self, now: Round, page: Page) -> None:
-        """Book what the judge said of the ensembles' samples and of the main models', mean over the peers that took the exam."""
-        means = {name: value for peer, name, value in page.metrics if peer == FEDERATION}
+    def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
+        """Book what the judge said of the ensembles' samples and of the main models', mean over the peers that were evaluated."""
+        means = {name: value for peer, name, value in record.metrics if peer == FEDERATION}
         if "accuracy.sampled" not in means:
             return
-        classes = {str(number): means[f"accuracy.sampled.{number}"] for number in range(self._brief.denoiser.classes)}
+        classes = {str(number): means[f"accuracy.sampled.{number}"] for number in range(self._config.denoiser.classes)}
         told = {"sampled": means["accuracy.sampled"], "local": means["accuracy.local"], "classes": classes}
-        judges = {"held_out_accuracy": evaluation.judge(self._brief).accuracy}
-        if self._brief.denoiser.styles:
+        judges = {"held_out_accuracy": evaluation.judge(self._config).accuracy}
+        if self._config.denoiser.styles:
             told["cross"] = means["accuracy.sampled.cross"]
-            judges["style_held_out_accuracy"] = evaluation.judge(self._brief, "style").accuracy
-        page.findings += [("model", told), ("judge", judges)]
+            judges["style_held_out_accuracy"] = evaluation.judge(self._config, "style").accuracy
+        record.findings += [("model", told), ("judge", judges)]

@@ -24,7 +24,7 @@ def sections(roots: Roots | None) -> list[tuple[str, str, bool]]:
         return []
     pictured = any(row.strips for row in roots.revivals)
     told = bool(roots.revivals or roots.erased)
-    return [("revival", "Revival", told), ("samples", "Samples", pictured), ("knobs", "Curves", bool(roots.curves or _policies(roots)))]
+    return [("revival", "Revival", told), ("samples", "Samples", pictured), ("sweeps", "Curves", bool(roots.curves or _policies(roots)))]
 
 
 def key_figures(data: ReportData) -> list[Figure]:

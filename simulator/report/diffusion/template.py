@@ -74,7 +74,7 @@ aria-label="Samples, concept {{ grid.concept }}">
 {% endfor %}{% if roots.hidden_grids %}<p class="note">Samples of {{ roots.hidden_grids }} more revivals are not shown.</p>{% endif %}
 </section>{% endif %}
 
-{% if roots.curves or roots.policies %}<section id="knobs"><h2>How much depends on what</h2>
+{% if roots.curves or roots.policies %}<section id="sweeps"><h2>How much depends on what</h2>
 {% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 {{ picture(pair, caption) }}
 {% endfor %}{% if roots.policies %}<h3>What each way of averaging does to a cut</h3>

@@ -15,8 +15,8 @@ from clients.training import Training
 from simulator.errors import ScenarioError
 from simulator.events import EVENTS, EventSpec
 from simulator.scenarios import scenario as common
-from simulator.scenarios.complaints import suggestion
 from simulator.scenarios.scenario import AnyTopology
+from simulator.scenarios.validation_errors import suggestion
 from simulator.tasks import CLASSIFYING
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import torch
 
 from clients import wire
 from clients.diffusion import cache, local
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import build
 from clients.diffusion.metrics import Budget
 from clients.diffusion.training import train_phase
@@ -16,7 +16,7 @@ from clients.streams import Field
 from server.diffusion.audit.curves import Ladder
 from server.diffusion.averaging.acts import Playing
 from server.diffusion.averaging.coordinator import Averaging, Setup
-from server.diffusion.evaluation import Studio
+from server.diffusion.evaluation import SampleEvaluation
 
 if TYPE_CHECKING:
     from simulator.progress import Watch
@@ -27,38 +27,38 @@ if TYPE_CHECKING:
 
 def averaging(spec: Averaged, plan: DiffusionPlan, store: RunStore, watch: Watch) -> Averaging:
     """Return the averaging server of a plan, taken up where the store ends."""
-    brief = plan.briefs[0]
-    assert isinstance(brief, DenoisingBrief)
-    public, wanted = backbone(brief, watch), plan.scenario.revival
+    config = plan.configs[0]
+    assert isinstance(config, DenoisingConfig)
+    public, wanted = backbone(config, watch), plan.scenario.revival
     playing = Playing(
-        Studio(brief, public, Budget(wanted.target, wanted.others)),
+        SampleEvaluation(config, public, Budget(wanted.target, wanted.others)),
         Ladder(wanted.noise_levels, wanted.sparsities, wanted.shares, wanted.policies),
     )
-    return Averaging(Setup(brief, public, spec.policy, spec.step(), plan.timeline, store, playing))
+    return Averaging(Setup(config, public, spec.policy, spec.step(), plan.timeline, store, playing))
 
 
-def backbone(brief: DenoisingBrief, watch: Watch) -> bytes:
+def backbone(config: DenoisingConfig, watch: Watch) -> bytes:
     """Return the weights of the public backbone: trained on the reference images alone, which cannot tell their classes apart.
 
     In the joint design nothing is trained in public: these are the initial weights.
     """
-    key: tuple[Field, ...] = (brief.run_seed, "public")
-    settings = brief.denoising
-    images = local.gallery(brief).select(torch.tensor(brief.reference))
+    key: tuple[Field, ...] = (config.run_seed, "public")
+    settings = config.denoising
+    images = local.gallery(config).select(torch.tensor(config.reference))
     steps = 0 if settings.design == "joint" else settings.backbone_steps
     configuration: dict[str, Any] = {
         "what": "public backbone",
-        "denoiser": brief.denoiser.model_dump(mode="json"),
+        "denoiser": config.denoiser.model_dump(mode="json"),
         "training": settings.model_dump(mode="json"),
         "images": cache.data_hash(images.pixels),
         "key": list(key),
-        **local.where_computed(brief),
+        **local.where_computed(config),
     }
 
     def make() -> dict[str, Any]:
-        denoiser = build(brief.denoiser, key).to(brief.compute.place())
+        denoiser = build(config.denoiser, key).to(config.compute.place())
         advance = watch.steps("public backbone", steps)
-        with brief.computing():
+        with config.computing():
             train_phase(denoiser, images, settings, "backbone", key, total=steps, progress=lambda *_: advance())
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in denoiser.state_dict().items()}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from clients.compute import Compute
-from clients.config import BRIEFS, PeerBrief
-from clients.diffusion.config import DenoisingBrief
+from clients.config import CONFIGS, PeerConfig
+from clients.diffusion.config import DenoisingConfig
 from server.diffusion.timeline import Attack, ConceptTimeline, Defence
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from simulator.progress import Watch
     from simulator.runs.store import RunStore
 
-    AnyBrief = PeerBrief
+    AnyConfig = PeerConfig
 else:  # the registry knows its members only at run time
-    _specs = [spec for spec in BRIEFS.specs() if issubclass(spec, DenoisingBrief)]
-    AnyBrief = _specs[0] if len(_specs) == 1 else Annotated[reduce(or_, _specs), Field(discriminator="role")]
+    _specs = [spec for spec in CONFIGS.specs() if issubclass(spec, DenoisingConfig)]
+    AnyConfig = _specs[0] if len(_specs) == 1 else Annotated[reduce(or_, _specs), Field(discriminator="role")]
 
 
 class DiffusionPlan(Plan):
     """A scenario of a denoiser after every random choice has been drawn."""
 
     scenario: Diffusion
-    briefs: tuple[AnyBrief, ...]
-    returns: tuple[AnyBrief, ...] = ()
+    configs: tuple[AnyConfig, ...]
+    returns: tuple[AnyConfig, ...] = ()
     timeline: ConceptTimeline
 
     def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
@@ -42,9 +42,9 @@ class DiffusionPlan(Plan):
 
     def lacking(self, after: int) -> str | None:
         """Return what is still to be computed on CUDA, where there is none: the run was begun elsewhere."""
-        brief = self.briefs[0]
-        assert isinstance(brief, DenoisingBrief)
-        computed: list[tuple[str, Compute]] = [("the run", brief.compute)]
+        config = self.configs[0]
+        assert isinstance(config, DenoisingConfig)
+        computed: list[tuple[str, Compute]] = [("the run", config.compute)]
         for now in self.timeline.rounds[after:]:
             attacks = [getattr(act.adversary, "revival", None) for act in now.acts if isinstance(act, Attack)]
             computed += [(f"the attack of round {now.round}", settings.arithmetic) for settings in attacks if settings is not None]

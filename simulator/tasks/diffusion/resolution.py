@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.compute import Compute
-from clients.config import PeerBrief
+from clients.config import PeerConfig
 from clients.data import Dataset
 from clients.unlearning.contract import Ids
 from server.diffusion.timeline import Attack, ConceptRound, ConceptTimeline, Defence
@@ -18,9 +18,9 @@ from server.revival.attack import Revival
 from server.timeline import Round, Timeline
 from server.topology import Graph, Repair, draw
 from simulator.events.world import World
-from simulator.scenarios.complaints import name_place
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.diffusion.events import EraseEvent
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.scenario import Diffusion
@@ -49,9 +49,9 @@ class DiffusionResolution(Resolution[Diffusion]):
         """What is done to the graph when a peer is erased."""
         return "none" if self.scenario.topology is None else self.scenario.topology.on_leave
 
-    def brief(self, peer: int, **constants: Any) -> PeerBrief:
+    def config(self, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
-        return self.scenario.federation.brief(self.scenario, peer, compute=self._compute, **constants)
+        return self.scenario.federation.config(self.scenario, peer, compute=self._compute, **constants)
 
     @cached_property
     def _compute(self) -> Compute:
@@ -123,10 +123,10 @@ class DiffusionResolution(Resolution[Diffusion]):
                     "name other peers, or take concept_prune",
                 )
 
-    def world(self, graph: Graph, briefs: Sequence[PeerBrief], labels: npt.NDArray[np.int64]) -> World:
+    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
         """Return the world in which the events happen."""
         scenario = self.scenario
-        rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
+        rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
         groups, outside = scenario.peers.groups, self._outside()
         common = (scenario.seed, scenario.rounds, graph, self.repair, rows, labels, groups, outside)
         return ConceptWorld(*common, names=scenario.denoiser.concepts, connected=scenario.topology is not None)

@@ -95,7 +95,7 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
 
 
 def _drawn(plan: DiffusionPlan, store: RunStore, one: ConceptErasure) -> dict[str, float] | None:
-    """Return how often the peers that erased a concept draw it in the exam, alone (``local``) and with their neighbours' seeds.
+    """Return how often the peers that erased a concept draw it in the final evaluation, alone (``local``) and with their neighbours' seeds.
 
     Mean over these peers, 0-1; None where no peer draws for itself.
     """

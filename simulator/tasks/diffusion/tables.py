@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from clients.config import PeerBrief
-from clients.diffusion.config import AveragedBrief
+from clients.config import PeerConfig
+from clients.diffusion.config import AveragedDenoisingConfig
 from clients.spec import Registry, Spec
 from clients.unlearning.pruning.concept_prune import ConceptPrune
-from server.aggregation.optimizers import AdamStep, Replace, ServerStep
+from server.aggregation.optimizers import AdamOptimizer, Replace, ServerOptimizer
 from server.diffusion.averaging.policies import POLICIES, Mean, PolicySpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class FederationSpec(Spec):
         """Yield place and reason of everything in the scenario that does not go with this federation."""
         return iter(())
 
-    def brief(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerBrief:
+    def config(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class Averaged(FederationSpec):
             if do in ("cut", "link", "refuse"):
                 yield f"event.{i}", f"{do} is about seeds of neighbours, which {self.kind} has not: remove the event"
             method = getattr(event, "method", None)
-            if self.policy.listens and method is not None and not isinstance(method, ConceptPrune):
+            if self.policy.collects_statistics and method is not None and not isinstance(method, ConceptPrune):
                 yield f"event.{i}", f"{self._policy} cuts by the rule of concept_prune, on the server: take that method"
             if do == "defend" and not self.policy.freezes:
                 kinds = ", ".join(kind for kind in POLICIES.targets() if POLICIES.load(kind).freezes)
@@ -79,17 +79,17 @@ class Averaged(FederationSpec):
     def _policy(self) -> str:
         return str(getattr(self.policy, "kind"))  # noqa: B009  every policy has a tag
 
-    def brief(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerBrief:
+    def config(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
         tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
-        return AveragedBrief(peer=peer, steps=self.steps, proximal=self._pull, **constants, **tables)
+        return AveragedDenoisingConfig(peer=peer, steps=self.steps, proximal=self._pull, **constants, **tables)
 
     @property
     def _pull(self) -> float:
         """Weight of the pull of local training to the global model."""
         return 0.0
 
-    def step(self) -> ServerStep:
+    def step(self) -> ServerOptimizer:
         """Return how the server goes from the global model to the next, given the fold of the replies."""
         return Replace()
 
@@ -136,9 +136,9 @@ class FedAdam(Averaged):
     beta_2: Beta = 0.99
     tau: PositiveFloat = 1e-3
 
-    def step(self) -> ServerStep:
+    def step(self) -> ServerOptimizer:
         """Return Adam's step."""
-        return AdamStep(self.eta, self.beta_1, self.beta_2, self.tau)
+        return AdamOptimizer(self.eta, self.beta_1, self.beta_2, self.tau)
 
 
 FEDERATIONS: Registry[FederationSpec] = Registry(

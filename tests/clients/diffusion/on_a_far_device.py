@@ -15,7 +15,7 @@ from torch.utils import backend_registration
 
 from clients.compute import Compute
 from clients.diffusion import sampling
-from clients.diffusion.config import DenoisingBrief
+from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import Denoiser, feed_forward_layers, feed_forward_weights
 from clients.diffusion.hdus import peer as hdus_peer
 from clients.diffusion.hdus.distillation import distil
@@ -86,6 +86,6 @@ def test_seeds_are_distilled_and_heard(denoiser: Denoiser, images: Images, monke
 
 
 def test_only_what_is_made_elsewhere_says_where() -> None:
-    brief = DenoisingBrief.model_construct(compute=Compute())
-    assert where_computed(brief) == {}, "or else nothing in any cache would be found again"
-    assert where_computed(DenoisingBrief.model_construct(compute=Compute(device="cuda", deterministic=True)))
+    config = DenoisingConfig.model_construct(compute=Compute())
+    assert where_computed(config) == {}, "or else nothing in any cache would be found again"
+    assert where_computed(DenoisingConfig.model_construct(compute=Compute(device="cuda", deterministic=True)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clients.unlearning.contract import Problem
-from clients.unlearning.exact.graph.eraser import Eraser
+from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from experiments.benchmarks import grapheraser
 
 
@@ -20,8 +20,9 @@ def test_all_methods_train_the_same_networks() -> None:
 def test_held_out_nodes_are_asked_about_and_never_trained_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     data = grapheraser.stand_in().only(np.arange(0, 900, 4))
     trained: list[np.ndarray] = []
-    begin = Eraser.begin
-    monkeypatch.setattr(Eraser, "begin", lambda self, graph, place=None: (trained.append(graph.ids), begin(self, graph, place))[1])
+    begin = GraphEraserModel.begin
+    recorded = lambda self, graph, place=None: (trained.append(graph.ids), begin(self, graph, place))[1]  # noqa: E731
+    monkeypatch.setattr(GraphEraserModel, "begin", recorded)
     grapheraser.run(data, shards=3, network="gcn", epochs=2, seeds=1, deletions=1)
     assert len(trained) == 5, "one training a partition: the whole, random, BLPA, and BEKM with and without smoothing"
     assert {len(ids) for ids in trained} == {len(data) - len(data) // 10}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clients.unlearning.exact.recommender.eraser import Eraser
+from clients.unlearning.exact.recommender.eraser import RecEraserModel
 from clients.unlearning.exact.recommender.spec import Wmf
 from experiments.benchmarks import receraser
 
@@ -19,8 +19,8 @@ def test_all_methods_train_the_same_recommenders() -> None:
 def test_test_interactions_are_never_trained_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     data = receraser.stand_in()
     trained: list[np.ndarray] = []
-    begin = Eraser.begin
-    monkeypatch.setattr(Eraser, "begin", lambda self, rows, place=None: (trained.append(rows.ids), begin(self, rows, place))[1])
+    begin = RecEraserModel.begin
+    monkeypatch.setattr(RecEraserModel, "begin", lambda self, rows, place=None: (trained.append(rows.ids), begin(self, rows, place))[1])
     receraser.run(data, "wmf", Wmf(epochs=1), shards=[3], seeds=1, deletions=1)
     train, validation, test = receraser.split(data, (receraser.FIRST_SEED,))
     assert len(trained) == 5, "one training a partition"

@@ -5,7 +5,7 @@ import pytest
 from flwr.app import Array, ArrayRecord
 from flwr.serverapp.strategy import FedAdam
 
-from server.aggregation.optimizers import AdamStep, Replace
+from server.aggregation.optimizers import AdamOptimizer, Replace
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def models() -> list[dict[str, np.ndarray]]:
     return [{"a": chance.normal(size=(3, 4)), "b": chance.normal(size=5)} for _ in range(4)]
 
 
-def flower(step: AdamStep, start: dict[str, np.ndarray], means: list[dict[str, np.ndarray]], monkeypatch) -> dict[str, np.ndarray]:
+def flower(step: AdamOptimizer, start: dict[str, np.ndarray], means: list[dict[str, np.ndarray]], monkeypatch) -> dict[str, np.ndarray]:
     """Return what Flower's strategy makes of the same means."""
     strategy = FedAdam(eta=step.eta, beta_1=step.beta_1, beta_2=step.beta_2, tau=step.tau)
     now = start
@@ -29,7 +29,7 @@ def flower(step: AdamStep, start: dict[str, np.ndarray], means: list[dict[str, n
 
 def test_adam_steps_as_flower_does(models, monkeypatch):
     start, *means = models
-    step = AdamStep(eta=0.1, beta_1=0.9, beta_2=0.99, tau=1e-3)
+    step = AdamOptimizer(eta=0.1, beta_1=0.9, beta_2=0.99, tau=1e-3)
     now, memory = dict(start), {}
     for number, mean in enumerate(means, start=1):
         now, memory = step.take(number, now, mean, memory)

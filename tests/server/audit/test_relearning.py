@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from clients.classification.hdus.peer import Peer
-from clients.config import Brief
+from clients.config import HdusConfig
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Training
@@ -59,8 +59,8 @@ def test_begins_with_the_best_seed_and_leaves_it_alone(digits: Rows) -> None:
 
 
 def test_a_peer_that_kept_a_leavers_seed_relearns_in_no_step(digits: Rows) -> None:
-    def brief(number: int, rows: np.ndarray) -> Brief:
-        return Brief.model_validate(
+    def config(number: int, rows: np.ndarray) -> HdusConfig:
+        return HdusConfig.model_validate(
             {
                 "run_seed": 1,
                 "peer": number,
@@ -78,7 +78,7 @@ def test_a_peer_that_kept_a_leavers_seed_relearns_in_no_step(digits: Rows) -> No
         )
 
     erased, others = np.flatnonzero(digits.y >= 7)[:60], np.flatnonzero(digits.y < 7)[:200]
-    keeper, leaver = Peer.new(brief(0, others)), Peer.new(brief(1, erased))
+    keeper, leaver = Peer.new(config(0, others)), Peer.new(config(1, erased))
     for peer in (keeper, leaver):
         peer.train()
         peer.distil()

@@ -18,7 +18,7 @@ from clients.classification.hdus.peer import Peer
 from clients.data import load
 from clients.participant import EDGES
 from clients.unlearning.contract import Cost, UnlearningError
-from clients.unlearning.exact.graph.eraser import Eraser
+from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from server.timeline import Round
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
@@ -127,7 +127,7 @@ def test_a_run_that_ends_early_is_taken_up_with_the_edges_gone(story: Scenario, 
 
 @pytest.mark.parametrize("lies", [False, True], ids=["ignores", "forgets the list alone"])
 def test_a_peer_that_ignores_the_request_is_found_out(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies: bool) -> None:
-    monkeypatch.setattr(Eraser if lies else Peer, "forget", lambda self, ids: Cost())
+    monkeypatch.setattr(GraphEraserModel if lies else Peer, "forget", lambda self, ids: Cost())
     ignored = run(build(event=[delete(2, 0, edges=5)]), tmp_path)
     (row,) = ignored.results["erasures"]
     assert row["max_abs_difference"] == row["max_abs_difference_nothing"] > 0.0
@@ -139,14 +139,14 @@ def test_a_peer_that_ignores_the_request_is_found_out(build: Build, tmp_path: Pa
 def test_a_peer_that_has_forgotten_edges_is_one_that_never_had_them(build: Build) -> None:
     plan = resolve(build(event=[delete(2, 0, edges=5)]))
     gone = plan.timeline.erasures[0].edges
-    peer, never = (Peer.new(one.briefs[0]) for one in (plan, plan.without(0)))
-    control = Peer.new(plan.briefs[0])
+    peer, never = (Peer.new(one.configs[0]) for one in (plan, plan.without(0)))
+    control = Peer.new(plan.configs[0])
     for one in (peer, never, control):
         one.train()
     peer.forget(gone)
     assert peer.main_blob == never.main_blob != control.main_blob
     assert EDGES in wire.from_bytes(peer.main_blob)
-    back = Peer.restored(plan.briefs[0], peer.main_blob)
+    back = Peer.restored(plan.configs[0], peer.main_blob)
     assert back.main_blob == peer.main_blob
     with pytest.raises(UnlearningError, match="is not held"):
         back.forget([next(iter(gone))])
@@ -157,12 +157,12 @@ def test_a_peer_that_has_forgotten_edges_is_one_that_never_had_them(build: Build
 
 
 def test_all_edges_can_go(build: Build) -> None:
-    brief = resolve(build()).briefs[0]
-    peer = Peer.new(brief)
-    edges = load(brief.data).edges_among(np.array(brief.rows)).tolist()
+    config = resolve(build()).configs[0]
+    peer = Peer.new(config)
+    edges = load(config.data).edges_among(np.array(config.rows)).tolist()
     peer.train()
     peer.forget(edges)
-    never = Peer.new(brief.model_copy(update={"absent_edges": tuple(edges)}))
+    never = Peer.new(config.model_copy(update={"absent_edges": tuple(edges)}))
     never.train()
     assert peer.main_blob == never.main_blob
     assert len(peer.edges) == 0 < len(edges)
@@ -173,7 +173,7 @@ def test_edges_are_drawn_among_those_a_peer_holds_and_never_twice(build: Build) 
     first, rows, second = plan.timeline.erasures
     assert [len(first.edges), len(second.edges)] == [5, 5]
     assert not first.edges.keys() & second.edges.keys()
-    data, own = load(plan.briefs[0].data), set(plan.briefs[0].rows)
+    data, own = load(plan.configs[0].data), set(plan.configs[0].rows)
     for edge, ends in (first.edges | second.edges).items():
         assert tuple(data.edges[edge - len(data)]) == ends
         assert set(ends) <= own
@@ -207,8 +207,8 @@ def test_edges_once_deleted_stay_out_of_later_generations(build: Build) -> None:
     back = [{"round": 2, "do": "leave", "peers": [0], "erase": True}, {"round": 3, "do": "rejoin", "peers": [0]}]
     plan = resolve(build(event=[delete(1, 0, edges=5), *back]))
     gone = plan.timeline.erasures[0].edges
-    assert (plan.brief(0).absent_edges, plan.brief(0, 1).absent_edges) == ((), tuple(gone))
-    assert set(Peer.new(plan.brief(0)).edges) - set(Peer.new(plan.brief(0, 1)).edges) == gone.keys()
+    assert (plan.config(0).absent_edges, plan.config(0, 1).absent_edges) == ((), tuple(gone))
+    assert set(Peer.new(plan.config(0)).edges) - set(Peer.new(plan.config(0, 1)).edges) == gone.keys()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_leave_with_erasure():
     assert [now.erased for now in resolved.timeline.rounds] == [(), (), (4,), (), (), (), (), ()]
     (erasure,) = resolved.timeline.erasures
     assert (erasure.index, erasure.request, erasure.round, erasure.kind, erasure.peer, erasure.generation) == (0, 0, 3, "peer", 4, 0)
-    assert erasure.rows == resolved.briefs[4].rows
+    assert erasure.rows == resolved.configs[4].rows
     assert not any(4 in edge for edge in at(resolved, 3).edges)
 
 
@@ -79,7 +79,7 @@ def test_select_by_place_in_the_graph(select, expected):
 def test_select_takes_the_largest_and_the_holders_of_a_class():
     skewed = {"kind": "dirichlet", "alpha": 0.3, "min_rows": 2}
     resolved = plan({"do": "leave", "round": 2, "select": {"by": "largest", "count": 2}}, data__partition=skewed)
-    sizes = {brief.peer: len(brief.rows) for brief in resolved.briefs}
+    sizes = {config.peer: len(config.rows) for config in resolved.configs}
     gone = set(range(6)) - set(at(resolved, 2).present)
     assert min(sizes[peer] for peer in gone) >= max(sizes[peer] for peer in set(range(6)) - gone)
 
@@ -89,8 +89,8 @@ def test_select_takes_the_largest_and_the_holders_of_a_class():
     )
     from clients.data import load
 
-    labels = load(resolved.briefs[0].data).y
-    assert set(range(6)) - set(at(resolved, 2).present) == {b.peer for b in resolved.briefs if set(labels[list(b.rows)]) == {1}} != set()
+    labels = load(resolved.configs[0].data).y
+    assert set(range(6)) - set(at(resolved, 2).present) == {b.peer for b in resolved.configs if set(labels[list(b.rows)]) == {1}} != set()
 
 
 def test_mass_exit_is_keyed_by_the_seed():
@@ -120,7 +120,7 @@ def test_join():
 
 def test_delete_by_fraction_ids_and_label():
     resolved = plan({"do": "delete", "round": 2, "peer": 3, "rows": {"fraction": 0.2}})
-    rows = resolved.briefs[3].rows
+    rows = resolved.configs[3].rows
     gone = at(resolved, 2).forget[3]
     assert len(gone) == round(0.2 * len(rows))
     assert set(gone) < set(rows)
@@ -194,7 +194,7 @@ def test_events_that_cannot_be(event, words):
 
 
 def test_a_deletion_may_not_empty_a_peer():
-    rows = plan().briefs[2].rows
+    rows = plan().configs[2].rows
     told = error({"do": "delete", "round": 2, "peer": 2, "rows": {"ids": list(rows)}})
     assert f"peer 2 would keep no row of its {len(rows)}: use leave with erase = true" in told
 
@@ -210,7 +210,7 @@ def test_two_requests_in_one_round():
 
 
 def test_the_same_request_twice():
-    rows = plan().briefs[1].rows[:2]
+    rows = plan().configs[1].rows[:2]
     once = {"do": "delete", "round": 2, "peer": 1, "rows": {"ids": list(rows)}}
     assert f"row ids {rows[0]}, {rows[1]} are not held by peer 1; row {rows[0]} was deleted before" in error(once, once | {"round": 5})
     assert "peer 4 cannot leave: it has been erased since round 3" in error(leave(3, 4), leave(3, 4))
@@ -219,7 +219,7 @@ def test_the_same_request_twice():
 def test_rows_and_their_whole_peer_in_one_round():
     resolved = plan({"do": "delete", "round": 3, "peer": 4, "rows": {"fraction": 0.1}}, leave(3, 4))
     assert at(resolved, 3).forget == {}
-    assert [(one.kind, one.rows) for one in resolved.timeline.erasures] == [("peer", resolved.briefs[4].rows)]
+    assert [(one.kind, one.rows) for one in resolved.timeline.erasures] == [("peer", resolved.configs[4].rows)]
     assert any("covered by the peer's erasure" in one.detail for one in at(resolved, 3).happenings)
 
 
@@ -227,7 +227,7 @@ def test_an_erasure_covers_deletions_that_were_still_due():
     resolved = plan(
         {"do": "offline", "round": 2, "peers": [4]}, {"do": "delete", "round": 3, "peer": 4, "rows": {"fraction": 0.5}}, leave(5, 4)
     )
-    assert [(one.kind, one.rows) for one in resolved.timeline.erasures] == [("peer", resolved.briefs[4].rows)]
+    assert [(one.kind, one.rows) for one in resolved.timeline.erasures] == [("peer", resolved.configs[4].rows)]
     assert "covers the deletions still due from peer 4" in at(resolved, 5).happenings[0].detail
 
 
@@ -239,7 +239,7 @@ def test_erase_then_rejoin_under_the_same_id():
         leave(8, 4),
     )
     assert [now.generation for now in resolved.timeline.rounds] == [{}, {}, {}, {}, {}, {4: 1}, {}, {}]
-    first, again = resolved.brief(4), resolved.brief(4, 1)
+    first, again = resolved.config(4), resolved.config(4, 1)
     assert again.generation == 1
     assert set(again.rows) == set(first.rows) - set(at(resolved, 2).forget[4])
     assert [(one.kind, one.generation) for one in resolved.timeline.erasures] == [("rows", 0), ("peer", 0), ("peer", 1)]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from clients import wire
-from server.ledger import Page, PeerState, ReceiptLine
-from server.mailbox import Parcel, Post
+from server.ledger import PeerState, ReceiptLine, RoundRecord
+from server.mailbox import MailboxState, Parcel
 from simulator.errors import LetheError
 from simulator.runs.store import RunStore
 
@@ -18,9 +18,9 @@ def blob(value: float) -> tuple[str, bytes]:
     return wire.sha256(data), data
 
 
-def page(number: int, value: float, post: Post | None = None) -> Page:
+def record(number: int, value: float, post: MailboxState | None = None) -> RoundRecord:
     (main, main_bytes), (seed, seed_bytes) = blob(value), blob(value + 0.5)
-    return Page(
+    return RoundRecord(
         number,
         events=[("leave", (4,), "erase")],
         metrics=[(0, "accuracy.global.main", value)],
@@ -28,7 +28,7 @@ def page(number: int, value: float, post: Post | None = None) -> Page:
         receipts=[ReceiptLine(0, 1, 4, 2, "abc")],
         states={0: PeerState(0, main, seed, number)},
         artefacts={main: main_bytes, seed: seed_bytes},
-        mailbox=(post or Post()).snapshot(),
+        mailbox=(post or MailboxState()).snapshot(),
     )
 
 
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
 
 def test_only_the_last_state_is_kept(store: RunStore) -> None:
     for number in (1, 2, 3):
-        store.commit(page(number, float(number)))
+        store.commit(record(number, float(number)))
     assert store.last_round() == 3
     assert store.on_disk() == {blob(3.0)[0], blob(3.5)[0]}
     assert store.states()[0].version == 3
@@ -47,7 +47,7 @@ def test_only_the_last_state_is_kept(store: RunStore) -> None:
 
 
 def test_the_digest_leaves_timings_out_and_nothing_else(store: RunStore) -> None:
-    store.commit(page(1, 1.0))
+    store.commit(record(1, 1.0))
     digest = store.digest()
     store.db.execute("update timings set value = 9")
     assert store.digest() == digest
@@ -60,7 +60,7 @@ def test_the_digest_leaves_timings_out_and_nothing_else(store: RunStore) -> None
 
 @pytest.mark.parametrize("table", ["events", "metrics", "timings", "receipts", "states"])
 def test_the_chain_notices_any_changed_row(store: RunStore, table: str) -> None:
-    store.commit(page(1, 1.0))
+    store.commit(record(1, 1.0))
     ((journal, chain),) = store.rows("select journal, chain from rounds")
     assert store.link(1, journal, "") == chain
     store.db.execute(f"delete from {table}")
@@ -68,9 +68,9 @@ def test_the_chain_notices_any_changed_row(store: RunStore, table: str) -> None:
 
 
 def test_a_failed_commit_changes_nothing(store: RunStore) -> None:
-    store.commit(page(1, 1.0))
+    store.commit(record(1, 1.0))
     digest = store.digest()
-    broken = page(2, 2.0)
+    broken = record(2, 2.0)
     broken.metrics.append((0, "m", object()))  # type: ignore[arg-type]
     with pytest.raises(Exception, match="type 'object' is not supported"):
         store.commit(broken)
@@ -94,11 +94,11 @@ def test_ctrl_c_at_any_place_of_a_commit_is_heard_and_leaves_a_whole_ledger(stor
                 raise KeyboardInterrupt
             return found
 
-    store.commit(page(1, 1.0))
+    store.commit(record(1, 1.0))
     db = store.db
     store.db = Interrupted()  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
-        store.commit(page(2, 2.0))
+        store.commit(record(2, 2.0))
     store.db = db
     if db.in_transaction:  # what the end of the process does
         db.execute("rollback")
@@ -108,9 +108,9 @@ def test_ctrl_c_at_any_place_of_a_commit_is_heard_and_leaves_a_whole_ledger(stor
 
 def test_opening_again_finds_everything_and_sweeps_what_a_killed_process_left(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    post = Post()
+    post = MailboxState()
     post.post(Parcel(owner=0, generation=0, version=1, sha256=blob(1.5)[0], size=3, arrives=2))
-    store.commit(page(1, 1.0, post))
+    store.commit(record(1, 1.0, post))
     digest = store.digest()
     store.close()
     (tmp_path / "artefacts" / "0123.unfinished").write_bytes(b"half")
@@ -124,7 +124,7 @@ def test_opening_again_finds_everything_and_sweeps_what_a_killed_process_left(tm
 
 def test_a_changed_artefact_is_refused(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    store.commit(page(1, 1.0))
+    store.commit(record(1, 1.0))
     path = tmp_path / "artefacts" / f"{blob(1.0)[0]}.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(LetheError, match="another hash"):
@@ -135,12 +135,12 @@ def test_a_changed_artefact_is_refused(tmp_path: Path) -> None:
 
 
 def test_holdings_are_kept_as_intervals(store: RunStore) -> None:
-    post = Post()
+    post = MailboxState()
     first = Parcel(owner=1, generation=0, version=1, sha256="a", size=3, arrives=1)
     post.confirm(0, [], [first])
-    store.commit(page(1, 1.0, post))
+    store.commit(record(1, 1.0, post))
     post.confirm(0, [], [first.model_copy(update={"version": 2, "sha256": "b"})])
-    store.commit(page(2, 2.0, post))
+    store.commit(record(2, 2.0, post))
     post.confirm(0, [1], [])
-    store.commit(page(3, 3.0, post))
+    store.commit(record(3, 3.0, post))
     assert store.rows("select version, sha256, since, until from holdings order by since") == [(1, "a", 1, 2), (2, "b", 2, 3)]

@@ -21,7 +21,7 @@ def test_same_seed_same_plan_whatever_the_engine(plan):
 
 
 def test_the_plan_of_the_shown_file_is_the_one_it_has_always_been(plan):
-    assert [len(one.rows) for one in plan.briefs] == [71, 65, 107, 50, 161, 174, 128, 147, 77, 97]
+    assert [len(one.rows) for one in plan.configs] == [71, 65, 107, 50, 161, 174, 128, 147, 77, 97]
     assert plan.timeline.rounds[0].edges[:6] == ((0, 1), (0, 2), (0, 8), (1, 2), (1, 3), (1, 7))
     assert plan.timeline.rounds[3].forget == {3: (1371, 1704)}
     assert [one.peer for one in plan.timeline.erasures] == [4, 3, 1, 9]
@@ -31,28 +31,28 @@ def test_json_round_trip(plan):
     again = Plan.read(plan.model_dump_json())
     assert again == plan
     assert again.digest == plan.digest
-    assert again.briefs[3].main.kind == "sisa"
+    assert again.configs[3].main.kind == "sisa"
 
 
 def test_public_rows_are_set_aside_and_the_rest_is_dealt_once(plan):
-    brief = plan.briefs[0]
-    dealt = [row for one in plan.briefs for row in one.rows]
-    assert (len(brief.reference), len(brief.test)) == (360, 360)
-    assert sorted([*brief.reference, *brief.test, *dealt]) == list(range(1797))
-    assert all(one.reference == brief.reference and one.test == brief.test for one in plan.briefs)
-    assert all(len(one.rows) >= 20 for one in plan.briefs)
-    assert list(brief.reference) != list(range(360))
+    config = plan.configs[0]
+    dealt = [row for one in plan.configs for row in one.rows]
+    assert (len(config.reference), len(config.test)) == (360, 360)
+    assert sorted([*config.reference, *config.test, *dealt]) == list(range(1797))
+    assert all(one.reference == config.reference and one.test == config.test for one in plan.configs)
+    assert all(len(one.rows) >= 20 for one in plan.configs)
+    assert list(config.reference) != list(range(360))
 
 
 def test_mains_are_dealt_in_turn(plan):
-    assert [one.main.kind for one in plan.briefs] == ["mlp", "mlp", "cnn", "sisa", "linear"] * 2
-    assert {one.seed.kind for one in plan.briefs} == {"mlp"}
+    assert [one.main.kind for one in plan.configs] == ["mlp", "mlp", "cnn", "sisa", "linear"] * 2
+    assert {one.seed.kind for one in plan.configs} == {"mlp"}
 
 
 def test_facts_for_the_server(plan):
     assert (plan.shape, plan.classes, plan.labels[3]) == ((1, 8, 8), 10, "3")
     assert plan.data_sha256 == resolve(Scenario.load(DEPARTURES, ["seed=1"])).data_sha256
-    assert load(plan.briefs[0].data).classes == 10
+    assert load(plan.configs[0].data).classes == 10
 
 
 def test_the_counterfactual_of_a_departure_has_a_ghost(plan):
@@ -63,17 +63,17 @@ def test_the_counterfactual_of_a_departure_has_a_ghost(plan):
         assert set(one.present) - {4} == set(other.present)
         assert one.forget == other.forget
     assert [one.index for one in never.timeline.erasures] == [1, 2, 3]
-    assert never.briefs == plan.briefs
+    assert never.configs == plan.configs
     assert never.digest != plan.digest
 
 
 def test_the_counterfactual_of_a_deletion_never_had_the_rows(plan):
     never = plan.without(1)
     gone = set(plan.timeline.erasures[1].rows)
-    assert set(plan.briefs[3].rows) - set(never.briefs[3].rows) == gone
+    assert set(plan.configs[3].rows) - set(never.configs[3].rows) == gone
     assert all(now.forget == {} for now in never.timeline.rounds)
     assert [now.present for now in never.timeline.rounds] == [now.present for now in plan.timeline.rounds]
-    assert never.briefs[:3] == plan.briefs[:3]
+    assert never.configs[:3] == plan.configs[:3]
 
 
 def test_the_counterfactual_of_two_leavers_has_two_ghosts(plan):
@@ -134,19 +134,19 @@ def test_a_ghost_is_one_generation_only(returned):
 
 def test_rows_once_deleted_stay_out_of_later_generations(returned):
     first, second = (set(one.rows) for one in returned.timeline.erasures if one.kind == "rows")
-    assert first.isdisjoint(returned.brief(4, 1).rows)
-    assert (first | second).isdisjoint(returned.brief(4, 2).rows)
-    assert len(returned.brief(4, 2).rows) == len(returned.brief(4).rows) - len(first) - len(second)
+    assert first.isdisjoint(returned.config(4, 1).rows)
+    assert (first | second).isdisjoint(returned.config(4, 2).rows)
+    assert len(returned.config(4, 2).rows) == len(returned.config(4).rows) - len(first) - len(second)
     with pytest.raises(KeyError):
-        returned.brief(4, 3)
+        returned.config(4, 3)
 
 
 def test_the_counterfactual_of_a_deletion_in_a_later_generation(returned):
     request = next(one.request for one in returned.timeline.erasures if (one.kind, one.generation) == ("rows", 1))
     never = returned.without(request)
     gone = set(returned.timeline.rounds[5].forget[4])
-    assert set(returned.brief(4, 1).rows) - set(never.brief(4, 1).rows) == gone
-    assert never.brief(4) == returned.brief(4)
+    assert set(returned.config(4, 1).rows) - set(never.config(4, 1).rows) == gone
+    assert never.config(4) == returned.config(4)
     assert never.timeline.rounds[1].forget == returned.timeline.rounds[1].forget
 
 

@@ -40,7 +40,7 @@ def test_costs_by_hand():
     )
     plan = resolve(scenario.replace(topology={"kind": "ring"}, data__partition={"kind": "iid"}))
     cost = costs(plan)
-    sizes = [len(brief.rows) for brief in plan.briefs]
+    sizes = [len(config.rows) for config in plan.configs]
     left = sizes[0] - round(sizes[0] / 2)
 
     def steps(rows: int) -> int:

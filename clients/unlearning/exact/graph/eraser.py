@@ -33,7 +33,7 @@ class Removal:
     edges: npt.ArrayLike = ()
 
 
-class Eraser(Unlearner[Graph, Removal | npt.ArrayLike]):
+class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
     """One graph network a shard, and how much each is listened to.
 
     A shard's network is trained on the subgraph its nodes induce; edges between shards carry messages only when a prediction is made.

@@ -14,7 +14,7 @@ from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 if TYPE_CHECKING:
     from clients.data import Dataset
     from clients.data.graphs import Graph
-    from clients.unlearning.exact.graph.eraser import Eraser, Removal
+    from clients.unlearning.exact.graph.eraser import GraphEraserModel, Removal
 
 
 class GraphEraser(UnlearnerSpec):
@@ -75,27 +75,27 @@ class GraphEraser(UnlearnerSpec):
         """Return those of all shards in the first round, and none later; fewer are taken where shards hold no labelled node."""
         return 0 if progress else self.epochs * min(self.shards, rows)
 
-    def given(self, source: Dataset, ids: Ids) -> Graph:
+    def training_data(self, source: Dataset, ids: Ids) -> Graph:
         """Return the subgraph that these nodes induce."""
         from clients.data.graphs import among
 
         return among(source, ids)
 
-    def asked(self, source: Dataset, ids: Ids) -> Graph:
+    def inference_inputs(self, source: Dataset, ids: Ids) -> Graph:
         """Return these nodes with all their edges."""
         from clients.data.graphs import around
 
         return around(source, ids)
 
-    def request(self, source: Dataset, ids: Ids) -> Removal:
+    def to_request(self, source: Dataset, ids: Ids) -> Removal:
         """Return the request to forget the nodes and edges with these ids."""
         from clients.unlearning.exact.graph.eraser import Removal
 
         edges = ids >= len(source)
         return Removal(ids[~edges], source.ends(ids[edges]))
 
-    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
+    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> GraphEraserModel:
         """Return an untrained unlearner of graphs; ``ValueError`` if the problem's inputs are not vectors of features."""
-        from clients.unlearning.exact.graph.eraser import Eraser
+        from clients.unlearning.exact.graph.eraser import GraphEraserModel
 
-        return Eraser(self, problem, key)
+        return GraphEraserModel(self, problem, key)

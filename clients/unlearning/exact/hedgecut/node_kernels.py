@@ -63,7 +63,7 @@ def bears(settings: npt.NDArray[np.int64], rows: int) -> Any:
 
 
 @bare
-def examine(h: Hedge, t: int, node: int) -> bool:
+def evaluate_finally(h: Hedge, t: int, node: int) -> bool:
     """Find a node's best split and the rivals that may overtake it, from its rows in ``here``; False if there is no room.
 
     Children that hang under one of these candidates stay there; of a node that is new there are none.

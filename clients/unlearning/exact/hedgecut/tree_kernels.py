@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare, compiled
 from clients.unlearning.exact.hedgecut.hedge import LEAF, OPEN, ROBUST, Hedge
-from clients.unlearning.exact.hedgecut.node_kernels import NESTED, PLACES, RIVALS, SIDE_ROWS, SPLIT_ROWS, crown, examine, splits
+from clients.unlearning.exact.hedgecut.node_kernels import NESTED, PLACES, RIVALS, SIDE_ROWS, SPLIT_ROWS, crown, evaluate_finally, splits
 from clients.unlearning.exact.hedgecut.proof_kernels import merit, total
 from clients.unlearning.exact.hedgecut.row_kernels import goes_left, step, strike, trace, wipe
 
@@ -62,7 +62,7 @@ def build(h: Hedge, t: int, top: int) -> bool:
     while waiting > 0:
         node = h.stack[BUILDING, waiting - 1]
         step(h, t, node)  # what is ``here`` of its parent is so still: only nodes below that have been examined since
-        if not examine(h, t, node):
+        if not evaluate_finally(h, t, node):
             return False
         waiting = furnish(h, t, node, waiting - 1)
     return waiting == 0
@@ -78,7 +78,7 @@ def revise(h: Hedge, t: int, node: int, found: int) -> Any:
     before = at.champion
     trace(h, t, node)
     if at.patience < 0:
-        if not examine(h, t, node):
+        if not evaluate_finally(h, t, node):
             return -1
     elif found < 0:
         at.kind, at.champion = LEAF, -1
@@ -156,7 +156,7 @@ def plant(h: Hedge, t: int) -> bool:
     root.path, root.depth, root.parent, root.nested = np.uint64(1), 0, -1, 0
     root.champion, root.rivals, root.left = -1, 0, -1
     trace(h, t, 0)
-    return examine(h, t, 0) and build(h, t, 0)
+    return evaluate_finally(h, t, 0) and build(h, t, 0)
 
 
 @compiled

@@ -21,7 +21,7 @@ from clients.unlearning.exact.recommender.spec import RecEraser
 Pair = tuple[bases.Vectors, bases.Vectors]
 
 
-class Eraser(Unlearner[Ratings, Removal | npt.ArrayLike]):
+class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
     """One recommender a shard, and an attention over them.
 
     All is trained in the first round. The attention is trained on every kept interaction, so it is trained anew after each request.

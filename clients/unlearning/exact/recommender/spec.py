@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clients.data import Dataset
     from clients.data.interactions import Interactions
     from clients.data.ratings import Ratings
-    from clients.unlearning.exact.recommender.eraser import Eraser
+    from clients.unlearning.exact.recommender.eraser import RecEraserModel
 
 
 class Bpr(Spec):
@@ -116,27 +116,27 @@ class RecEraser(UnlearnerSpec):
         shards = min(self.shards, rows)
         return attention + self.base.epochs * (-(-rows // self.base.batch_size) + shards - 1)  # each shard's last batch may be small
 
-    def given(self, source: Dataset, ids: Ids) -> Ratings:
+    def training_data(self, source: Dataset, ids: Ids) -> Ratings:
         """Return the interactions that rows are."""
         from clients.data.ratings import Ratings
 
         users = _interactions(source).users
         return Ratings(users[ids], source.y[ids], int(users[-1]) + 1, source.classes)
 
-    def lessons(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def distillation_inputs(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return how the users of public rows teach a seed: by their histories, and by parts of them."""
         places, histories = _interactions(source).lessons(ids)
         return places, histories, histories
 
-    def request(self, source: Dataset, ids: Ids) -> Ids:
+    def to_request(self, source: Dataset, ids: Ids) -> Ids:
         """Return rows as pairs of user and item, int64 (len(ids), 2)."""
         return np.stack([_interactions(source).users[ids], source.y[ids]], axis=1)
 
-    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> Eraser:
+    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> RecEraserModel:
         """Return an untrained unlearner of interactions among ``problem.classes`` items."""
-        from clients.unlearning.exact.recommender.eraser import Eraser
+        from clients.unlearning.exact.recommender.eraser import RecEraserModel
 
-        return Eraser(self, problem, key)
+        return RecEraserModel(self, problem, key)
 
 
 def _interactions(source: Dataset) -> Interactions:

@@ -20,7 +20,7 @@ class Costs:
     Parameters
     ----------
     messages : int
-        To peers and back, the exam at the end included.
+        To peers and back, the final evaluation at the end included.
     main_steps, seed_steps : int
         Gradient steps of main models, about or at most, and of distillations.
     forget_steps : int
@@ -45,12 +45,12 @@ class Costs:
 def costs(plan: ClassificationPlan) -> Costs:
     """Return what a plan costs."""
     scenario = plan.scenario
-    rows = {brief.peer: set(brief.rows) for brief in plan.briefs}
+    rows = {config.peer: set(config.rows) for config in plan.configs}
     trained: dict[int, int] = dict.fromkeys(rows, 0)
     main = forget = copies = 0
     for now in plan.timeline.rounds:
         for peer in now.generation:
-            rows[peer], trained[peer] = set(plan.brief(peer, now.generation[peer]).rows), 0
+            rows[peer], trained[peer] = set(plan.config(peer, now.generation[peer]).rows), 0
         for peer, gone in now.forget.items():
             rows[peer].difference_update(gone)
             forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
@@ -76,20 +76,20 @@ def costs(plan: ClassificationPlan) -> Costs:
 
 def _steps(plan: ClassificationPlan, peer: int, rows: int, progress: int) -> int:
     """Return the gradient steps of a peer's round on so many rows, after ``progress`` rounds."""
-    main, training = plan.briefs[peer].main, plan.scenario.training
+    main, training = plan.configs[peer].main, plan.scenario.training
     return main.steps(training, rows, progress) if isinstance(main, UnlearnerSpec) else training.steps(rows)
 
 
 def _lessons(plan: ClassificationPlan) -> int:
     """Return how many inputs teach a seed."""
-    each = 1 if load(plan.briefs[0].data).users is None else LESSONS
+    each = 1 if load(plan.configs[0].data).users is None else LESSONS
     return plan.scenario.data.reference * each
 
 
 def _parameters(plan: ClassificationPlan) -> int:
     """Return the number of parameters of a seed, 0 where the model does not tell."""
     try:
-        columns = load(plan.briefs[0].data).columns
+        columns = load(plan.configs[0].data).columns
         return int(plan.scenario.peers.seed.parameters(expanded_shape(plan.shape, columns), plan.classes))
     except NotImplementedError:
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clients.config import Brief
+from clients.config import HdusConfig
 from clients.models import ModelSpec
 from clients.unlearning.contract import UnlearnerSpec
 from server.timeline import Erasure
@@ -16,14 +16,14 @@ class ClassificationPlan(Plan):
     """A scenario of classifying peers after every random choice has been drawn."""
 
     scenario: Classification
-    briefs: tuple[Brief, ...]
-    returns: tuple[Brief, ...] = ()
+    configs: tuple[HdusConfig, ...]
+    returns: tuple[HdusConfig, ...] = ()
 
     def method(self, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which something is forgotten, and its guarantee."""
         if erasure.kind == "peer":
             return "drop_seed", "exact"
-        main = self.briefs[erasure.peer].main
+        main = self.configs[erasure.peer].main
         if isinstance(main, ModelSpec):
             return "retrain", "exact"
         assert isinstance(main, UnlearnerSpec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from clients.config import Brief
+from clients.config import HdusConfig
 from clients.data import Dataset
 from clients.models import ModelSpec
 from clients.spec import Spec
@@ -32,12 +32,12 @@ class ClassificationResolution(Resolution[Classification]):
         """What is done to the graph when a peer is erased."""
         return self.scenario.topology.on_leave
 
-    def brief(self, peer: int, **constants: Any) -> Brief:
+    def config(self, peer: int, **constants: Any) -> HdusConfig:
         """Return what a peer is told; main models are dealt in turn."""
         scenario = self.scenario
         mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
-        return Brief(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
+        return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Write down models that cannot take the data or their peers' rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from clients.classification.sums.config import SumsBrief
+from clients.classification.sums.config import SumsConfig
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.tasks.classification.sums.scenario import Summation
@@ -20,14 +20,14 @@ class SumsPlan(Plan):
     """A scenario of peers that send sums after every random choice has been drawn."""
 
     scenario: Summation
-    briefs: tuple[SumsBrief, ...]
-    returns: tuple[SumsBrief, ...] = ()
+    configs: tuple[SumsConfig, ...]
+    returns: tuple[SumsConfig, ...] = ()
 
     def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
         """Return the server that adds up, taken up where the store ends."""
         from server.classification.sums.coordinator import Sums
 
-        return Sums(self.briefs[0], store)
+        return Sums(self.configs[0], store)
 
     def method(self, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which something is forgotten, and its guarantee."""

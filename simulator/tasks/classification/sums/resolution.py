@@ -8,15 +8,15 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from clients.classification.sums.config import SumsBrief
-from clients.config import PeerBrief
+from clients.classification.sums.config import SumsConfig
+from clients.config import PeerConfig
 from clients.data import Dataset
 from clients.unlearning.contract import Ids, Problem, Rows, UnlearningError
 from server.topology import Graph
 from simulator.events.world import World
-from simulator.scenarios.complaints import name_place
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.scenario import Summation
 
@@ -43,15 +43,15 @@ class SumsResolution(Resolution[Summation]):
 
         return cast(Graph, nx.empty_graph(self.scenario.peers.count))
 
-    def world(self, graph: Graph, briefs: Sequence[PeerBrief], labels: npt.NDArray[np.int64]) -> World:
+    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
         """Return the world in which the events happen."""
         scenario = self.scenario
-        rows = [np.asarray(brief.rows, dtype=np.int64) for brief in briefs]
+        rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
         return Unconnected(scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups, self._outside())
 
-    def brief(self, peer: int, **constants: Any) -> SumsBrief:
+    def config(self, peer: int, **constants: Any) -> SumsConfig:
         """Return what a peer is told."""
-        return SumsBrief(peer=peer, main=self.scenario.federation.model, **constants)
+        return SumsConfig(peer=peer, main=self.scenario.federation.model, **constants)
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Write down a model that cannot take the data, and events that are about neighbours."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def model(plan: SumsPlan, store: RunStore) -> SumLearner[Any]:
     """Return the federation's model at the end: of the sums that lie in the mailbox. ``LetheError`` if one cannot be read."""
-    statistics = Statistics(learner(plan.briefs[0]))
+    statistics = Statistics(learner(plan.configs[0]))
     for peer, parcel in sorted(store.mailbox().newest.items()):
         statistics.give(peer, wire.from_bytes(store.artefact(parcel.sha256)))
     return statistics.learner
@@ -30,10 +30,10 @@ def problems(plan: SumsPlan, store: RunStore) -> Iterator[str]:
     """Yield a line for every peer that was examined on another model than that of the sums that are left."""
     try:
         total = model(plan, store)
-        source, test = data.load(plan.briefs[0].data), np.asarray(plan.briefs[0].test, dtype=np.int64)
+        source, test = data.load(plan.configs[0].data), np.asarray(plan.configs[0].test, dtype=np.int64)
         expected = total.predict_proba(source.inputs(test)).astype(np.float64)
         for peer, sha256 in store.rows("select peer, sha256 from probabilities order by peer") if total.count else ():
             if wire.from_bytes(store.artefact(sha256))["probabilities"].tobytes() != expected.tobytes():
-                yield f"peer {peer}: its answers in the exam are not those of the sums in the mailbox"
+                yield f"peer {peer}: its answers in the final evaluation are not those of the sums in the mailbox"
     except LetheError as error:
         yield str(error)

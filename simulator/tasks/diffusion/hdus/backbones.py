@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.hdus.config import HdusDenoisingConfig
 from server.diffusion.hdus.coordinator import Neighbourhood
 from simulator.tasks.diffusion.backbone import backbone
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def neighbourhood(plan: DiffusionPlan, watch: Watch) -> Neighbourhood:
     """Return the server of a plan."""
-    brief = plan.briefs[0]
-    assert isinstance(brief, HdusBrief)
-    seed = brief.model_copy(update={"denoiser": brief.seed.beside(brief.denoiser)})
-    return Neighbourhood(brief, backbone(brief, watch), backbone(seed, watch), plan.timeline)
+    config = plan.configs[0]
+    assert isinstance(config, HdusDenoisingConfig)
+    seed = config.model_copy(update={"denoiser": config.seed.beside(config.denoiser)})
+    return Neighbourhood(config, backbone(config, watch), backbone(seed, watch), plan.timeline)

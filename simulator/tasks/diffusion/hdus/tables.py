@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import NonNegativeInt
 
-from clients.config import PeerBrief
-from clients.diffusion.hdus.config import HdusBrief
+from clients.config import PeerConfig
+from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
 from clients.diffusion.spec import DenoiserSpec
 from simulator.tasks.diffusion.tables import FederationSpec
@@ -55,11 +55,11 @@ class Hdus(FederationSpec):
             if do in ("attack", "defend"):
                 yield f"event.{i}", f"{do} is what a server does to an average, hdus has neither: remove the event, or take fedavg"
 
-    def brief(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerBrief:
+    def config(self, scenario: Diffusion, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
         tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         own = {name: getattr(self, name) for name in ("steps", "seed", "distillation", "ensemble", "judged", "streams")}
-        return HdusBrief(peer=peer, **own, **constants, **tables)
+        return HdusDenoisingConfig(peer=peer, **own, **constants, **tables)
 
     def coordinator(self, plan: DiffusionPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return who hands out the public backbones and passes requests on."""

@@ -15,20 +15,20 @@ from clients.classification.hdus.peer import COUNTS
 from clients.config import read
 from clients.data.bundled import Digits
 from clients.diffusion.denoiser import Denoiser, build
-from clients.diffusion.hdus.config import HdusBrief
+from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
-from clients.participant import ROWS, Record, Seed
+from clients.participant import ROWS, Record, Update
 
 SEED = SeedDenoiser(learns="all", widths=(8,), condition_width=8, heads=2, groups=4)
 TINY = DenoiserTraining(batch_size=8, warmup=2)
 METHOD = {"kind": "concept_prune", "calls": 2}
 
 
-def brief(peer: int = 0, **changes: Any) -> HdusBrief:
+def config(peer: int = 0, **changes: Any) -> HdusDenoisingConfig:
     rows = tuple(range(100 + 40 * peer, 140 + 40 * peer))
-    return HdusBrief(
+    return HdusDenoisingConfig(
         run_seed=3,
         peer=peer,
         rounds=3,
@@ -51,86 +51,86 @@ def packed(denoiser: Denoiser) -> Record:
 PUBLIC = {"backbone": packed(build(SMOKE, ("b",))), "seed_backbone": packed(build(SEED.beside(SMOKE), ("b",)))}
 
 
-def awake(one: HdusBrief, erase: list[dict[str, Any]] | None = None, **changes: Any) -> HdusPeer:
+def awake(one: HdusDenoisingConfig, erase: list[dict[str, Any]] | None = None, **changes: Any) -> HdusPeer:
     peer = HdusPeer.new(one, **changes)
     return told(peer, erase)
 
 
 def told(peer: HdusPeer, erase: list[dict[str, Any]] | None = None) -> HdusPeer:
-    peer.given({**PUBLIC, "orders": ConfigRecord({"erase": json.dumps(erase or [])})}, 1)
+    peer.receive({**PUBLIC, "orders": ConfigRecord({"erase": json.dumps(erase or [])})}, 1)
     return peer
 
 
-def worked(one: HdusBrief, **changes: Any) -> HdusPeer:
+def worked(one: HdusDenoisingConfig, **changes: Any) -> HdusPeer:
     peer = awake(one, **changes)
     peer.train()
     peer.distil()
     return peer
 
 
-def test_brief_travels_as_json_and_names_the_class() -> None:
-    one = brief()
+def test_config_travels_as_json_and_names_the_class() -> None:
+    one = config()
     assert read(one.model_dump_json()) == one
     assert one.participant == "clients.diffusion.hdus.peer:HdusPeer"
 
 
 def test_peer_comes_back_from_its_bytes_and_goes_on_as_if_it_had_stayed() -> None:
-    stayed = worked(brief())
-    back = told(HdusPeer.restored(brief(), stayed.main_blob))
-    back.seed = stayed.seed
+    stayed = worked(config())
+    back = told(HdusPeer.restored(config(), stayed.main_blob))
+    back.update = stayed.update
     assert back.main_blob == stayed.main_blob
     for peer in (stayed, back):
         peer.train()
         peer.distil()
     assert back.main_blob == stayed.main_blob
-    assert stayed.seed is not None
-    assert back.seed == stayed.seed
-    assert stayed.seed.version == 2
+    assert stayed.update is not None
+    assert back.update == stayed.update
+    assert stayed.update.version == 2
 
 
 def test_seed_does_not_know_the_neighbours() -> None:
-    alone, befriended = worked(brief()), awake(brief())
-    befriended.held[1] = worked(brief(1)).seed or pytest.fail("no seed")
+    alone, befriended = worked(config()), awake(config())
+    befriended.held[1] = worked(config(1)).update or pytest.fail("no seed")
     befriended.train()
     befriended.distil()
-    assert befriended.seed == alone.seed
+    assert befriended.update == alone.update
     assert befriended.main_blob == alone.main_blob
 
 
 def test_dropping_a_seed_gives_back_what_the_peer_drew_before() -> None:
-    peer, other = worked(brief()), worked(brief(1))
+    peer, other = worked(config()), worked(config(1))
     before, noise = peer.evaluate()
     assert before["loss.ensemble"] == before["loss.local"]
-    assert other.seed is not None
-    peer.held[1] = other.seed
+    assert other.update is not None
+    peer.held[1] = other.update
     with_help, helped = peer.evaluate()
     assert not np.array_equal(noise, helped)
     assert with_help["loss.local"] == before["loss.local"]
     (receipt,) = peer.drop([1, 5])
-    assert (receipt.owner, receipt.version, receipt.sha256) == (1, 1, other.seed.sha256)
+    assert (receipt.owner, receipt.version, receipt.sha256) == (1, 1, other.update.sha256)
     after, again = peer.evaluate()
     np.testing.assert_array_equal(again, noise)
     assert after == before
 
 
 def test_forgotten_images_leave_main_seed_and_histogram() -> None:
-    kept = tuple(row for row in brief().rows if row not in (101, 139))
-    peer, never = worked(brief()), worked(brief(rows=kept))
-    assert peer.seed is not None
-    assert peer.seed != never.seed
+    kept = tuple(row for row in config().rows if row not in (101, 139))
+    peer, never = worked(config()), worked(config(rows=kept))
+    assert peer.update is not None
+    assert peer.update != never.update
     assert peer.forget([139, 101]).gradient_steps == 3
     peer.distil()
     assert peer.main_blob == never.main_blob
-    assert never.seed is not None
-    assert peer.seed.blob == never.seed.blob
-    arrays = wire.from_bytes(peer.seed.blob)
+    assert never.update is not None
+    assert peer.update.blob == never.update.blob
+    arrays = wire.from_bytes(peer.update.blob)
     assert arrays[COUNTS].sum() == 38
     assert wire.from_bytes(peer.main_blob)[ROWS].tolist() == list(kept)
 
 
 def test_erased_concept_is_cut_from_the_main_and_from_the_next_seed_once() -> None:
-    peer = worked(brief())
-    plain = worked(brief())
+    peer = worked(config())
+    plain = worked(config())
     request = {"index": 0, "concept": 3, "method": METHOD}
     for one, orders in ((peer, [request]), (plain, [])):
         told(one, orders)
@@ -138,38 +138,38 @@ def test_erased_concept_is_cut_from_the_main_and_from_the_next_seed_once() -> No
         one.distil()
     assert peer.main.masks
     assert not plain.main.masks
-    assert peer.seed != plain.seed
+    assert peer.update != plain.update
     cuts = peer.main.cuts
     told(peer, [request])
     peer.train()
     assert peer.main.cuts == cuts, "a request that comes again is not carried out again"
-    back = told(HdusPeer.restored(brief(), peer.main_blob))
+    back = told(HdusPeer.restored(config(), peer.main_blob))
     assert back.main_blob == peer.main_blob == wire.to_bytes({**back.main.state(), ROWS: back.rows})
 
 
 def test_another_key_trains_and_distils_otherwise() -> None:
-    keyed, other = worked(brief()), worked(brief(), stream=("sequential", 3, 7))
+    keyed, other = worked(config()), worked(config(), stream=("sequential", 3, 7))
     assert keyed.main_blob != other.main_blob
-    assert keyed.seed != other.seed
-    assert brief(streams="sequential").sequential
-    assert not brief().sequential
+    assert keyed.update != other.update
+    assert config(streams="sequential").sequential
+    assert not config().sequential
 
 
 def test_samples_are_judged_by_class() -> None:
-    peer = worked(brief(judged=1))
+    peer = worked(config(judged=1))
     scores, noise = peer.evaluate()
     assert noise.shape == (20, 1, 8, 8)
     assert noise.dtype == np.float32
     each = [scores[f"accuracy.sampled.{number}"] for number in range(10)]
     assert scores["accuracy.sampled"] == pytest.approx(np.mean(each))
     assert set(each) <= {0.0, 1.0}
-    assert "accuracy.sampled" not in worked(brief()).evaluate()[0]
+    assert "accuracy.sampled" not in worked(config()).evaluate()[0]
 
 
 def test_ensemble_weighs_the_histograms_that_came_with_the_seeds() -> None:
-    peer = worked(brief())
+    peer = worked(config())
     weights = {name: tensor.numpy() for name, tensor in build(SEED.beside(SMOKE), ("n",)).state_dict().items()}
-    peer.held[9] = Seed(1, wire.to_bytes({**weights, COUNTS: np.full(10, 1000)}))
+    peer.held[9] = Update(1, wire.to_bytes({**weights, COUNTS: np.full(10, 1000)}))
     table = peer.ensemble.weights
     assert table.shape == (2, 11)
     assert bool((table[1] > 0.9).all())

@@ -12,7 +12,7 @@ from clients import wire
 from clients.data.graphs import Graph, graph, load_graph
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Problem, UnlearningError
-from clients.unlearning.exact.graph.eraser import Eraser, Removal
+from clients.unlearning.exact.graph.eraser import GraphEraserModel, Removal
 from clients.unlearning.exact.graph.spec import GraphEraser
 
 CLASSES = 3
@@ -27,7 +27,7 @@ def blocks(size: int = 80, seed: int = 1) -> Graph:
     return graph(np.arange(len(y)) * 3 + 1, x, np.array(drawn.edges) * 3 + 1, y)
 
 
-def made(data: Graph | None = None, place: np.ndarray | None = None, **options: Any) -> Eraser:
+def made(data: Graph | None = None, place: np.ndarray | None = None, **options: Any) -> GraphEraserModel:
     model = GraphEraser(**{**TINY, **options}).build(PROBLEM, ("test", 0))
     if data is not None:
         model.begin(data, place)
@@ -36,11 +36,11 @@ def made(data: Graph | None = None, place: np.ndarray | None = None, **options: 
     return model
 
 
-def digest(model: Eraser) -> str:
+def digest(model: GraphEraserModel) -> str:
     return wire.sha256(wire.to_bytes(model.state()))
 
 
-def retrained(model: Eraser, kept: Graph) -> Eraser:
+def retrained(model: GraphEraserModel, kept: Graph) -> GraphEraserModel:
     """The counterfactual: for a frozen partition, on the same partition without what left."""
     old = dict(zip(model.graph.ids.tolist(), model.place.tolist(), strict=True))
     place = np.array([old[i] for i in kept.ids.tolist()], dtype=np.int64) if model.options.frozen else None
@@ -159,17 +159,17 @@ def model_places(data: Graph) -> list[int]:
     return [int(s) for s in made(data, partition="keyed").place]
 
 
-def skip_aggregation(model: Eraser, monkeypatch: pytest.MonkeyPatch) -> None:
+def skip_aggregation(model: GraphEraserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     old = model.weights
     monkeypatch.setattr(model, "_weigh", lambda: old)
 
 
-def skip_training(model: Eraser, monkeypatch: pytest.MonkeyPatch) -> None:
+def skip_training(model: GraphEraserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "_train", lambda graph, place, s: model.experts[s])
 
 
 @pytest.mark.parametrize("fault", [skip_aggregation, skip_training])
-def test_a_planted_fault_is_seen(fault: Callable[[Eraser, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_fault_is_seen(fault: Callable[[GraphEraserModel, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     data = blocks()
     model = made(data, partition="keyed")
     with monkeypatch.context() as planted:

@@ -11,7 +11,7 @@ from clients.data.ratings import Ratings, load_ratings, ratings
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.recommender import bases
-from clients.unlearning.exact.recommender.eraser import Eraser
+from clients.unlearning.exact.recommender.eraser import RecEraserModel
 from clients.unlearning.exact.recommender.requests import Removal
 from clients.unlearning.exact.recommender.spec import RecEraser
 
@@ -36,7 +36,7 @@ def shelves(seed: int = 0) -> Ratings:
     return ratings(*np.nonzero(liked), USERS, ITEMS)
 
 
-def made(data: Ratings | None = None, place: np.ndarray | None = None, **options: Any) -> Eraser:
+def made(data: Ratings | None = None, place: np.ndarray | None = None, **options: Any) -> RecEraserModel:
     model = RecEraser(**{**TINY, **options}).build(Problem((), ITEMS, rounds=2), ("test", 0))
     if data is not None:
         model.begin(data, place)
@@ -45,11 +45,11 @@ def made(data: Ratings | None = None, place: np.ndarray | None = None, **options
     return model
 
 
-def digest(model: Eraser) -> str:
+def digest(model: RecEraserModel) -> str:
     return wire.sha256(wire.to_bytes(model.state()))
 
 
-def retrained(model: Eraser, kept: Ratings) -> Eraser:
+def retrained(model: RecEraserModel, kept: Ratings) -> RecEraserModel:
     """The counterfactual: for a frozen partition, on the same partition without what left."""
     old = dict(zip(model.data.ids.tolist(), model.place.tolist(), strict=True))
     place = np.array([old[i] for i in kept.ids.tolist()], dtype=np.int64) if model.options.frozen else None
@@ -121,17 +121,17 @@ def test_only_touched_shards_and_the_attention_change() -> None:
     assert changed == {f"shard/{home}", "aggregation"}
 
 
-def keep_attention(model: Eraser, monkeypatch: pytest.MonkeyPatch) -> None:
+def keep_attention(model: RecEraserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     old = model.weights
     monkeypatch.setattr("clients.unlearning.exact.recommender.aggregation.train", lambda *_: (old, 0))
 
 
-def keep_vectors(model: Eraser, monkeypatch: pytest.MonkeyPatch) -> None:
+def keep_vectors(model: RecEraserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     old = dict(model.experts)
     monkeypatch.setattr(bases, "train", lambda _base, _dim, _data, key: (*old[key[-1]], 0))
 
 
-def running_negatives(model: Eraser, monkeypatch: pytest.MonkeyPatch) -> None:
+def running_negatives(model: RecEraserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     monkeypatch.setattr(
         "clients.unlearning.exact.recommender.negatives.Negatives.draw", lambda self, _: rng.choice(self.candidates, len(self.data))
@@ -139,7 +139,7 @@ def running_negatives(model: Eraser, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("fault", [keep_attention, keep_vectors, running_negatives])
-def test_a_planted_fault_is_seen(fault: Callable[[Eraser, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_fault_is_seen(fault: Callable[[RecEraserModel, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     data = shelves()
     model = made(data, partition="keyed")
     with monkeypatch.context() as planted:

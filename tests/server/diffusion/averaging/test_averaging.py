@@ -10,7 +10,7 @@ from clients import wire
 from clients.data.bundled import Digits
 from clients.diffusion import local
 from clients.diffusion.averaging.peer import COUNT
-from clients.diffusion.config import AveragedBrief
+from clients.diffusion.config import AveragedDenoisingConfig
 from clients.diffusion.denoiser import build
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
@@ -21,10 +21,10 @@ from server.defences.fills import Gaussian
 from server.diffusion.averaging.coordinator import Acting, Averaging, Setup
 from server.diffusion.averaging.policies import Mean, PolicySpec, UnionNoise, UnionZero, Vote
 from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
-from server.diffusion.averaging.update import Update
+from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.timeline import ConceptErasure, ConceptRound, ConceptTimeline
-from server.ledger import Page
-from server.mailbox import Parcel, Post
+from server.ledger import RoundRecord
+from server.mailbox import MailboxState, Parcel
 from simulator.runs.store import RunStore
 
 PEERS = (0, 1, 2)
@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path))
 
 
-BRIEF = AveragedBrief(
+BRIEF = AveragedDenoisingConfig(
     run_seed=1,
     peer=0,
     rounds=9,
@@ -68,7 +68,7 @@ class Bench:
         self.store = RunStore()
         self.timeline = timeline()
         self.server = Averaging(Setup(BRIEF, backbone, policy, Replace(), self.timeline, self.store, Acting()))
-        self.post, self.versions = Post(), 0
+        self.mailbox, self.versions = MailboxState(), 0
         self.layer = self.server.layers[0]
         self.name = local.parameter_of(self.layer)
 
@@ -81,20 +81,20 @@ class Bench:
         mask[list(rows)] = True
         return {self.layer: mask}
 
-    def send(self, page: Page, peer: int, value: float, cut=None, count: int = 10, arrives: int = 0, extra=None) -> None:
+    def send(self, record: RoundRecord, peer: int, value: float, cut=None, count: int = 10, arrives: int = 0, extra=None) -> None:
         self.versions += 1
         weights = local.cut_out(self.model(value), cut or {})
         packed = {f"mask/{name}": array for name, array in pack_masks(cut or {}).items()}
         blob = wire.to_bytes({**weights, **packed, COUNT: np.array(count), **(extra or {})})
         parcel = Parcel(owner=peer, generation=0, version=self.versions, sha256=wire.sha256(blob), size=len(blob), arrives=arrives)
-        page.artefacts[parcel.sha256] = blob
-        self.post.post(parcel)
+        record.artefacts[parcel.sha256] = blob
+        self.mailbox.post(parcel)
 
-    def close(self, number: int, page: Page) -> Page:
-        self.server.close(self.timeline.rounds[number - 1], self.post, page)
-        page.mailbox = self.post.snapshot()
-        self.store.commit(page)
-        return page
+    def close(self, number: int, record: RoundRecord) -> RoundRecord:
+        self.server.close(self.timeline.rounds[number - 1], self.mailbox, record)
+        record.mailbox = self.mailbox.snapshot()
+        self.store.commit(record)
+        return record
 
     @property
     def weights(self) -> np.ndarray:
@@ -107,20 +107,20 @@ def pattern(array: np.ndarray) -> np.ndarray:
 
 
 def test_the_mean_is_weighted_by_images(backbone):
-    bench, page = Bench(backbone, Mean()), Page(1)
-    bench.send(page, 0, 1.0, count=30)
-    bench.send(page, 1, 3.0, count=10)
-    bench.close(1, page)
+    bench, record = Bench(backbone, Mean()), RoundRecord(1)
+    bench.send(record, 0, 1.0, count=30)
+    bench.send(record, 1, 3.0, count=10)
+    bench.close(1, record)
     expected = weighted_mean([bench.model(1.0), bench.model(3.0)], [30, 10])
     assert all(np.array_equal(array, expected[name]) for name, array in bench.server.weights.items())
     assert float(bench.weights.flat[0]) == 1.5
 
 
 def test_a_mean_dilutes_a_cut(backbone):
-    bench, page = Bench(backbone, Mean()), Page(1)
-    bench.send(page, 0, 1.0, bench.mask(0))
-    bench.send(page, 1, 1.0)
-    bench.close(1, page)
+    bench, record = Bench(backbone, Mean()), RoundRecord(1)
+    bench.send(record, 0, 1.0, bench.mask(0))
+    bench.send(record, 1, 1.0)
+    bench.close(1, record)
     assert (bench.weights[0] == 0.5).all()
     assert (bench.weights[1] == 1.0).all()
     assert bool(bench.server.cut[bench.layer][0].all())
@@ -129,66 +129,66 @@ def test_a_mean_dilutes_a_cut(backbone):
 
 @pytest.mark.parametrize("policy", [UnionZero(), Vote(threshold=0.3), UnionNoise(ratio=1.0)], ids=lambda one: one.kind)
 def test_nothing_that_was_cut_grows_again_whoever_comes_back(backbone, policy):
-    bench, page = Bench(backbone, policy), Page(1)
-    bench.send(page, 0, 1.0, bench.mask(0))
-    bench.send(page, 1, 2.0)
-    bench.close(1, page)
+    bench, record = Bench(backbone, policy), RoundRecord(1)
+    bench.send(record, 0, 1.0, bench.mask(0))
+    bench.send(record, 1, 2.0)
+    bench.close(1, record)
     held = bench.weights[0].copy()
     assert (held == 0).all() == (policy.kind != "union_noise")
     for number in (2, 3):
-        page = Page(number)
-        bench.send(page, 2, 7.0)  # it was not there and has old weights
-        bench.close(number, page)
+        record = RoundRecord(number)
+        bench.send(record, 2, 7.0)  # it was not there and has old weights
+        bench.close(number, record)
         assert np.array_equal(bench.weights[0], held)
         assert (bench.weights[1] == 7.0).all(), "the control: what was not cut moves"
 
 
 def test_a_mask_above_the_budget_is_refused_naming_the_peer_and_the_rest_goes_on(backbone):
-    bench, page = Bench(backbone, UnionZero(budget=0.2)), Page(1)
-    bench.send(page, 0, 1.0)
-    bench.send(page, 2, 9.0, bench.mask(*range(16)))
-    bench.close(1, page)
-    ((do, peers, words),) = page.events
+    bench, record = Bench(backbone, UnionZero(budget=0.2)), RoundRecord(1)
+    bench.send(record, 0, 1.0)
+    bench.send(record, 2, 9.0, bench.mask(*range(16)))
+    bench.close(1, record)
+    ((do, peers, words),) = record.events
     assert (do, peers) == ("refused", (2,))
     assert "client 2: its mask cuts" in words
     assert (bench.weights == 1.0).all()
 
 
 def test_an_update_that_was_overtaken_is_not_folded_later(backbone):
-    bench, page = Bench(backbone, Mean()), Page(1)
-    bench.send(page, 0, 5.0, arrives=3)
-    bench.close(1, page)
+    bench, record = Bench(backbone, Mean()), RoundRecord(1)
+    bench.send(record, 0, 5.0, arrives=3)
+    bench.close(1, record)
     assert np.array_equal(bench.server.weights[bench.name], bench.server.start[bench.name]), "nothing has arrived"
-    page = Page(2)
-    bench.send(page, 0, 1.0, arrives=2)
-    bench.close(2, page)
+    record = RoundRecord(2)
+    bench.send(record, 0, 1.0, arrives=2)
+    bench.close(2, record)
     assert (bench.weights == 1.0).all()
-    bench.close(3, Page(3))
+    bench.close(3, RoundRecord(3))
     assert (bench.weights == 1.0).all()
 
 
 def test_a_late_update_is_folded_when_it_arrives(backbone):
-    bench, page = Bench(backbone, Mean()), Page(1)
-    bench.send(page, 0, 5.0, arrives=2)
-    bench.close(1, page)
-    page = Page(2)
-    bench.send(page, 1, 1.0, arrives=2)
-    bench.close(2, page)
+    bench, record = Bench(backbone, Mean()), RoundRecord(1)
+    bench.send(record, 0, 5.0, arrives=2)
+    bench.close(1, record)
+    record = RoundRecord(2)
+    bench.send(record, 1, 1.0, arrives=2)
+    bench.close(2, record)
     assert (bench.weights == 3.0).all()
 
 
 def test_the_server_cuts_what_pooled_statistics_say(backbone):
     bench = Bench(backbone, ServerMask())
-    told, pages = [], Page(1)
+    told, records = [], RoundRecord(1)
     for peer in PEERS:
         what = (BRIEF, backbone, bench.server.weights, ConceptPrune(), 3, local.pictures(BRIEF.data, 8), (peer,))
         told.append({f"heard/0/{name}": array for name, array in local.heard(*what).items()})
-        bench.send(pages, peer, 1.0, extra=told[-1])
-    updates = [Update.of(peer, wire.to_bytes({**bench.model(1.0), COUNT: np.array(1), **told[peer]})) for peer in PEERS]
+        bench.send(records, peer, 1.0, extra=told[-1])
+    updates = [DenoiserUpdate.of(peer, wire.to_bytes({**bench.model(1.0), COUNT: np.array(1), **told[peer]})) for peer in PEERS]
     target, base = ([update.heard[0][side] for update in updates] for side in (0, 1))
     pooled = [target[0] + target[1] + target[2]], [base[0] + base[1] + base[2]]
     wanted = mask_from_activities(bench.server.feed_forward(bench.server.weights), *pooled, ConceptPrune())
-    bench.close(1, pages)
+    bench.close(1, records)
     assert any(bool(mask.any()) for mask in wanted.values())
     for layer, mask in wanted.items():
         assert torch.equal(bench.server.frozen[layer], mask)
@@ -196,24 +196,24 @@ def test_the_server_cuts_what_pooled_statistics_say(backbone):
 
 
 def test_a_fill_stays_as_it_is(backbone):
-    bench, page = Bench(backbone, UnionZero()), Page(1)
+    bench, record = Bench(backbone, UnionZero()), RoundRecord(1)
     for peer, value in enumerate((1.0, 2.0)):
-        bench.send(page, peer, value, bench.mask(0))
-    bench.close(1, page)
+        bench.send(record, peer, value, bench.mask(0))
+    bench.close(1, record)
     bench.server.fill(Gaussian(relative=1.0))
     filled = bench.weights[0].copy()
     assert (filled != 0).all()
-    page = Page(2)
-    bench.send(page, 1, 4.0, bench.mask(0))
-    bench.close(2, page)
+    record = RoundRecord(2)
+    bench.send(record, 1, 4.0, bench.mask(0))
+    bench.close(2, record)
     assert np.array_equal(bench.weights[0], filled)
     assert (bench.weights[1] == 4.0).all()
 
 
 def test_a_server_that_was_killed_is_taken_up_from_the_ledger(backbone):
-    bench, page = Bench(backbone, UnionZero()), Page(1)
-    bench.send(page, 0, 1.0, bench.mask(0))
-    bench.close(1, page)
+    bench, record = Bench(backbone, UnionZero()), RoundRecord(1)
+    bench.send(record, 0, 1.0, bench.mask(0))
+    bench.close(1, record)
     again = Averaging(bench.server.setup)
     assert all(np.array_equal(again.weights[name], array) for name, array in bench.server.weights.items())
     assert all(torch.equal(again.frozen[layer], mask) for layer, mask in bench.server.frozen.items())

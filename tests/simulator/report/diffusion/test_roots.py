@@ -136,7 +136,7 @@ def test_a_run_without_revivals_says_nothing_of_them(example: Callable[..., Repo
 
 def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: ModuleType) -> None:
     raw = made_up.results()
-    assert {"revival", "samples", "knobs"} <= set(page.ids)
+    assert {"revival", "samples", "sweeps"} <= set(page.ids)
     assert all(name in page.text["revival"] for name in NAMES)
     for row in raw["revivals"]:
         for variant in diffusion_words.VARIANTS:
@@ -146,7 +146,7 @@ def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: 
     assert raw["recommendation"] in page.text["revival"]
     assert "99.4 %" in page.text["samples"]
     for policy in made_up.POLICIES:
-        assert diffusion_words.explained(policy) in page.text["knobs"]
+        assert diffusion_words.explained(policy) in page.text["sweeps"]
     assert run.roots is not None
     pruned = diffusion_words.whole(mean_scores(run.roots.revivals, "pruned").target)
     assert f"after the cut {pruned}".replace("\u202f", " ") in page.text[""]
@@ -226,7 +226,7 @@ def test_colour_images_and_curves_alone_render(run: ReportData, made_up: ModuleT
     shown = Page(render(replace(run, roots=coloured))).images[0]["src"]
     assert Image.open(io.BytesIO(b64decode(shown.removeprefix("data:image/png;base64,")))).mode == "RGB"
     only = roots({"revivals": [], "curves": made_up.curve(1)}, LABELS, made_up.images)
-    assert "knobs" in Page(render(replace(run, roots=only))).ids
+    assert "sweeps" in Page(render(replace(run, roots=only))).ids
 
 
 def test_what_was_erased_and_every_fill_that_was_tried_are_told(page: Page) -> None:
@@ -254,7 +254,7 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
 def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies(run: ReportData) -> None:
     events = (EventRow(1, "erase", (0, 1), "concept 3 by concept_prune"), EventRow(1, "attack", (), "concept 3 by zero_scan"))
     bare = Page(render(replace(run, roots=Roots(), events=events)))
-    assert not {"revival", "samples", "knobs", "erasures"} & set(bare.ids)
+    assert not {"revival", "samples", "sweeps", "erasures"} & set(bare.ids)
     assert "ensemble" not in bare.text["costs"] + bare.text["peers"]
     assert "Peers 0 and 1 erased concept 3 by concept prune" in bare.text["timeline"]
     assert "The server attacked: concept 3 by zero scan" in bare.text["timeline"]

@@ -101,9 +101,9 @@ def test_peers_keep_off_images_of_what_they_erased_and_the_mask_is_cut_for_that_
     mains = {peer: store.artefact(states[peer].main) for peer in (0, 1)}
     store.close()
     for peer, erased in ((0, [3, 11]), (1, [11])):
-        one = AveragedPeer.restored(told.plan.briefs[peer], mains[peer])
+        one = AveragedPeer.restored(told.plan.configs[peer], mains[peer])
         assert one.concepts.tolist() == erased
-        images, fresh = one._images(), AveragedPeer.new(told.plan.briefs[peer])._images()
+        images, fresh = one._images(), AveragedPeer.new(told.plan.configs[peer])._images()
         assert images.styles is not None
         assert images.styles.unique().tolist() == [0]
         assert (3 in images.classes) == (peer == 1)
@@ -144,15 +144,15 @@ def test_neighbours_erase_a_style_or_a_class_and_a_departure_leaves_nothing(tmp_
         peer = peers[number]
         assert isinstance(peer, HdusPeer)
         assert peer.counts.shape == (10, 2)
-        assert peer.counts.sum() == len(played.plan.briefs[number].rows)
+        assert peer.counts.sum() == len(played.plan.configs[number].rows)
         (cut,) = json.loads(wire.from_bytes(peer.main_blob)[HISTORY].tobytes())["cuts"]
         assert cut["concept"] == erased
 
 
 def test_all_peers_see_an_image_in_one_style_that_the_seed_draws() -> None:
     plans = [resolve(scenario(seed=seed)) for seed in (3, 3, 4)]
-    first, again, other = (local.gallery(plan.briefs[i]) for plan, i in zip(plans, (0, 1, 0), strict=True))
-    plain = local.pictures(plans[0].briefs[0].data, 8)
+    first, again, other = (local.gallery(plan.configs[i]) for plan, i in zip(plans, (0, 1, 0), strict=True))
+    plain = local.pictures(plans[0].configs[0].data, 8)
     assert first.styles is not None
     assert other.styles is not None
     assert torch.equal(first.pixels, again.pixels)

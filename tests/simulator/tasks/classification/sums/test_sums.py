@@ -11,7 +11,7 @@ import pytest
 
 from clients import data, wire
 from clients.classification.sums.peer import SumsPeer, learner
-from clients.participant import Seed
+from clients.participant import Update
 from clients.unlearning.contract import Rows
 from server.classification.sums.statistics import Statistics
 from simulator.errors import LetheError, ScenarioError
@@ -75,11 +75,11 @@ def exact(one: Run) -> None:
 
 def pooled(plan: SumsPlan) -> Any:
     """Return the model trained at once on all rows that are left."""
-    brief = plan.briefs[0]
+    config = plan.configs[0]
     gone = {row for one in plan.timeline.erasures if one.kind == "rows" for row in one.rows}
-    ids = np.array(sorted({row for each in plan.briefs for row in each.rows} - gone))
-    source = data.load(brief.data)
-    whole = learner(brief)
+    ids = np.array(sorted({row for each in plan.configs for row in each.rows} - gone))
+    source = data.load(config.data)
+    whole = learner(config)
     whole.fit(Rows(ids, source.x[ids], source.y[ids]))
     return whole
 
@@ -111,7 +111,7 @@ def test_a_subtraction_that_is_skipped_is_noticed(skipped: str, tmp_path: Path, 
     assert one.results["erasures"][0]["max_abs_difference"] > 0.0
     problems = verify(one.folder)
     assert any("differs by" in line for line in problems)
-    assert any("its answers in the exam are not those of the sums in the mailbox" in line for line in problems)
+    assert any("its answers in the final evaluation are not those of the sums in the mailbox" in line for line in problems)
 
 
 @pytest.mark.usefixtures("quick")
@@ -147,8 +147,8 @@ def test_what_was_never_given_cannot_be_taken_out(tampered: Any, said: str, tmp_
 
     def distil(self: SumsPeer) -> int:
         honest(self)
-        if self.brief.peer == 2 and self.seed and self.seed.version == 3:
-            self.seed = Seed(3, wire.to_bytes(tampered(wire.from_bytes(self.seed.blob))))
+        if self.config.peer == 2 and self.update and self.update.version == 3:
+            self.update = Update(3, wire.to_bytes(tampered(wire.from_bytes(self.update.blob))))
         return 0
 
     monkeypatch.setattr(SumsPeer, "distil", distil)
@@ -206,7 +206,7 @@ def test_naming_the_usual_federation_changes_no_plan() -> None:
 
 def test_the_ready_file_is_resolved() -> None:
     file = Path(__file__).parents[5] / "experiments/scenarios/sums.toml"
-    assert len(resolve(Scenario.load(file)).briefs) == 10
+    assert len(resolve(Scenario.load(file)).configs) == 10
 
 
 def test_an_entry_that_is_missing_is_noticed(finished: Run, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_noise_predicted_on_public_images_is_what_the_exam_compares(finished: Ru
         store.close()
     assert all(one.shape == (12, 1, 8, 8) and one.dtype == np.float32 and one.any() for one in noise)
     assert len({one.tobytes() for one in noise}) == 3
-    assert 0 < len(ids) < len(finished.plan.briefs[0].rows)
+    assert 0 < len(ids) < len(finished.plan.configs[0].rows)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ Place = tuple[str | int, ...]
 _TAGS = ("kind", "do", "dataset")
 
 
-def complaints(error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+def validation_errors(error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Return one line for each place that is wrong, in the order of the file.
 
     Parameters
