@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager, nullcontext
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PositiveInt
 
-from clients.classification.hdus.distillation import Distillation
-from clients.classification.hdus.ensemble import Ensemble
 from clients.data import DATASETS, DatasetSpec
-from clients.models import MODELS, ModelSpec
 from clients.spec import Registry, Spec
-from clients.training import Training
-from clients.unlearning import UNLEARNERS
-from clients.unlearning.contract import UnlearnerSpec
 
 if TYPE_CHECKING:
     AnyDataset = DatasetSpec
-    AnyModel = ModelSpec
-    AnyMain = UnlearnerSpec | ModelSpec
-else:  # the registries know the members only at run time
+else:  # the registry knows its members only at run time
     AnyDataset = DATASETS.union()
-    AnyModel = MODELS.union()
-    AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
 
 
 class PeerConfig(Spec):
@@ -76,45 +64,18 @@ class PeerConfig(Spec):
         return nullcontext()
 
 
-class HdusConfig(PeerConfig):
-    """Constants of a peer that classifies with its neighbours' seeds."""
-
-    participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
-    main: AnyMain
-    seed: AnyModel
-    training: Training
-    distillation: Distillation
-    ensemble: Ensemble
-
-    @property
-    def model(self) -> str:
-        """The main model, in one line."""
-        return in_short(self.main)
-
-    @property
-    def knows_edges(self) -> bool:
-        """Whether the peer learns from the edges among its rows, and so can forget them."""
-        return isinstance(self.main, UnlearnerSpec) and self.main.unit == "nodes and edges"
-
-    @property
-    def sequential(self) -> bool:
-        """Whether draws are keyed by how many messages were sent before (a negative control)."""
-        return self.training.streams == "sequential"
-
-
 def in_short(spec: Spec) -> str:
     """Return a model's table in one line: its kind, and the keys that were set."""
-    kind = str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
     keys = {name: value for name, value in spec.model_dump().items() if name != "kind" and name in spec.model_fields_set}
     told = ", ".join(f"{name} {value['kind'] if isinstance(value, dict) else value}" for name, value in keys.items())
-    return f"{kind} ({told})" if told else kind
+    return f"{spec.tag} ({told})" if told else spec.tag
 
 
 CONFIGS: Registry[PeerConfig] = Registry(
     "lethe.configs",
     {
-        "averaged": "clients.diffusion.config:AveragedDenoisingConfig",
-        "classifier": "clients.config:HdusConfig",
+        "averaged": "clients.diffusion.averaging.config:AveragedDenoisingConfig",
+        "classifier": "clients.classification.hdus.config:HdusConfig",
         "hdus": "clients.diffusion.hdus.config:HdusDenoisingConfig",
         "sums": "clients.classification.sums.config:SumsConfig",
     },

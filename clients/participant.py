@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
 from clients.config import PeerConfig
+from clients.spec import located
 from clients.streams import Field
 from clients.unlearning.contract import Cost
 
@@ -115,6 +115,5 @@ class Neighbour:
 
 def role(config: PeerConfig) -> type[Participant]:
     """Return the class of those who live by such a config."""
-    module, _, name = config.participant.partition(":")
-    found: type[Participant] = getattr(import_module(module), name)
+    found: type[Participant] = located(config.participant)
     return found

@@ -15,11 +15,28 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+TAGS = ("kind", "do", "dataset", "role")
+"""Fields that tell the specs of a registry apart."""
+
+
+def located(target: str) -> Any:
+    """Return what a text ``"module:name"`` stands for; the module is imported only now."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
 
 class Spec(BaseModel):
     """A frozen table of a scenario; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @property
+    def tag(self) -> str:
+        """The value by which a registry knows this spec; ``AttributeError`` for a table that is in no registry."""
+        for name in TAGS:
+            if name in type(self).model_fields:
+                return str(getattr(self, name))
+        raise AttributeError(f"{type(self).__name__} has none of the tags {', '.join(TAGS)}")
 
 
 S = TypeVar("S", bound=Spec)
@@ -51,8 +68,7 @@ class Registry(Generic[S]):
 
     def load(self, kind: str) -> type[S]:
         """Return the spec class registered under ``kind``; ``KeyError`` if there is none."""
-        module, _, name = self.targets()[kind].partition(":")
-        spec: type[S] = getattr(import_module(module), name)
+        spec: type[S] = located(self.targets()[kind])
         return spec
 
     def specs(self) -> list[type[S]]:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from simulator.runner import resume, run
     from simulator.runs.run import Run
     from simulator.runs.verify import verify
-    from simulator.scenarios.plan import Plan, resolve
+    from simulator.scenarios.plan import Plan
+    from simulator.scenarios.resolution import resolve
     from simulator.scenarios.scenario import Scenario
 
 _HOMES = {
@@ -20,7 +21,7 @@ _HOMES = {
     "Plan": "scenarios.plan",
     "Run": "runs.run",
     "Scenario": "scenarios.scenario",
-    "resolve": "scenarios.plan",
+    "resolve": "scenarios.resolution",
     "resume": "runner",
     "run": "runner",
     "verify": "runs.verify",

@@ -71,7 +71,7 @@ def check(file: File, settings: Settings = None) -> None:
     """Say what a scenario will do and what it will cost; train nothing."""
     from rich.console import Console
 
-    from simulator.scenarios.plan import resolve
+    from simulator.scenarios.resolution import resolve
     from simulator.scenarios.scenario import Scenario
     from simulator.terminal.check import describe
 
@@ -94,7 +94,7 @@ def verify(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Write the HTML report of a finished run again and print its path."""
-    from simulator.report import write_report
+    from simulator.report.writing import write_report
 
     typer.echo(write_report(folder))
 
@@ -121,7 +121,7 @@ def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
     import json
 
-    from simulator.scenarios.scenario import schema as scenarios
+    from simulator.tasks.schema import schema as scenarios
 
     typer.echo(json.dumps(scenarios(), indent=1))
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveInt
 
+from clients.data.rows import Column, Ids
 from clients.spec import Registry, Spec
 from clients.streams import bottom
-from clients.unlearning.contract import Column, Ids
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Column
+from clients.data.rows import Column
 
 
 def expanded_shape(shape: tuple[int, ...], columns: Sequence[Column]) -> tuple[int, ...]:

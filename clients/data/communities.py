@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from clients.data import DataError, Dataset, PartitionSpec
-from clients.unlearning.contract import Ids
+from clients.data.rows import Ids
 
 
 class Communities(PartitionSpec):
@@ -25,7 +25,7 @@ class Communities(PartitionSpec):
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
         """Return one ascending id array a peer; ``DataError`` where the data is no graph, or a peer would get no node."""
-        from clients.unlearning.exact.graph.partition import adjacency, blpa
+        from clients.data.label_propagation import adjacency, blpa
 
         if not len(data.edges):
             raise DataError("the data set has no edges, so no communities: take another kind of partition, or dataset = 'citations'")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.rows import Column
 from clients.data.scaling import existing, unit_interval
-from clients.unlearning.contract import Column
 
 
 class Csv(DatasetSpec):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.data import DataError, Dataset
-from clients.unlearning.contract import Ids
+from clients.data.rows import Ids
 
 Edges = npt.NDArray[np.int64]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from pydantic import PositiveInt
 
 from clients.data import DataError, Dataset, DatasetSpec, PartitionSpec
+from clients.data.rows import Ids
 from clients.streams import order, uniforms
-from clients.unlearning.contract import Ids
 
 LESSONS = 8
 """Lessons a reference user gives."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients.data import DataError, Dataset, PartitionSpec
+from clients.data.rows import Ids
 from clients.streams import bottom, generator, key_hash, order
-from clients.unlearning.contract import Ids
 
 _REDRAWS = 50
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.data import DataError
+from clients.data.rows import Ids
 from clients.streams import Field, uniforms
-from clients.unlearning.contract import Ids
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data import DataError
-from clients.unlearning.contract import Column
+from clients.data.rows import Column
 
 
 def unit_interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from clients.compute import Compute
 from clients.config import PeerConfig
@@ -42,9 +42,3 @@ class DenoisingConfig(PeerConfig):
         return self.compute.active()
 
 
-class AveragedDenoisingConfig(DenoisingConfig):
-    """Constants of a peer whose updates a server averages; ``proximal`` is the weight of FedProx's pull to the global model."""
-
-    participant: ClassVar[str] = "clients.diffusion.averaging.peer:AveragedPeer"
-    role: Literal["averaged"] = "averaged"
-    proximal: Annotated[float, Field(ge=0)] = 0.0

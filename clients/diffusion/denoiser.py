@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from clients.diffusion.spec import DenoiserSpec
 from clients.streams import Field, torch_generator
-
-FEED_FORWARD_OUT = ".ff.net.2"
-"""How the name of a feed-forward output layer ends, here as in Stable Diffusion."""
+from clients.unlearning.pruning.layers import feed_forward_layers
 
 
 class ConditionTokens(nn.Module):
@@ -131,22 +129,3 @@ def _initialise(module: nn.Module, name: str, key: tuple[Field, ...]) -> None:
         raise TypeError(f"no initial weights are known for {name} ({type(module).__name__}); add its kind to the denoiser's initialiser")
 
 
-def feed_forward_layers(unet: nn.Module) -> dict[str, nn.Linear]:
-    """Return the feed-forward output layers by module name; the weight is ``(output units, hidden neurons)``."""
-    return {n: m for n, m in unet.named_modules() if n.endswith(FEED_FORWARD_OUT) and isinstance(m, nn.Linear)}
-
-
-def feed_forward_weights(unet: nn.Module) -> dict[str, Tensor]:
-    """Return copies of the feed-forward output weights by module name, on the CPU."""
-    return {name: layer.weight.detach().to("cpu", copy=True) for name, layer in feed_forward_layers(unet).items()}
-
-
-def set_feed_forward_weights(unet: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Write the weights into the layers of these names; ``KeyError`` names a layer that is not there."""
-    layers = feed_forward_layers(unet)
-    missing = sorted(set(weights) - set(layers))
-    if missing:
-        raise KeyError(f"no feed-forward layer named {missing[0]}; the model has {sorted(layers)}")
-    with torch.no_grad():
-        for name, weight in weights.items():
-            layers[name].weight.copy_(weight)

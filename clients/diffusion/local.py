@@ -18,7 +18,7 @@ from clients import data, wire
 from clients.data import DatasetSpec
 from clients.diffusion.cache import data_hash, remembered
 from clients.diffusion.config import DenoisingConfig
-from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers
+from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images, draw_styles, from_arrays
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Style
 from clients.diffusion.subject import DenoiserSubject
@@ -26,6 +26,7 @@ from clients.diffusion.training import Phase, scheduler, train_phase, trainable
 from clients.streams import Field, torch_generator
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
+from clients.unlearning.pruning.layers import feed_forward_layers
 from clients.unlearning.pruning.masks import pack_masks
 
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from clients.diffusion.denoiser import Denoiser, NoisePredictor, feed_forward_layers
+from clients.diffusion.denoiser import Denoiser, NoisePredictor
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, NoiseSchedule
 from clients.streams import Field, torch_generator
+from clients.unlearning.pruning.layers import feed_forward_layers
 
 Phase = Literal["backbone", "concept", "joint"]
 Progress = Callable[[str, int, int], None]

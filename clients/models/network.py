@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.columns import expand, expanded_shape
+from clients.data.rows import Column
 from clients.models import ModelSpec
 from clients.streams import Field
 from clients.training import Arrays, Steps, from_arrays, to_arrays, train
-from clients.unlearning.contract import Column
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clients.spec import Spec
+from clients.data.rows import Column, Ids, Rows
+from clients.spec import Spec, located
 from clients.streams import Field
 from clients.training import Training
 
@@ -19,58 +20,10 @@ if TYPE_CHECKING:
 
 Guarantee = Literal["exact", "certified", "approximate", "behavioural"]
 State = dict[str, npt.NDArray[Any]]
-Ids = npt.NDArray[np.int64]
 
 
 class UnlearningError(ValueError):
     """A request that cannot be carried out; the model is as it was before, byte for byte."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Labelled rows with lifelong ids.
-
-    Parameters
-    ----------
-    ids : int64 array, shape (n,)
-        Given once, never reused; sorted ascending, without duplicates.
-    x : float32 array, shape (n, ...)
-    y : int64 array, shape (n,)
-        Class labels in ``0 .. classes - 1`` (float64 targets for regressors).
-    """
-
-    ids: Ids
-    x: npt.NDArray[np.float32]
-    y: npt.NDArray[Any]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def keep(self, mask: npt.NDArray[np.bool_]) -> Rows:
-        """Return the rows where the mask, shape (n,), is true."""
-        return Rows(self.ids[mask], self.x[mask], self.y[mask])
-
-    def without(self, ids: npt.ArrayLike) -> Rows:
-        """Return the rows whose id is not among ``ids``."""
-        return self.keep(~np.isin(self.ids, np.asarray(ids, dtype=np.int64)))
-
-    def only(self, ids: npt.ArrayLike) -> Rows:
-        """Return the rows whose id is among ``ids``, in ascending order of id."""
-        return self.keep(np.isin(self.ids, np.asarray(ids, dtype=np.int64)))
-
-
-@dataclass(frozen=True)
-class Column:
-    """What is publicly known of one feature: fixed before any private row is seen.
-
-    ``categories`` is the number of categories of a categorical column (values ``0 .. categories - 1``), 0 for a numeric one;
-    ``low`` and ``high`` bound a numeric column's values.
-    """
-
-    name: str
-    low: float
-    high: float
-    categories: int = 0
 
 
 @dataclass(frozen=True)
@@ -172,6 +125,8 @@ class Unlearner(ABC, Generic[Data, Request]):
 class UnlearnerSpec(Spec):
     """How a scenario names an unlearner; ``build`` makes it."""
 
+    implementation: ClassVar[str]
+    """The unlearner, as ``"module:Class"``, made from the spec, the problem and the key; a spec with a ``build`` of its own needs none."""
     guarantee: ClassVar[Guarantee]
     summary: ClassVar[str]
     """One line for ``lethe methods``."""
@@ -213,5 +168,6 @@ class UnlearnerSpec(Spec):
         return ids
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
-        """Return an untrained unlearner whose every random choice is keyed by ``key``."""
-        raise NotImplementedError
+        """Return an untrained unlearner whose every random choice is keyed by ``key``; ``UnlearningError`` on a problem it cannot take."""
+        built: Unlearner[Any, Any] = located(self.implementation)(self, problem, key)
+        return built

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import Ids, Problem, Rows, State, Stored, Unlearner
+from clients.unlearning.contract import Problem, State, Stored, Unlearner
 from clients.unlearning.tabular import Table
 
 _MODEL = "model/"

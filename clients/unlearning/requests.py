@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Ids, UnlearningError
+from clients.data.rows import Ids
+from clients.unlearning.contract import UnlearningError
 
 
 def named_rows(request: npt.ArrayLike, held: Ids) -> Ids:

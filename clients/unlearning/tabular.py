@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Ids, Problem, Rows, UnlearningError
+from clients.data.rows import Ids, Rows
+from clients.unlearning.contract import Problem, UnlearningError
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]

@@ -20,7 +20,8 @@ from sklearn.model_selection import train_test_split
 
 from clients import streams, wire
 from clients.data.csv import Csv
-from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
+from clients.data.rows import Ids, Rows
+from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
 

@@ -23,6 +23,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from clients.data.graphs import Graph, graph, load_graph
+from clients.data.label_propagation import capacity
 from clients.streams import bottom, generator, order
 from clients.unlearning.contract import Problem, State
 from clients.unlearning.exact.graph import partition
@@ -127,7 +128,7 @@ def run(data: Graph, shards: int, network: str, epochs: int, seeds: int, deletio
             timed = 1 if "repartition" in name or name == "whole graph" else deletions * (spec.aggregate == "lbaggr")
             measure(rows[name], spec, data.without(held_out), data.around(held_out), classes, seed, timed, known)
             print(f"  seed {seed}  {name:28s} F1 {rows[name].f1[-1]:.3f}", flush=True)
-    room = partition.capacity(len(data) - len(data) // 10, shards, specs["BLPA, LBAggr"].slack)
+    room = capacity(len(data) - len(data) // 10, shards, specs["BLPA, LBAggr"].slack)
     print(f"\n{network}, {shards} shards of at most {room} nodes, {epochs} epochs, {seeds} seeds: mean ± standard deviation")
     table(rows)
 

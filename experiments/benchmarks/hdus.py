@@ -31,6 +31,7 @@ from clients.classification.hdus.ensemble import Ensemble, Member, combine
 from clients.data import Dataset
 from clients.data.bundled import Digits
 from clients.data.partition import Dirichlet
+from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.models.cnn import Cnn
 from clients.models.linear import Linear
@@ -39,7 +40,7 @@ from clients.models.network import Network
 from clients.spec import Spec
 from clients.streams import Field
 from clients.training import Sgd, Training
-from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
+from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from server.aggregation.mean import weighted_mean

@@ -27,9 +27,11 @@ from torch import Tensor
 
 from clients.streams import torch_generator
 from server.revival.arithmetic import Arithmetic
-from server.revival.completion import Completion, CompletionSpec, PolarMomentum, PolarOnce, SoftImpute, complete_layers, usual
+from server.revival.completion import complete_layers
+from server.revival.completion_specs import CompletionSpec, PolarMomentum, PolarOnce, SoftImpute, usual
 from server.revival.locate import strongest
 from server.revival.polar import QUINTIC_STEPS
+from server.revival.stack import Completion
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ import numpy as np
 from sklearn.linear_model import Ridge as Refit
 
 from clients import streams, wire
-from clients.unlearning.contract import Ids, Problem, Rows
+from clients.data.rows import Ids, Rows
+from clients.unlearning.contract import Problem
 from clients.unlearning.exact.statistical.ridge import Linear
 from clients.unlearning.exact.statistical.specs import Ridge
 

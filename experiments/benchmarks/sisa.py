@@ -24,10 +24,11 @@ import numpy.typing as npt
 
 from clients import streams
 from clients.data.bundled import Digits
+from clients.data.rows import Ids, Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Arrays, Training
-from clients.unlearning.contract import Ids, Problem, Rows
+from clients.unlearning.contract import Problem
 from clients.unlearning.exact.retraining import Retrained
 from clients.unlearning.exact.sharding import Sharded
 

@@ -15,11 +15,12 @@ from torch import Tensor
 from clients.data import Dataset
 from clients.data.partition import Dirichlet
 from clients.diffusion import metrics
-from clients.diffusion.denoiser import Denoiser, feed_forward_weights, set_feed_forward_weights
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.spec import DenoiserTraining
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import train_phase, trainable
 from clients.streams import order
+from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import overlap
 from clients.unlearning.pruning.recorder import Activity
 from experiments.reproductions.roots_pairs import Weights, Work

@@ -18,11 +18,12 @@ from rich.table import Table
 from torch import Tensor
 
 from clients.diffusion import cache
-from clients.diffusion.denoiser import Denoiser, feed_forward_weights
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import digits
 from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
 from clients.diffusion.subject import DenoiserSubject
+from clients.unlearning.pruning.layers import feed_forward_weights
 from experiments.reproductions.command import Parser
 from experiments.reproductions.roots_pairs import Weights, Work, trained
 from server.defences.fills import FILLS, FillSpec

@@ -16,7 +16,7 @@ from torch import Tensor, equal
 from clients.compute import Compute
 from clients.diffusion import metrics
 from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
-from clients.diffusion.denoiser import Denoiser, build, feed_forward_weights, set_feed_forward_weights
+from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images
 from clients.diffusion.judges.svm import Judge
 from clients.diffusion.sampling import sample
@@ -26,6 +26,7 @@ from clients.diffusion.training import Progress, train
 from clients.streams import Field, bottom
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.controls import random_like
+from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
 from server.defences.detection import Statistic, column_auc, entry_auc
 from server.defences.fills import Gaussian, RedrawnColumns

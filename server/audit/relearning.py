@@ -18,10 +18,10 @@ from torch.nn.functional import cross_entropy
 
 from clients import data, wire
 from clients.classification.hdus.peer import Peer
+from clients.data.rows import Rows
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Steps, from_arrays, train
-from clients.unlearning.contract import Rows
 
 Weights = Mapping[str, npt.NDArray[Any]]
 

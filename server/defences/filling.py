@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from server.defences.fills import FillSpec, Sealed
 from server.defences.grid import on_grid, value_grid
 from server.defences.secret import Secret
 
+Draw = Callable[[Tensor, Tensor, Secret, str], tuple[Tensor, Tensor]]
+"""From a layer's weight, its mask, the secret and its name to the values drawn and the places that they fill."""
 
-def seal_layers(fill: FillSpec, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], secret: Secret) -> Sealed:
+
+def seal_layers(draw: Draw, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], secret: Secret) -> Sealed:
     """Return the weights with every masked layer filled; ``ValueError`` names a layer whose mask does not fit."""
     sealed, filled = {}, {}
     for name, mask in masks.items():
@@ -26,7 +29,7 @@ def seal_layers(fill: FillSpec, weights: Mapping[str, Tensor], masks: Mapping[st
             continue
         if bool(mask.all()):
             raise ValueError(f"layer {name}: every entry is masked, so nothing tells how loud a fill should be")
-        values, places = fill.draw(weight, mask, secret, name)
+        values, places = draw(weight, mask, secret, name)
         grid = value_grid(weight[~mask])
         sealed[name] = torch.where(places, on_grid(values.to(weight.dtype), grid), weight)
         filled[name] = places
@@ -63,3 +66,15 @@ def survivors(weight: Tensor, mask: Tensor, secret: Secret, name: str, along: Li
     signs = torch.randint(0, 2, lines.shape, generator=generator).double() * 2 - 1
     drawn = drawn * signs
     return drawn if along == "row" else drawn.mT
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Weights with a fill in them.
+
+    ``filled`` is true wherever the fill wrote, which some fills do outside the cut too. It is as secret as the key: keep it only to
+    hold these entries still in later training.
+    """
+
+    weights: dict[str, Tensor]
+    filled: dict[str, Tensor]

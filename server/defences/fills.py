@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -13,21 +12,10 @@ from clients.spec import Registry, Spec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from server.defences.filling import Sealed
     from server.defences.secret import Secret
 
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """Weights with a fill in them.
-
-    ``filled`` is true wherever the fill wrote, which some fills do outside the cut too. It is as secret as the key: keep it only to
-    hold these entries still in later training.
-    """
-
-    weights: dict[str, Tensor]
-    filled: dict[str, Tensor]
 
 
 class FillSpec(Spec):
@@ -46,7 +34,7 @@ class FillSpec(Spec):
         """
         from server.defences.filling import seal_layers
 
-        return seal_layers(self, weights, masks, secret)
+        return seal_layers(self.draw, weights, masks, secret)
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Return float64 values for one layer, read only where the second, the mask of places to fill, is true."""

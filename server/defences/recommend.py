@@ -85,5 +85,5 @@ def _none(tried: list[dict[str, Any]]) -> str:
 def _words(fill: FillSpec) -> str:
     keys = {name: value for name, value in fill.model_dump(mode="json", exclude_none=True).items() if name != "kind"}
     told = ", ".join(f"{name} {value}" for name, value in keys.items())
-    kind = str(getattr(fill, "kind"))  # noqa: B009  every fill has a tag
+    kind = fill.tag
     return f"{kind} ({told})" if told else kind

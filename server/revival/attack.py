@@ -13,7 +13,7 @@ from pydantic import Field, PositiveFloat
 from clients.compute import Device, resolved
 from clients.spec import Spec
 from server.revival.arithmetic import Arithmetic
-from server.revival.completion import COMPLETIONS, CompletionSpec, SoftImpute, complete_layers, usual
+from server.revival.completion_specs import COMPLETIONS, CompletionSpec, SoftImpute, usual
 from server.revival.locate import LOCATIONS, ExactZeros, Extremes, LocationSpec
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def revive(knowledge: WeightsOnly, settings: Revival | None = None, progress: Ca
     progress : callable, optional
         Called with layers completed and layers in all.
     """
+    from server.revival.completion import complete_layers
     from server.revival.knowledge import Revived, unplaced
     from server.revival.refill import refill
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from server.revival.arithmetic import Arithmetic
-from server.revival.completion import Completion, CompletionSpec, Stopped
 
 _STACK_BYTES = 2 << 30
 """How many bytes of matrices go into one stack on a GPU."""
@@ -113,35 +113,38 @@ def _columns(full: Tensor, columns: Tensor) -> Tensor:
     return full.gather(2, columns[:, None, :].expand(-1, full.shape[1], -1))
 
 
-def solve_group(
-    names: Sequence[str], weights: Mapping[str, Tensor], missing: Mapping[str, Tensor], rule: CompletionSpec, arithmetic: Arithmetic
-) -> list[Completion]:
-    """Return the completions of one group of equally shaped layers, on the devices their weights came from."""
-    if not any(bool(missing[name].any()) for name in names):
-        return [_untouched(weights[name], missing[name], arithmetic) for name in names]
-    stack = make_stack([weights[n] for n in names], [missing[n] for n in names], arithmetic, rule.whole)
-    trace = rule.solve(stack).on_host()
-    full = stack.part.new_zeros(len(names), stack.part.shape[1], stack.width)
-    full.scatter_(2, stack.columns[:, None, :].expand_as(stack.part), stack.part)
-    guesses = (full.mT if stack.transposed else full).cpu()
-    return [_assemble(i, weights[name], missing[name], guesses[i], trace) for i, name in enumerate(names)]
+Stopped = Literal["tolerance", "limit", "vanishing step", "nothing missing"]
 
 
-def _untouched(weight: Tensor, mask: Tensor, arithmetic: Arithmetic) -> Completion:
-    dtype = torch.promote_types(weight.dtype, arithmetic.dtype)
-    return Completion(weight.to(dtype), mask, 0, (), (), float("nan"), "nothing missing")
+@dataclass(frozen=True)
+class Completion:
+    """A completed matrix and how it came about.
 
+    Parameters
+    ----------
+    values : float tensor, shape (m, n)
+        Observed entries bit-identical to the input; guesses elsewhere. Its type holds both the input's and the computation's.
+    missing : bool tensor, shape (m, n)
+    iterations : int
+    changes : tuple of float
+        Relative Frobenius change of each iteration, as the stop test sees it.
+    nuclear : tuple of float
+        Nuclear norm before each iteration.
+    effective_rank : float
+        Squared nuclear norm over squared Frobenius norm, at the last iteration: between 1 and ``min(m, n)``.
+    stopped : str
+        Why it ended.
+    """
 
-def _assemble(i: int, weight: Tensor, mask: Tensor, guess: Tensor, trace: Trace) -> Completion:
-    """Put the guesses beside the observed entries, which keep their bits."""
-    if not bool(mask.any()):
-        return Completion(weight.to(torch.promote_types(weight.dtype, guess.dtype)), mask, 0, (), (), float("nan"), "nothing missing")
-    hopeless = mask.all(dim=0, keepdim=True) | mask.all(dim=1, keepdim=True)  # nothing observed to guess from
-    dtype = torch.promote_types(weight.dtype, guess.dtype)
-    values = torch.where(mask, guess.to(device=weight.device, dtype=dtype).masked_fill(hopeless, 0.0), weight.to(dtype))
-    count = int(trace.iterations[i])
-    stopped: Stopped = "limit"
-    if bool(trace.converged[i]):
-        stopped = "vanishing step" if bool(trace.vanished[i]) else "tolerance"
-    changes, nuclear = trace.changes[:count, i].tolist(), trace.nuclear[:count, i].tolist()
-    return Completion(values, mask, count, tuple(changes), tuple(nuclear), float(trace.effective_rank[i]), stopped)
+    values: Tensor
+    missing: Tensor
+    iterations: int
+    changes: tuple[float, ...]
+    nuclear: tuple[float, ...]
+    effective_rank: float
+    stopped: Stopped
+
+    @property
+    def confidence(self) -> Tensor:
+        """Size of each guess, 0 where observed and where nothing could be guessed."""
+        return self.values.abs() * self.missing

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import Denoiser, feed_forward_weights, set_feed_forward_weights
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
 from clients.diffusion.spec import NoiseSchedule
 from clients.diffusion.training import denoising_loss, scheduler
 from clients.streams import Field, torch_generator
 from clients.unlearning.pruning.gradients import borrowed, chosen, gradients
+from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 
 
 @dataclass(frozen=True)

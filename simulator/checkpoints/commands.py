@@ -161,7 +161,7 @@ def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
 
 def _revival(completion: str, arithmetic: Arithmetic, **values: Any) -> Revival:
     from server.revival.attack import Revival
-    from server.revival.completion import COMPLETIONS
+    from server.revival.completion_specs import COMPLETIONS
     from simulator.errors import LetheError
 
     if completion != "auto":

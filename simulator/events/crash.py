@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from server.timeline import CrashPhase
-from simulator.events import EventSpec, Peers, Stage
+from simulator.events.contract import EventSpec, Stage
+from simulator.events.peers import Peers
 from simulator.events.world import World
 
 

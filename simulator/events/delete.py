@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 
 from clients.spec import Spec
 from clients.streams import bottom
-from simulator.events import EventError, EventSpec, Peers, Stage
+from simulator.events.contract import EventSpec, Stage
 from simulator.events.edge_choice import Edges
 from simulator.events.edge_choice import choose as choose_edges
+from simulator.events.peers import EventError, Peers
 from simulator.events.world import World
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PositiveInt, WithJsonSchema
 
 from clients.streams import bottom
-from simulator.events import EventError
+from simulator.events.peers import EventError
 from simulator.events.world import World
 
 Pair = tuple[int, int]

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from server.topology import Edge
-from simulator.events import EventError, EventSpec, Stage
+from simulator.events.contract import EventSpec, Stage
+from simulator.events.peers import EventError
 from simulator.events.world import World
 
 Edges = Annotated[tuple[Edge, ...], Field(min_length=1)]
@@ -34,6 +35,7 @@ class Cut(EventSpec):
     """Edges vanish; what the two ends hold of each other is no longer theirs to use."""
 
     stage: ClassVar[Stage] = "membership"
+    needs_neighbours: ClassVar[bool] = True
     do: Literal["cut"] = "cut"
     edges: Edges
 
@@ -52,6 +54,7 @@ class Link(EventSpec):
     """Edges appear; current seeds travel over them."""
 
     stage: ClassVar[Stage] = "membership"
+    needs_neighbours: ClassVar[bool] = True
     do: Literal["link"] = "link"
     edges: Edges
 

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from simulator.events import EventSpec, Peers, Stage
+from simulator.events.contract import EventSpec, Stage
+from simulator.events.peers import Peers
 from simulator.events.select import Fraction, Select
 from simulator.events.world import World
 

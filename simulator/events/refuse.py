@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from simulator.events import EventSpec, Peers, Stage
+from simulator.events.contract import EventSpec, Stage
+from simulator.events.peers import Peers
 from simulator.events.world import World
 
 
@@ -12,6 +13,7 @@ class Refuse(EventSpec):
     """From this round on the peers keep every seed they are told to drop: the negative control of the audits."""
 
     stage: ClassVar[Stage] = "fault"
+    needs_neighbours: ClassVar[bool] = True
     do: Literal["refuse"] = "refuse"
     peers: Peers
 

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from clients.spec import Spec
 from clients.streams import key_hash
-from simulator.events import EventError
+from simulator.events.peers import EventError
 from simulator.events.world import World
 
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -12,7 +12,7 @@ from server.membership import Membership
 from server.timeline import CrashPhase, Erasure, Happening
 from server.topology import Graph, Repair, attach
 from server.topology.repair import remove
-from simulator.events import EventError, Peers
+from simulator.events.peers import EventError, Peers
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Draft:
     happenings: list[Happening] = field(default_factory=list)
 
 
-class World:
-    """Everything an event may look at and act on.
+@dataclass(frozen=True)
+class Setting:
+    """What a world starts from.
 
     Parameters
     ----------
@@ -53,6 +54,23 @@ class World:
     groups : mapping of str to sequence of int
     outside : iterable of int
         Peers that join later.
+    connected : bool
+        Whether peers have neighbours; else they know a server only.
+    """
+
+    seed: int
+    rounds: int
+    graph: Graph
+    repair: Repair
+    dealt: Sequence[npt.NDArray[np.int64]]
+    labels: npt.NDArray[np.int64]
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    outside: Iterable[int] = ()
+    connected: bool = True
+
+
+class World:
+    """Everything an event may look at and act on, from a `Setting` on.
 
     Attributes
     ----------
@@ -74,24 +92,12 @@ class World:
         Peers whose main model learns from edges among their rows.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        rounds: int,
-        graph: Graph,
-        repair: Repair,
-        dealt: Sequence[npt.NDArray[np.int64]],
-        labels: npt.NDArray[np.int64],
-        groups: Mapping[str, Sequence[int]] | None = None,
-        outside: Iterable[int] = (),
-    ) -> None:
-        self.seed = seed
-        self.rounds = rounds
-        self.labels = labels
-        self.groups = dict(groups or {})
-        self.first_graph = graph.copy()
-        self.graph = graph
-        self.rows = {peer: set(ids.tolist()) for peer, ids in enumerate(dealt)}
+    def __init__(self, setting: Setting) -> None:
+        self.seed, self.rounds, self.labels = setting.seed, setting.rounds, setting.labels
+        self.groups = dict(setting.groups)
+        self.connected = setting.connected
+        self.first_graph, self.graph = setting.graph.copy(), setting.graph
+        self.rows = {peer: set(ids.tolist()) for peer, ids in enumerate(setting.dealt)}
         self.refusing: set[int] = set()
         self.late: dict[int, dict[int, int]] = {}
         self.erasures: list[Erasure] = []
@@ -107,9 +113,9 @@ class World:
         self.round = 0
         self.event = -1
         self.requests = 0
-        self._repair = repair
-        absent = sorted(set(outside))
-        self.membership = Membership(len(dealt), absent)
+        self._repair = setting.repair
+        absent = sorted(set(setting.outside))
+        self.membership = Membership(len(setting.dealt), absent)
         self.graph.remove_nodes_from(absent)
 
     def named(self, peers: Peers) -> list[int]:
@@ -219,5 +225,8 @@ class World:
 
     def enter(self, peer: int) -> None:
         """Put a peer into the graph: beside its first neighbours as far as they are there, else beside as many others."""
+        if not self.connected:
+            self.graph.add_node(peer)
+            return
         wished = sorted(self.first_graph[peer])
         attach(self.graph, peer, wished, len(wished), self.seed, "attach", self.round, peer)

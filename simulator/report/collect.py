@@ -13,7 +13,7 @@ import numpy as np
 
 from clients import data as datasets
 from clients import wire
-from clients.config import HdusConfig
+from clients.classification.hdus.config import HdusConfig
 from clients.spec import Spec
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
@@ -35,13 +35,14 @@ from simulator.report.model import (
 )
 from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.tasks.contract import cell_of
 
 _NAMES = {field: f"accuracy.{field.replace('_', '.')}" for field in Accuracy.__dataclass_fields__}
 
 
 def collect(run_dir: Path | str) -> ReportData:
     """Return what a report shows of a finished run; ``LetheError`` if it is not a run directory or not finished."""
-    from simulator.runner import read_plan
+    from simulator.runs.directory import read_plan
 
     folder = Path(run_dir)
     plan = read_plan(folder)
@@ -65,7 +66,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         seed=plan.seed,
         engine=_engine(plan, str(results["engine"])),
         digest=str(results["digest"]),
-        dataset=str(getattr(plan.configs[0].data, "dataset", "data")),
+        dataset=plan.configs[0].data.tag,
         classes=plan.labels,
         accuracy=final,
         rounds=tuple(_round(row) for row in results["timeline"]),
@@ -77,8 +78,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             EventRow(number, do, tuple(json.loads(peers)), detail)
             for number, do, peers, detail in store.rows("select round, do, peers, detail from events order by rowid")
         ),
-        graphs=() if plan.pooled else tuple(_graphs(plan.timeline.rounds)),
-        holdings=() if plan.pooled else tuple(_holdings(plan.timeline.erasures, store)),
+        graphs=() if cell_of(plan).pooled else tuple(_graphs(plan.timeline.rounds)),
+        holdings=() if cell_of(plan).pooled else tuple(_holdings(plan.timeline.erasures, store)),
         erasures=tuple(
             _erasure(row, (store.audit(f"request-{one.request}") or {}).get(str(one.index), {}))
             for one, row in zip(plan.timeline.erasures, results["erasures"], strict=True)
@@ -89,7 +90,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
         task=getattr(plan.scenario, "task", "classification"),
-        pooled=plan.pooled,
+        pooled=cell_of(plan).pooled,
         measure=named.pop("accuracy"),
         marks=tuple((name, _final_evaluation(results.get("marks", {}).get(name, {}))) for name in named.values()),
         roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),

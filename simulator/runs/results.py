@@ -10,6 +10,7 @@ from server.timeline import Erasure
 from simulator.runs.expectations import check
 from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.tasks.contract import cell_of
 
 ACCURACIES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
 
@@ -34,7 +35,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "erasures": erasures,
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
-    found |= _marks(plan, store) | plan.findings(store)
+    found |= _marks(plan, store) | cell_of(plan).findings(plan, store)
     return found | {"expectations": check(plan, store, found)}
 
 
@@ -80,7 +81,7 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
     receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
     audit = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})
-    method, guarantee = plan.method(erasure)
+    method, guarantee = cell_of(plan).method(plan, erasure)
     return {
         "round": erasure.round,
         "kind": erasure.kind,

@@ -28,7 +28,7 @@ class Run:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        from simulator.runner import read_plan
+        from simulator.runs.directory import read_plan
 
         self.folder = Path(folder)
         self.plan: Plan = read_plan(self.folder)

@@ -12,10 +12,8 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from clients import wire
 from server.ledger import PeerState, RoundRecord
@@ -268,22 +266,6 @@ class RunStore:
             unfinished = path.with_suffix(".unfinished")
             unfinished.write_bytes(blob)
             os.replace(unfinished, path)  # noqa: PTH105  atomic on one file system, unlike a write in place
-
-
-def layout_of(folder: Path) -> str | None:
-    """Return the layout of a run directory, None if it is from before layouts were written down.
-
-    ``LetheError`` if its ledger is no database. Nothing is written, not even beside it.
-    """
-    path = folder / "run.sqlite"
-    # without a log nobody is writing; else the log and its index are there, and reading leaves no files behind either
-    how = "mode=ro" if path.with_name("run.sqlite-wal").exists() else "immutable=1"
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True, timeout=30)) as db:
-            row = db.execute("select value from meta where key = 'layout'").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise LetheError(f"{path}: is not the ledger of a run ({error}): run the scenario again") from None
-    return None if row is None else str(row[0])
 
 
 def _hash(text: str) -> str:

@@ -18,10 +18,11 @@ from clients import wire
 from clients.participant import EDGES, ROWS
 from server.timeline import Erasure
 from simulator.errors import LetheError
-from simulator.runner import read_plan
+from simulator.runs.directory import read_plan
 from simulator.runs.results import results
 from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.tasks.contract import cell_of
 
 
 def verify(folder: Path | str) -> list[str]:
@@ -38,7 +39,7 @@ def verify(folder: Path | str) -> list[str]:
         for erasure in plan.timeline.erasures:
             found += _erased(erasure, store) if erasure.kind == "peer" else _forgotten(erasure, store)
             found += _exact(erasure, plan, store)
-        return [*found, *plan.problems(store), *_results(plan, store, folder)]
+        return [*found, *cell_of(plan).problems(plan, store), *_results(plan, store, folder)]
     finally:
         store.close()
 
@@ -149,7 +150,7 @@ def _left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:
 def _exact(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     """Check what claims to be exact against the stored hashes of its counterfactual."""
     never = store.audit(f"never-{erasure.request}")
-    if never is None or not plan.must_equal(erasure):
+    if never is None or cell_of(plan).method(plan, erasure)[1] != "exact":
         return
     who = f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"
     row = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})

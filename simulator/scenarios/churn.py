@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from clients.spec import Registry, Spec
 from clients.streams import uniform
-from simulator.events import Peers
+from simulator.events.peers import Peers
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clients.config import PeerConfig
 from clients.spec import Spec
 from server.timeline import Erasure, Round, Timeline
 from simulator.scenarios.scenario import Audit, Scenario
-from simulator.tasks import TASKS
-
-if TYPE_CHECKING:
-    from server.coordinator import Coordinator
-    from simulator.progress import Watch
-    from simulator.runs.store import RunStore
 
 
 class Plan(Spec):
@@ -46,53 +40,6 @@ class Plan(Spec):
     configs: tuple[PeerConfig, ...]
     returns: tuple[PeerConfig, ...] = ()
     timeline: Timeline
-
-    @staticmethod
-    def read(text: str) -> Plan:
-        """Return the plan that this JSON says."""
-        scenario = json.loads(text)["scenario"]
-        task = TASKS.load(scenario.get("task", "classification"))
-        return task.variant(scenario).resolution_of().plans.model_validate_json(text)
-
-    def coordinator(self, store: RunStore, watch: Watch) -> Coordinator:
-        """Return what the server does beyond relaying mail, taken up where the store ends."""
-        from server.coordinator import Coordinator
-
-        return Coordinator()
-
-    def lacking(self, after: int) -> str | None:
-        """Return what the rounds after this one need that this machine has not, and what to do; None if nothing."""
-        return None
-
-    def method(self, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, and its guarantee."""
-        raise NotImplementedError
-
-    def must_equal(self, erasure: Erasure) -> bool:
-        """Return whether a run that differs from the one in which this never was cannot be proven again."""
-        return True
-
-    @property
-    def topology(self) -> str | None:
-        """The kind of graph that connects the peers, None where nothing does."""
-        return None
-
-    @property
-    def pooled(self) -> bool:
-        """Whether peers answer with one model of all their rows, where others have ensembles with their neighbours."""
-        return False
-
-    def costs(self) -> Iterator[tuple[str, str]]:
-        """Yield what the plan costs: what is spent, and how much of it."""
-        raise NotImplementedError
-
-    def findings(self, store: RunStore) -> dict[str, Any]:
-        """Return what the results of this task say beyond those of all tasks."""
-        return {}
-
-    def problems(self, store: RunStore) -> Iterator[str]:
-        """Yield a line for everything of this task that does not hold when the run is proven again."""
-        return iter(())
 
     @property
     def name(self) -> str:
@@ -167,19 +114,6 @@ class Plan(Spec):
             edges = tuple(sorted({*now.edges, *(edge for lost in kept.values() for edge in lost)}))
             rounds.append(now.model_copy(update={"erased": (), "forget": {}, "edges": edges}))
         return self.model_copy(update={"timeline": self.timeline.model_copy(update={"rounds": tuple(rounds), "erasures": ()})})
-
-
-def resolve(scenario: Scenario) -> Plan:
-    """Draw every random choice of a scenario.
-
-    Raises
-    ------
-    ScenarioError
-        With one line for everything that cannot be: data, partition, graph, events, expectations.
-    """
-    from simulator.scenarios.resolution import resolve as resolved  # the work, apart from the result
-
-    return resolved(scenario)
 
 
 def _without_folders(content: Any) -> Any:

@@ -5,51 +5,64 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from clients.config import PeerConfig
 from clients.data import DataError, Dataset, load
+from clients.data.rows import Ids
 from clients.streams import order
-from clients.unlearning.contract import Ids
 from server.membership import MembershipError
 from server.timeline import Erasure, Happening, Round, Timeline
-from server.topology import Graph, Repair, TopologyError, edges
+from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
 from simulator.errors import ScenarioError
-from simulator.events import STAGES, EventError, EventSpec
+from simulator.events.contract import STAGES, EventSpec
 from simulator.events.join import Join
-from simulator.events.world import Draft, World
+from simulator.events.peers import EventError
+from simulator.events.world import Draft, Setting, World
 from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.tasks import CELLS
 from simulator.scenarios.validation_errors import name_place
 
 T = TypeVar("T")
 
 
 def resolve(scenario: Scenario) -> Plan:
-    """Return the plan; see `simulator.scenarios.plan.resolve`."""
-    return scenario.resolution_of()(scenario).plan()
+    """Draw every random choice of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        With one line for everything that cannot be: data, partition, graph, events, expectations.
+    """
+    cell = CELLS.load(scenario.cell)()
+    resolution: Resolution[Any] = cell.resolution(scenario, cell)
+    return resolution.plan()
 
 
 S = TypeVar("S", bound=Scenario)
 
 
+class Resolves(Protocol):
+    """What a resolution asks of its cell; see `simulator.tasks.contract.Cell`."""
+
+    plan: type[Plan]
+
+    def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
+        """Return what a peer is told once."""
+
+
 class Resolution(Generic[S]):
     """One scenario on its way to a plan, and what has been found wrong with it; a task says what is not the same for all."""
 
-    plans: ClassVar[type[Plan]]
-    """What a resolved scenario becomes."""
-
-    def __init__(self, scenario: S) -> None:
+    def __init__(self, scenario: S, cell: Resolves) -> None:
         self.scenario = scenario
+        self.cell = cell
         self.lines: list[str] = []
-
-    def graph(self) -> Graph | None:
-        """Return the graph of all peers, or None where it cannot be drawn."""
-        raise NotImplementedError
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Write down what the data and the deal, None where it failed, do not allow."""
@@ -57,18 +70,45 @@ class Resolution(Generic[S]):
 
     def config(self, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
-        raise NotImplementedError
+        return self.cell.config(self.scenario, peer, **constants)
 
-    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
-        """Return the world in which the events happen."""
-        scenario = self.scenario
-        rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
-        return World(scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups, self._outside())
+    @property
+    def topology(self) -> TopologySpec | None:
+        """What connects the peers, None where they know a server only."""
+        return getattr(self.scenario, "topology", None)
+
+    def graph(self) -> Graph | None:
+        """Return the graph of all peers, or None where it cannot be drawn; peers without a topology are not connected."""
+        import networkx as nx  # takes longer to import than a scenario without a graph to resolve
+
+        topology, peers = self.topology, self.scenario.peers.count
+        if topology is None:
+            return cast(Graph, nx.empty_graph(peers))
+        return self.attempt("topology", lambda: draw(topology, peers, self.scenario.seed))
 
     @property
     def repair(self) -> Repair:
         """What is done to the graph when a peer is erased."""
-        return "none"
+        return "none" if self.topology is None else self.topology.on_leave
+
+    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
+        """Return the world in which the events happen."""
+        return World(self.setting(graph, configs, labels))
+
+    def setting(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> Setting:
+        """Return what the world starts from."""
+        scenario = self.scenario
+        rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
+        constants = scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups
+        return Setting(*constants, outside=self._outside(), connected=self.topology is not None)
+
+    def _check_neighbours(self) -> None:
+        """Write down events that are about neighbours where peers have none."""
+        for i, event in enumerate(self.scenario.event if self.topology is None else ()):
+            if event.needs_neighbours:
+                kind = self.scenario.cell.partition("/")[2]
+                what = f"{event.tag} is about neighbours, which peers of a {kind} federation have not: remove the event"
+                self.wrong(name_place(("event", i)), what)
 
     def timeline(self, world: World) -> Timeline:
         """Play the events and return what happens."""
@@ -98,7 +138,7 @@ class Resolution(Generic[S]):
         sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
         sha256.update(np.ascontiguousarray(data.y).data)
         sha256.update(np.ascontiguousarray(data.edges).data)
-        return self.plans(
+        return self.cell.plan(
             scenario=scenario,
             data_sha256=sha256.hexdigest(),
             shape=data.shape,
@@ -133,6 +173,7 @@ class Resolution(Generic[S]):
             return ()
         deal = scenario.data.partition.deal
         dealt = self.attempt("data.partition", lambda: deal(data, rest, scenario.peers.count, scenario.seed))
+        self._check_neighbours()
         self.check(data, dealt)
         public = {"reference": tuple(reference.tolist()), "test": tuple(test.tolist())}
         constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": scenario.data.source(), **public}
@@ -250,7 +291,7 @@ class Resolution(Generic[S]):
 
 def _named(event: EventSpec) -> str:
     """Return an event in words."""
-    return f"{getattr(event, 'do')} in round {event.round}"  # noqa: B009  every event has a tag
+    return f"{event.tag} in round {event.round}"
 
 
 def _tell_churn(world: World, away: set[int], was_away: set[int]) -> None:

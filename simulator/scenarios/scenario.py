@@ -10,21 +10,18 @@ from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, PrivateAttr, TypeAdapter, ValidationError, create_model, model_validator
+from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, create_model, model_validator
 
 from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
 from clients.spec import Spec
 from server.topology import TOPOLOGIES, TopologySpec
 from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import LetheError, ScenarioError
-from simulator.events import EventSpec
+from simulator.events.contract import EventSpec
 from simulator.scenarios.churn import CHURN, ChurnSpec
 from simulator.scenarios.overrides import override
-from simulator.scenarios.validation_errors import suggestion, validation_errors
-from simulator.tasks import TASKS
-
-if TYPE_CHECKING:
-    from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.tasks import CELLS, name_of
+from simulator.scenarios.validation_errors import validation_errors
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -41,7 +38,7 @@ class Public(Spec):
 
     def source(self) -> DatasetSpec:
         """Return the data set alone."""
-        kind = DATASETS.load(getattr(self, "dataset"))  # noqa: B009  the subclasses of `_data_tables` have it
+        kind = DATASETS.load(self.tag)
         return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
 
 
@@ -119,8 +116,8 @@ class Audit(Spec):
 class Scenario(Spec):
     """One scenario, the only input of a run: what scenarios of every task have in common.
 
-    ``load`` and ``parse`` return the scenario of the task that the file names, ``classification`` unless told; the tables of a task are
-    in ``simulator.tasks``.
+    ``load`` and ``parse`` return the scenario of the cell that the file names: its ``task``, ``classification`` unless told, and its
+    ``federation.kind``, ``hdus`` for classification unless told. The tables of a cell are in ``simulator.tasks``.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
@@ -139,6 +136,11 @@ class Scenario(Spec):
     def source(self) -> str:
         """The file the scenario was read from, for messages."""
         return self._source
+
+    @property
+    def cell(self) -> str:
+        """What is learned and how peers work together: ``<task>/<federation kind>``."""
+        return name_of(self.model_dump(include={"task", "federation"}))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scenario) and self.model_dump() == other.model_dump()
@@ -178,7 +180,7 @@ class Scenario(Spec):
         raw: dict[str, Any] = _toml(content, source) if isinstance(content, str) else json.loads(json.dumps(content, default=str))
         for setting in overrides:
             override(raw, setting)
-        task = cls._of_task(raw.get("task", "classification"), source).variant(raw, source)
+        task: type[Scenario] = CELLS.load(name_of(raw, source)).scenario
         if folder is not None:
             _anchor(raw, folder)
         try:
@@ -188,28 +190,6 @@ class Scenario(Spec):
             raise ScenarioError(f"{source}: {line}" for line in validation_errors(error, raw, task.model_json_schema())) from None
         scenario._source = source
         return scenario
-
-    @classmethod
-    def _of_task(cls, task: object, source: str) -> type[Scenario]:
-        """Return the class of a task's scenarios."""
-        if task not in TASKS.targets():
-            raise ScenarioError([f"{source}: task = {task!r} is unknown: {suggestion(task, TASKS.targets())}"])
-        return TASKS.load(str(task))
-
-    @classmethod
-    def variant(cls, raw: Mapping[str, Any], source: str = "scenario") -> type[Scenario]:
-        """Return the class that has the tables of such a file, among those of its task; ``ScenarioError`` if there is none."""
-        return cls
-
-    @classmethod
-    def variants(cls) -> list[type[Scenario]]:
-        """Return all classes of the task."""
-        return [cls]
-
-    @classmethod
-    def resolution_of(cls) -> type[Resolution[Any]]:
-        """Return what draws the random choices of this task."""
-        raise NotImplementedError
 
     def replace(self, **changes: Any) -> Scenario:
         """Return a changed scenario, validated; ``__`` steps into tables: ``replace(rounds=4, topology__on_leave="none")``."""
@@ -236,12 +216,6 @@ class Scenario(Spec):
         """Return the scenario as TOML can hold it, in the order of the schema."""
         plain: dict[str, Any] = _plain(self)
         return plain
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of scenario files, for editors."""
-    variants = [variant for task in TASKS.specs() for variant in task.variants()]
-    return {"title": "Scenario", **TypeAdapter(reduce(or_, variants)).json_schema()}
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from server.timeline import Round
 from server.topology import Edge
 from server.topology import describe as facts_of
 from simulator.scenarios.plan import Plan
+from simulator.tasks.contract import cell_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,11 +66,12 @@ def _peers(plan: Plan) -> RenderableType:
 
 def _graphs(plan: Plan) -> Iterator[RenderableType]:
     """Yield a table of the graph's facts at the start and after every change."""
-    if len(plan.configs) > _MOST_NODES or plan.topology is None:
+    topology = cell_of(plan).topology(plan)
+    if len(plan.configs) > _MOST_NODES or topology is None:
         return
     import networkx as nx
 
-    table = _table(f"graph ({plan.topology})", "round", "edges", "parts", "degrees", "diameter", "spectral gap")
+    table = _table(f"graph ({topology})", "round", "edges", "parts", "degrees", "diameter", "spectral gap")
     before: tuple[Edge, ...] | None = None
     for now in plan.timeline.rounds:
         if now.edges == before:
@@ -103,7 +105,7 @@ def _happenings(now: Round) -> Iterator[str]:
 def _costs(plan: Plan) -> RenderableType:
     """Return the table of costs."""
     table = _table("cost", "what", "how much")
-    for what, how_much in plan.costs():
+    for what, how_much in cell_of(plan).costs(plan):
         table.add_row(what, how_much)
     return table
 

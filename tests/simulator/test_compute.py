@@ -11,9 +11,11 @@ import torch
 
 from simulator import cli
 from simulator.errors import ScenarioError
-from simulator.runner import prepare, read_plan
-from simulator.scenarios.plan import Plan, resolve
+from simulator.runner import prepare
+from simulator.runs.directory import read_plan
+from simulator.scenarios.plan import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.contract import cell_of, plan_of
 
 ERASE: dict[str, Any] = {"round": 1, "do": "erase", "concept": 3, "peers": "all"}
 ATTACK: dict[str, Any] = {"round": 2, "do": "attack", "concept": 3}
@@ -49,7 +51,7 @@ def test_a_plan_says_where_it_computes() -> None:
     assert there == ("cpu", "cpu", "soft_impute")
     assert (auto.configs[0].compute.device, attack(auto).arithmetic.device) == ("cuda", "cuda")
     assert attack(auto).completion.kind == "polar_momentum"
-    assert attack(Plan.read(auto.model_dump_json())) == attack(auto), "and says the same when it is read back"
+    assert attack(plan_of(auto.model_dump_json())) == attack(auto), "and says the same when it is read back"
 
 
 def test_without_cuda_auto_is_the_cpu_and_cuda_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +83,10 @@ def test_a_run_begun_where_cuda_was_is_one_line_where_it_is_not(
     assert len(said) == 1
     assert said[0].startswith(f'lethe: {folder}: {what} elsewhere, with device = "cuda": torch finds no CUDA device here; use')
     plan = read_plan(folder)
-    assert (plan.lacking(plan.rounds) is None) == ("event" in changes), "attacks that have been played need no device any more"
+    lacking = cell_of(plan).lacking
+    assert (lacking(plan, plan.rounds) is None) == ("event" in changes), "attacks that have been played need no device any more"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert plan.lacking(0) is None
+    assert lacking(plan, 0) is None
 
 
 @pytest.mark.usefixtures("cuda")
@@ -106,6 +109,6 @@ def test_a_plan_says_who_judges() -> None:
     assert resolved().configs[0].judge.kind == "svm"
     plan = resolved(judge={"kind": "cnn", "steps": 5})
     assert (plan.configs[1].judge.kind, plan.configs[1].judge.steps) == ("cnn", 5)
-    assert Plan.read(plan.model_dump_json()).configs == plan.configs
+    assert plan_of(plan.model_dump_json()).configs == plan.configs
     with pytest.raises(ScenarioError, match=r"judge: .*kind = 'cnm' is unknown: did you mean cnn"):
         resolved(judge={"kind": "cnm"})

@@ -14,7 +14,7 @@ from simulator.errors import ScenarioError
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 
 LINEAR = {"kind": "linear"}
@@ -126,7 +126,7 @@ def test_data_of_one_class_is_refused(tmp_path: Path) -> None:
 def test_checking_forests_and_sums_compiles_nothing(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_text(scenario().to_toml())
     code = (
-        "import sys; from simulator.scenarios.plan import resolve; from simulator.scenarios.scenario import Scenario\n"
+        "import sys; from simulator.scenarios.resolution import resolve; from simulator.scenarios.scenario import Scenario\n"
         f"resolve(Scenario.load({str(tmp_path / 'family.toml')!r}))\n"
         "assert not {'torch', 'numba', 'sklearn', 'ray'} & set(sys.modules)"
     )

@@ -18,7 +18,7 @@ from simulator.errors import ScenarioError
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.hdus.costs import costs
 

@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import data, wire
+from clients.classification.hdus.config import HdusConfig
 from clients.classification.hdus.distillation import distil
 from clients.classification.hdus.ensemble import Member, combine
-from clients.config import HdusConfig
+from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.participant import EDGES, ROWS, Neighbour, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Cost, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 
 COUNTS = "counts"

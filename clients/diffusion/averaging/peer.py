@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clients import wire
 from clients.diffusion import local
-from clients.diffusion.config import AveragedDenoisingConfig
+from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.diffusion.images import Images
 from clients.participant import ROWS, Receipt, Record, Update
 from clients.streams import Field

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Ids, UnlearningError
+from clients.unlearning.contract import Cost, UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.requests import named_rows
 

@@ -22,6 +22,7 @@ from torch.func import functional_call
 
 from clients import wire
 from clients.classification.hdus.peer import COUNTS
+from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.distillation import distil
@@ -34,7 +35,7 @@ from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Neighbour, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Ids
+from clients.unlearning.contract import Cost
 from clients.unlearning.pruning.masks import density
 
 

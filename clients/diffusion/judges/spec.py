@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients.compute import Compute
 from clients.diffusion.spec import Axis, Style
-from clients.spec import Registry, Spec
+from clients.spec import Registry, Spec, located
 
 if TYPE_CHECKING:
     from clients.diffusion.images import Images
@@ -120,9 +120,9 @@ class Cnn(JudgeSpec):
         compute: Compute | None = None,
     ) -> Judge:
         """Return the network, which learns from all images whatever ``most`` says."""
-        from clients.diffusion.judges.cnn import CnnJudge
-
-        return CnnJudge(images, self, styles=styles, axis=axis, compute=compute or Compute())
+        build = located("clients.diffusion.judges.cnn:CnnJudge")
+        judge: Judge = build(images, self, styles=styles, axis=axis, compute=compute or Compute())
+        return judge
 
 
 JUDGES: Registry[JudgeSpec] = Registry(

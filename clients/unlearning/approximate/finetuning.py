@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Cost, Ids, Rows, State, Stored
+from clients.data.rows import Ids, Rows
+from clients.unlearning.contract import Cost, State, Stored
 from clients.unlearning.plain import Plain
 from clients.unlearning.requests import named_rows
 

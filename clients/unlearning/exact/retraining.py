@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clients.unlearning.contract import Cost, Ids
+from clients.data.rows import Ids
+from clients.unlearning.contract import Cost
 from clients.unlearning.plain import Plain
 from clients.unlearning.requests import named_rows
 

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import streams
+from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner
+from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.requests import named_rows
 from clients.unlearning.tabular import Table

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
+from clients.data.rows import Rows
 from clients.models import MODELS, ModelSpec
 from clients.streams import Field
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, Problem, Rows, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.schedule import Schedule
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ class AllZero(EraserSpec):
         """Return the cut."""
         import torch
 
-        from clients.diffusion.denoiser import feed_forward_layers
+        from clients.unlearning.pruning.layers import feed_forward_layers
 
         layers = feed_forward_layers(subject.module)
         masks = {name: torch.ones_like(layer.weight, dtype=torch.bool, device="cpu") for name, layer in layers.items()}

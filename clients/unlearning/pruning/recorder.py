@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from clients.diffusion.denoiser import feed_forward_layers
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.contract import Subject
+from clients.unlearning.pruning.layers import feed_forward_layers
 
 Halves = Literal["cond", "both"]
 

@@ -122,7 +122,7 @@ class Playing(Acting):
                 {
                     "concept": act.concept,
                     "policy": state.setup.policy.name,
-                    "adversary": _kind(act.adversary),
+                    "adversary": act.adversary.tag,
                     "knowledge": act.adversary.knows(),
                     "completion": _completion(act),
                     **{name: scores.get(name) for name in NAMES},
@@ -146,14 +146,14 @@ def _asked_of_all(one: ConceptErasure, state: Averaging) -> int | None:
 def _told(act: Attack | Defence) -> dict[str, Any]:
     """Return what an act was to be."""
     if isinstance(act, Defence):
-        return {"do": act.do, "fill": _kind(act.fill)}
-    return {"do": act.do, "concept": act.concept, "adversary": _kind(act.adversary)}
+        return {"do": act.do, "fill": act.fill.tag}
+    return {"do": act.do, "concept": act.concept, "adversary": act.adversary.tag}
 
 
 def _completion(act: Attack) -> str | None:
     """Return how the adversary completes matrices, None if it does not."""
     settings: Revival | None = getattr(act.adversary, "revival", None)
-    return _kind(settings.settled().completion) if settings is not None and act.adversary.completes else None
+    return settings.settled().completion.tag if settings is not None and act.adversary.completes else None
 
 
 def _drawn(concept: int, state: Averaging, record: RoundRecord) -> bool:
@@ -190,7 +190,3 @@ def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray
     for name, one in shown.items():
         arrays[name], arrays[f"judged_{name}"] = bytes_of(one.pixels[chosen]), one.judged[chosen]
     return arrays
-
-
-def _kind(spec: object) -> str:
-    return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag

@@ -78,7 +78,7 @@ class PolicySpec(Spec):
         for key, field in type(self).model_fields.items():
             if key not in ("kind", self.knob) and getattr(self, key) != field.default:
                 told.append(f"{key} {getattr(self, key)}")
-        kind = str(getattr(self, "kind"))  # noqa: B009  every policy has a tag
+        kind = self.tag
         return f"{kind}({', '.join(told)})" if told else kind
 
     def aggregate(self, replies: Sequence[Reply], secret: Secret | None = None) -> Aggregate:

@@ -84,7 +84,7 @@ def _require_other_traces(act: Attack, state: Averaging) -> None:
     method = first_request(act.concept, state).method
     if method.zeroes:
         raise NotPlayedError("nothing has been cut yet")
-    kind = getattr(method, "kind")  # noqa: B009  every eraser has a tag
+    kind = method.tag
     if act.adversary.knowledge in ("WithDensity", "Adaptive", "WithMask", "WithShares"):
         raise NotPlayedError(f"{kind} cuts nothing out, so there is no cut to know of; take historian, or zero_scan with a location")
     settings = getattr(act.adversary, "revival", None)

@@ -1,1 +1,1 @@
-"""Classification by neighbourhood ensembles (HDUS): its tables and how they are resolved."""
+"""Peers that classify: one package a federation kind."""

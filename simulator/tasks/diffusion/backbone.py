@@ -1,4 +1,4 @@
-"""Building the averaging server of a plan: the public backbone first, trained once or taken from the cache."""
+"""The public backbone of a denoiser, trained once or taken from the cache."""
 
 from __future__ import annotations
 
@@ -10,31 +10,11 @@ from clients import wire
 from clients.diffusion import cache, local
 from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import build
-from clients.diffusion.metrics import Budget
 from clients.diffusion.training import train_phase
 from clients.streams import Field
-from server.diffusion.audit.curves import Ladder
-from server.diffusion.averaging.acts import Playing
-from server.diffusion.averaging.coordinator import Averaging, Setup
-from server.diffusion.evaluation import SampleEvaluation
 
 if TYPE_CHECKING:
     from simulator.progress import Watch
-    from simulator.runs.store import RunStore
-    from simulator.tasks.diffusion.plan import DiffusionPlan
-    from simulator.tasks.diffusion.tables import Averaged
-
-
-def averaging(spec: Averaged, plan: DiffusionPlan, store: RunStore, watch: Watch) -> Averaging:
-    """Return the averaging server of a plan, taken up where the store ends."""
-    config = plan.configs[0]
-    assert isinstance(config, DenoisingConfig)
-    public, wanted = backbone(config, watch), plan.scenario.revival
-    playing = Playing(
-        SampleEvaluation(config, public, Budget(wanted.target, wanted.others)),
-        Ladder(wanted.noise_levels, wanted.sparsities, wanted.shares, wanted.policies),
-    )
-    return Averaging(Setup(config, public, spec.policy, spec.step(), plan.timeline, store, playing))
 
 
 def backbone(config: DenoisingConfig, watch: Watch) -> bytes:

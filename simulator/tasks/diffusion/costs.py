@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clients.diffusion.spec import DenoiserSpec
-from simulator.tasks.diffusion.hdus.tables import Hdus
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.resolution import warnings
 
 
-def in_words(plan: DiffusionPlan) -> Iterator[tuple[str, str]]:
-    """Yield what is spent, and how much of it; then what a reader should be warned of."""
+def in_words(plan: DiffusionPlan, distillation: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield what is spent, and how much of it; then what a reader should be warned of. ``distillation`` are the steps of all seeds."""
     scenario = plan.scenario
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
     yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
     if scenario.denoising.design != "joint":
         yield "gradient steps, public backbone", f"{scenario.denoising.backbone_steps:,} unless the cache has it"
     yield "gradient steps, peers", f"{meetings * scenario.federation.steps:,} at most"
-    if isinstance(scenario.federation, Hdus):
-        yield "gradient steps, seeds", f"{meetings * scenario.federation.distillation.steps:,} at most"
+    if distillation:
+        yield "gradient steps, seeds", f"{distillation:,} at most"
     if scenario.denoising.design != "joint":
         yield "one model on the wire", f"{4 * feed_forward_parameters(scenario.denoiser):,} bytes"
     acts = [act.do for now in plan.timeline.rounds for act in now.acts]

@@ -12,7 +12,9 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from server.defences.fills import Gaussian
 from server.diffusion.timeline import AnyAdversary, AnyEraser, AnyFill, Attack, Defence
 from server.revival.adversaries import ZeroScan
-from simulator.events import COMMON, EventError, EventSpec, Peers, Stage
+from simulator.events import COMMON
+from simulator.events.contract import EventSpec, Stage
+from simulator.events.peers import EventError, Peers
 from simulator.events.world import World
 from simulator.tasks.diffusion.world import ConceptWorld
 
@@ -62,7 +64,7 @@ class EraseEvent(EventSpec):
         concepts.request(concept, peers, self.method)
         late = [peer for peer in peers if peer not in world.online]
         waits = f"; peers {' '.join(map(str, late))} when present again" if late else ""
-        world.tell("erase", peers, f"concept {self.concept} by {getattr(self.method, 'kind')}{waits}")  # noqa: B009  every eraser has a tag
+        world.tell("erase", peers, f"concept {self.concept} by {self.method.tag}{waits}")
 
 
 class AttackEvent(EventSpec):
@@ -83,7 +85,7 @@ class AttackEvent(EventSpec):
         if self.adversary.knowledge == "UnprunedClient" and not set(world.membership.members()) - asked:
             raise EventError(f"every member was asked to erase concept {self.concept}, so nobody has an uncut copy: take another adversary")
         concepts.act(Attack(concept=concept, adversary=self.adversary))
-        world.tell("attack", (), f"concept {self.concept} by {getattr(self.adversary, 'kind')}")  # noqa: B009  every adversary has a tag
+        world.tell("attack", (), f"concept {self.concept} by {self.adversary.tag}")
 
 
 class DefendEvent(EventSpec):
@@ -99,7 +101,7 @@ class DefendEvent(EventSpec):
         if not concepts.concepts:
             raise EventError(f"nothing has been erased by round {world.round}: put an erase event before, or into, it")
         concepts.act(Defence(fill=self.fill))
-        world.tell("defend", (), f"the cut is filled: {getattr(self.fill, 'kind')}")  # noqa: B009  every fill has a tag
+        world.tell("defend", (), f"the cut is filled: {self.fill.tag}")
 
 
 def _world(world: World) -> ConceptWorld:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, cast
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,15 @@ import numpy.typing as npt
 from clients.compute import Compute
 from clients.config import PeerConfig
 from clients.data import Dataset
-from clients.unlearning.contract import Ids
+from clients.data.rows import Ids
 from server.diffusion.timeline import Attack, ConceptRound, ConceptTimeline, Defence
 from server.revival.attack import Revival
 from server.timeline import Round, Timeline
-from server.topology import Graph, Repair, draw
+from server.topology import Graph
 from simulator.events.world import World
-from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.diffusion.events import EraseEvent
-from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.scenario import Diffusion
 from simulator.tasks.diffusion.world import ConceptWorld
 
@@ -30,28 +28,20 @@ JUDGED = 4
 """Images of each class that the judge of samples needs: it is measured on a third of them."""
 
 
+@runtime_checkable
+class Refuses(Protocol):
+    """What this resolution asks of its cell beside what every resolution asks; see `simulator.tasks.diffusion.denoising`."""
+
+    def refusals(self, scenario: Any) -> Iterator[tuple[str, str]]:
+        """Yield place and reason of everything in a scenario that does not go with its federation."""
+
+
 class DiffusionResolution(Resolution[Diffusion]):
     """A scenario of a denoiser on its way to a plan."""
 
-    plans: ClassVar[type[Plan]] = DiffusionPlan
-
-    def graph(self) -> Graph | None:
-        """Return the graph of the topology; peers without any are not connected."""
-        import networkx as nx
-
-        scenario, topology = self.scenario, self.scenario.topology
-        if topology is None:
-            return cast(Graph, nx.empty_graph(scenario.peers.count))
-        return self.attempt("topology", lambda: draw(topology, scenario.peers.count, scenario.seed))
-
-    @property
-    def repair(self) -> Repair:
-        """What is done to the graph when a peer is erased."""
-        return "none" if self.scenario.topology is None else self.scenario.topology.on_leave
-
     def config(self, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
-        return self.scenario.federation.config(self.scenario, peer, compute=self._compute, **constants)
+        return super().config(peer, compute=self._compute, **constants)
 
     @cached_property
     def _compute(self) -> Compute:
@@ -65,7 +55,7 @@ class DiffusionResolution(Resolution[Diffusion]):
     def _check_workers(self) -> None:
         """Write down GPUs that are set aside for nobody, and workers on a GPU that none is set aside for."""
         engine, device = self.scenario.engine, self._compute.device
-        kind = getattr(engine, "kind")  # noqa: B009  every engine has a tag
+        kind = engine.tag
         if engine.gpus_per_worker and device == "cpu" and self.scenario.compute.device != "cuda":
             what = f'is {engine.gpus_per_worker:g}, but the run computes on the CPU: set compute.device = "cuda", or this to 0'
             self.wrong("engine.gpus_per_worker", what)
@@ -75,7 +65,8 @@ class DiffusionResolution(Resolution[Diffusion]):
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Write down what the data and the deal do not allow."""
-        for place, what in self.scenario.federation.refusals(self.scenario):
+        assert isinstance(self.cell, Refuses)
+        for place, what in self.cell.refusals(self.scenario):
             first, _, rest = place.partition(".")
             self.wrong(name_place([first, int(rest)]) if rest.isdigit() else place, what)
         if wrong := _misfit(self.scenario, data):
@@ -116,7 +107,7 @@ class DiffusionResolution(Resolution[Diffusion]):
             named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
             lacking = [peer for peer in named if not _both(data.y[dealt[peer]] == event.concept)]
             if lacking:
-                kind = getattr(event.method, "kind")  # noqa: B009  every eraser has a tag
+                kind = event.method.tag
                 self.wrong(
                     name_place(("event", i)),
                     f"{kind} learns from images of concept {event.concept} and of others, but peer {lacking[0]} does not have both: "
@@ -125,11 +116,7 @@ class DiffusionResolution(Resolution[Diffusion]):
 
     def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
         """Return the world in which the events happen."""
-        scenario = self.scenario
-        rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
-        groups, outside = scenario.peers.groups, self._outside()
-        common = (scenario.seed, scenario.rounds, graph, self.repair, rows, labels, groups, outside)
-        return ConceptWorld(*common, names=scenario.denoiser.concepts, connected=scenario.topology is not None)
+        return ConceptWorld(self.setting(graph, configs, labels), self.scenario.denoiser.concepts)
 
     def round(self, world: World) -> Round:
         """Return the current round."""

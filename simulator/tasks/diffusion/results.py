@@ -81,7 +81,7 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
                 "concept": one.concept,
                 "round": one.round,
                 "peers": list(one.peers),
-                "method": getattr(one.method, "kind"),  # noqa: B009  every eraser has a tag
+                "method": one.method.tag,
                 "policy": getattr(policy, "name", None),
                 "guarantee": "behavioural",
                 "density": measured.get("cut.density"),

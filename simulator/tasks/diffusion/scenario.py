@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
@@ -12,21 +12,17 @@ from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.spec import Spec
 from server.diffusion.averaging.policies import POLICIES, PolicySpec
-from simulator.events import EventSpec
+from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
 from simulator.scenarios.scenario import AnyTopology
 from simulator.tasks.diffusion.events import EVENTS
-from simulator.tasks.diffusion.tables import FEDERATIONS, FederationSpec
+from simulator.tasks.diffusion.tables import FederationTable
 
 if TYPE_CHECKING:
-    from simulator.scenarios.resolution import Resolution
-
     AnyEvent = EventSpec
-    AnyFederation = FederationSpec
     AnyPolicy = PolicySpec
 else:  # the registries know their members only at run time
     AnyEvent = EVENTS.union()
-    AnyFederation = FEDERATIONS.union()
     AnyPolicy = POLICIES.union()
 
 Metric = Literal[
@@ -100,16 +96,9 @@ class Diffusion(common.Scenario):
     sampling: Sampling = Sampling()
     compute: Compute = Compute()
     judge: AnyJudge = Svm()
-    federation: AnyFederation
+    federation: FederationTable
     topology: AnyTopology | None = None
     revival: Revival = Revival()
     event: tuple[AnyEvent, ...] = ()
     expect: tuple[Expect, ...] = ()
     audit: Audit = Audit()
-
-    @classmethod
-    def resolution_of(cls) -> type[Resolution[Any]]:
-        """Return what draws the random choices of this task."""
-        from simulator.tasks.diffusion.resolution import DiffusionResolution
-
-        return DiffusionResolution

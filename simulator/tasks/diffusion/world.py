@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from clients.diffusion.spec import Concept
 from clients.unlearning.pruning.contract import EraserSpec
 from server.diffusion.timeline import Attack, ConceptErasure, Defence
-from simulator.events import EventError
-from simulator.events.world import World
+from simulator.events.peers import EventError
+from simulator.events.world import Setting, World
 
 
 class ConceptWorld(World):
@@ -17,10 +16,9 @@ class ConceptWorld(World):
 
     Parameters
     ----------
+    setting : Setting
     names : sequence of int or str
         What the scenario calls the concepts, by their number: classes first, then styles.
-    connected : bool
-        Whether peers have neighbours.
 
     Attributes
     ----------
@@ -32,9 +30,9 @@ class ConceptWorld(World):
         What the server does in this round.
     """
 
-    def __init__(self, *args: Any, names: Sequence[Concept], connected: bool) -> None:
-        super().__init__(*args)
-        self.names, self.connected = names, connected
+    def __init__(self, setting: Setting, names: Sequence[Concept]) -> None:
+        super().__init__(setting)
+        self.names = names
         self.concepts: list[ConceptErasure] = []
         self.orders: dict[int, list[int]] = {}
         self.acts: list[Attack | Defence] = []
@@ -75,10 +73,3 @@ class ConceptWorld(World):
         """Return what the server does in this round, and begin anew."""
         acts, self.acts = tuple(self.acts), []
         return acts
-
-    def enter(self, peer: int) -> None:
-        """Put a peer into the graph, where there is one."""
-        if self.connected:
-            super().enter(peer)
-        else:
-            self.graph.add_node(peer)

@@ -4,9 +4,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from clients.data import label_propagation
 from clients.data.graphs import Graph, graph, load_graph
+from clients.data.label_propagation import adjacency
 from clients.unlearning.exact.graph import partition
-from clients.unlearning.exact.graph.partition import adjacency
 
 SHARDS = 6
 SLACK = 0.02
@@ -25,7 +26,7 @@ def place(kind: str, data: Graph, key: tuple[int, ...] = (0,)) -> np.ndarray:
         return partition.keyed(data.ids, SHARDS, key)
     if kind == "bekm":
         return partition.bekm(data.ids, data.x.toarray(), SHARDS, SLACK, key)
-    return partition.blpa(data.ids, adjacency(len(data), np.searchsorted(data.ids, data.edges)), SHARDS, SLACK, key)
+    return label_propagation.blpa(data.ids, adjacency(len(data), np.searchsorted(data.ids, data.edges)), SHARDS, SLACK, key)
 
 
 @pytest.mark.parametrize("kind", ["blpa", "bekm"])
@@ -33,7 +34,7 @@ def place(kind: str, data: Graph, key: tuple[int, ...] = (0,)) -> np.ndarray:
 def test_every_node_has_one_shard_and_no_shard_exceeds_the_bound(kind: str, key: int) -> None:
     data = blocks(key)
     shards = place(kind, data, (key,))
-    room = partition.capacity(len(data), SHARDS, SLACK)
+    room = label_propagation.capacity(len(data), SHARDS, SLACK)
     assert shards.shape == data.ids.shape
     assert set(shards) <= set(range(SHARDS))
     assert np.bincount(shards, minlength=SHARDS).max() <= room < len(data) / 4
@@ -68,14 +69,14 @@ def test_nodes_without_neighbours_stay_where_they_started() -> None:
     data = blocks()
     lonely = ~np.isin(data.ids, data.edges)
     assert lonely.sum() >= 3
-    start = partition.balanced_start(data.ids, SHARDS, partition.capacity(len(data), SHARDS, SLACK), (0,))
+    start = label_propagation.balanced_start(data.ids, SHARDS, label_propagation.capacity(len(data), SHARDS, SLACK), (0,))
     assert np.array_equal(place("blpa", data)[lonely], start[lonely])
 
 
 def test_the_balanced_start_moves_few_nodes_when_one_leaves() -> None:
     ids = np.arange(400)
-    before = partition.balanced_start(ids, 8, 51, (4,))
-    after = partition.balanced_start(ids[1:], 8, 51, (4,))
+    before = label_propagation.balanced_start(ids, 8, 51, (4,))
+    after = label_propagation.balanced_start(ids[1:], 8, 51, (4,))
     assert (before[1:] != after).sum() <= 8
     assert np.bincount(before).max() <= 51
 
@@ -95,7 +96,7 @@ def test_a_full_shard_hands_a_freed_seat_to_the_first_in_its_queue_that_still_ga
 def test_label_propagation_keeps_more_edges_each_round_and_comes_to_rest(key: int) -> None:
     # few neighbours each: where all wishes are served, pairs change places for ever
     near = adjacency(200, np.argwhere(np.triu(np.random.default_rng(key).random((200, 200)) < 0.01, 1)))
-    rounds = [partition.blpa(np.arange(200), near, SHARDS, SLACK, (key,), turns) for turns in (0, 1, 2, 4, 30, 31)]
+    rounds = [label_propagation.blpa(np.arange(200), near, SHARDS, SLACK, (key,), turns) for turns in (0, 1, 2, 4, 30, 31)]
     kept = [partition.kept_edges(np.arange(200), np.argwhere(np.triu(near.toarray())), shards).sum() for shards in rounds]
     assert kept == sorted(kept)
     assert kept[0] < kept[1] < kept[-1]
@@ -112,8 +113,8 @@ def test_shards_may_outnumber_nodes() -> None:
 def test_citation_graphs_are_cut_within_the_bound(shared_data) -> None:  # type: ignore[no-untyped-def]
     for name in ("cora", "citeseer"):
         data = load_graph(shared_data / f"{name}.npz")
-        shards = partition.blpa(data.ids, adjacency(len(data), data.edges), 20, 0.005, (0,))
-        assert np.bincount(shards).max() <= partition.capacity(len(data), 20, 0.005)
+        shards = label_propagation.blpa(data.ids, adjacency(len(data), data.edges), 20, 0.005, (0,))
+        assert np.bincount(shards).max() <= label_propagation.capacity(len(data), 20, 0.005)
         shuffled = np.random.default_rng(0).permutation(shards)
         kept, random = (partition.kept_edges(data.ids, data.edges, s).mean() for s in (shards, shuffled))
         assert kept > 5 * random

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clients.data import DataError, Dataset
 from clients.data.partition import ByColumn, Dirichlet, Iid, Pathological
-from clients.unlearning.contract import Column
+from clients.data.rows import Column
 
 KINDS = [Iid(), Dirichlet(alpha=0.3), Dirichlet(alpha=0.05, min_rows=8), Pathological(classes=2), ByColumn(column="age")]
 

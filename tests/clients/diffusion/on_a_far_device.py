@@ -16,7 +16,7 @@ from torch.utils import backend_registration
 from clients.compute import Compute
 from clients.diffusion import sampling
 from clients.diffusion.config import DenoisingConfig
-from clients.diffusion.denoiser import Denoiser, feed_forward_layers, feed_forward_weights
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.hdus import peer as hdus_peer
 from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
@@ -26,6 +26,7 @@ from clients.diffusion.local import where_computed
 from clients.diffusion.spec import SMOKE, DenoiserTraining, NoiseSchedule, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import train_phase
+from clients.unlearning.pruning.layers import feed_forward_layers, feed_forward_weights
 
 SETTINGS = DenoiserTraining(batch_size=2, warmup=1, rank=2)
 

@@ -7,15 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from clients.diffusion.denoiser import (
-    Denoiser,
-    _initialise,
-    build,
-    feed_forward_layers,
-    feed_forward_weights,
-    set_feed_forward_weights,
-)
+from clients.diffusion.denoiser import Denoiser, _initialise, build
 from clients.diffusion.spec import CIFAR32, DIGITS, MNIST16, SMOKE, DenoiserSpec
+from clients.unlearning.pruning.layers import feed_forward_layers, feed_forward_weights, set_feed_forward_weights
 
 LAYERS = [
     "down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2",

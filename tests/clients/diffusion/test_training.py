@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import Denoiser, build, feed_forward_weights
+from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images, digits, draw_styles
 from clients.diffusion.spec import FULL_BUDGET, SMOKE, SMOKE_BUDGET, DenoiserTraining
 from clients.diffusion.training import Phase, denoising_loss, learning_rate, scheduler, train, train_phase, trainable
 from clients.streams import torch_generator
+from clients.unlearning.pruning.layers import feed_forward_weights
 
 TINY = DenoiserTraining(backbone_steps=3, concept_steps=3, batch_size=8)
 

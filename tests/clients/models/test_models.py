@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from clients.data.columns import expand, expanded_shape
+from clients.data.rows import Column
 from clients.models import MODELS, ModelSpec
 from clients.models.cnn import Cnn
 from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Adam, Training, from_arrays, to_arrays
-from clients.unlearning.contract import Column
 
 IMAGES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 SPECS = [Mlp(), Mlp(hidden=()), Mlp(hidden=(16, 8)), Linear(), Cnn(), Cnn(channels=(4,))]

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from clients import wire
+from clients.data.rows import Column, Ids, Rows
 from clients.models.linear import Linear
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
-from clients.unlearning.contract import Column, Ids, Problem, Rows, Unlearner, UnlearningError
+from clients.unlearning.contract import Problem, Unlearner, UnlearningError
 
 KINDS = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit == "rows" and kind != "item_item"]
 CLASSIFIERS = [kind for kind in KINDS if UNLEARNERS.load(kind).classifier]

@@ -21,11 +21,12 @@ from clients.data.bundled import BreastCancer, Digits
 from clients.data.graphs import Graph, graph
 from clients.data.ratings import Ratings
 from clients.data.ratings import ratings as interactions
+from clients.data.rows import Ids, Rows
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.approximate.finetune import Finetune
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Cost, Problem, State, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.graph import eraser as graphs
 from clients.unlearning.exact.graph.spec import GraphEraser

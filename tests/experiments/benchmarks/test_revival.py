@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.benchmarks import revival
 from server.revival.arithmetic import Arithmetic
-from server.revival.completion import PolarMomentum, Published, SoftImpute, complete
+from server.revival.completion import complete
+from server.revival.completion_specs import PolarMomentum, Published, SoftImpute
 from server.revival.stack import make_stack
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from clients.classification.hdus.config import HdusConfig
 from clients.classification.hdus.peer import Peer
-from clients.config import HdusConfig
+from clients.data.rows import Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Training
-from clients.unlearning.contract import Rows
 from server.audit.relearning import best_loss, lowest_loss, relearning_steps, steps_to_loss
 
 SEED = Network(Mlp(hidden=(16,)), (64,), 10)

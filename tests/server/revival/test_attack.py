@@ -12,7 +12,8 @@ import server.revival
 from clients.streams import torch_generator
 from server.revival import oracle
 from server.revival.attack import Revival, locate, revive
-from server.revival.completion import Published, SoftImpute, complete
+from server.revival.completion import complete
+from server.revival.completion_specs import Published, SoftImpute
 from server.revival.history import copy_from_client, rollback, subtract, undilute
 from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
 from server.revival.locate import ExactZeros, Extremes, Threshold, strongest

@@ -12,20 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from clients.streams import generator
 from server.revival.arithmetic import Arithmetic
 from server.revival.attack import Revival
-from server.revival.completion import (
-    COMPLETIONS,
-    Completion,
-    CompletionSpec,
-    PolarMomentum,
-    PolarOnce,
-    Published,
-    SoftImpute,
-    complete,
-    complete_layers,
-    usual,
-)
+from server.revival.completion import complete, complete_layers
+from server.revival.completion_specs import COMPLETIONS, CompletionSpec, PolarMomentum, PolarOnce, Published, SoftImpute, usual
 from server.revival.polar import inverse_root_eigh, inverse_root_newton
-from server.revival.stack import make_stack
+from server.revival.stack import Completion, make_stack
 
 Matrix = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

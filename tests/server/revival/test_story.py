@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import Denoiser, build, feed_forward_layers, feed_forward_weights, set_feed_forward_weights
+from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import digits
 from clients.diffusion.judges.svm import SvmJudge
 from clients.diffusion.metrics import score
@@ -15,6 +15,7 @@ from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import train
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.controls import random_like
+from clients.unlearning.pruning.layers import feed_forward_layers, feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
 from server.defences.detection import entry_auc
 from server.defences.fills import Gaussian

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clients.diffusion.denoiser import Denoiser, build, feed_forward_weights
+from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images, digits
 from clients.diffusion.spec import SMOKE, NoiseSchedule
 from clients.diffusion.training import denoising_loss, scheduler
 from clients.streams import torch_generator
+from clients.unlearning.pruning.layers import feed_forward_weights
 from server.revival.tuning import Tuner
 
 CONCEPT = 3

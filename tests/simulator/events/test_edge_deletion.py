@@ -25,8 +25,10 @@ from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import Plan, resolve
-from simulator.scenarios.scenario import Scenario, schema
+from simulator.scenarios.plan import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.contract import plan_of
+from simulator.tasks.schema import schema
 from simulator.terminal.results import show_results
 
 ERASER: dict[str, Any] = {"kind": "grapheraser", "shards": 2, "hidden": 8, "epochs": 5}
@@ -181,7 +183,7 @@ def test_edges_are_drawn_among_those_a_peer_holds_and_never_twice(build: Build) 
     assert plan.timeline.rounds[2].forget[0] == tuple(second.edges)
     assert first.edges == first_draw(build)
     assert first.edges != resolve(build(seed=3, event=[delete(2, 0, edges=5)])).timeline.erasures[0].edges
-    assert Plan.read(plan.model_dump_json()) == plan
+    assert plan_of(plan.model_dump_json()) == plan
 
 
 def test_named_edges_wait_until_their_peer_is_back(build: Build) -> None:

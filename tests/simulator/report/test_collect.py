@@ -8,8 +8,8 @@ import pytest
 
 from simulator import Scenario, run
 from simulator.errors import LetheError
-from simulator.report import write_report
 from simulator.report.collect import collect
+from simulator.report.writing import write_report
 
 SCENARIO = """
 name = "tiny"

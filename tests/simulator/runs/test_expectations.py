@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.progress import Watch
-from simulator.runner import read_plan, resume
+from simulator.runner import resume
+from simulator.runs.directory import read_plan
 from simulator.runs.expectations import check
 from simulator.runs.run import Run
 from simulator.runs.store import RunStore

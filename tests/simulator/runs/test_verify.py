@@ -11,7 +11,7 @@ import pytest
 
 from clients import wire
 from simulator.errors import LetheError
-from simulator.report import write_report
+from simulator.report.writing import write_report
 from simulator.runner import resume
 from simulator.runs.run import Run
 from simulator.runs.verify import verify

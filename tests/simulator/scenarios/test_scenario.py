@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from simulator.errors import LetheError, ScenarioError
-from simulator.scenarios.plan import resolve
-from simulator.scenarios.scenario import Scenario, schema
+from simulator.scenarios.resolution import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.schema import schema
 
 DEPARTURES = Path(__file__).parents[3] / "experiments" / "scenarios" / "departures.toml"
 
@@ -229,7 +230,7 @@ def test_checking_is_quick_and_imports_nothing_heavy():
 import sys, time
 start = time.process_time()
 from simulator.scenarios.scenario import Scenario
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.terminal.check import describe
 describe(resolve(Scenario.load({str(DEPARTURES)!r})))
 print(time.process_time() - start, *(name for name in ("torch", "flwr", "ray", "sklearn", "scipy", "pandas", "grpc") if name in sys.modules))

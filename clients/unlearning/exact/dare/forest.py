@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.rows import Ids, Rows
 from clients.streams import Field, key_hash
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels as kernels
 from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
 from pydantic import NonNegativeInt, PositiveInt
 
-from clients.streams import Field
-from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, UnlearnerSpec
 
 
 class Dare(UnlearnerSpec):
@@ -34,6 +33,7 @@ class Dare(UnlearnerSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
+    implementation: ClassVar[str] = "clients.unlearning.exact.dare.forest:Forest"
     summary: ClassVar[str] = "random forest; repairs the subtrees whose best split changed"
     source: ClassVar[str] = (
         "Brophy and Lowd, Machine Unlearning for Random Forests, ICML 2021; lazy repairs and shares: Wang et al., DynFrs, ICLR 2025"
@@ -49,9 +49,3 @@ class Dare(UnlearnerSpec):
     min_leaf: PositiveInt = 1
     share: Annotated[float, Setting(gt=0, le=1)] = 1.0
     lazy: bool = False
-
-    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
-        """Return the untrained forest; ``UnlearningError`` for fewer than two classes."""
-        from clients.unlearning.exact.dare.forest import Forest
-
-        return Forest(self, problem, key)

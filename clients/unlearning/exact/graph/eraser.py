@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,26 +10,21 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.data.graphs import Edges, Graph, edge_codes
+from clients.data.label_propagation import adjacency, blpa
+from clients.data.rows import Ids
 from clients.streams import Field, generator, order
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Guarantee, Ids, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Guarantee, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.graph import partition
 from clients.unlearning.exact.graph.aggregation import learned_weights, majority, mixture
 from clients.unlearning.exact.graph.experts import Panel, train
 from clients.unlearning.exact.graph.layers import messages
+from clients.unlearning.exact.graph.requests import Removal
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.sparse import Sparse
 
 _WIDTH = 128
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What a request names: node ids, shape (n,), and edges, shape (m, 2), each a pair of node ids in any order."""
-
-    nodes: npt.ArrayLike = ()
-    edges: npt.ArrayLike = ()
 
 
 class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
@@ -215,7 +209,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
             return partition.keyed(graph.ids, options.shards, key)
         pairs = np.searchsorted(graph.ids, graph.edges)
         if options.partition == "blpa":
-            return partition.blpa(graph.ids, partition.adjacency(len(graph), pairs), options.shards, options.slack, key)
+            return blpa(graph.ids, adjacency(len(graph), pairs), options.shards, options.slack, key)
         # embeddings of an untrained network: random weights, smoothed over the graph; labels would make every shard a single class
         points = graph.x @ generator(*key, "embedding").standard_normal((self.features, _WIDTH))
         smooth = messages(len(graph), pairs).normal.matrix

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clients.data.label_propagation import adjacency
 from clients.streams import Field, torch_generator
-from clients.unlearning.exact.graph.partition import adjacency
 from clients.unlearning.exact.sparse import Sparse
 
 Architecture = Literal["gcn", "sage", "gat"]

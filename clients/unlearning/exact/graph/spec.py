@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from clients.streams import Field as KeyField
+from clients.data.rows import Ids
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, Ids, Problem, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, UnlearnerSpec
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 
 if TYPE_CHECKING:
     from clients.data import Dataset
     from clients.data.graphs import Graph
-    from clients.unlearning.exact.graph.eraser import GraphEraserModel, Removal
+    from clients.unlearning.exact.graph.requests import Removal
 
 
 class GraphEraser(UnlearnerSpec):
@@ -46,6 +46,7 @@ class GraphEraser(UnlearnerSpec):
     """
 
     guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
+    implementation: ClassVar[str] = "clients.unlearning.exact.graph.eraser:GraphEraserModel"
     summary: ClassVar[str] = "graph networks on balanced shards of the graph; only touched shards and the learned weights are redone"
     source: ClassVar[str] = "Chen et al. 2022, arXiv 2103.14991"
     unit: ClassVar[str] = "nodes and edges"
@@ -89,13 +90,7 @@ class GraphEraser(UnlearnerSpec):
 
     def to_request(self, source: Dataset, ids: Ids) -> Removal:
         """Return the request to forget the nodes and edges with these ids."""
-        from clients.unlearning.exact.graph.eraser import Removal
+        from clients.unlearning.exact.graph.requests import Removal
 
         edges = ids >= len(source)
         return Removal(ids[~edges], source.ends(ids[edges]))
-
-    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> GraphEraserModel:
-        """Return an untrained unlearner of graphs; ``ValueError`` if the problem's inputs are not vectors of features."""
-        from clients.unlearning.exact.graph.eraser import GraphEraserModel
-
-        return GraphEraserModel(self, problem, key)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.rows import Ids, Rows
 from clients.streams import Field, key_hash
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
 from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut

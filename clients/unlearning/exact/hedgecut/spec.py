@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
 from pydantic import NonNegativeInt, PositiveInt
 
-from clients.streams import Field
-from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, UnlearnerSpec
 
 
 class HedgeCut(UnlearnerSpec):
@@ -40,6 +39,7 @@ class HedgeCut(UnlearnerSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
+    implementation: ClassVar[str] = "clients.unlearning.exact.hedgecut.forest:Forest"
     summary: ClassVar[str] = "randomised trees; splits proven to outlast a removal budget, variants for the others"
     source: ClassVar[str] = "Schelter, Grafberger, Dunning, HedgeCut, SIGMOD 2021"
 
@@ -56,9 +56,3 @@ class HedgeCut(UnlearnerSpec):
     exhausted: Literal["refit", "refuse"] = "refit"
     low: float = 0.0
     high: float = 1.0
-
-    def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
-        """Return the untrained forest; ``UnlearningError`` for fewer than two classes."""
-        from clients.unlearning.exact.hedgecut.forest import Forest
-
-        return Forest(self, problem, key)

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from clients.data.ratings import Ratings
+from clients.data.rows import Ids
 from clients.streams import Field, order, uniforms
-from clients.unlearning.contract import Ids
 from clients.unlearning.exact.recommender.negatives import Negatives
 from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, Wmf
 from clients.unlearning.exact.sparse import Sparse

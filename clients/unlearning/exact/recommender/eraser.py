@@ -10,9 +10,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.data.ratings import Ratings
+from clients.data.rows import Ids
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Guarantee, Ids, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Guarantee, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.recommender import aggregation, bases, partition
 from clients.unlearning.exact.recommender.requests import Removal, named

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clients.data.ratings import Ratings
+from clients.data.rows import Ids
 from clients.streams import Field, hashes
-from clients.unlearning.contract import Ids
 
 _TRIES = 64
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from clients.data.balance import Floats, balanced_kmeans, squared_distances
 from clients.data.ratings import Ratings
+from clients.data.rows import Ids
 from clients.streams import Field, uniforms
-from clients.unlearning.contract import Ids
 from clients.unlearning.exact.recommender.bases import Vectors, train
 from clients.unlearning.exact.recommender.spec import Wmf
 

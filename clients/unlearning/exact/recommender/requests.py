@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.ratings import Ratings
-from clients.unlearning.contract import Ids, UnlearningError
+from clients.data.rows import Ids
+from clients.unlearning.contract import UnlearningError
 
 
 @dataclass(frozen=True)

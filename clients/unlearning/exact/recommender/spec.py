@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from clients.data.rows import Ids
 from clients.spec import Spec
-from clients.streams import Field as KeyField
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, Ids, Problem, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Guarantee, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
 
 if TYPE_CHECKING:
     from clients.data import Dataset
     from clients.data.interactions import Interactions
     from clients.data.ratings import Ratings
-    from clients.unlearning.exact.recommender.eraser import RecEraserModel
 
 
 class Bpr(Spec):
@@ -82,6 +81,7 @@ class RecEraser(UnlearnerSpec):
     """
 
     guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
+    implementation: ClassVar[str] = "clients.unlearning.exact.recommender.eraser:RecEraserModel"
     summary: ClassVar[str] = "recommenders on balanced shards of users, items or interactions, joined by attention"
     source: ClassVar[str] = "Chen et al. 2022, arXiv 2201.06820"
     unit: ClassVar[str] = "interactions and users"
@@ -131,12 +131,6 @@ class RecEraser(UnlearnerSpec):
     def to_request(self, source: Dataset, ids: Ids) -> Ids:
         """Return rows as pairs of user and item, int64 (len(ids), 2)."""
         return np.stack([_interactions(source).users[ids], source.y[ids]], axis=1)
-
-    def build(self, problem: Problem, key: tuple[KeyField, ...]) -> RecEraserModel:
-        """Return an untrained unlearner of interactions among ``problem.classes`` items."""
-        from clients.unlearning.exact.recommender.eraser import RecEraserModel
-
-        return RecEraserModel(self, problem, key)
 
 
 def _interactions(source: Dataset) -> Interactions:

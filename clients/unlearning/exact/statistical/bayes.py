@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Ids, Problem, UnlearningError
+from clients.data.rows import Ids
+from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, squares, whole
 from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, one_hot, softmax
 from clients.unlearning.tabular import Floats

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.rows import Ids, Rows
 from clients.streams import Field, order, uniform
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.fixed import BITS, Design, Ints
 from clients.unlearning.exact.statistical.kmeans_kernels import nearest
 from clients.unlearning.exact.statistical.learner import one_hot

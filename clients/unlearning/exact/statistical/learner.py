@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Cost, Ids, Problem, Rows, State, Stored, Unlearner, UnlearningError
+from clients.data.rows import Ids, Rows
+from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, kernels, subtract
 from clients.unlearning.tabular import Floats, Places, empty
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Ids, Problem, UnlearningError
+from clients.data.rows import Ids
+from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, kernels
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
 from clients.unlearning.tabular import Floats

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from clients.data.rows import Rows
 from clients.streams import Field
-from clients.unlearning.contract import Guarantee, Problem, Rows, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec, UnlearningError
 
 if TYPE_CHECKING:
     from clients.unlearning.exact.statistical.fixed import Design

@@ -10,7 +10,7 @@ from clients.data import load
 from clients.data.columns import expanded_shape
 from clients.data.interactions import LESSONS
 from clients.unlearning.contract import UnlearnerSpec
-from simulator.tasks.classification.hdus.plan import ClassificationPlan
+from simulator.tasks.classification.hdus.plan import HdusPlan
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Costs:
     extra_runs: int
 
 
-def costs(plan: ClassificationPlan) -> Costs:
+def costs(plan: HdusPlan) -> Costs:
     """Return what a plan costs."""
     scenario = plan.scenario
     rows = {config.peer: set(config.rows) for config in plan.configs}
@@ -74,19 +74,19 @@ def costs(plan: ClassificationPlan) -> Costs:
     )
 
 
-def _steps(plan: ClassificationPlan, peer: int, rows: int, progress: int) -> int:
+def _steps(plan: HdusPlan, peer: int, rows: int, progress: int) -> int:
     """Return the gradient steps of a peer's round on so many rows, after ``progress`` rounds."""
     main, training = plan.configs[peer].main, plan.scenario.training
     return main.steps(training, rows, progress) if isinstance(main, UnlearnerSpec) else training.steps(rows)
 
 
-def _lessons(plan: ClassificationPlan) -> int:
+def _lessons(plan: HdusPlan) -> int:
     """Return how many inputs teach a seed."""
     each = 1 if load(plan.configs[0].data).users is None else LESSONS
     return plan.scenario.data.reference * each
 
 
-def _parameters(plan: ClassificationPlan) -> int:
+def _parameters(plan: HdusPlan) -> int:
     """Return the number of parameters of a seed, 0 where the model does not tell."""
     try:
         columns = load(plan.configs[0].data).columns
@@ -95,7 +95,7 @@ def _parameters(plan: ClassificationPlan) -> int:
         return 0
 
 
-def in_words(plan: ClassificationPlan) -> Iterator[tuple[str, str]]:
+def in_words(plan: HdusPlan) -> Iterator[tuple[str, str]]:
     """Yield what is spent, and how much of it."""
     cost = costs(plan)
     yield "messages to peers and back", f"{cost.messages:,}"

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
-from clients.config import HdusConfig
 from clients.data import Dataset
+from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.spec import Spec
-from clients.unlearning.contract import Ids, Problem, Rows, UnlearnerSpec
-from server.topology import Graph, Repair, draw
-from simulator.scenarios.plan import Plan
+from clients.unlearning.contract import Problem, UnlearnerSpec
 from simulator.scenarios.resolution import Resolution
-from simulator.tasks.classification.hdus.plan import ClassificationPlan
-from simulator.tasks.classification.scenario import Classification
+from simulator.tasks.classification.hdus.scenario import HdusScenario
 
 
-class ClassificationResolution(Resolution[Classification]):
+class HdusResolution(Resolution[HdusScenario]):
     """A scenario of classifying peers on its way to a plan."""
-
-    plans: ClassVar[type[Plan]] = ClassificationPlan
-
-    def graph(self) -> Graph | None:
-        """Return the graph of the topology."""
-        scenario = self.scenario
-        return self.attempt("topology", lambda: draw(scenario.topology, scenario.peers.count, scenario.seed))
-
-    @property
-    def repair(self) -> Repair:
-        """What is done to the graph when a peer is erased."""
-        return self.scenario.topology.on_leave
-
-    def config(self, peer: int, **constants: Any) -> HdusConfig:
-        """Return what a peer is told; main models are dealt in turn."""
-        scenario = self.scenario
-        mains = scenario.peers.main
-        tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
-        return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Write down models that cannot take the data or their peers' rows."""
@@ -73,11 +50,6 @@ class ClassificationResolution(Resolution[Classification]):
                 return
 
 
-def _kind(spec: Spec) -> str:
-    """Return the tag of a table."""
-    return str(getattr(spec, "kind"))  # noqa: B009  every registered spec has a tag
-
-
 def _unfit(spec: Spec, data: Dataset) -> str | None:
     """Return why no peer can have this main model, whatever its rows, or None; a graph has nodes for rows, users interactions."""
     if data.users is not None:
@@ -85,11 +57,11 @@ def _unfit(spec: Spec, data: Dataset) -> str | None:
     if not isinstance(spec, UnlearnerSpec) or (spec.unit == "nodes and edges" and len(data.edges)):
         return None
     if spec.unit == "nodes and edges":
-        return f"{_kind(spec)} forgets nodes and edges, a peer's main model must forget rows, which here have no edges: take another kind"
+        return f"{spec.tag} forgets nodes and edges, a peer's main model must forget rows, which here have no edges: take another kind"
     if spec.unit != "rows":
-        return f"{_kind(spec)} forgets {spec.unit}, a peer's main model must forget rows: take another kind"
+        return f"{spec.tag} forgets {spec.unit}, a peer's main model must forget rows: take another kind"
     if not spec.classifier:
-        return f"{_kind(spec)} is no classifier, a peer's main model must predict classes: take another kind"
+        return f"{spec.tag} is no classifier, a peer's main model must predict classes: take another kind"
     return None
 
 
@@ -98,4 +70,4 @@ def _unfit_for_users(spec: Spec) -> str | None:
     unit = spec.unit if isinstance(spec, UnlearnerSpec) else "rows"
     if unit == "interactions and users":
         return None
-    return f"{_kind(spec)} forgets {unit}, a peer's main model must here forget interactions of users: take receraser"
+    return f"{spec.tag} forgets {unit}, a peer's main model must here forget interactions of users: take receraser"

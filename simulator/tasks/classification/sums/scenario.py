@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from clients.classification.sums.config import AnySummed
 from clients.spec import Spec
-from simulator.events import EVENTS, EventSpec
+from simulator.events import EVENTS
+from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
-from simulator.tasks.classification.scenario import Expect
+from simulator.tasks.classification.hdus.scenario import Expect
 
 if TYPE_CHECKING:
-    from simulator.scenarios.resolution import Resolution
-
     AnyEvent = EventSpec
 else:  # the registry knows its members only at run time
     AnyEvent = EVENTS.union()
@@ -34,7 +33,7 @@ class Audit(common.Audit):
     relearn: Literal[False] = False
 
 
-class Summation(common.Scenario):
+class SumsScenario(common.Scenario):
     """A scenario in which peers classify by one model of all their rows; a deletion or a departure is one subtraction at the server."""
 
     task: Literal["classification"] = Field("classification", exclude=True)
@@ -42,10 +41,3 @@ class Summation(common.Scenario):
     event: tuple[AnyEvent, ...] = ()
     expect: tuple[Expect, ...] = ()
     audit: Audit = Audit()
-
-    @classmethod
-    def resolution_of(cls) -> type[Resolution[Any]]:
-        """Return what draws the random choices of such a scenario."""
-        from simulator.tasks.classification.sums.resolution import SumsResolution
-
-        return SumsResolution

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from clients import data, wire
+from clients.classification.hdus.config import HdusConfig
 from clients.classification.hdus.peer import COUNTS, Peer
-from clients.config import HdusConfig
 from clients.data.bundled import Digits
 from clients.participant import ROWS, Update
 from clients.unlearning.contract import UnlearningError

@@ -16,7 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from clients import wire
 from clients.data.csv import Csv
-from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
+from clients.data.rows import Column, Rows
+from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels
 from clients.unlearning.exact.dare.forest import Forest
 from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, LEAF, NUMBER, SPLIT, TIES, Grove

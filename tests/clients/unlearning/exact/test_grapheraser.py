@@ -12,7 +12,8 @@ from clients import wire
 from clients.data.graphs import Graph, graph, load_graph
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Problem, UnlearningError
-from clients.unlearning.exact.graph.eraser import GraphEraserModel, Removal
+from clients.unlearning.exact.graph.eraser import GraphEraserModel
+from clients.unlearning.exact.graph.requests import Removal
 from clients.unlearning.exact.graph.spec import GraphEraser
 
 CLASSES = 3

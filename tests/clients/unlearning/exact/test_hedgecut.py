@@ -13,7 +13,8 @@ from sklearn.datasets import load_breast_cancer
 
 from clients import wire
 from clients.data.csv import Csv
-from clients.unlearning.contract import Column, Problem, Rows, UnlearningError
+from clients.data.rows import Column, Rows
+from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.compiled import compiled
 from clients.unlearning.exact.hedgecut import proof_kernels, row_kernels
 from clients.unlearning.exact.hedgecut.forest import Forest, public_edges

@@ -12,10 +12,11 @@ import pytest
 
 from clients import streams, wire
 from clients.data.bundled import Digits
+from clients.data.rows import Ids, Rows
 from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.training import Arrays, Training
-from clients.unlearning.contract import Cost, Ids, Problem, Rows
+from clients.unlearning.contract import Cost, Problem
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.sharding import Sharded

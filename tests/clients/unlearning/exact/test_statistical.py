@@ -14,7 +14,8 @@ from sklearn.metrics.pairwise import cosine_similarity, pairwise_distances_argmi
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
 
 from clients import wire
-from clients.unlearning.contract import Column, Problem, Rows, UnlearnerSpec, UnlearningError
+from clients.data.rows import Column, Rows
+from clients.unlearning.contract import Problem, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.statistical import fixed
 from clients.unlearning.exact.statistical.learner import SumLearner
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clients.diffusion.denoiser import Denoiser, feed_forward_layers, feed_forward_weights
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.spec import Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.streams import torch_generator
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.concept_prune import ConceptPrune, prune_mask, top_of_rows
 from clients.unlearning.pruning.contract import Rows, Subject
+from clients.unlearning.pruning.layers import feed_forward_layers, feed_forward_weights
 from clients.unlearning.pruning.recorder import record, squared_shares
 
 CALLS = 3

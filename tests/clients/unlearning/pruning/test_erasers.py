@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from clients import wire
-from clients.diffusion.denoiser import Denoiser, feed_forward_layers
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
 from clients.diffusion.spec import Sampling
 from clients.diffusion.subject import DenoiserSubject
@@ -17,6 +17,7 @@ from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.controls import AllZero, RandomMask, random_like
 from clients.unlearning.pruning.discriminative import ClassDiscriminative, tf_idf
 from clients.unlearning.pruning.gradients import largest_share
+from clients.unlearning.pruning.layers import feed_forward_layers
 from clients.unlearning.pruning.masks import apply_masks, density, overlap, pack_masks, unpack_masks
 from clients.unlearning.pruning.salun import SalUn
 from clients.unlearning.pruning.scissorhands import Scissorhands, projected

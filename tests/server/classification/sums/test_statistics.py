@@ -9,7 +9,8 @@ import pytest
 from sklearn.datasets import load_wine
 
 from clients import wire
-from clients.unlearning.contract import Problem, Rows, UnlearnerSpec, UnlearningError
+from clients.data.rows import Rows
+from clients.unlearning.contract import Problem, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.statistical.specs import ItemItem, NaiveBayes, Pca, Ridge
 from server.classification.sums.statistics import Statistics
 

@@ -9,8 +9,8 @@ import torch
 from clients import wire
 from clients.data.bundled import Digits
 from clients.diffusion import local
+from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.diffusion.averaging.peer import COUNT
-from clients.diffusion.config import AveragedDenoisingConfig
 from clients.diffusion.denoiser import build
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune

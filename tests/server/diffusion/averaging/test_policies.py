@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import build, feed_forward_weights
+from clients.diffusion.denoiser import build
 from clients.diffusion.spec import SMOKE, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.streams import torch_generator
 from clients.unlearning.pruning.concept_prune import ConceptPrune
+from clients.unlearning.pruning.layers import feed_forward_weights
 from clients.unlearning.pruning.recorder import Activity, record
 from server.defences.secret import Secret
 from server.diffusion.averaging.policies import (

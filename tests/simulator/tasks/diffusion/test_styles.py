@@ -24,7 +24,7 @@ from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 
 STYLED: dict[str, Any] = {

@@ -11,8 +11,8 @@ import pytest
 
 from clients import data, wire
 from clients.classification.sums.peer import SumsPeer, learner
+from clients.data.rows import Rows
 from clients.participant import Update
-from clients.unlearning.contract import Rows
 from server.classification.sums.statistics import Statistics
 from simulator.errors import LetheError, ScenarioError
 from simulator.progress import Watch
@@ -20,7 +20,7 @@ from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.verification import model

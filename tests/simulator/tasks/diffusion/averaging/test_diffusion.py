@@ -24,8 +24,9 @@ from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.contract import cell_of
 
 SMOKE: dict[str, Any] = {
     "task": "diffusion",
@@ -224,8 +225,8 @@ def test_under_the_mean_what_some_cut_comes_back_and_the_dry_run_warns(play, tol
     diluted = play(event=some, federation=federation)
     assert diluted.results["concepts"][0]["survival"] < 1.0
     plan = resolve(scenario(event=some, federation=federation))
-    assert any(what == "WARNING" and "'mean' does not keep an erasure" in words for what, words in plan.costs())
-    assert not any(what == "WARNING" for what, _ in told.plan.costs())
+    assert any(what == "WARNING" and "'mean' does not keep an erasure" in words for what, words in cell_of(plan).costs(plan))
+    assert not any(what == "WARNING" for what, _ in cell_of(told.plan).costs(told.plan))
 
 
 def test_a_peer_that_was_away_erases_when_it_is_back(play):
@@ -394,8 +395,8 @@ def test_the_shown_file_says_what_it_says():
     assert [(event.do, event.round) for event in shown.event] == [("erase", 9), ("attack", 9), ("defend", 10), ("attack", 10)]
     plan = resolve(shown)
     assert plan.timeline.rounds[8].erase == dict.fromkeys(range(10), (0,))
-    assert dict(plan.costs())["gradient steps, peers"].startswith("8,000")
-    assert "WARNING" not in dict(plan.costs())
+    assert dict(cell_of(plan).costs(plan))["gradient steps, peers"].startswith("8,000")
+    assert "WARNING" not in dict(cell_of(plan).costs(plan))
 
 
 ON_CUDA: dict[str, Any] = {"kind": "zero_scan", "revival": {"arithmetic": {"device": "cuda"}}}
@@ -474,7 +475,7 @@ def test_checking_is_quick_and_imports_nothing_heavy(tmp_path):
 import sys, time
 start = time.process_time()
 from simulator.scenarios.scenario import Scenario
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.terminal.check import describe
 describe(resolve(Scenario.load({str(file)!r})))
 names = ("torch", "flwr", "ray", "sklearn", "scipy", "pandas", "grpc", "diffusers")

@@ -19,7 +19,7 @@ from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.diffusion.hdus.verification import grown_over
 

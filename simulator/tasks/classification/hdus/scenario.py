@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from clients.classification.hdus.config import AnyMain, AnyModel
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
-from clients.config import AnyMain, AnyModel
 from clients.spec import Spec
 from clients.training import Training
-from simulator.errors import ScenarioError
-from simulator.events import EVENTS, EventSpec
+from simulator.events import EVENTS
+from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
 from simulator.scenarios.scenario import AnyTopology
-from simulator.scenarios.validation_errors import suggestion
-from simulator.tasks import CLASSIFYING
 
 if TYPE_CHECKING:
-    from simulator.scenarios.resolution import Resolution
-
     AnyEvent = EventSpec
 else:  # the registry knows its members only at run time
     AnyEvent = EVENTS.union()
@@ -50,7 +45,7 @@ class Hdus(Spec):
     kind: Literal["hdus"] = "hdus"
 
 
-class Classification(common.Scenario):
+class HdusScenario(common.Scenario):
     """A scenario in which peers classify: main models on private rows, seed models for their neighbours, ensembles of both."""
 
     # what is the same for all is left out: plans from before there were tasks and federations keep their hash
@@ -63,24 +58,3 @@ class Classification(common.Scenario):
     topology: AnyTopology
     event: tuple[AnyEvent, ...] = ()
     expect: tuple[Expect, ...] = ()
-
-    @classmethod
-    def variant(cls, raw: Mapping[str, Any], source: str = "scenario") -> type[common.Scenario]:
-        """Return the class of scenarios with this ``[federation]`` table; ``ScenarioError`` if its kind is unknown."""
-        table = raw.get("federation")
-        kind = table.get("kind", "hdus") if isinstance(table, dict) else "hdus"
-        if kind not in CLASSIFYING.targets():
-            raise ScenarioError([f"{source}: federation.kind = {kind!r} is unknown: {suggestion(kind, CLASSIFYING.targets())}"])
-        return CLASSIFYING.load(kind)
-
-    @classmethod
-    def variants(cls) -> list[type[common.Scenario]]:
-        """Return the classes for each kind of federation."""
-        return CLASSIFYING.specs()
-
-    @classmethod
-    def resolution_of(cls) -> type[Resolution[Any]]:
-        """Return what draws the random choices of this task."""
-        from simulator.tasks.classification.hdus.resolution import ClassificationResolution
-
-        return ClassificationResolution

@@ -1,0 +1,50 @@
+"""What a classifying peer of an HDUS federation is told once."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from clients.classification.hdus.distillation import Distillation
+from clients.classification.hdus.ensemble import Ensemble
+from clients.config import PeerConfig, in_short
+from clients.models import MODELS, ModelSpec
+from clients.training import Training
+from clients.unlearning import UNLEARNERS
+from clients.unlearning.contract import UnlearnerSpec
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+    AnyMain = UnlearnerSpec | ModelSpec
+else:  # the registries know their members only at run time
+    AnyModel = MODELS.union()
+    AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
+
+
+class HdusConfig(PeerConfig):
+    """Constants of a peer that classifies with its neighbours' seeds."""
+
+    participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
+    main: AnyMain
+    seed: AnyModel
+    training: Training
+    distillation: Distillation
+    ensemble: Ensemble
+
+    @property
+    def model(self) -> str:
+        """The main model, in one line."""
+        return in_short(self.main)
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the peer learns from the edges among its rows, and so can forget them."""
+        return isinstance(self.main, UnlearnerSpec) and self.main.unit == "nodes and edges"
+
+    @property
+    def sequential(self) -> bool:
+        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        return self.training.streams == "sequential"

@@ -1,0 +1,15 @@
+"""What GraphEraser can be asked to forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a request names: node ids, shape (n,), and edges, shape (m, 2), each a pair of node ids in any order."""
+
+    nodes: npt.ArrayLike = ()
+    edges: npt.ArrayLike = ()

@@ -1,0 +1,95 @@
+"""Run directories: made whole, held by one process, and read again."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+from simulator.errors import LetheError
+from simulator.runs.store import LAYOUT, RunStore
+from simulator.scenarios.plan import Plan
+from simulator.tasks.contract import plan_of
+
+PACKAGES = ("flwr", "ray", "torch", "numpy", "scikit-learn", "networkx", "pydantic", "grpcio")
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the plan of a run directory; ``LetheError`` if there is none, or none that this version can read."""
+    if not (folder / "run.sqlite").is_file() or not (folder / "plan.json").is_file():
+        raise LetheError(f"{folder}: not a run directory (no plan.json and run.sqlite in it): give the path that `lethe run` printed last")
+    again = f"run {folder / 'scenario.toml'} again, or use the version that made it"
+    if (layout := layout_of(folder)) != LAYOUT:
+        raise LetheError(f"{folder}: made by another version of lethe (layout {layout or 'not told'}, this one reads {LAYOUT}): {again}")
+    try:
+        return plan_of((folder / "plan.json").read_text(encoding="utf-8"))
+    except (ValueError, KeyError) as error:
+        what = str(error).partition("\n")[0]
+        raise LetheError(f"{folder}: plan.json is no plan that this version reads ({what}): {again}") from None
+
+
+def make_directory(plan: Plan, out: Path) -> Path:
+    """Make the run directory, whole or not at all, and return it."""
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"{plan.name}-{plan.digest[:8]}"
+    unfinished = out / f".{stem}.{os.getpid()}"
+    unfinished.mkdir()
+    try:
+        (unfinished / "scenario.toml").write_text(plan.scenario.to_toml())
+        (unfinished / "plan.json").write_text(plan.model_dump_json())
+        store = RunStore(unfinished)
+        store.set_meta("layout", LAYOUT)
+        store.set_meta("engine", plan.scenario.engine.kind)
+        store.set_meta("plan", plan.digest)
+        store.set_meta("versions", json.dumps({"lethe": version("lethe"), "python": platform.python_version(), **_versions()}))
+        store.close()
+        for number in range(1, 10_000):
+            folder = out / (stem if number == 1 else f"{stem}-{number}")
+            if not folder.exists():
+                unfinished.rename(folder)
+                return folder
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    raise LetheError(f"{out}: {stem} was run 9,999 times: move some of its run directories away")
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the run directory, so that no second process works on it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise LetheError(f"{folder}: another process is working on this run: wait for it, or end it") from None
+    finally:
+        os.close(handle)
+
+
+def layout_of(folder: Path) -> str | None:
+    """Return the layout of a run directory, None if it is from before layouts were written down.
+
+    ``LetheError`` if its ledger is no database. Nothing is written, not even beside it.
+    """
+    path = folder / "run.sqlite"
+    # without a log nobody is writing; else the log and its index are there, and reading leaves no files behind either
+    how = "mode=ro" if path.with_name("run.sqlite-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True, timeout=30)) as db:
+            row = db.execute("select value from meta where key = 'layout'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise LetheError(f"{path}: is not the ledger of a run ({error}): run the scenario again") from None
+    return None if row is None else str(row[0])

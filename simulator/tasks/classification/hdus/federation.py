@@ -1,0 +1,47 @@
+"""Classification by neighbourhood ensembles (HDUS): what this cell answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from clients.classification.hdus.config import HdusConfig
+from clients.models import ModelSpec
+from clients.unlearning.contract import UnlearnerSpec
+from server.timeline import Erasure
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.hdus.costs import in_words
+from simulator.tasks.classification.hdus.plan import HdusPlan
+from simulator.tasks.classification.hdus.resolution import HdusResolution
+from simulator.tasks.classification.hdus.scenario import HdusScenario
+from simulator.tasks.contract import Cell
+
+
+class HdusClassification(Cell[HdusScenario, HdusPlan]):
+    """Peers classify, each with its main model and its neighbours' seed models; the server only relays messages."""
+
+    scenario: ClassVar[type[Scenario]] = HdusScenario
+    plan: ClassVar[type[Plan]] = HdusPlan
+    resolution: ClassVar[type[Resolution[Any]]] = HdusResolution
+
+    def config(self, scenario: HdusScenario, peer: int, **constants: Any) -> HdusConfig:
+        """Return what a peer is told once; main models are dealt in turn."""
+        mains = scenario.peers.main
+        tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
+        return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
+
+    def method(self, plan: HdusPlan, erasure: Erasure) -> tuple[str, str]:
+        """Return the method by which something is forgotten, and its guarantee."""
+        if erasure.kind == "peer":
+            return "drop_seed", "exact"
+        main = plan.configs[erasure.peer].main
+        if isinstance(main, ModelSpec):
+            return "retrain", "exact"
+        assert isinstance(main, UnlearnerSpec)
+        return main.tag, main.guarantee
+
+    def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
+        """Yield what the plan costs: what is spent, and how much of it."""
+        return in_words(plan)

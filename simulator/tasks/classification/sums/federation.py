@@ -1,0 +1,58 @@
+"""Classification from sums that a server adds up: what this cell answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from clients.classification.sums.config import SumsConfig
+from server.coordinator import Coordinator
+from server.timeline import Erasure
+from simulator.progress import Watch
+from simulator.runs.store import RunStore
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.sums.plan import SumsPlan
+from simulator.tasks.classification.sums.resolution import SumsResolution
+from simulator.tasks.classification.sums.scenario import SumsScenario
+from simulator.tasks.classification.sums.verification import problems
+from simulator.tasks.contract import Cell
+
+
+class SumsClassification(Cell[SumsScenario, SumsPlan]):
+    """Peers send sums over their rows; one model of all of them forgets by subtraction."""
+
+    scenario: ClassVar[type[Scenario]] = SumsScenario
+    plan: ClassVar[type[Plan]] = SumsPlan
+    resolution: ClassVar[type[Resolution[Any]]] = SumsResolution
+    pooled: ClassVar[bool] = True
+
+    def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
+        """Return what a peer is told once."""
+        return SumsConfig(peer=peer, main=scenario.federation.model, **constants)
+
+    def coordinator(self, plan: SumsPlan, store: RunStore, watch: Watch) -> Coordinator:
+        """Return the server that adds up, taken up where the store ends."""
+        from server.classification.sums.coordinator import Sums
+
+        return Sums(plan.configs[0], store)
+
+    def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
+        """Return the method by which something is forgotten, and its guarantee."""
+        return "subtract", "exact"
+
+    def costs(self, plan: SumsPlan) -> Iterator[tuple[str, str]]:
+        """Yield what the plan costs: what is spent, and how much of it."""
+        erasures = plan.timeline.erasures
+        kinds = [sum(one.kind == kind for one in erasures) for kind in ("peer", "rows")]
+        meetings = sum(len(now.present) for now in plan.timeline.rounds)
+        requests = len({one.request for one in erasures}) if plan.audit.counterfactual else 0
+        yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
+        yield "gradient steps", "0"
+        yield "subtractions", f"{kinds[0]} of peers, {kinds[1]} of rows"
+        yield "further runs for the audits", str(requests + 1 if requests else 0)
+
+    def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line for every peer that was evaluated on another model than that of the sums that lie in the mailbox."""
+        return problems(plan, store)

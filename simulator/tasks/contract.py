@@ -1,0 +1,93 @@
+"""The contract of a cell: one object answers for one task under one federation kind."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, ClassVar, Generic, TypeVar
+
+from clients.config import PeerConfig
+from server.coordinator import Coordinator
+from server.timeline import Erasure
+from simulator.progress import Watch
+from simulator.runs.store import RunStore
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.tasks import CELLS, name_of
+
+S = TypeVar("S", bound=Scenario)
+P = TypeVar("P", bound=Plan)
+
+
+class Cell(ABC, Generic[S, P]):
+    """What is not the same for every task and federation kind.
+
+    A cell has no state: everything it needs is in the scenario, the plan and the store that it is handed.
+    """
+
+    scenario: ClassVar[type[Scenario]]
+    """The schema of scenario files."""
+    plan: ClassVar[type[Plan]]
+    """What a resolved scenario becomes."""
+    resolution: ClassVar[type[Resolution[Any]]]
+    """What draws the random choices of a scenario."""
+    pooled: ClassVar[bool] = False
+    """Whether peers answer with one model of all their rows, where others have ensembles with their neighbours."""
+
+    @abstractmethod
+    def config(self, scenario: S, peer: int, **constants: Any) -> PeerConfig:
+        """Return what a peer is told once; ``constants`` are the fields of `PeerConfig` that no cell decides."""
+
+    def coordinator(self, plan: P, store: RunStore, watch: Watch) -> Coordinator:
+        """Return what the server does beyond relaying messages, taken up where the store ends."""
+        return Coordinator()
+
+    @abstractmethod
+    def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:
+        """Return the method by which something is forgotten, and its guarantee."""
+
+    def topology(self, plan: P) -> str | None:
+        """Return the kind of graph that connects the peers, None where nothing does."""
+        topology = getattr(plan.scenario, "topology", None)
+        return None if topology is None else str(topology.tag)
+
+    @abstractmethod
+    def costs(self, plan: P) -> Iterator[tuple[str, str]]:
+        """Yield what a plan costs, told without training: what is spent, and how much of it."""
+
+    def lacking(self, plan: P, after: int) -> str | None:
+        """Return what the rounds after this one need that this machine has not, and what to do; None if nothing."""
+        return None
+
+    def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
+        """Return what the results say beyond what they say of every cell."""
+        return {}
+
+    def problems(self, plan: P, store: RunStore) -> Iterator[str]:
+        """Yield a line for everything of this cell that does not hold when a run is verified."""
+        return iter(())
+
+
+@cache
+def _cell(name: str) -> Cell[Any, Any]:
+    """Return the cell of this name; cells have no state, so that one object serves all."""
+    cell: Cell[Any, Any] = CELLS.load(name)()
+    return cell
+
+
+def cell_of(plan: Plan | Scenario) -> Cell[Any, Any]:
+    """Return the cell of a plan, or of a scenario."""
+    return _cell(plan.cell if isinstance(plan, Scenario) else plan.scenario.cell)
+
+
+def plan_of(text: str) -> Plan:
+    """Return the plan that this JSON says; ``ValueError`` or ``KeyError`` if it says none."""
+    return _cell(name_of(json.loads(text)["scenario"])).plan.model_validate_json(text)
+
+
+def scenarios() -> list[type[Scenario]]:
+    """Return the schemas of all cells, each once."""
+    return list(dict.fromkeys(_cell(name).scenario for name in CELLS.targets()))

@@ -1,0 +1,43 @@
+"""What every cell of denoisers answers alike."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from clients.compute import Compute
+from server.diffusion.timeline import Attack
+from simulator.runs.store import RunStore
+from simulator.tasks.contract import Cell
+from simulator.tasks.diffusion.plan import DiffusionPlan
+from simulator.tasks.diffusion.results import findings
+from simulator.tasks.diffusion.scenario import Diffusion
+
+S = TypeVar("S", bound=Diffusion)
+P = TypeVar("P", bound=DiffusionPlan)
+
+
+class DenoisingCell(Cell[S, P]):
+    """Peers train denoisers, out of which concepts are erased."""
+
+    @abstractmethod
+    def refusals(self, scenario: S) -> Iterator[tuple[str, str]]:
+        """Yield place and reason of everything in a scenario that does not go with its federation."""
+
+    def lacking(self, plan: P, after: int) -> str | None:
+        """Return what is still to be computed on CUDA, where there is none: the run was begun elsewhere."""
+        computed: list[tuple[str, Compute]] = [("the run", plan.configs[0].compute)]
+        for now in plan.timeline.rounds[after:]:
+            attacks = [getattr(act.adversary, "revival", None) for act in now.acts if isinstance(act, Attack)]
+            computed += [(f"the attack of round {now.round}", settings.arithmetic) for settings in attacks if settings is not None]
+        for what, compute in computed:
+            try:
+                compute.place()
+            except ValueError as error:
+                return f"{what} was planned elsewhere, with {error} in a new run, or resume this one where there is such a device"
+        return None
+
+    def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
+        """Return what the results say of the model that was trained, what was erased from it, and how it was attacked."""
+        return findings(plan, store)
