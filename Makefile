@@ -36,8 +36,9 @@ test: $(STAMP)  ## Run the tests (minutes)
 test-slow: $(STAMP)  ## Run the tests that take longer
 	$(BIN)/pytest -m slow
 
-lint: $(STAMP)  ## Check style and types
+lint: $(STAMP)  ## Check style, imports and types
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experiments/benchmarks/results

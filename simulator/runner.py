@@ -10,10 +10,10 @@ from simulator.errors import LetheError
 from simulator.progress import Watch
 from simulator.runs.directory import make_directory, only_one, read_plan
 from simulator.runs.run import Run
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 

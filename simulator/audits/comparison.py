@@ -20,8 +20,8 @@ from server.audit.membership import Predictions, membership_auc
 from server.audit.relearning import best_loss, relearning_steps
 from server.timeline import Erasure
 from simulator.runs.replica import peers_at_end
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 
 Play = Callable[[Plan, RunStore, str], None]
 """Plays a plan into a store; the text says what for, to people."""

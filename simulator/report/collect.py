@@ -33,8 +33,8 @@ from simulator.report.model import (
     RoundRow,
     Status,
 )
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 _NAMES = {field: f"accuracy.{field.replace('_', '.')}" for field in Accuracy.__dataclass_fields__}

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from simulator.errors import LetheError
-from simulator.runs.store import LAYOUT, RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import LAYOUT, RunStore
 from simulator.tasks.contract import plan_of
 
 PACKAGES = ("flwr", "ray", "torch", "numpy", "scikit-learn", "networkx", "pydantic", "grpcio")

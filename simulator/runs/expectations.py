@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from server.app import FEDERATION
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 
 
 def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, Any]]:

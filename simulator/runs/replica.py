@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clients.participant import Participant, Update, role
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 
 
 def peers_at_end(plan: Plan, store: RunStore) -> dict[int, Participant]:

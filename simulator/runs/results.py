@@ -8,8 +8,8 @@ from typing import Any
 from server.app import FEDERATION
 from server.timeline import Erasure
 from simulator.runs.expectations import check
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 ACCURACIES = ("global.main", "global.ensemble", "local.main", "local.ensemble")

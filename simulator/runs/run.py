@@ -91,7 +91,7 @@ class Run:
     def peers(self) -> dict[int, Participant]:
         """Return the peers at the end of the run, ready to predict."""
         from simulator.runs.replica import peers_at_end
-        from simulator.runs.store import RunStore
+        from simulator.storage.store import RunStore
 
         store = RunStore(self.folder)
         try:

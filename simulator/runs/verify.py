@@ -20,8 +20,8 @@ from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.runs.directory import read_plan
 from simulator.runs.results import results
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 

@@ -12,11 +12,11 @@ from clients.config import PeerConfig
 from server.coordinator import Coordinator
 from server.timeline import Erasure
 from simulator.progress import Watch
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.tasks import CELLS, name_of
+from simulator.storage.store import RunStore
 
 S = TypeVar("S", bound=Scenario)
 P = TypeVar("P", bound=Plan)

@@ -12,9 +12,9 @@ from clients import wire
 from clients.diffusion import metrics
 from clients.unlearning.pruning.masks import density
 from server.defences.recommend import recommend
-from server.diffusion.audit.curves import Ladder
 from server.diffusion.audit.trial import NAMES, Outcome, Release, Weights, attack
 from server.diffusion.averaging.coordinator import Acting, Averaging, by_parameter
+from server.diffusion.averaging.curves import Ladder
 from server.diffusion.averaging.sweeps import Sweeps
 from server.diffusion.averaging.threat_model import NotPlayedError, first_request, knowledge, release, require_something_to_learn_from
 from server.diffusion.averaging.update import DenoiserUpdate

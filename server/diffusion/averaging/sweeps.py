@@ -15,10 +15,10 @@ from clients.streams import Field
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import unpack_masks
 from clients.unlearning.pruning.recorder import Activity
-from server.diffusion.audit import curves
-from server.diffusion.audit.curves import Ladder
 from server.diffusion.audit.trial import Release, Weights
+from server.diffusion.averaging import curves
 from server.diffusion.averaging.coordinator import Averaging, by_parameter
+from server.diffusion.averaging.curves import Ladder
 from server.diffusion.averaging.server_mask import ServerMask
 from server.diffusion.averaging.update import DenoiserUpdate, activity
 from server.diffusion.evaluation import SampleEvaluation

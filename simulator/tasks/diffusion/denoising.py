@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from clients.compute import Compute
 from server.diffusion.timeline import Attack
-from simulator.runs.store import RunStore
+from simulator.storage.store import RunStore
 from simulator.tasks.contract import Cell
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.results import findings

@@ -13,7 +13,7 @@ from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
 
 if TYPE_CHECKING:
-    from simulator.runs.store import RunStore
+    from simulator.storage.store import RunStore
     from simulator.tasks.diffusion.plan import DiffusionPlan
 
 

@@ -11,7 +11,7 @@ from simulator.runner import resume
 from simulator.runs.directory import read_plan
 from simulator.runs.expectations import check
 from simulator.runs.run import Run
-from simulator.runs.store import RunStore
+from simulator.storage.store import RunStore
 
 Play = Callable[..., Run]
 LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}

@@ -9,10 +9,10 @@ from clients.classification.sums.config import SumsConfig
 from server.coordinator import Coordinator
 from server.timeline import Erasure
 from simulator.progress import Watch
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.resolution import SumsResolution
 from simulator.tasks.classification.sums.scenario import SumsScenario

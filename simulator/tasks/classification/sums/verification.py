@@ -14,7 +14,7 @@ from simulator.errors import LetheError
 
 if TYPE_CHECKING:
     from clients.unlearning.exact.statistical.learner import SumLearner
-    from simulator.runs.store import RunStore
+    from simulator.storage.store import RunStore
     from simulator.tasks.classification.sums.plan import SumsPlan
 
 

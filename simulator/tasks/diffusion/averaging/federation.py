@@ -11,10 +11,10 @@ from server.coordinator import Coordinator
 from server.diffusion.averaging.policies import POLICIES
 from server.timeline import Erasure
 from simulator.progress import Watch
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.diffusion.averaging.plan import AveragedDenoisingPlan
 from simulator.tasks.diffusion.averaging.scenario import AveragedDenoisingScenario
 from simulator.tasks.diffusion.averaging.verification import problems
@@ -51,9 +51,9 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
     def coordinator(self, plan: AveragedDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the averaging server of a plan, taken up where the store ends."""
         from clients.diffusion.metrics import Budget
-        from server.diffusion.audit.curves import Ladder
         from server.diffusion.averaging.acts import Playing
         from server.diffusion.averaging.coordinator import Averaging, Setup
+        from server.diffusion.averaging.curves import Ladder
         from server.diffusion.evaluation import SampleEvaluation
 
         config, wanted, federation = plan.configs[0], plan.scenario.revival, plan.scenario.federation

@@ -14,7 +14,7 @@ from clients.unlearning.pruning.masks import unpack_masks
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
-    from simulator.runs.store import RunStore
+    from simulator.storage.store import RunStore
     from simulator.tasks.diffusion.plan import DiffusionPlan
 
 Arrays = dict[str, npt.NDArray[Any]]

@@ -10,10 +10,10 @@ from clients.diffusion.spec import DenoiserSpec
 from server.coordinator import Coordinator
 from server.timeline import Erasure
 from simulator.progress import Watch
-from simulator.runs.store import RunStore
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.diffusion.backbone import backbone
 from simulator.tasks.diffusion.costs import in_words
 from simulator.tasks.diffusion.denoising import DenoisingCell

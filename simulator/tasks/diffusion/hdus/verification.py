@@ -16,7 +16,7 @@ from simulator.errors import LetheError
 
 if TYPE_CHECKING:
     from server.diffusion.timeline import ConceptErasure
-    from simulator.runs.store import RunStore
+    from simulator.storage.store import RunStore
     from simulator.tasks.diffusion.plan import DiffusionPlan
 
 

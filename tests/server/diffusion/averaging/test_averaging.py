@@ -25,7 +25,7 @@ from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.timeline import ConceptErasure, ConceptRound, ConceptTimeline
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState, Parcel
-from simulator.runs.store import RunStore
+from simulator.storage.store import RunStore
 
 PEERS = (0, 1, 2)
 

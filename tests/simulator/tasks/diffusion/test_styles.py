@@ -22,10 +22,10 @@ from simulator.report.collect import collect
 from simulator.report.diffusion.model import PICTURED
 from simulator.runner import run
 from simulator.runs.run import Run
-from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 
 STYLED: dict[str, Any] = {
     "task": "diffusion",

@@ -18,10 +18,10 @@ from simulator.errors import LetheError, ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
-from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.verification import model
 

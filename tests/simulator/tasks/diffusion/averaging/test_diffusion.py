@@ -22,10 +22,10 @@ from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
-from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 SMOKE: dict[str, Any] = {

@@ -17,10 +17,10 @@ from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
-from simulator.runs.store import RunStore
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
 from simulator.tasks.diffusion.hdus.verification import grown_over
 
 SMALL: dict[str, Any] = {

@@ -7,7 +7,7 @@ from torch import Tensor
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.recorder import Activity
 from server.defences.secret import Secret
-from server.diffusion.audit.curves import dilution, listening
+from server.diffusion.averaging.curves import dilution, listening
 from server.diffusion.averaging.policies import Mean, UnionZero
 from server.diffusion.averaging.server_mask import ServerMask
 

@@ -10,7 +10,7 @@ from clients import wire
 from server.ledger import PeerState, ReceiptLine, RoundRecord
 from server.mailbox import MailboxState, Parcel
 from simulator.errors import LetheError
-from simulator.runs.store import RunStore
+from simulator.storage.store import RunStore
 
 
 def blob(value: float) -> tuple[str, bytes]:
