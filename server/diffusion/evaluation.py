@@ -23,9 +23,6 @@ from clients.diffusion.spec import Axis
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-MOST = 3000
-"""Images that a judge learns from at most whose training time grows with their square."""
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -78,9 +75,9 @@ class SampleEvaluation:
     def judges(self) -> dict[Axis, Judge]:
         """The judge of each axis, which has seen all images, in every style: it belongs to nobody in the federation."""
         spec = self.config.denoiser
-        images, most = local.pictures(self.config.data, spec.size), MOST // max(1, len(spec.styles))
+        images = local.pictures(self.config.data, spec.size)
         axes: tuple[Axis, ...] = ("class", "style") if spec.styles else ("class",)
-        learned = partial(self.config.judge.learned, images, styles=spec.styles, most=most, compute=self.config.compute)
+        learned = partial(self.config.judge.learned, images, styles=spec.styles, compute=self.config.compute)
         return {axis: learned(axis=axis) for axis in axes}
 
     def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:

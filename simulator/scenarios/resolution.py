@@ -15,7 +15,7 @@ from clients.data import DataError, Dataset, load
 from clients.data.rows import Ids
 from clients.streams import order
 from server.membership import MembershipError
-from server.timeline import Erasure, Happening, Round, Timeline
+from server.timeline import Happening, Round, Timeline
 from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
 from simulator.errors import ScenarioError
 from simulator.events.contract import STAGES, EventSpec
@@ -23,6 +23,7 @@ from simulator.events.join import Join
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
 from simulator.scenarios.churn import ChurnError
+from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.tasks import CELLS
@@ -113,7 +114,7 @@ class Resolution(Generic[S]):
     def timeline(self, world: World) -> Timeline:
         """Play the events and return what happens."""
         rounds = tuple(self._rounds(world))
-        return Timeline(rounds=rounds, erasures=_numbered(world))
+        return Timeline(rounds=rounds, erasures=numbered(world))
 
     def plan(self) -> Plan:
         """Return the plan, or raise all that is wrong."""
@@ -236,12 +237,12 @@ class Resolution(Generic[S]):
                 self._play(world, stage)
                 if stage == "membership":
                     online = set(world.membership.online())
-                    _tell_churn(world, away & online, gone & online)
+                    tell_churn(world, away & online, gone & online)
                     gone = away & online
                     world.online = online - away
             world.carry_out()
             if now == world.rounds:
-                _tell_undone(world)
+                tell_undone(world)
             yield self.round(world)
 
     def _play(self, world: World, stage: str) -> None:
@@ -294,21 +295,3 @@ def _named(event: EventSpec) -> str:
     return f"{event.tag} in round {event.round}"
 
 
-def _tell_churn(world: World, away: set[int], was_away: set[int]) -> None:
-    """Tell who has gone away by churn, and who is back."""
-    for do, peers in (("away", away - was_away), ("back", was_away - away)):
-        if peers:
-            world.draft.happenings.append(Happening(do=do, peers=tuple(sorted(peers)), detail="churn"))
-
-
-def _tell_undone(world: World) -> None:
-    """Tell which deletions never became possible."""
-    for due in world.pending:
-        detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
-        world.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
-
-
-def _numbered(world: World) -> tuple[Erasure, ...]:
-    """Return the erasures in the order in which they are carried out."""
-    ordered = sorted(world.erasures, key=lambda one: (one.round, one.request, one.peer))
-    return tuple(one.model_copy(update={"index": index}) for index, one in enumerate(ordered))

@@ -23,9 +23,6 @@ from clients.diffusion.spec import Axis, Style
 from clients.diffusion.training import scheduler
 from clients.streams import hashes
 
-_MOST = 4000
-"""Images that a judge learns from at most whose training time grows with their square."""
-
 
 class FinalEvaluation:
     """The same questions for every peer and every round of a run.
@@ -83,4 +80,4 @@ def judge(config: DenoisingConfig, axis: Axis = "class") -> Judge:
 
 @lru_cache(maxsize=4)
 def _judge(spec: JudgeSpec, source: DatasetSpec, size: int, styles: tuple[Style, ...], axis: Axis, compute: Compute) -> Judge:
-    return spec.learned(pictures(source, size), styles=styles, axis=axis, most=_MOST // max(1, len(styles)), compute=compute)
+    return spec.learned(pictures(source, size), styles=styles, axis=axis, compute=compute)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from clients.diffusion.images import Images
     from clients.diffusion.judges.svm import Judge
 
+MOST = 4000
+"""Images that a judge learns from at most whose training time grows with their square."""
+
 POOR = 0.8
 """Held-out accuracy below which a judge's verdicts say little."""
 
@@ -30,7 +33,7 @@ class JudgeSpec(Spec):
         *,
         styles: tuple[Style, ...] = (),
         axis: Axis = "class",
-        most: int | None = None,
+        most: int = MOST,
         compute: Compute | None = None,
     ) -> Judge:
         """Return a judge that has learned from the images.
@@ -43,8 +46,8 @@ class JudgeSpec(Spec):
             Styles in which every image is learned and judged.
         axis : {"class", "style"}
             What is to be named.
-        most : int, optional
-            Images that a judge may learn from whose time grows with their square.
+        most : int
+            Images, counted in every style, that a judge may learn from whose training time grows with their square.
         compute : Compute, optional
             Where a judge that needs it learns and judges; the CPU unless told.
         """
@@ -73,7 +76,7 @@ class Svm(JudgeSpec):
         *,
         styles: tuple[Style, ...] = (),
         axis: Axis = "class",
-        most: int | None = None,
+        most: int = MOST,
         compute: Compute | None = None,
     ) -> Judge:
         """Return the machine, on the CPU; of more images than ``most``, it learns from some that a keyed draw chooses."""
@@ -82,7 +85,8 @@ class Svm(JudgeSpec):
         from clients.diffusion.judges.svm import SvmJudge
         from clients.streams import bottom
 
-        if most is not None and len(images) > most:
+        most //= max(1, len(styles))
+        if len(images) > most:
             images = images.select(torch.tensor(sorted(bottom(most, range(len(images)), "judge"))))
         usual = 0.001 if images.pixels.shape[-1] == 8 else "scale"
         return SvmJudge(images, gamma=usual if self.gamma is None else self.gamma, C=self.C, styles=styles, axis=axis)
@@ -116,7 +120,7 @@ class Cnn(JudgeSpec):
         *,
         styles: tuple[Style, ...] = (),
         axis: Axis = "class",
-        most: int | None = None,
+        most: int = MOST,
         compute: Compute | None = None,
     ) -> Judge:
         """Return the network, which learns from all images whatever ``most`` says."""
