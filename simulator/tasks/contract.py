@@ -6,17 +6,19 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from clients.config import PeerConfig
-from server.coordinator import Coordinator
 from server.timeline import Erasure
-from simulator.progress import Watch
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.tasks import CELLS, name_of
-from simulator.storage.store import RunStore
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.storage.store import RunStore
 
 S = TypeVar("S", bound=Scenario)
 P = TypeVar("P", bound=Plan)
@@ -43,6 +45,8 @@ class Cell(ABC, Generic[S, P]):
 
     def coordinator(self, plan: P, store: RunStore, watch: Watch) -> Coordinator:
         """Return what the server does beyond relaying messages, taken up where the store ends."""
+        from server.coordinator import Coordinator
+
         return Coordinator()
 
     @abstractmethod

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clients.compute import Compute
 from server.diffusion.timeline import Attack
-from simulator.storage.store import RunStore
 from simulator.tasks.contract import Cell
 from simulator.tasks.diffusion.plan import DiffusionPlan
-from simulator.tasks.diffusion.results import findings
 from simulator.tasks.diffusion.scenario import Diffusion
+
+if TYPE_CHECKING:
+    from simulator.storage.store import RunStore
 
 S = TypeVar("S", bound=Diffusion)
 P = TypeVar("P", bound=DiffusionPlan)
@@ -40,4 +41,6 @@ class DenoisingCell(Cell[S, P]):
 
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
         """Return what the results say of the model that was trained, what was erased from it, and how it was attacked."""
+        from simulator.tasks.diffusion.results import findings
+
         return findings(plan, store)

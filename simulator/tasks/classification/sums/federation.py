@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.sums.config import SumsConfig
-from server.coordinator import Coordinator
 from server.timeline import Erasure
-from simulator.progress import Watch
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
-from simulator.storage.store import RunStore
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.resolution import SumsResolution
 from simulator.tasks.classification.sums.scenario import SumsScenario
-from simulator.tasks.classification.sums.verification import problems
 from simulator.tasks.contract import Cell
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.storage.store import RunStore
 
 
 class SumsClassification(Cell[SumsScenario, SumsPlan]):
@@ -55,4 +56,6 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every peer that was evaluated on another model than that of the sums that lie in the mailbox."""
+        from simulator.tasks.classification.sums.verification import problems
+
         return problems(plan, store)

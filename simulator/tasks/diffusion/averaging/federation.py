@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.unlearning.pruning.concept_prune import ConceptPrune
-from server.coordinator import Coordinator
 from server.diffusion.averaging.policies import POLICIES
 from server.timeline import Erasure
-from simulator.progress import Watch
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
-from simulator.storage.store import RunStore
 from simulator.tasks.diffusion.averaging.plan import AveragedDenoisingPlan
 from simulator.tasks.diffusion.averaging.scenario import AveragedDenoisingScenario
-from simulator.tasks.diffusion.averaging.verification import problems
-from simulator.tasks.diffusion.backbone import backbone
 from simulator.tasks.diffusion.costs import in_words
 from simulator.tasks.diffusion.denoising import DenoisingCell
 from simulator.tasks.diffusion.resolution import DiffusionResolution
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.storage.store import RunStore
 
 
 class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisingPlan]):
@@ -32,8 +32,10 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
     resolution: ClassVar[type[Resolution[Any]]] = DiffusionResolution
 
     def refusals(self, scenario: AveragedDenoisingScenario) -> Iterator[tuple[str, str]]:
-        """Yield what does not go with the policy."""
+        """Yield a graph, and what does not go with the policy."""
         policy = scenario.federation.policy
+        if scenario.topology is not None:
+            yield "topology", f"{scenario.federation.kind} has a server in the middle and no graph: remove the table"
         for i, event in enumerate(scenario.event):
             method = getattr(event, "method", None)
             if policy.collects_statistics and method is not None and not isinstance(method, ConceptPrune):
@@ -55,6 +57,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
         from server.diffusion.averaging.coordinator import Averaging, Setup
         from server.diffusion.averaging.curves import Ladder
         from server.diffusion.evaluation import SampleEvaluation
+        from simulator.tasks.diffusion.backbone import backbone
 
         config, wanted, federation = plan.configs[0], plan.scenario.revival, plan.scenario.federation
         public = backbone(config, watch)
@@ -74,4 +77,6 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
 
     def problems(self, plan: AveragedDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every round after which the global model has lost a part of its cut."""
+        from simulator.tasks.diffusion.averaging.verification import problems
+
         return problems(plan, store)

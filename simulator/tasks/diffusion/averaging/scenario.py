@@ -14,4 +14,3 @@ class AveragedDenoisingScenario(Diffusion):
     """A scenario in which a server averages what the peers' denoisers learn."""
 
     federation: Annotated[FedAvg | FedProx | FedAdam, Field(discriminator="kind")]
-    topology: None = None

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.spec import DenoiserSpec
-from server.coordinator import Coordinator
 from server.timeline import Erasure
-from simulator.progress import Watch
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
-from simulator.storage.store import RunStore
-from simulator.tasks.diffusion.backbone import backbone
 from simulator.tasks.diffusion.costs import in_words
 from simulator.tasks.diffusion.denoising import DenoisingCell
 from simulator.tasks.diffusion.hdus.plan import HdusDenoisingPlan
 from simulator.tasks.diffusion.hdus.scenario import HdusDenoisingScenario
-from simulator.tasks.diffusion.hdus.verification import problems
 from simulator.tasks.diffusion.resolution import DiffusionResolution
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.storage.store import RunStore
 
 
 class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
@@ -52,6 +52,7 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
     def coordinator(self, plan: HdusDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return who hands out the public backbones, trained once or taken from the cache, and passes requests on."""
         from server.diffusion.hdus.coordinator import Neighbourhood
+        from simulator.tasks.diffusion.backbone import backbone
 
         config = plan.configs[0]
         seed = config.model_copy(update={"denoiser": config.seed.beside(config.denoiser)})
@@ -68,6 +69,8 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
 
     def problems(self, plan: HdusDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every request to erase a concept that was not carried out, and every cut that has grown over."""
+        from simulator.tasks.diffusion.hdus.verification import problems
+
         return problems(plan, store)
 
 

@@ -62,7 +62,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs write no report."""
-    monkeypatch.setattr("simulator.report.write_report", lambda folder: None)
+    monkeypatch.setattr("simulator.report.writing.write_report", lambda folder: None)
 
 
 def exact(one: Run) -> None:
@@ -176,7 +176,7 @@ def test_engines_agree(kind: str, finished: Run, tmp_path: Path) -> None:
         ({"peers": {"count": 5, "main": [{"kind": "linear"}]}}, "peers.main: "),
         ({"topology": {"kind": "ring"}}, "topology: "),
         ({"audit": {"relearn": True}}, "audit.relearn: "),
-        ({"event": [{"round": 2, "do": "cut", "edges": [[0, 1]]}]}, "cut is about neighbours, which peers that send sums have not"),
+        ({"event": [{"round": 2, "do": "cut", "edges": [[0, 1]]}]}, "cut is about neighbours, which peers of a sums federation have not"),
         ({"data": DIGITS, "federation": {"kind": "sums", "model": {"kind": "ridge", "high": 0.5}}}, "federation.model: peer 0: row "),
         ({"federation": {"kind": "sums", "model": {"kind": "pca", "components": 99}}}, "federation.model: "),
     ],
