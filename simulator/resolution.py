@@ -86,7 +86,7 @@ class Resolution(Generic[S]):
         assert data is not None
         assert graph is not None
         world = self.world(graph, briefs, data.y)
-        world.users, world.data_edges = data.users, data.edges
+        world.classes, world.users, world.data_edges = data.labels, data.user_names, data.edges
         world.edge_learners = {brief.peer for brief in briefs if brief.knows_edges}
         timeline = self.timeline(world)
         self._check_expectations(timeline)
@@ -179,8 +179,11 @@ class Resolution(Generic[S]):
         churn = self.scenario.churn
         if churn is None:
             return {}
-        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else sorted(world.rows))
-        return self.attempt("churn", lambda: churn.away(peers or (), world.rounds, world.seed)) or {}
+        everybody = sorted(world.rows)
+        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else everybody)
+        # all peers are asked for, so that a trace can tell a peer that is not chosen from one that there is not
+        away = self.attempt("churn", lambda: churn.away(everybody, world.rounds, world.seed)) or {}
+        return {number: gone.intersection(peers or ()) for number, gone in away.items()}
 
     def _rounds(self, world: World) -> Iterator[Round]:
         """Play the events, round after round."""

@@ -50,7 +50,13 @@ class Archive:
             raise DataError(f"{path}: holds two arrays called {twice}: {cure}")
 
     def read(self, names: Collection[str]) -> Arrays:
-        """Return the arrays with these names, all of them present; ``DataError`` where one is damaged, lies about its size or holds objects."""
+        """Return those of the arrays with these names that the archive has.
+
+        Raises
+        ------
+        DataError
+            If one is damaged, lies about its size, does not fit into memory or holds objects.
+        """
         wanted = [info for info in self._members if info.filename.removesuffix(".npy") in names]
         # reading an array holds its bytes twice: as they are unpacked, and as an array
         afford(self.path, 2 * sum(info.file_size for info in wanted), "unpacking it")

@@ -9,13 +9,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
 from clients.data import DataError
 from clients.data.limits import afford
 
 _BYTES_A_BYTE = 16
 """Memory for each byte of a file while its cells are text."""
 
-_MARKS = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"))
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",  # it begins like the mark of UTF-16
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons", ":": "colons", " ": "spaces"}
 _WHOLE = re.compile(r"[^,]*|[+-]?\d+,\d+")
 """What a cell may be where commas are decimal points."""
@@ -67,16 +73,15 @@ def read_text(path: Path, what: str) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read as {what} ({error.strerror or error}): correct path") from None
-    for mark, name in _MARKS:
+    for mark, name in _MARKS.items():
         if raw.startswith(mark):
             raise DataError(f"{path}: is {name} text: save it as UTF-8")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: line {line} is not UTF-8 text (byte 0x{raw[error.start]:02x}), perhaps Latin-1 or a compressed file: save it as UTF-8 text"
-        ) from None
+        byte = f"byte 0x{raw[error.start]:02x}"
+        raise DataError(f"{path}: line {line} is not UTF-8 text ({byte}), perhaps Latin-1 or compressed: save it as UTF-8 text") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{path}: line {line} holds a zero byte, as UTF-16 text and damaged files do: save it as UTF-8 text")

@@ -88,7 +88,8 @@ def _check_features(path: str | Path, arrays: Arrays, n: int, features: int) -> 
         row = int(np.argmax(pointers[1:] < pointers[:-1]))
         raise DataError(f"{path}: x_indptr falls from {pointers[row]} to {pointers[row + 1]} at row {row}; it must never fall")
     _check_within(path, indices, features, "x_indices names a feature", f"x_shape says {features} features")
-    rows = np.repeat(np.arange(n), np.diff(pointers.astype(np.int64)))
+    ends = pointers.astype(np.int64)
+    rows = np.repeat(np.arange(n), ends[1:] - ends[:-1])
     order = np.lexsort((indices, rows))
     same = (np.diff(rows[order]) == 0) & (np.diff(indices[order].astype(np.int64)) == 0)
     if same.any():
@@ -98,7 +99,7 @@ def _check_features(path: str | Path, arrays: Arrays, n: int, features: int) -> 
 
 def _check_within(path: str | Path, numbers: npt.NDArray[Any], end: int, what: str, cure: str) -> None:
     """Raise ``DataError`` where a number, whatever its type, is not in 0 .. end - 1."""
-    if numbers.size and not (0 <= int(numbers.min()) and int(numbers.max()) < end):
+    if numbers.size and not (int(numbers.min()) >= 0 and int(numbers.max()) < end):
         bad = int(numbers.min()) if int(numbers.min()) < 0 else int(numbers.max())
         raise DataError(f"{path}: {what} outside 0 .. {end - 1} ({bad}); {cure}")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.scaling import located
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +70,7 @@ class HuggingFace(DatasetSpec):
             ) from None
         import pyarrow as pa
 
-        folder = Path(self.path).expanduser()
+        folder = located(self.path)
         if not folder.is_dir():
             raise DataError(f"{self.path}: there is no such folder: correct path (relative paths start at the scenario file's folder)")
         try:
@@ -112,7 +112,8 @@ class HuggingFace(DatasetSpec):
         if names is None or not isinstance(labels, np.ndarray):
             return data
         if labels.min() < 0 or labels.max() >= len(names):
-            raise DataError(f"{self.path}: column {self.label} holds {labels.min()} to {labels.max()} for {len(names)} names: mend the labels")
+            held = f"{labels.min()} to {labels.max()}"
+            raise DataError(f"{self.path}: column {self.label} holds {held} for {len(names)} names: mend the labels")
         return replace(data, y=labels.astype(np.int64), labels=tuple(names))
 
 

@@ -17,6 +17,7 @@ from clients.data import DataError, Dataset, DatasetSpec
 from clients.data.classes import array_labels
 from clients.data.limits import afford
 from clients.data.npz import scaled
+from clients.data.scaling import located
 
 _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _GZIP = b"\x1f\x8b"
@@ -81,7 +82,7 @@ class Idx(DatasetSpec):
 
     def _images(self) -> list[Path]:
         """Return the image files the path names, in the order of their names."""
-        path = Path(self.path).expanduser()
+        path = located(self.path)
         folder, prefix = (path, "") if path.is_dir() else (path.parent, path.name)
         found = [p for p in folder.glob("*") if p.name.startswith(prefix) and "images" in p.name and "idx3" in p.name and p.is_file()]
         if not found:

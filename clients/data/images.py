@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.scaling import located
 
 
 class Images(DatasetSpec):
@@ -34,7 +35,7 @@ class Images(DatasetSpec):
 
     def _folders(self) -> list[Path]:
         """Return the folders of the classes, by name."""
-        root = Path(self.path).expanduser()
+        root = located(self.path)
         if not root.is_dir():
             raise DataError(f"{self.path}: there is no such folder: correct path (relative paths start at the scenario file's folder)")
         shown = sorted(_shown(root))
@@ -52,7 +53,7 @@ class Images(DatasetSpec):
         if not files:
             raise DataError(f"{folder}: holds no image: remove the folder, or put the class's images in it")
         if nested := next((path for path in files if not path.is_file()), None):
-            raise DataError(f"{nested}: is no file: images lie right in their class's folder; if {folder.name} is no class, end path with it")
+            raise DataError(f"{nested}: is no file: put images right into their class's folder, or end path with {folder.name}")
         return files
 
 

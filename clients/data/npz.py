@@ -53,7 +53,7 @@ class Npz(DatasetSpec):
     def _joined(self, parts: list[npt.NDArray[Any]], key: str) -> npt.NDArray[Any]:
         """Return one array of training and test rows."""
         if len({part.shape[1:] for part in parts}) > 1 or not all(part.ndim for part in parts):
-            raise DataError(f"{self.path}: {key}_train has shape {parts[0].shape}, {key}_test {parts[-1].shape}: give them the same columns")
+            raise DataError(f"{self.path}: {key}_train has shape {parts[0].shape}, {key}_test {parts[-1].shape}: make their rows alike")
         if len({part.dtype.kind in "US" for part in parts}) > 1:
             raise DataError(f"{self.path}: {key}_train holds {parts[0].dtype}, {key}_test {parts[-1].dtype}: give them the same type")
         return np.concatenate(parts)

@@ -91,7 +91,7 @@ def _opaque(image: Image) -> bool:
     """Tell whether no pixel of an image is transparent."""
     if image.mode == "P" and "transparency" not in image.info:
         return True
-    return int(image.convert("RGBA").getextrema()[3][0]) == 255  # type: ignore[index]  # bands of RGBA have pairs
+    return int(np.asarray(image.convert("RGBA"))[:, :, 3].min()) == 255
 
 
 def _stacked(frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
