@@ -21,7 +21,7 @@ Cells = Sequence[str] | npt.NDArray[Any]
 
 Selector = str | int
 
-_NUMBERLIKE = re.compile(r"[+\-−]?\s*[$€£¥]?\s*\d[\d.,'’\s]*%?")
+_NUMBERLIKE = re.compile(r"[+\-−]?\s*[$€£¥]?\s*[+\-−]?\s*\d[\d.,'’\s]*%?")
 """Numbers as people write them: ``1,037``, ``0,5``, ``12 %``."""
 
 
