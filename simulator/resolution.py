@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.brief import PeerBrief
-from clients.data import DataError, Dataset, load
+from clients.data import DataError, Dataset, load, one_line
 from clients.streams import order
 from clients.unlearning.contract import Ids
 from server.membership import MembershipError
@@ -118,7 +118,7 @@ class Resolution(Generic[S]):
 
     def wrong(self, place: str, what: str) -> None:
         """Write down a line."""
-        self.lines.append(f"{self.scenario.source}: {place}: {what}")
+        self.lines.append(one_line(f"{self.scenario.source}: {place}: {what}"))
 
     def _give_up(self) -> None:
         """Raise all that has been found wrong, if anything has."""

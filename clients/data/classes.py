@@ -61,7 +61,7 @@ def coded(cells: Sequence[str], path: str, where: Where) -> tuple[tuple[str, ...
     counts = Counter(cells)
     if bad := {cell for cell in counts if is_missing(cell)}:
         row = next(i for i, cell in enumerate(cells) if cell in bad)
-        raise DataError(f"{path}: {where(row)} has the label {cells[row]!r}, which is no class: label the row or remove it")
+        raise DataError(f"{path}: {where(row)} has the label {cells[row]!r:.60}, which is no class: label the row or remove it")
     numeric = all(map(is_number, counts))
     names, place = _by_value(counts) if numeric else _by_text(counts)
     if numeric:
@@ -102,7 +102,7 @@ def _refuse_minus_one(names: Sequence[str], cells: Sequence[str], path: str, whe
     if -1.0 in values and len(values) > 1 and values != {-1.0, 1.0}:
         row = next(i for i, cell in enumerate(cells) if float(cell) == -1)
         raise DataError(
-            f"{path}: {where(row)} has the label {cells[row]!r}, which mostly means that there is none: label the row or remove it; "
+            f"{path}: {where(row)} has the label {cells[row]!r:.60}, which mostly means that there is none: label the row or remove it; "
             "if it is a class, give it another name"
         )
 
@@ -111,7 +111,7 @@ def _refuse_measurements(names: Sequence[str], rows: int, path: str, numeric: bo
     """Raise ``DataError`` where labels are fractions of many values, or hardly any two rows share one."""
     fractions = numeric and len(names) > _MANY_FRACTIONS and any(not float(name).is_integer() for name in names)
     if fractions or (len(names) > _MANY and 2 * len(names) > rows):
-        some = ", ".join(names[:3])
+        some = ", ".join(name[:20] for name in names[:3])
         raise DataError(
             f"{path}: the labels have {len(names)} values in {rows} rows ({some}, ...), which are no classes: name the column that holds "
             "the classes, or sort the values into a few"

@@ -30,7 +30,7 @@ def check_header(table: TextTable, header: bool) -> None:
 
 def _shown(cells: Sequence[str]) -> str:
     """Return a few cells for a message."""
-    return ", ".join(cells[:4]) + (", ..." if len(cells) > 4 else "")
+    return ", ".join(cell[:30] for cell in cells[:4]) + (", ..." if len(cells) > 4 else "")
 
 
 def _looks_like_names(first: Sequence[str], bodies: Sequence[Sequence[str]], numeric: Sequence[bool]) -> bool:

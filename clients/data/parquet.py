@@ -38,7 +38,7 @@ class Parquet(DatasetSpec):
 
         path = existing(self.path, "Parquet file")
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 held = file.metadata
                 afford(path, 16 * held.num_rows * held.num_columns, "reading it")
                 afford(path, 4 * sum(held.row_group(i).total_byte_size for i in range(held.num_row_groups)), "unpacking it")

@@ -113,5 +113,8 @@ def _with_channels(frame: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[n
 
 def _unreadable(place: str, error: Exception) -> DataError:
     """Return what to say about a damaged image."""
-    reason = " ".join((str(error) or type(error).__name__).split())[:120]
+    from PIL import UnidentifiedImageError
+
+    unknown = isinstance(error, UnidentifiedImageError)
+    reason = "in no format that Pillow knows" if unknown else " ".join((str(error) or type(error).__name__).split())[:120]
     return DataError(f"{place}: cannot be read as an image ({reason}): fetch it again or remove it")

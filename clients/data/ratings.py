@@ -96,7 +96,7 @@ def _numbers(table: TextTable, name: str) -> Ids:
     """Return the whole numbers of a column, int64 (n,)."""
     places = [i for i, held in enumerate(table.first) if held == name]
     if not places:
-        raise DataError(f"{table.path}: no column {name!r} among {', '.join(table.first)}: name the columns of users and items")
+        raise DataError(f"{table.path}: no column {name!r} among {', '.join(table.first[:20])}: name the columns of users and items")
     if len(places) > 1:
         raise DataError(f"{table.path}: columns {' and '.join(map(str, places))} are both called {name!r}: rename one")
     cells = table.column(places[0], header=True)
@@ -104,7 +104,7 @@ def _numbers(table: TextTable, name: str) -> Ids:
         raise DataError(f"{table.path}: no rows: give one rating a line")
     if (row := next((i for i, cell in enumerate(cells) if not _NUMBER.fullmatch(cell)), None)) is not None:
         what = "a negative number" if _NUMBER.fullmatch(cells[row].removeprefix("-")) else "no whole number"
-        raise DataError(f"{table.path}: {table.line(row, header=True)}: column {name} holds {cells[row]!r}, {what}: number them from 0")
+        raise DataError(f"{table.path}: {table.line(row, header=True)}: column {name} holds {cells[row]!r:.60}, {what}: number them from 0")
     return np.asarray(cells, dtype=np.int64)
 
 

@@ -21,6 +21,9 @@ Cells = Sequence[str] | npt.NDArray[Any]
 
 Selector = str | int
 
+_MOST = 30
+"""Columns that a message names."""
+
 _NUMBERLIKE = re.compile(r"[+\-−]?\s*[$€£¥]?\s*[+\-−]?\s*\d[\d.,'’\s]*%?")
 """Numbers as people write them: ``1,037``, ``0,5``, ``12 %``."""
 
@@ -82,7 +85,7 @@ class Table:
         if places:
             numbers = " and ".join(map(str, places))
             raise DataError(f"{self.path}: {key} = {column!r} names columns {numbers}: give the number of one, or rename the others")
-        known = ", ".join(self.names)
+        known = ", ".join(self.names[:_MOST]) + (", ..." if len(self.names) > _MOST else "")
         raise DataError(f"{self.path}: {key} = {column!r} is no column: the columns are {known} (or 0 to {len(self.names) - 1})")
 
     def _is_categorical(self, place: int, named: set[int] | None, features: Sequence[int]) -> bool:
@@ -97,14 +100,15 @@ class Table:
         if distinct == numbers:
             return False
         if all(map(is_missing, distinct)):
-            raise DataError(f"{self.path}: column {name} holds no value ({cells[0]!r} in {self.where(0)}): remove the column")
+            raise DataError(f"{self.path}: column {name} holds no value ({cells[0]!r:.60} in {self.where(0)}): remove the column")
         if named is None and not numbers and not all(_NUMBERLIKE.fullmatch(cell) or is_missing(cell) for cell in distinct):
             return True
         row = next(i for i, cell in enumerate(cells) if cell not in numbers)
         text = [self.names[i] for i in features if i == place or i in (named or ()) or (named is None and self._is_text(i))]
+        paste = f" (categorical = {json.dumps(text, ensure_ascii=False)})" if len(text) <= _MOST else ""
         raise DataError(
-            f"{self.path}: {self.where(row)}: column {name} holds {cells[row]!r}, which is no number: add it to categorical "
-            f"(categorical = {json.dumps(text, ensure_ascii=False)}), or mend the cell{self._others(cells, numbers)}"
+            f"{self.path}: {self.where(row)}: column {name} holds {cells[row]!r:.60}, which is no number: add it to categorical{paste}, "
+            f"or mend the cell{self._others(cells, numbers)}"
         )
 
     @staticmethod

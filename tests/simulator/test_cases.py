@@ -191,7 +191,10 @@ def test_columns_of_words_are_categories_and_listed_with_their_counts(tmp_path):
     assert "3 categories: red 28, blue 27, ? 5" in " ".join(checked(plan(tmp_path, CSV)).split())
 
 
-@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "spaces"), ("::", "double colons")])
+SEPARATORS = [(";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "spaces"), ("::", "double colons")]
+
+
+@pytest.mark.parametrize(("separator", "name"), SEPARATORS)
 @pytest.mark.parametrize("header", [True, False])
 def test_other_separators_are_refused(tmp_path, separator, name, header):
     write(tmp_path / "t.csv", rows(), separator.join(["a", "b", "label"]) if header else None, separator)
@@ -450,7 +453,12 @@ def test_users_are_meant_by_the_numbers_of_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("header", "cell"),
-    [("title,uid,iid", '"Film {}, 7, 8"'), ("tag,uid,iid", "#{}"), ("title,uid,iid", '"a ""quoted"" {}"'), ("text,uid,iid", '"two\nlines {}"')],
+    [
+        ("title,uid,iid", '"Film {}, 7, 8"'),
+        ("tag,uid,iid", "#{}"),
+        ("title,uid,iid", '"a ""quoted"" {}"'),
+        ("text,uid,iid", '"two\nlines {}"'),
+    ],
 )
 def test_quotes_and_hashes_are_read_as_csv(tmp_path, header, cell):
     (tmp_path / "plain.csv").write_text("uid,iid\n" + "\n".join(f"{user},{item}" for user, item in rating_lines()))
@@ -489,7 +497,10 @@ def test_edge_lists_that_are_none_are_refused(tmp_path, text, words):
     assert words in refusal(tmp_path, CSV, topology={"kind": "file", "path": "g.txt"})
 
 
-@pytest.mark.parametrize("text", ["0 1\n1 2\n", "# c\n0,1\n1,2 # d\n", "0\t1\n\n1\t2\n", "0 1 0.5\n2 1 {'weight': 1.5}\n1 0\n", "\ufeff0 1\n1 2\n"])
+EDGES = ["0 1\n1 2\n", "# c\n0,1\n1,2 # d\n", "0\t1\n\n1\t2\n", "0 1 0.5\n2 1 {'weight': 1.5}\n1 0\n", "\ufeff0 1\n1 2\n"]
+
+
+@pytest.mark.parametrize("text", EDGES)
 def test_edge_lists_are_read(tmp_path, text):
     write(tmp_path / "t.csv", rows())
     (tmp_path / "g.txt").write_text(text, encoding="utf-8")
@@ -575,9 +586,21 @@ def test_citations_are_read(tmp_path):
 # ---- scenario files
 
 
-TOML = 'name = "x"\nrounds = 2\n[data]\ndataset = "digits"\nreference = 9\ntest = 9\npartition = { kind = "iid" }\n' + (
-    '[peers]\ncount = 3\nmain = [{ kind = "linear" }]\nseed = { kind = "linear" }\n[topology]\nkind = "ring"\n'
-)
+TOML = """\
+name = "x"
+rounds = 2
+[data]
+dataset = "digits"
+reference = 9
+test = 9
+partition = { kind = "iid" }
+[peers]
+count = 3
+main = [{ kind = "linear" }]
+seed = { kind = "linear" }
+[topology]
+kind = "ring"
+"""
 
 
 def test_a_scenario_with_a_byte_order_mark_is_read(tmp_path):
