@@ -89,7 +89,10 @@ def remarks(data: Dataset, held: Holdings) -> Iterator[str]:
 
 
 def warnings(plan: Plan, data: Dataset, held: Holdings) -> Iterator[str]:
-    """Yield a line for each request whose rows alone decide a fact of the data, or have a byte-equal twin that stays."""
+    """Yield a line for each column of ids, and for each request whose rows alone decide a fact of the data or have a twin that stays."""
+    for column in data.columns:
+        if column.categories > _MOST and 2 * column.categories > len(data):
+            yield f"column {column.name} has {column.categories} categories in {len(data)} rows, as names, dates and ids have: leave it out"
     twins = _twins(data) if data.users is None else np.zeros(len(data), np.int64)
     for request in dict.fromkeys(one.request for one in plan.timeline.erasures):
         erasures = [one for one in plan.timeline.erasures if one.request == request and one.kind != "edges"]

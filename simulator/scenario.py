@@ -259,8 +259,8 @@ def _toml(text: str, source: str) -> dict[str, Any]:
     """Return the content of TOML text, a byte order mark in front of it left out."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "tables or lists within each other too deeply"
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of another kind
+        reason = str(error) if isinstance(error, ValueError) else "tables or lists within each other too deeply"
         raise ScenarioError([f"{source}: is not TOML ({reason}): mend the syntax there{_backslash(text, reason)}"]) from None
 
 

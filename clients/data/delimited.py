@@ -97,14 +97,14 @@ def read_table(path: Path, what: str = "CSV") -> TextTable:
         If the file is no text, is separated by something else, has lines of different lengths, or quotes that do not match.
     """
     text = read_text(path, what)
+    _refuse_other_separators(path, text)
     lines, widths, spans = _records(path, text)
-    _refuse_other_separators(path, text, widths)
     if not lines:
         raise DataError(f"{path}: has no rows: it needs a table with commas")
     if ragged := next((i for i, width in enumerate(widths) if width != widths[0]), None):
         raise DataError(
             f"{path}: line {lines[ragged]} has {widths[ragged]} cells, the first has {widths[0]}: complete or remove it "
-            "(a cell that holds a comma needs quotes)"
+            "(a cell that holds a comma needs quotes; a table has no comments)"
         )
     if swallowed := next((i for i, (ends, commas) in enumerate(spans) if ends and commas >= ends * (widths[0] - 1)), None):
         raise DataError(f"{path}: line {lines[swallowed]} ends a cell that holds whole lines: close the quote that opens before it")
@@ -145,11 +145,11 @@ def _records(path: Path, text: str) -> tuple[list[int], list[int], list[tuple[in
     return lines, widths, spans
 
 
-def _refuse_other_separators(path: Path, text: str, widths: Sequence[int]) -> None:
+def _refuse_other_separators(path: Path, text: str) -> None:
     """Raise ``DataError`` where the table looks separated by something else than commas."""
     some = [line for line in text[: 1 << 20].splitlines()[:_SAMPLE] if line.strip()]
     for separator, name in _SEPARATORS.items():
-        alone = bool(widths) and widths[0] == 1 and separator in some[0]
+        alone = bool(some) and not some[0].startswith("#") and "," not in some[0] and separator in some[0].strip()
         if alone or (separator in (";", "\t", "|") and _separates(separator, some)):
             raise DataError(f"{path}: looks separated by {name}: save it with commas, and with points for decimals")
 

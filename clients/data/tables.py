@@ -24,8 +24,8 @@ Selector = str | int
 _MOST = 30
 """Columns that a message names."""
 
-_NUMBERLIKE = re.compile(r"[+\-−]?\s*[$€£¥]?\s*[+\-−]?\s*\d[\d.,'’\s]*%?")
-"""Numbers as people write them: ``1,037``, ``0,5``, ``12 %``."""
+_NUMBERLIKE = re.compile(r"['‘’\"=]*[+\-−]?\s*[$€£¥]?\s*[+\-−]?\s*[.,]?\d[\d.,'‘’\s]*(?:[eE][+\-−]?\d+)?\s*[%$€£¥]?['’\"]*")
+"""Numbers as people write them: ``1,037``, ``0,5``, ``12 %``, ``'3'``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,11 +21,16 @@ def test_nearly_numeric_columns_are_refused(tmp_path, cell):
     assert load(scenario(tmp_path, CSV | {"categorical": ["b"]}).data.source()).columns[1].categories > 1
 
 
-@pytest.mark.parametrize("pattern", ['"{}"', "{}%", "$ {}"])
+@pytest.mark.parametrize("pattern", ['"{}"', "{}%", "$ {}", "'{}'", "{} €"])
 def test_columns_of_numbers_for_people_are_refused(tmp_path, pattern):
     table = [[row[0], pattern.format(row[1].replace(".", ",") if '"' in pattern else row[1]), row[2]] for row in rows()]
     write(tmp_path / "t.csv", table)
     assert "line 2: column b holds" in refusal(tmp_path, CSV)
+
+
+def test_columns_of_ids_get_a_warning(tmp_path):
+    write(tmp_path / "t.csv", [[f"id{i}", row[0], row[2]] for i, row in enumerate(rows())])
+    assert "warning: column a has 60 categories in 60 rows" in checked(plan(tmp_path, CSV))
 
 
 def test_columns_of_words_are_categories_and_listed_with_their_counts(tmp_path):
@@ -42,6 +47,8 @@ SEPARATORS = [(";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "spaces"
 def test_other_separators_are_refused(tmp_path, separator, name, header):
     write(tmp_path / "t.csv", rows(), separator.join(["a", "b", "label"]) if header else None, separator)
     assert f"looks separated by {name}" in refusal(tmp_path, CSV | {"header": header})
+    write(tmp_path / "t.csv", [[f'"{cell}"' for cell in row] for row in rows()], separator.join(['"a"', '"b"', '"label"']), separator)
+    assert f"looks separated by {name}" in refusal(tmp_path, CSV)
 
 
 @pytest.mark.parametrize("header", [True, False])
