@@ -22,8 +22,9 @@ class Citations(DatasetSpec):
     def load(self) -> Dataset:
         """Return rows of shape (words,)."""
         from clients.data.graphs import load_graph
+        from clients.data.scaling import existing
 
-        graph = load_graph(self.path)
+        graph = load_graph(existing(self.path, "npz file"))
         labels = tuple(str(label) for label in range(int(graph.y.max()) + 1))
         data = only(Dataset(graph.x.toarray(), graph.y, labels, edges=graph.edges), np.flatnonzero(graph.y >= 0))
         left_out = len(graph) - len(data)
