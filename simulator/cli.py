@@ -35,12 +35,17 @@ def run(
     out: Annotated[Path, typer.Option(help="Where to make the run directory.")] = Path("runs"),
 ) -> None:
     """Run a scenario and write its report; the last line printed is the run directory."""
+    from clients.data import load
     from simulator.runner import prepare
     from simulator.scenarios.scenario import Scenario
 
     chosen = list(settings or [])
     chosen += [f'engine.kind="{engine}"'] * (engine is not None) + [f"engine.workers={workers}"] * (workers is not None)
-    _carry_on(prepare(Scenario.load(file, chosen), out))
+    scenario = Scenario.load(file, chosen)
+    folder = prepare(scenario, out)
+    for note in load(scenario.data.source()).notes:
+        typer.echo(f"data: {note}", err=True)
+    _carry_on(folder)
 
 
 @app.command()

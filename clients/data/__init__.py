@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,7 +23,8 @@ class Dataset:
     Row ``i`` has id ``i`` for ever. ``x`` is float32 ``(n, *shape)``, scaled by public constants; ``y`` is int64 ``(n,)`` in
     ``0 .. classes - 1``. ``columns`` holds public facts of tabular features, empty for images. ``labels`` names the classes. ``edges`` is
     int64 ``(m, 2)``: pairs of row ids ``u < v``, none where rows are no nodes of a graph. Edge ``i`` has id ``n + i`` for ever, so that
-    ids of rows and edges never meet.
+    ids of rows and edges never meet. ``categories`` names the categories of each of the ``columns``, none for a numeric one.
+    ``notes`` say, a line each, what was done to the source that its owner might not expect.
     """
 
     x: npt.NDArray[np.float32]
@@ -30,6 +32,8 @@ class Dataset:
     labels: tuple[str, ...]
     columns: tuple[Column, ...] = ()
     edges: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    categories: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -48,6 +52,11 @@ class Dataset:
     def users(self) -> Ids | None:
         """The user of each row, int64 (n,); None where rows belong to no users."""
         return None
+
+    @property
+    def user_names(self) -> Ids | None:
+        """What the source calls the user of each row, int64 (n,); None where rows belong to no users."""
+        return self.users
 
     def edges_among(self, ids: Ids) -> Ids:
         """Return the ids of the edges that join two of these rows, ascending."""
@@ -96,8 +105,16 @@ class PartitionSpec(Spec):
         raise NotImplementedError
 
 
+def one_line(text: str) -> str:
+    """Return a text with line breaks and other control characters written as escapes: names from files may hold any."""
+    return re.sub("[\x00-\x1f\x7f\x85\u2028\u2029]", lambda found: repr(found[0])[1:-1], text)
+
+
 class DataError(ValueError):
     """Data that cannot be read or dealt out; the message is one line with place, value, and cure."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 @lru_cache(maxsize=4)
@@ -112,6 +129,8 @@ def load(spec: DatasetSpec) -> Dataset:
     data = spec.load()
     if len(data) == 0 or len(data.x) != len(data.y):
         raise DataError(f"the data set has {len(data.x)} inputs and {len(data.y)} labels: it needs as many of each, and at least one")
+    if not data.x.size:
+        raise DataError(f"the data set has inputs of shape {data.x.shape}, so no values: it needs at least one a row")
     if not np.isfinite(data.x).all():
         raise DataError("the data set holds values that are not finite: replace NaN and infinity in the source")
     if spec.rows is None:
@@ -135,8 +154,11 @@ DATASETS: Registry[DatasetSpec] = Registry(
         "citations": "clients.data.citations:Citations",
         "csv": "clients.data.csv:Csv",
         "digits": "clients.data.bundled:Digits",
+        "huggingface": "clients.data.huggingface:HuggingFace",
         "idx": "clients.data.idx:Idx",
+        "images": "clients.data.images:Images",
         "npz": "clients.data.npz:Npz",
+        "parquet": "clients.data.parquet:Parquet",
         "ratings": "clients.data.interactions:Ratings",
         "wine": "clients.data.bundled:Wine",
     },

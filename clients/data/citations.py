@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -24,5 +25,7 @@ class Citations(DatasetSpec):
         from clients.data.scaling import existing
 
         graph = load_graph(existing(self.path, "npz file"))
-        labels = tuple(str(label) for label in range(int(graph.y.max(initial=-1)) + 1))
-        return only(Dataset(graph.x.toarray(), graph.y, labels, edges=graph.edges), np.flatnonzero(graph.y >= 0))
+        labels = tuple(str(label) for label in range(int(graph.y.max()) + 1))
+        data = only(Dataset(graph.x.toarray(), graph.y, labels, edges=graph.edges), np.flatnonzero(graph.y >= 0))
+        left_out = len(graph) - len(data)
+        return replace(data, notes=(f"{left_out} nodes without a label are left out, with their edges",) if left_out else ())

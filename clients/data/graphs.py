@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.data import DataError, Dataset
+from clients.data.graph_files import read_citations
 from clients.data.rows import Ids
 
 Edges = npt.NDArray[np.int64]
@@ -107,26 +108,13 @@ def load_graph(path: str | Path) -> Graph:
     DataError
         If the file cannot be read, lacks an array, or its arrays contradict each other.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("x_data", "x_indices", "x_indptr", "x_shape", "edges", "y")}
-        x = sp.csr_matrix((arrays["x_data"].astype(np.float32), arrays["x_indices"], arrays["x_indptr"]), shape=tuple(arrays["x_shape"]))
-    except (OSError, KeyError, ValueError, EOFError) as error:
-        raise DataError(
-            f"{path}: not a citation graph ({error}); give an npz with x_data, x_indices, x_indptr, x_shape, edges, y"
-        ) from None
-    n = x.shape[0]
-    if arrays["y"].shape != (n,) or arrays["edges"].ndim != 2 or arrays["edges"].shape[1:] != (2,):
-        raise DataError(
-            f"{path}: {n} rows of features, y of shape {arrays['y'].shape}, edges {arrays['edges'].shape}; make them (n,), (m, 2)"
-        )
-    if len(arrays["edges"]) and not 0 <= arrays["edges"].min() <= arrays["edges"].max() < n:
-        raise DataError(f"{path}: an edge names a node outside 0 .. {n - 1}; number the nodes by their row")
-    if not np.isfinite(x.data).all():
-        raise DataError(f"{path}: x_data holds a value that is not finite; clean the features first")
+    x, edges, y = read_citations(path)
     total = np.asarray(abs(x).sum(axis=1)).ravel()
+    if not np.isfinite(total).all():
+        row = int(np.argmax(~np.isfinite(total)))
+        raise DataError(f"{path}: row {row} (from 0) of the features adds up to more than float32 holds; scale it")
     scale = sp.diags_array((1 / np.where(total > 0, total, 1)).astype(np.float32))
-    return graph(np.arange(n), scale @ x, arrays["edges"], arrays["y"])
+    return graph(np.arange(len(y)), scale @ x, edges, y)
 
 
 def edge_codes(edges: Edges) -> npt.NDArray[np.void]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from pydantic import PositiveInt
 from clients.data import DataError, Dataset, DatasetSpec, PartitionSpec
 from clients.data.rows import Ids
 from clients.streams import order, uniforms
+
+if TYPE_CHECKING:
+    from clients.data.ratings import Ratings as Interacted
 
 LESSONS = 8
 """Lessons a reference user gives."""
@@ -30,9 +33,12 @@ class Interactions(Dataset):
     ----------
     top : int
         An answer is right if the item is among so many that rank highest, those of the history left out.
+    user_numbers : tuple of int
+        What the source calls each user.
     """
 
     top: int = 10
+    user_numbers: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -43,6 +49,11 @@ class Interactions(Dataset):
     def users(self) -> Ids:
         """The user of each row, int64 (n,), ascending."""
         return self.x[:, 0].astype(np.int64)
+
+    @property
+    def user_names(self) -> Ids:
+        """What the source calls the user of each row, int64 (n,)."""
+        return np.asarray(self.user_numbers, dtype=np.int64)[self.users]
 
     def inputs(self, ids: Ids) -> npt.NDArray[np.float32]:
         """Return the histories behind rows, without the rows themselves, float32 (len(ids), items)."""
@@ -94,7 +105,7 @@ class Ratings(DatasetSpec):
     ----------
     path : str
     user, item : str
-        Columns that hold users' and items' numbers, from 0.
+        Columns that hold users' and items' numbers; numbers with large gaps are numbered anew.
     top : int
     """
 
@@ -119,8 +130,21 @@ class Ratings(DatasetSpec):
             raise DataError(f"{self.path}: user {data.users - 1} is too large a number: number users from 0, without gaps")
         if self.top >= data.items:
             raise DataError(f"{self.path}: top = {self.top} of {data.items} items leaves nothing to miss: ask for fewer")
-        labels = tuple(str(item) for item in range(data.items))
-        return Interactions(data.user[:, None].astype(np.float32), data.item, labels, top=self.top)
+        labels = tuple(map(str, data.item_numbers.tolist()))
+        users = tuple(data.user_numbers.tolist())
+        return Interactions(data.user[:, None].astype(np.float32), data.item, labels, notes=_notes(data), top=self.top, user_numbers=users)
+
+
+def _notes(data: Interacted) -> tuple[str, ...]:
+    """Return what was done to a table of ratings."""
+    catalogues = ((data.users, data.user_numbers, "users"), (data.items, data.item_numbers, "items"))
+    renumbered = [
+        f"{size} {what} with numbers up to {numbers[-1]} are numbered anew, 0 to {size - 1}; requests and reports keep the file's numbers"
+        for size, numbers, what in catalogues
+        if numbers[-1] != size - 1
+    ]
+    repeated = [f"{data.repeated} lines repeat a user's item and count once"] if data.repeated else []
+    return (*renumbered, *repeated)
 
 
 class ByUser(PartitionSpec):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.archives import Archive
+from clients.data.classes import array_labels
+from clients.data.limits import afford
 from clients.data.scaling import existing, unit_columns
+
+_PAIRS = (("x", "y"), ("x_train", "y_train"), ("x_test", "y_test"))
 
 
 class Npz(DatasetSpec):
@@ -27,51 +31,65 @@ class Npz(DatasetSpec):
         arrays = self._arrays()
         x, y = arrays["x"], arrays["y"]
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        if y.ndim != 1 or len(x) != len(y) or x.ndim < 2:
+        if y.ndim != 1 or x.ndim < 2 or len(x) != len(y):
             raise DataError(f"{self.path}: x has shape {x.shape} and y {y.shape}: x needs (n, ...) and y (n,)")
         codes, labels = self._codes(y, arrays.get("classes"))
-        inputs = _channels_first(_scaled(x, self.path))
+        inputs = channels_first(scaled(x, self.path))
         columns = unit_columns([f"x{i}" for i in range(inputs.shape[1])]) if _is_unit_table(inputs) else ()
         return Dataset(inputs, codes, labels, columns)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the file's ``x``, ``y`` and perhaps ``classes``."""
         path = existing(self.path, "npz file")
-        try:
-            with np.load(path, allow_pickle=False) as held:
-                names = set(held.files)
-                pairs = [("x", "y"), ("x_train", "y_train"), ("x_test", "y_test")]
-                parts = [pair for pair in pairs if set(pair) <= names]
-                if not parts:
-                    raise DataError(f"{path}: holds {sorted(names)}: it needs arrays x and y, or x_train, y_train, x_test, y_test")
-                parts = parts[:1] if parts[0] == ("x", "y") else parts
-                arrays = {key: np.concatenate([held[pair[i]] for pair in parts]) for i, key in enumerate(("x", "y"))}
-                return arrays | ({"classes": held["classes"]} if "classes" in names else {})
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{path}: cannot be read as npz ({error}): save it with numpy.savez, without objects") from None
+        archive = Archive(path, "save x and y with numpy.savez, without objects")
+        parts = [pair for pair in _PAIRS if set(pair) <= set(archive.names)]
+        if not parts:
+            raise DataError(f"{path}: holds {sorted(archive.names)}: it needs arrays x and y, or x_train, y_train, x_test, y_test")
+        parts = parts[:1] if parts[0] == ("x", "y") else parts
+        held = archive.read({"classes", *(name for pair in parts for name in pair)})
+        arrays = {key: self._joined([held[pair[i]] for pair in parts], key) for i, key in enumerate(("x", "y"))}
+        return arrays | ({"classes": held["classes"]} if "classes" in held else {})
+
+    def _joined(self, parts: list[npt.NDArray[Any]], key: str) -> npt.NDArray[Any]:
+        """Return one array of training and test rows."""
+        if len({part.shape[1:] for part in parts}) > 1 or not all(part.ndim for part in parts):
+            raise DataError(f"{self.path}: {key}_train has shape {parts[0].shape}, {key}_test {parts[-1].shape}: make their rows alike")
+        if len({part.dtype.kind in "US" for part in parts}) > 1:
+            raise DataError(f"{self.path}: {key}_train holds {parts[0].dtype}, {key}_test {parts[-1].dtype}: give them the same type")
+        return np.concatenate(parts)
 
     def _codes(self, y: npt.NDArray[Any], names: npt.NDArray[Any] | None) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
         """Return labels as codes, and the names of the codes."""
-        values, codes = np.unique(y, return_inverse=True)
         if names is None:
-            return codes.astype(np.int64), tuple(str(value) for value in values)
-        if not np.issubdtype(values.dtype, np.integer) or values[0] < 0 or values[-1] >= len(names):
-            raise DataError(f"{self.path}: y holds labels {values[0]} to {values[-1]}, but classes has {len(names)} names: make them agree")
-        return y.astype(np.int64), tuple(str(name) for name in names)
+            labels, codes = array_labels(y, self.path)
+            return codes, labels
+        texts = [str(name) for name in (np.char.decode(names, "utf-8", "replace") if names.dtype.kind == "S" else names).ravel()]
+        if names.ndim != 1 or len(set(texts)) < len(texts):
+            raise DataError(f"{self.path}: classes has shape {names.shape} and {len(set(texts))} different names: name each class once")
+        if not len(y) or not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= len(names):
+            held = f"labels {y.min()} to {y.max()}" if len(y) and y.dtype.kind in "iufb" else f"{y.dtype} of shape {y.shape}"
+            raise DataError(f"{self.path}: y holds {held}, but classes has {len(names)} names: make them agree")
+        return y.astype(np.int64), tuple(texts)
 
 
-def _scaled(x: npt.NDArray[Any], path: str) -> npt.NDArray[np.float32]:
-    """Return x as float32; bytes become [0, 1]."""
-    if x.dtype == np.uint8:
-        return x.astype(np.float32) / np.float32(255)
+def scaled(x: npt.NDArray[Any], path: str) -> npt.NDArray[np.float32]:
+    """Return x as float32; bytes become [0, 1]. ``DataError`` where it holds no numbers, or numbers beyond float32."""
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x holds {x.dtype}: it needs numbers")
-    return x.astype(np.float32)
+    afford(path, 4 * x.size, "its numbers as float32")
+    if x.dtype == np.uint8:
+        return x.astype(np.float32) / np.float32(255)
+    with np.errstate(over="ignore"):
+        inputs = x.astype(np.float32)
+    if not np.isfinite(inputs).all():
+        row = int(np.flatnonzero(~np.isfinite(inputs.reshape(len(x), -1)).all(axis=1))[0])
+        raise DataError(
+            f"{path}: row {row} (from 0) of x holds values that are not finite, or beyond float32: replace NaN and infinity in the source"
+        )
+    return inputs
 
 
-def _channels_first(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def channels_first(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return images with their channels in front; other rows as they are."""
     if x.ndim == 3:
         return x[:, None]
@@ -82,4 +100,4 @@ def _channels_first(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _is_unit_table(x: npt.NDArray[np.float32]) -> bool:
     """Tell whether x is a table of values in [0, 1]."""
-    return bool(x.ndim == 2 and x.min() >= 0 and x.max() <= 1)
+    return bool(x.ndim == 2 and x.size and x.min() >= 0 and x.max() <= 1)

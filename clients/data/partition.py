@@ -142,6 +142,8 @@ class ByColumn(PartitionSpec):
         if self.column not in names:
             known = f"the columns are {', '.join(names)}" if names else "this data set has no columns, take another kind of partition"
             raise DataError(f"column = {self.column!r} is no column of the data set: {known}")
+        if names.count(self.column) > 1:
+            raise DataError(f"column = {self.column!r} is the name of {names.count(self.column)} columns: give each a name of its own")
         place = names.index(self.column)
         values, codes, counts = np.unique(data.x[ids, place], return_inverse=True, return_counts=True)
         if len(values) < peers:

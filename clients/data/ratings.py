@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -11,8 +12,12 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients.data import DataError
+from clients.data.delimited import TextTable, read_table
 from clients.data.rows import Ids
+from clients.data.scaling import existing
 from clients.streams import Field, uniforms
+
+_NUMBER = re.compile(r"[0-9]{1,18}")  # int64 holds them all
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +30,19 @@ class Ratings:
         Users in ``0 .. users - 1`` and items in ``0 .. items - 1``; sorted by user, then item.
     users, items : int
         Sizes of the public catalogues.
+    user_numbers, item_numbers : int64 arrays, shapes (users,) and (items,)
+        What the source calls them.
+    repeated : int
+        Lines of the source that repeat a pair.
     """
 
     user: Ids
     item: Ids
     users: int
     items: int
+    user_numbers: Ids = field(default_factory=lambda: np.empty(0, np.int64))
+    item_numbers: Ids = field(default_factory=lambda: np.empty(0, np.int64))
+    repeated: int = 0
 
     def __len__(self) -> int:
         return len(self.user)
@@ -62,26 +74,45 @@ def load_ratings(path: str | Path, user: str = "uid", item: str = "iid") -> Rati
     ----------
     path : str or Path
     user, item : str
-        Names of the columns that hold users' and items' numbers, from 0; the catalogues end with the largest.
+        Names of the columns that hold users' and items' numbers, from 0; the catalogues end with the largest. Where most numbers up to
+        the largest are unused, the used ones are numbered anew, ascending; ``user_numbers`` and ``item_numbers`` keep the file's.
 
     Raises
     ------
     DataError
-        If the file cannot be read, lacks a column, has no rows, or holds anything but numbers from 0.
+        If the file cannot be read, lacks a column or has it twice, has no rows, or holds anything but numbers from 0.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            header = [name.strip() for name in file.readline().split(",")]
-            if missing := [name for name in (user, item) if name not in header]:
-                raise DataError(f"{path}: no column {missing[0]!r} among {', '.join(header)}; name the columns of users and items")
-            table = np.loadtxt(file, delimiter=",", usecols=(header.index(user), header.index(item)), dtype=np.int64, ndmin=2)
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not a table of ratings ({error}); give a CSV file with whole numbers for users and items") from None
-    if not len(table) or table.min() < 0:
-        raise DataError(f"{path}: {'no rows' if not len(table) else 'a negative number'}; number users and items from 0")
-    return ratings(table[:, 0], table[:, 1], int(table[:, 0].max()) + 1, int(table[:, 1].max()) + 1)
+        table = read_table(existing(str(path), "CSV file"))
+        columns = [_numbers(table, name) for name in (user, item)]
+    except DataError as error:
+        raise DataError(f"{path}: not a table of ratings: {str(error).removeprefix(f'{path}: ')}") from None
+    (users, user_numbers), (items, item_numbers) = map(_renumbered, columns)
+    data = ratings(users, items, len(user_numbers), len(item_numbers))
+    return replace(data, user_numbers=user_numbers, item_numbers=item_numbers, repeated=len(users) - len(data))
+
+
+def _numbers(table: TextTable, name: str) -> Ids:
+    """Return the whole numbers of a column, int64 (n,)."""
+    places = [i for i, held in enumerate(table.first) if held == name]
+    if not places:
+        raise DataError(f"{table.path}: no column {name!r} among {', '.join(table.first[:20])}: name the columns of users and items")
+    if len(places) > 1:
+        raise DataError(f"{table.path}: columns {' and '.join(map(str, places))} are both called {name!r}: rename one")
+    cells = table.column(places[0], header=True)
+    if not cells:
+        raise DataError(f"{table.path}: no rows: give one rating a line")
+    if (row := next((i for i, cell in enumerate(cells) if not _NUMBER.fullmatch(cell)), None)) is not None:
+        what = "a negative number" if _NUMBER.fullmatch(cells[row].removeprefix("-")) else "no whole number"
+        raise DataError(f"{table.path}: {table.line(row, header=True)}: column {name} holds {cells[row]!r:.60}, {what}: number them from 0")
+    return np.asarray(cells, dtype=np.int64)
+
+
+def _renumbered(numbers: Ids) -> tuple[Ids, Ids]:
+    """Return numbers without large gaps, and the original of each new one; both are as before where at least half of them are used."""
+    used, codes = np.unique(numbers, return_inverse=True)
+    size = int(used[-1]) + 1
+    return (numbers, np.arange(size)) if size <= 2 * len(used) else (codes.astype(np.int64).ravel(), used)
 
 
 def split(data: Ratings, key: tuple[Field, ...], validation: float = 0.1, test: float = 0.1) -> tuple[Ratings, Ratings, Ratings]:

@@ -28,9 +28,23 @@ def unit_columns(names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(Column(name, 0.0, 1.0) for name in names)
 
 
+def located(path: str) -> Path:
+    """Return the path that a scenario gives; ``DataError`` where it holds control characters, as Windows paths in double quotes do."""
+    if any(ord(character) < 32 for character in path):
+        raise DataError(f"{path!r}: holds control characters, as TOML reads \\t or \\n in double quotes: use single quotes, or / for \\")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(f"{path}: there is no user with such a home folder: correct path") from None
+
+
 def existing(path: str, what: str) -> Path:
     """Return the path of a file that is there; ``DataError`` otherwise."""
-    found = Path(path).expanduser()
-    if not found.is_file():
-        raise DataError(f"{path}: there is no such {what}: correct path (relative paths start at the scenario file's folder)")
-    return found
+    found = located(path)
+    try:
+        if found.is_file():
+            return found
+        wrong = f"is a folder, no {what}" if found.is_dir() else f"there is no such {what}"
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        wrong = f"cannot be read ({error.strerror})"
+    raise DataError(f"{path}: {wrong}: correct path (relative paths start at the scenario file's folder)")

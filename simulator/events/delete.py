@@ -17,13 +17,13 @@ from simulator.events.world import World
 
 
 class Chosen(Spec):
-    """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, all of a ``label``, or of a
-    ``user`` (where rows belong to users).
+    """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, all of the class
+    called ``label``, or of a ``user`` (where rows belong to users).
     """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     ids: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
-    label: Annotated[int, Field(ge=0)] | None = None
+    label: int | str | None = None
     user: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -40,7 +40,9 @@ class Chosen(Spec):
         if self.label is not None:
             chosen = {peer: rows for peer in peers if (rows := world.labelled(peer, self.label))}
             if peers and not chosen:
-                raise EventError(f"peer {peers[0]} has no row of class {self.label} (left): name a class it holds")
+                held = np.unique(world.labels[sorted(world.rows[peers[0]])])
+                some = ", ".join(world.classes[label] for label in held[:20])
+                raise EventError(f"peer {peers[0]} has no row of class {self.label} (left): name a class it holds: {some}")
             return chosen
         if self.user is not None:
             return self._by_user(world, peers, self.user)
@@ -108,4 +110,10 @@ class Delete(EventSpec):
         for peer, ids in chosen.items():
             waits = "" if peer in world.online else "; due when the peer is present again"
             world.ask(request, peer, ids)
-            world.tell("delete", [peer], f"{world.counted(ids)}{waits}")
+            world.tell("delete", [peer], f"{world.counted(ids)}{self._of_class(world, peer)}{waits}")
+
+    def _of_class(self, world: World, peer: int) -> str:
+        """Return the class whose rows are deleted, in words; nothing where rows are named in another way."""
+        if self.rows is None or self.rows.label is None:
+            return ""
+        return f" of class {world.classes[world.class_called(self.rows.label, peer)]}"

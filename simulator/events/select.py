@@ -19,13 +19,13 @@ class Select(Spec):
     """Members chosen by a criterion when the event's turn comes: so many, or a share of the members (rounded up).
 
     ``random`` draws; ``degree`` and ``betweenness`` take the most central in the graph of that moment; ``largest`` those with most rows;
-    ``class_holder`` those with most rows of ``label``, of whom each must hold one. Ties go to the smaller peer number.
+    ``class_holder`` those with most rows of the class called ``label``, of whom each must hold one. Ties go to the smaller peer number.
     """
 
     by: Literal["random", "degree", "betweenness", "largest", "class_holder"]
     count: PositiveInt | None = None
     fraction: Fraction | None = None
-    label: Annotated[int, Field(ge=0)] | None = None
+    label: int | str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Select:
@@ -58,4 +58,4 @@ class Select(Spec):
             return {peer: round(value, 12) for peer, value in nx.betweenness_centrality(world.graph).items()}
         if self.by == "largest":
             return {peer: float(len(world.rows[peer])) for peer in members}
-        return {peer: float(len(world.labelled(peer, self.label or 0))) for peer in members}
+        return {peer: float(len(world.labelled(peer, '' if self.label is None else self.label))) for peer in members}

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.classes import is_number
 from server.membership import Membership
 from server.timeline import CrashPhase, Erasure, Happening
 from server.topology import Graph, Repair, attach
 from server.topology.repair import remove
 from simulator.events.peers import EventError, Peers
+
+_NAMED = 20
+"""Classes that a message names."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ class World:
         Peers that came back after an erasure and have not been present since, with their new generation.
     returns : list of (peer, generation, rows, absent edges)
         With what erased peers came back, and which edges among their rows they had been asked to forget.
+    classes : sequence of str
+        Names of the classes, in the order of their labels.
     users : int array, optional
-        User of every row of the data set, by row id.
+        User of every row of the data set, by row id, as its source calls them.
     data_edges : int array, shape (m, 2)
         Edges between rows of the data set; the id of edge ``i`` is the number of rows plus ``i``.
     edge_learners : set of int
@@ -106,6 +112,7 @@ class World:
         self.reborn: dict[int, int] = {}
         self.returns: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = []
         self.online: set[int] = set()
+        self.classes: Sequence[str] = ()
         self.users: npt.NDArray[np.int64] | None = None
         self.data_edges: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
         self.edge_learners: set[int] = set()
@@ -137,10 +144,23 @@ class World:
         if peer not in self.rows:
             raise EventError(f"peer {peer} is unknown: peers are 0 to {len(self.rows) - 1}")
 
-    def labelled(self, peer: int, label: int) -> list[int]:
-        """Return the rows of one class that a peer holds and has not been asked to forget, ascending."""
+    def labelled(self, peer: int, label: int | str) -> list[int]:
+        """Return the rows of the class called so that a peer holds and has not been asked to forget, ascending."""
         rows = np.asarray(sorted(self.rows[peer]), dtype=np.int64)
-        return [int(row) for row in rows[self.labels[rows] == label]]
+        return [int(row) for row in rows[self.labels[rows] == self.class_called(label, peer)]]
+
+    def class_called(self, name: int | str, peer: int) -> int:
+        """Return the label of the class with a name, as it is asked for of a peer; ``EventError`` with the names if there is none.
+
+        A number that is no class's name in writing is the class whose name has its value: 3 may be called ``3.0``.
+        """
+        names = list(self.classes)
+        if str(name) in names:
+            return names.index(str(name))
+        if isinstance(name, int) and (same := [i for i, one in enumerate(names) if is_number(one) and float(one) == name]):
+            return same[0]
+        some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        raise EventError(f"peer {peer} has no row of class {name}, which no class is called: name a class it holds; the classes are {some}")
 
     def edges_among(self, peer: int) -> list[int]:
         """Return the ids of the data set's edges among the rows a peer holds, forgotten ones included, ascending."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
+from clients.data import DataError
+from clients.data.delimited import read_table
+from clients.data.scaling import existing
 from clients.spec import Registry, Spec
 from clients.streams import uniform
 from simulator.events.peers import Peers
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,7 +31,7 @@ class ChurnSpec(Spec):
     peers: Peers | None = None
 
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
-        """Return for each round ``1 .. rounds`` those of ``peers`` that are away."""
+        """Return for each round ``1 .. rounds`` those of ``peers``, ascending, that are away."""
         raise NotImplementedError
 
 
@@ -56,10 +61,21 @@ class Markov(ChurnSpec):
         return found
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A peer's presence in the rounds ``start <= round < end``; ``line`` says where the file has it."""
+
+    peer: int
+    start: int
+    end: int
+    line: str
+
+
 class Trace(ChurnSpec):
     """A CSV file with the columns peer, from, to: the peer is present in the rounds ``from <= round < to``.
 
-    With ``period`` round ``period + 1`` is like round 1, and so on. Peers without a line are always present.
+    With ``period`` round ``period + 1`` is like round 1, and so on. Peers without a line are always present. Intervals that end after the
+    last round are cut to it.
     """
 
     kind: Literal["trace"] = "trace"
@@ -67,33 +83,37 @@ class Trace(ChurnSpec):
     period: PositiveInt | None = None
 
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
-        """Return who is away; ``ChurnError`` if the file cannot be read."""
+        """Return who is away; ``ChurnError`` if the file cannot be read, names no peer of these, or has an interval without a round."""
+        last = self.period or rounds
         present: dict[int, set[int]] = {}
-        for peer, start, end in self._intervals():
-            present.setdefault(peer, set()).update(range(start, end))
+        for one in self._intervals():
+            if one.peer not in peers:
+                raise ChurnError(f"{self.path}: {one.line} names peer {one.peer}: peers are {peers[0]} to {peers[-1]}")
+            if one.start > last:
+                raise ChurnError(
+                    f"{self.path}: {one.line}: from {one.start} to {one.end} touches none of the rounds 1 to {last}: "
+                    "count rounds from 1, no times, or remove the line"
+                )
+            present.setdefault(one.peer, set()).update(range(one.start, min(one.end, last + 1)))
         found: dict[int, set[int]] = {}
         for number in range(1, rounds + 1):
             place = (number - 1) % self.period + 1 if self.period else number
             found[number] = {peer for peer in peers if peer in present and place not in present[peer]}
         return found
 
-    def _intervals(self) -> list[tuple[int, int, int]]:
-        """Return the file's lines."""
-        path = Path(self.path).expanduser()
+    def _intervals(self) -> Iterator[Interval]:
+        """Yield the file's lines."""
         try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                lines = [(number, line) for number, line in enumerate(csv.reader(file, skipinitialspace=True), start=1) if line]
-        except (OSError, UnicodeDecodeError) as error:
-            raise ChurnError(f"{self.path}: cannot be read ({error}): correct path (it starts at the scenario file's folder)") from None
-        if not lines or [cell.strip() for cell in lines[0][1]] != ["peer", "from", "to"]:
+            table = read_table(existing(self.path, "trace"))
+        except DataError as error:
+            raise ChurnError(f"{self.path}: cannot be read: {str(error).removeprefix(f'{self.path}: ')}") from None
+        if table.first != ["peer", "from", "to"]:
             raise ChurnError(f"{self.path}: line 1 must be peer,from,to: add this header")
-        found = []
-        for number, line in lines[1:]:
-            try:
-                peer, start, end = map(int, line)
-            except ValueError:
-                raise ChurnError(f"{self.path}: line {number} is {','.join(line)!r}: write three whole numbers, peer,from,to") from None
+        for row, cells in enumerate(zip(*(table.column(i, header=True) for i in range(3)), strict=True)):
+            line = table.line(row, header=True)
+            if not all(map(_NUMBER.fullmatch, cells)):
+                raise ChurnError(f"{self.path}: {line} is {','.join(cells)!r}: write three whole numbers, peer,from,to")
+            peer, start, end = map(int, cells)
             if not 1 <= start < end:
-                raise ChurnError(f"{self.path}: line {number}: from {start} to {end} is no interval: write 1 <= from < to")
-            found.append((peer, start, end))
-        return found
+                raise ChurnError(f"{self.path}: {line}: from {start} to {end} is no interval: write 1 <= from < to")
+            yield Interval(peer, start, end, line)

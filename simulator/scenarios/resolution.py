@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.config import PeerConfig
-from clients.data import DataError, Dataset, load
+from clients.data import DataError, Dataset, load, one_line
 from clients.data.rows import Ids
 from clients.streams import order
 from server.membership import MembershipError
@@ -127,7 +127,7 @@ class Resolution(Generic[S]):
         assert data is not None
         assert graph is not None
         world = self.world(graph, configs, data.y)
-        world.users, world.data_edges = data.users, data.edges
+        world.classes, world.users, world.data_edges = data.labels, data.user_names, data.edges
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
         self._check_expectations(timeline)
@@ -159,7 +159,7 @@ class Resolution(Generic[S]):
 
     def wrong(self, place: str, what: str) -> None:
         """Write down a line."""
-        self.lines.append(f"{self.scenario.source}: {place}: {what}")
+        self.lines.append(one_line(f"{self.scenario.source}: {place}: {what}"))
 
     def _give_up(self) -> None:
         """Raise all that has been found wrong, if anything has."""
@@ -221,8 +221,11 @@ class Resolution(Generic[S]):
         churn = self.scenario.churn
         if churn is None:
             return {}
-        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else sorted(world.rows))
-        return self.attempt("churn", lambda: churn.away(peers or (), world.rounds, world.seed)) or {}
+        everybody = sorted(world.rows)
+        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else everybody)
+        # all peers are asked for, so that a trace can tell a peer that is not chosen from one that there is not
+        away = self.attempt("churn", lambda: churn.away(everybody, world.rounds, world.seed)) or {}
+        return {number: gone.intersection(peers or ()) for number, gone in away.items()}
 
     def _rounds(self, world: World) -> Iterator[Round]:
         """Play the events, round after round."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -166,7 +168,7 @@ class Scenario(Spec):
         """
         file = Path(path)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise LetheError(f"{file}: cannot be read ({reason}): give the path of a scenario file (TOML)") from None
@@ -228,15 +230,26 @@ def _plain(value: Any) -> Any:
 
 
 def _toml(text: str, source: str) -> dict[str, Any]:
-    """Return the content of TOML text."""
+    """Return the content of TOML text, a byte order mark in front of it left out."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError([f"{source}: is not TOML ({error}): mend the syntax there"]) from None
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of another kind
+        reason = str(error) if isinstance(error, ValueError) else "tables or lists within each other too deeply"
+        raise ScenarioError([f"{source}: is not TOML ({reason}): mend the syntax there{_backslash(text, reason)}"]) from None
+
+
+def _backslash(text: str, reason: str) -> str:
+    """Return a hint at quoting where TOML has stopped at a line with a backslash in double quotes, as Windows paths have."""
+    place = re.search(r"at line (\d+)", reason)
+    lines = text.splitlines()
+    if not place or int(place[1]) > len(lines) or not re.search(r'"[^"]*\\', lines[int(place[1]) - 1]):
+        return ""
+    return r"; a backslash needs single quotes around the text, as in 'C:\Users\me\rows.csv', or write C:/Users/me/rows.csv"
 
 
 def _anchor(raw: dict[str, Any], folder: Path) -> None:
     """Let relative paths of tables start at a folder."""
     for table in (raw.get(name) for name in ("data", "topology", "churn")):
         if isinstance(table, dict) and isinstance(path := table.get("path"), str):
-            table["path"] = str(folder / Path(path).expanduser())
+            with suppress(RuntimeError):  # of a user who is not there: the loader says so
+                table["path"] = str(folder / Path(path).expanduser())

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.data import load
+from clients.data import Dataset, load
 from server.timeline import Round
 from server.topology import Edge
 from server.topology import describe as facts_of
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
+from simulator.terminal import data_check
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,11 +32,31 @@ def describe(plan: Plan) -> RenderableType:
     scenario = plan.scenario
     title = Text.assemble((plan.name, "bold"), f"  seed {plan.seed}, {plan.rounds} rounds, {len(plan.configs)} peers, plan {plan.digest}")
     rows = sum(len(config.rows) for config in plan.configs)
-    data = Text(
-        f"data: {scenario.data.source().dataset}, {plan.classes} classes, inputs {' x '.join(map(str, plan.shape))}; "  # type: ignore[attr-defined]
+    data = load(plan.configs[0].data)
+    facts = Text(
+        f"data: {scenario.data.source().dataset}, {len(data)} rows, {plan.classes} classes, "  # type: ignore[attr-defined]
+        f"inputs {' x '.join(map(str, plan.shape))}; "
         f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {rows} rows dealt"
     )
-    return Group(title, data, _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
+    return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
+
+
+def _data(plan: Plan, data: Dataset) -> Iterator[RenderableType]:
+    """Yield what is to be known of the data: remarks, warnings, classes, columns."""
+    from rich.text import Text
+
+    held = data_check.Holdings.of(plan, data)
+    yield from (Text(line) for line in data_check.remarks(data, held))
+    yield from (Text(f"warning: {line}", style="bold") for line in data_check.warnings(plan, data, held))
+    classes = _table("classes", "class", "rows", "with peers", "reference", "test")
+    for row in data_check.classes(data, held):
+        classes.add_row(*(cell.replace("[", r"\[") for cell in row))
+    yield classes
+    if data.columns:
+        columns = _table("columns", "column", "kind")
+        for row in data_check.columns(data):
+            columns.add_row(*(cell.replace("[", r"\[") for cell in row))
+        yield columns
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -13,7 +13,7 @@ from simulator import cli
 from simulator.errors import ScenarioError
 from simulator.runner import prepare
 from simulator.runs.directory import read_plan
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.contract import cell_of, plan_of
 

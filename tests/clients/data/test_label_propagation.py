@@ -86,10 +86,10 @@ def test_a_full_shard_hands_a_freed_seat_to_the_first_in_its_queue_that_still_ga
     shards = np.array([0, 0, 1, 1, 1, 0, 0])
     wish = np.array([1, 0, 0, 1, 1, 1, 0])
     # four seats: shard 0 is full, shard 1 has one left; 2 waits for shard 0, 5 has no friend in shard 1 any more, 0 goes there
-    assert partition._serve(shards, wish, np.array([2, 5, 0]), near, 2, 4) == 2
+    assert label_propagation._serve(shards, wish, np.array([2, 5, 0]), near, 2, 4) == 2
     assert shards.tolist() == [1, 0, 0, 1, 1, 0, 0]
     full = np.array([0, 0, 1, 1])
-    assert partition._serve(full, np.array([1, 0, 0, 1]), np.array([0, 2]), near[:4, :4], 2, 2) == 0, "both only wait"
+    assert label_propagation._serve(full, np.array([1, 0, 0, 1]), np.array([0, 2]), near[:4, :4], 2, 2) == 0, "both only wait"
 
 
 @pytest.mark.parametrize("key", range(3))

@@ -25,7 +25,7 @@ from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
-from simulator.scenarios.plan import resolve
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.contract import plan_of
 from simulator.tasks.schema import schema

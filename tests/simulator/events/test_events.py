@@ -4,7 +4,8 @@ import pytest
 from server.timeline import Round
 from simulator.errors import ScenarioError
 from simulator.events import EVENTS
-from simulator.scenarios.plan import Plan, resolve
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 
 BASE = {
@@ -84,9 +85,8 @@ def test_select_takes_the_largest_and_the_holders_of_a_class():
     assert min(sizes[peer] for peer in gone) >= max(sizes[peer] for peer in set(range(6)) - gone)
 
     held = {"kind": "pathological", "classes": 1}
-    resolved = plan(
-        {"do": "leave", "round": 2, "select": {"by": "class_holder", "label": 1, "fraction": 1.0}, "erase": True}, data__partition=held
-    )
+    holders = {"by": "class_holder", "label": "class_1", "fraction": 1.0}
+    resolved = plan({"do": "leave", "round": 2, "select": holders, "erase": True}, data__partition=held)
     from clients.data import load
 
     labels = load(resolved.configs[0].data).y
@@ -130,7 +130,7 @@ def test_delete_by_fraction_ids_and_label():
     named = plan({"do": "delete", "round": 2, "peer": 3, "rows": {"ids": [rows[4], rows[1]]}})
     assert at(named, 2).forget == {3: (rows[1], rows[4])}
 
-    by_label = plan({"do": "delete", "round": 2, "peers": "edge", "rows": {"label": 1}})
+    by_label = plan({"do": "delete", "round": 2, "peers": "edge", "rows": {"label": "class_1"}})
     assert set(at(by_label, 2).forget) == {4, 5}
     assert [(one.request, one.peer) for one in by_label.timeline.erasures] == [(0, 4), (0, 5)]
 

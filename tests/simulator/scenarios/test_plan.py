@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from clients.data import load
-from simulator.scenarios.plan import Plan, resolve
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.contract import plan_of
 

@@ -1,0 +1,132 @@
+"""Data sets that Hugging Face ``datasets`` saved to a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.scaling import located
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from clients.data.tables import Cells, Table
+
+_SPLITS = ("train", "validation", "test")
+
+
+class HuggingFace(DatasetSpec):
+    """A folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote; needs the extra ``huggingface``, and no network.
+
+    With a column of images, rows are these images; else all columns but the label are features, as in a Parquet file. The splits of a
+    ``DatasetDict`` are joined: train, validation, test, then others by name. A column of class labels names the classes.
+
+    Parameters
+    ----------
+    path : str
+    label : str
+        The label's column.
+    """
+
+    dataset: Literal["huggingface"] = "huggingface"
+    path: str
+    label: str = "label"
+
+    def load(self) -> Dataset:
+        """Return rows of shape (features,) or (channels, height, width)."""
+        from clients.data.arrow import typed_table
+
+        features, table = self._read()
+        if self.label not in table.column_names:
+            raise DataError(f"{self.path}: label = {self.label!r} is no column: the columns are {', '.join(table.column_names)}")
+        if not len(table):
+            raise DataError(f"{self.path}: has no rows: save a data set with some")
+        pictures = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
+        names = getattr(features[self.label], "names", None)
+        kept = table.select([self.label]) if pictures else table
+        if len(pictures) > 1:
+            raise DataError(f"{self.path}: columns {' and '.join(pictures)} hold images: keep one of them")
+        if pictures and table.num_columns > 2:
+            others = ", ".join(name for name in table.column_names if name not in (self.label, *pictures))
+            raise DataError(f"{self.path}: has columns beside images and label ({others}): remove them with remove_columns")
+        typed, notes = typed_table(self.path, kept)
+        if pictures:
+            data = self._images(table.column(pictures[0]).to_pylist(), typed.columns[0])
+        else:
+            data = replace(_with_names(typed, features).dataset(self.label), notes=notes)
+        return self._named(data, typed.columns[typed.place(self.label, "label")], names)
+
+    def _read(self) -> tuple[Any, pa.Table]:
+        """Return the features of the columns, and all rows."""
+        try:
+            import datasets
+        except ImportError:
+            raise DataError(
+                f"{self.path}: reading it needs the package datasets: pip install 'lethe[huggingface]', or save the data as Parquet"
+            ) from None
+        import pyarrow as pa
+
+        folder = located(self.path)
+        if not folder.is_dir():
+            raise DataError(f"{self.path}: there is no such folder: correct path (relative paths start at the scenario file's folder)")
+        try:
+            held = datasets.load_from_disk(str(folder))
+            parts = [held] if isinstance(held, datasets.Dataset) else [held[split] for split in sorted(held, key=_rank)]
+            tables = [part.with_format("arrow")[:] for part in parts]
+            if len({table.schema.remove_metadata() for table in tables}) > 1:
+                raise DataError(f"{self.path}: its splits have different columns: save one of them alone")
+            return parts[0].features, pa.concat_tables([table.replace_schema_metadata() for table in tables])
+        except DataError:
+            raise
+        except Exception as error:  # the library answers damaged folders with errors of many kinds
+            reason = " ".join((str(error) or type(error).__name__).split())[:200]
+            raise DataError(f"{self.path}: cannot be read as a data set ({reason}): write it with save_to_disk") from None
+
+    def _images(self, cells: list[dict[str, Any] | None], labels: Any) -> Dataset:
+        """Return a data set of images."""
+        from clients.data.classes import array_labels, coded
+        from clients.data.npz import channels_first, scaled
+        from clients.data.pictures import decode
+
+        pixels = decode(self._encoded(cells), len(cells))
+        if isinstance(labels, np.ndarray):
+            names, y = array_labels(labels, self.path, f"column {self.label}")
+        else:
+            names, y = coded(labels, self.path, lambda row: f"row {row} (from 0)")
+        return Dataset(channels_first(scaled(pixels, self.path)), y, names)
+
+    def _encoded(self, cells: list[dict[str, Any] | None]) -> Iterator[tuple[str, bytes]]:
+        """Yield the place and the encoded bytes of each image."""
+        for row, cell in enumerate(cells):
+            place = f"{self.path}: row {row} (from 0)"
+            if cell is None or cell.get("bytes") is None:
+                raise DataError(f"{place} holds no image of its own: cast the column to Image and save the data set again")
+            yield place, cell["bytes"]
+
+    def _named(self, data: Dataset, labels: Cells, names: list[str] | None) -> Dataset:
+        """Return the data with the classes that the label's column names, those without a row among them."""
+        if names is None or not isinstance(labels, np.ndarray):
+            return data
+        if labels.min() < 0 or labels.max() >= len(names):
+            held = f"{labels.min()} to {labels.max()}"
+            raise DataError(f"{self.path}: column {self.label} holds {held} for {len(names)} names: mend the labels")
+        return replace(data, y=labels.astype(np.int64), labels=tuple(names))
+
+
+def _with_names(table: Table, features: Any) -> Table:
+    """Return the table with the names of classes in the place of their numbers, wherever a column has names."""
+    columns = list(table.columns)
+    for i, name in enumerate(table.names):
+        names, codes = getattr(features[name], "names", None), columns[i]
+        if names and isinstance(codes, np.ndarray) and len(codes) and 0 <= codes.min() <= codes.max() < len(names):
+            columns[i] = [names[code] for code in codes]
+    return replace(table, columns=columns)
+
+
+def _rank(split: str) -> tuple[int, str]:
+    """Return the place of a split among the others."""
+    return (_SPLITS.index(split) if split in _SPLITS else len(_SPLITS), split)

@@ -1,0 +1,55 @@
+"""Tables in Parquet files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.scaling import existing
+
+
+class Parquet(DatasetSpec):
+    """A table with typed columns and a class label in one of them.
+
+    Numbers are scaled to [0, 1] by their bounds; text and truth values become codes ``0 .. c - 1`` in the order of their sorted values.
+
+    Parameters
+    ----------
+    path : str
+    label : str or int
+        Name, or number (from 0; negative from the end), of the label's column.
+    categorical : tuple of str or int, optional
+        Categorical columns; unless told, those of text and truth values.
+    """
+
+    dataset: Literal["parquet"] = "parquet"
+    path: str
+    label: str | int = -1
+    categorical: tuple[str | int, ...] | None = None
+
+    def load(self) -> Dataset:
+        """Return rows of shape (columns,)."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from clients.data.arrow import typed_table
+        from clients.data.limits import afford
+
+        path = existing(self.path, "Parquet file")
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                held = file.metadata
+                afford(path, 16 * held.num_rows * held.num_columns, "reading it")
+                afford(path, 4 * sum(held.row_group(i).total_byte_size for i in range(held.num_row_groups)), "unpacking it")
+                table = file.read()
+                table.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            if isinstance(error, DataError):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{path}: cannot be read as Parquet ({reason}): fetch it again, or save it with pandas.to_parquet") from None
+        typed, notes = typed_table(str(path), table)
+        if not len(table):
+            raise DataError(f"{path}: has no rows: it needs a label and at least one feature")
+        return replace(typed.dataset(self.label, self.categorical), notes=notes)

@@ -1,0 +1,159 @@
+"""What ``lethe check`` says about the data of a plan: classes, columns, rows that lie in several places, what a deletion decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.data import Dataset
+from server.timeline import Erasure
+from simulator.scenarios.plan import Plan
+
+_MOST = 20
+"""Classes, categories or columns that are named."""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Who holds each row.
+
+    Parameters
+    ----------
+    holder : int64 array, shape (n,)
+        Peer of each row; ``peers`` for reference, ``peers + 1`` for test rows, -1 for rows that nobody has.
+    peers : int
+    """
+
+    holder: npt.NDArray[np.int64]
+    peers: int
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset) -> Holdings:
+        """Return who holds each row at the start of a plan."""
+        holder = np.full(len(data), -1, np.int64)
+        for config in plan.configs:
+            holder[np.asarray(config.rows, dtype=np.int64)] = config.peer
+        peers = len(plan.configs)
+        for rows, place in ((plan.configs[0].reference, peers), (plan.configs[0].test, peers + 1)):
+            holder[np.asarray(rows, dtype=np.int64)] = place
+        return cls(holder, peers)
+
+    def dealt(self) -> npt.NDArray[np.bool_]:
+        """Return which rows are a peer's, shape (n,)."""
+        return (self.holder >= 0) & (self.holder < self.peers)
+
+
+def classes(data: Dataset, held: Holdings) -> Iterator[tuple[str, ...]]:
+    """Yield for each class its name and how many rows there are in all, with peers, in the reference set and in the test set."""
+    parts = [np.ones(len(data), bool), held.dealt(), held.holder == held.peers, held.holder == held.peers + 1]
+    counts = [np.bincount(data.y[part], minlength=data.classes) for part in parts]
+    for label in range(min(data.classes, _MOST)):
+        yield data.labels[label], *(str(count[label]) for count in counts)
+    if data.classes > _MOST:
+        yield f"... {data.classes - _MOST} more", *(str(count[_MOST:].sum()) for count in counts)
+
+
+def columns(data: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield the kinds of columns in words: the numeric ones by name, each categorical one with its categories and their counts."""
+    numeric = [column.name for column in data.columns if not column.categories]
+    if numeric:
+        yield f"{len(numeric)} numeric", ", ".join(numeric[:_MOST]) + (", ..." if len(numeric) > _MOST else "")
+    for place, column in enumerate(data.columns):
+        if column.categories:
+            counts = np.bincount(data.x[:, place].astype(np.int64), minlength=column.categories)
+            largest = sorted(range(column.categories), key=lambda code: (-counts[code], code))
+            some = ", ".join(f"{category(data, place, code)} {counts[code]}" for code in largest[:_MOST])
+            yield column.name, f"{column.categories} categories: {some}{', ...' if column.categories > _MOST else ''}"
+
+
+def category(data: Dataset, place: int, code: int) -> str:
+    """Return the name of a category of a column."""
+    names = data.categories[place] if data.categories else ()
+    return (names[code] or "(empty)") if names else f"category {code}"
+
+
+def remarks(data: Dataset, held: Holdings) -> Iterator[str]:
+    """Yield what else is to be known: the range of inputs, rows in several places, what the loader did."""
+    if data.users is None:
+        numeric = [place for place, column in enumerate(data.columns) if not column.categories]
+        numbers = data.x[:, numeric] if data.columns else data.x
+        if numbers.size:
+            which = "numeric inputs" if len(numeric) < len(data.columns) else "inputs"
+            yield f"{which} range from {numbers.min():g} to {numbers.max():g}"
+        yield _equal_rows(held, _twins(data))
+    yield from data.notes
+
+
+def warnings(plan: Plan, data: Dataset, held: Holdings) -> Iterator[str]:
+    """Yield a line for each column of ids, and for each request whose rows alone decide a fact of the data or have a twin that stays."""
+    for column in data.columns:
+        if column.categories > _MOST and 2 * column.categories > len(data):
+            yield f"column {column.name} has {column.categories} categories in {len(data)} rows, as names, dates and ids have: leave it out"
+    twins = _twins(data) if data.users is None else np.zeros(len(data), np.int64)
+    for request in dict.fromkeys(one.request for one in plan.timeline.erasures):
+        erasures = [one for one in plan.timeline.erasures if one.request == request and one.kind != "edges"]
+        gone = np.unique(np.asarray([row for one in erasures for row in one.rows], dtype=np.int64))
+        if not len(gone):
+            continue
+        who = _who(erasures, gone)
+        if decided := list(_decided(data, gone)):
+            some = "; ".join(decided[:_MOST]) + (f"; {len(decided) - _MOST} more" if len(decided) > _MOST else "")
+            yield f"{who}: only what is to be forgotten has {some}"
+        staying = np.setdiff1d(np.flatnonzero(held.holder >= 0), gone)
+        if data.users is None and (left := int(np.isin(twins[gone], twins[staying]).sum())):
+            yield f"{who}: {left} of {len(gone)} rows have a byte-equal twin that stays with somebody"
+
+
+def _who(erasures: list[Erasure], gone: npt.NDArray[np.int64]) -> str:
+    """Return which rows are forgotten when, in words."""
+    peers = ", ".join(str(one.peer) for one in erasures[:_MOST])
+    rows = f"row {gone[0]}" if len(gone) == 1 else f"{len(gone)} rows"
+    return f"round {erasures[0].round}, peer {peers}, {rows}"
+
+
+def _decided(data: Dataset, gone: npt.NDArray[np.int64]) -> Iterator[str]:
+    """Yield the facts of the data that would be others without these rows."""
+    kept = np.ones(len(data), bool)
+    kept[gone] = False
+    if not kept.any():
+        return
+    for label in np.setdiff1d(data.y[gone], data.y[kept]):
+        yield f"the class {data.labels[label]}"
+    for place, column in enumerate(data.columns):
+        values = data.x[:, place]
+        if column.categories:
+            for code in np.setdiff1d(values[gone], values[kept]):
+                yield f"the category {category(data, place, int(code))} of column {column.name}"
+            continue
+        if values[gone].min() < values[kept].min():
+            yield f"the lowest value of column {column.name}"
+        if values[gone].max() > values[kept].max():
+            yield f"the highest value of column {column.name}"
+
+
+def _twins(data: Dataset) -> npt.NDArray[np.int64]:
+    """Return a number for each row, shape (n,), the same for rows whose input and label are byte-equal."""
+    flat = np.ascontiguousarray(data.x).reshape(len(data), -1)
+    keys: dict[bytes, int] = {}
+    rows = (row.tobytes() + int(label).to_bytes(8, "little") for row, label in zip(flat, data.y, strict=True))
+    hashed = (blake2b(row, digest_size=16).digest() for row in rows)
+    return np.fromiter((keys.setdefault(key, len(keys)) for key in hashed), np.int64, len(data))
+
+
+def _equal_rows(held: Holdings, twins: npt.NDArray[np.int64]) -> str:
+    """Return how many rows are byte-equal to one that somebody else holds, in words."""
+    rows = np.flatnonzero(held.holder >= 0)
+    places = np.unique(np.stack([twins[rows], held.holder[rows]], axis=1), axis=0)
+    shared = np.isin(twins[rows], np.flatnonzero(np.bincount(places[:, 0]) > 1))
+    if not shared.any():
+        return f"no row is byte-equal to one of another peer, the reference set or the test set ({len(rows)} rows)"
+    whose = held.holder[rows][shared]
+    counts = [int((whose < held.peers).sum()), int((whose == held.peers).sum()), int((whose == held.peers + 1).sum())]
+    return (
+        f"{int(shared.sum())} of {len(rows)} rows are byte-equal to one that somebody else holds: "
+        f"{counts[0]} with peers, {counts[1]} reference rows, {counts[2]} test rows"
+    )
