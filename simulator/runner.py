@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from clients.unlearning.contract import UnlearningError
-from simulator.errors import LetheError
+from simulator.errors import LetheError, StoppedError
 from simulator.plan import Plan, resolve
 from simulator.progress import Watch
 from simulator.run_store import LAYOUT, RunStore, layout_of
@@ -37,7 +37,9 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
     Raises
     ------
     LetheError
-        If the scenario cannot be resolved (nothing is written) or a peer is lost for good (the run can be resumed).
+        If the scenario cannot be resolved; nothing is written.
+    StoppedError
+        If a cluster is out of reach or a peer is lost for good; the run can be resumed.
     """
     return resume(prepare(scenario, out), watch)
 
@@ -55,6 +57,8 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
         store = RunStore(folder)
         try:
             _finish(plan, store, folder, watch or Watch())
+        except StoppedError as error:
+            raise StoppedError(f"{error}; nothing committed is lost: lethe resume {folder}") from None
         finally:
             store.close()
     return Run(folder)
@@ -123,6 +127,7 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     if lacking := plan.lacking(store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
+    from server.correspondence import PeerLostError
     from simulator.audits import audit
     from simulator.report import write_report
     from simulator.results import results
@@ -138,6 +143,8 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
                 engine.play(app, "clients.app:app", len(one.briefs))
             except UnlearningError as error:  # what a server has been sent cannot be
                 raise LetheError(str(error)) from None
+            except PeerLostError as error:
+                raise StoppedError(str(error)) from None
 
         if store.last_round() <= plan.rounds:
             play(plan, store, plan.name)
