@@ -73,7 +73,7 @@ def read_plan(folder: Path) -> Plan:
         raise LetheError(f"{folder}: made by another version of lethe (layout {layout or 'not told'}, this one reads {LAYOUT}): {again}")
     try:
         return Plan.read((folder / "plan.json").read_text(encoding="utf-8"))
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         what = str(error).partition("\n")[0]
         raise LetheError(f"{folder}: plan.json is no plan that this version reads ({what}): {again}") from None
 

@@ -29,7 +29,8 @@ class FromFile(TopologySpec):
         except (ParseError, nx.NetworkXError, ValueError, KeyError) as error:
             if isinstance(error, TopologyError):
                 raise
-            raise TopologyError(f"{self.path}: is no GraphML file with peer numbers as node ids ({error}): mend or convert it") from None
+            what = f" ({error})" if isinstance(error, ParseError) else ""  # the others quote what the file says
+            raise TopologyError(f"{self.path}: is no GraphML file with peer numbers as node ids{what}: mend or convert it") from None
 
 
 def _edge_list(path: Path) -> Graph:
@@ -40,6 +41,6 @@ def _edge_list(path: Path) -> Graph:
         if not cells:
             continue
         if len(cells) < 2 or not all(cell.isdigit() for cell in cells[:2]):
-            raise TopologyError(f"{path}: line {number} is {line.strip()!r}: write two peer numbers a line")
+            raise TopologyError(f"{path}: line {number} is no pair of peers: write two peer numbers a line")
         graph.add_edge(int(cells[0]), int(cells[1]))
     return graph

@@ -69,7 +69,7 @@ class Classification(common.Scenario):
         """Return the class of scenarios with this ``[federation]`` table; ``ScenarioError`` if its kind is unknown."""
         table = raw.get("federation")
         kind = table.get("kind", "hdus") if isinstance(table, dict) else "hdus"
-        if kind not in CLASSIFYING.targets():
+        if not isinstance(kind, str) or kind not in CLASSIFYING.targets():
             raise ScenarioError([f"{source}: federation.kind = {kind!r} is unknown: {suggestion(kind, CLASSIFYING.targets())}"])
         return CLASSIFYING.load(kind)
 
