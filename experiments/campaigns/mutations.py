@@ -10,6 +10,17 @@ from typing import Any
 
 import tomli_w
 
+from clients.data import DATASETS, PARTITIONS
+from clients.models import MODELS
+from clients.unlearning import UNLEARNERS
+from server.aggregation_masks import POLICIES
+from server.topology import TOPOLOGIES
+from simulator.churn import CHURN
+from simulator.engines import ENGINES
+from simulator.events import EVENTS
+from simulator.tasks.diffusion.events import EVENTS as DIFFUSION_EVENTS
+from simulator.tasks.diffusion.federation import FEDERATIONS
+
 Table = dict[str, Any]
 Place = tuple[Any, Any]
 """A table or list, and a key or number in it."""
@@ -25,6 +36,12 @@ VALUES: tuple[Any, ...] = (
     *(list(range(300)), [[0] * 50] * 50),
     *(datetime(2026, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC).date(), datetime(1, 1, 1, tzinfo=UTC).time()),
 )
+SIMPLE: tuple[Any, ...] = (
+    *(1, 2, 3, 0.5, 0.25, 100, "a", [0], [1, 2], [[0, 1]], [0.5], True),
+    *({"kind": "linear"}, {"fraction": 0.5}, {"ids": [3]}),
+)
+TAGS = ("kind", "do", "dataset")
+REGISTRIES = (TOPOLOGIES, PARTITIONS, CHURN, EVENTS, ENGINES, UNLEARNERS, MODELS, DATASETS, POLICIES, FEDERATIONS, DIFFUSION_EVENTS)
 KEYS = ("kind", "do", "dataset", "path", "task", "", "a b", "a\nb", "\x1b[2J", "x" * 500, "__class__", "rounds", "peers", "seed", "ä")
 TEXTS = ("\n", "=", "[", "]", "{", "}", '"', "'", "#", ".", ",", "\x00", "\t", "\ufeff", "[[", "]]", "'''", "1e999", "inf", "\\u0000", "é")
 
@@ -90,8 +107,21 @@ def _nest(raw: Table, random: Random) -> None:
         here[key] = [here[key]] if random.random() < 0.5 else {"a": here[key]}
 
 
+def _kind(raw: Table, random: Random) -> None:
+    """Make a table one of another kind, with some of that kind's keys."""
+    tables = [(here[key], tag) for here, key in places(raw) if isinstance(here[key], dict) for tag in TAGS if tag in here[key]]
+    table, tag = random.choice(tables) if tables else (raw, "")
+    registries = [one for one in REGISTRIES if one.tag == tag and str(table.get(tag)) in one.targets()]
+    if registries:
+        kind = random.choice(list(registries[0].targets()))
+        keys = [key for key in registries[0].load(kind).model_fields if key not in (tag, *table) and random.random() < 0.5]
+        table[tag] = kind
+        table.update({key: random.choice(SIMPLE) for key in keys})
+
+
 TABLES: tuple[Callable[[Table, Random], None], ...] = (
     *(_replace, _replace, _remove, _add, _repeat, _exchange, _nest),
+    *(_kind, _kind, _kind),
     *(_scale, _scale, _number, _number, _number),
 )
 

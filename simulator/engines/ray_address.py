@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import closing
 from typing import Any
 
@@ -40,8 +41,16 @@ def _unreachable(address: str, what: str) -> StoppedError:
 def _problem(place: str, client: bool) -> str | None:
     """Return what is wrong with what answers at ``host:port``, None if nothing."""
     import grpc
+    from ray._common.network_utils import parse_address
     from ray._private.grpc_utils import init_grpc_channel
 
+    parsed = parse_address(place)
+    if parsed is None or not str(parsed[1]).isdecimal():
+        return "is no address, which is host:port"
+    try:
+        socket.create_connection((parsed[0], int(parsed[1])), timeout=SECONDS).close()
+    except (OSError, OverflowError) as error:  # told at once, where gRPC would try again until its time is up
+        return f"nothing that is a Ray cluster answers ({getattr(error, 'strerror', None) or error})"
     with closing(init_grpc_channel(place, options=[("grpc.enable_http_proxy", 0)])) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=SECONDS)

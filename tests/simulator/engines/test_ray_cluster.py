@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -86,7 +85,7 @@ def test_an_address_without_a_cluster_is_one_line(nobody, client, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("address", ["rubbish", "auto"])
+@pytest.mark.parametrize("address", ["rubbish", "auto", "ray://", "ray://here", "127.0.0.1:x", "127.0.0.1:99999", "a.invalid:1"])
 def test_an_address_that_means_nothing_is_one_line(address, monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -111,20 +110,22 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch):
         assert "nothing that is a Ray cluster" in str(ray_address._problem(f"127.0.0.1:{server.getsockname()[1]}", False))
 
 
-def test_who_waits_for_a_cluster_hears_signals(nobody):
-    code = (
-        "from simulator.engines import ray_address\n"
-        "ray_address.SECONDS = 600.0\n"
-        "import ray._private.grpc_utils\n"
-        "print('up', flush=True)\n"
-        f"ray_address.reachable('ray://{nobody}')\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as waiting:
-        assert waiting.stdout.readline() == b"up\n"
-        threading.Event().wait(0.5)
-        waiting.send_signal(signal.SIGTERM)
-        assert waiting.wait(timeout=60) == -signal.SIGTERM
+def test_who_waits_for_a_cluster_hears_signals():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code = (
+            "from simulator.engines import ray_address\n"
+            "ray_address.SECONDS = 600.0\n"
+            "import ray._private.grpc_utils\n"
+            "print('up', flush=True)\n"
+            f"ray_address.reachable('ray://127.0.0.1:{silent.getsockname()[1]}')\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as waiting:
+            assert waiting.stdout.readline() == b"up\n"
+            silent.accept()[0].close()  # the first question; the second is gRPC's
+            silent.accept()
+            waiting.send_signal(signal.SIGTERM)
+            assert waiting.wait(timeout=60) == -signal.SIGTERM
 
 
 def test_a_long_folder_is_replaced_by_a_short_one(without_ray, monkeypatch, tmp_path):
