@@ -52,6 +52,13 @@ def test_every_socket_of_a_started_cluster_is_on_the_loopback(started):
     assert all(ip.startswith(LOOPBACK) for ips in found.values() for ip in ips), found
 
 
+@pytest.mark.parametrize("kind", ["flower", "grpc", "ray"])
+def test_no_engine_listens_beyond_the_loopback(kind, play, ray_cluster):
+    found = play(ENGINES.load(kind)(kind=kind, workers=1), lambda grid: listening(), peers=2)
+    assert all(ip.startswith(LOOPBACK) for ips in found.values() for ip in ips), found
+    assert kind != "grpc" or sum(map(len, found.values())) >= 3
+
+
 def test_an_open_socket_would_be_seen():
     with socket.create_server(("0.0.0.0", 0)):
         assert "0.0.0.0" in listening()[psutil.Process().name()]
