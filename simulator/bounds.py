@@ -17,7 +17,7 @@ PEERS = 100_000
 """Peers of a federation."""
 PEER_ROUNDS = 2_000_000
 """Peers times rounds: who is present when is drawn for each."""
-EDGE_ROUNDS = 10_000_000
+EDGE_ROUNDS = 5_000_000
 """Edges of the first graph times rounds: the plan says for each round who is connected with whom."""
 BYTES = 10_000_000
 """Size of a scenario file."""
