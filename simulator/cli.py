@@ -135,14 +135,14 @@ commands.register(app)
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one line on standard error and exit status 2."""
+    """Run the command line; what the user can mend is one line on standard error and exit status 2, a run that stopped on its way 3."""
     from simulator.errors import LetheError
 
     try:
         app()
     except LetheError as error:
         typer.echo(f"lethe: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.status)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from clients.unlearning.contract import UnlearningError
-from simulator.errors import LetheError
+from simulator.errors import LetheError, StoppedError
 from simulator.progress import Watch
 from simulator.runs.directory import make_directory, only_one, read_plan
 from simulator.runs.run import Run
@@ -31,7 +31,9 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
     Raises
     ------
     LetheError
-        If the scenario cannot be resolved (nothing is written) or a peer is lost for good (the run can be resumed).
+        If the scenario cannot be resolved; nothing is written.
+    StoppedError
+        If a cluster is out of reach or a peer is lost for good; the run can be resumed.
     """
     return resume(prepare(scenario, out), watch)
 
@@ -49,6 +51,8 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
         store = RunStore(folder)
         try:
             _finish(plan, store, folder, watch or Watch())
+        except StoppedError as error:
+            raise StoppedError(f"{error}; nothing committed is lost: lethe resume {folder}") from None
         finally:
             store.close()
     return Run(folder)
@@ -60,6 +64,7 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     if lacking := cell_of(plan).lacking(plan, store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
+    from server.messages import PeerLostError
     from simulator.audits.comparison import audit
     from simulator.report.writing import write_report
     from simulator.runs.results import results
@@ -75,6 +80,8 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
                 engine.play(app, "clients.app:app", len(one.configs))
             except UnlearningError as error:  # what a server has been sent cannot be
                 raise LetheError(str(error)) from None
+            except PeerLostError as error:
+                raise StoppedError(str(error)) from None
 
         if store.last_round() <= plan.rounds:
             play(plan, store, plan.name)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from clients.data import DataError, Dataset, PartitionSpec
 from clients.data.rows import Ids
@@ -53,7 +53,7 @@ class Dirichlet(PartitionSpec):
     """
 
     kind: Literal["dirichlet"] = "dirichlet"
-    alpha: PositiveFloat = 0.5
+    alpha: Annotated[float, Field(gt=0, le=1e6, description="Concentration, up to 1e6, where the shares are equal.")] = 0.5
     min_rows: PositiveInt = 1
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:

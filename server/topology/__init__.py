@@ -18,6 +18,8 @@ else:
 
 Edge = tuple[int, int]
 Repair = Literal["none", "bridge", "rewire"]
+MOST_EDGES = 2_000_000
+"""Edges of a graph, or pairs of peers looked at to draw it."""
 
 
 class TopologyError(ValueError):
@@ -36,6 +38,10 @@ class TopologySpec(Spec):
     def draw(self, peers: int, seed: int) -> Graph:
         """Return a simple graph on ``0 .. peers - 1``; a pure function of the arguments. ``TopologyError`` where it cannot be."""
         raise NotImplementedError
+
+    def most_edges(self, peers: int) -> int:
+        """Return how many edges such a graph may have, or how many pairs are looked at in drawing it, whichever is more."""
+        return peers
 
 
 TOPOLOGIES: Registry[TopologySpec] = Registry(
@@ -64,6 +70,9 @@ def draw(spec: TopologySpec, peers: int, seed: int) -> Graph:
     """
     import networkx as nx
 
+    if (most := spec.most_edges(peers)) > MOST_EDGES:
+        what = f"connects {peers} peers by way of {most} pairs, more than the {MOST_EDGES} that a run can carry"
+        raise TopologyError(f"this graph {what}: take fewer peers or another kind")
     graph = spec.draw(peers, seed)
     if strangers := sorted(set(graph) - set(range(peers))):
         raise TopologyError(f"the graph has node {strangers[0]}, but peers are 0 to {peers - 1}: raise peers.count or renumber the nodes")

@@ -13,11 +13,23 @@ from server.topology import Graph, TopologyError, TopologySpec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 _REDRAWS = 100
+_STEPS = 20_000_000
+"""Of all draws of a graph together; only graphs of more than 10,000 edges are drawn less than a hundred times."""
+_STEPS_AN_EDGE = 20
 
 
-def _connected(make: Callable[[int], Graph], kind: str, seed: int) -> Graph:
+def _pairs(peers: int) -> int:
+    return peers * (peers - 1) // 2
+
+
+def _draws(steps: int) -> int:
+    """Return how often a graph that takes so many steps may be drawn, so that drawing it ends in seconds."""
+    return max(1, min(_REDRAWS, _STEPS // max(steps, 1)))
+
+
+def _connected(make: Callable[[int], Graph], kind: str, seed: int, draws: int) -> Graph:
     """Return the first connected graph among keyed draws, or the last draw if none is."""
-    for attempt in range(_REDRAWS):
+    for attempt in range(draws):
         graph = make(key_hash(seed, "topology", kind, attempt))
         if len(graph) and nx.is_connected(graph):
             break
@@ -62,6 +74,10 @@ class Complete(TopologySpec):
         graph: Graph = nx.complete_graph(peers)
         return graph
 
+    def most_edges(self, peers: int) -> int:
+        """Return the number of pairs."""
+        return _pairs(peers)
+
 
 class Star(TopologySpec):
     """One peer in the middle."""
@@ -88,7 +104,12 @@ class KRegular(TopologySpec):
         _below("k", self.k, peers)
         if self.k * peers % 2:
             raise TopologyError(f"no graph gives each of {peers} peers k = {self.k} neighbours, both being odd: change one of them by 1")
-        return _connected(lambda drawn: nx.random_regular_graph(self.k, peers, seed=drawn), self.kind, seed)
+        draws = _draws(_STEPS_AN_EDGE * self.most_edges(peers))
+        return _connected(lambda drawn: nx.random_regular_graph(self.k, peers, seed=drawn), self.kind, seed, draws)
+
+    def most_edges(self, peers: int) -> int:
+        """Return the number of edges."""
+        return peers * min(self.k, peers) // 2
 
 
 class SmallWorld(TopologySpec):
@@ -103,7 +124,12 @@ class SmallWorld(TopologySpec):
         _below("k", self.k, peers)
         if self.k % 2:
             raise TopologyError(f"k = {self.k} is odd, but a ring has as many neighbours on either side: take {self.k - 1} or {self.k + 1}")
-        return _connected(lambda drawn: nx.watts_strogatz_graph(peers, self.k, self.p, seed=drawn), self.kind, seed)
+        draws = _draws(_STEPS_AN_EDGE * self.most_edges(peers))
+        return _connected(lambda drawn: nx.watts_strogatz_graph(peers, self.k, self.p, seed=drawn), self.kind, seed, draws)
+
+    def most_edges(self, peers: int) -> int:
+        """Return the number of edges."""
+        return peers * min(self.k, peers) // 2
 
 
 class ErdosRenyi(TopologySpec):
@@ -114,7 +140,11 @@ class ErdosRenyi(TopologySpec):
 
     def draw(self, peers: int, seed: int) -> Graph:
         """Return the graph, connected if one of a hundred draws is."""
-        return _connected(lambda drawn: nx.gnp_random_graph(peers, self.p, seed=drawn), self.kind, seed)
+        return _connected(lambda drawn: nx.gnp_random_graph(peers, self.p, seed=drawn), self.kind, seed, _draws(_pairs(peers)))
+
+    def most_edges(self, peers: int) -> int:
+        """Return the number of pairs, each of which is drawn."""
+        return _pairs(peers)
 
 
 class BarabasiAlbert(TopologySpec):
@@ -127,3 +157,7 @@ class BarabasiAlbert(TopologySpec):
         """Return the graph."""
         _below("m", self.m, peers)
         return nx.barabasi_albert_graph(peers, self.m, seed=key_hash(seed, "topology", self.kind))
+
+    def most_edges(self, peers: int) -> int:
+        """Return the number of edges, the newcomers' own."""
+        return peers * min(self.m, peers)

@@ -59,11 +59,9 @@ def _edge_list(path: Path) -> Graph:
         if not cells:
             continue
         if len(cells) < 2 or not all(map(_NUMBER.fullmatch, cells[:2])):
-            raise TopologyError(f"{path}: line {number} is {line.strip()[:60]!r}: write two peer numbers a line; comments start with #")
+            raise TopologyError(f"{path}: line {number} is no pair of peers: write two peer numbers a line; comments start with #")
         if any(map(_NUMBER.fullmatch, cells[2:])):
-            raise TopologyError(
-                f"{path}: line {number} is {line.strip()[:60]!r}, with more than two peer numbers: write each edge on a line of its own"
-            )
+            raise TopologyError(f"{path}: line {number} has more than two peer numbers: write each edge on a line of its own")
         graph.add_edge(int(cells[0]), int(cells[1]))
     if not graph:
         raise TopologyError(f"{path}: holds no edge: write two peer numbers a line")

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.checkpoints.places import components, shown, stays
 from simulator.checkpoints.tensors import Header, read_header
 from simulator.errors import LetheError
 
 ENDING = ".ff.net.2.weight"
 """How the names of feed-forward output weights end in diffusers format."""
-_PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
+PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
+"""Endings of files that run code when they are opened."""
 _BESIDE = {"", ".json", ".md", ".txt"}
 _WEIGHTS = "diffusion_pytorch_model"
 _NAME_PARTS = {_WEIGHTS, "safetensors", "index", "json"}
 _TYPES = {"F16", "BF16", "F32", "F64"}
+_SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}\.safetensors")
+_LARGEST_JSON = 64 << 20
+"""Bytes; the index of the largest released model has a few million."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,20 @@ class Checkpoint:
         Other weights of the same UNet never do: they still hold what was cut.
         """
         inside = [path for path in _files(self.unet) if path.suffix in _BESIDE and not path.name.startswith(_WEIGHTS)]
+        weights = [path for path in _files(self.unet) if path.name.startswith(_WEIGHTS)]
         inside += [self.unet / name for name in self.headers] + ([self.index] if self.index else [])
         if self.unet != self.root:
             inside += [path for path in _files(self.root) if path.suffix in _BESIDE]
-            others = [self.root / name for name in self.components if self.root / name != self.unet]
-            inside += [path for folder in others for path in sorted(folder.rglob("*")) if path.is_file()]
-        return [path.relative_to(self.root) for path in inside]
+            inside += [path for folder in self._others() for path in sorted(folder.rglob("*")) if path.is_file()]
+        return [stays(self.root, path, weights).relative_to(self.root) for path in inside]
+
+    def other_weights(self) -> list[Path]:
+        """Return the weight files of the pipeline's other parts."""
+        return [stays(self.root, path) for folder in self._others() for path in sorted(folder.rglob("*.safetensors")) if path.is_file()]
+
+    def _others(self) -> list[Path]:
+        """Return the folders of the parts beside the UNet."""
+        return [self.root / name for name in self.components if self.root / name != self.unet]
 
     def left_out(self) -> list[str]:
         """Return what lies in the folder and does not belong to an output, relative to the root; hidden files are not named."""
@@ -94,20 +108,26 @@ def find(root: Path, variant: str | None = None) -> Checkpoint:
     if not root.is_dir():
         raise LetheError(f"{root}: is no folder; give a local folder in diffusers format, a pipeline or a UNet alone")
     root = root.resolve()
-    pipeline = _json(root / "model_index.json") if (root / "model_index.json").is_file() else None
-    components = tuple(sorted(n for n, v in (pipeline or {}).items() if isinstance(v, list) and v[-1] and (root / n).is_dir()))
+    pipeline = read_json(root / "model_index.json") if (root / "model_index.json").is_file() else None
+    parts = () if pipeline is None else components(root, pipeline)
     unet = root if pipeline is None else root / "unet"
-    if pipeline is not None and "unet" not in components:
+    if pipeline is not None and "unet" not in parts:
         raise LetheError(f"{root}: is a pipeline without a folder unet; only pipelines around a UNet have the layers wanted here")
     if not (unet / "config.json").is_file():
         raise LetheError(f"{root}: holds neither model_index.json nor config.json; give a pipeline or a UNet in diffusers format")
+    for path in (root / name for name in ("model_index.json", *parts)):
+        if path.exists():
+            stays(root, path)
+    read_json(stays(root, unet / "config.json"))
     chosen, names, index = _weights(unet, variant)
-    headers = {name: read_header(unet / name) for name in names}
+    headers = {name: read_header(stays(root, unet / name)) for name in names}
     _check_index(index, headers)
     layers = _layers(headers)
     if not layers:
         raise LetheError(f"{unet}: no tensor is named *{ENDING}; this is no UNet with gated feed-forward blocks")
-    return Checkpoint(root, unet, components, chosen, headers, index, layers)
+    checkpoint = Checkpoint(root, unet, parts, chosen, headers, index, layers)
+    checkpoint.copied()  # raises where a link leaves the root
+    return checkpoint
 
 
 def _weights(unet: Path, variant: str | None) -> tuple[str, list[str], Path | None]:
@@ -120,7 +140,7 @@ def _weights(unet: Path, variant: str | None) -> tuple[str, list[str], Path | No
         if path.name.startswith(f"{_WEIGHTS}.safetensors") and path.suffix == ".json":
             found[_variant(path)] = (_sharded(path), path)
     if not found:
-        pickles = [path.name for path in _files(unet) if path.suffix in _PICKLES]
+        pickles = [path.name for path in _files(unet) if path.suffix in PICKLES]
         if pickles:
             cure = "pickles can run code and are not opened; save the model again with save_pretrained, which writes safetensors"
             raise LetheError(f"{unet / pickles[0]}: {cure}")
@@ -139,29 +159,32 @@ def _variant(path: Path) -> str:
 
 def _sharded(index: Path) -> list[str]:
     """Return the names of the shards; ``LetheError`` if one is missing."""
-    names = sorted(set(_table(_json(index), "weight_map", index).values()))
+    names = list(_table(read_json(index), "weight_map", index).values())
     for name in names:
-        if not isinstance(name, str) or Path(name).name != name or not (index.parent / name).is_file():
-            raise LetheError(f"{index}: names the shard {name!r}, which is not beside it; fetch the whole folder again")
-    return names
+        if not (isinstance(name, str) and _SHARD.fullmatch(name) and (index.parent / name).is_file()):
+            raise LetheError(f"{index}: names the shard {shown(repr(name))}, which is not beside it; fetch the whole folder again")
+    return sorted(set(names))
 
 
 def _check_index(index: Path | None, headers: dict[str, Header]) -> None:
     """Raise if the index and the shards name different tensors."""
     if index is None:
         return
-    for tensor, shard in _json(index)["weight_map"].items():
+    for tensor, shard in read_json(index)["weight_map"].items():
         if tensor not in headers[shard].tensors:
-            raise LetheError(f"{index}: names the tensor {tensor}, which {shard} does not hold; fetch the whole folder again")
+            raise LetheError(f"{index}: names the tensor {shown(tensor)}, which {shard} does not hold; fetch the whole folder again")
 
 
 def _layers(headers: dict[str, Header]) -> tuple[Layer, ...]:
-    layers = []
+    layers, found = [], dict[str, str]()
     for shard, header in headers.items():
         for tensor, entry in header.tensors.items():
             if not tensor.endswith(ENDING):
                 continue
-            if entry.dtype not in _TYPES or len(entry.shape) != 2:
+            if tensor in found:
+                raise LetheError(f"{header.path}: {tensor} is in {found[tensor]} too; fetch the whole folder again")
+            found[tensor] = shard
+            if entry.dtype not in _TYPES or len(entry.shape) != 2 or 0 in entry.shape:
                 what = f"is {entry.dtype} {list(entry.shape)}"
                 raise LetheError(f"{header.path}: {tensor} {what}; wants a matrix of floats of 16 bits or more, not a quantised release")
             layers.append(Layer(tensor.removesuffix(".weight"), shard, (entry.shape[0], entry.shape[1]), entry.dtype))
@@ -172,10 +195,13 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the table in a file; ``LetheError`` if there is none."""
+    if path.stat().st_size > _LARGEST_JSON:
+        raise LetheError(f"{path}: has {path.stat().st_size} bytes, no JSON table of a model has more than {_LARGEST_JSON}; fetch it again")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise LetheError(f"{path}: is no JSON table; fetch the file again")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from clients.diffusion.sampling import start_noise
 from clients.streams import Field
 from clients.unlearning.pruning.contract import Rows, Subject
-from simulator.checkpoints.folder import Checkpoint
+from simulator.checkpoints.folder import PICKLES, Checkpoint
+from simulator.checkpoints.parts import check_parts
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     import torch
 
     _check_parts(checkpoint)
+    check_parts(checkpoint)
     from diffusers import DiffusionPipeline
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging
@@ -125,11 +127,11 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     halves = {"F16": torch.float16, "BF16": torch.bfloat16}
     dtype = halves.get(checkpoint.layers[0].dtype, torch.float32) if device.type == "cuda" else torch.float32
     variant = None if checkpoint.variant == "plain" else checkpoint.variant
-    how = {"use_safetensors": True, "low_cpu_mem_usage": False, "local_files_only": True}
+    how = {"use_safetensors": True, "low_cpu_mem_usage": False, "local_files_only": True, "trust_remote_code": False}
     try:
         load: Any = DiffusionPipeline.from_pretrained  # not typed
         pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how)
-    except (OSError, ValueError, RuntimeError, ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the libraries make of somebody else's settings
         raise LetheError(f"{checkpoint.root}: diffusers cannot load it: {' '.join(str(error).split())[:300]}") from None
     if not {"prompt", "latents", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):
         kind = type(pipeline).__name__
@@ -149,7 +151,7 @@ def _check_parts(checkpoint: Checkpoint) -> None:
         raise LetheError(f"{checkpoint.root}: has no folder {missing[0]}; prompts need {', '.join(sorted(_WANTED))}")
     for name in checkpoint.components:
         folder = checkpoint.root / name
-        pickles = sorted(folder.glob("*.bin"))
+        pickles = sorted(path for path in folder.iterdir() if path.suffix in PICKLES)
         if pickles and not any(folder.glob("*.safetensors")):
             raise LetheError(f"{pickles[0]}: is a pickle and is not opened; save this part again with save_pretrained (safetensors)")
 

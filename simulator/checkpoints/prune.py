@@ -11,6 +11,7 @@ from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.concept_prune import ConceptPrune, prune_mask
 from clients.unlearning.pruning.recorder import Activity, record
 from server.revival.arithmetic import Arithmetic
+from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Layer, find
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.prompts import Prompts, PromptSubject, load_pipeline
@@ -47,6 +48,7 @@ def prune_checkpoint(
         chosen["deterministic"] = True
     job = Job("prune", checkpoint, out, chosen)
     Workshop.check(job)
+    check_weights(checkpoint, parts=True)
     pipeline = load_pipeline(checkpoint, prompts, device)
     with Bars() as bars, Workshop(job) as shop:
         if not shop.delivered:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import WithMask
 from simulator.checkpoints.cut import Zeros, cut_layers, survey
+from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.workshop import Job, Workshop, groups
@@ -36,6 +37,7 @@ def revive_checkpoint(root: Path, out: Path, settings: Revival, random_signs: bo
     device = settings.arithmetic.device
     chosen = settings.model_dump(mode="json", exclude={"location"}) | {"random_signs": random_signs, "on": device}
     job = Job("revive", checkpoint, out, chosen)
+    check_weights(checkpoint)
     with Bars() as bars:
         found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
         layers = cut_layers(checkpoint, found)

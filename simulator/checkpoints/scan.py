@@ -16,6 +16,7 @@ from server.revival.knowledge import WithMask
 from server.revival.scan import scan
 from simulator.checkpoints import tensors
 from simulator.checkpoints.cut import Zeros, no_cut, zeros_of
+from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
 from simulator.errors import LetheError
@@ -127,6 +128,7 @@ def scan_checkpoint(root: Path, settings: Revival, share: float = 0.05, variant:
     variant : str, optional
     """
     checkpoint, found = find(root, variant), {}
+    check_weights(checkpoint)
     with Bars() as bars:
         step = bars.stage("scanning layers", len(checkpoint.layers))
         for layer in checkpoint.layers:

@@ -11,6 +11,7 @@ from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from simulator.checkpoints import tensors
 from simulator.checkpoints.cut import cut_layers, survey
+from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.workshop import Job, UnfinishedError, Workshop, groups
@@ -19,12 +20,17 @@ from simulator.errors import LetheError
 if TYPE_CHECKING:
     from torch import Tensor
 
+LONGEST_KEY = 1 << 20
+"""Bytes."""
+
 
 def read_key(path: Path | None) -> Secret:
     """Return the secret in a file, or a fresh one from the system; ``LetheError`` if the file holds less than 16 bytes."""
     if path is None:
         return Secret.new()
     try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= LONGEST_KEY):
+            raise LetheError(f"--key {path}: is no file of at most {LONGEST_KEY} bytes; make one with: head -c 32 /dev/urandom")
         return Secret(path.read_bytes())
     except OSError as error:
         raise LetheError(f"--key {path}: cannot be read ({error.strerror}); give a file of at least 16 secret bytes") from None
@@ -48,6 +54,7 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
     """
     secret, checkpoint = read_key(key), find(root, variant)
     job = Job("seal", checkpoint, out, fill.model_dump(mode="json") | {"keyed": key is not None})
+    check_weights(checkpoint)
     with Bars() as bars:
         found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
         layers = cut_layers(checkpoint, found)

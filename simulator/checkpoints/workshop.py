@@ -17,8 +17,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from simulator.checkpoints import tensors
+from simulator.checkpoints.finite import check_written
 from simulator.checkpoints.folder import Checkpoint, Layer
 from simulator.checkpoints.journal import Journal
+from simulator.checkpoints.places import shown, within
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Job:
     def said(self, done: str) -> str:
         """Return what was done together with what was left behind."""
         left = self.checkpoint.left_out()
-        return f"{done}; not copied: {', '.join(left)}" if left else done
+        return f"{done}; not copied: {', '.join(map(shown, left))}" if left else done
 
     def identity(self) -> str:
         """Return what tells this job from others, as JSON."""
@@ -142,9 +144,10 @@ class Workshop:
             raise LetheError(f"--out {self.job.out}: {wanted / 1e9:.1f} GB are to be written and do not fit there; choose another disk")
         for path in paths:
             if str(path) not in ready:
-                (self.growing / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(root / path, self.growing / path)
-                _to_disk(self.growing / path)
+                there = within(self.growing, self.growing / path)
+                there.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(root / path, there)
+                _to_disk(there)
                 self.journal.keep("file", {str(path): ""})
             step(1)
 
@@ -160,9 +163,11 @@ class Workshop:
                     new, facts = change({layer.name: tensors.read(checkpoint.shard(layer), layer.tensor) for layer in group})
                 except ValueError as error:
                     raise LetheError(f"{checkpoint.unet}: {error}") from None
+                check_written(checkpoint.unet, new)
                 for layer in group:
                     entry = checkpoint.headers[layer.shard].tensors[layer.tensor]
-                    tensors.write(self.growing / (checkpoint.unet / layer.shard).relative_to(checkpoint.root), entry, new[layer.name])
+                    there = self.growing / checkpoint.shard(layer).relative_to(checkpoint.root)
+                    tensors.write(within(self.growing, there), entry, new[layer.name])
                 self.journal.keep("layer", {layer.name: json.dumps(facts[layer.name]) for layer in group})
             step(len(group))
 

@@ -28,7 +28,7 @@ class Flower(EngineSpec):
     def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
         """Run a server app against ``peers`` SuperNodes; see `EngineSpec.play`."""
         from simulator.engines.flower_runtime import Runtime, play_on
-        from simulator.engines.ray import cluster
+        from simulator.engines.ray_cluster import cluster
 
         if lent := LENT.get():
             play_on(*lent, server_app, peers)
@@ -38,7 +38,7 @@ class Flower(EngineSpec):
 
     def kept(self) -> AbstractContextManager[None]:
         """Keep one Ray cluster for all plays inside; see `EngineSpec.kept`."""
-        from simulator.engines.ray import cluster
+        from simulator.engines.ray_cluster import cluster
 
         return nullcontext() if LENT.get() else cluster(self)
 

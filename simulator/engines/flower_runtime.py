@@ -21,6 +21,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from simulator.engines.grid import EXPIRED, NO_SUCH_NODE, identity_restored, message_of, refusal
 from simulator.engines.host import answer, detached, load, one_thread, size
+from simulator.errors import StoppedError
 
 
 class OneThread(ClientApp):
@@ -129,7 +130,7 @@ class Runtime:
             try:
                 handed = self._handed.get()
                 if isinstance(handed, BaseException):
-                    raise RuntimeError(f"engine flower: the runtime did not start: {handed}") from handed
+                    raise StoppedError(f"engine flower: the runtime did not start: {' '.join(str(handed).split())}") from handed
                 grid, context = handed
                 while len(list(grid.get_node_ids())) < self._peers and runtime.is_alive():
                     time.sleep(0.01)

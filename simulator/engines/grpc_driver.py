@@ -25,6 +25,7 @@ from simulator.engines.codec import decode_replies, encode_requests
 from simulator.engines.grid import DIED, EXPIRED, RAISED, refusal
 from simulator.engines.grpc_fork_server import ForkServer
 from simulator.engines.grpc_peer import Settings
+from simulator.errors import StoppedError
 
 START_SECONDS = 60.0
 PURGE_SECONDS = 5.0
@@ -239,11 +240,11 @@ class Peers:
             remote = self.remotes[peer]
             try:
                 if not remote.line.poll(START_SECONDS):
-                    raise RuntimeError(f"engine grpc: the process of peer {peer} was not up within {START_SECONDS:g} s")
+                    raise StoppedError(f"engine grpc: the process of peer {peer} was not up within {START_SECONDS:g} s")
                 remote.address = remote.line.recv()
             except (EOFError, OSError):
                 if attempt == STARTS:
-                    raise RuntimeError(f"engine grpc: the process of peer {peer} ended at its start; it has printed why") from None
+                    raise StoppedError(f"engine grpc: the process of peer {peer} ended at its start; it has printed why") from None
                 remote.end()
                 self.remotes[peer] = self._fork(peer)
             else:

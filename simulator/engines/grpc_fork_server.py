@@ -20,6 +20,8 @@ from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
+from simulator.errors import StoppedError
+
 _PID = struct.Struct("!i")
 _PR_SET_PDEATHSIG = 1
 
@@ -40,13 +42,21 @@ class ForkServer:
         theirs.close()
 
     def fork(self) -> tuple[int, Connection]:
-        """Return the process id of a new peer and the connection to it; the peer ends when the connection closes."""
+        """Return the process id of a new peer and the connection to it; the peer ends when the connection closes.
+
+        ``StoppedError`` if the nursery has ended.
+        """
         ours, theirs = Pipe()
-        socket.send_fds(self._socket, [b"f"], [theirs.fileno()])
-        theirs.close()
-        answer = self._socket.recv(_PID.size)
+        try:
+            socket.send_fds(self._socket, [b"f"], [theirs.fileno()])
+            answer = self._socket.recv(_PID.size)
+        except OSError:  # the other end is closed
+            answer = b""
+        finally:
+            theirs.close()
         if len(answer) < _PID.size:
-            raise RuntimeError(f"engine grpc: the process that starts peers has ended with status {self._process.wait()}")
+            ours.close()
+            raise StoppedError(f"engine grpc: the process that starts peers ended ({_ending(self._process.wait())}), and all peers with it")
         return _PID.unpack(answer)[0], ours
 
     def close(self) -> None:
@@ -54,6 +64,11 @@ class ForkServer:
         self._socket.close()
         self._process.kill()
         self._process.wait()
+
+
+def _ending(status: int) -> str:
+    """Return in words how a process ended."""
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
 
 
 def main(fd: int, parent: int, preload: Sequence[str]) -> None:

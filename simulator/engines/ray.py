@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
-from unittest import mock
 
 from simulator.engines import EngineSpec
+from simulator.engines.ray_cluster import cluster
+from simulator.errors import StoppedError
 
 if TYPE_CHECKING:
     from flwr.app import Message
@@ -21,20 +18,10 @@ if TYPE_CHECKING:
     from flwr.serverapp import ServerApp
 
 STARTS = 4
-"""How often a cluster or an actor is started before that is held against it."""
+"""How often an actor is started before that is held against it."""
 
 START_SECONDS = 120.0
 """How long a worker may take to start before the engine gives up."""
-
-STORE_BYTES = 2 << 30
-"""Upper bound of the object store of a cluster that the engine starts itself."""
-
-
-INLINE_BYTES = 8 << 20
-"""Batches up to this size travel in the call itself, where the engine starts the cluster."""
-
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""What must be in the environment before Ray is imported."""
 
 
 class Ray(EngineSpec):
@@ -61,58 +48,6 @@ class Ray(EngineSpec):
     def kept(self) -> AbstractContextManager[None]:
         """Keep one cluster for all plays inside; see `EngineSpec.kept`."""
         return cluster(self)
-
-
-@contextmanager
-def cluster(spec: EngineSpec) -> Iterator[None]:
-    """Join or start a Ray cluster, unless this process is in one already; leave what was joined, end what was started."""
-    os.environ.update(QUIET)
-    import ray
-
-    if ray.is_initialized():
-        yield
-        return
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if spec.address:
-        ray.init(address=spec.address, **options)
-    else:
-        # Workers inherit the environment, but not this process's sys.path. Ray's own helpers outlive a killed driver for as long as they
-        # try to reach its cluster again, by default a minute. A batch of replies is faster in the call's own answer than by way of the
-        # object store, where Ray puts what is above 100 kB.
-        inherited = {
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
-            "RAY_max_direct_call_object_size": str(INLINE_BYTES),
-        }
-        with mock.patch.dict(os.environ, inherited):
-            _start(num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), **options)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _start(**options: Any) -> None:
-    """Start a cluster; Ray gives a node half a minute, which a busy machine can miss, so that is tried again."""
-    import ray
-
-    for attempt in range(1, STARTS + 1):
-        try:
-            ray.init(address="local", **options)
-        except Exception as error:  # Ray has no class of its own for it
-            ray.shutdown()
-            if "timed out during startup" not in str(error):
-                raise
-            if attempt == STARTS:
-                raise RuntimeError(f"engine ray: no cluster came up in {STARTS} attempts; end other work first") from error
-        else:
-            return
-
-
-def _store_bytes() -> int:
-    """Return a size of the object store that fits into shared memory, which containers keep small."""
-    free = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else STORE_BYTES  # noqa: PTH112
-    return max(80 << 20, min(STORE_BYTES, int(free * 0.5)))
 
 
 def _resources() -> dict[str, float]:
@@ -203,13 +138,14 @@ class Actors:
                 ray.get(self.workers[worker].ready.remote(), timeout=START_SECONDS)
             except ray.exceptions.GetTimeoutError:
                 has = {name: amount for name, amount in _resources().items() if name in ("CPU", "GPU")}
-                raise RuntimeError(
+                raise StoppedError(
                     f"engine ray: no room for a worker within {START_SECONDS:g} s; each needs {self._needs}, the cluster has {has}; "
                     "lower engine.workers or engine.gpus_per_worker"
                 ) from None
             except ray.exceptions.RayError as error:
                 if attempt == STARTS:
-                    raise RuntimeError(f"engine ray: a worker could not start; is Lethe installed on every node? {error}") from error
+                    what = " ".join(str(error).split())[:300]
+                    raise StoppedError(f"engine ray: a worker could not start; is Lethe installed on every node? {what}") from None
                 self.workers[worker] = self._new()
             else:
                 return

@@ -31,7 +31,7 @@ def read_plan(folder: Path) -> Plan:
         raise LetheError(f"{folder}: made by another version of lethe (layout {layout or 'not told'}, this one reads {LAYOUT}): {again}")
     try:
         return plan_of((folder / "plan.json").read_text(encoding="utf-8"))
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         what = str(error).partition("\n")[0]
         raise LetheError(f"{folder}: plan.json is no plan that this version reads ({what}): {again}") from None
 
@@ -79,16 +79,21 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def read_only(path: Path) -> str:
+    """Return the address under which a ledger is opened so that nothing is written, not even beside it."""
+    # without a log nobody is writing; else the log and its index are there, and reading leaves no files behind either
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    return f"file:{quote(str(path.resolve()))}?{how}"
+
+
 def layout_of(folder: Path) -> str | None:
     """Return the layout of a run directory, None if it is from before layouts were written down.
 
     ``LetheError`` if its ledger is no database. Nothing is written, not even beside it.
     """
     path = folder / "run.sqlite"
-    # without a log nobody is writing; else the log and its index are there, and reading leaves no files behind either
-    how = "mode=ro" if path.with_name("run.sqlite-wal").exists() else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True, timeout=30)) as db:
+        with closing(sqlite3.connect(read_only(path), uri=True, timeout=30)) as db:
             row = db.execute("select value from meta where key = 'layout'").fetchone()
     except sqlite3.DatabaseError as error:
         raise LetheError(f"{path}: is not the ledger of a run ({error}): run the scenario again") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,5 +103,7 @@ class Run:
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        with sqlite3.connect(f"file:{self.folder / 'run.sqlite'}?mode=ro", uri=True) as db:
+        from simulator.runs.directory import read_only
+
+        with closing(sqlite3.connect(read_only(self.folder / "run.sqlite"), uri=True)) as db:
             return pd.read_sql_query(f"select * from {name}", db)

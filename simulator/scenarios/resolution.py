@@ -22,6 +22,7 @@ from simulator.events.contract import STAGES, EventSpec
 from simulator.events.join import Join
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
+from simulator.scenarios import bounds
 from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
 from simulator.scenarios.plan import Plan
@@ -119,8 +120,12 @@ class Resolution(Generic[S]):
     def plan(self) -> Plan:
         """Return the plan, or raise all that is wrong."""
         scenario = self.scenario
+        self._check_bounds()
+        self._give_up()
         data = self.attempt("data", lambda: load(scenario.data.source()))
         graph = self.graph()
+        if graph is not None and (size := graph.number_of_edges() * scenario.rounds) > bounds.EDGE_ROUNDS:
+            self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(data) if data is not None else ()
         self._check_rounds()
         self._give_up()
@@ -148,6 +153,17 @@ class Resolution(Generic[S]):
             returns=returns,
             timeline=timeline,
         )
+
+    def _check_bounds(self) -> None:
+        """Write down what would never end, before anything is read or drawn."""
+        scenario = self.scenario
+        peers, rounds = scenario.peers.count, scenario.rounds
+        if peers * rounds > bounds.PEER_ROUNDS:
+            self.wrong("rounds", f"{peers} peers x {rounds} rounds are more than {bounds.PEER_ROUNDS}: lower rounds or peers.count")
+        for name in ("data", "topology", "churn"):
+            path = getattr(getattr(scenario, name, None), "path", None)
+            if isinstance(path, str) and (problem := bounds.irregular(path)):
+                self.wrong(f"{name}.path", problem)
 
     def attempt(self, place: str, make: Callable[[], T]) -> T | None:
         """Return what is made, or write down why it cannot be."""

@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -18,8 +17,9 @@ from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
 from clients.spec import Spec
 from server.topology import TOPOLOGIES, TopologySpec
 from simulator.engines import ENGINES, EngineSpec
-from simulator.errors import LetheError, ScenarioError
+from simulator.errors import ScenarioError, short
 from simulator.events.contract import EventSpec
+from simulator.scenarios import bounds
 from simulator.scenarios.churn import CHURN, ChurnSpec
 from simulator.scenarios.overrides import override
 from simulator.scenarios.tasks import CELLS, name_of
@@ -68,7 +68,7 @@ else:  # the registries know their members only at run time
 class Peers(Spec):
     """Who takes part: ``count`` peers, and names for groups of them."""
 
-    count: PositiveInt
+    count: bounds.Peers
     groups: dict[str, tuple[int, ...]] = {}
 
     @model_validator(mode="after")
@@ -124,7 +124,7 @@ class Scenario(Spec):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
     seed: Count = 0
-    rounds: PositiveInt
+    rounds: bounds.Rounds
     data: AnyData
     peers: Peers
     event: tuple[EventSpec, ...] = ()
@@ -167,24 +167,20 @@ class Scenario(Spec):
             If the file cannot be read or an override cannot be applied.
         """
         file = Path(path)
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise LetheError(f"{file}: cannot be read ({reason}): give the path of a scenario file (TOML)") from None
-        return cls.parse(_toml(text, str(file)), overrides, str(file), file.resolve().parent)
+        return cls.parse(_toml(bounds.text_of(file), str(file)), overrides, str(file), file.resolve().parent)
 
     @classmethod
     def parse(
         cls, content: Mapping[str, Any] | str, overrides: Sequence[str] = (), source: str = "scenario", folder: Path | None = None
     ) -> Scenario:
         """Return the scenario of a mapping or TOML text; relative paths in it start at ``folder``. Raises as `load` does."""
-        raw: dict[str, Any] = _toml(content, source) if isinstance(content, str) else json.loads(json.dumps(content, default=str))
+        raw = _toml(content, source) if isinstance(content, str) else _copied(content, source)
         for setting in overrides:
             override(raw, setting)
+        bounds.check_nesting(raw, source)
         task: type[Scenario] = CELLS.load(name_of(raw, source)).scenario
         if folder is not None:
-            _anchor(raw, folder)
+            _anchor(raw, folder, source)
         try:
             # by way of JSON: TOML's lists become tuples, while "8" is not taken for 8
             scenario = task.model_validate_json(json.dumps(raw, default=str), strict=True)
@@ -233,8 +229,10 @@ def _toml(text: str, source: str) -> dict[str, Any]:
     """Return the content of TOML text, a byte order mark in front of it left out."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of another kind
-        reason = str(error) if isinstance(error, ValueError) else "tables or lists within each other too deeply"
+    except RecursionError:
+        raise ScenarioError([f"{source}: lists and tables stand more than {bounds.DEPTH} deep in one another: shorten them"]) from None
+    except ValueError as error:  # among them numbers with thousands of digits
+        reason = str(error)
         raise ScenarioError([f"{source}: is not TOML ({reason}): mend the syntax there{_backslash(text, reason)}"]) from None
 
 
@@ -247,9 +245,22 @@ def _backslash(text: str, reason: str) -> str:
     return r"; a backslash needs single quotes around the text, as in 'C:\Users\me\rows.csv', or write C:/Users/me/rows.csv"
 
 
-def _anchor(raw: dict[str, Any], folder: Path) -> None:
+def _copied(content: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return a mapping's content as plain values."""
+    bounds.check_nesting(content, source)
+    try:
+        return dict(json.loads(json.dumps(content, default=str)))
+    except (TypeError, ValueError) as error:
+        raise ScenarioError([f"{source}: cannot be written as a file ({error}): use plain values"]) from None
+
+
+def _anchor(raw: dict[str, Any], folder: Path, source: str) -> None:
     """Let relative paths of tables start at a folder."""
-    for table in (raw.get(name) for name in ("data", "topology", "churn")):
+    for name in ("data", "topology", "churn"):
+        table = raw.get(name)
         if isinstance(table, dict) and isinstance(path := table.get("path"), str):
-            with suppress(RuntimeError):  # of a user who is not there: the loader says so
+            try:
                 table["path"] = str(folder / Path(path).expanduser())
+            except RuntimeError:
+                what = f"{short(path)} starts with the home of a user who is not here: correct it"
+                raise ScenarioError([f"{source}: {name}.path: {what}"]) from None

@@ -63,7 +63,7 @@ def test_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.txt", "0 1\n1 x\n", "line 2 is '1 x': write two peer numbers a line"),
+        ("a.txt", "0 1\n1 x\n", "line 2 is no pair of peers: write two peer numbers a line"),
         ("a.txt", "0 1\n", r"falls into 2 parts \(peers 2 reach no other part\)"),
         ("a.txt", "0 1\n1 2\n2 3\n", "the graph has node 3, but peers are 0 to 2"),
         ("a.graphml", "hello", "is no GraphML file"),

@@ -26,7 +26,7 @@ def _flower_writes_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def ray_cluster() -> Iterator[None]:
     """Hold one Ray cluster for the whole session, since each takes seconds to start."""
     from simulator.engines import ENGINES
-    from simulator.engines.ray import cluster
+    from simulator.engines.ray_cluster import cluster
 
     with cluster(ENGINES.load("ray")(kind="ray", workers=2)):
         yield
@@ -49,3 +49,19 @@ def play() -> Callable:
         return values[0]
 
     return play
+
+
+@pytest.fixture
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable], None]:
+    """Return a function that puts another in the place of ``ray.init``; the session's own cluster is not touched meanwhile."""
+    import ray
+
+    from simulator.engines import ray_cluster
+
+    def replace(start: Callable) -> None:
+        monkeypatch.setattr(ray, "init", start)
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        monkeypatch.setattr(ray_cluster, "_read_authentication", lambda: None)
+
+    return replace

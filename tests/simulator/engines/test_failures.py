@@ -11,6 +11,7 @@ import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 
 from simulator.engines import ENGINES
+from simulator.errors import StoppedError
 
 ENGINE_TABLES = [
     pytest.param({"kind": "ray", "workers": 2}, id="ray"),
@@ -139,10 +140,8 @@ def test_workers_do_not_outlive_their_driver(engine, end):
         assert "KeyboardInterrupt" in error
 
 
-def test_a_cluster_that_comes_up_too_slowly_is_started_again(monkeypatch):
-    import ray
-
-    from simulator.engines.ray import cluster
+def test_a_cluster_that_comes_up_too_slowly_is_started_again(without_ray):
+    from simulator.engines.ray_cluster import cluster
 
     starts = []
 
@@ -151,24 +150,31 @@ def test_a_cluster_that_comes_up_too_slowly_is_started_again(monkeypatch):
         if len(starts) < 3:
             raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(ray, "init", start)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    without_ray(start)
     with cluster(ENGINES.load("ray")(kind="ray", workers=1)):
         pass
     assert starts == ["local"] * 3
 
 
-def test_a_cluster_that_cannot_come_up_is_told(monkeypatch):
-    import ray
-
-    from simulator.engines.ray import cluster
+def test_a_cluster_that_cannot_come_up_is_told(without_ray):
+    from simulator.engines.ray_cluster import cluster
 
     def start(**options):
         raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(ray, "init", start)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with pytest.raises(RuntimeError, match="no cluster came up in 4 attempts"), cluster(ENGINES.load("ray")(kind="ray", workers=1)):
+    without_ray(start)
+    with pytest.raises(StoppedError, match="no cluster came up in 4 attempts"), cluster(ENGINES.load("ray")(kind="ray", workers=1)):
         pass
+
+
+def test_the_death_of_the_process_that_starts_peers_is_told(play):
+    spec = ENGINES.load("grpc")(kind="grpc", workers=2)
+
+    def body(grid):
+        nursery = spec._nursery._process.pid
+        os.kill(nursery, signal.SIGKILL)
+        return ask(grid, "query.hello", range(2))
+
+    with pytest.raises(StoppedError, match=r"the process that starts peers ended \(killed by SIGKILL\)") as error, spec.kept():
+        play(spec, body, peers=2)
+    assert "\n" not in str(error.value)

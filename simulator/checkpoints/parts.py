@@ -1,0 +1,90 @@
+"""Settings of a pipeline's parts, checked before a library acts on them: no code of their own, no model larger than its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulator.checkpoints.folder import Checkpoint, read_json
+from simulator.checkpoints.places import shown, stays
+from simulator.checkpoints.tensors import read_header
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_CODE = ("auto_map", "custom_pipelines", "quantization_config", "trust_remote_code")
+"""Keys by which settings ask for code of their own, or for a library that unpacks weights."""
+_LAYERS = 1000
+_NUMBER = 10_000_000
+"""Bounds on layers, and on whatever else models and schedulers count."""
+_MARGIN = 2.0
+"""How many times the stored values a model may have: tied weights are stored once."""
+_SMALL = 1_000_000
+
+
+def check_parts(checkpoint: Checkpoint) -> None:
+    """Raise if the settings of a part ask for code, or for more than its files hold."""
+    index = read_json(checkpoint.root / "model_index.json")
+    for name in checkpoint.components:
+        folder = checkpoint.root / name
+        for path in sorted(folder.glob("*config.json")):
+            _check_settings(path, read_json(stays(checkpoint.root, path)), path.name != "tokenizer_config.json")
+        if (folder / "config.json").is_file():
+            _check_size(checkpoint, folder, *index[name])
+
+
+def _check_settings(path: Path, table: dict[str, Any], bounded: bool) -> None:
+    for key, value in _settings(table):
+        if key in _CODE:
+            raise LetheError(f"{path}: {key} asks for code that is not run here; save this part again with save_pretrained")
+        limit = _LAYERS if "layers" in key else _NUMBER
+        if bounded and isinstance(value, int | float) and abs(value) > limit:
+            raise LetheError(f"{path}: {shown(key)} = {shown(value)} is beyond {limit}; fetch the file again")
+
+
+def _settings(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield every value with the key under which it stands, however deep."""
+    waiting: list[tuple[str, Any]] = list(table.items())
+    while waiting:
+        key, value = waiting.pop()
+        yield key, value
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(key, one) for one in value]
+
+
+def _check_size(checkpoint: Checkpoint, folder: Path, library: str, kind: str) -> None:
+    """Raise if a model would have far more values than its files; it is built without memory to find out."""
+    own = folder == checkpoint.unet
+    headers = checkpoint.headers.values() if own else [read_header(path) for path in sorted(folder.glob("*.safetensors"))]
+    stored = sum(math.prod(entry.shape) for header in headers for entry in header.tensors.values())
+    try:
+        model = _without_memory(library, kind, folder)
+    except Exception as error:  # whatever the libraries make of somebody else's settings
+        what = shown(" ".join(str(error).split()) or type(error).__name__)
+        raise LetheError(f"{folder / 'config.json'}: {library} cannot build {kind} from it ({what}); fetch the file again") from None
+    wanted = 0 if model is None else sum(value.numel() for value in model.state_dict().values())
+    if wanted > _MARGIN * stored + _SMALL:
+        what = f"describes a model of {wanted} values, its weights have {stored}"
+        raise LetheError(f"{folder / 'config.json'}: {what}; fetch the whole folder again")
+
+
+def _without_memory(library: str, kind: str, folder: Path) -> nn.Module | None:
+    """Return a model as its settings describe it, without values; None for a part that is no model."""
+    import diffusers
+    import torch
+    import transformers
+
+    made: Any = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), kind, None)
+    if not (isinstance(made, type) and issubclass(made, torch.nn.Module)):
+        return None
+    with torch.device("meta"):
+        if library == "diffusers":
+            model: nn.Module = made.from_config(made.load_config(folder))  # type: ignore[attr-defined]
+        else:
+            model = made(made.config_class.from_pretrained(folder))  # type: ignore[attr-defined]
+    return model
