@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field, PositiveInt
 
 from clients.data import DATASETS, DatasetSpec
+from clients.metrics import STEPS, Metric
 from clients.spec import Registry, Spec
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class PeerConfig(Spec):
 
     participant: ClassVar[str]
     """Who lives by such a config, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
+    places: ClassVar[tuple[str, ...]] = ()
+    """Where such peers measure the data set's metrics, as ``<test mix>.<model>``."""
 
     run_seed: int
     peer: int
@@ -48,6 +51,11 @@ class PeerConfig(Spec):
     def model(self) -> str:
         """What the peer trains, in one line."""
         raise NotImplementedError
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that peers of this role send: steps, and the data set's metrics at the role's places."""
+        return (*STEPS, *(metric.at(place) for metric in self.data.metrics for place in self.places))
 
     @property
     def knows_edges(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from clients.metrics import MetricError
 from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError
 from simulator.progress import Watch
@@ -73,7 +74,7 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
             app = server_app(one.timeline, one.configs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), coordinator)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
-            except UnlearningError as error:  # what a server has been sent cannot be
+            except (MetricError, UnlearningError) as error:  # what a server has been sent cannot be
                 raise LetheError(str(error)) from None
 
         if store.last_round() <= plan.rounds:

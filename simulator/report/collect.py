@@ -60,7 +60,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
     accuracies = _accuracies(store)
     final = accuracies.get(FEDERATION, {}).get(plan.rounds + 1, Accuracy())
     seconds = [row["seconds"] for row in results["timeline"]]
-    named = plan.configs[0].data.marks
+    first, *others = plan.configs[0].data.metrics
     return ReportData(
         name=plan.name,
         seed=plan.seed,
@@ -69,7 +69,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         dataset=plan.configs[0].data.tag,
         classes=plan.labels,
         accuracy=final,
-        rounds=tuple(_round(row) for row in results["timeline"]),
+        rounds=tuple(_round(row, first.label) for row in results["timeline"]),
         peers=_peers(plan, accuracies),
         scenario=plan.scenario.to_toml(),
         versions=tuple(json.loads(store.meta("versions") or "{}").items()),
@@ -91,8 +91,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
         task=getattr(plan.scenario, "task", "classification"),
         pooled=cell_of(plan).pooled,
-        measure=named.pop("accuracy"),
-        marks=tuple((name, _final_evaluation(results.get("marks", {}).get(name, {}))) for name in named.values()),
+        measure=first.label,
+        metrics=tuple((one.label, _final_evaluation(results.get("metrics", {}).get(one.label, {}))) for one in others),
         roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),
     )
 
@@ -112,12 +112,12 @@ def _accuracies(store: RunStore) -> dict[int, dict[int, Accuracy]]:
     return {peer: {number: Accuracy(**values) for number, values in rounds.items()} for peer, rounds in found.items()}
 
 
-def _final_evaluation(mark: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
-    return Accuracy(**{f"{mix}_{model}": value for mix, models in mark.items() for model, value in models.items()})
+def _final_evaluation(metric: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
+    return Accuracy(**{f"{mix}_{model}": value for mix, models in metric.items() for model, value in models.items()})
 
 
-def _round(row: Mapping[str, Any]) -> RoundRow:
-    accuracy = Accuracy(**{field: row.get(name.replace(".", "_")) for field, name in _NAMES.items()})
+def _round(row: Mapping[str, Any], metric: str) -> RoundRow:
+    accuracy = Accuracy(**{field: row.get(f"{metric}_{field}") for field in _NAMES})
     return RoundRow(row["round"], row["live"], accuracy, row["seconds"], row["bytes_overlay"], row["bytes_physical"], row["gradient_steps"])
 
 

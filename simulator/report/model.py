@@ -175,7 +175,7 @@ class Figure:
 class ReportData:
     """Everything a report shows.
 
-    ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``marks`` further ones by name;
+    ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``metrics`` further ones by name;
     ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds``
     is the wall time of the rounds, audits left out. ``task`` is the scenario's; where it is ``pooled``, one model of all rows stands in the
     place of ensembles, and peers have no neighbours; ``roots`` is what became of concepts that were cut out of a diffusion model.
@@ -202,7 +202,7 @@ class ReportData:
     task: str = "classification"
     pooled: bool = False
     measure: str = "accuracy"
-    marks: tuple[tuple[str, Accuracy], ...] = ()
+    metrics: tuple[tuple[str, Accuracy], ...] = ()
     roots: Roots | None = None
 
     @property

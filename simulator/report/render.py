@@ -74,9 +74,9 @@ def key_figures(data: ReportData) -> list[Figure]:
         return diffusion_render.key_figures(data)
     who = f"the {data.together}" if data.pooled else "ensembles"
     figures = [
-        _mark(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
-        _mark("on their own mix", mean.local_ensemble, mean.local_main),
-        *(_mark(f"{name} of {who}", mark.global_ensemble, mark.global_main) for name, mark in data.marks),
+        _beside(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
+        _beside("on their own mix", mean.local_ensemble, mean.local_main),
+        *(_beside(f"{name} of {who}", metric.global_ensemble, metric.global_main) for name, metric in data.metrics),
         Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
         Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
     ]
@@ -97,7 +97,7 @@ def key_figures(data: ReportData) -> list[Figure]:
     return figures
 
 
-def _mark(label: str, ensemble: float | None, main: float | None) -> Figure:
+def _beside(label: str, ensemble: float | None, main: float | None) -> Figure:
     return Figure(label, words.percent(ensemble), f"main alone {words.percent(main)}")
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from clients.config import PeerConfig
 from clients.data import DataError, Dataset, load
 from clients.data.rows import Ids
+from clients.metrics import MetricError, Metrics
 from clients.streams import order
 from server.membership import MembershipError
 from server.timeline import Happening, Round, Timeline
@@ -55,6 +56,9 @@ class Resolves(Protocol):
 
     def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told once."""
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric that is declared for a run whose peers have such configs."""
 
 
 class Resolution(Generic[S]):
@@ -123,6 +127,7 @@ class Resolution(Generic[S]):
         graph = self.graph()
         configs = self._configs(data) if data is not None else ()
         self._check_rounds()
+        self._check_metrics(configs)
         self._give_up()
         assert data is not None
         assert graph is not None
@@ -208,6 +213,15 @@ class Resolution(Generic[S]):
         for place, number in numbers:
             if number > last:
                 self.wrong(name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds")
+
+    def _check_metrics(self, configs: Sequence[PeerConfig]) -> None:
+        """Write down expectations of metrics that nobody declares."""
+        for i, expect in enumerate(self.scenario.expect if configs else ()):
+            try:
+                if expect.metric is not None:
+                    self.cell.metrics(configs[0]).of(expect.metric)
+            except MetricError as error:
+                self.wrong(name_place(("expect", i, "metric")), str(error))
 
     def _outside(self) -> list[int]:
         """Return the peers that join later: whoever is named in a join."""

@@ -79,7 +79,8 @@ class Peers(Spec):
 
 class Expect(Spec):
     """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined.
+    ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set, peers or server declare; some
+    exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
     """
 
     after: PositiveInt

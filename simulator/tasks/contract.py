@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from clients.config import PeerConfig
+from clients.metrics import Metric, Metrics
+from server.ledger import TRAFFIC
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
@@ -38,6 +40,8 @@ class Cell(ABC, Generic[S, P]):
     """What draws the random choices of a scenario."""
     pooled: ClassVar[bool] = False
     """Whether peers answer with one model of all their rows, where others have ensembles with their neighbours."""
+    measured: ClassVar[tuple[Metric, ...]] = ()
+    """What the coordinator measures beside the peers, as its class declares it."""
 
     @abstractmethod
     def config(self, scenario: S, peer: int, **constants: Any) -> PeerConfig:
@@ -48,6 +52,10 @@ class Cell(ABC, Generic[S, P]):
         from server.coordinator import Coordinator
 
         return Coordinator()
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric that is declared for a run whose peers have such configs."""
+        return Metrics([TRAFFIC, *config.metrics, *self.measured])
 
     @abstractmethod
     def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:

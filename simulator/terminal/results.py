@@ -19,7 +19,7 @@ def show_results(run: Run, console: Console | None = None) -> None:
     if "revivals" in found:
         _show_concepts(found, console)
     else:
-        console.print(_accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
+        console.print(_metrics(found["metrics"]))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
     if attacked := [one for one in found["erasures"] if one["mia_auc"] is not None]:
@@ -35,11 +35,14 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _accuracy(marks: dict[str, dict[str, dict[str, float | None]]]) -> Table:
-    table = _table("at the end, mean over live peers", "", "test mix", "main only", "ensemble")
-    for name, mark in marks.items():
-        for mix, values in mark.items():
-            table.add_row(name, "each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
+def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
+    """Return a table of the data set's metrics: a row for each of them on each test mix, a column for each model."""
+    models = list(dict.fromkeys(model for mixes in metrics.values() for values in mixes.values() for model in values))
+    heads = ("main only" if model == "main" else model for model in models)
+    table = _table("at the end, mean over live peers", "", "test mix", *heads)
+    for name, mixes in metrics.items():
+        for mix, values in mixes.items():
+            table.add_row(name, "each peer's own" if mix == "local" else mix, *(_number(values.get(model)) for model in models))
     return table
 
 

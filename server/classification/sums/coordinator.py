@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from clients import data, wire
 from clients.classification.sums.config import SumsConfig
 from clients.classification.sums.peer import TOTAL, learner
+from clients.metrics import Metric
 from server.classification.sums.statistics import Statistics
 from server.coordinator import Coordinator
 from server.ledger import FEDERATION, Ledger, RoundRecord
@@ -33,6 +34,7 @@ class Sums(Coordinator):
     """
 
     delay: ClassVar[int] = 0
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("accuracy.global.ensemble", "mean", "share", "higher"),)
 
     def __init__(self, config: SumsConfig, ledger: Ledger) -> None:
         self.config, self.ledger = config, ledger

@@ -14,6 +14,7 @@ from clients.unlearning.pruning.masks import density
 from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
+from server.diffusion.metrics import VERSIONS as NAMES
 from server.revival import oracle
 from server.revival.adversaries import AdversarySpec
 from server.revival.attack import Revival, revive
@@ -21,9 +22,6 @@ from server.revival.knowledge import Adaptive, WeightsOnly
 
 Weights = dict[str, Tensor]
 Masks = Mapping[str, Tensor]
-
-NAMES = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
-"""The versions of the weights, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)

@@ -25,35 +25,7 @@ else:  # the registries know their members only at run time
     AnyEvent = EVENTS.union()
     AnyPolicy = POLICIES.union()
 
-Metric = Literal[
-    "accuracy.local",
-    "accuracy.sampled",
-    "loss.ensemble",
-    "loss.global",
-    "loss.local",
-    "erased.target",
-    "erased.others",
-    "original.target",
-    "original.others",
-    "pruned.target",
-    "pruned.others",
-    "revived.target",
-    "revived.others",
-    "defended.target",
-    "defended.others",
-    "adaptive.target",
-    "adaptive.others",
-]
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Expect(common.Expect):
-    """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined. Metrics such as ``revived.target`` exist in rounds with an attack,
-    ``erased.target`` where the last peers are asked to erase a concept.
-    """
-
-    metric: Metric | None = None
 
 
 class Audit(common.Audit):
@@ -100,5 +72,4 @@ class Diffusion(common.Scenario):
     topology: AnyTopology | None = None
     revival: Revival = Revival()
     event: tuple[AnyEvent, ...] = ()
-    expect: tuple[Expect, ...] = ()
     audit: Audit = Audit()

@@ -11,7 +11,6 @@ from clients.spec import Spec
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
-from simulator.tasks.classification.hdus.scenario import Expect
 
 if TYPE_CHECKING:
     AnyEvent = EventSpec
@@ -39,5 +38,4 @@ class SumsScenario(common.Scenario):
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Sums
     event: tuple[AnyEvent, ...] = ()
-    expect: tuple[Expect, ...] = ()
     audit: Audit = Audit()

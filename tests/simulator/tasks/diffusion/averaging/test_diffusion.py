@@ -454,8 +454,8 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
         },
         "salun learns from images of concept 3 and of others",
     ),
+    ({"expect": [{"after": 2, "metric": "accuracy.global.main", "min": 0.5}]}, "(expect.0.metric): metric 'accuracy.global.main' is not"),
     ({"audit": {"membership_inference": True}}, "audit.membership_inference: is True"),
-    ({"expect": [{"after": 2, "metric": "accuracy.global.main", "min": 0.5}]}, "expect.0.metric)"),
 ]
 
 
