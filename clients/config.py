@@ -23,7 +23,8 @@ class PeerConfig(Spec):
 
     ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
     erasure: a returning peer shares no random stream, hence no bytes, with its former self. ``absent_edges`` are ids of edges among its
-    rows that the data set has and the peer has not.
+    rows that the data set has and the peer has not. ``repetition`` keys training otherwise: what is trained again with another one shows
+    how much training itself varies.
     """
 
     participant: ClassVar[str]
@@ -39,13 +40,16 @@ class PeerConfig(Spec):
     rows: tuple[int, ...]
     # left out where it is empty: plans from before there were deletions of edges keep their hash
     absent_edges: tuple[int, ...] = Field((), exclude_if=lambda edges: not edges)
+    # left out where it is 0, as in every run but a second counterfactual
+    repetition: int = Field(0, exclude_if=lambda repetition: not repetition)
     reference: tuple[int, ...]
     test: tuple[int, ...]
 
     @property
-    def stream(self) -> tuple[int, ...]:
+    def stream(self) -> tuple[int | str, ...]:
         """Key of every random choice that the peer makes."""
-        return self.run_seed, self.peer, self.generation
+        usual = self.run_seed, self.peer, self.generation
+        return (*usual, "repetition", self.repetition) if self.repetition else usual
 
     @property
     def model(self) -> str:

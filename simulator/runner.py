@@ -61,8 +61,8 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     if lacking := cell_of(plan).lacking(plan, store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
-    from simulator.audits.comparison import audit
     from simulator.report.writing import write_report
+    from simulator.runs.audits import audit
     from simulator.runs.results import results
 
     store.sweep()
@@ -71,7 +71,8 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
 
         def play(one: Plan, where: RunStore, why: str) -> None:
             coordinator = cell_of(one).coordinator(one, where, watch)
-            app = server_app(one.timeline, one.configs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), coordinator)
+            progress = watch.stage(why, len(one.timeline.rounds), where.last_round())
+            app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
             except (MetricError, UnlearningError) as error:  # what a server has been sent cannot be

@@ -9,6 +9,9 @@ from typing import Any
 from clients.metrics import Metric
 from server.ledger import FEDERATION
 from server.timeline import Erasure
+from simulator.audits import AUDITS
+from simulator.audits.contract import RETRAINED, RUN, keys
+from simulator.runs.audits import audited
 from simulator.runs.expectations import check
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -33,6 +36,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         **_metrics(plan, store),
         "timeline": timeline,
         "erasures": erasures,
+        "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
     found |= cell_of(plan).findings(plan, store)
@@ -81,7 +85,6 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     """Return an erasure's row: what the ledger says of it, and the audits' findings (None where not measured)."""
     holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
     receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
-    audit = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})
     method, guarantee = cell_of(plan).method(plan, erasure)
     return {
         "round": erasure.round,
@@ -91,19 +94,20 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "request": erasure.request,
         "method": method,
         "guarantee": guarantee,
-        "max_abs_difference": None,
         "gradient_steps": _steps(store, erasure),
         "seconds": _seconds(store, erasure, holders),
         "bytes": _bytes(store, receipts),
-        "retrain_seconds": None,
         "holders": holders,
         "receipts": [dict(zip(("holder", "version", "sha256", "round"), line, strict=True)) for line in receipts],
-        "mia_auc": None,
-        "mia_auc_counterfactual": None,
-        "relearn_steps": None,
-        "relearn_steps_counterfactual": None,
+        **_unmeasured(),
         **({"edges": len(erasure.edges)} if erasure.edges else {}),
-    } | {key: _finite(value) for key, value in audit.items()}
+    } | {key: _finite(value) for key, value in audited(plan, store, erasure).items()}
+
+
+def _unmeasured() -> dict[str, None]:
+    """Return what is None unless an audit measures it: what a reader of erasures may always ask for."""
+    columns = [column for spec in AUDITS.specs() if spec.always_told for column in spec.columns]
+    return {key: None for key, _ in keys(columns, (RUN, RETRAINED))}
 
 
 def _steps(store: RunStore, erasure: Erasure) -> int:

@@ -18,6 +18,7 @@ from server.topology import TOPOLOGIES, TopologySpec
 from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import LetheError, ScenarioError
 from simulator.events.contract import EventSpec
+from simulator.scenarios.audits import AuditTable, audit_table
 from simulator.scenarios.churn import CHURN, ChurnSpec
 from simulator.scenarios.overrides import override
 from simulator.scenarios.tasks import CELLS, name_of
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     AnyTopology = TopologySpec
     AnyChurn = ChurnSpec
     AnyEngine = EngineSpec
+    Audit = AuditTable
 else:  # the registries know their members only at run time
     AnyPartition = PARTITIONS.union()
     Public.model_rebuild()
@@ -61,6 +63,7 @@ else:  # the registries know their members only at run time
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
     AnyEngine = ENGINES.union()
+    Audit = audit_table()
 
 
 class Peers(Spec):
@@ -104,14 +107,6 @@ class Expect(Spec):
         if self.absent is not None and self.peer is not None:
             raise ValueError("absent names the peer itself: remove peer")
         return self
-
-
-class Audit(Spec):
-    """Which audits follow the run: counterfactual runs, membership inference, relearning."""
-
-    counterfactual: bool = True
-    membership_inference: bool = False
-    relearn: bool = False
 
 
 class Scenario(Spec):

@@ -28,13 +28,6 @@ else:  # the registries know their members only at run time
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class Audit(common.Audit):
-    """Whether departures and deletions are compared with runs in which what was forgotten never existed."""
-
-    membership_inference: Literal[False] = False
-    relearn: Literal[False] = False
-
-
 class Revival(Spec):
     """What an attack measures.
 
@@ -72,4 +65,3 @@ class Diffusion(common.Scenario):
     topology: AnyTopology | None = None
     revival: Revival = Revival()
     event: tuple[AnyEvent, ...] = ()
-    audit: Audit = Audit()

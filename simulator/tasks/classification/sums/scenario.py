@@ -25,17 +25,9 @@ class Sums(Spec):
     model: AnySummed
 
 
-class Audit(common.Audit):
-    """Whether departures and deletions are compared with runs in which what was forgotten never existed."""
-
-    membership_inference: Literal[False] = False
-    relearn: Literal[False] = False
-
-
 class SumsScenario(common.Scenario):
     """A scenario in which peers classify by one model of all their rows; a deletion or a departure is one subtraction at the server."""
 
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Sums
     event: tuple[AnyEvent, ...] = ()
-    audit: Audit = Audit()

@@ -76,7 +76,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
 
     def costs(self, plan: AveragedDenoisingPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
-        return in_words(plan)
+        return in_words(plan, self.further_runs(plan))
 
     def problems(self, plan: AveragedDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every round after which the global model has lost a part of its cut."""
