@@ -300,7 +300,7 @@ class Resolution(Generic[S]):
                 erased = [one.round for one in timeline.erasures if one.kind == "peer" and one.peer == expect.peer]
                 if not any(number <= expect.after for number in erased):
                     self.wrong(place, f"peer {expect.peer} is not erased by round {expect.after}: name an erased peer, or a later round")
-                elif not self.scenario.audit.counterfactual:
+                elif "counterfactual" not in self.scenario.audit.asked:
                     self.wrong(place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true")
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from rich.console import Console
 
-from server.diffusion.audit.trial import NAMES
+from server.diffusion.metrics import VERSIONS as NAMES
 from simulator.audits.membership import MembershipInference
 from simulator.checkpoints.cut import Zeros
 from simulator.checkpoints.scan import CheckpointScan, LayerScan, table
