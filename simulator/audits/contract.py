@@ -29,9 +29,9 @@ class Row:
 
 RUN = Row("run", "", "as run")
 RETRAINED = Row("retrained", "_counterfactual", "never there (retrained)")
-AGAIN = Row("retrained again", "_again", "never there (retrained again)")
+AGAIN = Row("retrained again", "_again", "retrained again")
 NOTHING = Row("did nothing", "_nothing", "did nothing")
-ORIGINAL = Row("original", "_original", "original, just before")
+ORIGINAL = Row("original", "_original", "original")
 ROWS = (RUN, RETRAINED, AGAIN, NOTHING, ORIGINAL)
 """The run; the same without what was erased; that once more, training keyed otherwise: the floor of what retraining itself varies by; the
 run with all requests ignored; and the run up to the round before the request."""

@@ -244,7 +244,7 @@ def _erasure(row: Mapping[str, Any], found: Mapping[str, Any], audits: Mapping[s
         retrained=retrained(RETRAINED),
         again=retrained(AGAIN) if AGAIN in beside else None,
         nothing=outcome(NOTHING, gradient_steps=0, seconds=0.0, bytes=0, holders=holders, receipts=0),
-        original=outcome(ORIGINAL) if ORIGINAL in beside else None,
+        original=outcome(ORIGINAL, gradient_steps=0, seconds=0.0, bytes=0) if ORIGINAL in beside else None,
         not_judged=tuple((name.replace("_", " "), reason) for name, reason in reasons.items()),
     )
 

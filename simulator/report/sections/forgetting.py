@@ -70,9 +70,9 @@ def _row(row: ErasureRow, texts: list[Callable[[Outcome], str]]) -> dict[str, An
     outcomes = (
         ("as run", row.outcome),
         ("never there (retrained)", row.retrained),
-        ("never there (retrained again)", row.again),
+        ("retrained again", row.again),
         ("did nothing", row.nothing),
-        ("original, just before", row.original),
+        ("original", row.original),
     )
     told = [
         {"label": label, "aside": outcome is not row.outcome, "texts": [text(outcome) for text in texts]}
