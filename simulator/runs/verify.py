@@ -132,7 +132,11 @@ def _forgotten(erasure: Erasure, store: RunStore) -> Iterator[str]:
     if done is None:
         yield f"{who}: the peer has not come back to forget them"
         return
-    if left := _known(erasure, wire.from_bytes(store.artefact(state.main))):
+    try:
+        main = wire.from_bytes(store.artefact(state.main))
+    except LetheError:
+        return  # an artefact that is missing or changed has been told of
+    if left := _known(erasure, main):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
     rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done))
     yield from _left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)
