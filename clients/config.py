@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field, PositiveInt
 
 from clients.data import DATASETS, DatasetSpec
+from clients.metrics import STEPS, Metric
 from clients.spec import Registry, Spec
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ class PeerConfig(Spec):
 
     ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
     erasure: a returning peer shares no random stream, hence no bytes, with its former self. ``absent_edges`` are ids of edges among its
-    rows that the data set has and the peer has not.
+    rows that the data set has and the peer has not. ``repetition`` keys training otherwise: what is trained again with another one shows
+    how much training itself varies.
     """
 
     participant: ClassVar[str]
     """Who lives by such a config, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
+    places: ClassVar[tuple[str, ...]] = ()
+    """Where such peers measure the data set's metrics, as ``<test mix>.<model>``."""
 
     run_seed: int
     peer: int
@@ -36,18 +40,26 @@ class PeerConfig(Spec):
     rows: tuple[int, ...]
     # left out where it is empty: plans from before there were deletions of edges keep their hash
     absent_edges: tuple[int, ...] = Field((), exclude_if=lambda edges: not edges)
+    # left out where it is 0, as in every run but a second counterfactual
+    repetition: int = Field(0, exclude_if=lambda repetition: not repetition)
     reference: tuple[int, ...]
     test: tuple[int, ...]
 
     @property
-    def stream(self) -> tuple[int, ...]:
+    def stream(self) -> tuple[int | str, ...]:
         """Key of every random choice that the peer makes."""
-        return self.run_seed, self.peer, self.generation
+        usual = self.run_seed, self.peer, self.generation
+        return (*usual, "repetition", self.repetition) if self.repetition else usual
 
     @property
     def model(self) -> str:
         """What the peer trains, in one line."""
         raise NotImplementedError
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that peers of this role send: steps, and the data set's metrics at the role's places."""
+        return (*STEPS, *(metric.at(place) for metric in self.data.metrics for place in self.places))
 
     @property
     def knows_edges(self) -> bool:

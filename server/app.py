@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,18 +10,13 @@ from flwr.serverapp import Grid, ServerApp
 
 from clients import wire
 from clients.config import PeerConfig
+from clients.metrics import Metrics
 from server.coordinator import Coordinator
 from server.ledger import FEDERATION as FEDERATION
-from server.ledger import Ledger, PeerState, ReceiptLine, RoundRecord
+from server.ledger import TRAFFIC, Ledger, PeerState, ReceiptLine, RoundRecord
 from server.mailbox import MailboxState, Parcel
 from server.messages import ask, greet
 from server.timeline import Round, Timeline
-
-MARKS = ("accuracy.", "ndcg.")
-"""How the names of metrics begin that a final evaluation yields."""
-
-MEANS = (*MARKS, "loss.", "cut.")
-"""How the names of metrics begin of which the federation books the mean over peers; of all others it books the sum."""
 
 
 def server_app(
@@ -70,6 +64,7 @@ class Federation:
         self.returns = {(config.peer, config.generation): config for config in returns}
         self.ledger = ledger
         self.coordinator = coordinator
+        self.metrics = Metrics([TRAFFIC, *configs[0].metrics, *coordinator.metrics])
         self.mailbox = MailboxState(ledger.mailbox())
         self.states = dict(ledger.states())
         self.configs = list(configs)
@@ -136,12 +131,15 @@ class Federation:
         self.mailbox.open(max((parcel.arrives for parcel in self.mailbox.coming), default=now.round))
         if behind := tuple(peer for peer in now.present if self.mailbox.requests.get(peer)):
             self._exchange(grid, now.model_copy(update={"present": behind}), "evaluate", record)
-            record.metrics = [line for line in record.metrics if line[0] != FEDERATION and not line[1].startswith(MARKS)]
+            costs = [line for line in record.metrics if line[0] != FEDERATION and self.metrics.of(line[1]).fold == "sum"]
+            record.metrics = costs  # measurements are made again
         self._exchange(grid, now, "evaluate", record)
         self.coordinator.evaluate_finally(now, record)
         self._commit(record)
 
     def _commit(self, record: RoundRecord) -> None:
+        for _, name, _ in record.metrics:
+            self.metrics.of(name, f"round {record.round}: ")
         record.states = dict(self.states)
         record.mailbox = self.mailbox.snapshot()
         self.ledger.commit(record)
@@ -172,8 +170,9 @@ class Federation:
                 blob = wire.unpack(reply.array_records["probabilities"])
                 record.artefacts[wire.sha256(blob)] = blob
                 record.probabilities[peer] = wire.sha256(blob)
-        record.metrics.append((FEDERATION, "bytes_overlay", float(overlay)))
-        _fold_metrics(record)
+        record.metrics.append((FEDERATION, TRAFFIC.name, float(overlay)))
+        folded = self.metrics.folded(line for line in record.metrics if line[0] != FEDERATION)
+        record.metrics += [(FEDERATION, name, value) for name, value in folded]
 
     def _content(self, peer: int, now: Round, drops: list[int], mail: list[Parcel]) -> RecordDict:
         config = self.configs[peer]
@@ -220,7 +219,9 @@ class Federation:
         return self.blobs[sha256]
 
     def _book(self, record: RoundRecord, peer: int, reply: RecordDict) -> None:
-        record.metrics += [(peer, name, float(value)) for name, value in sorted(reply.metric_records["metrics"].items())]  # type: ignore[arg-type]
+        for name, value in sorted(reply.metric_records["metrics"].items()):
+            self.metrics.of(name, f"round {record.round}: the reply of peer {peer}: ")
+            record.metrics.append((peer, name, float(value)))  # type: ignore[arg-type]
         if "timings" in reply:
             record.timings += [(peer, name, float(value)) for name, value in sorted(reply.metric_records["timings"].items())]  # type: ignore[arg-type]
 
@@ -253,14 +254,3 @@ def _neighbours(edges: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
     return {peer: sorted(others) for peer, others in near.items()}
-
-
-def _fold_metrics(record: RoundRecord) -> None:
-    """Add the federation's means of accuracies and losses and sums of steps, folded in peer order."""
-    values: dict[str, list[float]] = {}
-    for peer, name, value in record.metrics:
-        if peer != FEDERATION:
-            values.setdefault(name, []).append(value)
-    for name, column in sorted(values.items()):
-        total = math.fsum(column)
-        record.metrics.append((FEDERATION, name, total / len(column) if name.startswith(MEANS) else total))

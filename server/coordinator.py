@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
+from clients.metrics import Metric
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState
 from server.timeline import Round
@@ -20,6 +21,8 @@ class Coordinator:
 
     delay: ClassVar[int] = 1
     """Rounds after which what a peer has sent can be used."""
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    """Every metric that it books for the federation itself, beside those of the peers."""
 
     def public(self) -> Mapping[str, ArrayRecord]:
         """Return what every peer gets with its config, by record name."""

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from clients.metrics import Metric
 from server.mailbox import Mailbox
 
 FEDERATION = -1
 """The "peer" under which the federation's own metrics are booked."""
+
+TRAFFIC = Metric("bytes_overlay", "sum", "bytes", "lower")
+"""Bytes of models that were delivered in a round."""
 
 
 @dataclass(frozen=True)

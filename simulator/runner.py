@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from clients.metrics import MetricError
 from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError, StoppedError
 from simulator.progress import Watch
@@ -65,8 +66,8 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
     from server.messages import PeerLostError
-    from simulator.audits.comparison import audit
     from simulator.report.writing import write_report
+    from simulator.runs.audits import audit
     from simulator.runs.results import results
 
     store.sweep()
@@ -75,10 +76,11 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
 
         def play(one: Plan, where: RunStore, why: str) -> None:
             coordinator = cell_of(one).coordinator(one, where, watch)
-            app = server_app(one.timeline, one.configs, one.returns, where, watch.stage(why, one.rounds, where.last_round()), coordinator)
+            progress = watch.stage(why, len(one.timeline.rounds), where.last_round())
+            app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
-            except UnlearningError as error:  # what a server has been sent cannot be
+            except (MetricError, UnlearningError) as error:  # what a server has been sent cannot be
                 raise LetheError(str(error)) from None
             except PeerLostError as error:
                 raise StoppedError(str(error)) from None

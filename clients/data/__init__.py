@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import PositiveInt
 
 from clients.data.rows import Column, Ids
+from clients.metrics import Metric
 from clients.spec import Registry, Spec
 from clients.streams import bottom
 
@@ -70,12 +71,16 @@ class Dataset:
         """Return what a model is shown when it is asked about rows, float32 (len(ids), *shape)."""
         return self.x[ids]
 
-    def marks(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
-        """Return how good answers (len(ids), classes) about rows are, 0-1, by the mark's name in the ledger; each (len(ids),).
+    def metrics(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
+        """Return how good answers (len(ids), classes) about rows are, 0-1, by the metric's name in the ledger; each (len(ids),).
 
         ``accuracy`` is 1 where the answer is right: the most probable class, the lowest of equals.
         """
         return {"accuracy": (probabilities.argmax(axis=1) == self.y[ids]).astype(np.float64)}
+
+
+ACCURACY = Metric("accuracy", "mean", "share", "higher")
+"""Share of answers that are right."""
 
 
 class DatasetSpec(Spec):
@@ -88,9 +93,9 @@ class DatasetSpec(Spec):
     rows: PositiveInt | None = None
 
     @property
-    def marks(self) -> dict[str, str]:
-        """What people call the marks that the set's answers get, by their names in the ledger; ``accuracy`` is always among them."""
-        return {"accuracy": "accuracy"}
+    def metrics(self) -> tuple[Metric, ...]:
+        """What answers about the set's rows are measured by; the first is what most people look at, its name in the ledger ``accuracy``."""
+        return (ACCURACY,)
 
     def load(self) -> Dataset:
         """Return the whole data set; ``DataError`` (one line: file, what is wrong, cure) if it cannot be read."""

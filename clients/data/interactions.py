@@ -11,6 +11,7 @@ from pydantic import PositiveInt
 
 from clients.data import DataError, Dataset, DatasetSpec, PartitionSpec
 from clients.data.rows import Ids
+from clients.metrics import Metric
 from clients.streams import order, uniforms
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Interactions(Dataset):
         x = np.stack([histories, *(histories * part for part in kept)], axis=1).reshape(-1, self.classes)
         return (ids[:, None] * LESSONS + np.arange(LESSONS)).reshape(-1), x.astype(np.float32)
 
-    def marks(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
+    def metrics(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
         """Return how high each row's item ranks among those outside its history, equal ones by number; each (len(ids),).
 
         ``accuracy`` is 1 where it is among the first ``top``, so that its mean is Recall@top; ``ndcg`` is ``1 / log2(rank + 1)`` there.
@@ -116,9 +117,13 @@ class Ratings(DatasetSpec):
     top: PositiveInt = 10
 
     @property
-    def marks(self) -> dict[str, str]:
-        """Recall and NDCG among the ``top`` that rank highest; one item is looked for at a time, so Recall is also the hit rate."""
-        return {"accuracy": f"Recall@{self.top}", "ndcg": f"NDCG@{self.top}"}
+    def metrics(self) -> tuple[Metric, ...]:
+        """Recall and NDCG among the ``top`` that rank highest; one item is looked for at a time, so Recall is also the hit rate.
+
+        The ledger calls recall ``accuracy``, as its runs always have, since their digests depend on it; people read ``Recall@10``.
+        """
+        names = {"accuracy": f"Recall@{self.top}", "ndcg": f"NDCG@{self.top}"}
+        return tuple(Metric(name, "mean", "share", "higher", label) for name, label in names.items())
 
     def load(self) -> Dataset:
         """Return one row an interaction, sorted by user, then item."""

@@ -35,13 +35,13 @@ def best_loss(peer: Peer, ids: npt.ArrayLike) -> float:
     return lowest_loss(seed, starts, rows)
 
 
-def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float) -> int:
+def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float, cap: int = CAP) -> int:
     """Return in how many gradient steps the best seed the peer has fits the rows with these ids as well as the target says.
 
-    Batches and optimiser are those of the peer's own training; ``CAP`` means *at least*.
+    Batches and optimiser are those of the peer's own training; ``cap`` means *at least*.
     """
     seed, starts, rows = _of_peer(peer, ids)
-    return steps_to_loss(seed, starts, rows, target, (peer.config.run_seed, peer.config.peer), peer.config.training)
+    return steps_to_loss(seed, starts, rows, target, (peer.config.run_seed, peer.config.peer), peer.config.training, cap)
 
 
 def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Rows]:

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from clients import data as datasets
-from clients import wire
 from clients.classification.hdus.config import HdusConfig
-from clients.spec import Spec
+from clients.spec import Spec, located
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
+from simulator.audits import AUDITS
+from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED, RUN, AuditSpec, Row, keys
 from simulator.errors import LetheError
-from simulator.report.diffusion.collect import roots
 from simulator.report.model import (
     Accuracy,
+    AuditColumn,
     ErasureRow,
     EventRow,
     ExpectationRow,
@@ -33,17 +34,20 @@ from simulator.report.model import (
     RoundRow,
     Status,
 )
+from simulator.runs.audits import NOT_JUDGED, audited
+from simulator.runs.directory import read_plan
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 _NAMES = {field: f"accuracy.{field.replace('_', '.')}" for field in Accuracy.__dataclass_fields__}
 
+_FIELDS = {"global_model": "global_ensemble", "local_model": "local_ensemble"}
+"""Where a federation has one model for all, it stands in the place of ensembles."""
+
 
 def collect(run_dir: Path | str) -> ReportData:
     """Return what a report shows of a finished run; ``LetheError`` if it is not a run directory or not finished."""
-    from simulator.runs.directory import read_plan
-
     folder = Path(run_dir)
     plan = read_plan(folder)
     if not (folder / "results.json").is_file():
@@ -60,7 +64,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
     accuracies = _accuracies(store)
     final = accuracies.get(FEDERATION, {}).get(plan.rounds + 1, Accuracy())
     seconds = [row["seconds"] for row in results["timeline"]]
-    named = plan.configs[0].data.marks
+    first, *others = plan.configs[0].data.metrics
+    audits, page = _audits(plan), cell_of(plan).page
     return ReportData(
         name=plan.name,
         seed=plan.seed,
@@ -69,7 +74,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         dataset=plan.configs[0].data.tag,
         classes=plan.labels,
         accuracy=final,
-        rounds=tuple(_round(row) for row in results["timeline"]),
+        rounds=tuple(_round(row, first.label) for row in results["timeline"]),
         peers=_peers(plan, accuracies),
         scenario=plan.scenario.to_toml(),
         versions=tuple(json.loads(store.meta("versions") or "{}").items()),
@@ -81,7 +86,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         graphs=() if cell_of(plan).pooled else tuple(_graphs(plan.timeline.rounds)),
         holdings=() if cell_of(plan).pooled else tuple(_holdings(plan.timeline.erasures, store)),
         erasures=tuple(
-            _erasure(row, (store.audit(f"request-{one.request}") or {}).get(str(one.index), {}))
+            _erasure(row, audited(plan, store, one), audits)
             for one, row in zip(plan.timeline.erasures, results["erasures"], strict=True)
         ),
         expectations=tuple(
@@ -89,11 +94,19 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one in results["expectations"]
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
-        task=getattr(plan.scenario, "task", "classification"),
         pooled=cell_of(plan).pooled,
-        measure=named.pop("accuracy"),
-        marks=tuple((name, _final_evaluation(results.get("marks", {}).get(name, {}))) for name in named.values()),
-        roots=roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256))),
+        measure=first.label,
+        metrics=tuple((one.label, _final_evaluation(results.get("metrics", {}).get(one.label, {}))) for one in others),
+        columns=tuple(
+            AuditColumn(column.name, column.heading, column.format, column.order)
+            for spec in audits.values()
+            for column in spec.columns
+            if column.shown
+        ),
+        terms=tuple(term for spec in audits.values() for term in spec.terms),
+        page=page,
+        sections=tuple(section for spec in audits.values() for section in spec.sections),
+        own=located(page)().collect(plan, store, results),
     )
 
 
@@ -106,18 +119,21 @@ def _accuracies(store: RunStore) -> dict[int, dict[int, Accuracy]]:
     """Return accuracies by peer (the federation's means under ``FEDERATION``) and round."""
     found: dict[int, dict[int, dict[str, float]]] = {}
     fields = {name: field for field, name in _NAMES.items()}
+    fields |= {f"accuracy.{name.replace('_', '.')}": field for name, field in _FIELDS.items()}
     for number, peer, name, value in store.rows("select round, peer, name, value from metrics where name like 'accuracy.%'"):
         if name in fields:
             found.setdefault(peer, {}).setdefault(number, {})[fields[name]] = value
     return {peer: {number: Accuracy(**values) for number, values in rounds.items()} for peer, rounds in found.items()}
 
 
-def _final_evaluation(mark: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
-    return Accuracy(**{f"{mix}_{model}": value for mix, models in mark.items() for model, value in models.items()})
+def _final_evaluation(metric: Mapping[str, Mapping[str, float | None]]) -> Accuracy:
+    values = {f"{mix}_{model}": value for mix, models in metric.items() for model, value in models.items()}
+    return Accuracy(**{_FIELDS.get(field, field): value for field, value in values.items()})
 
 
-def _round(row: Mapping[str, Any]) -> RoundRow:
-    accuracy = Accuracy(**{field: row.get(name.replace(".", "_")) for field, name in _NAMES.items()})
+def _round(row: Mapping[str, Any], metric: str) -> RoundRow:
+    found = {_FIELDS.get(field, field): row.get(f"{metric}_{field}") for field in (*_FIELDS, *_NAMES) if f"{metric}_{field}" in row}
+    accuracy = Accuracy(**found)
     return RoundRow(row["round"], row["live"], accuracy, row["seconds"], row["bytes_overlay"], row["bytes_physical"], row["gradient_steps"])
 
 
@@ -189,10 +205,30 @@ def _by_pair(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, int], tuple[int
     return pairs
 
 
-def _erasure(row: Mapping[str, Any], audit: Mapping[str, Any]) -> ErasureRow:
-    """Return an erasure's row; the audit is asked for differences, since results.json cannot say *infinite*."""
-    found = audit.get("max_abs_difference")
+def _audits(plan: Plan) -> dict[str, AuditSpec]:
+    """Return the audits that the page tells of, by name: those that were asked for, and those of which it says that they were not."""
+    asked = plan.audit.asked
+    told = {name: AUDITS.load(name) for name in AUDITS.targets()}
+    return asked | {name: spec() for name, spec in told.items() if spec.always_told and name not in asked}
+
+
+def _erasure(row: Mapping[str, Any], found: Mapping[str, Any], audits: Mapping[str, AuditSpec]) -> ErasureRow:
+    """Return an erasure's row; audits are asked for their figures, since results.json cannot say *infinite*."""
     holders, receipts = len(row["holders"]), len(row["receipts"])
+    reasons: Mapping[str, str] = found.get(NOT_JUDGED, {})
+
+    def outcome(run: Row, **costs: Any) -> Outcome:
+        figures = {column.name: found.get(column.key(run)) for spec in audits.values() for column in spec.columns if run in column.rows}
+        if run == RETRAINED and found.get("max_abs_difference") is not None:
+            figures["max_abs_difference"] = 0.0  # it is what the others are compared with
+        return Outcome(**costs, audited=figures, not_judged=frozenset(c.name for name in reasons for c in audits[name].columns))
+
+    def retrained(run: Row) -> Outcome:
+        suffix = "" if run == RETRAINED else run.suffix
+        steps, seconds, size = (found.get(f"retrain_{what}{suffix}") for what in ("gradient_steps", "seconds", "bytes"))
+        return outcome(run, gradient_steps=_whole(steps), seconds=seconds, bytes=_whole(size))
+
+    beside = {run for spec in audits.values() for key, run in keys(spec.columns) if found.get(key) is not None}
     return ErasureRow(
         round=row["round"],
         kind=row["kind"],
@@ -202,27 +238,14 @@ def _erasure(row: Mapping[str, Any], audit: Mapping[str, Any]) -> ErasureRow:
         guarantee=row["guarantee"],
         request=row["request"],
         edges=row.get("edges", 0),
-        outcome=Outcome(
-            found, row["gradient_steps"], row["seconds"], row["bytes"], holders, receipts, row["mia_auc"], row["relearn_steps"]
+        outcome=outcome(
+            RUN, gradient_steps=row["gradient_steps"], seconds=row["seconds"], bytes=row["bytes"], holders=holders, receipts=receipts
         ),
-        retrained=Outcome(
-            difference=None if found is None else 0.0,
-            gradient_steps=_whole(audit.get("retrain_gradient_steps")),
-            seconds=audit.get("retrain_seconds"),
-            bytes=_whole(audit.get("retrain_bytes")),
-            mia_auc=row["mia_auc_counterfactual"],
-            relearn_steps=row["relearn_steps_counterfactual"],
-        ),
-        nothing=Outcome(
-            difference=audit.get("max_abs_difference_nothing"),
-            gradient_steps=0,
-            seconds=0.0,
-            bytes=0,
-            holders=holders,
-            receipts=0,
-            mia_auc=audit.get("mia_auc_nothing"),
-            relearn_steps=audit.get("relearn_steps_nothing"),
-        ),
+        retrained=retrained(RETRAINED),
+        again=retrained(AGAIN) if AGAIN in beside else None,
+        nothing=outcome(NOTHING, gradient_steps=0, seconds=0.0, bytes=0, holders=holders, receipts=0),
+        original=outcome(ORIGINAL, gradient_steps=0, seconds=0.0, bytes=0) if ORIGINAL in beside else None,
+        not_judged=tuple((name.replace("_", " "), reason) for name, reason in reasons.items()),
     )
 
 

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from simulator.report.diffusion.model import Roots
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Edge = tuple[int, int]
 Status = Literal["present", "away", "left", "erased"]
@@ -101,35 +100,38 @@ class Outcome:
 
     Parameters
     ----------
-    difference : float, optional
-        Largest absolute difference to the counterfactual over all remaining parameters and ensemble probabilities.
     gradient_steps : int, optional
     seconds : float, optional
     bytes : int, optional
         Sent because of the request.
     holders, receipts : int, optional
         Peers that held a seed that had to go; receipts that they gave.
-    mia_auc : float, optional
-        Class-matched area under the curve of membership inference, in [0, 1].
-    relearn_steps : float, optional
-        Gradient steps to learn the erased rows again, mean over the holders.
+    audited : mapping of str to float
+        What audits found, by the names of their columns.
+    not_judged : frozenset of str
+        Columns of audits that could not judge.
     """
 
-    difference: float | None = None
     gradient_steps: int | None = None
     seconds: float | None = None
     bytes: int | None = None
     holders: int | None = None
     receipts: int | None = None
-    mia_auc: float | None = None
-    relearn_steps: float | None = None
+    audited: Mapping[str, float | None] = field(default_factory=dict)
+    not_judged: frozenset[str] = frozenset()
+
+    @property
+    def difference(self) -> float | None:
+        """Largest absolute difference to the counterfactual over all remaining parameters and answers."""
+        return self.audited.get("max_abs_difference")
 
 
 @dataclass(frozen=True)
 class ErasureRow:
     """One erasure and its outcome beside retraining without the data (the counterfactual) and doing nothing.
 
-    Erasures of one ``request`` share a counterfactual.
+    Erasures of one ``request`` share a counterfactual. ``again`` is another counterfactual, its training keyed otherwise, ``original`` the
+    run just before; None where neither was played. ``not_judged`` are pairs of an audit and why it could not judge.
     """
 
     round: int
@@ -143,6 +145,19 @@ class ErasureRow:
     nothing: Outcome = Outcome()
     request: int = 0
     edges: int = 0
+    again: Outcome | None = None
+    original: Outcome | None = None
+    not_judged: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditColumn:
+    """A column that an audit brings: its name among the outcomes' figures, its heading, how figures are written, and its place."""
+
+    name: str
+    heading: str
+    format: str
+    order: int = 50
 
 
 @dataclass(frozen=True)
@@ -175,10 +190,12 @@ class Figure:
 class ReportData:
     """Everything a report shows.
 
-    ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``marks`` further ones by name;
+    ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``metrics`` further ones by name;
     ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds``
-    is the wall time of the rounds, audits left out. ``task`` is the scenario's; where it is ``pooled``, one model of all rows stands in the
-    place of ensembles, and peers have no neighbours; ``roots`` is what became of concepts that were cut out of a diffusion model.
+    is the wall time of the rounds, audits left out. Where it is ``pooled``, one model of all rows stands in the place of ensembles, and
+    peers have no neighbours. ``columns`` and ``terms`` are those of the audits. ``page`` names what the cell brings (a
+    `simulator.report.contract.TaskPage`) and ``sections`` what others bring, as ``"module:name"``; ``own`` is what the page's sections need
+    beyond the rest.
     """
 
     name: str
@@ -199,11 +216,19 @@ class ReportData:
     erasures: tuple[ErasureRow, ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
-    task: str = "classification"
     pooled: bool = False
     measure: str = "accuracy"
-    marks: tuple[tuple[str, Accuracy], ...] = ()
-    roots: Roots | None = None
+    metrics: tuple[tuple[str, Accuracy], ...] = ()
+    columns: tuple[AuditColumn, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
+    page: str = "simulator.report.contract:TaskPage"
+    sections: tuple[str, ...] = ()
+    own: Any = None
+
+    @property
+    def varied(self) -> bool:
+        """Whether any erasure stands beside more than the usual runs."""
+        return any(row.again is not None or row.original is not None for row in self.erasures)
 
     @property
     def together(self) -> str:

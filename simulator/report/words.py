@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from simulator.report.model import ErasureRow, EventRow, Outcome, ReportData
 
 NOT_MEASURED = "not measured"
+NOT_JUDGED = "not judged"
 
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _HAPPENED = {
@@ -130,26 +131,6 @@ def subject(erasure: ErasureRow) -> str:
     return f"peer {erasure.peer} and its {what}" if erasure.kind == "peer" else f"{what} of peer {erasure.peer}"
 
 
-def headline(data: ReportData) -> list[str]:
-    """Return what happened, in a few sentences."""
-    who, long = plural(len(data.peers), "peer").capitalize(), plural(len(data.rounds), "round")
-    apart = "each from its own rows, and lent each other small seed models"
-    how = "and sent a server nothing but sums over their rows" if data.pooled else apart
-    said = [f"{who} learned from {data.dataset} for {long}, {how}."]
-    said += departures(data)
-    live = data.rounds[-1].live if data.rounds else 0
-    left = "Nobody was" if live == 0 else "One peer was" if live == 1 else f"{number(live).capitalize()} peers were"
-    said.append(f"{left} live at the end.")
-    if data.accuracy.global_ensemble is not None and data.accuracy.global_main is not None:
-        together = "The model of all rows" if data.pooled else "With its neighbours' seeds a peer"
-        alone = "a model of one peer's rows alone" if data.pooled else "with its main model alone"
-        said.append(
-            f"{together} reached {percent(data.accuracy.global_ensemble)} {data.measure} on the test rows on "
-            f"average; {alone}, {percent(data.accuracy.global_main)}."
-        )
-    return said + proof(data)
-
-
 def departures(data: ReportData) -> list[str]:
     """Return who left, who had rows or edges deleted, and what else happened to peers."""
     gone = sorted({e.peer for e in data.erasures if e.kind == "peer"})
@@ -199,3 +180,14 @@ def receipts(outcome: Outcome) -> str:
     if outcome.holders is None or outcome.receipts is None:
         return "\u2013"
     return f"{integer(outcome.receipts)} of {integer(outcome.holders)}"
+
+
+FORMATS: dict[str, Callable[[float | None], str]] = {
+    "difference": difference,
+    "area": auc,
+    "steps": steps,
+    "seconds": seconds,
+    "bytes": size,
+    "share": percent,
+}
+"""How figures of audits are written, by the format that their column names."""

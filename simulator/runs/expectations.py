@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.app import FEDERATION
+from server.ledger import FEDERATION
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
+from simulator.tasks.contract import cell_of
 
 
 def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -14,7 +15,7 @@ def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, 
     judged = []
     for number, wanted in enumerate(plan.scenario.expect, start=1):
         if wanted.metric is not None:
-            expected, seen, met = _metric(wanted, store)
+            expected, seen, met = _metric(wanted, plan, store)
         elif wanted.absent is not None:
             expected, seen, met = _absent(wanted, store)
         else:
@@ -23,11 +24,13 @@ def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, 
     return judged
 
 
-def _metric(wanted: Any, store: RunStore) -> tuple[str, str, bool]:
+def _metric(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, bool]:
     peer = FEDERATION if wanted.peer is None else wanted.peer
-    rows = store.rows("select value from metrics where round = ? and peer = ? and name = ?", (wanted.after, peer, wanted.metric))
+    metrics = cell_of(plan).metrics(plan.configs[0])
+    name = metrics.stored(wanted.metric)
+    rows = store.rows("select value from metrics where round = ? and peer = ? and name = ?", (wanted.after, peer, name))
     bounds = [f">= {wanted.min}"] * (wanted.min is not None) + [f"<= {wanted.max}"] * (wanted.max is not None)
-    expected = f"{wanted.metric} {' and '.join(bounds)}" + ("" if wanted.peer is None else f" at peer {wanted.peer}")
+    expected = f"{metrics.label(name)} {' and '.join(bounds)}" + ("" if wanted.peer is None else f" at peer {wanted.peer}")
     if not rows:
         return expected, "not measured in that round", False
     value = rows[0][0]

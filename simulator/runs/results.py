@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from server.app import FEDERATION
+from clients.metrics import Metric
+from server.ledger import FEDERATION
 from server.timeline import Erasure
+from simulator.audits import AUDITS
+from simulator.audits.contract import RETRAINED, RUN, keys
+from simulator.runs.audits import audited
 from simulator.runs.expectations import check
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
-ACCURACIES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
-
 
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
-    Accuracies are means over the peers of the final evaluation, 0-1, None where nobody was left. Where the data set calls them otherwise,
-    or has further marks, ``marks`` holds them all by name. Seconds are wall-clock and differ from run to run; everything under ``digest``
-    does not.
+    ``metrics`` holds the data set's metrics by the names that people give them, means over the peers of the final evaluation, None where
+    nobody was left; ``accuracy`` repeats the one of that name. Seconds are wall-clock and differ from run to run; everything under
+    ``digest`` does not.
     """
     timeline = [_line(plan, store, number) for number in range(1, plan.rounds + 1)]
     erasures = [_erasure(plan, store, erasure) for erasure in plan.timeline.erasures]
@@ -30,30 +33,31 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "engine": store.meta("engine"),
         "digest": store.digest(),
         "plan": plan.digest,
-        "accuracy": _accuracy(store, plan.rounds + 1),
+        **_metrics(plan, store),
         "timeline": timeline,
         "erasures": erasures,
+        "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
-    found |= _marks(plan, store) | cell_of(plan).findings(plan, store)
+    found |= cell_of(plan).findings(plan, store)
     return found | {"expectations": check(plan, store, found)}
 
 
-def _accuracy(store: RunStore, number: int, mark: str = "accuracy") -> dict[str, dict[str, float | None]]:
-    values = federation(store, number)
-    nested: dict[str, dict[str, float | None]] = {}
-    for name in ACCURACIES:
-        mix, model = name.split(".")
-        nested.setdefault(mix, {})[model] = values.get(f"{mark}.{name}")
-    return nested
-
-
-def _marks(plan: Plan, store: RunStore) -> dict[str, Any]:
-    """Return the final evaluation's marks by the names that people give them; nothing if ``accuracy`` is all there is."""
-    named = plan.configs[0].data.marks
-    if named == {"accuracy": "accuracy"}:
+def _metrics(plan: Plan, store: RunStore) -> dict[str, Any]:
+    """Return the final evaluation's metrics of the data set: by name, test mix and model; nothing where peers do not measure them."""
+    places, values = plan.configs[0].places, federation(store, plan.rounds + 1)
+    if not places:
         return {}
-    return {"marks": {name: _accuracy(store, plan.rounds + 1, mark) for mark, name in named.items()}}
+    found = {metric.label: _by_place(metric, places, values) for metric in plan.configs[0].data.metrics}
+    return {"metrics": found} | ({"accuracy": found["accuracy"]} if "accuracy" in found else {})
+
+
+def _by_place(metric: Metric, places: Iterable[str], values: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    nested: dict[str, dict[str, float | None]] = {}
+    for place in places:
+        mix, model = place.split(".")
+        nested.setdefault(mix, {})[model] = values.get(metric.at(place).name)
+    return nested
 
 
 def federation(store: RunStore, number: int) -> dict[str, float]:
@@ -73,14 +77,14 @@ def _line(plan: Plan, store: RunStore, number: int) -> dict[str, Any]:
         "seconds": timings.get("round"),
     }
     line |= {name.replace(".", "_"): values[name] for name in ("loss.local", "loss.global", "loss.ensemble") if name in values}
-    return line | {f"accuracy_{name.replace('.', '_')}": values.get(f"accuracy.{name}") for name in ACCURACIES}
+    measured = [metric.at(place) for metric in plan.configs[0].data.metrics for place in plan.configs[0].places]
+    return line | {metric.label.replace(".", "_"): values.get(metric.name) for metric in measured}
 
 
 def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     """Return an erasure's row: what the ledger says of it, and the audits' findings (None where not measured)."""
     holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
     receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
-    audit = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})
     method, guarantee = cell_of(plan).method(plan, erasure)
     return {
         "round": erasure.round,
@@ -90,19 +94,20 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "request": erasure.request,
         "method": method,
         "guarantee": guarantee,
-        "max_abs_difference": None,
         "gradient_steps": _steps(store, erasure),
         "seconds": _seconds(store, erasure, holders),
         "bytes": _bytes(store, receipts),
-        "retrain_seconds": None,
         "holders": holders,
         "receipts": [dict(zip(("holder", "version", "sha256", "round"), line, strict=True)) for line in receipts],
-        "mia_auc": None,
-        "mia_auc_counterfactual": None,
-        "relearn_steps": None,
-        "relearn_steps_counterfactual": None,
+        **_unmeasured(),
         **({"edges": len(erasure.edges)} if erasure.edges else {}),
-    } | {key: _finite(value) for key, value in audit.items()}
+    } | {key: _finite(value) for key, value in audited(plan, store, erasure).items()}
+
+
+def _unmeasured() -> dict[str, None]:
+    """Return what is None unless an audit measures it: what a reader of erasures may always ask for."""
+    columns = [column for spec in AUDITS.specs() if spec.always_told for column in spec.columns]
+    return {key: None for key, _ in keys(columns, (RUN, RETRAINED))}
 
 
 def _steps(store: RunStore, erasure: Erasure) -> int:

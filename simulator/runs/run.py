@@ -52,7 +52,10 @@ class Run:
 
     @property
     def accuracy(self) -> Mapping[str, Mapping[str, float | None]]:
-        """Mean accuracy at the end: ``accuracy["global"]["ensemble"]`` and so on, 0-1."""
+        """Mean accuracy at the end: ``accuracy["global"]["ensemble"]`` and so on, 0-1; ``LetheError`` where it is not what is measured."""
+        if "accuracy" not in self.results:
+            names = " and ".join(self.results["metrics"])
+            raise LetheError(f"{self.folder}: accuracy is not measured here, {names} are: take run.results['metrics']")
         return dict(self.results["accuracy"])
 
     @property
@@ -77,7 +80,10 @@ class Run:
     @property
     def metrics(self) -> pd.DataFrame:
         """Every metric of every peer and round (peer -1: the federation); the final evaluation is the round after the last."""
-        return self._table("metrics")
+        from simulator.tasks.contract import cell_of
+
+        found, declared = self._table("metrics"), cell_of(self.plan).metrics(self.plan.configs[0])
+        return found.assign(name=found["name"].map(declared.label))
 
     @property
     def receipts(self) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from clients import wire
 from clients.participant import EDGES, ROWS
 from server.timeline import Erasure
 from simulator.errors import LetheError
+from simulator.runs import audits
 from simulator.runs.directory import read_plan
 from simulator.runs.results import results
 from simulator.scenarios.plan import Plan
@@ -39,6 +40,7 @@ def verify(folder: Path | str) -> list[str]:
         for erasure in plan.timeline.erasures:
             found += _erased(erasure, store) if erasure.kind == "peer" else _forgotten(erasure, store)
             found += _exact(erasure, plan, store)
+        found += audits.problems(plan, store)
         return [*found, *cell_of(plan).problems(plan, store), *_results(plan, store, folder)]
     finally:
         store.close()
@@ -130,7 +132,11 @@ def _forgotten(erasure: Erasure, store: RunStore) -> Iterator[str]:
     if done is None:
         yield f"{who}: the peer has not come back to forget them"
         return
-    if left := _known(erasure, wire.from_bytes(store.artefact(state.main))):
+    try:
+        main = wire.from_bytes(store.artefact(state.main))
+    except LetheError:
+        return  # an artefact that is missing or changed has been told of
+    if left := _known(erasure, main):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
     rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done))
     yield from _left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)
@@ -153,8 +159,7 @@ def _exact(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     if never is None or cell_of(plan).method(plan, erasure)[1] != "exact":
         return
     who = f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"
-    row = (store.audit(f"request-{erasure.request}") or {}).get(str(erasure.index), {})
-    difference = row.get("max_abs_difference")
+    difference = audits.audited(plan, store, erasure).get("max_abs_difference")
     if difference:
         yield f"{who}: differs by {difference:.3g} from the run in which it never was"
     ends = {peer: tuple(state) for _, peer, *state in never["states"]}

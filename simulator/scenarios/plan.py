@@ -11,7 +11,8 @@ from typing import Any
 from clients.config import PeerConfig
 from clients.spec import Spec
 from server.timeline import Erasure, Round, Timeline
-from simulator.scenarios.scenario import Audit, Scenario
+from simulator.scenarios.audits import AuditTable
+from simulator.scenarios.scenario import Scenario
 
 
 class Plan(Spec):
@@ -57,7 +58,7 @@ class Plan(Spec):
         return self.scenario.rounds
 
     @property
-    def audit(self) -> Audit:
+    def audit(self) -> AuditTable:
         """Which audits follow the run."""
         return self.scenario.audit
 
@@ -98,6 +99,20 @@ class Plan(Spec):
             plan = _WITHOUT[erasure.kind](plan, erasure)
         erasures = tuple(erasure for erasure in plan.timeline.erasures if erasure.request != request)
         return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": erasures})})
+
+    def again(self) -> Plan:
+        """Return the same plan with every peer's random choices keyed otherwise: the same training with other draws."""
+
+        def keyed(configs: Iterable[PeerConfig]) -> tuple[PeerConfig, ...]:
+            return tuple(one.model_copy(update={"repetition": one.repetition + 1}) for one in configs)
+
+        return self.model_copy(update={"configs": keyed(self.configs), "returns": keyed(self.returns)})
+
+    def until(self, last: int) -> Plan:
+        """Return the plan that ends with the round ``last``, of at least 1."""
+        erasures = tuple(erasure for erasure in self.timeline.erasures if erasure.round <= last)
+        timeline = self.timeline.model_copy(update={"rounds": self.timeline.rounds[:last], "erasures": erasures})
+        return self.model_copy(update={"timeline": timeline})
 
     def ignoring_requests(self) -> Plan:
         """Return the plan in which nobody forgets anything: neighbours go on hearing the seeds of those who had themselves erased.

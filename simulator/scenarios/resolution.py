@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from clients.config import PeerConfig
 from clients.data import DataError, Dataset, load, one_line
 from clients.data.rows import Ids
+from clients.metrics import Metrics
 from clients.streams import order
 from server.membership import MembershipError
 from server.timeline import Happening, Round, Timeline
@@ -24,6 +25,7 @@ from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
 from simulator.scenarios import bounds
 from simulator.scenarios.churn import ChurnError
+from simulator.scenarios.expectations import never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.scenario import Scenario
@@ -56,6 +58,9 @@ class Resolves(Protocol):
 
     def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told once."""
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric that is declared for a run whose peers have such configs."""
 
 
 class Resolution(Generic[S]):
@@ -128,6 +133,8 @@ class Resolution(Generic[S]):
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(data) if data is not None else ()
         self._check_rounds()
+        if configs:
+            self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()
         assert data is not None
         assert graph is not None
@@ -135,7 +142,7 @@ class Resolution(Generic[S]):
         world.classes, world.users, world.data_edges = data.labels, data.user_names, data.edges
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
-        self._check_expectations(timeline)
+        self._tell(never_checked(scenario, timeline))
         self._give_up()
         returns = tuple(
             configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
@@ -176,6 +183,11 @@ class Resolution(Generic[S]):
     def wrong(self, place: str, what: str) -> None:
         """Write down a line."""
         self.lines.append(one_line(f"{self.scenario.source}: {place}: {what}"))
+
+    def _tell(self, found: Iterable[tuple[str, str]]) -> None:
+        """Write down a line for each place and what is wrong there."""
+        for place, what in found:
+            self.wrong(place, what)
 
     def _give_up(self) -> None:
         """Raise all that has been found wrong, if anything has."""
@@ -289,24 +301,6 @@ class Resolution(Generic[S]):
             edges=edges(world.graph),
             happenings=tuple(draft.happenings),
         )
-
-    def _check_expectations(self, timeline: Timeline) -> None:
-        """Write down expectations that can never be checked."""
-        peers = self.scenario.peers.count
-        for i, expect in enumerate(self.scenario.expect):
-            place = name_place(("expect", i))
-            for peer in (expect.absent, expect.peer):
-                if peer is not None and peer >= peers:
-                    self.wrong(place, f"peer {peer} is unknown: peers are 0 to {peers - 1}")
-                    break
-            else:
-                if expect.equal_to is None:
-                    continue
-                erased = [one.round for one in timeline.erasures if one.kind == "peer" and one.peer == expect.peer]
-                if not any(number <= expect.after for number in erased):
-                    self.wrong(place, f"peer {expect.peer} is not erased by round {expect.after}: name an erased peer, or a later round")
-                elif not self.scenario.audit.counterfactual:
-                    self.wrong(place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true")
 
 
 def _named(event: EventSpec) -> str:

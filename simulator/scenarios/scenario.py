@@ -20,6 +20,7 @@ from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import ScenarioError, short
 from simulator.events.contract import EventSpec
 from simulator.scenarios import bounds
+from simulator.scenarios.audits import AuditTable, audit_table
 from simulator.scenarios.churn import CHURN, ChurnSpec
 from simulator.scenarios.overrides import override
 from simulator.scenarios.tasks import CELLS, name_of
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     AnyTopology = TopologySpec
     AnyChurn = ChurnSpec
     AnyEngine = EngineSpec
+    Audit = AuditTable
 else:  # the registries know their members only at run time
     AnyPartition = PARTITIONS.union()
     Public.model_rebuild()
@@ -63,6 +65,7 @@ else:  # the registries know their members only at run time
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
     AnyEngine = ENGINES.union()
+    Audit = audit_table()
 
 
 class Peers(Spec):
@@ -81,7 +84,8 @@ class Peers(Spec):
 
 class Expect(Spec):
     """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined.
+    ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set, peers or server declare; some
+    exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
     """
 
     after: PositiveInt
@@ -105,14 +109,6 @@ class Expect(Spec):
         if self.absent is not None and self.peer is not None:
             raise ValueError("absent names the peer itself: remove peer")
         return self
-
-
-class Audit(Spec):
-    """Which audits follow the run: counterfactual runs, membership inference, relearning."""
-
-    counterfactual: bool = True
-    membership_inference: bool = False
-    relearn: bool = False
 
 
 class Scenario(Spec):

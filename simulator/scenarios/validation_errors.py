@@ -147,11 +147,11 @@ _WORDS: dict[str, Callable[[ErrorDetails, Any], str]] = {
 
 
 def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema node with its reference followed; of optional ones, the one that is not null."""
+    """Return a schema node with its reference followed; of optional ones, the table."""
     while True:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-        elif "anyOf" in node and len(options := [one for one in node["anyOf"] if one.get("type") != "null"]) == 1:
+        elif "anyOf" in node and len(options := [one for one in node["anyOf"] if one.get("type") not in ("null", "boolean")]) == 1:
             node = options[0]
         elif len(node.get("allOf", ())) == 1:
             node = node["allOf"][0]

@@ -44,7 +44,7 @@ ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents",
 SERVER_TABLES = ("models", "findings")
 """The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Of run directories: the ledger's tables, the plan, and what the results hold. Raised when older ones can no longer be read."""
 
 PASSING = "memory"

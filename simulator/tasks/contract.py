@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from clients.config import PeerConfig
+from clients.metrics import Metric, Metrics
+from server.ledger import TRAFFIC
 from server.timeline import Erasure
+from simulator.audits.contract import NOTHING, ORIGINAL, RUN, AuditSpec, Row
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
@@ -36,8 +39,14 @@ class Cell(ABC, Generic[S, P]):
     """What a resolved scenario becomes."""
     resolution: ClassVar[type[Resolution[Any]]]
     """What draws the random choices of a scenario."""
+    page: ClassVar[str] = "simulator.report.contract:TaskPage"
+    """What the report says in the words of this cell, as ``"module:name"``; see `simulator.report.contract.TaskPage`."""
     pooled: ClassVar[bool] = False
     """Whether peers answer with one model of all their rows, where others have ensembles with their neighbours."""
+    unjudged: ClassVar[Mapping[str, str]] = {}
+    """Why some audits cannot judge such federations, by audit; the results say so."""
+    measured: ClassVar[tuple[Metric, ...]] = ()
+    """What the coordinator measures beside the peers, as its class declares it."""
 
     @abstractmethod
     def config(self, scenario: S, peer: int, **constants: Any) -> PeerConfig:
@@ -48,6 +57,23 @@ class Cell(ABC, Generic[S, P]):
         from server.coordinator import Coordinator
 
         return Coordinator()
+
+    def further_runs(self, plan: P) -> int:
+        """Return how many runs the audits play beside the plan: of each request a counterfactual, and one in which none is met."""
+        judging = [spec for name, spec in plan.audit.asked.items() if name not in self.unjudged]
+        own = {(one.request, row) for one in plan.timeline.erasures for spec in judging for row in self.compared(plan, spec, one)}
+        shared = {row for _, row in own if row == NOTHING}
+        return len(shared) + sum(row not in (RUN, NOTHING) for _, row in own)
+
+    def compared(self, plan: P, spec: AuditSpec, erasure: Erasure) -> tuple[Row, ...]:
+        """Return the runs that an audit of an erasure may look at; before the first round there was no model yet."""
+        erasures = plan.timeline.erasures
+        exact = all(self.method(plan, one)[1] == "exact" for one in erasures if one.request == erasure.request)
+        return tuple(row for row in spec.rows(exact) if row != ORIGINAL or erasure.round > 1)
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric that is declared for a run whose peers have such configs."""
+        return Metrics([TRAFFIC, *config.metrics, *self.measured])
 
     @abstractmethod
     def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:

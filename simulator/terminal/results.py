@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -19,11 +20,14 @@ def show_results(run: Run, console: Console | None = None) -> None:
     if "revivals" in found:
         _show_concepts(found, console)
     else:
-        console.print(_accuracy(found.get("marks", {"accuracy": found["accuracy"]})))
+        console.print(_metrics(found["metrics"]))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
-    if attacked := [one for one in found["erasures"] if one["mia_auc"] is not None]:
-        console.print(_attacks(attacked))
+    for column in (column for columns in found.get("audits", {}).values() for column in columns if column["shown"]):
+        if judged := [one for one in found["erasures"] if one.get(column["name"]) is not None]:
+            console.print(_audited(column, judged))
+    for line in dict.fromkeys(line for one in found["erasures"] for line in _not_judged(one)):
+        console.print(line, highlight=False, markup=False)
     if found["expectations"]:
         console.print(_expectations(found["expectations"]))
 
@@ -35,11 +39,14 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _accuracy(marks: dict[str, dict[str, dict[str, float | None]]]) -> Table:
-    table = _table("at the end, mean over live peers", "", "test mix", "main only", "ensemble")
-    for name, mark in marks.items():
-        for mix, values in mark.items():
-            table.add_row(name, "each peer's own" if mix == "local" else mix, _number(values["main"]), _number(values["ensemble"]))
+def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
+    """Return a table of the data set's metrics: a row for each of them on each test mix, a column for each model."""
+    models = list(dict.fromkeys(model for mixes in metrics.values() for values in mixes.values() for model in values))
+    heads = ("main only" if model == "main" else model for model in models)
+    table = _table("at the end, mean over live peers", "", "test mix", *heads)
+    for name, mixes in metrics.items():
+        for mix, values in mixes.items():
+            table.add_row(name, "each peer's own" if mix == "local" else mix, *(_number(values.get(model)) for model in models))
     return table
 
 
@@ -65,11 +72,20 @@ def _erasures(erasures: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _attacks(attacked: list[dict[str, Any]]) -> Table:
-    table = _table("membership inference: area under the curve", "round", "what", "as run", "if never there")
-    for one in attacked:
-        table.add_row(*_request(one), _number(one["mia_auc"]), _number(one["mia_auc_counterfactual"]))
+def _audited(column: dict[str, Any], judged: list[dict[str, Any]]) -> Table:
+    """Return the table of a column of an audit: a row for each erasure, the runs that any was compared with beside it."""
+    runs = {label: key for label, key in column["keys"].items() if any(one.get(key) is not None for one in judged)}
+    table = _table(f"{column['heading']}: {column['unit']}", "round", "what", *(label.replace(" (", "\n(") for label in runs))
+    for one in judged:
+        table.add_row(*_request(one), *(_number(one.get(key)) for key in runs.values()))
     return table
+
+
+def _not_judged(erasure: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each audit that could not judge an erasure."""
+    number, what = _request(erasure)
+    for audit, reason in erasure.get("not_judged", {}).items():
+        yield f"{audit.replace('_', ' ')}, round {number}, {what}: {reason}"
 
 
 def _request(erasure: dict[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from clients.data import load
 from clients.data.interactions import LESSONS, Interactions, Ratings
 from clients.data.ratings import ratings
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
-from simulator.errors import ScenarioError
+from simulator.errors import LetheError, ScenarioError
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -96,19 +96,19 @@ def test_an_answer_is_right_if_the_item_ranks_high_among_those_not_seen(data: In
         scores = np.zeros((1, ITEMS))
         scores[0, item] = 0.5
         scores[0, list(above)] = 1.0
-        return bool(data.marks(row, scores)["accuracy"][0])
+        return bool(data.metrics(row, scores)["accuracy"][0])
 
     assert right(*unseen[:4])
     assert not right(*unseen[:5])
     assert right(*np.flatnonzero(history), *unseen[:4]), "items of the history are no competitors"
-    level = data.marks(row, np.zeros((1, ITEMS)))["accuracy"][0]
+    level = data.metrics(row, np.zeros((1, ITEMS)))["accuracy"][0]
     assert level == (sum(i < item for i in unseen) < 5), "equal scores go by the items' numbers"
 
 
 def test_recall_and_ndcg_are_those_of_the_ranking(data: Interactions) -> None:
     rows = np.arange(0, len(data), 11)
     scores = np.random.default_rng(0).random((len(rows), ITEMS))
-    found = data.marks(rows, scores)
+    found = data.metrics(rows, scores)
     for i, row in enumerate(rows):
         seen, kept_back = np.flatnonzero(data.inputs(row[None])[0]), data.y[[row]]
         one = [ratings(np.zeros_like(items), items, 1, ITEMS) for items in (seen, kept_back)]
@@ -151,16 +151,20 @@ def test_no_private_row_is_shown(scenario: Callable[..., Scenario], data: Intera
 
 def test_peers_learn_what_their_users_like_and_seeds_carry_it_on(finished: Run) -> None:
     chance = 5 / (ITEMS - LIKED + 1)
-    assert finished.accuracy["global"]["main"] > 2 * chance
-    assert finished.accuracy["global"]["ensemble"] > 2 * chance
-    assert finished.accuracy["local"]["main"] > 2 * chance
+    assert finished.results["metrics"]["Recall@5"]["global"]["main"] > 2 * chance
+    assert finished.results["metrics"]["Recall@5"]["global"]["ensemble"] > 2 * chance
+    assert finished.results["metrics"]["Recall@5"]["local"]["main"] > 2 * chance
 
 
-def test_marks_go_by_their_names(finished: Run) -> None:
-    marks = finished.results["marks"]
-    assert list(marks) == ["Recall@5", "NDCG@5"]
-    assert marks["Recall@5"] == finished.accuracy
-    assert 0.3 < marks["NDCG@5"]["global"]["ensemble"] / marks["Recall@5"]["global"]["ensemble"] < 1
+def test_metrics_go_by_their_names(finished: Run) -> None:
+    metrics = finished.results["metrics"]
+    assert list(metrics) == ["Recall@5", "NDCG@5"]
+    assert 0.3 < metrics["NDCG@5"]["global"]["ensemble"] / metrics["Recall@5"]["global"]["ensemble"] < 1
+    assert finished.timeline["Recall@5_global_main"].notna().all()
+    assert {"Recall@5.global.main", "NDCG@5.local.ensemble"} < set(finished.metrics.name)
+    assert not any("accuracy" in name for name in (*finished.results, *finished.results["timeline"][0], *finished.metrics.name))
+    with pytest.raises(LetheError, match=r"accuracy is not measured here, Recall@5 and NDCG@5 are"):
+        finished.accuracy  # noqa: B018
     page = (finished.folder / "report.html").read_text()
     assert "Recall@5 of ensembles" in page
     assert "NDCG@5 of ensembles" in page
@@ -265,5 +269,6 @@ def test_movielens(shared_data: Path, tmp_path: Path) -> None:
     assert {row["max_abs_difference"] for row in finished.results["erasures"]} == {0.0}
     assert min(row["max_abs_difference_nothing"] for row in finished.results["erasures"]) > 0.0
     assert all(one["met"] for one in finished.results["expectations"])
-    assert finished.accuracy["global"]["ensemble"] > 0.15, "the 10 items most seen by a peer's users are right with about 0.12"
+    found = finished.results["metrics"]["Recall@10"]["global"]["ensemble"]
+    assert found > 0.15, "the 10 items most seen by a peer's users are right with about 0.12"
     assert verify(finished.folder) == []

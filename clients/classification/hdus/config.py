@@ -24,10 +24,15 @@ else:  # the registries know their members only at run time
     AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
 
 
+PLACES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
+"""Where a classifying peer measures: test rows as they are, or weighted to its own class mix; its model alone, or with its neighbours."""
+
+
 class HdusConfig(PeerConfig):
     """Constants of a peer that classifies with its neighbours' seeds."""
 
     participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
+    places: ClassVar[tuple[str, ...]] = PLACES
     main: AnyMain
     seed: AnyModel
     training: Training

@@ -142,9 +142,9 @@ class Peer(Neighbour):
         return Member(owner, self.seed_network.probabilities(weights, x), counts)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return the data set's marks in 0-1 and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
+        """Return the data set's metrics in 0-1 and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
 
-        ``global`` is a mark's mean over test rows; ``local`` re-weights the classes to the peer's own mix.
+        ``global`` is a metric's mean over test rows; ``local`` re-weights the classes to the peer's own mix.
         """
         source = data.load(self.config.data)
         test = np.asarray(self.config.test, dtype=np.int64)
@@ -152,19 +152,19 @@ class Peer(Neighbour):
         ensemble = self._together(own, source.inputs(test))
         scores: dict[str, float] = {}
         for name, probabilities in (("main", own), ("ensemble", ensemble)):
-            for mark, values in source.marks(test, probabilities).items():
-                scores[f"{mark}.global.{name}"] = float(values.mean())
-                scores[f"{mark}.local.{name}"] = _mixed(values, source.y[test], self.counts)
+            for metric, values in source.metrics(test, probabilities).items():
+                scores[f"{metric}.global.{name}"] = float(values.mean())
+                scores[f"{metric}.local.{name}"] = _mixed(values, source.y[test], self.counts)
         return scores, ensemble
 
 
-def _mixed(marks: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
-    """Return the mean mark under a class mix: classes' means weighted by the counts, over classes that the test rows show."""
+def _mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
+    """Return the mean under a class mix: classes' means weighted by the counts, over classes that the test rows show."""
     seen = np.bincount(y, minlength=len(counts))
-    sums = np.bincount(y, weights=marks, minlength=len(counts))
+    sums = np.bincount(y, weights=values, minlength=len(counts))
     weights = np.where(seen > 0, counts, 0)
     if not weights.sum():
-        return float(marks.mean())
+        return float(values.mean())
     return float((weights * sums / np.maximum(seen, 1)).sum() / weights.sum())
 
 

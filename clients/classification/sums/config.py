@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from clients.classification.hdus.config import PLACES
 from clients.config import PeerConfig, in_short
 from clients.training import Training
 from clients.unlearning.exact.statistical.specs import NaiveBayes, Pca, Ridge
@@ -17,6 +18,7 @@ class SumsConfig(PeerConfig):
     """Constants of a peer whose rows count in the federation's model through their sums; ``main`` says what is summed."""
 
     participant: ClassVar[str] = "clients.classification.sums.peer:SumsPeer"
+    places: ClassVar[tuple[str, ...]] = PLACES
     role: Literal["sums"] = "sums"
     main: AnySummed
 

@@ -62,7 +62,7 @@ class SumsPeer(Peer):
         return np.asarray(answers if self.total is None else self.total.predict_proba(x), dtype=np.float64)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return marks in 0-1 and the federation's probabilities on the test rows, float64 ``(n_test, classes)``.
+        """Return metrics in 0-1 and the federation's probabilities on the test rows, float64 ``(n_test, classes)``.
 
         Before the final evaluation only the peer's own model is measured; the server measures the federation's.
         """

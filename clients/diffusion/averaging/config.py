@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from clients.diffusion.config import DenoisingConfig
+from clients.metrics import Metric
 
 
 class AveragedDenoisingConfig(DenoisingConfig):
@@ -15,3 +16,9 @@ class AveragedDenoisingConfig(DenoisingConfig):
     participant: ClassVar[str] = "clients.diffusion.averaging.peer:AveragedPeer"
     role: Literal["averaged"] = "averaged"
     proximal: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The loss of the peer's own weights, and how many requests to erase it could not carry out."""
+        own = Metric("loss.local", "mean", "squared error", "lower"), Metric("erasures.failed", "sum", "requests", "lower")
+        return (*super().metrics, *own)

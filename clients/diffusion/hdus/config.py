@@ -8,6 +8,19 @@ from pydantic import NonNegativeInt
 
 from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
+from clients.metrics import Metric
+
+METRICS = (
+    Metric("loss.local", "mean", "squared error", "lower"),
+    Metric("loss.ensemble", "mean", "squared error", "lower"),
+    *(
+        Metric(f"accuracy.{model}{of}", "mean", "share", "higher")
+        for model in ("local", "sampled")
+        for of in ("", ".cross", ".<concept>")
+    ),
+    Metric("cut.density", "mean", "share"),
+)
+"""Of the main model (``local``), and of what the ensemble draws (``sampled``): all samples, those right in style, those of one concept."""
 
 
 class HdusDenoisingConfig(DenoisingConfig):
@@ -24,6 +37,11 @@ class HdusDenoisingConfig(DenoisingConfig):
     ensemble: NoiseWeights
     judged: NonNegativeInt
     streams: Literal["keyed", "sequential"]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Losses, samples that are judged right, and the share that has been cut."""
+        return (*super().metrics, *METRICS)
 
     @property
     def sequential(self) -> bool:

@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from clients import data, wire
 from clients.classification.sums.config import SumsConfig
 from clients.classification.sums.peer import TOTAL, learner
+from clients.metrics import Metric
 from server.classification.sums.statistics import Statistics
 from server.coordinator import Coordinator
 from server.ledger import FEDERATION, Ledger, RoundRecord
@@ -30,12 +31,15 @@ class Sums(Coordinator):
         Of any peer.
     ledger : Ledger
         Where seeds lie, and where a run is taken up.
+    rounds : int
+        How many there are before the final evaluation.
     """
 
     delay: ClassVar[int] = 0
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("accuracy.global.ensemble", "mean", "share", "higher"),)
 
-    def __init__(self, config: SumsConfig, ledger: Ledger) -> None:
-        self.config, self.ledger = config, ledger
+    def __init__(self, config: SumsConfig, ledger: Ledger, rounds: int) -> None:
+        self.config, self.ledger, self.rounds = config, ledger, rounds
         self.statistics = Statistics(learner(config))
         self._entries: dict[int, Parcel] = {}
         self._total: ArrayRecord | None = None
@@ -44,7 +48,7 @@ class Sums(Coordinator):
     def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """In the final evaluation, take in what came last, and hand out the total."""
         self._total = None
-        if now.round > self.config.rounds:
+        if now.round > self.rounds:
             self._balance(mailbox, record.artefacts)
             if total := self.statistics.total:
                 self._total = wire.pack(wire.to_bytes(total))

@@ -14,6 +14,7 @@ from clients.unlearning.pruning.masks import density
 from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
+from server.diffusion.metrics import VERSIONS
 from server.revival import oracle
 from server.revival.adversaries import AdversarySpec
 from server.revival.attack import Revival, revive
@@ -21,9 +22,6 @@ from server.revival.knowledge import Adaptive, WeightsOnly
 
 Weights = dict[str, Tensor]
 Masks = Mapping[str, Tensor]
-
-NAMES = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
-"""The versions of the weights, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def attack(
 ) -> Outcome:
     """Attack a release, and make every version of the weights that the attack is to be compared with.
 
-    Where nothing was cut there are no signs to draw and no place to fill, so only the first three of `NAMES` are made; an adversary that
+    Where nothing was cut there are no signs to draw and no place to fill, so only the first three of `VERSIONS` are made; an adversary that
     guesses nothing has no neuron mean.
 
     Parameters
@@ -110,7 +108,7 @@ def attack(
         versions |= _beside(release, pruned, settings, key, secret)
     signs = oracle.sign_accuracy(revived.guesses, release.cut, release.original)
     return Outcome(
-        {name: versions[name] for name in NAMES if name in versions},
+        {name: versions[name] for name in VERSIONS if name in versions},
         revived.said,
         finite(signs.overall) if adversary.guesses else None,
         finite(signs.top_fifth) if adversary.guesses else None,

@@ -12,13 +12,14 @@ from clients import wire
 from clients.diffusion import metrics
 from clients.unlearning.pruning.masks import density
 from server.defences.recommend import recommend
-from server.diffusion.audit.trial import NAMES, Outcome, Release, Weights, attack
+from server.diffusion.audit.trial import Outcome, Release, Weights, attack
 from server.diffusion.averaging.coordinator import Acting, Averaging, by_parameter
 from server.diffusion.averaging.curves import Ladder
 from server.diffusion.averaging.sweeps import Sweeps
 from server.diffusion.averaging.threat_model import NotPlayedError, first_request, knowledge, release, require_something_to_learn_from
 from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.evaluation import SampleEvaluation, Shown, bytes_of
+from server.diffusion.metrics import VERSIONS
 from server.diffusion.timeline import Attack, ConceptErasure, ConceptRound, Defence
 from server.ledger import FEDERATION, RoundRecord
 from server.revival.attack import Revival
@@ -125,7 +126,7 @@ class Playing(Acting):
                     "adversary": act.adversary.tag,
                     "knowledge": act.adversary.knows(),
                     "completion": _completion(act),
-                    **{name: scores.get(name) for name in NAMES},
+                    **{name: scores.get(name) for name in VERSIONS},
                     "sign_accuracy": outcome.sign_accuracy,
                     "sign_accuracy_top_fifth": outcome.sign_accuracy_top_fifth,
                     "location_auc": outcome.location_auc,

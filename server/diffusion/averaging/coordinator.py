@@ -18,6 +18,7 @@ from torch import Tensor
 from clients import wire
 from clients.diffusion import local
 from clients.diffusion.config import DenoisingConfig
+from clients.metrics import Metric
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
 from server.aggregation.mean import weighted_mean
@@ -28,6 +29,7 @@ from server.defences.secret import Secret
 from server.diffusion.averaging.policies import BudgetError, PolicySpec, Reply, UnionNoise, check
 from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
 from server.diffusion.averaging.update import DenoiserUpdate
+from server.diffusion.metrics import METRICS
 from server.diffusion.timeline import ConceptTimeline, Defence
 from server.ledger import FEDERATION, Ledger, RoundRecord
 from server.mailbox import MailboxState, Parcel
@@ -74,6 +76,7 @@ class Averaging(Coordinator):
     """
 
     delay: ClassVar[int] = 0
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
 
     def __init__(self, setup: Setup) -> None:
         self.setup, self.ledger = setup, setup.ledger

@@ -36,8 +36,8 @@ CRISP = 48
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[str], Arrays]) -> Roots | None:
-    """Return what ``results`` say of a diffusion model; None if the run was not about one.
+def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[str], Arrays]) -> Roots:
+    """Return what ``results`` say of a diffusion model.
 
     Parameters
     ----------
@@ -49,8 +49,6 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         Returns the arrays of an artefact by its hash: a uint8 array of images per variant, ``(n, H, W)`` or ``(n, H, W, C)``, first
         those asked for the target, and int64 ``judged_<variant>`` and ``conditions``, both ``(n,)``.
     """
-    if "revivals" not in results:
-        return None
     labels = (*labels, *results.get("styles", ()))
 
     def name(concept: int | str) -> str:

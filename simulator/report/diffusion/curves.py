@@ -89,8 +89,7 @@ def _value(axes: Axes, value: float, place: int, near: float | None) -> None:
 
 def losses(data: ReportData, width: float) -> str:
     """Draw the error of the predicted noise on the test images by round, of peers' own models and of what they make together."""
-    assert data.roots is not None
-    rows = data.roots.losses
+    rows = data.own.losses
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.7)
         axes = fig.subplots()

@@ -1,10 +1,14 @@
-"""The part of the page about cut, revived and hidden concepts (Jinja2), and its style sheet; a run without them carries neither."""
+"""The parts of the page about cut, revived and hidden concepts (Jinja2), and their style sheet; a run without them carries neither."""
 
-ROOTS = """
-{% if roots.told %}<section id="revival"><h2>Roots beneath the cut</h2>
-<p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds the zeros,
-guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros were; it hides
-where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its ceiling.</p>
+LOSSES = """{{ picture(chart, "Error of the predicted noise on the test images: mean of the peers\u2019 own "
+  ~ "models, and of the average, or the ensembles, that they make together."
+  ~ (" Numbered lines mark the rounds with events." if data.events else "")) }}
+"""
+
+REVIVAL = """<p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds
+the zeros, guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros
+were; it hides where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its
+ceiling.</p>
 {% if roots.erased %}<div class="scroll"><table>
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
 {% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
@@ -55,11 +59,10 @@ chance.</p>{% endif %}
 <p class="advice"><b>With history the adversary recovers everything.</b> Whoever kept a release from before the erasure sees which weights
 fell to zero or jumped, and writes the old values back: no completion is needed, and no fill and no policy answers it. {{ roots.history }}
 What is said here of a defence is said of adversaries who have no such release.</p>
-</section>{% endif %}
+"""
 
-{% if roots.grids %}<section id="samples"><h2>What the model draws</h2>
-<p>Samples of the erased concept, and of others. All in one column began as the same noise. Beneath each stands what the judge saw:
-\u2713 what was asked for, \u2717 something else
+SAMPLES = """<p>Samples of the erased concept, and of others. All in one column began as the same noise. Beneath each stands what the judge
+saw: \u2713 what was asked for, \u2717 something else
 {%- if roots.judge is not none %}; on real images that it had not seen the judge is right in {{ w.percent(roots.judge) }}{% endif %}.</p>
 {% if roots.doubt %}<p><strong>Mind: {{ roots.doubt }}.</strong></p>{% endif %}
 {% for grid in roots.grids %}<figure class="grid" style="--columns: {{ grid.columns }}"
@@ -72,10 +75,9 @@ aria-label="Samples, concept {{ grid.concept }}">
 {%- endfor %}</ol>{% endfor %}</div>
 {% endfor %}</figure>
 {% endfor %}{% if roots.hidden_grids %}<p class="note">Samples of {{ roots.hidden_grids }} more revivals are not shown.</p>{% endif %}
-</section>{% endif %}
+"""
 
-{% if roots.curves or roots.policies %}<section id="sweeps"><h2>How much depends on what</h2>
-{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
+SWEEPS = """{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 {{ picture(pair, caption) }}
 {% endfor %}{% if roots.policies %}<h3>What each way of averaging does to a cut</h3>
 <div class="scroll"><table class="pairs">
@@ -86,10 +88,9 @@ aria-label="Samples, concept {{ grid.concept }}">
 {%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}</td>{% endfor %}
 <td class="text">{{ row.explained }}</td></tr>
 {% endfor %}</tbody></table></div>{% endif %}
-</section>{% endif %}
 """
 
-ROOTS_CSS = """
+STYLE = """
 .pairs small { display: block; color: var(--muted); font-size: .92em; font-weight: 400; }
 tr.mean th, tr.mean td { background: var(--wash); font-weight: 650; }
 .pairs td.text { min-width: 17rem; }

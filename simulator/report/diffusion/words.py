@@ -118,7 +118,7 @@ def headline(data: ReportData) -> list[str]:
     who, long = words.plural(len(data.peers), "peer").capitalize(), words.plural(len(data.rounds), "round")
     said = [f"{who} trained a diffusion model on {data.dataset} together for {long}, each on its own images."]
     said += words.departures(data)
-    said += _story(data.roots) if data.roots and data.roots.revivals else []
+    said += _story(data.own) if data.own.revivals else []
     return said + (words.proof(data) if data.erasures else [])
 
 

@@ -9,7 +9,7 @@ from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.resolution import warnings
 
 
-def in_words(plan: DiffusionPlan, distillation: int = 0) -> Iterator[tuple[str, str]]:
+def in_words(plan: DiffusionPlan, further_runs: int, distillation: int = 0) -> Iterator[tuple[str, str]]:
     """Yield what is spent, and how much of it; then what a reader should be warned of. ``distillation`` are the steps of all seeds."""
     scenario = plan.scenario
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
@@ -25,8 +25,7 @@ def in_words(plan: DiffusionPlan, distillation: int = 0) -> Iterator[tuple[str, 
     concepts = plan.timeline.concepts
     yield "concept erasures", f"{len(concepts)}, by {sum(len(one.peers) for one in concepts)} peers in all"
     yield "attacks and defences", f"{acts.count('attack')} and {acts.count('defend')}"
-    requests = len({erasure.request for erasure in plan.timeline.erasures})
-    yield "further runs for the audits", str(requests + 1 if requests and scenario.audit.counterfactual else 0)
+    yield "further runs for the audits", str(further_runs)
     for line in warnings(scenario):
         yield "WARNING", line
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from clients.compute import Compute
 from server.diffusion.timeline import Attack
@@ -21,6 +21,12 @@ P = TypeVar("P", bound=DiffusionPlan)
 
 class DenoisingCell(Cell[S, P]):
     """Peers train denoisers, out of which concepts are erased."""
+
+    page: ClassVar[str] = "simulator.report.diffusion.page:DenoisingPage"
+    unjudged: ClassVar[Mapping[str, str]] = {
+        "membership_inference": "denoisers predict noise, and no class in whose probability a row could look familiar",
+        "relearn": "denoisers are no seed classifiers, whose loss on erased rows is what is learned again",
+    }
 
     @abstractmethod
     def refusals(self, scenario: S) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,10 @@ class DiffusionPlan(Plan):
         """Return the plan in which what a request names had never been; attacks, which change nothing, are left out."""
         return _unwatched(super().without(request))
 
+    def until(self, last: int) -> DiffusionPlan:
+        """Return the plan that ends with the round ``last``, attacks left out."""
+        return _unwatched(super().until(last))
+
     def ignoring_requests(self) -> DiffusionPlan:
         """Return the plan in which no peer and no rows are forgotten; concepts are erased as before, attacks are left out."""
         return _unwatched(super().ignoring_requests())

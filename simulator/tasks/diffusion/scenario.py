@@ -25,42 +25,7 @@ else:  # the registries know their members only at run time
     AnyEvent = EVENTS.union()
     AnyPolicy = POLICIES.union()
 
-Metric = Literal[
-    "accuracy.local",
-    "accuracy.sampled",
-    "loss.ensemble",
-    "loss.global",
-    "loss.local",
-    "erased.target",
-    "erased.others",
-    "original.target",
-    "original.others",
-    "pruned.target",
-    "pruned.others",
-    "revived.target",
-    "revived.others",
-    "defended.target",
-    "defended.others",
-    "adaptive.target",
-    "adaptive.others",
-]
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Expect(common.Expect):
-    """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined. Metrics such as ``revived.target`` exist in rounds with an attack,
-    ``erased.target`` where the last peers are asked to erase a concept.
-    """
-
-    metric: Metric | None = None
-
-
-class Audit(common.Audit):
-    """Whether departures and deletions are compared with runs in which what was forgotten never existed."""
-
-    membership_inference: Literal[False] = False
-    relearn: Literal[False] = False
 
 
 class Revival(Spec):
@@ -100,5 +65,3 @@ class Diffusion(common.Scenario):
     topology: AnyTopology | None = None
     revival: Revival = Revival()
     event: tuple[AnyEvent, ...] = ()
-    expect: tuple[Expect, ...] = ()
-    audit: Audit = Audit()

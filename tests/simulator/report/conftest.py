@@ -15,7 +15,7 @@ def load_example() -> Callable[[str], ModuleType]:
     """Loads a module of made-up runs that lies beside the tests."""
 
     def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"report_{name}", Path(__file__).with_name(f"{name}.py"))
+        spec = importlib.util.spec_from_file_location(f"report_{name}", Path(__file__).parent / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.audits import AUDITS
 from simulator.report import model as m
 
 
@@ -40,6 +41,12 @@ def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: st
         ),
         erasures=outcomes() if leave else (),
         expectations=(m.ExpectationRow("after round 8: accuracy.global.ensemble at least 0.8", True, "0.931"),) if leave else (),
+        page="simulator.report.classification.page:ClassificationPage",
+        sections=("simulator.report.audits.membership:SECTION",),
+        columns=tuple(
+            m.AuditColumn(one.name, one.heading, one.format, one.order) for spec in AUDITS.specs() for one in spec.columns if one.shown
+        ),
+        terms=tuple(term for spec in AUDITS.specs() for term in spec().terms),
         incidents=(m.Incident(5, "worker 1 died and was restarted; 5 peers restored"),) if leave else (),
     )
 
@@ -85,21 +92,28 @@ def happenings(leave: dict[int, int]) -> tuple[m.EventRow, ...]:
     )
 
 
+def outcome(
+    difference: float, steps: int, seconds: float, size: int, holders: int | None, receipts: int | None, mia: float, relearn: float
+) -> m.Outcome:
+    audited = {"max_abs_difference": difference, "mia_auc": mia, "relearn_steps": relearn}
+    return m.Outcome(steps, seconds, size, holders, receipts, audited)
+
+
 def outcomes() -> tuple[m.ErasureRow, ...]:
     def peer_erasure(r: int, p: int, mia: float) -> m.ErasureRow:
         return m.ErasureRow(
             r, "peer", p, 108 - p, "drop the seeds", "exact",
-            m.Outcome(0.0, 0, 0.00042, 310, 4, 4, mia, 412),
-            m.Outcome(0.0, 23456 + p, 6.21, 1_234_000, None, None, mia, 412),
-            m.Outcome(0.4321, 0, 0.0, 0, 4, 0, mia + 0.06, 0),
+            outcome(0.0, 0, 0.00042, 310, 4, 4, mia, 412),
+            outcome(0.0, 23456 + p, 6.21, 1_234_000, None, None, mia, 412),
+            outcome(0.4321, 0, 0.0, 0, 4, 0, mia + 0.06, 0),
             request=r,
         )
 
     rows = m.ErasureRow(
         4, "rows", 3, 5, "sisa", "exact",
-        m.Outcome(0.0, 118, 0.0921, 40_100, 4, 4, 0.5123, 37),
-        m.Outcome(0.0, 24001, 6.35, 1_230_000, None, None, 0.5123, 37),
-        m.Outcome(0.0231, 0, 0.0, 0, 4, 0, 0.5987, 0),
+        outcome(0.0, 118, 0.0921, 40_100, 4, 4, 0.5123, 37),
+        outcome(0.0, 24001, 6.35, 1_230_000, None, None, 0.5123, 37),
+        outcome(0.0231, 0, 0.0, 0, 4, 0, 0.5987, 0),
         request=4,
     )
     return (peer_erasure(3, 4, 0.5312), rows, peer_erasure(6, 2, 0.4871), peer_erasure(6, 7, 0.5099))

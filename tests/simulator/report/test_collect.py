@@ -90,8 +90,8 @@ def test_erasures_stand_beside_retraining_and_doing_nothing(folder: Path) -> Non
         assert (row.retrained.gradient_steps or 0) > 0
         assert (row.retrained.bytes or 0) > 0
         assert row.outcome.receipts == len(found["receipts"]) == row.outcome.holders
-        assert row.outcome.mia_auc == found["mia_auc"]
-        assert row.retrained.mia_auc == found["mia_auc_counterfactual"]
+        assert row.outcome.audited["mia_auc"] == found["mia_auc"]
+        assert row.retrained.audited["mia_auc"] == found["mia_auc_counterfactual"]
 
 
 def test_graph_and_holdings_change_with_the_departure(folder: Path) -> None:

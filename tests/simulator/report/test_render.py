@@ -97,7 +97,7 @@ def test_numbers_on_the_page_are_those_of_the_run(ten: ReportData, page: Page) -
         assert spaced(shown) in page.text
     for row in ten.erasures:
         for one in (row.outcome, row.retrained, row.nothing):
-            for shown in (words.auc(one.mia_auc), words.difference(one.difference), words.integer(one.gradient_steps)):
+            for shown in (words.auc(one.audited["mia_auc"]), words.difference(one.difference), words.integer(one.gradient_steps)):
                 assert spaced(shown) in page.text
     for line in ten.rounds:
         assert spaced(words.percent(line.accuracy.global_ensemble)) in page.text

@@ -7,7 +7,7 @@ import pytest
 from simulator.report import words
 from simulator.report.model import ErasureRow, EventRow, Outcome
 
-ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(difference=0.0))
+ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(audited={"max_abs_difference": 0.0}))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,6 @@ def test_says(found: str, text: str) -> None:
     [("exact", 0.0, "good"), ("exact", 1e-9, "bad"), ("exact", float("inf"), "bad"), ("exact", None, "open"), ("approximate", 0.0, "open")],
 )
 def test_only_a_measured_zero_proves_exactness(guarantee: str, difference: float | None, level: str) -> None:
-    row = replace(ROW, guarantee=guarantee, outcome=Outcome(difference=difference))
+    row = replace(ROW, guarantee=guarantee, outcome=Outcome(audited={"max_abs_difference": difference}))
     assert words.verdict(row)[0] == level
     assert ("every bit" in words.verdict(row)[1]) == (level == "good")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import resume
 from simulator.runs.directory import read_plan
@@ -45,6 +46,16 @@ def test_a_peer_that_was_away_was_not_measured(play: Play) -> None:
     run = play(event=[away], expect=[{"after": 2, "metric": "accuracy.global.main", "peer": 0, "min": 0.0}])
     (one,) = run.unmet
     assert one["found"] == "not measured in that round"
+
+
+def test_any_declared_metric_can_be_expected_and_no_other(play: Play) -> None:
+    run = play(rounds=2, expect=[{"after": 2, "metric": name, "min": 0} for name in ("gradient_steps", "bytes_overlay")])
+    assert judged(run) == [True, True]
+    with pytest.raises(ScenarioError) as error:
+        play(rounds=2, expect=[{"after": 2, "metric": "acuracy.global.main", "min": 0.5}, {"after": 2, "metric": "loss.local", "min": 0}])
+    first, second = error.value.lines
+    assert "expect 1 (expect.0.metric): metric 'acuracy.global.main' is not declared: did you mean accuracy.global.main?" in first
+    assert "expect 2 (expect.1.metric): metric 'loss.local' is not declared" in second
 
 
 def test_who_is_erased_twice_must_have_left_no_trace_either_time(play: Play) -> None:

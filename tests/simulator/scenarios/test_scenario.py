@@ -68,7 +68,6 @@ MALFORMED = [
     ("peers.groups = {big = [3, 12]}", "peers: group big names peer 12", "peers are 0 to 9"),
     ("expect = [{after = 2}]", "expect 1 (expect.0): needs exactly one of metric, absent, equal_to", "one thing a table"),
     ("expect = [{after = 2, metric = 'accuracy.global.main'}]", "expect 1 (expect.0): metric goes with min, max", "give the bounds"),
-    ("expect = [{after = 2, metric = 'accuracy', min = 0}]", "expect 1 (expect.0.metric): is 'accuracy'", "'accuracy.global.main'"),
     ("expect = [{after = 9, absent = 4}]", "expect 1 (expect.0.after): is 9, after the last round 8", "lower it, or raise rounds"),
     ("expect = [{after = 5, absent = 10}]", "expect 1 (expect.0): peer 10 is unknown", "peers are 0 to 9"),
     ("expect = [{after = 5, equal_to = 'never_joined', peer = 0}]", "expect 1 (expect.0): peer 0 is not erased by round 5", "name an erased"),

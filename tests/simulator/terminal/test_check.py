@@ -7,6 +7,7 @@ from rich.console import Console
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.hdus.costs import costs
+from simulator.tasks.contract import cell_of
 from simulator.terminal.check import describe
 
 DEPARTURES = Path(__file__).parents[3] / "experiments" / "scenarios" / "departures.toml"
@@ -52,12 +53,22 @@ def test_costs_by_hand():
     assert cost.seed_steps == 6 * 20 * 12
     assert cost.seed_bytes == 4 * (65 * 32 + 33 * 10)
     assert cost.overlay_bytes == cost.seed_bytes * 2 * 3
-    assert cost.extra_runs == 2
+    assert further_runs(plan) == 2
 
 
 def test_runs_without_requests_or_audits_cost_nothing_extra():
-    assert costs(resolve(Scenario.load(DEPARTURES, ["event=[]"]))).extra_runs == 0
-    assert costs(resolve(Scenario.load(DEPARTURES, ["audit={counterfactual=false}"]))).extra_runs == 0
+    for change in ("event=[]", "audit={counterfactual=false}"):
+        assert further_runs(resolve(Scenario.load(DEPARTURES, [change]))) == 0
+
+
+def test_every_further_run_is_counted():
+    more = "audit={counterfactual={again=true, original=true}, relearn=true}"
+    assert further_runs(resolve(Scenario.load(DEPARTURES))) == 4
+    assert further_runs(resolve(Scenario.load(DEPARTURES, [more]))) == 1 + 3 * 3
+
+
+def further_runs(plan):
+    return cell_of(plan).further_runs(plan)
 
 
 @pytest.mark.parametrize("peers", [1, 60])

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from rich.console import Console
 
-from server.diffusion.audit.trial import NAMES
+from server.diffusion.metrics import VERSIONS as NAMES
+from simulator.audits.membership import MembershipInference
 from simulator.checkpoints.cut import Zeros
 from simulator.checkpoints.scan import CheckpointScan, LayerScan, table
 from simulator.runs.run import Run
@@ -32,6 +33,7 @@ LEFT: dict[str, Any] = {
     "max_abs_difference": 0.000123, "gradient_steps": 12345, "receipts": [0] * 9, "holders": [0] * 10,
     "mia_auc": None, "mia_auc_counterfactual": None,
 }  # fmt: skip
+AUDITED = {"membership_inference": [column.told() for column in MembershipInference.columns]}
 KINDS = ("zero_scan", "adaptive", "mask_oracle", "undiluter", "historian", "neighbour")
 FOUND: dict[str, Any] = {
     "name": "story", "seed": 7, "engine": "ray", "digest": "0" * 64, "accuracy": {"sampled": 0.917}, "expectations": [],
@@ -67,7 +69,11 @@ def test_a_row_for_each_version_and_a_column_for_each_attack() -> None:
 
 def test_attacks_on_rows_have_a_table_of_their_own() -> None:
     assert "membership" not in printed(FOUND), "none was measured"
-    text = printed(FOUND | {"erasures": [LEFT, LEFT | {"peer": 3, "mia_auc": 0.525, "mia_auc_counterfactual": 0.5}]})
+    reason = {"membership_inference": "not judged: nobody [left]"}
+    measured = LEFT | {"peer": 3, "mia_auc": 0.525, "mia_auc_counterfactual": 0.5}
+    text = printed(FOUND | {"audits": AUDITED, "erasures": [LEFT | {"not_judged": reason}, measured]})
+    assert "membership inference, round 12, 120 rows of peer 11: not judged: nobody [left]" in text
+    assert "did nothing" not in text, "no such run was looked at"
     assert max(map(len, text.splitlines())) <= 80
     (row,) = (line.split() for line in text.splitlines() if "0.525" in line)
     assert row == ["12", "120", "rows", "of", "peer", "3", "0.525", "0.5"]

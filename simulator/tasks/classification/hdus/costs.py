@@ -29,8 +29,6 @@ class Costs:
         One seed's parameters at 4 bytes; 0 where the model does not tell its size.
     overlay_bytes : int
         Seeds that travel over edges.
-    extra_runs : int
-        Runs that the audits add: one for each request, and one in which nothing is forgotten.
     """
 
     messages: int
@@ -39,7 +37,6 @@ class Costs:
     forget_steps: int
     seed_bytes: int
     overlay_bytes: int
-    extra_runs: int
 
 
 def costs(plan: HdusPlan) -> Costs:
@@ -61,8 +58,6 @@ def costs(plan: HdusPlan) -> Costs:
         copies += sum((a in there) + (b in there) for a, b in now.edges)
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
     seed_bytes = 4 * _parameters(plan)
-    audit = plan.audit
-    requests = len({erasure.request for erasure in plan.timeline.erasures})
     return Costs(
         messages=2 * (meetings + len(plan.timeline.rounds[-1].present)),
         main_steps=main,
@@ -70,7 +65,6 @@ def costs(plan: HdusPlan) -> Costs:
         forget_steps=forget,
         seed_bytes=seed_bytes,
         overlay_bytes=copies * seed_bytes,
-        extra_runs=requests + 1 if requests and (audit.counterfactual or audit.membership_inference or audit.relearn) else 0,
     )
 
 
@@ -95,7 +89,7 @@ def _parameters(plan: HdusPlan) -> int:
         return 0
 
 
-def in_words(plan: HdusPlan) -> Iterator[tuple[str, str]]:
+def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     """Yield what is spent, and how much of it."""
     cost = costs(plan)
     yield "messages to peers and back", f"{cost.messages:,}"
@@ -107,4 +101,4 @@ def in_words(plan: HdusPlan) -> Iterator[tuple[str, str]]:
     if cost.seed_bytes:
         yield "one seed", f"{cost.seed_bytes:,} bytes"
         yield "seeds over edges", f"about {cost.overlay_bytes:,} bytes"
-    yield "further runs for the audits", str(cost.extra_runs)
+    yield "further runs for the audits", str(further_runs)

@@ -25,6 +25,7 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     scenario: ClassVar[type[Scenario]] = HdusScenario
     plan: ClassVar[type[Plan]] = HdusPlan
     resolution: ClassVar[type[Resolution[Any]]] = HdusResolution
+    page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
 
     def config(self, scenario: HdusScenario, peer: int, **constants: Any) -> HdusConfig:
         """Return what a peer is told once; main models are dealt in turn."""
@@ -44,4 +45,4 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
-        return in_words(plan)
+        return in_words(plan, self.further_runs(plan))

@@ -21,22 +21,12 @@ if TYPE_CHECKING:
 else:  # the registry knows its members only at run time
     AnyEvent = EVENTS.union()
 
-Metric = Literal["accuracy.global.main", "accuracy.global.ensemble", "accuracy.local.main", "accuracy.local.ensemble"]
-
 
 class Peers(common.Peers):
     """Who takes part: ``count`` peers with main models dealt in turn, one common seed model, and names for groups of them."""
 
     main: Annotated[tuple[AnyMain, ...], Field(min_length=1)]
     seed: AnyModel
-
-
-class Expect(common.Expect):
-    """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined.
-    """
-
-    metric: Metric | None = None
 
 
 class Hdus(Spec):
@@ -57,4 +47,3 @@ class HdusScenario(common.Scenario):
     ensemble: Ensemble = Ensemble()
     topology: AnyTopology
     event: tuple[AnyEvent, ...] = ()
-    expect: tuple[Expect, ...] = ()

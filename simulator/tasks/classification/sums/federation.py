@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.sums.config import SumsConfig
@@ -27,7 +27,12 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
     scenario: ClassVar[type[Scenario]] = SumsScenario
     plan: ClassVar[type[Plan]] = SumsPlan
     resolution: ClassVar[type[Resolution[Any]]] = SumsResolution
+    page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
     pooled: ClassVar[bool] = True
+    unjudged: ClassVar[Mapping[str, str]] = {
+        "membership_inference": "the model of all rows is the server's alone, peers keep none that had to forget",
+        "relearn": "peers send sums, and no seed model that could learn again",
+    }
 
     def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
         """Return what a peer is told once."""
@@ -37,7 +42,7 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
         """Return the server that adds up, taken up where the store ends."""
         from server.classification.sums.coordinator import Sums
 
-        return Sums(plan.configs[0], store)
+        return Sums(plan.configs[0], store, len(plan.timeline.rounds))
 
     def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method by which something is forgotten, and its guarantee."""
@@ -48,11 +53,10 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
         erasures = plan.timeline.erasures
         kinds = [sum(one.kind == kind for one in erasures) for kind in ("peer", "rows")]
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
-        requests = len({one.request for one in erasures}) if plan.audit.counterfactual else 0
         yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
         yield "gradient steps", "0"
         yield "subtractions", f"{kinds[0]} of peers, {kinds[1]} of rows"
-        yield "further runs for the audits", str(requests + 1 if requests else 0)
+        yield "further runs for the audits", str(self.further_runs(plan))
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every peer that was evaluated on another model than that of the sums that lie in the mailbox."""

@@ -11,7 +11,6 @@ from clients.spec import Spec
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
-from simulator.tasks.classification.hdus.scenario import Expect
 
 if TYPE_CHECKING:
     AnyEvent = EventSpec
@@ -26,18 +25,9 @@ class Sums(Spec):
     model: AnySummed
 
 
-class Audit(common.Audit):
-    """Whether departures and deletions are compared with runs in which what was forgotten never existed."""
-
-    membership_inference: Literal[False] = False
-    relearn: Literal[False] = False
-
-
 class SumsScenario(common.Scenario):
     """A scenario in which peers classify by one model of all their rows; a deletion or a departure is one subtraction at the server."""
 
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Sums
     event: tuple[AnyEvent, ...] = ()
-    expect: tuple[Expect, ...] = ()
-    audit: Audit = Audit()

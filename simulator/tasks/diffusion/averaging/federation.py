@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.diffusion.averaging.config import AveragedDenoisingConfig
+from clients.metrics import Metric
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from server.diffusion.averaging.policies import POLICIES
+from server.diffusion.metrics import METRICS
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
@@ -30,6 +32,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
     scenario: ClassVar[type[Scenario]] = AveragedDenoisingScenario
     plan: ClassVar[type[Plan]] = AveragedDenoisingPlan
     resolution: ClassVar[type[Resolution[Any]]] = DiffusionResolution
+    measured: ClassVar[tuple[Metric, ...]] = METRICS
 
     def refusals(self, scenario: AveragedDenoisingScenario) -> Iterator[tuple[str, str]]:
         """Yield a graph, and what does not go with the policy."""
@@ -73,7 +76,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
 
     def costs(self, plan: AveragedDenoisingPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
-        return in_words(plan)
+        return in_words(plan, self.further_runs(plan))
 
     def problems(self, plan: AveragedDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every round after which the global model has lost a part of its cut."""

@@ -65,7 +65,7 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
     def costs(self, plan: HdusDenoisingPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
-        return in_words(plan, distillation=meetings * plan.scenario.federation.distillation.steps)
+        return in_words(plan, self.further_runs(plan), distillation=meetings * plan.scenario.federation.distillation.steps)
 
     def problems(self, plan: HdusDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every request to erase a concept that was not carried out, and every cut that has grown over."""

@@ -5,7 +5,8 @@ import torch
 
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
-from server.diffusion.audit.trial import NAMES, Release, attack
+from server.diffusion.audit.trial import Release, attack
+from server.diffusion.metrics import VERSIONS
 from server.revival.adversaries import Historian, ZeroScan
 from server.revival.attack import Revival
 from server.revival.knowledge import History, WeightsOnly
@@ -36,8 +37,8 @@ def released(original, cut, defended: bool) -> Release:
 def test_all_versions_differ_from_the_release_at_the_cut_alone(original, cut):
     release = released(original, cut, defended=False)
     outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET, Revival())
-    assert tuple(outcome.versions) == NAMES
-    for name in set(NAMES) - {"adaptive"}:  # which takes other entries for the cut
+    assert tuple(outcome.versions) == VERSIONS
+    for name in set(VERSIONS) - {"adaptive"}:  # which takes other entries for the cut
         for layer, weight in outcome.versions[name].items():
             assert torch.equal(weight[~cut[layer]], release.weights[layer][~cut[layer]])
     assert all(not bool(outcome.versions["pruned"][layer][cut[layer]].any()) for layer in cut)

@@ -73,6 +73,7 @@ concept = 3
 counterfactual = false
 """
 LABELS = tuple("0123456789")
+PAGE = "simulator.report.diffusion.page:DenoisingPage"
 NAMES = {"original", "pruned", "revived", "random signs", "true signs", "neuron mean", "defended", "adaptive attack"}
 
 
@@ -107,14 +108,12 @@ def made_up(load_example: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def found(made_up: ModuleType) -> Roots:
-    read = roots(made_up.results(), LABELS, made_up.images)
-    assert read is not None
-    return read
+    return roots(made_up.results(), LABELS, made_up.images)
 
 
 @pytest.fixture(scope="module")
 def run(example: Callable[..., ReportData], found: Roots) -> ReportData:
-    return replace(example(2, 1, erasures=False, name="revival"), task="diffusion", roots=found)
+    return replace(example(2, 1, erasures=False, name="revival"), page=PAGE, own=found)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +126,7 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def test_a_run_without_revivals_says_nothing_of_them(example: Callable[..., ReportData], made_up: ModuleType) -> None:
-    assert roots({"accuracy": {}}, LABELS, made_up.images) is None
+def test_a_run_without_revivals_says_nothing_of_them(example: Callable[..., ReportData]) -> None:
     bare = render(example(1, 1, erasures=False))
     assert "revival" not in Page(bare).ids
     assert "pixelated" not in bare
@@ -147,15 +145,14 @@ def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: 
     assert "99.4 %" in page.text["samples"]
     for policy in made_up.POLICIES:
         assert diffusion_words.explained(policy) in page.text["sweeps"]
-    assert run.roots is not None
-    pruned = diffusion_words.whole(mean_scores(run.roots.revivals, "pruned").target)
+    pruned = diffusion_words.whole(mean_scores(run.own.revivals, "pruned").target)
     assert f"after the cut {pruned}".replace("\u202f", " ") in page.text[""]
 
 
 def test_history_is_said_to_recover_everything_measured_or_not(run: ReportData, page: Page, made_up: ModuleType) -> None:
     assert "With history the adversary recovers everything" in page.text["revival"]
     assert "right again" not in page.text["revival"]
-    told = Page(render(replace(run, roots=roots(made_up.results(1, adversary="historian"), LABELS, made_up.images))))
+    told = Page(render(replace(run, own=roots(made_up.results(1, adversary="historian"), LABELS, made_up.images))))
     assert "In this run it had 59 % of the samples right again; before the cut it was 97 %." in told.text["revival"]
 
 
@@ -195,7 +192,7 @@ def test_what_was_not_measured_says_so(run: ReportData, made_up: ModuleType) -> 
     bare: dict[str, Any] = {"concept": 3, "round": 2, "policy": "mean", "adversary": "mask_oracle", "knowledge": "weights, mask",
                             "completion": None, "random_signs": None,
                             "original": {"target": 0.9, "others": None}, "pruned": None, "sign_accuracy": None}
-    said = Page(render(replace(run, roots=roots({"revivals": [bare]}, LABELS, made_up.images))))
+    said = Page(render(replace(run, own=roots({"revivals": [bare]}, LABELS, made_up.images))))
     assert "not measured" in said.text["revival"]
     assert "samples" not in said.ids
     assert not said.images
@@ -205,7 +202,7 @@ def test_what_was_not_measured_says_so(run: ReportData, made_up: ModuleType) -> 
 def test_long_lists_are_cut_and_the_page_says_by_how_much(run: ReportData, made_up: ModuleType) -> None:
     many = made_up.results(1, curves=False)
     many["revivals"] = many["revivals"] * 60
-    said = Page(render(replace(run, roots=roots(many, LABELS, made_up.images))))
+    said = Page(render(replace(run, own=roots(many, LABELS, made_up.images))))
     assert f"Samples of {60 - MOST_GRIDS} more revivals are not shown" in said.text["samples"]
     assert "20 more revivals are in results.json" in said.text["revival"]
 
@@ -216,17 +213,17 @@ def test_names_cannot_break_out_of_the_page(run: ReportData, made_up: ModuleType
     raw["recommendation"] = evil
     for one in [*raw["revivals"], *raw["curves"]]:
         one["policy"] = evil
-    text = render(replace(run, roots=roots(raw, (evil,) * 10, made_up.images)))
+    text = render(replace(run, own=roots(raw, (evil,) * 10, made_up.images)))
     assert "<script" not in text
     assert evil in Page(text).text["revival"]
 
 
 def test_colour_images_and_curves_alone_render(run: ReportData, made_up: ModuleType, tmp_path: Path) -> None:
     coloured = roots(made_up.results(1), LABELS, lambda sha: made_up.images(sha, colour=True))
-    shown = Page(render(replace(run, roots=coloured))).images[0]["src"]
+    shown = Page(render(replace(run, own=coloured))).images[0]["src"]
     assert Image.open(io.BytesIO(b64decode(shown.removeprefix("data:image/png;base64,")))).mode == "RGB"
     only = roots({"revivals": [], "curves": made_up.curve(1)}, LABELS, made_up.images)
-    assert "sweeps" in Page(render(replace(run, roots=only))).ids
+    assert "sweeps" in Page(render(replace(run, own=only))).ids
 
 
 def test_what_was_erased_and_every_fill_that_was_tried_are_told(page: Page) -> None:
@@ -243,9 +240,8 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
     raw = {"revivals": [], "concepts": made_up.concepts_erased(1), "timeline": [{"round": 1, "loss_local": 0.5, "loss_ensemble": 0.4}]}
     raw["concepts"][0] |= {"policy": None, "density": None, "original": None, "erased": None, "drawn": {"local": 0.125, "sampled": 0.625}}
     read = roots(raw, LABELS, made_up.images)
-    assert read is not None
     assert (read.losses[0].alone, read.losses[0].together) == (0.5, 0.4)
-    told = Page(render(replace(run, roots=read))).text["revival"]
+    told = Page(render(replace(run, own=read))).text["revival"]
     assert "12.5 %" in told
     assert "62.5 %" in told
     assert "weights cut" not in told
@@ -253,13 +249,13 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
 
 def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies(run: ReportData) -> None:
     events = (EventRow(1, "erase", (0, 1), "concept 3 by concept_prune"), EventRow(1, "attack", (), "concept 3 by zero_scan"))
-    bare = Page(render(replace(run, roots=Roots(), events=events)))
+    bare = Page(render(replace(run, own=Roots(), events=events)))
     assert not {"revival", "samples", "sweeps", "erasures"} & set(bare.ids)
     assert "ensemble" not in bare.text["costs"] + bare.text["peers"]
     assert "Peers 0 and 1 erased concept 3 by concept prune" in bare.text["timeline"]
     assert "The server attacked: concept 3 by zero scan" in bare.text["timeline"]
     assert "left or erased" not in bare.text["members"]
-    assert "main models alone 25 %" in Page(render(replace(run, roots=Roots(sampled=0.75, sampled_alone=0.25)))).text[""]
+    assert "main models alone 25 %" in Page(render(replace(run, own=Roots(sampled=0.75, sampled_alone=0.25)))).text[""]
 
 
 def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,9 +263,8 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "tiny.toml").write_text(SCENARIO)
     folder = play(Scenario.load(tmp_path / "tiny.toml"), tmp_path / "runs").folder
     data, raw = collect(folder), json.loads((folder / "results.json").read_text())
-    assert data.task == "diffusion"
-    assert data.roots is not None
-    (row,), (erased,) = data.roots.revivals, data.roots.erased
+    assert data.page == PAGE
+    (row,), (erased,) = data.own.revivals, data.own.erased
     assert (row.concept, row.setting) == ("3", ("union_zero", "zero_scan", "weights only", "soft_impute"))
     assert row.scores["revived"].others == raw["revivals"][0]["revived"]["others"]
     assert {strip.variant for strip in row.strips} == set(PICTURED)
@@ -280,9 +275,9 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert erased.peers == (0, 1)
     assert erased.density == raw["concepts"][0]["density"]
     assert (erased.before, erased.after) == (row.scores["original"], row.scores["pruned"])
-    assert data.roots.recommendation == raw["recommendation"]
-    assert [loss.together for loss in data.roots.losses] == [line["loss_global"] for line in raw["timeline"]]
-    assert {curve.kind for curve in data.roots.curves} == {"noise", "share"}
+    assert data.own.recommendation == raw["recommendation"]
+    assert [loss.together for loss in data.own.losses] == [line["loss_global"] for line in raw["timeline"]]
+    assert {curve.kind for curve in data.own.curves} == {"noise", "share"}
     shown = Page((folder / "report.html").read_text())
     assert len(shown.images) == sum(len(strip.target) + len(strip.others) for strip in row.strips)
     assert raw["recommendation"] in shown.text["revival"]

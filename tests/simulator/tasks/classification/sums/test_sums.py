@@ -73,6 +73,22 @@ def exact(one: Run) -> None:
     assert verify(one.folder) == []
 
 
+@pytest.mark.usefixtures("quick")
+def test_what_cannot_be_judged_is_told_and_subtraction_has_no_floor(tmp_path: Path) -> None:
+    audit = {"counterfactual": {"again": True, "original": True}, "membership_inference": True, "relearn": True}
+    events = [{"round": 2, "do": "leave", "peers": [4], "erase": True}, {"round": 2, "do": "delete", "peer": 1, "rows": {"fraction": 0.2}}]
+    one = run(scenario(rounds=2, event=events, audit=audit), tmp_path)
+    for row in one.results["erasures"]:
+        assert row["max_abs_difference"] == row["max_abs_difference_again"] == 0.0, "sums are not random"
+        assert row["max_abs_difference_original"] > 0.0
+        assert row["not_judged"] == {
+            "membership_inference": "not judged: the model of all rows is the server's alone, peers keep none that had to forget",
+            "relearn": "not judged: peers send sums, and no seed model that could learn again",
+        }
+        assert row["mia_auc"] is row["mia_auc_counterfactual"] is row["relearn_steps"] is None
+    assert verify(one.folder) == []
+
+
 def pooled(plan: SumsPlan) -> Any:
     """Return the model trained at once on all rows that are left."""
     config = plan.configs[0]
@@ -175,7 +191,6 @@ def test_engines_agree(kind: str, finished: Run, tmp_path: Path) -> None:
         ({"federation": {"kind": "sums", "model": {"kind": "dare"}}}, "federation.model"),
         ({"peers": {"count": 5, "main": [{"kind": "linear"}]}}, "peers.main: "),
         ({"topology": {"kind": "ring"}}, "topology: "),
-        ({"audit": {"relearn": True}}, "audit.relearn: "),
         ({"event": [{"round": 2, "do": "cut", "edges": [[0, 1]]}]}, "cut is about neighbours, which peers of a sums federation have not"),
         ({"data": DIGITS, "federation": {"kind": "sums", "model": {"kind": "ridge", "high": 0.5}}}, "federation.model: peer 0: row "),
         ({"federation": {"kind": "sums", "model": {"kind": "pca", "components": 99}}}, "federation.model: "),

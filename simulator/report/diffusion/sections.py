@@ -1,4 +1,4 @@
-"""What the page's part about cut, revived and hidden concepts is filled with."""
+"""The sections on cut, revived and hidden concepts, and what they are filled with."""
 
 from __future__ import annotations
 
@@ -8,57 +8,28 @@ from types import SimpleNamespace
 from typing import Any
 
 from clients.diffusion.judges.spec import doubt
-from simulator.report import svg, words
+from simulator.report import svg
+from simulator.report.contract import Section, TaskPage
 from simulator.report.diffusion import curves as diffusion_curves
 from simulator.report.diffusion import words as diffusion_words
 from simulator.report.diffusion.model import VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
-from simulator.report.model import Figure, ReportData
+from simulator.report.diffusion.template import LOSSES, REVIVAL, SAMPLES, STYLE, SWEEPS
+from simulator.report.model import ReportData
 
 MOST_SETTINGS = 6
 MOST_ROWS = 40
 MOST_SHARES = 5
 
-def sections(roots: Roots | None) -> list[tuple[str, str, bool]]:
-    """Return the sections for the page's navigation: anchor, title, and whether it is there."""
-    if roots is None:
-        return []
-    pictured = any(row.strips for row in roots.revivals)
-    told = bool(roots.revivals or roots.erased)
-    return [("revival", "Revival", told), ("samples", "Samples", pictured), ("sweeps", "Curves", bool(roots.curves or _policies(roots)))]
+def _losses(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    chart = tuple(diffusion_curves.losses(data, width) for width in (svg.WIDE, svg.NARROW)) if data.own.losses else None
+    return {"chart": chart} if chart else None
 
 
-def key_figures(data: ReportData) -> list[Figure]:
-    """Return the few numbers that a reader in a hurry should see: what became of the erased concepts, means over the first setting."""
-    roots = data.roots or Roots()
-    live = data.rounds[-1].live if data.rounds else 0
-    judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
-    alone = "at the end" if roots.sampled_alone is None else f"main models alone {diffusion_words.whole(roots.sampled_alone)}"
-    figures = [] if roots.sampled is None else [Figure("samples judged right", diffusion_words.whole(roots.sampled), alone + judge)]
-    if roots.revivals:
-        rows = roots.rows(roots.settings[0])
-        target = {name: diffusion_words.whole(mean_scores(rows, name).target) for name in VARIANTS}
-        others = diffusion_words.whole(mean_scores(rows, "pruned").others)
-        figures += [
-            Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
-            Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),
-            Figure("defended", target["defended"], f"after the adaptive attack {target['adaptive']}"),
-        ]
-    if data.erasures:
-        proven = sum(row.guarantee == "exact" and row.outcome.difference == 0 for row in data.erasures)
-        figures.append(Figure("erasures bit-equal", f"{proven} of {len(data.erasures)}", "to never having been there"))
-    return [
-        *figures,
-        Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
-        Figure("time of the rounds", words.seconds(data.seconds), f"on {data.engine}"),
-    ]
-
-
-def content(roots: Roots) -> SimpleNamespace:
-    """Return what the template shows; long lists are cut, and the page says by how much."""
+def _revival(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    """Return what was erased, brought back and hidden; long lists are cut, and the page says by how much."""
+    roots: Roots = data.own
     shown = roots.settings[:MOST_SETTINGS]
-    pictured = [row for row in roots.revivals if row.strips]
-    return SimpleNamespace(
-        told=bool(roots.revivals or roots.erased),
+    found = SimpleNamespace(
         erased=roots.erased[:MOST_ROWS],
         scored=any(row.after is not None for row in roots.erased),
         not_played=roots.not_played,
@@ -69,14 +40,27 @@ def content(roots: Roots) -> SimpleNamespace:
         hidden=len(roots.revivals) - sum(min(len(roots.rows(setting)), MOST_ROWS) for setting in shown),
         recommendation=roots.recommendation,
         history=diffusion_words.history(roots),
+    )
+    return {"roots": found, "r": diffusion_words} if roots.revivals or roots.erased else None
+
+
+def _samples(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    """Return the samples that there is room for."""
+    roots: Roots = data.own
+    pictured = [row for row in roots.revivals if row.strips]
+    found = SimpleNamespace(
         judge=roots.judge,
         doubt=None if roots.judge is None else doubt(roots.judge),
         grids=[_grid(row, roots.settings) for row in pictured],
         hidden_grids=len(roots.revivals) - len(pictured),
-        curves=_curves(roots),
-        shares=_shares(roots),
-        policies=_policies(roots),
     )
+    return {"roots": found, "r": diffusion_words} if pictured else None
+
+
+def _sweeps(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    roots: Roots = data.own
+    found = SimpleNamespace(curves=_curves(roots), shares=_shares(roots), policies=_policies(roots))
+    return {"roots": found, "r": diffusion_words} if found.curves or found.policies else None
 
 
 def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
@@ -180,3 +164,9 @@ def _policies(roots: Roots) -> list[dict[str, Any]]:
         scores = [Scores(target.get(x), others.get(x)) for x in _shares(roots)]
         rows.append({"name": diffusion_words.policy(policy), "scores": scores, "explained": diffusion_words.explained(policy)})
     return rows
+
+
+LOSS = Section("losses", "", "Loss by round", 11, LOSSES, _losses, within="timeline")
+REVIVALS = Section("revival", "Revival", "Roots beneath the cut", 31, REVIVAL, _revival, STYLE)
+DRAWN = Section("samples", "Samples", "What the model draws", 32, SAMPLES, _samples, STYLE)
+TURNED = Section("sweeps", "Curves", "How much depends on what", 33, SWEEPS, _sweeps, STYLE)

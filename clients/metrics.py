@@ -1,0 +1,133 @@
+"""Metrics are declared: what is measured, how peers' values fold into the federation's, in which unit, and which direction is better.
+
+Data sets, peers' configs and coordinators declare theirs; what sends or books a metric that nobody has declared is an error. A family such
+as ``accuracy.sampled.<class>`` stands for every name with one word in the place of ``<class>``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal
+
+Fold = Literal["mean", "weighted mean", "sum"]
+Direction = Literal["higher", "lower"]
+
+
+class MetricError(ValueError):
+    """A metric that nobody has declared, or one that cannot be folded; the message is one line with its name and the cure."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, or a family of them.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the ledger; words in angle brackets make a family: ``accuracy.sampled.<class>``.
+    fold : {"mean", "weighted mean", "sum"}
+        How the federation's value is made of its peers'. Costs add up; of measurements
+        the mean is taken, and the last counts.
+    unit : str
+        ``share`` (of one), ``steps``, ``bytes``, ...
+    better : {"higher", "lower"}, optional
+        Which direction is better; None where neither is.
+    label : str
+        What people call it, ``name`` unless told.
+    weight : str
+        Of a weighted mean: the metric, sent by the same peers, that holds the weights.
+    """
+
+    name: str
+    fold: Fold
+    unit: str
+    better: Direction | None = None
+    label: str = ""
+    weight: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.name)
+        if (self.fold == "weighted mean") != bool(self.weight):
+            raise MetricError(f"metric {self.name!r}: a weighted mean, and nothing else, names its weight: set fold and weight together")
+
+    def at(self, place: str) -> Metric:
+        """Return the metric as measured at a place, such as ``global.main``: the place stands behind name and label."""
+        return replace(self, name=f"{self.name}.{place}", label=f"{self.label}.{place}")
+
+    def matches(self, name: str) -> bool:
+        """Return whether a name in the ledger, or one that people use, is this metric's, or belongs to this family."""
+        return any(re.fullmatch(re.sub(r"<[^<>]*>", "[^.<>]+", re.escape(known)), name) for known in (self.name, self.label))
+
+
+STEPS = (
+    Metric("gradient_steps", "sum", "steps", "lower"),
+    Metric("distillation_steps", "sum", "steps", "lower"),
+    Metric("unlearning_steps", "sum", "steps", "lower"),
+)
+"""What every peer spends, whatever it learns."""
+
+
+class Metrics:
+    """All metrics that are declared for one run.
+
+    Parameters
+    ----------
+    declared : iterable of Metric
+        Of two that match a name, the one without a placeholder counts, then the first.
+    """
+
+    def __init__(self, declared: Iterable[Metric]) -> None:
+        self.declared = tuple(sorted(declared, key=lambda metric: "<" in metric.name))
+        self._known: dict[str, Metric] = {}
+
+    def of(self, name: str, where: str = "") -> Metric:
+        """Return the metric of this name; ``MetricError`` if nobody has declared it. ``where`` begins the message: who sent it."""
+        if name not in self._known:
+            found = next((metric for metric in self.declared if metric.matches(name)), None)
+            if found is None:
+                raise MetricError(f"{where}metric {name!r} is not declared: {self.suggestion(name)}")
+            self._known[name] = found
+        return self._known[name]
+
+    def suggestion(self, name: str) -> str:
+        """Return ``did you mean ...?``, where something is close, and all names that people use."""
+        labels = sorted({metric.label for metric in self.declared})
+        close = get_close_matches(name, labels, n=1)
+        return (f"did you mean {close[0]}? " if close else "") + f"declared: {', '.join(labels)}"
+
+    def stored(self, name: str) -> str:
+        """Return the ledger's name of what people, or the ledger, call so; ``MetricError`` as in ``of``."""
+        metric = self.of(name)
+        return metric.name if name == metric.label else name
+
+    def label(self, name: str) -> str:
+        """Return what people call what the ledger calls so."""
+        metric = self.of(name)
+        return metric.label if name == metric.name else name
+
+    def folded(self, lines: Iterable[tuple[int, str, float]]) -> list[tuple[str, float]]:
+        """Return the federation's value of every metric, by name in ascending order, of peers' lines (peer, name, value) in peer order."""
+        columns: dict[str, dict[int, list[float]]] = {}
+        for peer, name, value in lines:
+            columns.setdefault(name, {}).setdefault(peer, []).append(value)
+        return [(name, self._fold(name, columns)) for name in sorted(columns)]
+
+    def _fold(self, name: str, columns: Mapping[str, Mapping[int, list[float]]]) -> float:
+        metric, column = self.of(name), columns[name]
+        values = [value for own in column.values() for value in own]
+        if metric.fold == "sum":
+            return math.fsum(values)
+        if metric.fold == "mean":
+            return math.fsum(values) / len(values)
+        weights = columns.get(metric.weight, {})
+        if lacking := sorted(column.keys() - weights.keys()):
+            raise MetricError(f"metric {name!r} of peer {lacking[0]} comes without its weight {metric.weight!r}: send both")
+        weighted = [weights[peer][-1] * own[-1] for peer, own in column.items()]
+        total = math.fsum(weights[peer][-1] for peer in column)
+        if total <= 0:
+            raise MetricError(f"metric {name!r}: the weights {metric.weight!r} add up to {total:g}: they must be above 0")
+        return math.fsum(weighted) / total

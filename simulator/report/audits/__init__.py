@@ -1,0 +1,1 @@
+"""Sections that audits bring to the report."""

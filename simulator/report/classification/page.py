@@ -1,0 +1,102 @@
+"""What reports of classification say: accuracies of main models and of what peers make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from simulator.report import svg, words
+from simulator.report.classification import curves
+from simulator.report.contract import Section, TaskPage, at_the_end, proven
+from simulator.report.model import Accuracy, Figure, PeerRow, ReportData, RoundRow
+
+TEMPLATE = """{{ picture(chart, w.capital(data.measure) ~ ": mean over the peers live in each round; "
+  ~ ("thin lines: each peer\u2019s " if not many else "the band holds the middle 80 % of the peers\u2019 ") ~ data.together
+  ~ ("s." if many else ".")
+  ~ (" Numbered lines mark the rounds with events, red where something had to be forgotten." if data.events else "")) }}
+"""
+
+
+def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
+    chart = tuple(curves.accuracy(data, width) for width in (svg.WIDE, svg.NARROW))
+    return {"chart": chart, "many": len(data.peers) > curves.MANY_PEERS}
+
+
+ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, within="timeline")
+
+
+class ClassificationPage(TaskPage):
+    """Peers classify, alone and with what the others share."""
+
+    sections: ClassVar[tuple[str, ...]] = ("simulator.report.classification.page:ACCURACY",)
+    model: ClassVar[str] = "main model"
+
+    def headline(self, data: ReportData) -> list[str]:
+        """Return what happened, in a few sentences."""
+        who, long = words.plural(len(data.peers), "peer").capitalize(), words.plural(len(data.rounds), "round")
+        apart = "each from its own rows, and lent each other small seed models"
+        how = "and sent a server nothing but sums over their rows" if data.pooled else apart
+        said = [f"{who} learned from {data.dataset} for {long}, {how}."]
+        said += words.departures(data)
+        live = data.rounds[-1].live if data.rounds else 0
+        left = "Nobody was" if live == 0 else "One peer was" if live == 1 else f"{words.number(live).capitalize()} peers were"
+        said.append(f"{left} live at the end.")
+        if data.accuracy.global_ensemble is not None and data.accuracy.global_main is not None:
+            together = "The model of all rows" if data.pooled else "With its neighbours' seeds a peer"
+            alone = "a model of one peer's rows alone" if data.pooled else "with its main model alone"
+            said.append(
+                f"{together} reached {words.percent(data.accuracy.global_ensemble)} {data.measure} on the test rows on "
+                f"average; {alone}, {words.percent(data.accuracy.global_main)}."
+            )
+        return said + words.proof(data)
+
+    def key_figures(self, data: ReportData) -> list[Figure]:
+        """Return metrics at the end, who was left, and what forgetting cost."""
+        who, mean = f"the {data.together}" if data.pooled else "ensembles", data.accuracy
+        return [
+            _beside(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
+            _beside("on their own mix", mean.local_ensemble, mean.local_main),
+            *(_beside(f"{name} of {who}", metric.global_ensemble, metric.global_main) for name, metric in data.metrics),
+            *at_the_end(data),
+            *proven(data),
+            *(_costs(data) if data.erasures else []),
+        ]
+
+    def round_columns(self, data: ReportData) -> list[tuple[str, Callable[[RoundRow], str]]]:
+        """Return how good what peers make together is."""
+        return [(f"{data.together}, all classes", lambda row: words.percent(row.accuracy.global_ensemble))]
+
+    def peer_columns(self, data: ReportData) -> list[tuple[str, Callable[[PeerRow], str]]]:
+        """Return how good a peer was when last heard of, on all classes and on its own mix."""
+        return [
+            ("main, all", lambda row: words.percent(_last(row).global_main)),
+            (f"{data.together}, all", lambda row: words.percent(_last(row).global_ensemble)),
+            ("main, own", lambda row: words.percent(_last(row).local_main)),
+            (f"{data.together}, own", lambda row: words.percent(_last(row).local_ensemble)),
+        ]
+
+    def about_peers(self, data: ReportData) -> str:
+        """Return what the columns are of."""
+        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix."
+
+
+def _beside(label: str, ensemble: float | None, main: float | None) -> Figure:
+    return Figure(label, words.percent(ensemble), f"main alone {words.percent(main)}")
+
+
+def _costs(data: ReportData) -> list[Figure]:
+    """Return the steps to forget beside those of retraining, and how many holders gave a receipt."""
+    steps = [row.outcome.gradient_steps for row in data.erasures]
+    others = {row.request: row.retrained.gradient_steps for row in data.erasures}.values()
+    known = None if None in steps else sum(step or 0 for step in steps)
+    retrained = None if None in others else sum(step or 0 for step in others)
+    figures = [Figure("steps to forget", words.integer(known), f"retraining: {words.integer(retrained)}")]
+    if not data.pooled:  # sums go to nobody but the server
+        receipts, holders = (sum(getattr(row.outcome, name) or 0 for row in data.erasures) for name in ("receipts", "holders"))
+        figures.append(Figure("receipts", words.integer(receipts), f"for {words.integer(holders)} seeds that were held"))
+    return figures
+
+
+def _last(row: PeerRow) -> Accuracy:
+    """Return what a peer had reached when it was last heard of."""
+    return row.final or next((accuracy for accuracy in reversed(row.accuracy) if accuracy is not None), Accuracy())

@@ -1,0 +1,58 @@
+"""What reports of denoisers say: how well they draw, and what became of erased concepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from clients import wire
+from simulator.report import words
+from simulator.report.contract import TaskPage, at_the_end, proven
+from simulator.report.diffusion import words as diffusion_words
+from simulator.report.diffusion.collect import roots
+from simulator.report.diffusion.model import VARIANTS, Roots, mean_scores
+from simulator.report.model import EventRow, Figure, ReportData
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+
+
+class DenoisingPage(TaskPage):
+    """Peers train denoisers, out of which concepts are erased, and into which they are brought back."""
+
+    sections: ClassVar[tuple[str, ...]] = tuple(
+        f"simulator.report.diffusion.sections:{name}" for name in ("LOSS", "REVIVALS", "DRAWN", "TURNED")
+    )
+    tells_of_no_erasure: ClassVar[bool] = False
+
+    def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Roots:
+        """Return what became of concepts."""
+        return roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256)))
+
+    def headline(self, data: ReportData) -> list[str]:
+        """Return what happened, in a few sentences."""
+        return diffusion_words.headline(data)
+
+    def sentence(self, event: EventRow) -> str:
+        """Return what happened as a sentence without its full stop."""
+        return diffusion_words.sentence(event)
+
+    def befell_peers(self, event: EventRow) -> bool:
+        """Return whether an event happened to peers: where one erases, a concept goes."""
+        return event.do != "erase"
+
+    def key_figures(self, data: ReportData) -> list[Figure]:
+        """Return the few numbers that a reader in a hurry should see: what became of the erased concepts, means over the first setting."""
+        roots: Roots = data.own
+        judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
+        alone = "at the end" if roots.sampled_alone is None else f"main models alone {diffusion_words.whole(roots.sampled_alone)}"
+        figures = [] if roots.sampled is None else [Figure("samples judged right", diffusion_words.whole(roots.sampled), alone + judge)]
+        if roots.revivals:
+            rows = roots.rows(roots.settings[0])
+            target = {name: diffusion_words.whole(mean_scores(rows, name).target) for name in VARIANTS}
+            others = diffusion_words.whole(mean_scores(rows, "pruned").others)
+            figures += [
+                Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
+                Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),
+                Figure("defended", target["defended"], f"after the adaptive attack {target['adaptive']}"),
+            ]
+        return [*figures, *proven(data), *at_the_end(data)]

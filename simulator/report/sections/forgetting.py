@@ -1,0 +1,85 @@
+"""Was it forgotten: every erasure beside the runs that it is compared with, under the columns of costs and of audits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from simulator.report import words
+from simulator.report.contract import Section, TaskPage
+from simulator.report.model import AuditColumn, ErasureRow, Outcome, ReportData
+
+MOST_ERASURES = 60
+
+TEMPLATE = """{% if erasures %}
+<p>Each erasure stands beside two other runs of the same plan: one in which the data never existed, and one in which nothing was
+done about the request. The difference is the largest absolute one over all parameters that remain and all answers of the
+{{ data.together }}{{ "s" if not data.pooled }}.
+{%- if data.varied %} Where a method is not exact, or the audit asked for it, the run just before the request stands there too, and the run
+without the data once more, its training keyed otherwise: by so much retraining itself varies.{% endif %}</p>
+<div class="scroll"><table>
+<thead><tr><th></th>{% for heading in headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
+{% for row in erasures %}<tbody>
+<tr class="group"><th colspan="{{ headings|length + 1 }}" scope="rowgroup"><div>Round {{ row.data.round }}: {{ w.subject(row.data) }}
+<span>method: {{ row.data.method }}</span> <span class="chip {{ row.verdict[0] }}">{{ row.verdict[1] }}</span></div></th></tr>
+{% for one in row.outcomes %}<tr{{ ' class="aside"'|safe if one.aside }}><th scope="row">{{ one.label }}</th>
+{% for text in one.texts %}{{ cell(text) }}{% endfor %}</tr>
+{% endfor %}</tbody>{% endfor %}
+</table></div>
+{% if hidden %}<p class="note">{{ hidden }} more erasures are in results.json.</p>{% endif %}
+{% if not_judged %}<ul class="note">{% for line in not_judged %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{{ parts }}
+{% else %}<p>This scenario asked for nothing to be forgotten.</p>{% endif %}
+"""
+
+COSTS: tuple[tuple[int, str, Callable[[Outcome], str]], ...] = (
+    (10, "gradient steps", lambda one: words.integer(one.gradient_steps)),
+    (20, "time", lambda one: words.seconds(one.seconds)),
+    (30, "bytes", lambda one: words.size(one.bytes)),
+    (40, "receipts of holders", words.receipts),
+)
+"""Place, heading and text of the columns that every erasure has."""
+
+
+def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    if not data.erasures and not page.tells_of_no_erasure:
+        return None
+    columns = sorted([*COSTS, *map(_column, data.columns)], key=lambda column: column[0])
+    shown = data.erasures[:MOST_ERASURES]
+    reasons = [f"{audit}, {words.subject(row)}, round {row.round}: {reason}" for row in shown for audit, reason in row.not_judged]
+    return {
+        "headings": [heading for _, heading, _ in columns],
+        "erasures": [_row(row, [text for *_, text in columns]) for row in shown],
+        "hidden": len(data.erasures) - len(shown),
+        "not_judged": reasons,
+    }
+
+
+def _column(column: AuditColumn) -> tuple[int, str, Callable[[Outcome], str]]:
+    """Return place, heading and text of an audit's column."""
+
+    def text(outcome: Outcome) -> str:
+        if column.name in outcome.not_judged:
+            return words.NOT_JUDGED
+        return words.FORMATS[column.format](outcome.audited.get(column.name))
+
+    return column.order, column.heading, text
+
+
+def _row(row: ErasureRow, texts: list[Callable[[Outcome], str]]) -> dict[str, Any]:
+    outcomes = (
+        ("as run", row.outcome),
+        ("never there (retrained)", row.retrained),
+        ("retrained again", row.again),
+        ("did nothing", row.nothing),
+        ("original", row.original),
+    )
+    told = [
+        {"label": label, "aside": outcome is not row.outcome, "texts": [text(outcome) for text in texts]}
+        for label, outcome in outcomes
+        if outcome is not None
+    ]
+    return {"data": row, "verdict": words.verdict(row), "outcomes": told}
+
+
+SECTION = Section("erasures", "Forgetting", "Was it forgotten?", 20, TEMPLATE, _view)

@@ -1,0 +1,146 @@
+"""Carrying out the audits of a finished run, row by row, and reading what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from server.timeline import Erasure
+from simulator.audits.contract import (
+    AGAIN,
+    NOTHING,
+    ORIGINAL,
+    RETRAINED,
+    RUN,
+    AuditSpec,
+    Branch,
+    NotJudgedError,
+    Row,
+    checked,
+)
+from simulator.runs.replica import peers_at_end
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+from simulator.tasks.contract import cell_of
+
+Play = Callable[[Plan, RunStore, str], None]
+"""Plays a plan into a store; the text says what for, to people."""
+
+NOT_JUDGED = "not_judged"
+"""Under this key the results of an erasure tell, by audit, why it was not judged."""
+
+
+def audit(plan: Plan, store: RunStore, play: Play) -> None:
+    """Carry out the audits that the scenario asks for, one erasure and one audit after another; rows that the store has are left alone.
+
+    Each row is written down as soon as it is whole, so a killed audit goes on after the last one. The other runs live in memory only, and
+    are played when the first row needs them: the one in which nothing was forgotten must not lie about.
+    """
+    shared: dict[Row, Branch] = {}
+    for request in sorted({erasure.request for erasure in plan.timeline.erasures}):
+        own: dict[Row, Branch] = {}
+        for erasure in (one for one in plan.timeline.erasures if one.request == request):
+            for name, spec in plan.audit.asked.items():
+                if store.audit(_key(name, erasure)) is None:
+                    branches = _Branches(plan, store, play, erasure, cell_of(plan).compared(plan, spec, erasure), shared, own)
+                    store.set_audit(_key(name, erasure), _judged(name, spec, branches))
+
+
+class _Branches:
+    """The runs that one audit of one erasure may look at; ``seen`` are those that it did look at.
+
+    ``shared`` and ``own`` keep what has been played: runs that are the same for all requests, and those of this one.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: RunStore,
+        play: Play,
+        erasure: Erasure,
+        rows: Sequence[Row],
+        shared: dict[Row, Branch],
+        own: dict[Row, Branch],
+    ) -> None:
+        self.plan, self.store, self.play, self.erasure, self.rows = plan, store, play, erasure, rows
+        self.seen: set[Row] = set()
+        self._shared, self._own = shared, own
+
+    def __getitem__(self, row: Row) -> Branch:
+        if row not in self.rows:
+            raise KeyError(row)
+        self.seen.add(row)
+        kept = self._shared if row in (RUN, NOTHING) else self._own
+        if row not in kept:
+            kept[row] = self._at_end(row)
+        return kept[row]
+
+    def _at_end(self, row: Row) -> Branch:
+        """Return a run at its end, played in memory unless it is the run itself."""
+        if row == RUN:
+            return Branch(self.store, peers_at_end(self.plan, self.store))
+        request, plan, why = self.erasure.request, self.plan, ""
+        if row == NOTHING:
+            plan, why = plan.ignoring_requests(), "if nothing had been forgotten"
+        elif row == ORIGINAL:
+            plan, why = plan.until(self.erasure.round - 1), f"before request {request}"
+        else:
+            plan, why = plan.without(request), f"if request {request} had never been needed"
+        if row == AGAIN:
+            plan, why = plan.again(), f"{why}, again"
+        store = RunStore()
+        self.play(plan, store, why)
+        if row == RETRAINED:
+            self.store.set_audit(f"never-{request}", _pointers(store))
+        return Branch(store, peers_at_end(plan, store))
+
+
+def _judged(name: str, spec: AuditSpec, branches: _Branches) -> dict[str, Any]:
+    """Return a row of the store: figures by their keys, or why there are none."""
+    try:
+        if reason := cell_of(branches.plan).unjudged.get(name):
+            raise NotJudgedError(reason)
+        found = spec.judge(branches.erasure, _targets(branches), branches)
+        return checked(name, spec, found, branches.rows, branches.seen)
+    except NotJudgedError as reason:
+        return {NOT_JUDGED: str(reason)}
+
+
+def _targets(branches: _Branches) -> list[int]:
+    """Return the peers whose models may still remember: who had to drop the seed; of rows and edges their owner."""
+    erasure, store = branches.erasure, branches.store
+    holders = {holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))}
+    own = {erasure.peer} if erasure.kind != "peer" else set()
+    there = set(branches.plan.timeline.rounds[-1].present) & store.states().keys()
+    return sorted((own or holders) & there)
+
+
+def _pointers(store: RunStore) -> dict[str, Any]:
+    """Return the hashes of every peer's state after each round in which it changed: what equality can be checked against for ever."""
+    rows = store.rows("select round, peer, generation, main, seed from states order by round, peer")
+    return {"states": rows, "probabilities": store.rows("select peer, sha256 from probabilities order by peer")}
+
+
+def _key(name: str, erasure: Erasure) -> str:
+    """Return what an audit's row is called in the store."""
+    return f"{name}/{erasure.index}"
+
+
+def audited(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
+    """Return all figures that audits found of an erasure by their keys, and under ``not_judged`` why there are none, by audit."""
+    found: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for name in plan.audit.asked:
+        row: Mapping[str, Any] = store.audit(_key(name, erasure)) or {}
+        found |= {key: value for key, value in row.items() if key != NOT_JUDGED}
+        reasons |= {name: f"not judged: {row[NOT_JUDGED]}"} if NOT_JUDGED in row else {}
+    return found | ({NOT_JUDGED: reasons} if reasons else {})
+
+
+def problems(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield a line for every row that an audit of a finished run has not written down."""
+    for erasure in plan.timeline.erasures:
+        for name in plan.audit.asked:
+            if store.audit(_key(name, erasure)) is None:
+                who = f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"
+                yield f"{who}: audit {name} has no row, though the run is finished"

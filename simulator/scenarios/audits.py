@@ -1,0 +1,59 @@
+"""The ``[audit]`` table: one key for each audit, ``true`` or a table of its settings."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, create_model
+
+from clients.spec import Spec
+from simulator.audits import AUDITS
+from simulator.audits.contract import AuditSpec
+
+ALWAYS_HASHED = ("counterfactual", "membership_inference", "relearn")
+"""Keys that have been in plans from the start; others are left out of a plan's hash while they are off."""
+
+ON = ("counterfactual",)
+"""Audits that are on unless told."""
+
+
+class AuditTable(Spec):
+    """Which audits follow the run; one that is off is None.
+
+    ``counterfactual`` plays the run again without what was erased, ``membership_inference`` and ``relearn`` attack what is left.
+    """
+
+    @property
+    def asked(self) -> dict[str, AuditSpec]:
+        """The audits that are on, with their settings, by name, in the order of the table."""
+        return {name: spec for name in type(self).model_fields if (spec := getattr(self, name)) is not None}
+
+
+def audit_table() -> type[AuditTable]:
+    """Return the table with a key for each registered audit."""
+    names = sorted(AUDITS.targets(), key=lambda name: (name not in ALWAYS_HASHED, name))
+    return create_model("Audit", __base__=AuditTable, __doc__=AuditTable.__doc__, **{name: _key(name) for name in names})
+
+
+def _key(name: str) -> Any:
+    """Return the type of an audit's key, and its default."""
+    spec = AUDITS.load(name)
+    read = BeforeValidator(_settings, json_schema_input_type=bool | spec)
+    default = spec() if name in ON else None
+    written = PlainSerializer(partial(_told, spec))
+    return Annotated[spec | None, read, written], Field(default, exclude_if=None if name in ALWAYS_HASHED else lambda value: value is None)
+
+
+def _settings(value: Any) -> Any:
+    """Return the settings of an audit that is switched on, None of one that is off."""
+    if value is None or isinstance(value, dict | AuditSpec):
+        return value
+    if isinstance(value, bool):
+        return {} if value else None
+    raise ValueError(f"is {value!r}: write true, false, or a table of settings")
+
+
+def _told(spec: type[AuditSpec], value: AuditSpec | None) -> Any:
+    """Return what is written of an audit: true where it has its usual settings."""
+    return value is not None and (True if value == spec() else value.model_dump(mode="json"))

@@ -1,0 +1,36 @@
+"""Expectations that can never be checked: of metrics that nobody measures, peers that nobody knows, erasures that never are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from clients.metrics import MetricError, Metrics
+from server.timeline import Timeline
+from simulator.scenarios.scenario import Expect, Scenario
+from simulator.scenarios.validation_errors import name_place
+
+
+def unknown_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of every metric that nobody declares."""
+    for i, one in enumerate(expected):
+        try:
+            if one.metric is not None:
+                metrics.of(one.metric)
+        except MetricError as error:
+            yield name_place(("expect", i, "metric")), str(error)
+
+
+def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of every expectation of peers that are not there, or not erased by then."""
+    peers = scenario.peers.count
+    for i, one in enumerate(scenario.expect):
+        place = name_place(("expect", i))
+        stranger = next((peer for peer in (one.absent, one.peer) if peer is not None and peer >= peers), None)
+        if stranger is not None:
+            yield place, f"peer {stranger} is unknown: peers are 0 to {peers - 1}"
+        elif one.equal_to is not None:
+            erased = [erasure.round for erasure in timeline.erasures if erasure.kind == "peer" and erasure.peer == one.peer]
+            if not any(number <= one.after for number in erased):
+                yield place, f"peer {one.peer} is not erased by round {one.after}: name an erased peer, or a later round"
+            elif "counterfactual" not in scenario.audit.asked:
+                yield place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true"
