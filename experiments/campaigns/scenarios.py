@@ -91,16 +91,16 @@ def check(text: str, settings: Sequence[str] = ()) -> str:
     from rich.console import Console
 
     from simulator.errors import LetheError
-    from simulator.scenarios.plan import Plan
     from simulator.scenarios.resolution import resolve
     from simulator.scenarios.scenario import Scenario
+    from simulator.tasks.contract import plan_of
     from simulator.terminal.check import describe
 
     try:
         with watched():
             plan = resolve(Scenario.parse(text, settings, "mutant.toml", SCENARIOS))
             Console(file=io.StringIO(), width=120).print(describe(plan))
-            if Plan.read(plan.model_dump_json()).digest != plan.digest:
+            if plan_of(plan.model_dump_json()).digest != plan.digest:
                 raise ValueError("the plan that is read is not the one that was written")
     except LetheError as error:
         _check_words(str(error))

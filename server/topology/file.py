@@ -41,8 +41,8 @@ def _graphml(path: Path) -> Graph:
     except Exception as error:  # the parser answers a damaged file with errors of many kinds
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise TopologyError(f"{path}: is no GraphML file with peer numbers as node ids ({reason}): mend or convert it") from None
-    if named := next((node for node in read if not _NUMBER.fullmatch(str(node))), None):
-        raise TopologyError(f"{path}: is no GraphML file with peer numbers as node ids (it has node {named!r}): number the nodes from 0")
+    if place := next((i for i, node in enumerate(read, start=1) if not _NUMBER.fullmatch(str(node))), None):
+        raise TopologyError(f"{path}: is no GraphML file with peer numbers as node ids (node {place} of it has none): number them from 0")
     numbers = {node: int(str(node)) for node in read}
     if len(set(numbers.values())) < len(numbers):
         raise TopologyError(f"{path}: writes a peer's number in two ways, such as 1 and 01: write it in one")

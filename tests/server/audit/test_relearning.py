@@ -82,9 +82,9 @@ def test_a_peer_that_kept_a_leavers_seed_relearns_in_no_step(digits: Rows) -> No
     for peer in (keeper, leaver):
         peer.train()
         peer.distil()
-    assert leaver.seed is not None
+    assert leaver.update is not None
     without = best_loss(keeper, erased)
-    keeper.held[1] = leaver.seed
+    keeper.held[1] = leaver.update
     target = best_loss(keeper, erased)
     assert target < without
     assert relearning_steps(keeper, erased, target) == 0

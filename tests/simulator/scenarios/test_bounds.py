@@ -21,7 +21,7 @@ from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.schema import schema
 
-DEPARTURES = Path(__file__).parents[2] / "experiments" / "scenarios" / "departures.toml"
+DEPARTURES = Path(__file__).parents[3] / "experiments" / "scenarios" / "departures.toml"
 CHURN = "churn = {kind = 'trace', path = '/dev/zero'}"
 
 
