@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
-
-from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from typing import TYPE_CHECKING, ClassVar
 
 from clients.metrics import Metric
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState
 from server.timeline import Round
+
+if TYPE_CHECKING:  # cells import this module, and checking a scenario loads nothing heavy
+    from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 
 class Coordinator:

@@ -25,6 +25,7 @@ from clients.data.rows import Ids, Rows
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
+from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.contract import Cost, Problem, State, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.dare.spec import Dare
@@ -36,6 +37,7 @@ from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, 
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
+from clients.unlearning.general.finetune import Finetune as Finetuning
 
 KEY = ("contract", 7)
 FIRST, STEP = 1_000_003, 7
@@ -192,6 +194,7 @@ def papers() -> Material:
 
 
 CASES: dict[str, Callable[[], Case]] = {
+    "approximate": lambda: Case(Approximate(base=Mlp(hidden=(8,)), method=Finetuning()), digits()),
     "dare": lambda: Case(Dare(trees=10), tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),
     "grapheraser": lambda: Case(GraphEraser(shards=3, hidden=8, epochs=10, sample=50), papers()),

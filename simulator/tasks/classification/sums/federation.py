@@ -48,6 +48,10 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
         """Return the method by which something is forgotten, and its guarantee."""
         return "subtract", "exact"
 
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the method that an event may name: there is one."""
+        return ("subtract",)
+
     def costs(self, plan: SumsPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
         erasures = plan.timeline.erasures
