@@ -19,7 +19,7 @@ def methods() -> list[tuple[str, str, str, str, str]]:
     """Return kind, guarantee, where it can be used, summary and source of every method."""
     cells = {name: CELLS.load(name)() for name in CELLS.targets()}
     able = {name: {kind for request in ("peer", "rows", "edges") for kind in cell.methods(request)} for name, cell in cells.items()}
-    found = []
+    found: list[tuple[str, str, str, str, str]] = []
     for kind in METHODS.targets():
         spec = METHODS.load(kind)
         where = [*["main models"] * spec.applies(), *(name for name, kinds in able.items() if kind in kinds)]
