@@ -95,7 +95,7 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "method": method,
         "guarantee": guarantee,
         "gradient_steps": _steps(store, erasure),
-        "seconds": _seconds(store, erasure, holders),
+        "seconds": _seconds(store, erasure, holders if plan.timeline.departs(erasure) else None),
         "bytes": _bytes(store, receipts),
         "holders": holders,
         "receipts": [dict(zip(("holder", "version", "sha256", "round"), line, strict=True)) for line in receipts],
@@ -119,9 +119,11 @@ def _steps(store: RunStore, erasure: Erasure) -> int:
     return int(rows[0][1]) if rows else 0
 
 
-def _seconds(store: RunStore, erasure: Erasure, holders: list[int]) -> float:
-    """Return the seconds of forgetting, summed over the peers that worked on it, and over a server that subtracts, in one go, what goes."""
-    who, name = (holders, "drop") if erasure.kind == "peer" else ([erasure.peer], "forget")
+def _seconds(store: RunStore, erasure: Erasure, holders: list[int] | None) -> float:
+    """Return the seconds of forgetting, summed over the holders that dropped something, the peer itself where there are None, and over a
+    server that subtracts, in one go, what goes.
+    """
+    who, name = ([erasure.peer], "forget") if holders is None else (holders, "drop")
     query = "select value from timings where name = ? and peer = ? and round >= ? order by round limit 1"
     parts = [(name, peer) for peer in who] + [("subtract", FEDERATION)]
     return math.fsum(value for name, peer in parts for (value,) in store.rows(query, (name, peer, erasure.round)))

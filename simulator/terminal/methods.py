@@ -12,13 +12,14 @@ from clients.unlearning.general import METHODS
 from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
+from simulator.requests import REQUESTS
 from simulator.scenarios.tasks import CELLS
 
 
 def methods() -> list[tuple[str, str, str, str, str]]:
     """Return kind, guarantee, where it can be used, summary and source of every method."""
     cells = {name: CELLS.load(name)() for name in CELLS.targets()}
-    able = {name: {kind for request in ("peer", "rows", "edges") for kind in cell.methods(request)} for name, cell in cells.items()}
+    able = {name: {kind for request in REQUESTS.targets() for kind in cell.methods(request)} for name, cell in cells.items()}
     found: list[tuple[str, str, str, str, str]] = []
     for kind in METHODS.targets():
         spec = METHODS.load(kind)
