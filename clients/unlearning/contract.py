@@ -157,8 +157,8 @@ class Unlearner(ABC, Generic[Data, Request]):
         """Return class probabilities, shape (len(x), classes), rows summing to 1."""
 
     @abstractmethod
-    def forget(self, request: Request) -> Cost:
-        """Forget what is named and return the cost; on ``UnlearningError`` nothing has changed.
+    def forget(self, request: Request) -> Outcome:
+        """Forget what is named and return the outcome; on ``UnlearningError`` nothing has changed.
 
         Afterwards the model is at the same round as before, as if the data had never been there (to the extent of the guarantee).
         An empty request changes nothing. Unknown, repeated and already forgotten ids are errors that name the id.

@@ -25,15 +25,14 @@ def kept(who: str, erasure: Erasure, store: RunStore, known: Callable[[Main], li
 
     ``known`` returns what a main artefact still knows.
     """
-    query = "select min(round) from metrics where name = 'unlearning_steps' and peer = ? and round >= ?"
-    ((done,),) = store.rows(query, (erasure.peer, erasure.round))
+    done = store.rows("select round from outcomes where erasure = ?", (erasure.index,))
     state = store.states().get(erasure.peer)
     if state is None:
         return  # the peer itself was erased later, or never trained
-    if done is None:
+    if not done and state.generation == erasure.generation:
         yield f"{who}: the peer has not come back to forget them"
         return
     if left := known(wire.from_bytes(store.artefact(state.main))):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
-    rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done))
+    rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done[0][0] if done else erasure.round))
     yield from left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clients import wire
-from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.requests import request_of
 from simulator.runs import audits
+from simulator.runs.claims import unkept
 from simulator.runs.directory import read_plan
 from simulator.runs.results import results
 from simulator.scenarios.plan import Plan
@@ -35,7 +35,7 @@ def verify(folder: Path | str) -> list[str]:
         found = [*_artefacts(store), *_receipts(plan, store)]
         for erasure in plan.timeline.erasures:
             found += _readable(request_of(erasure.kind).problems(erasure, plan, store))
-            found += _exact(erasure, plan, store)
+            found += _readable(unkept(erasure, plan, store))
         found += audits.problems(plan, store)
         found += [*_readable(cell_of(plan).problems(plan, store)), *_results(plan, store, folder)]
         return list(dict.fromkeys(found))
@@ -100,22 +100,6 @@ def _receipts(plan: Plan, store: RunStore) -> Iterator[str]:
         )
         if not held:
             yield f"erasure {erasure}: the receipt of peer {holder} in round {number} names a seed of peer {owner} that it did not hold"
-
-
-def _exact(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-    """Check what claims to be exact against the stored hashes of its counterfactual."""
-    never = store.audit(f"never-{erasure.request}")
-    if never is None or cell_of(plan).method(plan, erasure)[1] != "exact":
-        return
-    who = request_of(erasure.kind).name(erasure)
-    difference = audits.audited(plan, store, erasure).get("max_abs_difference")
-    if difference:
-        yield f"{who}: differs by {difference:.3g} from the run in which it never was"
-    ends = {peer: tuple(state) for _, peer, *state in never["states"]}
-    final = dict(never["probabilities"])
-    for peer, state in store.states().items():
-        if peer in ends and peer in final and ends[peer] != (state.generation, state.main, state.seed):
-            yield f"{who}: peer {peer} ends with other bytes than in the run in which it never was"
 
 
 def _results(plan: Plan, store: RunStore, folder: Path) -> Iterator[str]:

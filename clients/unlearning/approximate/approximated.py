@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clients.data.rows import Ids, Rows
 from clients.streams import Field
 from clients.unlearning.approximate.approximate import Approximate
-from clients.unlearning.contract import Cost, Problem, State, Stored
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.plain import Plain
 from clients.unlearning.requests import named_rows
@@ -44,21 +44,21 @@ class Approximated(Plain):
         self.seen = np.union1d(self.seen, self.rows.ids)
         return super().advance()
 
-    def forget(self, request: Ids) -> Cost:
-        """Forget the rows by the method; before the first round, drop them only."""
+    def forget(self, request: Ids) -> Outcome:
+        """Forget the rows by the method; before the first round drop them only, which is exact: nothing has been learned."""
         ids = named_rows(request, self.rows.ids)
         if not len(ids):
-            return Cost()
+            return Outcome(Cost(), "exact")
         gone, kept = self.rows.only(ids), self.rows.without(ids)
         if not self.progress:
             self.rows = kept
-            return Cost()
+            return Outcome(Cost(), "exact")
         learning = Learning(self.network, self.settings, self.progress, self.key)
         weights, outcome = self.method.apply(dict(self.weights), learning, gone, kept, (*self.key, "forget", ids.tobytes()))
         self.rows, self.weights = kept, weights
         if outcome.guarantee == "exact":
             self.seen = kept.ids
-        return outcome.cost
+        return outcome
 
     def state(self) -> State:
         """Return progress, weights, and the ids that the weights have seen."""
