@@ -1,4 +1,4 @@
-"""What events ask for that a cell cannot do, as pairs of place and reason."""
+"""What a scenario asks for that cannot be, as pairs of place and reason."""
 
 from __future__ import annotations
 
@@ -30,3 +30,13 @@ def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Itera
         if isinstance(method, MethodSpec) and request is not None and method.tag not in (able := cell.methods(request)):
             cure = f"take one of {', '.join(able)}" if able else "remove the key: no method can be named here"
             yield name_place(("event", i, "method")), f"{method.tag} cannot be carried out for {request} in {scenario.cell}: {cure}"
+
+
+def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Yield events and expectations after the last round."""
+    last = scenario.rounds
+    numbers = [(("event", i, "round"), event.round) for i, event in enumerate(scenario.event)]
+    numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
+    for place, number in numbers:
+        if number > last:
+            yield name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds"

@@ -127,7 +127,7 @@ class Resolution(Generic[S]):
         if graph is not None and (size := graph.number_of_edges() * scenario.rounds) > bounds.EDGE_ROUNDS:
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(data) if data is not None else ()
-        self._check_rounds()
+        self._tell(refusals.of_rounds(scenario))
         if configs:
             self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()
@@ -222,15 +222,6 @@ class Resolution(Generic[S]):
             return (np.empty(0, dtype=np.int64),) * 3
         reference, test, rest = np.split(order(owners, self.scenario.seed, "aside"), [table.reference, public])
         return np.sort(drawn[first[reference]]), np.sort(drawn[first[test]]), ids[np.isin(owner, owners[rest])]
-
-    def _check_rounds(self) -> None:
-        """Write down events and expectations after the last round."""
-        scenario, last = self.scenario, self.scenario.rounds
-        numbers = [(("event", i, "round"), event.round) for i, event in enumerate(scenario.event)]
-        numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
-        for place, number in numbers:
-            if number > last:
-                self.wrong(name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds")
 
     def _outside(self) -> list[int]:
         """Return the peers that join later: whoever is named in a join."""
