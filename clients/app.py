@@ -13,13 +13,15 @@ train
     (number or -1);
     ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``config``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
     state to start from. ``public.<name>`` (with the config) and ``payload.<name>``: what the role of the peer gets from the server alone.
-    Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``.
+    Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``; ``outcome`` of what had to be forgotten: ``guarantee``,
+    ``gradient_steps``, ``parts``, ``certificate`` (JSON or ""), ``notes``, and hashes of the weights ``before`` and ``after`` (or "").
 evaluate
     The same without training; the reply's ``probabilities`` are the ensemble's on the test rows.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from functools import lru_cache
 
@@ -29,7 +31,7 @@ from flwr.clientapp import ClientApp
 from clients import config as peer_configs
 from clients import wire
 from clients.config import PeerConfig
-from clients.participant import Participant, Receipt, Record, Update, role
+from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Update, role
 
 app = ClientApp()
 
@@ -87,10 +89,10 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
     timings = {"drop": time.perf_counter() - clock}
     _receive(peer, content)
     metrics: dict[str, int | float] = {}
+    outcome: ConfigRecord | None = None
     if order["forget"]:
-        clock = time.perf_counter()
-        metrics["unlearning_steps"] = peer.forget(wire.integers(order, "forget")).gradient_steps
-        timings["forget"] = time.perf_counter() - clock
+        outcome, timings["forget"] = _forget(peer, wire.integers(order, "forget"))
+        metrics["unlearning_steps"] = wire.integer(outcome, "gradient_steps")
         if final:
             metrics["distillation_steps"] = peer.distil()
     if not final:
@@ -100,12 +102,41 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
         timings["train"] = time.perf_counter() - clock
     scores, probabilities = peer.evaluate()
     reply = _reply(peer, {**metrics, **scores}, timings, receipts)
+    if outcome is not None:
+        reply["outcome"] = outcome
     if final:
         reply["probabilities"] = wire.pack(wire.to_bytes({"probabilities": probabilities}))
     if not final or order["forget"]:
         reply["main"] = wire.pack(peer.main_blob)
         reply["seed"] = wire.pack(peer.update.blob)  # type: ignore[union-attr]
     return reply
+
+
+def _forget(peer: Participant, ids: list[int]) -> tuple[ConfigRecord, float]:
+    """Let the peer forget; return the outcome as a record, and the seconds it took.
+
+    Where the outcome claims that no weight has changed, hashes of the weights before and after show it.
+    """
+    before = _weights(peer)
+    clock = time.perf_counter()
+    outcome = peer.forget(ids)
+    seconds = time.perf_counter() - clock
+    hashes = (before, _weights(peer)) if outcome.guarantee == "behavioural" else ("", "")
+    told = {
+        "guarantee": outcome.guarantee,
+        "gradient_steps": outcome.cost.gradient_steps,
+        "parts": outcome.cost.parts,
+        "certificate": "" if outcome.certificate is None else json.dumps(dict(outcome.certificate), sort_keys=True),
+        "notes": list(outcome.notes),
+        **dict(zip(("before", "after"), hashes, strict=True)),
+    }
+    return ConfigRecord(told), seconds  # type: ignore[arg-type]
+
+
+def _weights(peer: Participant) -> str:
+    """Return the hash of what the peer's main artefact holds beside its bookkeeping."""
+    arrays = wire.from_bytes(peer.main_blob)
+    return wire.sha256(wire.to_bytes({name: array for name, array in arrays.items() if not name.startswith(BOOKKEEPING)}))
 
 
 def _work_until(crash: str, peer: Participant) -> int:

@@ -15,12 +15,15 @@ from clients import wire
 from clients.config import PeerConfig
 from clients.spec import located
 from clients.streams import Field
-from clients.unlearning.contract import Cost
+from clients.unlearning.contract import Outcome
 
 Record = ArrayRecord | ConfigRecord
 
+BOOKKEEPING = "peer/"
+"""How the names of arrays in a main artefact begin that are no part of a model."""
+
 ROWS = "peer/rows"
-"""Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; no part of a model is called so."""
+"""Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; for every kind of peer."""
 
 EDGES = "peer/edges"
 """Likewise, of the ids of the edges that the peer still has; there only where they are not all that the data set has among its rows."""
@@ -89,8 +92,8 @@ class Participant(Protocol):
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
         """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
 
-    def forget(self, ids: Iterable[int]) -> Cost:
-        """Forget own rows, and edges among them, by id."""
+    def forget(self, ids: Iterable[int]) -> Outcome:
+        """Forget own rows, and edges among them, by id; return what that led to."""
 
     def train(self) -> int:
         """Train for one round; return the gradient steps."""

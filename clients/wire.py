@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from flwr.app import Array, ArrayRecord, ConfigRecord
 from safetensors.numpy import load, save
+
+if TYPE_CHECKING:  # a scenario is checked without any message
+    from flwr.app import ArrayRecord, ConfigRecord
 
 _NAME = "safetensors"
 
@@ -36,6 +38,8 @@ def sha256(blob: bytes) -> str:
 
 def pack(blob: bytes) -> ArrayRecord:
     """Return a record that carries the bytes of a safetensors file."""
+    from flwr.app import Array, ArrayRecord
+
     return ArrayRecord({_NAME: Array(dtype="uint8", shape=(len(blob),), stype=_NAME, data=blob)})
 
 

@@ -16,6 +16,7 @@ from server.ledger import FEDERATION as FEDERATION
 from server.ledger import TRAFFIC, Ledger, PeerState, ReceiptLine, RoundRecord
 from server.mailbox import MailboxState, Parcel
 from server.messages import ask, greet
+from server.outcomes import Outcomes
 from server.timeline import Round, Timeline
 
 
@@ -71,6 +72,7 @@ class Federation:
         self.initialised: set[int] = set()
         self.blobs: dict[str, ArrayRecord] = {}
         self.sent = 0
+        self.outcomes = Outcomes(timeline, ledger, coordinator)
 
     def run(self, grid: Grid, on_round: Callable[[Round | None], None]) -> None:
         """Play every round that the ledger does not have yet, then the final evaluation."""
@@ -138,6 +140,7 @@ class Federation:
         self._commit(record)
 
     def _commit(self, record: RoundRecord) -> None:
+        self.outcomes.close(self.mailbox.owed, record)
         for _, name, _ in record.metrics:
             self.metrics.of(name, f"round {record.round}: ")
         record.states = dict(self.states)
@@ -161,6 +164,7 @@ class Federation:
             if reply.config_records["status"]["status"] != "ok":
                 continue
             self.mailbox.requests.pop(peer, None)
+            self.outcomes.tell(self.configs[peer], reply, record)
             self.mailbox.confirm(peer, self._receipts(peer, reply, record), mail[peer])
             overlay += sum(parcel.size for parcel in mail[peer]) + self.coordinator.traffic(reply)
             if "main" in reply:

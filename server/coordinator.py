@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
-
-from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from typing import TYPE_CHECKING, ClassVar
 
 from clients.metrics import Metric
+from clients.unlearning.contract import Cost, Outcome
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState
-from server.timeline import Round
+from server.timeline import Erasure, Round
+
+if TYPE_CHECKING:  # cells import this module, and checking a scenario loads nothing heavy
+    from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 
 class Coordinator:
@@ -41,6 +43,23 @@ class Coordinator:
 
     def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Do what the server does once all replies of a round are in."""
+
+    def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome | None:
+        """Return the outcome to book for an erasure that the peers have carried out.
+
+        Parameters
+        ----------
+        erasure : Erasure
+        told : Outcome, optional
+            What the peer says that has forgotten; None for a departure, for which all receipts are there.
+
+        Returns
+        -------
+        Outcome or None
+            None where the server is not done with it, and writes the outcome on a later record itself. A server that only relays messages
+            keeps nothing: what the peer says is true of all, and a dropped seed was all that others had of its owner.
+        """
+        return told or Outcome(Cost(), "exact")
 
     def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
         """Do what the server does in the final evaluation after the last round."""

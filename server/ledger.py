@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from clients.metrics import Metric
+from clients.unlearning.contract import Outcome
 from server.mailbox import Mailbox
 
 FEDERATION = -1
@@ -37,6 +38,27 @@ class ReceiptLine:
     sha256: str
 
 
+@dataclass(frozen=True)
+class OutcomeLine:
+    """How one erasure was carried out.
+
+    Parameters
+    ----------
+    erasure : int
+        Its number in the timeline.
+    peer : int
+        Who carried it out; -1 is the federation.
+    outcome : Outcome
+    weights : (str, str), optional
+        Hashes of the model's weights just before and just after, where the outcome claims that they are the same.
+    """
+
+    erasure: int
+    peer: int
+    outcome: Outcome
+    weights: tuple[str, str] | None = None
+
+
 @dataclass
 class RoundRecord:
     """Everything that one round adds to the ledger.
@@ -44,7 +66,8 @@ class RoundRecord:
     ``metrics`` and ``timings`` hold ``(peer, name, value)``, the federation's own under peer -1. Timings, physical bytes and incidents
     depend on the machine and the engine; they stay out of the digest. ``artefacts`` are bytes by hash; ``probabilities`` are the hashes of
     the ensembles' answers in the final evaluation, ``owed`` the pairs (erasure, holder) for which a receipt is now due. ``models`` are
-    hashes of what the server itself keeps, by name; ``findings`` what it measured, plain data by name.
+    hashes of what the server itself keeps, by name; ``findings`` what it measured, plain data by name. ``outcomes`` are those of the
+    erasures that were carried out in this round.
     """
 
     round: int
@@ -58,6 +81,7 @@ class RoundRecord:
     probabilities: dict[int, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    outcomes: list[OutcomeLine] = field(default_factory=list)
     mailbox: dict[str, Any] = field(default_factory=dict)
     artefacts: dict[str, bytes] = field(default_factory=dict)
 
@@ -79,6 +103,9 @@ class Ledger(Protocol):
 
     def findings(self, name: str) -> list[dict[str, Any]]:
         """Return what the server measured under a name in all committed rounds, oldest first."""
+
+    def outcomes(self) -> Mapping[int, OutcomeLine]:
+        """Return the outcome of every erasure that has been carried out in a committed round, by the erasure's number."""
 
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes, checked against the hash."""

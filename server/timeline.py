@@ -6,11 +6,12 @@ timeline drives the run, its counterfactuals, and the dry run of ``lethe check``
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from clients.spec import Spec
+from clients.unlearning.general import AnyMethod
 
 CrashPhase = Literal["before_training", "during_training", "after_training", "before_sending", "after_sending"]
 
@@ -67,21 +68,41 @@ class Round(Spec):
 
 
 class Erasure(Spec):
-    """One thing that must be forgotten.
+    """One thing that must be forgotten, or put right.
 
-    ``request`` numbers the requests; erasures of one event share it and one counterfactual. ``rows`` are the row ids to forget, or all
-    rows of an erased peer; ``edges`` the ids of the edges to forget, with the two rows that each joins.
+    Parameters
+    ----------
+    index : int
+        Its place among the erasures of the timeline.
+    request : int
+        Numbers the requests; erasures of one event share it and one counterfactual.
+    round : int
+        When it is carried out at the earliest.
+    kind : str
+        What is asked for, by a name that is registered under ``lethe.requests``.
+    peer, generation : int
+        Whose data it is, in which of the peer's lives.
+    rows : tuple of int
+        Ids of the rows it is about; of an erased peer, all its rows.
+    edges : dict of int to (int, int)
+        Ids of the edges it is about, with the two rows that each joins.
+    details : dict
+        What else a kind of request must say, plain values: the label that rows should have had.
+    method : MethodSpec, optional
+        How it is to be carried out; None leaves that to the federation.
     """
 
     index: int
     request: int
     round: int
-    kind: Literal["peer", "rows", "edges"]
+    kind: str
     peer: int
     generation: int = 0
     rows: tuple[int, ...] = ()
-    # left out where it is empty: plans from before there were deletions of edges keep their hash
+    # what is not set is left out: plans from before there were such keys keep their hash
     edges: dict[int, tuple[int, int]] = Field({}, exclude_if=lambda edges: not edges)
+    details: dict[str, Any] = Field({}, exclude_if=lambda details: not details)
+    method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
 
 class Timeline(Spec):
@@ -89,3 +110,7 @@ class Timeline(Spec):
 
     rounds: tuple[Round, ...]
     erasures: tuple[Erasure, ...] = ()
+
+    def departs(self, erasure: Erasure) -> bool:
+        """Return whether the whole peer is erased, so that others drop what they have of it; else the peer itself carries it out."""
+        return erasure.peer in self.rounds[erasure.round - 1].erased

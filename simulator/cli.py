@@ -115,7 +115,7 @@ def show(folder: Folder) -> None:
 
 @app.command()
 def methods() -> None:
-    """List unlearners with their guarantees, erasers of concepts, adversaries, fills and judges."""
+    """List methods and unlearners with their guarantees, erasers of concepts, adversaries, fills and judges."""
     from simulator.terminal.methods import table
 
     typer.echo(table())

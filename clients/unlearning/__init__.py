@@ -6,6 +6,7 @@ from clients.unlearning.contract import UnlearnerSpec
 UNLEARNERS: Registry[UnlearnerSpec] = Registry(
     "lethe.unlearners",
     {
+        "approximate": "clients.unlearning.approximate.approximate:Approximate",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from clients.data import Dataset
 
 Guarantee = Literal["exact", "certified", "approximate", "behavioural"]
+"""What is promised: bit-equal to never having had the data; close to it, proven; close to it, measured; weights unchanged."""
+
 State = dict[str, npt.NDArray[Any]]
 
 
@@ -57,6 +62,59 @@ class Cost:
 
     gradient_steps: int = 0
     parts: int = 0
+
+
+def certified(epsilon: float, delta: float) -> str:
+    """Return the guarantee of a certified removal as text: ``certified(1, 0.0001)``.
+
+    ``ValueError`` unless epsilon is a finite number of at least 0 and delta lies in [0, 1).
+    """
+    if not (math.isfinite(epsilon) and epsilon >= 0 and 0 <= delta < 1):
+        raise ValueError(f"certified({epsilon}, {delta}) promises nothing: epsilon must be finite and at least 0, delta in [0, 1)")
+    return f"certified({', '.join(repr(float(bound)).removesuffix('.0') for bound in (epsilon, delta))})"
+
+
+def family(guarantee: str) -> Guarantee:
+    """Return what kind of promise a guarantee's text makes: ``certified`` of ``certified(1, 0.0001)``.
+
+    ``ValueError`` for a text that is no guarantee: none of ``exact``, ``approximate``, ``behavioural``, ``certified(epsilon, delta)``.
+    """
+    if guarantee in ("exact", "approximate", "behavioural"):
+        return cast(Guarantee, guarantee)
+    if bounds := _CERTIFIED.fullmatch(guarantee):
+        with suppress(ValueError):
+            if certified(float(bounds[1]), float(bounds[2])) == guarantee:
+                return "certified"
+    raise ValueError(f"guarantee {guarantee!r} is unknown: take exact, approximate, behavioural, or what certified(epsilon, delta) returns")
+
+
+_CERTIFIED = re.compile(r"certified\((\S+), (\S+)\)")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What carrying out one request led to. The guarantee is a fact of that request: a learner that is forced to retrain says ``exact``.
+
+    >>> Outcome(Cost(gradient_steps=40, parts=1), certified(1, 1e-4), {"kind": "residual", "bound": 0.02}, ("budget half spent",))
+
+    Parameters
+    ----------
+    cost : Cost
+    guarantee : str
+        ``exact``, ``approximate``, ``behavioural``, or ``certified(epsilon, delta)``; ``ValueError`` for anything else.
+    certificate : mapping, optional
+        The table of a registered certificate (`clients.unlearning.certificates`), plain values that JSON can say.
+    notes : tuple of str
+        One line each, for people.
+    """
+
+    cost: Cost
+    guarantee: str
+    certificate: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        family(self.guarantee)
 
 
 @dataclass(frozen=True)
@@ -99,8 +157,8 @@ class Unlearner(ABC, Generic[Data, Request]):
         """Return class probabilities, shape (len(x), classes), rows summing to 1."""
 
     @abstractmethod
-    def forget(self, request: Request) -> Cost:
-        """Forget what is named and return the cost; on ``UnlearningError`` nothing has changed.
+    def forget(self, request: Request) -> Outcome:
+        """Forget what is named and return the outcome; on ``UnlearningError`` nothing has changed.
 
         Afterwards the model is at the same round as before, as if the data had never been there (to the extent of the guarantee).
         An empty request changes nothing. Unknown, repeated and already forgotten ids are errors that name the id.

@@ -85,7 +85,7 @@ def measure(row: Row, spec: GraphEraser, train: Graph, asked: Graph, classes: in
     row.largest.append(float(np.bincount(model.place).max()))
     for node in bottom(deletions, train.ids.tolist(), seed, "leaver"):
         begun = time.process_time()
-        cost = model.forget([node])
+        cost = model.forget([node]).cost
         row.forget.append(time.process_time() - begun)
         row.parts.append(cost.parts)
 

@@ -75,7 +75,7 @@ def measure(row: Row, spec: RecEraser, parts: tuple[Ratings, Ratings, Ratings], 
     row.ndcg.append(ndcg)
     for gone in bottom(deletions, train.ids.tolist(), seed, "leaver"):
         begun = time.process_time()
-        cost = model.forget([divmod(gone, train.items)])
+        cost = model.forget([divmod(gone, train.items)]).cost
         row.forget.append(time.process_time() - begun)
         row.parts.append(cost.parts)
 

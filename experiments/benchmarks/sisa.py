@@ -121,7 +121,7 @@ def forget(model: Sharded | Retrained, request: Ids) -> Cost:
     tally = Tally(model.network)
     model.network = tally  # type: ignore[assignment]
     begin = perf_counter()
-    steps = model.forget(request).gradient_steps
+    steps = model.forget(request).cost.gradient_steps
     seconds = perf_counter() - begin
     model.network = tally.network
     return Cost(tally.visits, steps, seconds)

@@ -27,6 +27,11 @@ class EventSpec(Spec):
     """Whether it is about edges between peers, or the seeds that travel over them."""
     round: PositiveInt
 
+    @property
+    def request(self) -> str | None:
+        """The kind of request it makes, by a name registered under ``lethe.requests``; None where nothing has to be forgotten."""
+        return None
+
     def resolve(self, world: World) -> None:
         """Make it happen; ``EventError`` or ``MembershipError`` where it cannot."""
         raise NotImplementedError

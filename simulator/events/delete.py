@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 
 from clients.spec import Spec
 from clients.streams import bottom
+from clients.unlearning.general import AnyMethod
 from simulator.events.contract import EventSpec, Stage
 from simulator.events.edge_choice import Edges
 from simulator.events.edge_choice import choose as choose_edges
 from simulator.events.peers import EventError, Peers
-from simulator.events.world import World
+from simulator.events.world import Pending, World
 
 
 class Chosen(Spec):
@@ -75,15 +76,19 @@ class Chosen(Spec):
 
 
 class Delete(EventSpec):
-    """Members must forget rows, or edges among their rows. One that is away does so in the first round in which it is present again."""
+    """Members must forget rows, or edges among their rows, by ``method`` where it is named.
+
+    One that is away does so in the first round in which it is present again.
+    """
 
     stage: ClassVar[Stage] = "request"
     do: Literal["delete"] = "delete"
     peer: int | None = None
     peers: Peers | None = None
-    # what is not asked for is left out: plans from before there were deletions of edges keep their hash
+    # what is not asked for is left out: plans from before there were such keys keep their hash
     rows: Chosen | None = Field(None, exclude_if=lambda rows: rows is None)
     edges: Edges | None = Field(None, exclude_if=lambda edges: edges is None)
+    method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
     @model_validator(mode="after")
     def _one_way(self) -> Delete:
@@ -93,6 +98,11 @@ class Delete(EventSpec):
             raise ValueError("needs either rows or edges: say what must be forgotten in one way")
         return self
 
+    @property
+    def request(self) -> str:
+        """The kind of request it makes."""
+        return "rows" if self.rows else "edges"
+
     def resolve(self, world: World) -> None:
         """Book the deletions as due."""
         peers = world.named((self.peer,) if self.peer is not None else self.peers or ())
@@ -101,7 +111,7 @@ class Delete(EventSpec):
             world.tell("delete", [peer], "covered by the peer's erasure in this round")
         peers = [peer for peer in peers if peer not in erased_now]
         for peer in peers:
-            world.membership.require_member(peer, f"delete {'rows' if self.rows else 'edges'}")
+            world.membership.require_member(peer, f"delete {self.request}")
         chosen = self.rows.choose(world, peers) if self.rows else choose_edges(world, peers, self.edges or ())
         for peer, ids in chosen.items():
             if not world.rows[peer] - set(ids):
@@ -109,7 +119,7 @@ class Delete(EventSpec):
         request = world.new_request() if chosen else -1
         for peer, ids in chosen.items():
             waits = "" if peer in world.online else "; due when the peer is present again"
-            world.ask(request, peer, ids)
+            world.ask(Pending(request, self.request, world.event, peer, tuple(sorted(ids)), world.round, self.method))
             world.tell("delete", [peer], f"{world.counted(ids)}{self._of_class(world, peer)}{waits}")
 
     def _of_class(self, world: World, peer: int) -> str:

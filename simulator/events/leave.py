@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from clients.unlearning.general import AnyMethod
 from simulator.events.contract import EventSpec, Stage
 from simulator.events.peers import Peers
 from simulator.events.select import Fraction, Select
@@ -13,7 +14,8 @@ from simulator.events.world import World
 
 
 class Leave(EventSpec):
-    """Members go for good: with ``erase`` their seeds are dropped everywhere and the graph is repaired, without they just fall silent.
+    """Members go for good: with ``erase`` they are forgotten, by ``method`` where it is named, and the graph is repaired; without they
+    just fall silent.
 
     Who goes: ``peers``, or those that ``select`` chooses, or a random ``fraction`` of the members.
     """
@@ -24,12 +26,21 @@ class Leave(EventSpec):
     select: Select | None = None
     fraction: Fraction | None = None
     erase: bool = False
+    # left out where it is not set: plans from before there was such a key keep their hash
+    method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
     @model_validator(mode="after")
     def _one_way(self) -> Leave:
         if sum(way is not None for way in (self.peers, self.select, self.fraction)) != 1:
             raise ValueError("needs exactly one of peers, select, fraction: say who leaves in one way")
+        if self.method is not None and not self.erase:
+            raise ValueError("method says how leavers are forgotten: set erase = true, or remove method")
         return self
+
+    @property
+    def request(self) -> str | None:
+        """The kind of request it makes."""
+        return "peer" if self.erase else None
 
     def resolve(self, world: World) -> None:
         """Let them go."""
@@ -39,5 +50,7 @@ class Leave(EventSpec):
             leavers = (self.select or Select(by="random", fraction=self.fraction)).resolve(world)
         for peer in leavers:
             world.membership.leave(peer, self.erase)
-        told = "; ".join(filter(None, ["erased", world.erase(leavers)])) if self.erase else "silently, without a request"
-        world.tell("leave", leavers, told)
+        if self.request is None:
+            world.tell("leave", leavers, "silently, without a request")
+        else:
+            world.tell("leave", leavers, "; ".join(filter(None, ["erased", world.erase(self.request, leavers, self.method)])))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.classes import is_number
+from clients.unlearning.general.contract import MethodSpec
 from server.membership import Membership
 from server.timeline import CrashPhase, Erasure, Happening
 from server.topology import Graph, Repair, attach
@@ -21,13 +22,17 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Pending:
-    """A deletion that waits until its peer is present."""
+    """A request that waits until its peer is present: which, of which kind, by which event, to forget which ids, asked for in which round,
+    and how, None where that is left to the peer.
+    """
 
     request: int
+    kind: str
     event: int
     peer: int
     ids: tuple[int, ...]
     asked: int
+    method: MethodSpec | None = None
 
 
 @dataclass
@@ -195,11 +200,11 @@ class World:
         due = {one for due in self.pending if due.peer == peer for one in due.ids}
         return tuple(sorted(self.rows[peer] | (due - self.ends(due).keys())))
 
-    def ask(self, request: int, peer: int, ids: Iterable[int]) -> None:
+    def ask(self, request: Pending) -> None:
         """Book rows, or edges, that a peer must forget when it is next present."""
-        self.rows[peer].difference_update(ids)
-        self.asked.update(ids)
-        self.pending.append(Pending(request, self.event, peer, tuple(sorted(ids)), self.round))
+        self.rows[request.peer].difference_update(request.ids)
+        self.asked.update(request.ids)
+        self.pending.append(request)
 
     def carry_out(self) -> None:
         """Let present peers forget what is due."""
@@ -214,9 +219,9 @@ class World:
     def _deletion(self, due: Pending) -> Erasure:
         """Return the erasure of rows, or edges, that are now forgotten."""
         generation, edges = self.membership.generation(due.peer), self.ends(due.ids)
-        where = {"request": due.request, "round": self.round, "peer": due.peer, "generation": generation}
-        what = {"kind": "edges", "edges": edges} if edges else {"kind": "rows", "rows": due.ids}
-        return Erasure.model_validate({"index": 0, **where, **what})
+        rows = tuple(one for one in due.ids if one not in edges)
+        where = {"index": 0, "request": due.request, "round": self.round, "peer": due.peer, "generation": generation}
+        return Erasure(kind=due.kind, rows=rows, edges=edges, method=due.method, **where)
 
     def restart(self, peer: int) -> None:
         """Let an erased peer start anew, with the rows and edges it has not been asked to forget."""
@@ -225,15 +230,13 @@ class World:
         absent = tuple(edge for edge in self.edges_among(peer) if edge in self.asked)
         self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer])), absent))
 
-    def erase(self, peers: Iterable[int]) -> str:
-        """Carry out the erasure of peers that the membership already counts as erased; return what to tell about it."""
+    def erase(self, kind: str, peers: Iterable[int], method: MethodSpec | None = None) -> str:
+        """Carry out a request to erase peers whom the membership already counts as erased; return what to tell about it."""
         request = self.new_request()
         gone = sorted(peers)
         for peer in gone:
-            generation = self.membership.generation(peer)
-            self.erasures.append(
-                Erasure(index=0, request=request, round=self.round, kind="peer", peer=peer, generation=generation, rows=self.hold(peer))
-            )
+            where = {"index": 0, "request": request, "round": self.round, "peer": peer, "generation": self.membership.generation(peer)}
+            self.erasures.append(Erasure(kind=kind, rows=self.hold(peer), method=method, **where))
             self.draft.erased.add(peer)
         covered = sorted({due.peer for due in self.pending if due.peer in gone})
         self.pending = [due for due in self.pending if due.peer not in gone]

@@ -135,7 +135,7 @@ class ErasureRow:
     """
 
     round: int
-    kind: Literal["peer", "rows", "edges"]
+    kind: str
     peer: int
     rows: int
     method: str

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from simulator.report.model import ErasureRow, EventRow, Outcome, ReportData
+from simulator.requests import request_of
 
 NOT_MEASURED = "not measured"
 NOT_JUDGED = "not judged"
@@ -126,20 +127,27 @@ def verdict(erasure: ErasureRow) -> tuple[str, str]:
 
 def subject(erasure: ErasureRow) -> str:
     """Return what had to be forgotten."""
-    count, noun = (erasure.edges, "edge") if erasure.kind == "edges" else (erasure.rows, "row")
-    what = f"{integer(count)} {noun}{'' if count == 1 else 's'}"
-    return f"peer {erasure.peer} and its {what}" if erasure.kind == "peer" else f"{what} of peer {erasure.peer}"
+    return _told(erasure, request_of(erasure.kind).subject)
+
+
+def short(erasure: ErasureRow) -> str:
+    """Return what had to be forgotten, for a narrow place."""
+    return _told(erasure, request_of(erasure.kind).short)
+
+
+def _told(erasure: ErasureRow, template: str) -> str:
+    count = erasure.rows + erasure.edges
+    return template.format(peer=erasure.peer, count=f"{integer(count)} {request_of(erasure.kind).unit[count != 1]}")
 
 
 def departures(data: ReportData) -> list[str]:
-    """Return who left, who had rows or edges deleted, and what else happened to peers."""
-    gone = sorted({e.peer for e in data.erasures if e.kind == "peer"})
-    said = [f"{peers(gone).capitalize()} left and had to be forgotten."] if gone else []
-    for kind in ("rows", "edges"):
-        if deletions := [e for e in data.erasures if e.kind == kind]:
-            owners = sorted({e.peer for e in deletions})
-            count = sum(e.rows + e.edges for e in deletions)
-            said.append(f"{peers(owners).capitalize()} had {plural(count, kind[:-1])} deleted.")
+    """Return what had to be forgotten of whom, and what else happened to peers."""
+    said = []
+    for kind in dict.fromkeys(e.kind for e in data.erasures):
+        request, erasures = request_of(kind), [e for e in data.erasures if e.kind == kind]
+        count = sum(e.rows + e.edges for e in erasures)
+        owners = peers(sorted({e.peer for e in erasures}))
+        said.append(capital(request.sentence.format(peers=owners, count=f"{number(count)} {request.unit[count != 1]}")) + ".")
     others = [event for event in data.events if event.do not in {"leave", "erase", "delete"} and event.peers]
     if 0 < len(others) <= 3:
         told = [f"{peers(event.peers)} {_HAPPENED.get(event.do, event.do)} in round {event.round}" for event in others]

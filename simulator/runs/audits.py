@@ -18,6 +18,8 @@ from simulator.audits.contract import (
     Row,
     checked,
 )
+from simulator.requests import request_of
+from simulator.requests.counterfactual import without
 from simulator.runs.replica import peers_at_end
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -85,7 +87,7 @@ class _Branches:
         elif row == ORIGINAL:
             plan, why = plan.until(self.erasure.round - 1), f"before request {request}"
         else:
-            plan, why = plan.without(request), f"if request {request} had never been needed"
+            plan, why = without(plan, request), f"if request {request} had never been needed"
         if row == AGAIN:
             plan, why = plan.again(), f"{why}, again"
         store = RunStore()
@@ -110,7 +112,7 @@ def _targets(branches: _Branches) -> list[int]:
     """Return the peers whose models may still remember: who had to drop the seed; of rows and edges their owner."""
     erasure, store = branches.erasure, branches.store
     holders = {holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))}
-    own = {erasure.peer} if erasure.kind != "peer" else set()
+    own = set() if branches.plan.timeline.departs(erasure) else {erasure.peer}
     there = set(branches.plan.timeline.rounds[-1].present) & store.states().keys()
     return sorted((own or holders) & there)
 
@@ -142,5 +144,5 @@ def problems(plan: Plan, store: RunStore) -> Iterator[str]:
     for erasure in plan.timeline.erasures:
         for name in plan.audit.asked:
             if store.audit(_key(name, erasure)) is None:
-                who = f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"
+                who = request_of(erasure.kind).name(erasure)
                 yield f"{who}: audit {name} has no row, though the run is finished"

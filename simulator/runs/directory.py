@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from simulator.errors import LetheError
+from simulator.requests import request_of
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import LAYOUT, RunStore
 from simulator.tasks.contract import plan_of
@@ -30,10 +31,16 @@ def read_plan(folder: Path) -> Plan:
     if (layout := layout_of(folder)) != LAYOUT:
         raise LetheError(f"{folder}: made by another version of lethe (layout {layout or 'not told'}, this one reads {LAYOUT}): {again}")
     try:
-        return plan_of((folder / "plan.json").read_text(encoding="utf-8"))
+        plan = plan_of((folder / "plan.json").read_text(encoding="utf-8"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         what = str(error).partition("\n")[0]
         raise LetheError(f"{folder}: plan.json is no plan that this version reads ({what}): {again}") from None
+    try:
+        for erasure in plan.timeline.erasures:
+            request_of(erasure.kind)
+    except LetheError as error:
+        raise LetheError(f"{folder}: {error}") from None
+    return plan
 
 
 def make_directory(plan: Plan, out: Path) -> Path:

@@ -48,7 +48,8 @@ def _absent(wanted: Any, store: RunStore) -> tuple[str, str, bool]:
 def _never_joined(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, bool]:
     """Compare, hash by hash, every other peer's state after a round with the runs in which what was erased of the peer had never been."""
     expected = f"every other peer as if peer {wanted.peer} had never joined"
-    erasures = [one for one in plan.timeline.erasures if one.kind == "peer" and one.peer == wanted.peer and one.round <= wanted.after]
+    timeline = plan.timeline
+    erasures = [one for one in timeline.erasures if one.peer == wanted.peer and timeline.departs(one) and one.round <= wanted.after]
     run = _states_after(store.rows("select round, peer, generation, main, seed from states order by round"), wanted.after)
     for request in sorted({one.request for one in erasures}):
         erased = {one.peer for one in plan.timeline.erasures if one.request == request}

@@ -17,6 +17,9 @@ from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
+UNDONE = "not carried out by the end of the run; the guarantee is what the method claims"
+"""Note on an erasure without an outcome."""
+
 
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
     """Return the content of ``results.json``.
@@ -85,7 +88,8 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     """Return an erasure's row: what the ledger says of it, and the audits' findings (None where not measured)."""
     holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
     receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
-    method, guarantee = cell_of(plan).method(plan, erasure)
+    method, claim = cell_of(plan).method(plan, erasure)
+    line = store.outcomes().get(erasure.index)
     return {
         "round": erasure.round,
         "kind": erasure.kind,
@@ -93,9 +97,11 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "rows": len(erasure.rows),
         "request": erasure.request,
         "method": method,
-        "guarantee": guarantee,
-        "gradient_steps": _steps(store, erasure),
-        "seconds": _seconds(store, erasure, holders),
+        "guarantee": line.outcome.guarantee if line else claim,
+        "certificate": line.outcome.certificate if line else None,
+        "notes": list(line.outcome.notes) if line else [UNDONE],
+        "gradient_steps": line.outcome.cost.gradient_steps if line else 0,
+        "seconds": _seconds(store, erasure, holders if plan.timeline.departs(erasure) else None),
         "bytes": _bytes(store, receipts),
         "holders": holders,
         "receipts": [dict(zip(("holder", "version", "sha256", "round"), line, strict=True)) for line in receipts],
@@ -110,18 +116,11 @@ def _unmeasured() -> dict[str, None]:
     return {key: None for key, _ in keys(columns, (RUN, RETRAINED))}
 
 
-def _steps(store: RunStore, erasure: Erasure) -> int:
-    """Return the gradient steps of forgetting: none for a dropped seed; for rows and edges the main model's repair."""
-    if erasure.kind == "peer":
-        return 0
-    query = "select round, value from metrics where name = 'unlearning_steps' and peer = ? and round >= ? order by round limit 1"
-    rows = store.rows(query, (erasure.peer, erasure.round))
-    return int(rows[0][1]) if rows else 0
-
-
-def _seconds(store: RunStore, erasure: Erasure, holders: list[int]) -> float:
-    """Return the seconds of forgetting, summed over the peers that worked on it, and over a server that subtracts, in one go, what goes."""
-    who, name = (holders, "drop") if erasure.kind == "peer" else ([erasure.peer], "forget")
+def _seconds(store: RunStore, erasure: Erasure, holders: list[int] | None) -> float:
+    """Return the seconds of forgetting, summed over the holders that dropped something, the peer itself where there are None, and over a
+    server that subtracts, in one go, what goes.
+    """
+    who, name = ([erasure.peer], "forget") if holders is None else (holders, "drop")
     query = "select value from timings where name = ? and peer = ? and round >= ? order by round limit 1"
     parts = [(name, peer) for peer in who] + [("subtract", FEDERATION)]
     return math.fsum(value for name, peer in parts for (value,) in store.rows(query, (name, peer, erasure.round)))

@@ -29,7 +29,7 @@ def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str,
         if stranger is not None:
             yield place, f"peer {stranger} is unknown: peers are 0 to {peers - 1}"
         elif one.equal_to is not None:
-            erased = [erasure.round for erasure in timeline.erasures if erasure.kind == "peer" and erasure.peer == one.peer]
+            erased = [erasure.round for erasure in timeline.erasures if erasure.peer == one.peer and timeline.departs(erasure)]
             if not any(number <= one.after for number in erased):
                 yield place, f"peer {one.peer} is not erased by round {one.after}: name an erased peer, or a later round"
             elif "counterfactual" not in scenario.audit.asked:

@@ -23,7 +23,7 @@ from simulator.events.contract import STAGES, EventSpec
 from simulator.events.join import Join
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
-from simulator.scenarios import bounds
+from simulator.scenarios import bounds, refusals
 from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.expectations import never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
@@ -61,6 +61,9 @@ class Resolves(Protocol):
 
     def metrics(self, config: PeerConfig) -> Metrics:
         """Return every metric that is declared for a run whose peers have such configs."""
+
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the methods that an event may name for a request of this kind."""
 
 
 class Resolution(Generic[S]):
@@ -109,14 +112,6 @@ class Resolution(Generic[S]):
         constants = scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups
         return Setting(*constants, outside=self._outside(), connected=self.topology is not None)
 
-    def _check_neighbours(self) -> None:
-        """Write down events that are about neighbours where peers have none."""
-        for i, event in enumerate(self.scenario.event if self.topology is None else ()):
-            if event.needs_neighbours:
-                kind = self.scenario.cell.partition("/")[2]
-                what = f"{event.tag} is about neighbours, which peers of a {kind} federation have not: remove the event"
-                self.wrong(name_place(("event", i)), what)
-
     def timeline(self, world: World) -> Timeline:
         """Play the events and return what happens."""
         rounds = tuple(self._rounds(world))
@@ -132,7 +127,7 @@ class Resolution(Generic[S]):
         if graph is not None and (size := graph.number_of_edges() * scenario.rounds) > bounds.EDGE_ROUNDS:
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(data) if data is not None else ()
-        self._check_rounds()
+        self._tell(refusals.of_rounds(scenario))
         if configs:
             self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()
@@ -202,7 +197,7 @@ class Resolution(Generic[S]):
             return ()
         deal = scenario.data.partition.deal
         dealt = self.attempt("data.partition", lambda: deal(data, rest, scenario.peers.count, scenario.seed))
-        self._check_neighbours()
+        self._tell(refusals.of_events(scenario, self.cell, connected=self.topology is not None))
         self.check(data, dealt)
         public = {"reference": tuple(reference.tolist()), "test": tuple(test.tolist())}
         constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": scenario.data.source(), **public}
@@ -227,15 +222,6 @@ class Resolution(Generic[S]):
             return (np.empty(0, dtype=np.int64),) * 3
         reference, test, rest = np.split(order(owners, self.scenario.seed, "aside"), [table.reference, public])
         return np.sort(drawn[first[reference]]), np.sort(drawn[first[test]]), ids[np.isin(owner, owners[rest])]
-
-    def _check_rounds(self) -> None:
-        """Write down events and expectations after the last round."""
-        scenario, last = self.scenario, self.scenario.rounds
-        numbers = [(("event", i, "round"), event.round) for i, event in enumerate(scenario.event)]
-        numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
-        for place, number in numbers:
-            if number > last:
-                self.wrong(name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds")
 
     def _outside(self) -> list[int]:
         """Return the peers that join later: whoever is named in a join."""

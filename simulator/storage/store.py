@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from clients import wire
-from server.ledger import PeerState, RoundRecord
+from server.ledger import OutcomeLine, PeerState, RoundRecord
 from server.mailbox import Mailbox
 from simulator.errors import LetheError
+from simulator.storage import outcomes
 
 _TABLES = """
 create table if not exists meta (key text primary key, value text not null);
@@ -43,6 +44,9 @@ ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents",
 
 SERVER_TABLES = ("models", "findings")
 """The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
+
+CHAINED = (*SERVER_TABLES, "outcomes")
+"""Tables that the chain of hashes leaves out where they are empty."""
 
 LAYOUT = "2"
 """Of run directories: the ledger's tables, the plan, and what the results hold. Raised when older ones can no longer be read."""
@@ -70,7 +74,7 @@ class RunStore:
         self.db = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False)
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = normal")
-        self.db.executescript(_TABLES)
+        self.db.executescript(_TABLES + outcomes.TABLE)
 
     def close(self) -> None:
         """Close the database; a run directory then holds no side files."""
@@ -122,6 +126,10 @@ class RunStore:
         """Return what the server measured under a name in all committed rounds, oldest first."""
         return [json.loads(body) for (body,) in self.rows("select body from findings where name = ? order by rowid", (name,))]
 
+    def outcomes(self) -> dict[int, OutcomeLine]:
+        """Return the outcome of every erasure that has been carried out, by the erasure's number."""
+        return outcomes.read(self.db)
+
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes; ``LetheError`` if it is missing or its bytes do not have that hash."""
         if self.folder is None:
@@ -145,6 +153,7 @@ class RunStore:
         try:
             self._insert(record)
             self._insert_holdings(record)
+            outcomes.insert(self.db, record)
             self.db.execute("insert or replace into journal values (1, ?)", (journal,))
             link = _hash(journal)
             previous = self.db.execute("select chain from rounds where round = ?", (record.round - 1,)).fetchone()
@@ -168,7 +177,7 @@ class RunStore:
         content: dict[str, Any] = {
             table: self.rows(f"select * from {table} where round = ? order by rowid", (number,)) for table in ROUND_TABLES
         }
-        for table in SERVER_TABLES:
+        for table in CHAINED:
             if lines := self.rows(f"select * from {table} where round = ? order by rowid", (number,)):
                 content[table] = lines
         content["since"] = self.rows("select holder, owner, version, sha256 from holdings where since = ? order by 1, 2", (number,))
@@ -186,6 +195,8 @@ class RunStore:
         for table in SERVER_TABLES:
             if lines := self.rows(f"select * from {table} order by round, name, rowid"):
                 content[table] = lines
+        if lines := outcomes.findings(self.db):
+            content["outcomes"] = lines
         return _hash(json.dumps(content, sort_keys=True))
 
     def alive(self) -> set[str]:

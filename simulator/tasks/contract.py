@@ -77,7 +77,14 @@ class Cell(ABC, Generic[S, P]):
 
     @abstractmethod
     def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, and its guarantee."""
+        """Return the method by which something is forgotten, the one its event names or else the cell's own, and what that claims."""
+
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the methods that an event may name for a request of this kind, by their ``kind`` under ``lethe.methods``.
+
+        A cell that carries out more than one reads which from ``Erasure.method``. Without any, peers' main models say how they forget.
+        """
+        return ()
 
     def topology(self, plan: P) -> str | None:
         """Return the kind of graph that connects the peers, None where nothing does."""

@@ -1,4 +1,4 @@
-"""What ``lethe methods`` lists: unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges."""
+"""What ``lethe methods`` lists: methods, unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges."""
 
 from __future__ import annotations
 
@@ -7,21 +7,38 @@ from inspect import getdoc
 
 from clients.diffusion.judges.spec import JUDGES
 from clients.unlearning import UNLEARNERS
+from clients.unlearning.contract import UnlearnerSpec
+from clients.unlearning.general import METHODS
 from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
-
-FEDERATED = (
-    ("drop_seed", "exact", "peers", "neighbours drop a leaver's seed; nobody retrains", "HDUS, Ye et al. 2023"),
-    ("subtract", "exact", "peers, rows", "federation = sums: a server takes a peer's sums out of the total", "Cao and Yang 2015"),
-)
-"""What is no unlearner of its own, but what departures and deletions do to what peers have together."""
+from simulator.requests import REQUESTS
+from simulator.scenarios.tasks import CELLS
 
 
-def rows() -> list[tuple[str, str, str, str, str]]:
-    """Return kind, guarantee, what a request names, summary and source of every unlearner."""
+def methods() -> list[tuple[str, str, str, str, str]]:
+    """Return kind, guarantee, where it can be used, summary and source of every method."""
+    cells = {name: CELLS.load(name)() for name in CELLS.targets()}
+    able = {name: {kind for request in REQUESTS.targets() for kind in cell.methods(request)} for name, cell in cells.items()}
+    found: list[tuple[str, str, str, str, str]] = []
+    for kind in METHODS.targets():
+        spec = METHODS.load(kind)
+        where = [*["main models"] * spec.applies(), *(name for name, kinds in able.items() if kind in kinds)]
+        found.append((kind, spec.guarantee, ", ".join(where) or "nowhere yet", spec.summary, spec.source))
+    return found
+
+
+def unlearners() -> list[tuple[str, str, str, str, str, str]]:
+    """Return kind, guarantee, what a request names, whether peers can have it as main model, summary and source of every unlearner."""
     specs = [(kind, UNLEARNERS.load(kind)) for kind in UNLEARNERS.targets()]
-    return [*FEDERATED, *((kind, spec.guarantee, spec.unit, spec.summary, spec.source) for kind, spec in specs)]
+    return [(kind, spec.guarantee, spec.unit, _main(spec), spec.summary, spec.source) for kind, spec in specs]
+
+
+def _main(spec: type[UnlearnerSpec]) -> str:
+    """Return whether peers that classify can have it as their main model, or why not."""
+    if not spec.classifier:
+        return "no: is no classifier"
+    return {"rows": "yes", "nodes and edges": "yes, on graphs", "interactions and users": "yes, on ratings"}.get(spec.unit, "no")
 
 
 def erasers() -> list[tuple[str, str, str, str]]:
@@ -49,7 +66,12 @@ def judges() -> list[tuple[str, str]]:
 def table() -> str:
     """Return everything as aligned text, a section each."""
     sections = (
-        ("unlearners: what forgets peers or rows, and how well", ("method", "guarantee", "forgets", "how", "source"), rows()),
+        ("methods: how a request is carried out on given weights", ("method", "guarantee", "where", "how", "source"), methods()),
+        (
+            "unlearners: models that forget, and how well",
+            ("method", "guarantee", "forgets", "main model of peers", "how", "source"),
+            unlearners(),
+        ),
         ("erasers: what erases a concept from a denoiser, which no longer draws it", ("method", "needs", "how", "source"), erasers()),
         ("adversaries: what tries to bring a concept back", ("adversary", "knows", "how"), adversaries()),
         ("fills: what hides where something was cut", ("fill", "how"), fills()),

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from simulator.requests import request_of
 from simulator.runs.run import Run
 from simulator.terminal import concept_tables
 
@@ -90,14 +91,8 @@ def _not_judged(erasure: dict[str, Any]) -> Iterator[str]:
 
 def _request(erasure: dict[str, Any]) -> tuple[str, str]:
     """Return the round, and what was forgotten."""
-    peer = f"peer {erasure['peer']}"
-    return str(erasure["round"]), peer if erasure["kind"] == "peer" else f"{_what(erasure)} of {peer}"
-
-
-def _what(erasure: dict[str, Any]) -> str:
-    """Return how many rows, or edges, were forgotten."""
-    edges = erasure.get("edges", 0)
-    return f"{edges} edge{'' if edges == 1 else 's'}" if edges else f"{erasure['rows']} rows"
+    request, count = request_of(erasure["kind"]), erasure["rows"] + erasure.get("edges", 0)
+    return str(erasure["round"]), request.short.format(peer=erasure["peer"], count=f"{count} {request.unit[count != 1]}")
 
 
 def _expectations(expectations: list[dict[str, Any]]) -> Table:

@@ -87,6 +87,15 @@ def test_bad_input_is_one_line_and_exit_2_and_writes_nothing(arguments: list[str
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_method_that_cannot_be_carried_out_is_one_line_and_exit_2(file: Path, tmp_path: Path) -> None:
+    done = lethe("run", file, "--set", 'event.0.method="finetune"', "--out", tmp_path / "runs")
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        f"lethe: {file}: event 1 (event.0.method): finetune cannot be carried out for peer in classification/hdus: take one of drop_seed"
+    ]
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_malformed_scenario_writes_nothing(file: Path, tmp_path: Path) -> None:
     done = lethe("run", file, "--set", "peers.cuont=3", "--out", tmp_path / "runs")
     assert done.returncode == 2

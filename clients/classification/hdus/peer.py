@@ -22,7 +22,7 @@ from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.participant import EDGES, ROWS, Neighbour, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Outcome, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 
 COUNTS = "counts"
@@ -87,13 +87,13 @@ class Peer(Neighbour):
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Take what the server alone sends: nothing, for this role."""
 
-    def forget(self, ids: Iterable[int]) -> Cost:
+    def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows and edges by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
         source, gone = data.load(self.config.data), np.asarray(sorted(ids), dtype=np.int64)
-        cost = self.main.forget(method(self.config).to_request(source, gone))
+        outcome = self.main.forget(method(self.config).to_request(source, gone))
         self.rows = self.rows.without(gone)
         self.edges = np.setdiff1d(np.intersect1d(self.edges, source.edges_among(self.rows.ids)), gone)
-        return cost
+        return outcome
 
     def train(self) -> int:
         """Train the main model for one round; return the gradient steps."""

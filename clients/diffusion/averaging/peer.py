@@ -19,7 +19,7 @@ from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.diffusion.images import Images
 from clients.participant import ROWS, Receipt, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Cost, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
@@ -94,10 +94,10 @@ class AveragedPeer:
         """Drop nothing: nobody's seeds come here."""
         return []
 
-    def forget(self, ids: Iterable[int]) -> Cost:
+    def forget(self, ids: Iterable[int]) -> Outcome:
         """Let go of own images; what they left in the global model stays there."""
         self.rows = np.setdiff1d(self.rows, np.asarray(sorted(ids), np.int64))
-        return Cost()
+        return Outcome(Cost(), "approximate")
 
     def train(self) -> int:
         """Erase what is asked for from the global model as it came, then train it for one round; return the gradient steps."""

@@ -18,7 +18,7 @@ from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
-from clients.unlearning.contract import Cost, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.requests import named_rows
 
@@ -77,11 +77,11 @@ class DenoiserMain:
         train_phase(self.denoiser, images, self.training, self.phase, self.key, total=total, window=window, fixed=self.masks or None)
         return self.steps
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Begin again on the kept images: train as many rounds as before, and erase the same concepts at the same places."""
         ids = named_rows(request, self.ids)
         if not len(ids):
-            return Cost()
+            return Outcome(Cost(), "exact")
         kept = ~np.isin(self.ids, ids)
         progress, cuts = self.progress, self.cuts
         self.begin(self.ids[kept], self.images.select(torch.from_numpy(kept)))
@@ -91,7 +91,7 @@ class DenoiserMain:
                 if cut["after"] == t:
                     self.erase(cut["index"], cut["concept"], cut["method"])
             steps += self.advance() if t < progress else 0
-        return Cost(gradient_steps=steps, parts=1 if progress else 0)
+        return Outcome(Cost(gradient_steps=steps, parts=1 if progress else 0), "exact")
 
     def erase(self, index: int, concept: int, method: Mapping[str, Any]) -> None:
         """Carry out the request of this number to erase a concept, unless that is done; what is cut stays cut in later rounds.

@@ -35,7 +35,7 @@ from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Neighbour, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Cost
+from clients.unlearning.contract import Outcome
 from clients.unlearning.pruning.masks import density
 
 
@@ -103,12 +103,12 @@ class HdusPeer(Neighbour):
         places = images.classes * len(spec.styles) + images.styles
         return np.bincount(places.numpy(), minlength=spec.classes * len(spec.styles)).astype(np.int64).reshape(spec.classes, -1)
 
-    def forget(self, ids: Iterable[int]) -> Cost:
+    def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows by id: the main model is trained again; histogram and seed follow when the seed is next distilled."""
         gone = np.asarray(sorted(ids), dtype=np.int64)
-        cost = self.main.forget(gone)
+        outcome = self.main.forget(gone)
         self.rows = np.setdiff1d(self.rows, gone)
-        return cost
+        return outcome
 
     def train(self) -> int:
         """Erase the concepts that are asked for, then train the main model for one round; return the gradient steps."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
-from clients.unlearning.contract import Cost, State, Stored
+from clients.unlearning.contract import Cost, Outcome, State, Stored
 from clients.unlearning.plain import Plain
 from clients.unlearning.requests import named_rows
 
@@ -29,15 +29,15 @@ class Finetuned(Plain):
         self.seen = np.union1d(self.seen, self.rows.ids)
         return super().advance()
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Drop the rows and train one more round's epochs on the rest; before the first round, drop them only."""
         ids = named_rows(request, self.rows.ids)
         if not len(ids):
-            return Cost()
+            return Outcome(Cost(), "approximate")
         self.rows = self.rows.without(ids)
         if not self.progress:
-            return Cost()
-        return Cost(gradient_steps=self._train((*self.key, "finetune")), parts=1)
+            return Outcome(Cost(), "approximate")
+        return Outcome(Cost(gradient_steps=self._train((*self.key, "finetune")), parts=1), "approximate")
 
     def state(self) -> State:
         """Return progress, weights, and the ids that the weights have seen."""

@@ -14,7 +14,7 @@ from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.requests import named_rows
 from clients.unlearning.tabular import Table
@@ -69,7 +69,7 @@ class Sharded(Unlearner[Rows, Ids]):
         shards = (self.shards * streams.uniforms(ids, *self.key, "shard")).astype(np.int64)
         return shards, (self.slices * streams.uniforms(ids, *self.key, "slice")).astype(np.int64)
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Restart each touched shard once, from the checkpoint before the earliest slice touched, and replay up to this round."""
         ids = named_rows(request, self.rows.ids)
         self.rows = self.rows.without(ids)
@@ -83,7 +83,7 @@ class Sharded(Unlearner[Rows, Ids]):
             self.checkpoints[shard] = {k: kept for k, kept in self.checkpoints[shard].items() if k <= stage}
             steps += self._train(shard, self.schedule.start(stage))
             parts += 1
-        return Cost(gradient_steps=steps, parts=parts)
+        return Outcome(Cost(gradient_steps=steps, parts=parts), "exact")
 
     def _initial(self, shard: int) -> Arrays:
         return self.network.initial((*self.key, "shard", shard, "init"))

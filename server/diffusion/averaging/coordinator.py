@@ -19,6 +19,7 @@ from clients import wire
 from clients.diffusion import local
 from clients.diffusion.config import DenoisingConfig
 from clients.metrics import Metric
+from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
 from server.aggregation.mean import weighted_mean
@@ -33,7 +34,7 @@ from server.diffusion.metrics import METRICS
 from server.diffusion.timeline import ConceptTimeline, Defence
 from server.ledger import FEDERATION, Ledger, RoundRecord
 from server.mailbox import MailboxState, Parcel
-from server.timeline import Round
+from server.timeline import Erasure, Round
 
 Arrays = dict[str, npt.NDArray[Any]]
 Masks = dict[str, Tensor]
@@ -128,6 +129,10 @@ class Averaging(Coordinator):
         self.setup.acting.act(self, now, updates, record)
         self._records = {}
         self._keep(record)
+
+    def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome:
+        """Return the outcome: no more is sent, but what went into the average stays in it."""
+        return told or Outcome(Cost(), "approximate")
 
     def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
         """Measure the final model."""

@@ -68,7 +68,7 @@ def _drawn(data: ReportData, width: float) -> str:
         axes.grid(visible=False)
         axes.grid(visible=True, axis="x")
         axes.set_xlim(min([0.42, *(end - 0.08 for end in ends)]), max([0.68, *(end + 0.08 for end in ends)]))
-        axes.set_yticks(range(len(rows)), [f"round {row.round}\n{'peer' if row.kind == 'peer' else 'rows of'} {row.peer}" for row in rows])
+        axes.set_yticks(range(len(rows)), [f"round {row.round}\n{words.short(row)}" for row in rows])
         axes.set_ylim(len(rows) - 0.45, -0.55)
         axes.set_xlabel("area under the curve (0.5 = a coin toss)")
         axes.legend(handles=[Patch(facecolor=svg.ENSEMBLE, label="as run"), Patch(facecolor=svg.QUIET, label="never there"),

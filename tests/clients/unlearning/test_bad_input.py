@@ -22,7 +22,7 @@ from clients.unlearning.contract import Problem, Unlearner, UnlearningError
 
 KINDS = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit == "rows" and kind != "item_item"]
 CLASSIFIERS = [kind for kind in KINDS if UNLEARNERS.load(kind).classifier]
-NETWORKS = {"finetune", "retrain", "sisa"}
+NETWORKS = {"approximate", "finetune", "retrain", "sisa"}
 TIED = [kind for kind in KINDS if kind not in NETWORKS and UNLEARNERS.load(kind).guarantee == "exact"]
 """Kinds whose state tells which rows, or how many, it was learned from."""
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "kmeans": {"clusters": 2},
     "pca": {"components": 2},
     "quantised_kmeans": {"clusters": 2},
-} | {kind: {"base": Linear()} for kind in NETWORKS}
+} | {kind: {"base": Linear()} | ({"method": "finetune"} if kind == "approximate" else {}) for kind in NETWORKS}
 
 COLOUR = 2
 COLUMNS = (Column("size", 0.0, 1.0), Column("weight", 0.0, 1.0), Column("colour", 0.0, 2.0, 3))

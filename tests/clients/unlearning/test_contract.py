@@ -25,8 +25,9 @@ from clients.data.rows import Ids, Rows
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
+from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.approximate.finetune import Finetune
-from clients.unlearning.contract import Cost, Problem, State, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.graph import eraser as graphs
 from clients.unlearning.exact.graph.spec import GraphEraser
@@ -36,6 +37,7 @@ from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, 
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.statistical.specs import AdaptiveKMeans, ItemItem, NaiveBayes, Pca, QuantisedKMeans, Ridge
+from clients.unlearning.general.finetune import Finetune as Finetuning
 
 KEY = ("contract", 7)
 FIRST, STEP = 1_000_003, 7
@@ -101,7 +103,7 @@ class Case:
     def without(self, ids: npt.ArrayLike) -> Any:
         return self.of.without(self.of.data, ids)
 
-    def forget(self, model: Unlearner[Any, Any], ids: npt.ArrayLike) -> Cost:
+    def forget(self, model: Unlearner[Any, Any], ids: npt.ArrayLike) -> Outcome:
         return model.forget(self.of.request(ids))
 
 
@@ -192,6 +194,7 @@ def papers() -> Material:
 
 
 CASES: dict[str, Callable[[], Case]] = {
+    "approximate": lambda: Case(Approximate(base=Mlp(hidden=(8,)), method=Finetuning()), digits()),
     "dare": lambda: Case(Dare(trees=10), tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),
     "grapheraser": lambda: Case(GraphEraser(shards=3, hidden=8, epochs=10, sample=50), papers()),
@@ -324,7 +327,7 @@ def test_gradient_steps_are_foretold(kind: str) -> None:
         return
     for found, most in zip(taken, told, strict=True):
         assert most / 2 <= found <= most, "a bound, and no idle one"
-    assert case.forget(model, case.ids[:3]).gradient_steps <= sum(told)
+    assert case.forget(model, case.ids[:3]).cost.gradient_steps <= sum(told)
 
 
 @pytest.mark.parametrize("base", [Wmf(), Bpr(epochs=2, batch_size=64), LightGcn(epochs=2, batch_size=64)])
@@ -361,7 +364,7 @@ def test_an_empty_request_changes_nothing(kind: str) -> None:
     case = case_of(kind)
     model = case.fit()
     before = canonical(model)
-    assert case.forget(model, np.empty(0, np.int64)) == Cost()
+    assert case.forget(model, np.empty(0, np.int64)).cost == Cost()
     assert canonical(model) == before
 
 

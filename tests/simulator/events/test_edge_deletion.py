@@ -22,6 +22,7 @@ from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from server.timeline import Round
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
+from simulator.requests.counterfactual import without
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -141,7 +142,7 @@ def test_a_peer_that_ignores_the_request_is_found_out(build: Build, tmp_path: Pa
 def test_a_peer_that_has_forgotten_edges_is_one_that_never_had_them(build: Build) -> None:
     plan = resolve(build(event=[delete(2, 0, edges=5)]))
     gone = plan.timeline.erasures[0].edges
-    peer, never = (Peer.new(one.configs[0]) for one in (plan, plan.without(0)))
+    peer, never = (Peer.new(one.configs[0]) for one in (plan, without(plan, 0)))
     control = Peer.new(plan.configs[0])
     for one in (peer, never, control):
         one.train()
@@ -199,7 +200,7 @@ def test_a_row_that_never_was_has_no_edge_to_forget(build: Build) -> None:
     edges = first_draw(build)
     edge, (row, _) = next(iter(edges.items()))
     plan = resolve(build(event=[delete(2, 0, edges=5), delete(3, 0, rows={"ids": [row]})]))
-    never = plan.without(1)
+    never = without(plan, 1)
     void = {one for one, ends in edges.items() if row in ends}
     assert edge in void
     assert set(never.timeline.rounds[1].forget[0]) == edges.keys() - void == never.timeline.erasures[0].edges.keys()

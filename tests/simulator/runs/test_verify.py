@@ -40,6 +40,7 @@ def test_an_untouched_copy_is_proven(copy: Path) -> None:
         ("update receipts set sha256 = 'abc' where rowid = 1", "round 3"),
         ("delete from receipts where rowid = 1", "round 3"),
         ("delete from owed where rowid = 1", "round 3"),
+        ("update outcomes set gradient_steps = 0 where erasure = 1", "round 3"),
         ("update states set main = seed where rowid = 1", "round 1"),
         ("update timings set value = 0 where round = 1", "round 1"),
         ("update holdings set sha256 = 'abc' where rowid = 1", "round 2"),

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from clients.data import load
+from simulator.requests.counterfactual import without
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
@@ -58,7 +59,7 @@ def test_facts_for_the_server(plan):
 
 
 def test_the_counterfactual_of_a_departure_has_a_ghost(plan):
-    never = plan.without(0)
+    never = without(plan, 0)
     assert all(4 not in now.present and 4 not in now.members and 4 not in now.erased for now in never.timeline.rounds)
     for one, other in zip(plan.timeline.rounds, never.timeline.rounds, strict=True):
         assert one.edges == other.edges
@@ -70,7 +71,7 @@ def test_the_counterfactual_of_a_departure_has_a_ghost(plan):
 
 
 def test_the_counterfactual_of_a_deletion_never_had_the_rows(plan):
-    never = plan.without(1)
+    never = without(plan, 1)
     gone = set(plan.timeline.erasures[1].rows)
     assert set(plan.configs[3].rows) - set(never.configs[3].rows) == gone
     assert all(now.forget == {} for now in never.timeline.rounds)
@@ -80,7 +81,7 @@ def test_the_counterfactual_of_a_deletion_never_had_the_rows(plan):
 
 def test_the_counterfactual_of_two_leavers_has_two_ghosts(plan):
     gone = {erasure.peer for erasure in plan.timeline.erasures if erasure.request == 2}
-    never = plan.without(2)
+    never = without(plan, 2)
     assert len(gone) == 2
     assert all(gone.isdisjoint(now.present) for now in never.timeline.rounds)
     assert len(never.timeline.erasures) == 2
@@ -88,7 +89,7 @@ def test_the_counterfactual_of_two_leavers_has_two_ghosts(plan):
 
 def test_an_unknown_request(plan):
     with pytest.raises(KeyError):
-        plan.without(3)
+        without(plan, 3)
 
 
 def test_ignoring_requests_keeps_presence_repairs_and_the_edges_of_those_who_would_have_gone(plan):
@@ -123,7 +124,7 @@ def returned() -> Plan:
 
 def test_a_ghost_is_one_generation_only(returned):
     requests = {(one.kind, one.generation): one.request for one in returned.timeline.erasures}
-    first, second = (returned.without(requests["peer", generation]) for generation in (0, 1))
+    first, second = (without(returned, requests["peer", generation]) for generation in (0, 1))
     assert [4 in now.present for now in first.timeline.rounds] == [False] * 4 + [True, True, False, True]
     assert [4 in now.present for now in second.timeline.rounds] == [True, True] + [False] * 5 + [True]
     assert first.timeline.rounds[1].forget == first.timeline.rounds[1].crash == {}
@@ -145,7 +146,7 @@ def test_rows_once_deleted_stay_out_of_later_generations(returned):
 
 def test_the_counterfactual_of_a_deletion_in_a_later_generation(returned):
     request = next(one.request for one in returned.timeline.erasures if (one.kind, one.generation) == ("rows", 1))
-    never = returned.without(request)
+    never = without(returned, request)
     gone = set(returned.timeline.rounds[5].forget[4])
     assert set(returned.config(4, 1).rows) - set(never.config(4, 1).rows) == gone
     assert never.config(4) == returned.config(4)
@@ -153,6 +154,6 @@ def test_the_counterfactual_of_a_deletion_in_a_later_generation(returned):
 
 
 def test_counterfactuals_can_be_combined(plan):
-    both = plan.without(0).without(1)
+    both = without(without(plan, 0), 1)
     assert [one.request for one in both.timeline.erasures] == [2, 2]
-    assert both == plan.without(1).without(0)
+    assert both == without(without(plan, 1), 0)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field, key_hash
-from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.dare import forest_kernels as kernels
 from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
@@ -133,20 +133,20 @@ class Forest(Unlearner[Rows, Ids]):
             else:
                 first += 1
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Take the rows out of every tree that knows them; parts are the subtrees replaced."""
         places = self.held.find(request)
         if not len(places):
-            return Cost()
+            return Outcome(Cost(), "exact")
         if self.grove is None:
             self.held.drop(places)
-            return Cost()
+            return Outcome(Cost(), "exact")
         labels = self.held.rows.y[places]
         self.grove.label[places] = -1
         replaced, _ = self._perform(kernels.FORGET, places, labels)
         self.grove.x[places] = 0
         self.held.drop(places)
-        return Cost(parts=replaced)
+        return Outcome(Cost(parts=replaced), "exact")
 
     def add(self, rows: Rows) -> None:
         """Learn more rows, with ids never held before; afterwards the forest is as if it had always had them.

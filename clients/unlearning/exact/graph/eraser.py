@@ -14,7 +14,7 @@ from clients.data.label_propagation import adjacency, blpa
 from clients.data.rows import Ids
 from clients.streams import Field, generator, order
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Guarantee, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Guarantee, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.graph import partition
 from clients.unlearning.exact.graph.aggregation import learned_weights, majority, mixture
 from clients.unlearning.exact.graph.experts import Panel, train
@@ -112,7 +112,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         answers = self.panel.posteriors(self._ordered(), heard, Sparse(sp.vstack([self.graph.x, query.x], format="csr")), wanted)
         return majority(answers) if self.options.aggregate == "majority" else mixture(answers, self.weights)
 
-    def forget(self, request: Removal | npt.ArrayLike) -> Cost:
+    def forget(self, request: Removal | npt.ArrayLike) -> Outcome:
         """Forget nodes with all their edges, or edges alone; an array names nodes. Shards whose subgraph changes are retrained.
 
         The learned weights are computed anew whenever anything was forgotten.
@@ -120,17 +120,17 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         removal = request if isinstance(request, Removal) else Removal(request)
         nodes, edges = self._named(removal)
         if not len(nodes) and not len(edges):
-            return Cost()
+            return Outcome(Cost(), self.guarantee)
         kept = self.graph.without_edges(edges).without(nodes)
         place = self._settled(kept)
         before, self.graph, self.place = (self.graph, self.place), kept, place
         if not self.progress:
-            return Cost()
+            return Outcome(Cost(), self.guarantee)
         voiced = self._voiced(kept, place)
         changed = [s for s in voiced if not _same(_shard(*before, s), _shard(kept, place, s))]
         self.experts = {s: self._train(kept, place, s) if s in changed else self.experts[s] for s in voiced}
         self.weights = self._weigh()
-        return Cost(gradient_steps=self.options.epochs * len(changed), parts=len(changed))
+        return Outcome(Cost(gradient_steps=self.options.epochs * len(changed), parts=len(changed)), self.guarantee)
 
     def state(self) -> State:
         """Return progress, the partition, each shard's weights ``shard/s/...`` and the aggregation's weights."""

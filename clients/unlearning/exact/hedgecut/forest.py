@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field, key_hash
-from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
 from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
@@ -133,17 +133,17 @@ class Forest(Unlearner[Rows, Ids]):
                 planted, _ = kernels.perform(self.hedge, kernels.PLANT, first, first + 1, row, label, levels, answers)
             first += 1
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Take the rows out of every tree, or grow all anew if the budget is exceeded; parts are nodes that changed, or trees grown.
 
         ``UnlearningError`` instead of growing anew if the spec says so.
         """
         places = self.held.find(request)
         if not len(places):
-            return Cost()
+            return Outcome(Cost(), "exact")
         if self.hedge is None:
             self.held.drop(places)
-            return Cost()
+            return Outcome(Cost(), "exact")
         if len(places) > self.remaining:
             if self.settings.exhausted == "refuse":
                 raise UnlearningError(
@@ -151,13 +151,13 @@ class Forest(Unlearner[Rows, Ids]):
                 )
             self.held.drop(places)
             self._plant()
-            return Cost(parts=self.settings.trees)
+            return Outcome(Cost(parts=self.settings.trees), "exact")
         changed = 0
         for place in places:
             changed += self._perform(kernels.FORGET, int(place), int(self.held.rows.y[place]))[0]
         self.held.drop(places)
         self.remaining -= len(places)
-        return Cost(parts=changed)
+        return Outcome(Cost(parts=changed), "exact")
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the trees' mean class shares, shape (len(x), classes); all alike while no row is known."""

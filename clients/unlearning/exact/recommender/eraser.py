@@ -13,7 +13,7 @@ from clients.data.ratings import Ratings
 from clients.data.rows import Ids
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Guarantee, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Guarantee, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.recommender import aggregation, bases, partition
 from clients.unlearning.exact.recommender.requests import Removal, named
@@ -119,7 +119,7 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         """Return the k items most likely to come next, best first, shape (len(users), k); equal ones in order of number."""
         return np.argsort(-self.predict_proba(users), axis=1, kind="stable")[:, :k]
 
-    def forget(self, request: Removal | npt.ArrayLike) -> Cost:
+    def forget(self, request: Removal | npt.ArrayLike) -> Outcome:
         """Forget interactions, all of users, or all of items; an array of shape (m, 2) names interactions.
 
         Shards whose interactions change are retrained, and the attention is trained anew.
@@ -127,16 +127,16 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         removal = request if isinstance(request, Removal) else Removal(request)
         gone = named(removal, self.data)
         if not gone.any():
-            return Cost()
+            return Outcome(Cost(), self.guarantee)
         kept = self.data.keep(~gone)
         place = self.place[~gone] if self.options.frozen else self._partition(kept)
         before = {s: self.data.ids[self.place == s] for s in self.experts}
         self.data, self.place, self._scores = kept, place, None
         if not self.progress:
-            return Cost()
+            return Outcome(Cost(), self.guarantee)
         reused = {s: pair for s, pair in self.experts.items() if np.array_equal(before[s], kept.ids[place == s])}
         steps = self._train(reused)
-        return Cost(gradient_steps=steps, parts=len(self.experts) - len(reused.keys() & self.experts.keys()))
+        return Outcome(Cost(gradient_steps=steps, parts=len(self.experts) - len(reused.keys() & self.experts.keys())), self.guarantee)
 
     def state(self) -> State:
         """Return progress, the partition, each shard's vectors ``shard/s/users`` and ``items``, and the attention."""

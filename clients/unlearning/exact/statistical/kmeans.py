@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field, order, uniform
-from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Guarantee, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.fixed import BITS, Design, Ints
 from clients.unlearning.exact.statistical.kmeans_kernels import nearest
 from clients.unlearning.exact.statistical.learner import one_hot
@@ -46,6 +46,7 @@ class KMeans(Unlearner[Rows, Ids]):
         self.rounds = problem.rounds
         self.problem, self.design, self.key = problem, design, key
         self.clusters, self.iterations, self.adaptive = clusters, iterations, adaptive
+        self.guarantee: Guarantee = "approximate" if adaptive else "exact"
         self.grid = max(1, round(grid * 2**20))
         self.held = empty(problem)
         self.progress = 0
@@ -106,22 +107,22 @@ class KMeans(Unlearner[Rows, Ids]):
         rounded: Ints = (2 * (self.sums[t] - phase * count) + self.grid * count) // (2 * self.grid * count) * self.grid + phase
         return np.asarray(np.where(self.counts[t][:, None] > 0, rounded, self.centroids[t]))
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Take the rows out of every step's sums; repeat the steps from the first whose centroids move on. Parts are repeated steps."""
         places = self.held.find(request)
         if not len(places):
-            return Cost()
+            return Outcome(Cost(), self.guarantee)
         rows, points, labels = self.held.rows.ids[places], self.points[places], self._one_hot(places)
         self.held.drop(places)
         self.points[places] = 0
         if not self.progress:
-            return Cost()
+            return Outcome(Cost(), self.guarantee)
         if not self.held.count:
             kept = self.points
             self._start_over()
             self.points = kept
-            return Cost(parts=self.iterations)
-        return Cost(parts=self._go_on() if self.adaptive else self._repeat(rows, points, labels))
+            return Outcome(Cost(parts=self.iterations), self.guarantee)
+        return Outcome(Cost(parts=self._go_on() if self.adaptive else self._repeat(rows, points, labels)), self.guarantee)
 
     def _repeat(self, ids: Ids, points: Ints, labels: Ints) -> int:
         """Subtract forgotten points from the steps they leave unmoved; return how many steps had to be repeated."""

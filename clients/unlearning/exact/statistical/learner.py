@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
-from clients.unlearning.contract import Cost, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, kernels, subtract
 from clients.unlearning.tabular import Floats, Places, empty
 
 Learned = TypeVar("Learned")
 
-_NOTHING, _TOUCHED = Cost(), Cost(parts=1)
+_NOTHING, _TOUCHED = Outcome(Cost(), "exact"), Outcome(Cost(parts=1), "exact")
 
 
 class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
@@ -100,7 +100,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         places = self.held.find(ids)
         return self.contribution(self.held.rows.x[places], self.held.rows.y[places])
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         """Take the named rows out of the sums; one part is touched, whatever the number of rows."""
         places = self.held.find(request)
         if not len(places):

@@ -95,7 +95,8 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     yield "messages to peers and back", f"{cost.messages:,}"
     yield "gradient steps, main models", f"about {cost.main_steps:,}"
     yield "gradient steps, seeds", f"{cost.seed_steps:,}"
-    peers, rows, edges = (sum(one.kind == kind for one in plan.timeline.erasures) for kind in ("peer", "rows", "edges"))
+    peers, edges = (sum(map(told, plan.timeline.erasures)) for told in (plan.timeline.departs, lambda one: bool(one.edges)))
+    rows = len(plan.timeline.erasures) - peers - edges
     of_edges = f" and {edges} of edges" if edges else ""
     yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{of_edges} (at most {cost.forget_steps:,} steps)"
     if cost.seed_bytes:

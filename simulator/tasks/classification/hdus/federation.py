@@ -43,6 +43,10 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         assert isinstance(main, UnlearnerSpec)
         return main.tag, main.guarantee
 
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the method that an event may name: seeds of leavers are dropped, everything else is up to the main models."""
+        return ("drop_seed",) if request == "peer" else ()
+
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
         return in_words(plan, self.further_runs(plan))

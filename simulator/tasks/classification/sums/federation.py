@@ -48,14 +48,18 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
         """Return the method by which something is forgotten, and its guarantee."""
         return "subtract", "exact"
 
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the method that an event may name: there is one."""
+        return ("subtract",)
+
     def costs(self, plan: SumsPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
         erasures = plan.timeline.erasures
-        kinds = [sum(one.kind == kind for one in erasures) for kind in ("peer", "rows")]
+        departures = sum(map(plan.timeline.departs, erasures))
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
         yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
         yield "gradient steps", "0"
-        yield "subtractions", f"{kinds[0]} of peers, {kinds[1]} of rows"
+        yield "subtractions", f"{departures} of peers, {len(erasures) - departures} of rows"
         yield "further runs for the audits", str(self.further_runs(plan))
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:

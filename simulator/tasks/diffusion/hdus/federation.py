@@ -62,6 +62,10 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
         """Return the method: a departed peer's seed is dropped, rows are forgotten by training again."""
         return "drop_seed" if erasure.kind == "peer" else "retrain", "exact"
 
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the method that an event may name: seeds of leavers are dropped, everything else is up to the main models."""
+        return ("drop_seed",) if request == "peer" else ()
+
     def costs(self, plan: HdusDenoisingPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
         meetings = sum(len(now.present) for now in plan.timeline.rounds)

@@ -202,7 +202,7 @@ def test_forgotten_images_were_never_there(design: Any, images: Images, backbone
         main.advance()
         never.advance()
     assert blob(main) != blob(never)
-    assert main.forget(np.asarray([140, 103])).gradient_steps == 8
+    assert main.forget(np.asarray([140, 103])).cost.gradient_steps == 8
     assert blob(main) == blob(never)
     main.advance()
     never.advance()

@@ -118,7 +118,7 @@ def test_forgotten_images_leave_main_seed_and_histogram() -> None:
     peer, never = worked(config()), worked(config(rows=kept))
     assert peer.update is not None
     assert peer.update != never.update
-    assert peer.forget([139, 101]).gradient_steps == 3
+    assert peer.forget([139, 101]).cost.gradient_steps == 3
     peer.distil()
     assert peer.main_blob == never.main_blob
     assert never.update is not None

@@ -143,16 +143,16 @@ def test_only_the_shard_that_holds_a_node_or_both_ends_of_an_edge_changes() -> N
     model = made(data, partition="keyed")
     before, node = model.state(), data.ids[40]
     home = str(model.place[40])
-    assert model.forget([int(node)]).parts == 1
+    assert model.forget([int(node)]).cost.parts == 1
     assert shards_that_differ(before, model.state()) == {home}
 
     model, place = made(data, partition="keyed"), dict(zip(data.ids.tolist(), model_places(data), strict=True))
     inside = next(e for e in data.edges.tolist() if place[e[0]] == place[e[1]])
     across = next(e for e in data.edges.tolist() if place[e[0]] != place[e[1]])
     before = model.state()
-    assert model.forget(Removal(edges=[across])).parts == 0
+    assert model.forget(Removal(edges=[across])).cost.parts == 0
     assert shards_that_differ(before, model.state()) == set()
-    assert model.forget(Removal(edges=[inside])).parts == 1
+    assert model.forget(Removal(edges=[inside])).cost.parts == 1
     assert shards_that_differ(before, model.state()) == {str(place[inside[0]])}
 
 
@@ -273,13 +273,13 @@ def test_forgetting_before_training_and_nothing_at_all() -> None:
     data = blocks(40)
     model = made()
     model.begin(data)
-    assert model.forget([]).parts == 0
+    assert model.forget([]).cost.parts == 0
     model.forget(data.ids[:7])
     model.advance()
     model.advance()
     assert digest(model) == digest(made(data.without(data.ids[:7])))
     before = digest(model)
-    assert model.forget(Removal()).gradient_steps == 0
+    assert model.forget(Removal()).cost.gradient_steps == 0
     assert digest(model) == before
 
 

@@ -115,7 +115,7 @@ def test_only_touched_shards_and_the_attention_change() -> None:
     data = shelves()
     model = made(data, partition="ubp", leakage="frozen")
     before, home = model.state(), int(model.place[data.user == 5][0])
-    assert model.forget(Removal(users=[5])).parts == 1
+    assert model.forget(Removal(users=[5])).cost.parts == 1
     after = model.state()
     changed = {name.rsplit("/", 1)[0] for name in before if "partition" not in name and before[name].tobytes() != after[name].tobytes()}
     assert changed == {f"shard/{home}", "aggregation"}
@@ -216,7 +216,7 @@ def test_forgetting_before_training_and_nothing_at_all() -> None:
     model.advance()
     assert digest(model) == digest(made(data.keep(data.user != 1)))
     before = digest(model)
-    assert model.forget([]).parts == model.forget(Removal()).gradient_steps == 0
+    assert model.forget([]).cost.parts == model.forget(Removal()).cost.gradient_steps == 0
     assert digest(model) == before
 
 

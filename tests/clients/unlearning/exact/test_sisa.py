@@ -16,7 +16,7 @@ from clients.data.rows import Ids, Rows
 from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.training import Arrays, Training
-from clients.unlearning.contract import Cost, Problem
+from clients.unlearning.contract import Cost, Outcome, Problem
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.sharding import Sharded
@@ -57,7 +57,7 @@ def is_exact(kind: type[Sharded]) -> bool:
 class LateCheckpoint(Sharded):
     """Restarts from the checkpoint written after the forgotten slice was learned."""
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         before = [dict(kept) for kept in self.checkpoints]
         for shard, stage in zip(*self.places(request), strict=True):
             if stage + 1 in before[shard]:
@@ -68,11 +68,11 @@ class LateCheckpoint(Sharded):
 class StaleCheckpoint(Sharded):
     """Retrains rightly, but leaves the old checkpoints where they were."""
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         before = [dict(kept) for kept in self.checkpoints]
-        cost = super().forget(request)
+        outcome = super().forget(request)
         self.checkpoints = before
-        return cost
+        return outcome
 
 
 class PositionalSplit(Sharded):
@@ -96,11 +96,11 @@ class RunningGenerator(Sharded):
 class LastRowIgnored(Sharded):
     """Does not carry out the last row of a batch of requests."""
 
-    def forget(self, request: Ids) -> Cost:
+    def forget(self, request: Ids) -> Outcome:
         kept = self.rows
-        cost = super().forget(request[:-1])
+        outcome = super().forget(request[:-1])
         self.rows = kept.without(request[:-1])
-        return cost
+        return outcome
 
 
 class OnlyTheFirstShard(Sharded):
@@ -147,7 +147,7 @@ def test_untouched_shards_and_earlier_checkpoints_keep_their_bytes() -> None:
     before = {name: array.tobytes() for name, array in model.state().items()}
     shards, slices = model.places(rows().ids)
     gone = rows().ids[(shards == 1) & (slices == 1)][:1]
-    assert model.forget(gone).parts == 1
+    assert model.forget(gone).cost.parts == 1
     after = {name: array.tobytes() for name, array in model.state().items()}
     changed = {name.rsplit("/", 1)[0] for name in before if before[name] != after[name]}
     assert changed == {"shard/1/model", "shard/1/before/2"}
@@ -194,8 +194,8 @@ def test_having_forgotten_everything_predicts_all_alike(kind: Sisa | Retrain) ->
 def test_a_slice_that_has_not_entered_costs_nothing() -> None:
     model = fit(Sharded, rows(), rounds=1)
     _, slices = model.places(rows().ids)
-    assert model.forget(rows().ids[slices == 2]) == Cost()
-    assert model.forget(rows().ids[slices == 0][:1]).gradient_steps > 0
+    assert model.forget(rows().ids[slices == 2]).cost == Cost()
+    assert model.forget(rows().ids[slices == 0][:1]).cost.gradient_steps > 0
 
 
 def test_steps_counted_are_steps_of_the_schedule() -> None:
@@ -208,14 +208,14 @@ def test_steps_counted_are_steps_of_the_schedule() -> None:
     expected = sum(
         (schedule.start(stage + 1) - schedule.start(stage)) * ceil((kept & (slices <= stage)).sum() / 16) for stage in range(earliest, 3)
     )
-    assert model.forget(gone) == Cost(gradient_steps=expected, parts=1)
+    assert model.forget(gone).cost == Cost(gradient_steps=expected, parts=1)
 
 
 def test_a_batch_restarts_each_shard_once() -> None:
     gone = rows().ids[::5]
     batch, single = fit(Sharded, rows()), fit(Sharded, rows())
-    cost = batch.forget(gone)
-    costs = [single.forget(gone[i : i + 1]) for i in range(len(gone))]
+    cost = batch.forget(gone).cost
+    costs = [single.forget(gone[i : i + 1]).cost for i in range(len(gone))]
     assert cost.parts == 3
     assert sum(each.gradient_steps for each in costs) > 3 * cost.gradient_steps
     assert wire.to_bytes(batch.state()) == wire.to_bytes(single.state())

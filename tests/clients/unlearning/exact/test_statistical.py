@@ -327,7 +327,7 @@ def test_plain_float_sums_would_fail() -> None:
 def test_quantised_kmeans_rarely_repeats_steps_and_adaptive_is_not_exact() -> None:
     rows, problem = table()
     coarse = fitted(QuantisedKMeans(clusters=5, grid=1.0, iterations=4), rows, problem)
-    costs = [coarse.forget(rows.ids[i : i + 1]).parts for i in range(60)]
+    costs = [coarse.forget(rows.ids[i : i + 1]).cost.parts for i in range(60)]
     assert sum(cost == 0 for cost in costs) > 30
     adaptive = fitted(AdaptiveKMeans(clusters=7, iterations=3), rows, problem)
     adaptive.forget(rows.ids[::5])

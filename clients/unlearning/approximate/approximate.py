@@ -1,0 +1,48 @@
+"""Any method as a main model: one network that forgets by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from clients.models import MODELS, ModelSpec
+from clients.training import Training
+from clients.unlearning.contract import Guarantee, UnlearnerSpec
+from clients.unlearning.general import METHODS, AnyMethod
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+else:  # the registry knows its members only at run time
+    AnyModel = MODELS.union()
+
+
+class MethodGuarantee:
+    """A spec's guarantee: on an instance that of its method, on the class ``approximate``."""
+
+    def __get__(self, spec: Approximate | None, owner: type[Approximate]) -> Guarantee:
+        return "approximate" if spec is None else spec.method.guarantee
+
+
+class Approximate(UnlearnerSpec):
+    """One network that forgets by a method: ``{ kind = "approximate", base = { kind = "mlp" }, method = "finetune" }``."""
+
+    implementation: ClassVar[str] = "clients.unlearning.approximate.approximated:Approximated"
+    guarantee: ClassVar[Any] = MethodGuarantee()
+    summary: ClassVar[str] = "one network; forgets by whichever method it is given"
+    source: ClassVar[str] = "that of the method"
+
+    kind: Literal["approximate"] = "approximate"
+    base: AnyModel
+    method: AnyMethod
+
+    @model_validator(mode="after")
+    def _applies(self) -> Self:
+        if not self.method.applies():
+            able = ", ".join(kind for kind in METHODS.targets() if METHODS.load(kind).applies())
+            raise ValueError(f"method {self.method.tag!r} needs a federation, it works on no model of one peer: take one of {able}")
+        return self
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return those of one network."""
+        return training.steps(rows)

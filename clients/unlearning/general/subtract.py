@@ -1,0 +1,18 @@
+"""Forgetting by subtraction from sums."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from clients.unlearning.contract import Guarantee
+from clients.unlearning.general.contract import MethodSpec
+
+
+class Subtract(MethodSpec):
+    """A server takes what must go out of the sums that its model is made from. Carried out by federations of sums."""
+
+    guarantee: ClassVar[Guarantee] = "exact"
+    summary: ClassVar[str] = "a server takes a peer's sums out of the total"
+    source: ClassVar[str] = "Cao and Yang 2015"
+
+    kind: Literal["subtract"] = "subtract"

@@ -1,0 +1,35 @@
+"""Requests: what can be asked to be forgotten, or put right, by ``kind``."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from clients.spec import Registry
+from simulator.errors import LetheError
+from simulator.requests.contract import Request
+
+REQUESTS: Registry[Any] = Registry(
+    "lethe.requests",
+    {
+        "edges": "simulator.requests.edges:EdgesRequest",
+        "peer": "simulator.requests.peer:PeerRequest",
+        "rows": "simulator.requests.rows:RowsRequest",
+    },
+)
+"""`simulator.requests.contract.Request` classes by the ``kind`` of their erasures."""
+
+
+@cache
+def _request(kind: str) -> Request:
+    """Return the request of this kind; requests have no state, so that one object serves all."""
+    request: Request = REQUESTS.load(kind)()
+    return request
+
+
+def request_of(kind: str) -> Request:
+    """Return what answers for a kind of request; ``LetheError`` where none is registered under that name."""
+    if kind not in REQUESTS.targets():
+        known = ", ".join(REQUESTS.targets())
+        raise LetheError(f"requests of kind {kind!r} are unknown here: install the package that brings them; known: {known}")
+    return _request(kind)

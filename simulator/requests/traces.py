@@ -1,0 +1,38 @@
+"""What may be left of something that had to be forgotten, in what a run keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from clients import wire
+from server.timeline import Erasure
+from simulator.storage.store import RunStore
+
+Main = Mapping[str, npt.NDArray[Any]]
+
+
+def left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:
+    """Yield a line for each of these artefacts that still lies in the run directory."""
+    for name in sorted(hashes & store.on_disk()):
+        yield f"{who}: artefacts/{name}.safetensors is still there"
+
+
+def kept(who: str, erasure: Erasure, store: RunStore, known: Callable[[Main], list[Any]]) -> Iterator[str]:
+    """Yield a line where the peer has not forgotten, its main artefact still knows something, or something older of the peer is left.
+
+    ``known`` returns what a main artefact still knows.
+    """
+    done = store.rows("select round from outcomes where erasure = ?", (erasure.index,))
+    state = store.states().get(erasure.peer)
+    if state is None:
+        return  # the peer itself was erased later, or never trained
+    if not done and state.generation == erasure.generation:
+        yield f"{who}: the peer has not come back to forget them"
+        return
+    if left := known(wire.from_bytes(store.artefact(state.main))):
+        yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
+    rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done[0][0] if done else erasure.round))
+    yield from left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)

@@ -1,0 +1,71 @@
+"""Checking each erasure by what it claims: bit equality where it says exact, a certificate, or weights that are as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from clients import data, wire
+from clients.unlearning.certificates import CERTIFICATES, Evidence
+from clients.unlearning.contract import family
+from server.ledger import OutcomeLine
+from server.timeline import Erasure
+from simulator.requests import request_of
+from simulator.runs.audits import audited
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+from simulator.tasks.contract import cell_of
+
+
+def unkept(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield a line for everything that an erasure claims and that does not hold.
+
+    What was never carried out is judged by what its method claims. An approximate erasure claims to have been carried out, which the
+    request's own check shows; how close it came to retraining is measured, not proven.
+    """
+    who, line = request_of(erasure.kind).name(erasure), store.outcomes().get(erasure.index)
+    claim = family(line.outcome.guarantee) if line else cell_of(plan).method(plan, erasure)[1]
+    if claim == "exact":
+        yield from _unequal(who, erasure, plan, store)
+    elif line is not None and claim == "certified":
+        yield from _unproven(who, erasure, line, plan, store)
+    elif line is not None and claim == "behavioural" and (line.weights is None or line.weights[0] != line.weights[1]):
+        yield f"{who}: claims that no weight has changed, which " + ("was not shown" if line.weights is None else "is not so")
+
+
+def _unequal(who: str, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
+    """Compare with the stored hashes of the counterfactual, where it was played."""
+    never = store.audit(f"never-{erasure.request}")
+    if never is None:
+        return
+    if difference := audited(plan, store, erasure).get("max_abs_difference"):
+        yield f"{who}: differs by {difference:.3g} from the run in which it never was"
+    ends = {peer: tuple(state) for _, peer, *state in never["states"]}
+    final = dict(never["probabilities"])
+    for peer, state in store.states().items():
+        if peer in ends and peer in final and ends[peer] != (state.generation, state.main, state.seed):
+            yield f"{who}: peer {peer} ends with other bytes than in the run in which it never was"
+
+
+def _unproven(who: str, erasure: Erasure, line: OutcomeLine, plan: Plan, store: RunStore) -> Iterator[str]:
+    """Let whoever is registered for the certificate prove it again."""
+    certificate = line.outcome.certificate
+    kind = "" if certificate is None else str(certificate.get("kind"))
+    if certificate is None or kind not in CERTIFICATES.targets():
+        what = "has no certificate" if certificate is None else f"nobody is registered who proves certificates of kind {kind!r} again"
+        yield f"{who}: claims {line.outcome.guarantee}, but {what}"
+        return
+    state = store.states().get(erasure.peer)
+    gone = state is None or state.generation != erasure.generation
+    main: dict[str, Any] | None = None if state is None or gone else wire.from_bytes(store.artefact(state.main))
+    ids = np.asarray(request_of(erasure.kind).ids(erasure), dtype=np.int64)
+    try:
+        spec = CERTIFICATES.load(kind).model_validate(dict(certificate))
+    except ValidationError as error:
+        yield f"{who}: its certificate is not one of kind {kind!r}: {error.errors()[0]['msg'].lower()}"
+        return
+    if wrong := spec.disproof(Evidence(line.outcome.guarantee, ids, main, data.load(plan.configs[0].data))):
+        yield f"{who}: its certificate does not hold: {wrong}"

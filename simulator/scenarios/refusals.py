@@ -1,0 +1,42 @@
+"""What a scenario asks for that cannot be, as pairs of place and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from clients.unlearning.general.contract import MethodSpec
+from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.validation_errors import name_place
+
+
+class HasMethods(Protocol):
+    """What is asked of the cell; see `simulator.tasks.contract.Cell`."""
+
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the methods that an event may name for a request of this kind."""
+
+
+def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Iterator[tuple[str, str]]:
+    """Yield events about neighbours where peers have none, and methods that the cell cannot carry out."""
+    for i, event in enumerate(scenario.event):
+        if event.needs_neighbours and not connected:
+            kind = scenario.cell.partition("/")[2]
+            yield (
+                name_place(("event", i)),
+                f"{event.tag} is about neighbours, which peers of a {kind} federation have not: remove the event",
+            )
+        method, request = getattr(event, "method", None), event.request
+        if isinstance(method, MethodSpec) and request is not None and method.tag not in (able := cell.methods(request)):
+            cure = f"take one of {', '.join(able)}" if able else "remove the key: no method can be named here"
+            yield name_place(("event", i, "method")), f"{method.tag} cannot be carried out for {request} in {scenario.cell}: {cure}"
+
+
+def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Yield events and expectations after the last round."""
+    last = scenario.rounds
+    numbers = [(("event", i, "round"), event.round) for i, event in enumerate(scenario.event)]
+    numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
+    for place, number in numbers:
+        if number > last:
+            yield name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds"
