@@ -5,6 +5,7 @@ from clients.unlearning.contract import UnlearnerSpec
 
 UNLEARNERS: Registry[UnlearnerSpec] = Registry(
     "lethe.unlearners",
+    "clients.unlearning.contract:UnlearnerSpec",
     {
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
         "retrain": "clients.unlearning.exact.retrain:Retrain",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveInt
@@ -27,6 +28,6 @@ class EventSpec(Spec):
     """Whether it is about edges between peers, or the seeds that travel over them."""
     round: PositiveInt
 
+    @abstractmethod
     def resolve(self, world: World) -> None:
         """Make it happen; ``EventError`` or ``MembershipError`` where it cannot."""
-        raise NotImplementedError

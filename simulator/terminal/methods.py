@@ -1,4 +1,7 @@
-"""What ``lethe methods`` lists: unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges."""
+"""What ``lethe methods`` lists: unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges.
+
+What other distributions bring stands among them; what is broken of it, whatever it is, comes last.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from clients.unlearning import UNLEARNERS
 from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
+from simulator.plugins import registries
 
 FEDERATED = (
     ("drop_seed", "exact", "peers", "neighbours drop a leaver's seed; nobody retrains", "HDUS, Ye et al. 2023"),
@@ -20,30 +24,28 @@ FEDERATED = (
 
 def rows() -> list[tuple[str, str, str, str, str]]:
     """Return kind, guarantee, what a request names, summary and source of every unlearner."""
-    specs = [(kind, UNLEARNERS.load(kind)) for kind in UNLEARNERS.targets()]
+    specs = UNLEARNERS.working().items()
     return [*FEDERATED, *((kind, spec.guarantee, spec.unit, spec.summary, spec.source) for kind, spec in specs)]
 
 
 def erasers() -> list[tuple[str, str, str, str]]:
     """Return kind, what is needed, summary and source of every eraser."""
-    specs = [(kind, ERASERS.load(kind)) for kind in ERASERS.targets()]
-    return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in specs]
+    return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in ERASERS.working().items()]
 
 
 def adversaries() -> list[tuple[str, str, str]]:
     """Return kind, knowledge and summary of every adversary."""
-    specs = [(kind, ADVERSARIES.load(kind)) for kind in ADVERSARIES.targets()]
-    return [(kind, spec.knows(), spec.summary) for kind, spec in specs]
+    return [(kind, spec.knows(), spec.summary) for kind, spec in ADVERSARIES.working().items()]
 
 
 def fills() -> list[tuple[str, str]]:
     """Return kind and summary of every fill."""
-    return [(kind, (getdoc(FILLS.load(kind)) or "").partition("\n")[0].replace("``", "")) for kind in FILLS.targets()]
+    return [(kind, (getdoc(spec) or "").partition("\n")[0].replace("``", "")) for kind, spec in FILLS.working().items()]
 
 
 def judges() -> list[tuple[str, str]]:
     """Return kind and summary of every judge."""
-    return [(kind, JUDGES.load(kind).summary) for kind in JUDGES.targets()]
+    return [(kind, spec.summary) for kind, spec in JUDGES.working().items()]
 
 
 def table() -> str:
@@ -55,7 +57,15 @@ def table() -> str:
         ("fills: what hides where something was cut", ("fill", "how"), fills()),
         ("judges: what says what samples show", ("judge", "how"), judges()),
     )
-    return "\n\n".join(f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections)
+    told = [f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections]
+    if lines := broken():
+        told.append("\n".join(["broken: what other distributions bring, and no scenario can use", *lines]))
+    return "\n\n".join(told)
+
+
+def broken() -> list[str]:
+    """Return a line for everything from other distributions that cannot be used."""
+    return [line for registry in registries() for line in registry.broken()]
 
 
 def _aligned(lines: Sequence[Iterable[str]]) -> str:
