@@ -12,6 +12,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import PydanticUndefinedAnnotation
+
 LOCATED = ("implementation", "participant")
 """Class variables that name a class as ``"module:Class"``."""
 
@@ -67,6 +69,13 @@ def faults(brought: Any, contract: type[Any], tag: str, name: str) -> Iterator[s
         yield f"{getattr(brought, '__qualname__', repr(brought))} is no subclass of {contract.__module__}.{contract.__qualname__}"
         return
     where = brought.__qualname__
+    if not getattr(brought, "__pydantic_complete__", True):
+        incomplete: Any = brought
+        try:
+            incomplete.model_rebuild()
+        except PydanticUndefinedAnnotation as error:
+            yield f"{where} has a field of the type {error.name}, a name that its module does not define when it is imported"
+            return
     for variable in sorted(_required(contract)):
         if not hasattr(brought, variable):
             yield f"{where} has no class variable {variable}"

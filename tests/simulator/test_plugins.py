@@ -56,6 +56,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "implementation missing": ("own = brought:Own", WHOLE.replace(":Retrained", ":Gone"), "retraining:Gone' cannot be imported"),
     "another tag": ("own = brought:Own", WHOLE.replace('"own"', '"mine"'), "has the kind 'mine' where kind: Literal[\"own\"]"),
     "no tag": ("own = brought:Own", WHOLE.replace('Literal["own"]', "str"), 'does not say kind: Literal["own"] = "own"'),
+    "a field of a type that is not there": (
+        "own = brought:Own",
+        "from __future__ import annotations\n" + WHOLE + "    extra: Missing | None = None\n",
+        "Own has a field of the type Missing, a name that its module does not define",
+    ),
     "a built-in's name": ("retrain = brought:Own", WHOLE.replace('"own"', '"retrain"'), "that name is built in (lethe.unlearners)"),
 }
 
