@@ -95,7 +95,7 @@ def faults(brought: Any, contract: type[Any], tag: str, name: str) -> Iterator[s
 def _wrong_tag(brought: type[Any], tag: str, name: str) -> Iterator[str]:
     """Yield why a spec is not the one of this name; classes that are no specs carry no tag."""
     fields = getattr(brought, "model_fields", None)
-    if fields is None:
+    if fields is None or not tag:
         return
     told = fields.get(tag)
     wish = f'{tag}: Literal["{name}"] = "{name}"'

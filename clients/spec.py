@@ -56,7 +56,7 @@ class Registry(Generic[S]):
     builtin : mapping of str to str
         Name to ``"module:Class"``. Nothing is imported before it is asked for.
     tag : str
-        Name of the field that tells the specs apart, ``"kind"`` unless told.
+        Name of the field that tells the specs apart, ``"kind"`` unless told; empty where they are keys of a table and carry none.
     """
 
     def __init__(self, group: str, contract: str, builtin: Mapping[str, str], tag: str = "kind") -> None:
@@ -120,8 +120,8 @@ class Registry(Generic[S]):
         fields = getattr(spec, "model_fields", {})
         known_as = name or (fields[self.tag].default if self.tag in fields else None)
         if not isinstance(known_as, str):
-            cure = f'write {self.tag}: Literal["..."] = "..." into it' if fields else "give its name, register(..., name=...)"
-            raise PluginError(f"{getattr(spec, '__qualname__', spec)!s} has no {self.tag} by which {self.group} could know it: {cure}")
+            cure = f'write {self.tag}: Literal["..."] = "..." into it' if fields and self.tag else "give its name, register(..., name=...)"
+            raise PluginError(f"{spec.__qualname__} has no {self.tag or 'name'} by which {self.group} could know it: {cure}")
         if known_as in self._builtin or known_as in self.plugins:
             owner = self.plugins[known_as][0].distribution if known_as in self.plugins else "Lethe itself"
             raise PluginError(f"{known_as!r} is taken in {self.group} by {owner}: give {spec.__qualname__} another name")

@@ -1,4 +1,4 @@
-"""Tagged unions whose members are known when a value is validated, and are imported only when a value names them."""
+"""Types of fields whose members are known when a value is validated, and are imported only when a value names them."""
 
 from __future__ import annotations
 
@@ -62,10 +62,7 @@ class Tagged:
         told = value.get(self.tag) if isinstance(value, Mapping) else getattr(value, self.tag, None)
         if told is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": repr(self.tag)})
-        member = self.table(self._named(told))
-        if info.mode == "json":
-            return member.model_validate_json(json.dumps(value), strict=True)
-        return member.model_validate(value)
+        return _read(self.table(self._named(told)), value, info)
 
     def _named(self, name: Any) -> type[Any]:
         """Return the class of this name."""
@@ -74,3 +71,23 @@ class Tagged:
                 return registry.load(name)
         known = ", ".join(sorted({name for registry in self.registries for name in registry.targets()}))
         raise PydanticKnownError("union_tag_invalid", {"discriminator": repr(self.tag), "tag": str(name), "expected_tags": known})
+
+
+@dataclass(frozen=True)
+class Made:
+    """The mark that makes an annotated type a table whose keys are known when a value is validated; ``make`` returns its class."""
+
+    make: Callable[[], type[BaseModel]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(lambda value, info: _read(self.make(), value, info))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(self.make().__pydantic_core_schema__)
+
+
+def _read(table: type[Any], value: Any, info: ValidationInfo) -> Any:
+    """Return the value as this table."""
+    if info.mode == "json":
+        return table.model_validate_json(json.dumps(value), strict=True)
+    return table.model_validate(value)

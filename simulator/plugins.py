@@ -18,6 +18,7 @@ from simulator.scenarios.tasks import CELLS
 
 HOMES = {
     "lethe.adversaries": "server.revival.adversaries:ADVERSARIES",
+    "lethe.audits": "simulator.audits:AUDITS",
     "lethe.cells": "simulator.scenarios.tasks:CELLS",
     "lethe.churn": "simulator.scenarios.churn:CHURN",
     "lethe.completions": "server.revival.completion_specs:COMPLETIONS",
@@ -57,7 +58,7 @@ def register(cls: C, *, group: str | None = None, name: str | None = None) -> C:
     group : str, optional
         The entry-point group whose registry takes it; every group with its contract unless told.
     name : str, optional
-        Its name, for classes that carry no tag (cells).
+        Its name, for classes that carry no tag (cells, audits).
 
     Raises
     ------

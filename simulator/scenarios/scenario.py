@@ -15,6 +15,7 @@ from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, create_mo
 from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
 from clients.plugins import PluginError
 from clients.spec import Spec
+from clients.union import Made
 from server.topology import TOPOLOGIES, TopologySpec
 from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import ScenarioError, short
@@ -65,7 +66,7 @@ else:  # the registries know their members only at run time
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
     AnyEngine = ENGINES.union()
-    Audit = audit_table()
+    Audit = Annotated[Any, Made(audit_table)]
 
 
 class Peers(Spec):
@@ -126,7 +127,7 @@ class Scenario(Spec):
     event: tuple[EventSpec, ...] = ()
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
-    audit: Audit = Audit()
+    audit: Audit = Field(default_factory=lambda: audit_table()())
     engine: AnyEngine = Field(default_factory=lambda: ENGINES.load("inline")(kind="inline"))
     _source: str = PrivateAttr("scenario")
 

@@ -179,3 +179,11 @@ def test_every_registry_of_the_tree_is_known() -> None:
     for group, registry in zip(HOMES, registries(), strict=True):
         assert registry.group == group
         assert all(issubclass(one, registry.contract) for one in registry.specs())
+
+
+def test_a_broken_audit_is_told_where_it_is_asked_for(install: Install, lethe: Lethe) -> None:
+    install("own = brought:Own", "raise RuntimeError('gone')", group="lethe.audits")
+    assert lethe("check", DEPARTURES)[0] == 0
+    code, _, errors = lethe("check", DEPARTURES, "--set", "audit.own=true")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "audit.own: 'own' comes from the distribution lethe-brought 2.1, but brought:Own cannot be imported" in errors
