@@ -45,7 +45,7 @@ bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experim
 	@for script in experiments/benchmarks/[a-z]*.py; do \
 	  echo "== $$script"; \
 	  kept=experiments/benchmarks/results/$$(basename "$$script" .py).txt; \
-	  $(BIN)/python "$$script" | tee "$$kept.unfinished"; \
+	  PYTHONPATH=. $(BIN)/python "$$script" | tee "$$kept.unfinished"; \
 	  mv "$$kept.unfinished" "$$kept"; \
 	done
 

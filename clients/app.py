@@ -23,14 +23,12 @@ from __future__ import annotations
 
 import json
 import time
-from functools import lru_cache
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from clients import config as peer_configs
 from clients import wire
-from clients.config import PeerConfig
 from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Update, role
 
 app = ClientApp()
@@ -186,7 +184,7 @@ def _given_state(content: RecordDict) -> RecordDict:
 
 def _load(state: RecordDict, stream: int) -> Participant:
     """Return the peer whose state this is."""
-    config = _config(str(state.config_records["config"]["json"]))
+    config = peer_configs.read(str(state.config_records["config"]["json"]))
     key = ("sequential", config.run_seed, stream) if stream >= 0 else None
     main = state.array_records.get("main")
     who = role(config)
@@ -214,7 +212,3 @@ def _save(peer: Participant, before: RecordDict) -> RecordDict:
     records.update({f"held.{owner}": wire.pack(peer.held[owner].blob) for owner in owners})
     return RecordDict(records)  # type: ignore[arg-type]
 
-
-@lru_cache(maxsize=4096)
-def _config(text: str) -> PeerConfig:
-    return peer_configs.read(text)

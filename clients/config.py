@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PositiveInt
@@ -52,9 +54,9 @@ class PeerConfig(Spec):
         return (*usual, "repetition", self.repetition) if self.repetition else usual
 
     @property
+    @abstractmethod
     def model(self) -> str:
         """What the peer trains, in one line."""
-        raise NotImplementedError
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -85,6 +87,7 @@ def in_short(spec: Spec) -> str:
 
 CONFIGS: Registry[PeerConfig] = Registry(
     "lethe.configs",
+    "clients.config:PeerConfig",
     {
         "averaged": "clients.diffusion.averaging.config:AveragedDenoisingConfig",
         "classifier": "clients.classification.hdus.config:HdusConfig",
@@ -95,6 +98,7 @@ CONFIGS: Registry[PeerConfig] = Registry(
 )
 
 
+@lru_cache(maxsize=4096)
 def read(text: str) -> PeerConfig:
     """Return the config that this JSON says; one that names no role is a classifier's."""
     return CONFIGS.load(json.loads(text).get("role", "classifier")).model_validate_json(text)

@@ -6,23 +6,18 @@ scikit-learn and friends are imported inside ``build``), so that checking a scen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache, reduce
-from importlib import import_module
-from importlib.metadata import entry_points
-from operator import or_
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+
+from clients.plugins import Plugin, PluginError, faults, found, loaded
+from clients.plugins import located as located
+from clients.union import Tagged
 
 TAGS = ("kind", "do", "dataset", "role")
 """Fields that tell the specs of a registry apart."""
-
-
-def located(target: str) -> Any:
-    """Return what a text ``"module:name"`` stands for; the module is imported only now."""
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
 
 
 class Spec(BaseModel):
@@ -38,44 +33,124 @@ class Spec(BaseModel):
                 return str(getattr(self, name))
         raise AttributeError(f"{type(self).__name__} has none of the tags {', '.join(TAGS)}")
 
+    @classmethod
+    def incomplete(cls) -> str | None:
+        """Return what keeps the class from being registered beyond what every contract asks, in a few words, or None."""
+        return None
+
 
 S = TypeVar("S", bound=Spec)
 
 
 class Registry(Generic[S]):
-    """Specs by the value of their tag; third parties add theirs through an entry point.
+    """Classes by name, most of them specs by the value of their tag.
+
+    Other distributions add theirs through an entry point, a notebook through `register`.
 
     Parameters
     ----------
     group : str
         Entry-point group in which other distributions register specs, for example ``"lethe.models"``.
+    contract : str
+        The class that all are subclasses of, as ``"module:Class"``.
     builtin : mapping of str to str
-        Tag to ``"module:Class"``. Nothing is imported before it is asked for.
+        Name to ``"module:Class"``. Nothing is imported before it is asked for.
     tag : str
-        Name of the field that tells the specs apart, ``"kind"`` unless told.
+        Name of the field that tells the specs apart, ``"kind"`` unless told; empty where they are keys of a table and carry none.
     """
 
-    def __init__(self, group: str, builtin: Mapping[str, str], tag: str = "kind") -> None:
+    def __init__(self, group: str, contract: str, builtin: Mapping[str, str], tag: str = "kind") -> None:
         self.group = group
         self.tag = tag
-        self._targets = dict(builtin)
+        self.registered: dict[str, type[S]] = {}
+        self._contract = contract
+        self._builtin = dict(builtin)
+        self.loaded: dict[str, type[S]] = {}
 
-    @cache  # noqa: B019  registries live as long as the process
+    @cached_property
+    def contract(self) -> type[S]:
+        """The class that all are subclasses of."""
+        found_class: type[S] = located(self._contract)
+        return found_class
+
+    @cached_property
+    def plugins(self) -> dict[str, list[Plugin]]:
+        """What other distributions bring, by name."""
+        return found(self.group)
+
     def targets(self) -> dict[str, str]:
-        """Return tag to ``"module:Class"``, built-in and third-party, sorted by tag."""
-        found = {point.name: point.value for point in entry_points(group=self.group)}
-        return dict(sorted({**found, **self._targets}.items()))
+        """Return name to ``"module:Class"``: built in, from other distributions, and registered by hand, sorted by name."""
+        brought = {name: plugins[0].target for name, plugins in self.plugins.items()}
+        by_hand = {name: f"{spec.__module__}:{spec.__qualname__}" for name, spec in self.registered.items()}
+        return dict(sorted({**brought, **by_hand, **self._builtin}.items()))
 
     def load(self, kind: str) -> type[S]:
-        """Return the spec class registered under ``kind``; ``KeyError`` if there is none."""
-        spec: type[S] = located(self.targets()[kind])
+        """Return the class registered under a name.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        PluginError
+            If another distribution claims the name, and what it brings is broken or the name is not its own.
+        """
+        if kind not in self.loaded:
+            self.loaded[kind] = self._load(kind)
+        return self.loaded[kind]
+
+    def _load(self, kind: str) -> type[S]:
+        claims = self.plugins.get(kind, [])
+        if claims and kind in self._builtin:
+            raise claims[0].error(f"that name is built in ({self.group})", "uninstall it, or have it take another name")
+        if len(claims) > 1:
+            others = " and ".join(one.distribution for one in claims[1:])
+            raise claims[0].error(f"{others} claims that name, too ({self.group})", "uninstall one of them")
+        if kind in self.registered:
+            return self.registered[kind]
+        if claims:
+            return loaded(claims[0], self.contract, self.tag, self.group)
+        spec: type[S] = located(self._builtin[kind])
         return spec
 
-    def specs(self) -> list[type[S]]:
-        """Return every registered spec class in the order of its tag."""
-        return [self.load(kind) for kind in self.targets()]
+    def register(self, spec: type[S], name: str | None = None) -> type[S]:
+        """Make a class known in this process, under its tag unless told, and return it; a name that was registered by hand is replaced.
 
-    def union(self) -> Any:
-        """Return the tagged union of all specs, as a type for a pydantic field."""
-        specs = self.specs()
-        return specs[0] if len(specs) == 1 else Annotated[reduce(or_, specs), Field(discriminator=self.tag)]
+        ``PluginError`` if the class does not keep the contract, or the name is taken.
+        """
+        fields = getattr(spec, "model_fields", {})
+        known_as = name or (fields[self.tag].default if self.tag in fields else None)
+        if not isinstance(known_as, str):
+            cure = f'write {self.tag}: Literal["..."] = "..." into it' if fields and self.tag else "give its name, register(..., name=...)"
+            raise PluginError(f"{spec.__qualname__} has no {self.tag or 'name'} by which {self.group} could know it: {cure}")
+        if known_as in self._builtin or known_as in self.plugins:
+            owner = self.plugins[known_as][0].distribution if known_as in self.plugins else "Lethe itself"
+            raise PluginError(f"{known_as!r} is taken in {self.group} by {owner}: give {spec.__qualname__} another name")
+        if wrong := next(faults(spec, self.contract, self.tag, known_as), None):
+            raise PluginError(f"{known_as!r} cannot be registered in {self.group}: {wrong}: mend the class and register it again")
+        self.registered[known_as] = self.loaded[known_as] = spec
+        return spec
+
+    def working(self) -> dict[str, type[S]]:
+        """Return every class that can be used, in the order of their names."""
+        return {kind: spec for kind in self.targets() if isinstance(spec := self._tried(kind), type)}
+
+    def broken(self) -> list[str]:
+        """Return one line for each name that cannot be used."""
+        return [str(error) for kind in self.plugins if isinstance(error := self._tried(kind), PluginError)]
+
+    def _tried(self, kind: str) -> type[S] | PluginError:
+        try:
+            return self.load(kind)
+        except PluginError as error:
+            return error
+
+    def specs(self) -> list[type[S]]:
+        """Return every class that can be used in the order of their names."""
+        return list(self.working().values())
+
+    def union(self, *others: Registry[Any], table: Callable[[type[Any]], type[Any]] = lambda spec: spec) -> Any:
+        """Return the union of all specs, and of other registries' with the same tag, told apart by it, as a type for a pydantic field.
+
+        A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told.
+        """
+        return Annotated[Any, Tagged((self, *others), table)]

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simulator.installation import require_own_packages
+
 if TYPE_CHECKING:
     from simulator.errors import LetheError
+    from simulator.plugins import register
     from simulator.runner import resume, run
     from simulator.runs.run import Run
     from simulator.runs.verify import verify
@@ -16,18 +19,21 @@ if TYPE_CHECKING:
     from simulator.scenarios.resolution import resolve
     from simulator.scenarios.scenario import Scenario
 
+require_own_packages()
+
 _HOMES = {
     "LetheError": "errors",
     "Plan": "scenarios.plan",
     "Run": "runs.run",
     "Scenario": "scenarios.scenario",
+    "register": "plugins",
     "resolve": "scenarios.resolution",
     "resume": "runner",
     "run": "runner",
     "verify": "runs.verify",
 }
 
-__all__ = ["LetheError", "Plan", "Run", "Scenario", "resolve", "resume", "run", "verify"]
+__all__ = ["LetheError", "Plan", "Run", "Scenario", "register", "resolve", "resume", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -136,13 +136,14 @@ commands.register(app)
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on standard error and exit status 2, a run that stopped on its way 3."""
+    from clients.plugins import PluginError
     from simulator.errors import LetheError
 
     try:
         app()
-    except LetheError as error:
+    except (LetheError, PluginError) as error:
         typer.echo(f"lethe: {error}", err=True)
-        sys.exit(error.status)
+        sys.exit(getattr(error, "status", 2))
 
 
 if __name__ == "__main__":

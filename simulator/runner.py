@@ -8,6 +8,7 @@ from pathlib import Path
 from clients.metrics import MetricError
 from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError, StoppedError
+from simulator.plugins import by_hand, refuse_elsewhere
 from simulator.progress import Watch
 from simulator.runs.directory import make_directory, only_one, read_plan
 from simulator.runs.run import Run
@@ -41,7 +42,9 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
 
 def prepare(scenario: Scenario, out: Path | str = "runs") -> Path:
     """Resolve a scenario, make its run directory, and return its path; nothing is played yet."""
-    return make_directory(resolve(scenario), Path(out))
+    plan = resolve(scenario)
+    refuse_elsewhere(by_hand(plan), scenario.engine)
+    return make_directory(plan, Path(out))
 
 
 def resume(folder: Path | str, watch: Watch | None = None) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -97,17 +98,17 @@ class DatasetSpec(Spec):
         """What answers about the set's rows are measured by; the first is what most people look at, its name in the ledger ``accuracy``."""
         return (ACCURACY,)
 
+    @abstractmethod
     def load(self) -> Dataset:
         """Return the whole data set; ``DataError`` (one line: file, what is wrong, cure) if it cannot be read."""
-        raise NotImplementedError
 
 
 class PartitionSpec(Spec):
     """How rows are dealt to peers."""
 
+    @abstractmethod
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> Sequence[Ids]:
         """Return one ascending id array a peer: a partition of ``ids``; ``DataError`` where it cannot be."""
-        raise NotImplementedError
 
 
 def one_line(text: str) -> str:
@@ -154,6 +155,7 @@ def only(data: Dataset, kept: Ids) -> Dataset:
 
 DATASETS: Registry[DatasetSpec] = Registry(
     "lethe.datasets",
+    "clients.data:DatasetSpec",
     {
         "breast_cancer": "clients.data.bundled:BreastCancer",
         "citations": "clients.data.citations:Citations",
@@ -172,6 +174,7 @@ DATASETS: Registry[DatasetSpec] = Registry(
 
 PARTITIONS: Registry[PartitionSpec] = Registry(
     "lethe.partitions",
+    "clients.data:PartitionSpec",
     {
         "column": "clients.data.partition:ByColumn",
         "communities": "clients.data.communities:Communities",

@@ -66,7 +66,7 @@ class HuggingFace(DatasetSpec):
             import datasets
         except ImportError:
             raise DataError(
-                f"{self.path}: reading it needs the package datasets: pip install 'lethe[huggingface]', or save the data as Parquet"
+                f"{self.path}: needs the package datasets: pip install 'lethe-federated[huggingface]', or save the data as Parquet"
             ) from None
         import pyarrow as pa
 

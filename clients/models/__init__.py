@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from clients.spec import Registry, Spec
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 class ModelSpec(Spec):
     """How a scenario names a torch model; ``build`` makes it with weights keyed by ``key``."""
 
+    @abstractmethod
     def build(self, shape: tuple[int, ...], classes: int, key: tuple[Field, ...]) -> nn.Module:
         """Return a module that maps float32 ``(n, *shape)`` to logits ``(n, classes)``, initialised from the key alone.
 
         ``ValueError`` (one line) if the model cannot take inputs of that shape.
         """
-        raise NotImplementedError
 
     def parameters(self, shape: tuple[int, ...], classes: int) -> int:
         """Return the number of parameters without building the model; ``ValueError`` as for ``build``."""
@@ -28,6 +29,7 @@ class ModelSpec(Spec):
 
 MODELS: Registry[ModelSpec] = Registry(
     "lethe.models",
+    "clients.models:ModelSpec",
     {
         "cnn": "clients.models.cnn:Cnn",
         "linear": "clients.models.linear:Linear",

@@ -5,6 +5,7 @@ from clients.unlearning.contract import UnlearnerSpec
 
 UNLEARNERS: Registry[UnlearnerSpec] = Registry(
     "lethe.unlearners",
+    "clients.unlearning.contract:UnlearnerSpec",
     {
         "approximate": "clients.unlearning.approximate.approximate:Approximate",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",

@@ -51,4 +51,4 @@ class CertificateSpec(Spec):
         raise NotImplementedError
 
 
-CERTIFICATES: Registry[CertificateSpec] = Registry("lethe.certificates", {})
+CERTIFICATES: Registry[CertificateSpec] = Registry("lethe.certificates", "clients.unlearning.certificates:CertificateSpec", {})

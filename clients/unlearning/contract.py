@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -183,7 +183,7 @@ class Unlearner(ABC, Generic[Data, Request]):
 class UnlearnerSpec(Spec):
     """How a scenario names an unlearner; ``build`` makes it."""
 
-    implementation: ClassVar[str]
+    implementation: ClassVar[str] = ""
     """The unlearner, as ``"module:Class"``, made from the spec, the problem and the key; a spec with a ``build`` of its own needs none."""
     guarantee: ClassVar[Guarantee]
     summary: ClassVar[str]
@@ -194,6 +194,15 @@ class UnlearnerSpec(Spec):
     """What a request names: rows, nodes and edges, interactions and users, a concept."""
     classifier: ClassVar[bool] = True
     """Whether it is made to predict the rows' classes, as a peer's main model must."""
+
+    @classmethod
+    def incomplete(cls) -> str | None:
+        """Return what keeps the class from being registered, or None."""
+        if cls.guarantee not in get_args(Guarantee):
+            return f"has the guarantee {cls.guarantee!r}, which is none of {', '.join(get_args(Guarantee))}"
+        if cls.build is UnlearnerSpec.build and not cls.implementation:
+            return 'names no implementation = "module:Class", and has no build of its own'
+        return None
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return why it cannot learn these rows of a problem, in one line with the cure, or None; quick, and trains nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,9 +37,9 @@ class FillSpec(Spec):
 
         return seal_layers(self.draw, weights, masks, secret)
 
+    @abstractmethod
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Return float64 values for one layer, read only where the second, the mask of places to fill, is true."""
-        raise NotImplementedError
 
 
 class Gaussian(FillSpec):
@@ -140,6 +141,7 @@ class RedrawnColumns(FillSpec):
 
 FILLS: Registry[FillSpec] = Registry(
     "lethe.fills",
+    "server.defences.fills:FillSpec",
     {
         "closed_columns": "server.defences.fills:ClosedColumns",
         "contrary": "server.defences.fills:Contrary",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -53,9 +54,9 @@ class AdversarySpec(Spec):
             raise TypeError(f"adversary {self.__class__.__name__} attacks with {self.knowledge}, not with {type(known).__name__}")
         return self.act(known)
 
+    @abstractmethod
     def act(self, known: WeightsOnly) -> Revived:
         """Carry the attack out."""
-        raise NotImplementedError
 
 
 class _Completing(AdversarySpec):
@@ -191,6 +192,7 @@ class Relearn(AdversarySpec):
 
 ADVERSARIES: Registry[AdversarySpec] = Registry(
     "lethe.adversaries",
+    "server.revival.adversaries:AdversarySpec",
     {
         "adaptive": "server.revival.adversaries:AdaptiveRepruner",
         "historian": "server.revival.adversaries:Historian",

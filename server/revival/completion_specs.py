@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -22,9 +23,9 @@ class CompletionSpec(Spec):
     def check(self, arithmetic: Arithmetic) -> None:
         """Raise ``ValueError`` if the rule must not run in this arithmetic."""
 
+    @abstractmethod
     def solve(self, stack: Stack) -> Trace:
         """Write the guesses into the stack and return what happened on the way."""
-        raise NotImplementedError
 
 
 class Published(CompletionSpec):
@@ -97,6 +98,7 @@ class PolarOnce(CompletionSpec):
 
 COMPLETIONS: Registry[CompletionSpec] = Registry(
     "lethe.completions",
+    "server.revival.completion_specs:CompletionSpec",
     {
         "polar_momentum": "server.revival.completion_specs:PolarMomentum",
         "polar_once": "server.revival.completion_specs:PolarOnce",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 class LocationSpec(Spec):
     """How a scenario names a rule that finds the cut in released weights."""
 
+    @abstractmethod
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return bool tensors, true where the rule believes something was cut.
 
         Weights must come in the type they were stored in: a cast can turn small values into zeros, or hide them.
         """
-        raise NotImplementedError
 
 
 class ExactZeros(LocationSpec):
@@ -91,6 +92,7 @@ def strongest(score: Tensor, among: Tensor | None, share: float) -> Tensor:
 
 LOCATIONS: Registry[LocationSpec] = Registry(
     "lethe.locations",
+    "server.revival.locate:LocationSpec",
     {
         "exact_zeros": "server.revival.locate:ExactZeros",
         "extremes": "server.revival.locate:Extremes",

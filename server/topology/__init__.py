@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,9 +36,9 @@ class TopologySpec(Spec):
 
     on_leave: Repair = "none"
 
+    @abstractmethod
     def draw(self, peers: int, seed: int) -> Graph:
         """Return a simple graph on ``0 .. peers - 1``; a pure function of the arguments. ``TopologyError`` where it cannot be."""
-        raise NotImplementedError
 
     def most_edges(self, peers: int) -> int:
         """Return how many edges such a graph may have, or how many pairs are looked at in drawing it, whichever is more."""
@@ -46,6 +47,7 @@ class TopologySpec(Spec):
 
 TOPOLOGIES: Registry[TopologySpec] = Registry(
     "lethe.topologies",
+    "server.topology:TopologySpec",
     {
         "barabasi_albert": "server.topology.families:BarabasiAlbert",
         "complete": "server.topology.families:Complete",

@@ -7,10 +7,12 @@ from simulator.audits.contract import AuditSpec
 
 AUDITS: Registry[AuditSpec] = Registry(
     "lethe.audits",
+    "simulator.audits.contract:AuditSpec",
     {
         "counterfactual": "simulator.audits.counterfactual:Counterfactual",
         "membership_inference": "simulator.audits.membership:MembershipInference",
         "relearn": "simulator.audits.relearning:Relearning",
     },
+    tag="",
 )
 """Audits by the key that the ``[audit]`` table has for each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -128,6 +129,7 @@ class AuditSpec(Spec):
         """What the report explains of it: terms and their meanings."""
         return tuple((column.heading, column.meaning) for column in self.columns if column.shown)
 
+    @abstractmethod
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
         """Return figures by their keys.
 
@@ -143,7 +145,6 @@ class AuditSpec(Spec):
         NotJudgedError
             If it cannot.
         """
-        raise NotImplementedError
 
 
 def keys(columns: Sequence[Column], rows: Sequence[Row] = ROWS) -> Iterator[tuple[str, Row]]:

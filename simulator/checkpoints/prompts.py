@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clients.diffusion.sampling import start_noise
@@ -117,6 +118,8 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
 
     _check_parts(checkpoint)
     check_parts(checkpoint)
+    if find_spec("transformers") is None:
+        raise LetheError("prompts are read with the library transformers, which is missing: pip install 'lethe-federated[checkpoints]'")
     from diffusers import DiffusionPipeline
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging

@@ -9,8 +9,9 @@ died, with blank contexts, so that sending the message again together with the p
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
@@ -36,6 +37,8 @@ class EngineSpec(Spec):
         GPUs, or a share of one, that Ray sets aside for each worker (``ray``, ``flower``).
     """
 
+    elsewhere: ClassVar[bool] = True
+    """Whether peers live in other processes, which must be able to import every class that they use."""
     kind: str
     workers: PositiveInt | None = None
     address: str | None = Field(default=None, min_length=1)
@@ -46,6 +49,7 @@ class EngineSpec(Spec):
         """How many peers work at once."""
         return self.workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
+    @abstractmethod
     def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
         """Run a server app against ``peers`` peers until it returns, then end everything that was started for it.
 
@@ -58,7 +62,6 @@ class EngineSpec(Spec):
         peers : int
             Number of peers; peer ``p`` finds ``partition-id = p`` in its node config.
         """
-        raise NotImplementedError
 
     def kept(self) -> AbstractContextManager[None]:
         """Return a context in which several plays share what is slow to start; each still starts with blank peers."""
@@ -67,6 +70,7 @@ class EngineSpec(Spec):
 
 ENGINES: Registry[EngineSpec] = Registry(
     "lethe.engines",
+    "simulator.engines:EngineSpec",
     {
         "flower": "simulator.engines.flower:Flower",
         "grpc": "simulator.engines.grpc:Grpc",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from simulator.engines import EngineSpec
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Inline(EngineSpec):
     """Peers as function calls: no start-up, no other process, best for small federations and for debugging."""
 
+    elsewhere: ClassVar[bool] = False
     kind: Literal["inline"] = "inline"
 
     def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:

@@ -19,5 +19,10 @@ COMMON = {
 }
 """What can happen whatever the task."""
 
-EVENTS: Registry[EventSpec] = Registry("lethe.events", {**COMMON, "erase": "simulator.events.erase:Erase"}, tag="do")
+EVENTS: Registry[EventSpec] = Registry(
+    "lethe.events",
+    "simulator.events.contract:EventSpec",
+    {**COMMON, "erase": "simulator.events.erase:Erase"},
+    tag="do",
+)
 """What can happen where peers classify."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveInt
@@ -32,6 +33,6 @@ class EventSpec(Spec):
         """The kind of request it makes, by a name registered under ``lethe.requests``; None where nothing has to be forgotten."""
         return None
 
+    @abstractmethod
     def resolve(self, world: World) -> None:
         """Make it happen; ``EventError`` or ``MembershipError`` where it cannot."""
-        raise NotImplementedError

@@ -208,7 +208,7 @@ def _by_pair(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, int], tuple[int
 def _audits(plan: Plan) -> dict[str, AuditSpec]:
     """Return the audits that the page tells of, by name: those that were asked for, and those of which it says that they were not."""
     asked = plan.audit.asked
-    told = {name: AUDITS.load(name) for name in AUDITS.targets()}
+    told = AUDITS.working()
     return asked | {name: spec() for name, spec in told.items() if spec.always_told and name not in asked}
 
 

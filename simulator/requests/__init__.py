@@ -11,11 +11,13 @@ from simulator.requests.contract import Request
 
 REQUESTS: Registry[Any] = Registry(
     "lethe.requests",
+    "simulator.requests.contract:Request",
     {
         "edges": "simulator.requests.edges:EdgesRequest",
         "peer": "simulator.requests.peer:PeerRequest",
         "rows": "simulator.requests.rows:RowsRequest",
     },
+    tag="",
 )
 """`simulator.requests.contract.Request` classes by the ``kind`` of their erasures."""
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from simulator.errors import LetheError
+from simulator.plugins import by_hand, refuse_unknown, versions
 from simulator.requests import request_of
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import LAYOUT, RunStore
 from simulator.tasks.contract import plan_of
+from simulator.version import __version__
 
 PACKAGES = ("flwr", "ray", "torch", "numpy", "scikit-learn", "networkx", "pydantic", "grpcio")
 
@@ -30,6 +32,7 @@ def read_plan(folder: Path) -> Plan:
     again = f"run {folder / 'scenario.toml'} again, or use the version that made it"
     if (layout := layout_of(folder)) != LAYOUT:
         raise LetheError(f"{folder}: made by another version of lethe (layout {layout or 'not told'}, this one reads {LAYOUT}): {again}")
+    refuse_unknown(_meta(folder, "registered"), folder)
     try:
         plan = plan_of((folder / "plan.json").read_text(encoding="utf-8"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -56,7 +59,10 @@ def make_directory(plan: Plan, out: Path) -> Path:
         store.set_meta("layout", LAYOUT)
         store.set_meta("engine", plan.scenario.engine.kind)
         store.set_meta("plan", plan.digest)
-        store.set_meta("versions", json.dumps({"lethe": version("lethe"), "python": platform.python_version(), **_versions()}))
+        if used := by_hand(plan):
+            store.set_meta("registered", json.dumps(used))
+        own = {"lethe": __version__, "python": platform.python_version()}
+        store.set_meta("versions", json.dumps({**own, **_versions(), **versions(plan)}))
         store.close()
         for number in range(1, 10_000):
             folder = out / (stem if number == 1 else f"{stem}-{number}")
@@ -96,12 +102,17 @@ def read_only(path: Path) -> str:
 def layout_of(folder: Path) -> str | None:
     """Return the layout of a run directory, None if it is from before layouts were written down.
 
-    ``LetheError`` if its ledger is no database. Nothing is written, not even beside it.
+    ``LetheError`` if its ledger is no database.
     """
+    return _meta(folder, "layout")
+
+
+def _meta(folder: Path, key: str) -> str | None:
+    """Return what the ledger says under a key, None if nothing; nothing is written, not even beside it."""
     path = folder / "run.sqlite"
     try:
         with closing(sqlite3.connect(read_only(path), uri=True, timeout=30)) as db:
-            row = db.execute("select value from meta where key = 'layout'").fetchone()
+            row = db.execute("select value from meta where key = ?", (key,)).fetchone()
     except sqlite3.DatabaseError as error:
         raise LetheError(f"{path}: is not the ledger of a run ({error}): run the scenario again") from None
     return None if row is None else str(row[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, create_model
@@ -32,13 +32,28 @@ class AuditTable(Spec):
 
 def audit_table() -> type[AuditTable]:
     """Return the table with a key for each registered audit."""
-    names = sorted(AUDITS.targets(), key=lambda name: (name not in ALWAYS_HASHED, name))
-    return create_model("Audit", __base__=AuditTable, __doc__=AuditTable.__doc__, **{name: _key(name) for name in names})
+    working = AUDITS.working()
+    return _table(tuple(working.items()), tuple(AUDITS.targets().keys() - working.keys()))
 
 
-def _key(name: str) -> Any:
+@cache
+def _table(audits: tuple[tuple[str, type[AuditSpec]], ...], broken: tuple[str, ...]) -> type[AuditTable]:
+    """Return the table with a key for each of these audits, and for each that is broken."""
+    keys = {name: _key(name, spec) for name, spec in audits}
+    for name in broken:
+        keys[name] = Annotated[None, BeforeValidator(partial(_refuse, name))], Field(None, exclude=True)
+    in_order = sorted(keys, key=lambda name: (name not in ALWAYS_HASHED, name))
+    return create_model("Audit", __base__=AuditTable, __doc__=AuditTable.__doc__, **{name: keys[name] for name in in_order})
+
+
+def _refuse(name: str, value: Any) -> None:
+    """Say what is wrong with an audit that another distribution brings, where it is asked for."""
+    if value:
+        AUDITS.load(name)
+
+
+def _key(name: str, spec: type[AuditSpec]) -> Any:
     """Return the type of an audit's key, and its default."""
-    spec = AUDITS.load(name)
     read = BeforeValidator(_settings, json_schema_input_type=bool | spec)
     default = spec() if name in ON else None
     written = PlainSerializer(partial(_told, spec))

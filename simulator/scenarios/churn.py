@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -30,13 +31,14 @@ class ChurnSpec(Spec):
 
     peers: Peers | None = None
 
+    @abstractmethod
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
         """Return for each round ``1 .. rounds`` those of ``peers``, ascending, that are away."""
-        raise NotImplementedError
 
 
 CHURN: Registry[ChurnSpec] = Registry(
     "lethe.churn",
+    "simulator.scenarios.churn:ChurnSpec",
     {"markov": "simulator.scenarios.churn:Markov", "trace": "simulator.scenarios.churn:Trace"},
 )
 

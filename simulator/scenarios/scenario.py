@@ -6,15 +6,16 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, create_model, model_validator
 
 from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
+from clients.plugins import PluginError
 from clients.spec import Spec
+from clients.union import Made
 from server.topology import TOPOLOGIES, TopologySpec
 from simulator.engines import ENGINES, EngineSpec
 from simulator.errors import ScenarioError, short
@@ -45,10 +46,10 @@ class Public(Spec):
         return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
 
 
-def _data_tables() -> Any:
-    """Return the ``[data]`` table as a union of one table a data set, each with the keys of `Public`."""
-    tables = [create_model(kind.__name__, __base__=(Public, kind), __doc__=kind.__doc__) for kind in DATASETS.specs()]
-    return Annotated[reduce(or_, tables), Field(discriminator="dataset")]
+@cache
+def _data_table(kind: type[DatasetSpec]) -> type[Spec]:
+    """Return the ``[data]`` table of a data set: its own keys and those of `Public`."""
+    return create_model(kind.__name__, __base__=(Public, kind), __doc__=kind.__doc__)
 
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ if TYPE_CHECKING:
 else:  # the registries know their members only at run time
     AnyPartition = PARTITIONS.union()
     Public.model_rebuild()
-    AnyData = _data_tables()
+    AnyData = DATASETS.union(table=_data_table)
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
     AnyEngine = ENGINES.union()
-    Audit = audit_table()
+    Audit = Annotated[Any, Made(audit_table)]
 
 
 class Peers(Spec):
@@ -126,7 +127,7 @@ class Scenario(Spec):
     event: tuple[EventSpec, ...] = ()
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
-    audit: Audit = Audit()
+    audit: Audit = Field(default_factory=lambda: audit_table()())
     engine: AnyEngine = Field(default_factory=lambda: ENGINES.load("inline")(kind="inline"))
     _source: str = PrivateAttr("scenario")
 
@@ -174,7 +175,10 @@ class Scenario(Spec):
         for setting in overrides:
             override(raw, setting)
         bounds.check_nesting(raw, source)
-        task: type[Scenario] = CELLS.load(name_of(raw, source)).scenario
+        try:
+            task: type[Scenario] = CELLS.load(name_of(raw, source)).scenario
+        except PluginError as error:
+            raise ScenarioError([f"{source}: federation: {error}"]) from None
         if folder is not None:
             _anchor(raw, folder, source)
         try:

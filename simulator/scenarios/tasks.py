@@ -11,6 +11,7 @@ from simulator.scenarios.validation_errors import suggestion
 
 CELLS: Registry[Any] = Registry(
     "lethe.cells",
+    "simulator.tasks.contract:Cell",
     {
         "classification/hdus": "simulator.tasks.classification.hdus.federation:HdusClassification",
         "classification/sums": "simulator.tasks.classification.sums.federation:SumsClassification",

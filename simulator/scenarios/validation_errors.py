@@ -26,10 +26,17 @@ def validation_errors(error: ValidationError, raw: Mapping[str, Any], schema: Ma
     """
     found: dict[Place, list[ErrorDetails]] = {}
     for one in error.errors():
-        found.setdefault(_place(one["loc"], raw), []).append(one)
+        place = _place(one["loc"], raw)
+        if not _counts_only_valid_entries(one, _value(place, raw)):
+            found.setdefault(place, []).append(one)
     keys = list(raw)
     in_order = sorted(found.items(), key=lambda one: keys.index(one[0][0]) if one[0] and one[0][0] in keys else len(keys))
     return [f"{name_place(place)}: {_words(place, errors, raw, schema)}" for place, errors in in_order]
+
+
+def _counts_only_valid_entries(error: ErrorDetails, value: Any) -> bool:
+    """Return whether a list is called too short only because some of its entries are wrong, which is told for each of them."""
+    return error["type"] == "too_short" and isinstance(value, list) and len(value) >= error["ctx"]["min_length"]
 
 
 def name_place(place: Iterable[str | int]) -> str:

@@ -127,4 +127,4 @@ def plan_of(text: str) -> Plan:
 
 def scenarios() -> list[type[Scenario]]:
     """Return the schemas of all cells, each once."""
-    return list(dict.fromkeys(_cell(name).scenario for name in CELLS.targets()))
+    return list(dict.fromkeys(_cell(name).scenario for name in CELLS.working()))

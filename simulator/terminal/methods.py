@@ -1,4 +1,7 @@
-"""What ``lethe methods`` lists: methods, unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges."""
+"""What ``lethe methods`` lists: methods, unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges.
+
+What other distributions bring stands among them; what is broken of it, whatever it is, comes last.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from clients.unlearning.general import METHODS
 from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
+from simulator.plugins import registries
 from simulator.requests import REQUESTS
 from simulator.scenarios.tasks import CELLS
 
 
 def methods() -> list[tuple[str, str, str, str, str]]:
     """Return kind, guarantee, where it can be used, summary and source of every method."""
-    cells = {name: CELLS.load(name)() for name in CELLS.targets()}
-    able = {name: {kind for request in REQUESTS.targets() for kind in cell.methods(request)} for name, cell in cells.items()}
+    cells = {name: cell() for name, cell in CELLS.working().items()}
+    able = {name: {kind for request in REQUESTS.working() for kind in cell.methods(request)} for name, cell in cells.items()}
     found: list[tuple[str, str, str, str, str]] = []
-    for kind in METHODS.targets():
-        spec = METHODS.load(kind)
+    for kind, spec in METHODS.working().items():
         where = [*["main models"] * spec.applies(), *(name for name, kinds in able.items() if kind in kinds)]
         found.append((kind, spec.guarantee, ", ".join(where) or "nowhere yet", spec.summary, spec.source))
     return found
@@ -30,7 +33,7 @@ def methods() -> list[tuple[str, str, str, str, str]]:
 
 def unlearners() -> list[tuple[str, str, str, str, str, str]]:
     """Return kind, guarantee, what a request names, whether peers can have it as main model, summary and source of every unlearner."""
-    specs = [(kind, UNLEARNERS.load(kind)) for kind in UNLEARNERS.targets()]
+    specs = UNLEARNERS.working().items()
     return [(kind, spec.guarantee, spec.unit, _main(spec), spec.summary, spec.source) for kind, spec in specs]
 
 
@@ -43,24 +46,22 @@ def _main(spec: type[UnlearnerSpec]) -> str:
 
 def erasers() -> list[tuple[str, str, str, str]]:
     """Return kind, what is needed, summary and source of every eraser."""
-    specs = [(kind, ERASERS.load(kind)) for kind in ERASERS.targets()]
-    return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in specs]
+    return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in ERASERS.working().items()]
 
 
 def adversaries() -> list[tuple[str, str, str]]:
     """Return kind, knowledge and summary of every adversary."""
-    specs = [(kind, ADVERSARIES.load(kind)) for kind in ADVERSARIES.targets()]
-    return [(kind, spec.knows(), spec.summary) for kind, spec in specs]
+    return [(kind, spec.knows(), spec.summary) for kind, spec in ADVERSARIES.working().items()]
 
 
 def fills() -> list[tuple[str, str]]:
     """Return kind and summary of every fill."""
-    return [(kind, (getdoc(FILLS.load(kind)) or "").partition("\n")[0].replace("``", "")) for kind in FILLS.targets()]
+    return [(kind, (getdoc(spec) or "").partition("\n")[0].replace("``", "")) for kind, spec in FILLS.working().items()]
 
 
 def judges() -> list[tuple[str, str]]:
     """Return kind and summary of every judge."""
-    return [(kind, JUDGES.load(kind).summary) for kind in JUDGES.targets()]
+    return [(kind, spec.summary) for kind, spec in JUDGES.working().items()]
 
 
 def table() -> str:
@@ -77,7 +78,15 @@ def table() -> str:
         ("fills: what hides where something was cut", ("fill", "how"), fills()),
         ("judges: what says what samples show", ("judge", "how"), judges()),
     )
-    return "\n\n".join(f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections)
+    told = [f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections]
+    if lines := broken():
+        told.append("\n".join(["broken: what other distributions bring, and no scenario can use", *lines]))
+    return "\n\n".join(told)
+
+
+def broken() -> list[str]:
+    """Return a line for everything from other distributions that cannot be used."""
+    return [line for registry in registries() for line in registry.broken()]
 
 
 def _aligned(lines: Sequence[Iterable[str]]) -> str:

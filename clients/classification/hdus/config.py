@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, ClassVar
 
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     AnyMain = UnlearnerSpec | ModelSpec
 else:  # the registries know their members only at run time
     AnyModel = MODELS.union()
-    AnyMain = Annotated[reduce(or_, UNLEARNERS.specs() + MODELS.specs()), Field(discriminator="kind")]
+    AnyMain = UNLEARNERS.union(MODELS)
 
 
 PLACES = ("global.main", "global.ensemble", "local.main", "local.ensemble")

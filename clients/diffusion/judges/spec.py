@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -27,6 +28,7 @@ class JudgeSpec(Spec):
     summary: ClassVar[str]
     """One line for lists of what there is."""
 
+    @abstractmethod
     def learned(
         self,
         images: Images,
@@ -51,7 +53,6 @@ class JudgeSpec(Spec):
         compute : Compute, optional
             Where a judge that needs it learns and judges; the CPU unless told.
         """
-        raise NotImplementedError
 
 
 class Svm(JudgeSpec):
@@ -131,6 +132,7 @@ class Cnn(JudgeSpec):
 
 JUDGES: Registry[JudgeSpec] = Registry(
     "lethe.judges",
+    "clients.diffusion.judges.spec:JudgeSpec",
     {
         "cnn": "clients.diffusion.judges.spec:Cnn",
         "svm": "clients.diffusion.judges.spec:Svm",

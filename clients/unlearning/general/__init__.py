@@ -11,6 +11,7 @@ from clients.unlearning.general.contract import MethodSpec
 
 METHODS: Registry[MethodSpec] = Registry(
     "lethe.methods",
+    "clients.unlearning.general.contract:MethodSpec",
     {
         "drop_seed": "clients.unlearning.general.drop_seed:DropSeed",
         "finetune": "clients.unlearning.general.finetune:Finetune",

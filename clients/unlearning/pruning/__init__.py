@@ -5,6 +5,7 @@ from clients.unlearning.pruning.contract import EraserSpec
 
 ERASERS: Registry[EraserSpec] = Registry(
     "lethe.erasers",
+    "clients.unlearning.pruning.contract:EraserSpec",
     {
         "all_zero": "clients.unlearning.pruning.controls:AllZero",
         "class_discriminative": "clients.unlearning.pruning.discriminative:ClassDiscriminative",

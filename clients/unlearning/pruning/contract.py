@@ -103,12 +103,12 @@ class EraserSpec(Spec):
     zeroes: ClassVar[bool] = True
     """Whether it sets weights to zero, and says which; others change weights without leaving a place to look for."""
 
+    @abstractmethod
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
         """Return the cut; the subject's module is left as it was.
 
         ``UnlearningError`` if the concept cannot be erased in this way.
         """
-        raise NotImplementedError
 
 
 def zeroed(module: nn.Module, masks: dict[str, Tensor]) -> dict[str, Tensor]:

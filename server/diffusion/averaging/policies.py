@@ -6,6 +6,7 @@ the order given.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -104,9 +105,9 @@ class PolicySpec(Spec):
             folded[name], frozen[name] = self.fold(Layer.of(name, replies))
         return self.finish(Aggregate(folded, frozen), secret)
 
+    @abstractmethod
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
         """Return one layer's weights, and the mask of entries that must stay as they are."""
-        raise NotImplementedError
 
     def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
         """Return the aggregate after whatever concerns all layers together."""
@@ -244,6 +245,7 @@ class UnionNoise(UnionZero):
 
 POLICIES: Registry[PolicySpec] = Registry(
     "lethe.policies",
+    "server.diffusion.averaging.policies:PolicySpec",
     {
         "masked_mean": "server.diffusion.averaging.policies:MaskedMean",
         "mean": "server.diffusion.averaging.policies:Mean",

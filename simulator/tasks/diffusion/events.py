@@ -20,6 +20,7 @@ from simulator.tasks.diffusion.world import ConceptWorld
 
 EVENTS: Registry[EventSpec] = Registry(
     "lethe.diffusion_events",
+    "simulator.events.contract:EventSpec",
     {
         **COMMON,
         "attack": "simulator.tasks.diffusion.events:AttackEvent",

@@ -221,4 +221,4 @@ def test_hugging_face_troubles_have_a_cure(tmp_path: Path, monkeypatch: pytest.M
     assert "write it with save_to_disk" in refused(HuggingFace(path=str(tmp_path / "hf")))
     monkeypatch.setitem(sys.modules, "datasets", None)
     load.cache_clear()
-    assert "pip install 'lethe[huggingface]'" in refused(HuggingFace(path=str(tmp_path / "hf")))
+    assert "pip install 'lethe-federated[huggingface]'" in refused(HuggingFace(path=str(tmp_path / "hf")))

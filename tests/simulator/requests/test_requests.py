@@ -47,11 +47,10 @@ class Relabel(Request):
 
 @pytest.fixture
 def relabel() -> Iterator[None]:
-    REQUESTS._targets["relabel"] = f"{__name__}:Relabel"
-    REQUESTS.targets.cache_clear()
+    REQUESTS.registered["relabel"] = Relabel
     yield
-    del REQUESTS._targets["relabel"]
-    REQUESTS.targets.cache_clear()
+    del REQUESTS.registered["relabel"]
+    REQUESTS.loaded.pop("relabel", None)
 
 
 def asking(plan: Plan, **changes: Any) -> Plan:

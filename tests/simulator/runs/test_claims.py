@@ -58,11 +58,10 @@ class Counted(CertificateSpec):
 
 @pytest.fixture
 def counted() -> Iterator[None]:
-    CERTIFICATES._targets["counted"] = f"{__name__}:Counted"
-    CERTIFICATES.targets.cache_clear()
+    CERTIFICATES.registered["counted"] = Counted
     yield
-    del CERTIFICATES._targets["counted"]
-    CERTIFICATES.targets.cache_clear()
+    del CERTIFICATES.registered["counted"]
+    CERTIFICATES.loaded.pop("counted", None)
 
 
 Pretend = Callable[..., Run]

@@ -44,7 +44,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
             if policy.collects_statistics and method is not None and not isinstance(method, ConceptPrune):
                 yield f"event.{i}", f"{policy.tag} cuts by the rule of concept_prune, on the server: take that method"
             if event.tag == "defend" and not policy.freezes:
-                kinds = ", ".join(kind for kind in POLICIES.targets() if POLICIES.load(kind).freezes)
+                kinds = ", ".join(kind for kind, policy in POLICIES.working().items() if policy.freezes)
                 yield f"event.{i}", f"policy {policy.tag!r} leaves no cut that could be filled: take one of {kinds}"
 
     def config(self, scenario: AveragedDenoisingScenario, peer: int, **constants: Any) -> AveragedDenoisingConfig:

@@ -1,0 +1,284 @@
+"""The suite of unlearners: what is claimed is compared with the run that never had the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from clients import wire
+from clients.checks.material import Material, graph_material, interactions_material, rows_material
+from clients.checks.suite import Check, require, run_all
+from clients.data.rows import Ids
+from clients.unlearning.contract import Cost, Guarantee, Outcome, Unlearner, UnlearnerSpec, UnlearningError
+
+KEY = ("contract", 7)
+
+UNITS: Mapping[str, Callable[[], Material]] = {
+    "rows": rows_material,
+    "nodes and edges": graph_material,
+    "interactions and users": interactions_material,
+}
+"""The data on which an unlearner is checked unless others are given, by what a request names."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A configuration small enough to fit dozens of times, and what to fit it on."""
+
+    spec: UnlearnerSpec
+    of: Material
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of all data."""
+        return self.of.ids
+
+    def fit(self, data: Any = None, rounds: int | None = None) -> Unlearner[Any, Any]:
+        """Return a model after so many rounds, all unless told, on the data, all unless given."""
+        model = self.spec.build(self.of.problem, KEY)
+        model.begin(self.of.data if data is None else data)
+        for _ in range(self.of.problem.rounds if rounds is None else rounds):
+            model.advance()
+        return model
+
+    def without(self, ids: npt.ArrayLike) -> Any:
+        """Return the data without some ids."""
+        return self.of.without(self.of.data, ids)
+
+    def forget(self, model: Unlearner[Any, Any], ids: npt.ArrayLike) -> Outcome:
+        """Have a model forget some ids."""
+        return model.forget(self.of.request(ids))
+
+    def group(self) -> Ids:
+        """Return all ids that belong together with the first."""
+        whole: Ids = self.ids[self.of.group == self.of.group[0]]
+        return whole
+
+
+def canonical(model: Unlearner[Any, Any]) -> bytes:
+    """Return a settled model's state as bytes."""
+    model.settle()
+    return wire.to_bytes(model.state())
+
+
+def require_same(case: Case, model: Unlearner[Any, Any], oracle: Unlearner[Any, Any]) -> None:
+    """Require that two models are equal byte by byte, in state and answers."""
+    require(canonical(model) == canonical(oracle), "the states differ")
+    answers = [one.predict_proba(case.of.asked).tobytes() for one in (model, oracle)]
+    require(answers[0] == answers[1], "the states are equal, but the answers differ")
+
+
+REQUESTS: Mapping[str, Callable[[Case], list[Ids]]] = {
+    "one": lambda case: [case.ids[10:11]],
+    "many": lambda case: [case.ids[3:60:4]],
+    "one by one": lambda case: [case.ids[[i]] for i in (5, 31, 17, 2)],
+    "one by one, in another order": lambda case: [case.ids[[i]] for i in (2, 17, 31, 5)],
+    "a request in no order": lambda case: [case.ids[[31, 2, 17, 5]]],
+    "a whole class": lambda case: [case.group()],
+    "all but one": lambda case: [np.delete(case.ids, 20)],
+    "everything": lambda case: [case.ids],
+    "everything, in two requests": lambda case: [case.ids[1:], case.ids[:1]],
+    "the oldest, then the newest": lambda case: [case.ids[:1], case.ids[-1:]],
+}
+FAULTS = ("unknown", "unknown among known", "repeated", "already forgotten")
+
+
+def says_what_it_is(case: Case) -> None:
+    """The spec has a guarantee, one line on how it works, a source, and survives being written down."""
+    spec = case.spec
+    require(spec.guarantee in get_args(Guarantee), f"guarantee {spec.guarantee!r} is none of {', '.join(get_args(Guarantee))}")
+    require(spec.summary and "\n" not in spec.summary, "summary is not one line")
+    require(spec.source, "source is empty")
+    require(type(spec).model_validate_json(spec.model_dump_json()) == spec, "as JSON and back it is another spec")
+
+
+def predicts(case: Case) -> None:
+    """Answers are probabilities, and better than chance."""
+    answers = case.fit().predict_proba(case.of.asked)
+    shape = (len(case.of.answers), case.of.problem.classes)
+    require(answers.shape == shape, f"answers have the shape {answers.shape}, not {shape}")
+    require(answers.dtype == np.float32, f"answers are {answers.dtype}, not float32")
+    require((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-5), "answers are no probabilities")
+    chance = np.bincount(case.of.answers).max() / len(case.of.answers)
+    right = float((answers.argmax(axis=1) == case.of.answers).mean())
+    require(right > chance + 0.1, f"{right:.2f} of answers are right, {chance:.2f} would be by chance")
+
+
+def repeats(case: Case) -> None:
+    """The same data and key give the same bytes."""
+    require_same(case, case.fit(), case.fit())
+
+
+def forgets(requests: str, case: Case) -> None:
+    """After requests the model is the one that never had what they name."""
+    model, named = case.fit(), REQUESTS[requests](case)
+    for ids in named:
+        case.forget(model, ids)
+    require_same(case, model, case.fit(case.without(np.concatenate(named))))
+
+
+def forgets_further(case: Case) -> None:
+    """The same for requests that no list of ids says."""
+    require(case.of.further, f"it forgets {case.spec.unit}: give material with further requests")
+    for named, left in case.of.further.values():
+        model = case.fit()
+        for request in named:
+            model.forget(request)
+        require_same(case, model, case.fit(left))
+
+
+def forgets_between_rounds(done: int, case: Case) -> None:
+    """Forgetting between two rounds equals never having had, at once and after the last round."""
+    model, gone = case.fit(rounds=done), case.ids[::3]
+    case.forget(model, gone)
+    require_same(case, model, case.fit(case.without(gone), rounds=done))
+    for _ in range(done, case.of.problem.rounds):
+        model.advance()
+    require_same(case, model, case.fit(case.without(gone)))
+
+
+def foretells_steps(case: Case) -> None:
+    """``steps`` tells about how many gradient steps are taken."""
+    problem = case.of.problem
+    model = case.spec.build(problem, KEY)
+    model.begin(case.of.data)
+    taken = sum(model.advance() for _ in range(problem.rounds))
+    told = sum(case.spec.steps(problem.training, len(case.ids), progress) for progress in range(problem.rounds))
+    require(told / 2 <= taken <= 2 * told, f"{taken} gradient steps were taken, {told} were foretold")
+
+
+def goes_on_after_a_restart(case: Case) -> None:
+    """A restored model is the same and goes on alike."""
+    first, second = case.ids[4:9], case.ids[40:43]
+    model = case.fit(rounds=1)
+    case.forget(model, first)
+    model.settle()
+    again = case.spec.build(case.of.problem, KEY)
+    again.restore(wire.from_bytes(wire.to_bytes(model.state())), case.without(first))
+    require_same(case, again, model)
+    for each in (model, again):
+        case.forget(each, second)
+        for _ in range(1, case.of.problem.rounds):
+            each.advance()
+    require_same(case, again, model)
+    require(_listed(again) == _listed(model), "it lists other stored artefacts than before the restart")
+
+
+def ignores_an_empty_request(case: Case) -> None:
+    """An empty request costs nothing and changes nothing."""
+    model = case.fit()
+    before = canonical(model)
+    require(case.forget(model, np.empty(0, np.int64)).cost == Cost(), "an empty request has a cost")
+    require(canonical(model) == before, "an empty request changed the state")
+
+
+def refuses(fault: str, case: Case) -> None:
+    """A bad request is one line that names the culprit, and nothing has changed."""
+    ids, model, unknown = case.ids.tolist(), case.fit(), case.of.unknown
+    case.forget(model, ids[7:8])
+    bad, named = {
+        "unknown": ([unknown], unknown),
+        "unknown among known": ([ids[1], unknown, ids[2]], unknown),
+        "repeated": ([ids[1], ids[2], ids[1]], ids[1]),
+        "already forgotten": ([ids[1], ids[7]], ids[7]),
+    }[fault]
+    before, answers, stored = canonical(model), model.predict_proba(case.of.asked).tobytes(), _listed(model)
+    try:
+        case.forget(model, bad)
+    except UnlearningError as error:
+        told = str(error)
+    else:
+        told = ""
+    require(told, "no UnlearningError is raised")
+    require(case.of.shown(named) in told and "\n" not in told, f"{told!r} is not one line that names {case.of.shown(named)}")
+    same = canonical(model) == before and model.predict_proba(case.of.asked).tobytes() == answers and _listed(model) == stored
+    require(same, "a refused request changed the model")
+
+
+def stores_nothing_of_the_forgotten(case: Case) -> None:
+    """No stored artefact knows of what was forgotten, and no id of it is left in the state."""
+    gone, model = case.ids[10:50:3], case.fit()
+    known = np.concatenate([kept.ids for kept in model.stored()])
+    require(np.isin(gone, known).all(), "stored() does not list what was learned from")
+    case.forget(model, gone)
+    model.settle()
+    left = case.without(gone).ids
+    for kept in model.stored():
+        require(np.isin(kept.ids, left).all(), f"{kept.name} is listed with ids that were forgotten")
+    for name, array in model.state().items():
+        require(not np.isin(array, gone).any(), f"the state's {name} has ids that were forgotten")
+
+
+def notices_not_forgetting(case: Case) -> None:
+    """A model that did not forget differs from one that never had the data: else the checks above would show nothing."""
+    oracle, model = case.fit(case.without(case.group())), case.fit()
+    require(canonical(model) != canonical(oracle), "the state is the same with a whole class and without it")
+    difference = np.abs(model.predict_proba(case.of.asked) - oracle.predict_proba(case.of.asked)).max()
+    require(difference > 1e-3, "the answers are the same with a whole class and without it")
+
+
+def _listed(model: Unlearner[Any, Any]) -> list[tuple[str, list[int]]]:
+    return [(kept.name, kept.ids.tolist()) for kept in model.stored()]
+
+
+ALWAYS: Mapping[str, Callable[[Case], None]] = {
+    "says what it is": says_what_it_is,
+    "answers are probabilities learned from the data": predicts,
+    "the same key gives the same bytes": repeats,
+    "gradient steps are foretold": foretells_steps,
+    "a restored model is the same and goes on alike": goes_on_after_a_restart,
+    "an empty request changes nothing": ignores_an_empty_request,
+    **{f"a bad request names the culprit and changes nothing: {fault}": partial(refuses, fault) for fault in FAULTS},
+}
+"""What every unlearner must do, whatever it claims."""
+
+EXACT: Mapping[str, Callable[[Case], None]] = {
+    **{f"forgetting equals never having had: {name}": partial(forgets, name) for name in REQUESTS},
+    **{f"forgetting after round {done} equals never having had": partial(forgets_between_rounds, done) for done in (0, 1)},
+    "nothing of the forgotten is stored": stores_nothing_of_the_forgotten,
+    "not forgetting is noticed": notices_not_forgetting,
+}
+"""What those must do that claim to be exact."""
+
+FURTHER: Mapping[str, Callable[[Case], None]] = {"what else can be asked for equals never having had it": forgets_further}
+"""What exact ones must do besides whose requests name more than rows."""
+
+
+def unlearner_checks(spec: UnlearnerSpec, material: Material | None = None) -> Iterator[Check]:
+    """Yield every check of an unlearner, by name, to be run one by one, for example by pytest.
+
+    Parameters
+    ----------
+    spec : UnlearnerSpec
+        A configuration small enough to be trained some fifty times.
+    material : Material, optional
+        What it learns from; small data of its ``unit`` unless given.
+
+    Raises
+    ------
+    ValueError
+        If there are no data of that unit.
+    """
+    if material is None:
+        if spec.unit not in UNITS:
+            raise ValueError(f"there is no material whose unit is {spec.unit!r}: give material, or take one of {', '.join(UNITS)}")
+        material = UNITS[spec.unit]()
+    case = Case(spec, material)
+    weaker = None if spec.guarantee == "exact" else f"its guarantee is {spec.guarantee}"
+    for name, check in ALWAYS.items():
+        yield Check(name, partial(check, case))
+    for name, check in {**EXACT, **(FURTHER if spec.unit != "rows" else {})}.items():
+        yield Check(name, partial(check, case), weaker)
+
+
+def check_unlearner(spec: UnlearnerSpec, material: Material | None = None) -> None:
+    """Carry out every check of an unlearner; ``ContractError`` with one line for each that fails and must not.
+
+    Parameters are those of `unlearner_checks`.
+    """
+    run_all(type(spec).__name__, unlearner_checks(spec, material))

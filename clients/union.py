@@ -1,0 +1,93 @@
+"""Types of fields whose members are known when a value is validated, and are imported only when a value names them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+
+
+class Members(Protocol):
+    """What a union asks of a registry."""
+
+    tag: str
+
+    def targets(self) -> Mapping[str, str]:
+        """Return all names."""
+
+    def load(self, kind: str) -> type[Any]:
+        """Return the class of a name."""
+
+    def working(self) -> Mapping[str, type[Any]]:
+        """Return all classes that can be used, by name."""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The mark that makes an annotated type a union over registries, told apart by their tag.
+
+    Parameters
+    ----------
+    registries : tuple of Members
+        Names are looked up in this order.
+    table : function
+        Return the table of a scenario that a registered class stands for: itself, unless more keys belong to it.
+    """
+
+    registries: tuple[Members, ...]
+    table: Callable[[type[Any]], type[Any]]
+
+    @property
+    def tag(self) -> str:
+        """The field that tells members apart."""
+        return self.registries[0].tag
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validated)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        members = {name: found for registry in reversed(self.registries) for name, found in registry.working().items()}
+        choices = {name: self.table(found).__pydantic_core_schema__ for name, found in sorted(members.items())}
+        return handler(core_schema.tagged_union_schema(choices, self.tag))
+
+    def _validated(self, value: Any, info: ValidationInfo) -> Any:
+        """Return the value as the member that its tag names; text is taken strictly, as all of a scenario file is."""
+        if not isinstance(value, Mapping | BaseModel):
+            raise PydanticKnownError("model_attributes_type")
+        told = value.get(self.tag) if isinstance(value, Mapping) else getattr(value, self.tag, None)
+        if told is None:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": repr(self.tag)})
+        return _read(self.table(self._named(told)), value, info)
+
+    def _named(self, name: Any) -> type[Any]:
+        """Return the class of this name."""
+        for registry in self.registries:
+            if isinstance(name, str) and name in registry.targets():
+                return registry.load(name)
+        known = ", ".join(sorted({name for registry in self.registries for name in registry.targets()}))
+        raise PydanticKnownError("union_tag_invalid", {"discriminator": repr(self.tag), "tag": str(name), "expected_tags": known})
+
+
+@dataclass(frozen=True)
+class Made:
+    """The mark that makes an annotated type a table whose keys are known when a value is validated; ``make`` returns its class."""
+
+    make: Callable[[], type[BaseModel]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(lambda value, info: _read(self.make(), value, info))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(self.make().__pydantic_core_schema__)
+
+
+def _read(table: type[Any], value: Any, info: ValidationInfo) -> Any:
+    """Return the value as this table."""
+    if info.mode == "json":
+        return table.model_validate_json(json.dumps(value), strict=True)
+    return table.model_validate(value)
