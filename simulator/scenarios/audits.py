@@ -40,8 +40,7 @@ def audit_table() -> type[AuditTable]:
 def _table(audits: tuple[tuple[str, type[AuditSpec]], ...], broken: tuple[str, ...]) -> type[AuditTable]:
     """Return the table with a key for each of these audits, and for each that is broken."""
     keys = {name: _key(name, spec) for name, spec in audits}
-    for name in broken:
-        keys[name] = Annotated[None, BeforeValidator(partial(_refuse, name))], Field(None, exclude=True)
+    keys |= {name: (Annotated[None, BeforeValidator(partial(_refuse, name))], Field(None, exclude=True)) for name in broken}
     in_order = sorted(keys, key=lambda name: (name not in ALWAYS_HASHED, name))
     return create_model("Audit", __base__=AuditTable, __doc__=AuditTable.__doc__, **{name: keys[name] for name in in_order})
 

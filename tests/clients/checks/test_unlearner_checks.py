@@ -49,9 +49,9 @@ class Lazy(NearestMean):
 
     def forget(self, request: Ids) -> Outcome:
         means = self.means
-        cost = super().forget(request)
+        outcome = super().forget(request)
         self.means = means
-        return cost
+        return outcome
 
 
 class Chatty(NearestMean):
@@ -59,9 +59,9 @@ class Chatty(NearestMean):
         return {**super().state(), "log": getattr(self, "log", np.empty(0, np.int64))}
 
     def forget(self, request: Ids) -> Outcome:
-        cost = super().forget(request)
+        outcome = super().forget(request)
         self.log = np.sort(np.concatenate([getattr(self, "log", np.empty(0, np.int64)), np.asarray(request, np.int64)]))
-        return cost
+        return outcome
 
 
 class Careless(NearestMean):

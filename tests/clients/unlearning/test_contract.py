@@ -52,8 +52,8 @@ def ratings() -> Material:
 
 
 CASES: dict[str, Callable[[], Case]] = {
-    "dare": lambda: Case(Dare(trees=10), tabular()),
     "approximate": lambda: Case(Approximate(base=Mlp(hidden=(8,)), method=Finetuning()), digits()),
+    "dare": lambda: Case(Dare(trees=10), tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),
     "grapheraser": lambda: Case(GraphEraser(shards=3, hidden=8, epochs=10, sample=50), papers()),
     "hedgecut": lambda: Case(HedgeCut(trees=10, budget=0.05), tabular()),
