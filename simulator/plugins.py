@@ -13,6 +13,7 @@ from clients.plugins import PluginError, located
 from clients.spec import Registry
 from simulator.engines import EngineSpec
 from simulator.errors import LetheError
+from simulator.requests import REQUESTS
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.tasks import CELLS
 
@@ -61,7 +62,7 @@ def register(cls: C, *, group: str | None = None, name: str | None = None) -> C:
     group : str, optional
         The entry-point group whose registry takes it; every group with its contract unless told.
     name : str, optional
-        Its name, for classes that carry no tag (cells, audits).
+        Its name, for classes that carry no tag (cells, audits, requests).
 
     Raises
     ------
@@ -131,7 +132,8 @@ def in_words(used: Mapping[str, list[str]]) -> str:
 def _classes(plan: Plan) -> set[type[Any]]:
     """Return every class of which a plan's scenario, its peers or its cell are made, base classes included."""
     tables = [*_tables(plan.scenario), *plan.configs[:1]]
-    return {kind for table in tables for kind in type(table).__mro__} | {CELLS.load(plan.scenario.cell)}
+    requests = {REQUESTS.load(one.kind) for one in plan.timeline.erasures}
+    return {kind for table in tables for kind in type(table).__mro__} | {CELLS.load(plan.scenario.cell)} | requests
 
 
 def _tables(value: Any) -> Iterator[BaseModel]:

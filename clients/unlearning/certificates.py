@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +47,9 @@ class CertificateSpec(Spec):
     ...         return None if found <= self.bound else f"the gradient's norm is {found:.3g}, above {self.bound:.3g}"
     """
 
+    @abstractmethod
     def disproof(self, evidence: Evidence) -> str | None:
         """Return in one line why the certificate does not hold, or None where it is proven again."""
-        raise NotImplementedError
 
 
 CERTIFICATES: Registry[CertificateSpec] = Registry("lethe.certificates", "clients.unlearning.certificates:CertificateSpec", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -23,10 +24,9 @@ REQUESTS: Registry[Any] = Registry(
 
 
 @cache
-def _request(kind: str) -> Request:
-    """Return the request of this kind; requests have no state, so that one object serves all."""
-    request: Request = REQUESTS.load(kind)()
-    return request
+def _made(kind: Callable[[], Request]) -> Request:
+    """Return the request of this class; requests have no state, so that one object serves all."""
+    return kind()
 
 
 def request_of(kind: str) -> Request:
@@ -34,4 +34,5 @@ def request_of(kind: str) -> Request:
     if kind not in REQUESTS.targets():
         known = ", ".join(REQUESTS.targets())
         raise LetheError(f"requests of kind {kind!r} are unknown here: install the package that brings them; known: {known}")
-    return _request(kind)
+    make: Callable[[], Request] = REQUESTS.load(kind)
+    return _made(make)

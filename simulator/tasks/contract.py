@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -109,10 +109,15 @@ class Cell(ABC, Generic[S, P]):
 
 
 @cache
+def _made(kind: Callable[[], Cell[Any, Any]]) -> Cell[Any, Any]:
+    """Return the cell of this class; cells have no state, so that one object serves all."""
+    return kind()
+
+
 def _cell(name: str) -> Cell[Any, Any]:
-    """Return the cell of this name; cells have no state, so that one object serves all."""
-    cell: Cell[Any, Any] = CELLS.load(name)()
-    return cell
+    """Return the cell of this name."""
+    make: Callable[[], Cell[Any, Any]] = CELLS.load(name)
+    return _made(make)
 
 
 def cell_of(plan: Plan | Scenario) -> Cell[Any, Any]:

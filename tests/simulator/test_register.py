@@ -98,6 +98,18 @@ def test_a_class_may_be_registered_again_as_notebooks_do(scenario: Callable[...,
     assert type(own(scenario).topology) is not first  # type: ignore[attr-defined]
 
 
+def test_a_cell_or_request_that_is_registered_again_is_the_new_one() -> None:
+    from simulator.requests import request_of
+    from simulator.requests.rows import RowsRequest
+    from simulator.tasks.classification.hdus.federation import HdusClassification
+    from simulator.tasks.contract import _cell
+
+    for base, name, look in ((RowsRequest, "withdrawn", request_of), (HdusClassification, "classification/own", _cell)):
+        for again in (type("First", (base,), {}), type("Second", (base,), {})):
+            register(again, name=name)
+            assert type(look(name)) is again
+
+
 def test_an_event_is_known_to_every_task(scenario: Callable[..., Scenario]) -> None:
     from simulator.events.contract import EventSpec, Stage
 

@@ -47,10 +47,9 @@ class Relabel(Request):
 
 @pytest.fixture
 def relabel() -> Iterator[None]:
-    REQUESTS.registered["relabel"] = Relabel
+    REQUESTS.register(Relabel, "relabel")
     yield
-    del REQUESTS.registered["relabel"]
-    REQUESTS.loaded.pop("relabel", None)
+    del REQUESTS.registered["relabel"], REQUESTS.loaded["relabel"]
 
 
 def asking(plan: Plan, **changes: Any) -> Plan:

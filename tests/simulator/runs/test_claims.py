@@ -58,10 +58,9 @@ class Counted(CertificateSpec):
 
 @pytest.fixture
 def counted() -> Iterator[None]:
-    CERTIFICATES.registered["counted"] = Counted
+    CERTIFICATES.register(Counted)
     yield
-    del CERTIFICATES.registered["counted"]
-    CERTIFICATES.loaded.pop("counted", None)
+    del CERTIFICATES.registered["counted"], CERTIFICATES.loaded["counted"]
 
 
 Pretend = Callable[..., Run]
