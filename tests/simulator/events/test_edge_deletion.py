@@ -17,7 +17,7 @@ from clients import wire
 from clients.classification.hdus.peer import Peer
 from clients.data import load
 from clients.participant import EDGES
-from clients.unlearning.contract import Cost, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from server.timeline import Round
 from simulator.errors import ScenarioError
@@ -130,7 +130,7 @@ def test_a_run_that_ends_early_is_taken_up_with_the_edges_gone(story: Scenario, 
 
 @pytest.mark.parametrize("lies", [False, True], ids=["ignores", "forgets the list alone"])
 def test_a_peer_that_ignores_the_request_is_found_out(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies: bool) -> None:
-    monkeypatch.setattr(GraphEraserModel if lies else Peer, "forget", lambda self, ids: Cost())
+    monkeypatch.setattr(GraphEraserModel if lies else Peer, "forget", lambda self, ids: Outcome(Cost(), "exact"))
     ignored = run(build(event=[delete(2, 0, edges=5)]), tmp_path)
     (row,) = ignored.results["erasures"]
     assert row["max_abs_difference"] == row["max_abs_difference_nothing"] > 0.0
