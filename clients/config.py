@@ -89,6 +89,7 @@ CONFIGS: Registry[PeerConfig] = Registry(
     "lethe.configs",
     "clients.config:PeerConfig",
     {
+        "averaged_classifier": "clients.classification.averaging.config:AveragedClassifierConfig",
         "averaged": "clients.diffusion.averaging.config:AveragedDenoisingConfig",
         "classifier": "clients.classification.hdus.config:HdusConfig",
         "hdus": "clients.diffusion.hdus.config:HdusDenoisingConfig",

@@ -79,6 +79,7 @@ def train(
     ids: npt.NDArray[np.int64],
     key: tuple[streams.Field, ...],
     settings: Steps,
+    pull: float = 0.0,
 ) -> int:
     """Train the module in place and return the number of gradient steps.
 
@@ -102,12 +103,15 @@ def train(
         What the order of the rows is keyed by.
     settings : Training or Distillation
         Batch size and optimiser.
+    pull : float
+        Weight ``mu`` of a pull to where the module starts, ``mu / 2 * ||w - w_start||^2`` (FedProx); at 0 there is no such term.
     """
     import torch
 
     if not len(ids) or not len(epochs):
         return 0
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    start = [parameter.detach().clone() for parameter in parameters] if pull else []
     optimizer = _optimizer(settings.optimizer, parameters)
     generator = torch.default_generator
     outside = generator.get_state()
@@ -119,8 +123,10 @@ def train(
             order = torch.from_numpy(streams.order(ids, *key, "order", epoch))
             batches = torch.split(x.index_select(0, order), settings.batch_size)
             for inputs, wanted in zip(batches, torch.split(targets.index_select(0, order), settings.batch_size), strict=True):
-                gradients = torch.autograd.grad(loss(module(inputs), wanted), parameters)
-                optimizer(list(gradients))
+                gradients = list(torch.autograd.grad(loss(module(inputs), wanted), parameters))
+                for gradient, parameter, anchor in zip(gradients, parameters, start, strict=False):
+                    gradient.add_(parameter.detach() - anchor, alpha=pull)
+                optimizer(gradients)
             steps += len(batches)
     finally:
         generator.set_state(outside)

@@ -12,6 +12,7 @@ from clients import wire
 from clients.config import PeerConfig
 from clients.metrics import Metrics
 from server.coordinator import Coordinator
+from server.exchanges import Further
 from server.ledger import FEDERATION as FEDERATION
 from server.ledger import TRAFFIC, Ledger, PeerState, ReceiptLine, RoundRecord
 from server.mailbox import MailboxState, Parcel
@@ -100,7 +101,11 @@ class Federation:
         self._renew(now)
         record = RoundRecord(now.round, events=[(one.do, one.peers, one.detail) for one in now.happenings])
         self._withdraw(now, record)
-        self._exchange(grid, now, "train", record)
+        further = Further(self, grid, now, record)
+        self.coordinator.prepare(now, self.mailbox, record, further)
+        further.book()
+        asked = now.model_copy(update={"present": tuple(self.coordinator.addressed(now, self.mailbox))})
+        self.exchange(grid, asked, "train", record)
         self.coordinator.close(now, self.mailbox, record)
         record.timings.append((FEDERATION, "round", time.perf_counter() - clock))
         record.timings.append((FEDERATION, "bytes_physical", float(getattr(grid, "bytes_physical", 0) - bytes_before)))
@@ -132,10 +137,10 @@ class Federation:
         record = RoundRecord(now.round)
         self.mailbox.open(max((parcel.arrives for parcel in self.mailbox.coming), default=now.round))
         if behind := tuple(peer for peer in now.present if self.mailbox.requests.get(peer)):
-            self._exchange(grid, now.model_copy(update={"present": behind}), "evaluate", record)
+            self.exchange(grid, now.model_copy(update={"present": behind}), "evaluate", record)
             costs = [line for line in record.metrics if line[0] != FEDERATION and self.metrics.of(line[1]).fold == "sum"]
             record.metrics = costs  # measurements are made again
-        self._exchange(grid, now, "evaluate", record)
+        self.exchange(grid, now, "evaluate", record)
         self.coordinator.evaluate_finally(now, record)
         self._commit(record)
 
@@ -149,7 +154,7 @@ class Federation:
         alive = self.mailbox.alive()
         self.blobs = {sha256: blob for sha256, blob in self.blobs.items() if sha256 in alive}
 
-    def _exchange(self, grid: Grid, now: Round, kind: str, record: RoundRecord) -> None:
+    def exchange(self, grid: Grid, now: Round, kind: str, record: RoundRecord) -> None:
         """Send every present peer its message and write its reply on the record, both in peer order."""
         self.mailbox.open(now.round)
         self.coordinator.open(now, self.mailbox, record)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from clients.metrics import Metric
 from clients.unlearning.contract import Cost, Outcome
@@ -13,6 +13,26 @@ from server.timeline import Erasure, Round
 
 if TYPE_CHECKING:  # cells import this module, and checking a scenario loads nothing heavy
     from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+
+
+class Exchanges(Protocol):
+    """What a coordinator can ask for inside a round, before the round's own messages: replays of earlier rounds, calibrations.
+
+    All of it belongs to the round: it is committed with it, or, where the run is killed, done again from its start.
+    """
+
+    def train(self, now: Round) -> None:
+        """Send the present peers of a round, past or made up, a message to train; book what it costs, and post what comes back."""
+
+    def begin_again(self, peers: Iterable[int]) -> None:
+        """Let peers start from their config with their next message, without what they have been asked to forget up to this round."""
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps of all exchanges of this round so far."""
+
+    def held(self) -> set[str]:
+        """Return the hashes of the last states of all peers."""
 
 
 class Coordinator:
@@ -32,6 +52,13 @@ class Coordinator:
 
     def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Do what the server does before the messages of a round, or of the final evaluation, go out; what was due has arrived."""
+
+    def prepare(self, now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
+        """Do what the server does at the start of a round, once membership and mailbox are up to date; it may ask for further exchanges."""
+
+    def addressed(self, now: Round, mailbox: MailboxState) -> Sequence[int]:
+        """Return who of the present peers gets a message in a round, in peer order; in the final evaluation everybody does."""
+        return now.present
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return what a peer gets with this round's message beside its mail, by record name."""

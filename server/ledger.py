@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -59,6 +59,17 @@ class OutcomeLine:
     weights: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """One artefact that the server keeps of a round: a part of its state by name, or the update that a peer sent; hash and bytes."""
+
+    name: str
+    peer: int
+    made: int
+    sha256: str
+    size: int
+
+
 @dataclass
 class RoundRecord:
     """Everything that one round adds to the ledger.
@@ -67,7 +78,8 @@ class RoundRecord:
     depend on the machine and the engine; they stay out of the digest. ``artefacts`` are bytes by hash; ``probabilities`` are the hashes of
     the ensembles' answers in the final evaluation, ``owed`` the pairs (erasure, holder) for which a receipt is now due. ``models`` are
     hashes of what the server itself keeps, by name; ``findings`` what it measured, plain data by name. ``outcomes`` are those of the
-    erasures that were carried out in this round.
+    erasures that were carried out in this round. ``history`` is all that the server keeps of this and earlier rounds, None where that has
+    not changed; what was kept of rounds from ``rewritten`` on has been replaced.
     """
 
     round: int
@@ -82,6 +94,8 @@ class RoundRecord:
     models: dict[str, str] = field(default_factory=dict)
     findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     outcomes: list[OutcomeLine] = field(default_factory=list)
+    history: tuple[Kept, ...] | None = None
+    rewritten: int | None = None
     mailbox: dict[str, Any] = field(default_factory=dict)
     artefacts: dict[str, bytes] = field(default_factory=dict)
 
@@ -100,6 +114,9 @@ class Ledger(Protocol):
 
     def model(self, name: str, round_: int | None = None) -> str | None:
         """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
+
+    def history(self) -> Sequence[Kept]:
+        """Return what the server keeps of all committed rounds, by round, name and peer."""
 
     def findings(self, name: str) -> list[dict[str, Any]]:
         """Return what the server measured under a name in all committed rounds, oldest first."""

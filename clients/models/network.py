@@ -68,6 +68,7 @@ class Network:
         key: tuple[Field, ...],
         settings: Steps,
         temperature: float = 1.0,
+        pull: float = 0.0,
     ) -> tuple[Arrays, int]:
         """Return the weights after training with cross-entropy, and the gradient steps taken.
 
@@ -81,7 +82,7 @@ class Network:
             return cross_entropy(logits, wanted) if temperature == 1.0 else cross_entropy(logits / temperature, wanted) * temperature**2
 
         module = self._shell(arrays)
-        steps = train(module, self.inputs(x), _tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings)
+        steps = train(module, self.inputs(x), _tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings, pull=pull)
         return to_arrays(module), steps
 
     def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -107,6 +107,7 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "receipts": [dict(zip(("holder", "version", "sha256", "round"), line, strict=True)) for line in receipts],
         **_unmeasured(),
         **({"edges": len(erasure.edges)} if erasure.edges else {}),
+        **_replayed(plan, store, erasure),
     } | {key: _finite(value) for key, value in audited(plan, store, erasure).items()}
 
 
@@ -114,6 +115,21 @@ def _unmeasured() -> dict[str, None]:
     """Return what is None unless an audit measures it: what a reader of erasures may always ask for."""
     columns = [column for spec in AUDITS.specs() if spec.always_told for column in spec.columns]
     return {key: None for key, _ in keys(columns, (RUN, RETRAINED))}
+
+
+def _replayed(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
+    """Return what it cost a server to play rounds again beside gradient steps, nothing where it did not.
+
+    One replay serves all erasures of a round; its cost stands with the first of them.
+    """
+    values = federation(store, erasure.round)
+    if "bytes_replayed" not in values:
+        return {}
+    first = erasure.index == min(one.index for one in plan.timeline.erasures if one.round == erasure.round)
+    query = "select value from timings where name = 'replay' and peer = ? and round = ?"
+    seconds = math.fsum(value for (value,) in store.rows(query, (FEDERATION, erasure.round)))
+    cost = {"seconds": seconds, "bytes": int(values["bytes_replayed"])}
+    return cost if first else dict.fromkeys(cost, 0)
 
 
 def _seconds(store: RunStore, erasure: Erasure, holders: list[int] | None) -> float:

@@ -78,6 +78,9 @@ class Resolution(Generic[S]):
         """Write down what the data and the deal, None where it failed, do not allow."""
         raise NotImplementedError
 
+    def check_timeline(self, timeline: Timeline) -> None:
+        """Write down what cannot happen as it is to."""
+
     def config(self, peer: int, **constants: Any) -> PeerConfig:
         """Return what a peer is told."""
         return self.cell.config(self.scenario, peer, **constants)
@@ -138,6 +141,7 @@ class Resolution(Generic[S]):
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
         self._tell(never_checked(scenario, timeline))
+        self.check_timeline(timeline)
         self._give_up()
         returns = tuple(
             configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})

@@ -13,6 +13,9 @@ CELLS: Registry[Any] = Registry(
     "lethe.cells",
     "simulator.tasks.contract:Cell",
     {
+        "classification/fedadam": "simulator.tasks.classification.averaging.federation:AveragedClassification",
+        "classification/fedavg": "simulator.tasks.classification.averaging.federation:AveragedClassification",
+        "classification/fedprox": "simulator.tasks.classification.averaging.federation:AveragedClassification",
         "classification/hdus": "simulator.tasks.classification.hdus.federation:HdusClassification",
         "classification/sums": "simulator.tasks.classification.sums.federation:SumsClassification",
         "diffusion/fedadam": "simulator.tasks.diffusion.averaging.federation:AveragedDenoising",

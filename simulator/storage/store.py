@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from clients import wire
-from server.ledger import OutcomeLine, PeerState, RoundRecord
+from server.ledger import Kept, OutcomeLine, PeerState, RoundRecord
 from server.mailbox import Mailbox
 from simulator.errors import LetheError
-from simulator.storage import outcomes
+from simulator.storage import history, outcomes
 
 _TABLES = """
 create table if not exists meta (key text primary key, value text not null);
@@ -40,7 +40,7 @@ create table if not exists audits (name text primary key, body text not null, sh
 """
 
 ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents", "states", "probabilities")
-"""Tables whose rows belong to the round they name; together with the holdings they are what the chain of hashes covers."""
+"""Tables whose rows belong to the round they name; with holdings and history they are what the chain of hashes covers."""
 
 SERVER_TABLES = ("models", "findings")
 """The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
@@ -74,7 +74,7 @@ class RunStore:
         self.db = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False)
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = normal")
-        self.db.executescript(_TABLES + outcomes.TABLE)
+        self.db.executescript(_TABLES + outcomes.TABLE + history.TABLE)
 
     def close(self) -> None:
         """Close the database; a run directory then holds no side files."""
@@ -117,10 +117,17 @@ class RunStore:
 
     def model(self, name: str, round_: int | None = None) -> str | None:
         """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
+        if round_ is not None and self.rows("select 1 from history where name = ? limit 1", (name,)):
+            rows = self.rows("select sha256 from history where name = ? and made = ? and until is null", (name, round_))
+            return str(rows[0][0]) if rows else None
         where = "name = ?" if round_ is None else "name = ? and round = ?"
         values = (name,) if round_ is None else (name, round_)
         rows = self.rows(f"select sha256 from models where {where} order by round desc limit 1", values)
         return str(rows[0][0]) if rows else None
+
+    def history(self) -> list[Kept]:
+        """Return what the server keeps of all committed rounds, by round, name and peer."""
+        return history.kept(self.db)
 
     def findings(self, name: str) -> list[dict[str, Any]]:
         """Return what the server measured under a name in all committed rounds, oldest first."""
@@ -154,6 +161,7 @@ class RunStore:
             self._insert(record)
             self._insert_holdings(record)
             outcomes.insert(self.db, record)
+            history.insert(self.db, record)
             self.db.execute("insert or replace into journal values (1, ?)", (journal,))
             link = _hash(journal)
             previous = self.db.execute("select chain from rounds where round = ?", (record.round - 1,)).fetchone()
@@ -180,6 +188,7 @@ class RunStore:
         for table in CHAINED:
             if lines := self.rows(f"select * from {table} where round = ? order by rowid", (number,)):
                 content[table] = lines
+        content |= history.changes(self.db, number)
         content["since"] = self.rows("select holder, owner, version, sha256 from holdings where since = ? order by 1, 2", (number,))
         content["until"] = self.rows("select holder, owner, version, sha256 from holdings where until = ? order by 1, 2", (number,))
         return _hash(previous + journal + json.dumps(content))
@@ -205,9 +214,13 @@ class RunStore:
         mailbox = self.mailbox()
         parcels = [*mailbox.newest.values(), *mailbox.coming, *(p for seeds in mailbox.held.values() for p in seeds.values())]
         final = {sha256 for (sha256,) in self.rows("select sha256 from probabilities")}
-        kept = {sha256 for (sha256,) in self.rows("select sha256 from models where name != ?", (PASSING,))} | {self.model(PASSING)}
+        kept = {sha256 for (sha256,) in self.rows("select sha256 from history where until is null")}
+        apart = "name not in (select name from history)"  # the history says of these which are kept
+        kept |= {sha256 for (sha256,) in self.rows(f"select sha256 from models where name != ? and {apart}", (PASSING,))}
+        last = f"select sha256 from models where name = ? and {apart} order by round desc limit 1"
+        kept |= {sha256 for (sha256,) in self.rows(last, (PASSING,))}
         held = {hash_ for state in states for hash_ in (state.main, state.seed)} | {parcel.sha256 for parcel in parcels}
-        return held | final | {sha256 for sha256 in kept if sha256}
+        return held | final | kept
 
     def on_disk(self) -> set[str]:
         """Return the names, without ending, of all files among the artefacts, finished or not."""

@@ -154,11 +154,11 @@ class Peer(Neighbour):
         for name, probabilities in (("main", own), ("ensemble", ensemble)):
             for metric, values in source.metrics(test, probabilities).items():
                 scores[f"{metric}.global.{name}"] = float(values.mean())
-                scores[f"{metric}.local.{name}"] = _mixed(values, source.y[test], self.counts)
+                scores[f"{metric}.local.{name}"] = mixed(values, source.y[test], self.counts)
         return scores, ensemble
 
 
-def _mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
+def mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
     """Return the mean under a class mix: classes' means weighted by the counts, over classes that the test rows show."""
     seen = np.bincount(y, minlength=len(counts))
     sums = np.bincount(y, weights=values, minlength=len(counts))

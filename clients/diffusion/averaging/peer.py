@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from flwr.app import ArrayRecord
 from torch import Tensor
 
 from clients import wire
+from clients.averaging.peer import Arrays, AveragingPeer, arrays
 from clients.diffusion import local
 from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.diffusion.images import Images
-from clients.participant import ROWS, Receipt, Record, Update
+from clients.participant import ROWS, Record
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Outcome, UnlearningError
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
@@ -29,19 +28,13 @@ DONE = "peer/erased"
 """Name, in a main artefact, of the numbers of the concept erasures that the peer has carried out, int64, ascending."""
 CONCEPTS = "peer/concepts"
 """Name, in a main artefact, of the numbers of concepts that it no longer trains on, int64, ascending."""
-COUNT = "peer/count"
-"""Name, in an update, of the number of the peer's images, int64 scalar."""
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
-@dataclass
-class AveragedPeer:
-    """A peer that sends its updates to a server; the rest is as in `clients.participant.Participant`.
+class AveragedPeer(AveragingPeer):
+    """A peer of an averaged denoiser; see `AveragingPeer`.
 
-    Parameters
+    Attributes
     ----------
-    config : AveragedDenoisingConfig
     rows : int64 array
         Ids of the images it still has, ascending.
     done, concepts : int64 array
@@ -51,28 +44,20 @@ class AveragedPeer:
     """
 
     config: AveragedDenoisingConfig
-    rows: npt.NDArray[np.int64]
-    stream: tuple[Field, ...]
-    done: npt.NDArray[np.int64]
-    concepts: npt.NDArray[np.int64]
-    cut: dict[str, Tensor]
-    update: Update | None = None
-    held: dict[int, Update] = field(default_factory=dict)
+
+    def __init__(self, config: AveragedDenoisingConfig, rows: npt.NDArray[np.int64], stream: tuple[Field, ...]) -> None:
+        super().__init__(config, rows, stream)
+        self.done = self.concepts = np.empty(0, np.int64)
+        self.cut: dict[str, Tensor] = {}
 
     @classmethod
-    def new(cls, config: AveragedDenoisingConfig, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
-        """Return a peer with all its rows that has cut nothing."""
-        key = stream or config.stream
-        none = np.empty(0, np.int64)
-        return cls(config, np.asarray(config.rows, np.int64), key, none, none, {})
-
-    @classmethod
-    def restored(cls, config: AveragedDenoisingConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> AveragedPeer:
+    def restored(cls, config: AveragedDenoisingConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
         """Return the peer whose main artefact has these bytes (no own update yet)."""
-        arrays = wire.from_bytes(main)
-        key = stream or config.stream
-        rows, done, concepts = (arrays.pop(name) for name in (ROWS, DONE, CONCEPTS))
-        return cls(config, rows, key, done, concepts, unpack_masks(arrays))
+        peer = super().restored(config, main, stream)
+        kept = wire.from_bytes(main)
+        _, peer.done, peer.concepts = (kept.pop(name) for name in (ROWS, DONE, CONCEPTS))
+        peer.cut = unpack_masks(kept)
+        return peer
 
     @property
     def main_blob(self) -> bytes:
@@ -82,22 +67,13 @@ class AveragedPeer:
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Take the public backbone, the global model with its frozen entries, and the requests to erase; note the round."""
         self.now, self.failed = now, 0
-        self.backbone, blob, frozen = (wire.unpack(_arrays(payload[name])) for name in ("backbone", "global", "frozen"))
+        self.backbone, blob, frozen = (wire.unpack(arrays(payload[name])) for name in ("backbone", "global", "frozen"))
         self.weights = wire.from_bytes(blob)
         self.frozen = unpack_masks(wire.from_bytes(frozen))
         orders = payload["orders"]
         self.requests: list[dict[str, Any]] = json.loads(str(orders["erase"]))
         self.collects_statistics = bool(orders["listen"])
         self.heard: Arrays = {}
-
-    def drop(self, owners: Iterable[int]) -> list[Receipt]:
-        """Drop nothing: nobody's seeds come here."""
-        return []
-
-    def forget(self, ids: Iterable[int]) -> Outcome:
-        """Let go of own images; what they left in the global model stays there."""
-        self.rows = np.setdiff1d(self.rows, np.asarray(sorted(ids), np.int64))
-        return Outcome(Cost(), "approximate")
 
     def train(self) -> int:
         """Erase what is asked for from the global model as it came, then train it for one round; return the gradient steps."""
@@ -149,22 +125,14 @@ class AveragedPeer:
         self.done = np.union1d(self.done, [index]).astype(np.int64)
         self.concepts = np.union1d(self.concepts, [concept]).astype(np.int64)
 
-    def distil(self) -> int:
-        """Make the update that is sent: weights, the packed cut, and the number of images; without training, the model as it came."""
-        update = {**self._with_cut(), COUNT: np.array(len(self.rows)), **self.heard}
-        update |= {f"mask/{name}": array for name, array in pack_masks(self.cut).items()}
-        self.update = Update(self.update.version + 1 if self.update else 1, wire.to_bytes(update))
-        return 0
+    def sent(self) -> Arrays:
+        """Return the weights, the packed cut, and what was heard; without training, the model as it came."""
+        return {**self._with_cut(), **self.heard, **{f"mask/{name}": array for name, array in pack_masks(self.cut).items()}}
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
         """Return the denoising loss of the peer's weights on public test images, and the noise that they predict there."""
         loss, answers = local.predicted(self.config, self.backbone, self.weights)
         return {"loss.local": loss} | ({"erasures.failed": self.failed} if self.failed else {}), answers
-
-
-def _arrays(record: Record) -> ArrayRecord:
-    assert isinstance(record, ArrayRecord)
-    return record
 
 
 def _below(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from clients.diffusion import metrics
 from clients.unlearning.pruning.masks import density
 from server.defences.recommend import recommend
 from server.diffusion.audit.trial import Outcome, Release, Weights, attack
-from server.diffusion.averaging.coordinator import Acting, Averaging, by_parameter
+from server.diffusion.averaging.coordinator import Acting, DenoiserAveraging, by_parameter
 from server.diffusion.averaging.curves import Ladder
 from server.diffusion.averaging.sweeps import Sweeps
 from server.diffusion.averaging.threat_model import NotPlayedError, first_request, knowledge, release, require_something_to_learn_from
@@ -42,7 +43,7 @@ class Playing(Acting):
     def __init__(self, evaluation: SampleEvaluation, ladder: Ladder) -> None:
         self.evaluation, self.ladder = evaluation, ladder
 
-    def act(self, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
+    def act(self, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Score what has been erased, then carry out the acts of the round, in order."""
         for one in state.setup.timeline.concepts:
             if _asked_of_all(one, state) == now.round:
@@ -57,7 +58,14 @@ class Playing(Acting):
                 record.events.append((act.do, (), f"not carried out: {error}"))
                 record.findings.append(("not_played", {**_told(act), "why": str(error)}))
 
-    def evaluate_finally(self, state: Averaging, record: RoundRecord) -> None:
+    def act_again(self, state: DenoiserAveraging, past: Round) -> None:
+        """Fill the cut again, where the server did; attacks change nothing."""
+        for act in past.acts if isinstance(past, ConceptRound) else ():
+            if isinstance(act, Defence):
+                with suppress(NotPlayedError):
+                    self._defend(act, state, past)
+
+    def evaluate_finally(self, state: DenoiserAveraging, record: RoundRecord) -> None:
         """Let the judge see samples of the final model, and say which fill would hide the cut."""
         shown = self.evaluation.show(state.weights, 0, metrics.Budget(self.evaluation.budget.others, self.evaluation.budget.others))
         sampled = float(np.mean(list(shown.each.values())))
@@ -71,15 +79,15 @@ class Playing(Acting):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
             record.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
 
-    def _score(self, one: ConceptErasure, state: Averaging, record: RoundRecord) -> None:
+    def _score(self, one: ConceptErasure, state: DenoiserAveraging, record: RoundRecord) -> None:
         """Write down how well the concept, and the others, were drawn before the erasure, and how well they are now."""
-        models = {"original": state.past(first_request(one.concept, state).round - 1), "erased": state.weights}
+        models = {"original": state.model_after(first_request(one.concept, state).round - 1), "erased": state.weights}
         scores = {name: _scores(self.evaluation.show(weights, one.concept)) for name, weights in models.items()}
         if not any(name == "erasure" for name, _ in record.findings):
             record.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
         record.findings.append(("erasure", {"index": one.index, **scores}))
 
-    def _defend(self, act: Defence, state: Averaging, now: Round) -> None:
+    def _defend(self, act: Defence, state: DenoiserAveraging, now: Round) -> None:
         """Fill the cut."""
         if not any(bool(mask.any()) for mask in state.cut.values()):
             raise NotPlayedError("nothing has been cut that could be filled")
@@ -87,14 +95,14 @@ class Playing(Acting):
         require_something_to_learn_from(Release(weights, weights, state.cut, state.filled(now)))
         state.fill(act.fill)
 
-    def _attack(self, act: Attack, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
+    def _attack(self, act: Attack, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Attack the aggregate as it is now, and write down what came of it."""
         released, erasure = release(act.concept, state, now), first_request(act.concept, state)
         known = knowledge(act, state, now, released, updates, self.evaluation)
         config = state.setup.config
         settings: Revival = getattr(act.adversary, "revival", None) or Revival().settled(config.compute.device)
         outcome = attack(released, act.adversary, known, (config.run_seed, "control", act.concept), state.secret, settings)
-        original = state.past(erasure.round - 1)
+        original = state.model_after(erasure.round - 1)
         shown = {
             name: self.evaluation.show(original if name == "original" else _with(state, weights), act.concept)
             for name, weights in outcome.versions.items()
@@ -105,7 +113,7 @@ class Playing(Acting):
             record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
 
     def _write(
-        self, act: Attack, state: Averaging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
+        self, act: Attack, state: DenoiserAveraging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
     ) -> None:
         """Write an attack's measurements, pictures and time on the record."""
         blob = wire.to_bytes(_pictures(shown, act.concept))
@@ -139,7 +147,7 @@ class Playing(Acting):
         )
 
 
-def _asked_of_all(one: ConceptErasure, state: Averaging) -> int | None:
+def _asked_of_all(one: ConceptErasure, state: DenoiserAveraging) -> int | None:
     """Return the round in which the last of a request's peers is asked, None where none ever is: who is away is asked when back."""
     return max((past.round for past in state.setup.timeline.rounds for orders in past.erase.values() if one.index in orders), default=None)
 
@@ -157,13 +165,13 @@ def _completion(act: Attack) -> str | None:
     return settings.settled().completion.tag if settings is not None and act.adversary.completes else None
 
 
-def _drawn(concept: int, state: Averaging, record: RoundRecord) -> bool:
+def _drawn(concept: int, state: DenoiserAveraging, record: RoundRecord) -> bool:
     """Return whether curves of a concept have been drawn, in an earlier round or this one."""
     drawn = [*state.ledger.findings("curve"), *(body for name, body in record.findings if name == "curve")]
     return any(curve["concept"] == concept for curve in drawn)
 
 
-def _with(state: Averaging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
+def _with(state: DenoiserAveraging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
     """Return the global model with other feed-forward output weights."""
     return {**state.weights, **by_parameter(weights)}
 

@@ -1,4 +1,4 @@
-"""A server that averages what peers trained, keeps cuts cut, and plays attacker and defender on the aggregate."""
+"""The averaging server of denoisers: it keeps cuts cut, and plays attacker and defender on the aggregate."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord
 from torch import Tensor
 
 from clients import wire
 from clients.diffusion import local
 from clients.diffusion.config import DenoisingConfig
 from clients.metrics import Metric
-from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import density, overlap, pack_masks, unpack_masks
-from server.aggregation.mean import weighted_mean
-from server.aggregation.optimizers import ServerOptimizer
-from server.coordinator import Coordinator
+from server.averaging.contract import REPLAYED, Arrays, Averaged
+from server.averaging.coordinator import Averaging
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from server.diffusion.averaging.policies import BudgetError, PolicySpec, Reply, UnionNoise, check
@@ -32,140 +30,138 @@ from server.diffusion.averaging.server_mask import ServerMask, mask_from_activit
 from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.metrics import METRICS
 from server.diffusion.timeline import ConceptTimeline, Defence
-from server.ledger import FEDERATION, Ledger, RoundRecord
-from server.mailbox import MailboxState, Parcel
-from server.timeline import Erasure, Round
+from server.ledger import FEDERATION, RoundRecord
+from server.timeline import Round
 
-Arrays = dict[str, npt.NDArray[Any]]
 Masks = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What an averaging server is told: any peer's config, the public backbone, how it folds and moves, what it keeps book in."""
+    """What the server is told of denoisers: any peer's config, the public backbone, how it folds cuts, what happens, and what it does."""
 
     config: DenoisingConfig
     backbone: bytes
     policy: PolicySpec
-    step: ServerOptimizer
     timeline: ConceptTimeline
-    ledger: Ledger
     acting: Acting
 
 
 class Acting:
     """What the server does once the replies are folded; this one does nothing."""
 
-    def act(self, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
+    def act(self, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Carry out the acts of the round, in order; a defence changes the state."""
 
-    def evaluate_finally(self, state: Averaging, record: RoundRecord) -> None:
+    def act_again(self, state: DenoiserAveraging, past: Round) -> None:
+        """Carry out again those acts of a past round that change the state."""
+
+    def evaluate_finally(self, state: DenoiserAveraging, record: RoundRecord) -> None:
         """Measure the model at the end."""
 
 
-class Averaging(Coordinator):
-    """The server; see `Coordinator`.
+class DenoiserAveraging(Averaging[DenoiserUpdate]):
+    """The server; see `Averaging`.
 
     Attributes
     ----------
-    weights : dict of str to float32 array
-        The global model: what peers train and exchange.
     cut : dict of str to bool tensor
         Where concepts were cut, by layer: what the policy cut for good; under a policy that keeps no cut, where any peer ever cut.
     frozen : dict of str to bool tensor
         Entries that keep their value in every later round: the cut, and what a fill wrote beside it.
     """
 
-    delay: ClassVar[int] = 0
-    metrics: ClassVar[tuple[Metric, ...]] = METRICS
+    metrics: ClassVar[tuple[Metric, ...]] = (*METRICS, REPLAYED)
 
-    def __init__(self, setup: Setup) -> None:
-        self.setup, self.ledger = setup, setup.ledger
+    def __init__(self, setup: Setup, averaged: Averaged) -> None:
+        self.setup = setup
         self.backbone = wire.pack(setup.backbone)
-        denoiser = local.untrained(setup.config, setup.backbone)
-        self.start = local.exchanged(denoiser, setup.config.denoising)
+        start = local.exchanged(local.untrained(setup.config, setup.backbone), setup.config.denoising)
         self.layers = local.layers(setup.config, setup.backbone)
-        nothing = {layer: torch.zeros(self.start[local.parameter_of(layer)].shape, dtype=torch.bool) for layer in self.layers}
-        kept = {name: self._kept(name) for name in ("global", "frozen", "cut", "memory")}
-        self.weights = kept["global"] or self.start
-        self.frozen = unpack_masks(kept["frozen"]) if kept["frozen"] else nothing
-        self.cut = unpack_masks(kept["cut"]) if kept["cut"] else dict(nothing)
-        self.memory: Arrays = kept["memory"] or {}
         self.secret = Secret.of_run(setup.config.run_seed)
-        self._records: dict[str, ArrayRecord] = {}
         self._filled = False
+        super().__init__(averaged, start)
 
-    def _kept(self, name: str) -> Arrays | None:
-        sha256 = self.ledger.model(name)
-        return None if sha256 is None else wire.from_bytes(self.ledger.artefact(sha256))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parts of the state."""
+        return ("global", "frozen", "cut", "memory")
+
+    def adopt(self, parts: Mapping[str, Arrays]) -> None:
+        """Become the server that has these parts, by name; what is missing is as before the first round."""
+        super().adopt(parts)
+        nothing = {layer: torch.zeros(self.start[local.parameter_of(layer)].shape, dtype=torch.bool) for layer in self.layers}
+        self.frozen = unpack_masks(parts["frozen"]) if "frozen" in parts else nothing
+        self.cut = unpack_masks(parts["cut"]) if "cut" in parts else dict(nothing)
+
+    def parts(self) -> dict[str, Arrays]:
+        """Return the state, by name."""
+        return {"global": self.weights, "frozen": pack_masks(self.frozen), "cut": pack_masks(self.cut), "memory": self.memory}
+
+    def read(self, peer: int, blob: bytes) -> DenoiserUpdate:
+        """Return the update that a peer sent as these bytes."""
+        return DenoiserUpdate.of(peer, blob)
 
     def public(self) -> Mapping[str, ArrayRecord]:
         """Return the backbone."""
         return {"backbone": self.backbone}
 
+    def handed_out(self) -> dict[str, ArrayRecord]:
+        """Return the global model and its frozen entries."""
+        return {**super().handed_out(), "frozen": wire.pack(wire.to_bytes(pack_masks(self.frozen)))}
+
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return the global model, its frozen entries, and all requests to erase that this peer has had so far."""
-        if not self._records:  # one object for all peers, so that engines can tell that it is the same
-            frozen = wire.pack(wire.to_bytes(pack_masks(self.frozen)))
-            self._records = {"global": wire.pack(wire.to_bytes(self.weights)), "frozen": frozen}
         rounds = self.setup.timeline.rounds[: now.round]
         due = [self.setup.timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
-        return {**self._records, "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.collects_statistics})}
+        return {**self.records(), "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.collects_statistics})}
 
-    def traffic(self, reply: RecordDict) -> int:
-        """Return the bytes of the global model with its frozen entries, and of the update that came back."""
-        there = sum(len(wire.unpack(record)) for record in self._records.values())
-        return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
-
-    def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Fold what has arrived, act, and write down the global model."""
-        updates = [DenoiserUpdate.of(parcel.owner, self._blob(parcel, record)) for parcel in _arrived(mailbox, now.round)]
-        updates = [update for update in updates if update.count and self._accepted(update, record)]
-        if updates:
-            self._fold(now.round, updates)
+    def measure(self, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
+        """Measure the model and its cut, then act."""
         loss, _ = local.predicted(self.setup.config, self.setup.backbone, self.weights)
         record.metrics.append((FEDERATION, "loss.global", loss))
         record.metrics += [(FEDERATION, name, value) for name, value in self._of_the_cut(updates)]
         self.setup.acting.act(self, now, updates, record)
-        self._records = {}
-        self._keep(record)
-
-    def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome:
-        """Return the outcome: no more is sent, but what went into the average stays in it."""
-        return told or Outcome(Cost(), "approximate")
 
     def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
         """Measure the final model."""
         self.setup.acting.evaluate_finally(self, record)
 
-    def _blob(self, parcel: Parcel, record: RoundRecord) -> bytes:
-        return record.artefacts.get(parcel.sha256) or self.ledger.artefact(parcel.sha256)
+    def rollback(self, number: int) -> int:
+        """Return the first round that has to be played again: not after peers began to erase concepts, of which they keep the state."""
+        asked = (past.round for past in self.setup.timeline.rounds[: number - 1] if past.erase)
+        return self.past.rollback(number, next(asked, None))
 
-    def _accepted(self, update: DenoiserUpdate, record: RoundRecord) -> bool:
-        """Return whether an update can be folded; one that cuts more than its budget is refused, and that is written down."""
+    def act_again(self, past: Round) -> None:
+        """Fill the cut again, where the server did."""
+        self.setup.acting.act_again(self, past)
+
+    def refusal(self, update: DenoiserUpdate) -> str | None:
+        """Return why an update cannot be folded, or None: it does not fit, or it cuts more than its budget."""
+        if (reason := super().refusal(update)) is not None:
+            return reason
         try:
             check([self._reply(update)], self.setup.policy.budget)
         except BudgetError as error:
-            record.events.append(("refused", (update.peer,), str(error)))
-            return False
-        return True
+            return str(error)
+        return None
 
     def _reply(self, update: DenoiserUpdate) -> Reply:
         weights = {layer: torch.from_numpy(np.array(update.weights[local.parameter_of(layer)])) for layer in self.layers}
         return Reply(str(update.peer), weights, update.cut, float(update.count))
 
-    def _fold(self, number: int, updates: Sequence[DenoiserUpdate]) -> None:
+    def fold(self, number: int, updates: Sequence[DenoiserUpdate]) -> None:
         """Move the global model to the fold of the updates; what is frozen keeps its value, what was cut now is frozen too."""
         policy = self.setup.policy
         folded = policy.aggregate([self._reply(update) for update in updates], self.secret)
-        mean = weighted_mean([update.weights for update in updates], [float(update.count) for update in updates])
+        mean = self.mean(updates)
         mean |= by_parameter(folded.weights)
         cut_now = {**folded.frozen} if policy.freezes and not policy.collects_statistics else {}
         if isinstance(policy, ServerMask):
             cut_now = self._heard(policy, updates)
             mean = local.cut_out(mean, cut_now)
         before = self.weights
-        self.weights, memory = self.setup.step.take(number, before, mean, self.memory)
+        self.weights, memory = self.averaged.optimizer.take(number, before, mean, self.memory)
         self.memory = dict(memory)
         for layer in self.layers:
             self._hold(layer, cut_now.get(layer), mean, before)
@@ -210,10 +206,10 @@ class Averaging(Coordinator):
         """Return the feed-forward output weights among the exchanged, by layer."""
         return {layer: torch.from_numpy(np.array(weights[local.parameter_of(layer)])) for layer in self.layers}
 
-    def past(self, number: int) -> Arrays:
-        """Return the global model after a committed round; before the first, the one that all started from."""
-        sha256 = self.ledger.model("global", number)
-        return self.start if sha256 is None else wire.from_bytes(self.ledger.artefact(sha256))
+    def model_after(self, number: int) -> Arrays:
+        """Return the global model after an earlier round; before the first, the one that all started from."""
+        sha256 = self.history.state(number).get("global")
+        return self.start if sha256 is None else wire.from_bytes(self.bytes_of(sha256))
 
     def _of_the_cut(self, updates: Sequence[DenoiserUpdate]) -> list[tuple[str, float]]:
         """Return how much is cut, how far the peers' cuts agree, and how much of them is still cut in the global model."""
@@ -229,15 +225,6 @@ class Averaging(Coordinator):
                 found.append(("cut.agreement", fmean(overlap(a, b) for a, b in combinations(masks, 2))))
         return found
 
-    def _keep(self, record: RoundRecord) -> None:
-        """Write the state of the server on the record."""
-        parts = {"global": self.weights, "frozen": pack_masks(self.frozen), "cut": pack_masks(self.cut), "memory": self.memory}
-        for name, arrays in parts.items():
-            if arrays:
-                blob = wire.to_bytes(arrays)
-                record.models[name] = wire.sha256(blob)
-                record.artefacts[record.models[name]] = blob
-
 
 def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
     """Return feed-forward output weights by parameter name, as they stand among the exchanged."""
@@ -247,13 +234,3 @@ def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
 def _cut_by_any(updates: Sequence[DenoiserUpdate]) -> list[str]:
     """Return the layers that any of the updates cuts."""
     return sorted({layer for update in updates for layer in update.cut})
-
-
-def _arrived(mailbox: MailboxState, now: int) -> list[Parcel]:
-    """Take the updates that have arrived out of the mailbox, in peer order, and older ones under way that they have overtaken."""
-    mailbox.open(now)
-    arrived = [mailbox.newest[owner] for owner in sorted(mailbox.newest)]
-    mailbox.newest.clear()
-    newest = {parcel.owner: parcel.version for parcel in arrived}
-    mailbox.coming = [parcel for parcel in mailbox.coming if parcel.version > newest.get(parcel.owner, 0)]
-    return arrived

@@ -17,7 +17,7 @@ from clients.unlearning.pruning.masks import unpack_masks
 from clients.unlearning.pruning.recorder import Activity
 from server.diffusion.audit.trial import Release, Weights
 from server.diffusion.averaging import curves
-from server.diffusion.averaging.coordinator import Averaging, by_parameter
+from server.diffusion.averaging.coordinator import DenoiserAveraging, by_parameter
 from server.diffusion.averaging.curves import Ladder
 from server.diffusion.averaging.server_mask import ServerMask
 from server.diffusion.averaging.update import DenoiserUpdate, activity
@@ -35,7 +35,7 @@ class Sweeps:
     Parameters
     ----------
     evaluation : SampleEvaluation
-    state : Averaging
+    state : DenoiserAveraging
     erasure : ConceptErasure
         The first request about the concept.
     release : Release
@@ -46,7 +46,7 @@ class Sweeps:
     """
 
     evaluation: SampleEvaluation
-    state: Averaging
+    state: DenoiserAveraging
     erasure: ConceptErasure
     release: Release
     original: Arrays

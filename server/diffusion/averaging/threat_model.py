@@ -12,7 +12,7 @@ from clients.diffusion.images import Images
 from clients.streams import Field, bottom
 from clients.unlearning.pruning.masks import density
 from server.diffusion.audit.trial import Release
-from server.diffusion.averaging.coordinator import Averaging
+from server.diffusion.averaging.coordinator import DenoiserAveraging
 from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.evaluation import SampleEvaluation
 from server.diffusion.timeline import Attack, ConceptErasure
@@ -26,17 +26,17 @@ class NotPlayedError(Exception):
     """An attack or a defence that cannot be carried out; the text says why."""
 
 
-def first_request(concept: int, state: Averaging) -> ConceptErasure:
+def first_request(concept: int, state: DenoiserAveraging) -> ConceptErasure:
     """Return the first request to erase a concept."""
     return next(one for one in state.setup.timeline.concepts if one.concept == concept)
 
 
-def release(concept: int, state: Averaging, now: Round) -> Release:
+def release(concept: int, state: DenoiserAveraging, now: Round) -> Release:
     """Return what is released in a round, and what the evaluator knows of it; no cut where the concept was erased without one."""
     requests = [one for one in state.setup.timeline.concepts if one.concept == concept and one.round <= now.round]
     cuts = any(one.method.zeroes for one in requests)
     cut = state.cut if cuts else {layer: mask & False for layer, mask in state.cut.items()}
-    original = state.feed_forward(state.past(first_request(concept, state).round - 1))
+    original = state.feed_forward(state.model_after(first_request(concept, state).round - 1))
     return Release(state.feed_forward(state.weights), original, cut, state.filled(now))
 
 
@@ -50,7 +50,7 @@ def require_something_to_learn_from(one: Release) -> None:
 
 
 def knowledge(
-    act: Attack, state: Averaging, now: Round, one: Release, updates: Sequence[DenoiserUpdate], evaluation: SampleEvaluation
+    act: Attack, state: DenoiserAveraging, now: Round, one: Release, updates: Sequence[DenoiserUpdate], evaluation: SampleEvaluation
 ) -> WeightsOnly:
     """Return what the adversary of an attack is given; `NotPlayedError` if it cannot be had, or is of no use."""
     require_something_to_learn_from(one)
@@ -68,7 +68,7 @@ def knowledge(
         return WithShares(weights, one.cut, sum(update.count for update in updates if update.cut) / max(1, total))
     if wanted == "History":
         erased = first_request(act.concept, state).round
-        return History(weights, tuple(state.feed_forward(state.past(number)) for number in range(max(0, erased - 2), erased)))
+        return History(weights, tuple(state.feed_forward(state.model_after(number)) for number in range(max(0, erased - 2), erased)))
     if wanted == "UnprunedClient":
         return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
     if wanted == "OwnImages":
@@ -79,7 +79,7 @@ def knowledge(
     return WeightsOnly(weights)
 
 
-def _require_other_traces(act: Attack, state: Averaging) -> None:
+def _require_other_traces(act: Attack, state: DenoiserAveraging) -> None:
     """Raise where an adversary looks for a cut, and there is none."""
     method = first_request(act.concept, state).method
     if method.zeroes:
@@ -92,7 +92,7 @@ def _require_other_traces(act: Attack, state: Averaging) -> None:
         raise NotPlayedError(f"{kind} leaves no zeros to find; set adversary.revival.location to threshold or extremes")
 
 
-def _own_images(act: Attack, state: Averaging, evaluation: SampleEvaluation) -> Images:
+def _own_images(act: Attack, state: DenoiserAveraging, evaluation: SampleEvaluation) -> Images:
     """Return an adversary's own images of the concept: some of the public test images, which no peer has."""
     config, wanted = state.setup.config, getattr(act.adversary, "images", 1)
     axis, value = config.denoiser.axis(act.concept)
@@ -104,7 +104,7 @@ def _own_images(act: Attack, state: Averaging, evaluation: SampleEvaluation) -> 
     return evaluation.images.select(torch.tensor(sorted(bottom(wanted, found, config.run_seed, "own images"))))
 
 
-def _uncut(act: Attack, state: Averaging, now: Round, updates: Sequence[DenoiserUpdate]) -> DenoiserUpdate:
+def _uncut(act: Attack, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate]) -> DenoiserUpdate:
     """Return the first update of a peer that has not cut anything, nor erased the concept in its own copy by other means."""
     timeline = state.setup.timeline
     about = {one.index for one in timeline.concepts if one.concept == act.concept and not state.setup.policy.collects_statistics}

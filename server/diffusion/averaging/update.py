@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from clients import wire
-from clients.diffusion.averaging.peer import COUNT
+from clients.averaging.update import COUNT
 from clients.unlearning.pruning.masks import unpack_masks
 from clients.unlearning.pruning.recorder import Activity
 

@@ -35,7 +35,7 @@ class ClassificationPage(TaskPage):
         """Return what happened, in a few sentences."""
         who, long = words.plural(len(data.peers), "peer").capitalize(), words.plural(len(data.rounds), "round")
         apart = "each from its own rows, and lent each other small seed models"
-        how = "and sent a server nothing but sums over their rows" if data.pooled else apart
+        how = "each from its own rows, and sent a server what it made one model of" if data.pooled else apart
         said = [f"{who} learned from {data.dataset} for {long}, {how}."]
         said += words.departures(data)
         live = data.rounds[-1].live if data.rounds else 0
@@ -48,6 +48,8 @@ class ClassificationPage(TaskPage):
                 f"{together} reached {words.percent(data.accuracy.global_ensemble)} {data.measure} on the test rows on "
                 f"average; {alone}, {words.percent(data.accuracy.global_main)}."
             )
+        elif data.accuracy.global_ensemble is not None:
+            said.append(f"The {data.together} reached {words.percent(data.accuracy.global_ensemble)} {data.measure} on the test rows.")
         return said + words.proof(data)
 
     def key_figures(self, data: ReportData) -> list[Figure]:
@@ -91,7 +93,7 @@ def _costs(data: ReportData) -> list[Figure]:
     known = None if None in steps else sum(step or 0 for step in steps)
     retrained = None if None in others else sum(step or 0 for step in others)
     figures = [Figure("steps to forget", words.integer(known), f"retraining: {words.integer(retrained)}")]
-    if not data.pooled:  # sums go to nobody but the server
+    if not data.pooled:  # nothing goes to anybody but the server
         receipts, holders = (sum(getattr(row.outcome, name) or 0 for row in data.erasures) for name in ("receipts", "holders"))
         figures.append(Figure("receipts", words.integer(receipts), f"for {words.integer(holders)} seeds that were held"))
     return figures

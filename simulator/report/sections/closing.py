@@ -28,7 +28,7 @@ difference is 0.0.</dd>
 peer that is still there answers the test rows once more.</dd>
 <dt>limits</dt><dd>All this concerns the bytes under the federation\u2019s control. A copy that somebody took before the request stays a
 copy, and who sees the models before and after may learn more than from either alone. {{
-"The server sees the sums of every peer" if data.pooled
+"The server sees what every peer sends" if data.pooled
 else "The relay sees all seeds: it simulates a topology, not a network without trust" }}.</dd>
 </dl>
 """

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.metrics import Metric
 from clients.unlearning.pruning.concept_prune import ConceptPrune
+from server.averaging.cohort import Cohorts
+from server.averaging.contract import REPLAYED
+from server.averaging.history import Keeping
+from server.averaging.methods import able, method_of
+from server.averaging.past import Past
 from server.diffusion.averaging.policies import POLICIES
 from server.diffusion.metrics import METRICS
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.averaging.costs import history_in_words, replays_in_words
 from simulator.tasks.diffusion.averaging.plan import AveragedDenoisingPlan
+from simulator.tasks.diffusion.averaging.resolution import AveragedDenoisingResolution
 from simulator.tasks.diffusion.averaging.scenario import AveragedDenoisingScenario
-from simulator.tasks.diffusion.costs import in_words
+from simulator.tasks.diffusion.costs import feed_forward_parameters, in_words
 from simulator.tasks.diffusion.denoising import DenoisingCell
-from simulator.tasks.diffusion.resolution import DiffusionResolution
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -31,12 +38,14 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
 
     scenario: ClassVar[type[Scenario]] = AveragedDenoisingScenario
     plan: ClassVar[type[Plan]] = AveragedDenoisingPlan
-    resolution: ClassVar[type[Resolution[Any]]] = DiffusionResolution
-    measured: ClassVar[tuple[Metric, ...]] = METRICS
+    resolution: ClassVar[type[Resolution[Any]]] = AveragedDenoisingResolution
+    measured: ClassVar[tuple[Metric, ...]] = (*METRICS, REPLAYED)
 
     def refusals(self, scenario: AveragedDenoisingScenario) -> Iterator[tuple[str, str]]:
         """Yield a graph, and what does not go with the policy."""
-        policy = scenario.federation.policy
+        policy, history = scenario.federation.policy, scenario.federation.history
+        if history in ("none", "updates"):
+            yield "federation.history", f"is {history!r}, but erasures are measured against earlier models: write 'models' or 'all'"
         if scenario.topology is not None:
             yield "topology", f"{scenario.federation.kind} has a server in the middle and no graph: remove the table"
         for i, event in enumerate(scenario.event):
@@ -56,8 +65,9 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
     def coordinator(self, plan: AveragedDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the averaging server of a plan, taken up where the store ends."""
         from clients.diffusion.metrics import Budget
+        from server.averaging.contract import Averaged
         from server.diffusion.averaging.acts import Playing
-        from server.diffusion.averaging.coordinator import Averaging, Setup
+        from server.diffusion.averaging.coordinator import DenoiserAveraging, Setup
         from server.diffusion.averaging.curves import Ladder
         from server.diffusion.evaluation import SampleEvaluation
         from simulator.tasks.diffusion.backbone import backbone
@@ -68,18 +78,40 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
             SampleEvaluation(config, public, Budget(wanted.target, wanted.others)),
             Ladder(wanted.noise_levels, wanted.sparsities, wanted.shares, wanted.policies),
         )
-        return Averaging(Setup(config, public, federation.policy, federation.optimizer(), plan.timeline, store, playing))
+        averaged = Averaged(federation.optimizer(), plan.timeline, store, Cohorts(plan.seed), keeping=self.keeping(plan))
+        return DenoiserAveraging(Setup(config, public, federation.policy, plan.timeline, playing), averaged)
 
     def method(self, plan: AveragedDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method: no more is sent, but what went into the average stays in it."""
-        return "stop_contributing", "approximate"
+        """Return the method by which something is forgotten, and its guarantee."""
+        method = method_of(erasure)
+        return method.tag, method.guarantee
+
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the methods that an event may name."""
+        return able(request)
+
+    def keeping(self, plan: AveragedDenoisingPlan) -> Keeping:
+        """Return what is kept of earlier rounds; models always, since attacks are measured against the one before an erasure."""
+        return replace(plan.scenario.federation.keeping(plan.timeline), models=True)
+
+    def past(self, plan: AveragedDenoisingPlan) -> Past:
+        """Return the plan's rounds, as they were and as they are without what has been erased."""
+        return Past(plan.timeline, Cohorts(plan.seed))
 
     def costs(self, plan: AveragedDenoisingPlan) -> Iterator[tuple[str, str]]:
         """Yield what the plan costs: what is spent, and how much of it."""
-        return in_words(plan, self.further_runs(plan))
+        federation, past = plan.scenario.federation, self.past(plan)
+        yield from in_words(plan, self.further_runs(plan))
+        if plan.scenario.denoising.design != "joint":
+            size = 4 * feed_forward_parameters(plan.scenario.denoiser)
+            moments = 4 * size if federation.tag == "fedadam" else 0  # two of them, float64
+            yield from history_in_words(self.keeping(plan), plan.timeline, past, size, moments)
+        yield from replays_in_words(plan.timeline, past)
 
     def problems(self, plan: AveragedDenoisingPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for every round after which the global model has lost a part of its cut."""
+        """Yield a line for every round after which the global model has lost a part of its cut, and for all that was kept of the erased."""
+        from simulator.tasks.averaging.verification import left_in_history
         from simulator.tasks.diffusion.averaging.verification import problems
 
-        return problems(plan, store)
+        yield from problems(plan, store)
+        yield from left_in_history(plan.timeline, self.past(plan), store)

@@ -7,18 +7,20 @@ import pytest
 import torch
 
 from clients import wire
+from clients.averaging.update import COUNT
 from clients.data.bundled import Digits
 from clients.diffusion import local
 from clients.diffusion.averaging.config import AveragedDenoisingConfig
-from clients.diffusion.averaging.peer import COUNT
 from clients.diffusion.denoiser import build
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import pack_masks, unpack_masks
 from server.aggregation.mean import weighted_mean
 from server.aggregation.optimizers import Replace
+from server.averaging.cohort import Cohorts
+from server.averaging.contract import Averaged
 from server.defences.fills import Gaussian
-from server.diffusion.averaging.coordinator import Acting, Averaging, Setup
+from server.diffusion.averaging.coordinator import Acting, DenoiserAveraging, Setup
 from server.diffusion.averaging.policies import Mean, PolicySpec, UnionNoise, UnionZero, Vote
 from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
 from server.diffusion.averaging.update import DenoiserUpdate
@@ -67,7 +69,8 @@ class Bench:
     def __init__(self, backbone: bytes, policy: PolicySpec) -> None:
         self.store = RunStore()
         self.timeline = timeline()
-        self.server = Averaging(Setup(BRIEF, backbone, policy, Replace(), self.timeline, self.store, Acting()))
+        averaged = Averaged(Replace(), self.timeline, self.store, Cohorts(BRIEF.run_seed))
+        self.server = DenoiserAveraging(Setup(BRIEF, backbone, policy, self.timeline, Acting()), averaged)
         self.mailbox, self.versions = MailboxState(), 0
         self.layer = self.server.layers[0]
         self.name = local.parameter_of(self.layer)
@@ -214,7 +217,7 @@ def test_a_server_that_was_killed_is_taken_up_from_the_ledger(backbone):
     bench, record = Bench(backbone, UnionZero()), RoundRecord(1)
     bench.send(record, 0, 1.0, bench.mask(0))
     bench.close(1, record)
-    again = Averaging(bench.server.setup)
+    again = DenoiserAveraging(bench.server.setup, bench.server.averaged)
     assert all(np.array_equal(again.weights[name], array) for name, array in bench.server.weights.items())
     assert all(torch.equal(again.frozen[layer], mask) for layer, mask in bench.server.frozen.items())
     kept = wire.from_bytes(bench.store.artefact(str(bench.store.model("frozen", 1))))

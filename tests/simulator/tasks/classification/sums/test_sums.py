@@ -187,7 +187,7 @@ def test_engines_agree(kind: str, finished: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"federation": {"kind": "sum"}}, "federation.kind = 'sum' is unknown: did you mean sums? known: hdus, sums"),
+        ({"federation": {"kind": "sum"}}, "federation.kind = 'sum' is unknown: did you mean sums? known: fedadam, "),
         ({"federation": {"kind": "sums", "model": {"kind": "dare"}}}, "federation.model"),
         ({"peers": {"count": 5, "main": [{"kind": "linear"}]}}, "peers.main: "),
         ({"topology": {"kind": "ring"}}, "topology: "),

@@ -157,6 +157,10 @@ def test_a_run_is_proven_again_and_tampering_fails(told, tmp_path):
     with sqlite3.connect(folder / "run.sqlite") as db:
         db.execute("update models set sha256 = ? where name = 'global' and round = 4", (wire.sha256(blob),))
         chain_again(db)
+    assert "round 4: the history keeps another global than the server had" in verify(folder)
+    with sqlite3.connect(folder / "run.sqlite") as db:
+        db.execute("update history set sha256 = ? where name = 'global' and made = 4", (wire.sha256(blob),))
+        chain_again(db)
     assert any("entries of the cut have changed" in line for line in verify(folder))
 
 
@@ -240,18 +244,20 @@ def test_a_peer_that_was_away_erases_when_it_is_back(play):
     assert done == {0: [0], 1: [0], 2: [0]}
 
 
-def test_a_departure_is_approximate_and_is_measured_against_never_having_been_there(play):
+@pytest.mark.parametrize(("method", "guarantee"), [(None, "exact"), ("finetune", "approximate")])
+def test_departures_and_deletions_are_measured_against_never_having_been_there(play, method, guarantee):
     events = [{"round": 3, "do": "leave", "peers": [1], "erase": True}, {"round": 3, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}]
-    one = play(event=events, audit={"counterfactual": True, "membership_inference": True, "relearn": True})
+    named = [one | ({"method": method} if method else {}) for one in events]
+    one = play(event=named, audit={"counterfactual": True, "membership_inference": True, "relearn": True})
     rows = one.results["erasures"]
+    assert [(row["method"], row["guarantee"]) for row in rows] == [(method or "retrain", guarantee)] * 2
+    assert all((row["max_abs_difference"] == 0) == (guarantee == "exact") for row in rows)
+    assert all(row["max_abs_difference_nothing"] > 0 for row in rows)
     for row in rows:
         assert set(row["not_judged"]) == {"membership_inference", "relearn"}
         assert all(reason.startswith("not judged: denoisers ") for reason in row["not_judged"].values())
         assert row["mia_auc"] is row["relearn_steps"] is None
-        assert row["max_abs_difference_again"] > 0, "the floor: training keyed otherwise ends elsewhere"
-        assert row["max_abs_difference_original"] > 0
-    assert [(row["method"], row["guarantee"]) for row in rows] == [("stop_contributing", "approximate")] * 2
-    assert all(row["max_abs_difference"] > 0 for row in rows)
+        assert ("max_abs_difference_again" in row) == (guarantee == "approximate"), "the floor: training keyed otherwise"
     assert 1 not in one.plan.timeline.rounds[-1].present
     assert verify(one.folder) == []
 
@@ -494,3 +500,26 @@ def test_a_plan_reads_back_as_it_was_and_keeps_its_hash(told):
     assert plan_of(text) == told.plan
     assert Scenario.parse(told.plan.scenario.to_toml()) == told.plan.scenario
     assert json.loads(text)["timeline"]["concepts"][0]["method"]["kind"] == "concept_prune"
+
+
+LEAVE = {"round": 4, "do": "leave", "peers": [2], "erase": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "federation"),
+    [
+        ("retrain", {"kind": "fedadam", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}}),
+        ("rollback", {"kind": "fedavg", "steps": 2, "policy": {"kind": "union_zero"}}),
+        ("rollback", {"kind": "fedadam", "steps": 2}),
+    ],
+    ids=["retrain", "rollback", "rollback-fedadam"],
+)
+def test_a_leaver_is_gone_from_the_average_cuts_and_fills_included(play: Play, method, federation):
+    """The leaver cut a concept, the server filled the cut: both are done again without it."""
+    fills = [{"round": 3, "do": "defend", "fill": {"kind": "gaussian", "relative": 1.0}}] if "policy" in federation else []
+    leave = {**LEAVE, "method": method}
+    done = play(federation=federation, event=[ERASE, *fills, leave], audit={"counterfactual": True})
+    (row,) = done.results["erasures"]
+    assert (row["method"], row["guarantee"], row["max_abs_difference"]) == (method, "exact", 0.0)
+    assert row["max_abs_difference_nothing"] > 0
+    assert verify(done.folder) == []

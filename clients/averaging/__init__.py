@@ -1,0 +1,1 @@
+"""Peers whose updates a server averages, whatever the model."""

@@ -1,0 +1,1 @@
+"""Peers that train one classifier, which a server averages."""

@@ -1,0 +1,44 @@
+"""What a peer of an averaged classifier is told once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import NonNegativeFloat
+
+from clients.config import PeerConfig, in_short
+from clients.models import MODELS, ModelSpec
+from clients.models.network import Network
+from clients.training import Training
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+else:  # the registry knows its members only at run time
+    AnyModel = MODELS.union()
+
+
+class AveragedClassifierConfig(PeerConfig):
+    """Constants of a peer whose updates a server averages: ``main`` is the global model, ``training`` one round's local work.
+
+    ``proximal`` is the weight of FedProx's pull to the global model.
+    """
+
+    participant: ClassVar[str] = "clients.classification.averaging.peer:AveragedClassifierPeer"
+    places: ClassVar[tuple[str, ...]] = ("global.model", "local.model")
+    role: Literal["averaged_classifier"] = "averaged_classifier"
+    main: AnyModel
+    training: Training
+    proximal: NonNegativeFloat = 0.0
+
+    @property
+    def model(self) -> str:
+        """The global model, in one line."""
+        return in_short(self.main)
+
+    @property
+    def network(self) -> Network:
+        """The global model without weights."""
+        from clients import data
+
+        source = data.load(self.data)
+        return Network(self.main, source.shape, source.classes, source.columns)

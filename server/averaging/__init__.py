@@ -1,0 +1,1 @@
+"""A server that averages what peers trained, whatever the model."""

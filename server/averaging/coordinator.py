@@ -1,0 +1,270 @@
+"""A server that averages what peers trained: its state, its rounds, and what it keeps of them; subclasses know the model."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+
+from clients import wire
+from clients.unlearning.contract import Cost, Outcome, UnlearningError
+from server.aggregation.mean import weighted_mean
+from server.averaging.contract import Arrays, Averaged, Update
+from server.averaging.history import History
+from server.averaging.methods import method_of
+from server.coordinator import Coordinator, Exchanges
+from server.ledger import OutcomeLine, RoundRecord
+from server.mailbox import MailboxState, Parcel
+from server.timeline import Erasure, Round
+
+U = TypeVar("U", bound=Update)
+
+
+class Averaging(Coordinator, Generic[U]):
+    """The server; see `Coordinator`.
+
+    Parameters
+    ----------
+    averaged : Averaged
+    start : dict of str to float array
+        The global model before the first round.
+
+    Attributes
+    ----------
+    weights : dict of str to float array
+        The global model: what peers train and exchange.
+    memory : dict of str to float64 array
+        What the server's optimizer remembers.
+    cohort : frozenset of int
+        Who trains in the current round.
+    """
+
+    delay: ClassVar[int] = 0
+
+    def __init__(self, averaged: Averaged, start: Arrays) -> None:
+        self.averaged, self.ledger, self.start = averaged, averaged.ledger, start
+        self.past = averaged.past
+        self.history = History(self.ledger.history(), averaged.keeping)
+        self._fresh: dict[str, bytes] = {}
+        self._told: list[Erasure] | None = None
+        self._steps: dict[int, int] = {}
+        self.cohort: frozenset[int] = frozenset()
+        self._records: dict[str, ArrayRecord] = {}
+        self.adopt({name: kept for name in self.names if (kept := self._kept(name))})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parts of the state."""
+        return ("global", "memory")
+
+    @abstractmethod
+    def read(self, peer: int, blob: bytes) -> U:
+        """Return the update that a peer sent as these bytes."""
+
+    def adopt(self, parts: Mapping[str, Arrays]) -> None:
+        """Become the server that has these parts, by name; what is missing is as before the first round."""
+        self.weights = dict(parts.get("global", self.start))
+        self.memory: Arrays = dict(parts.get("memory", {}))
+
+    def parts(self) -> dict[str, Arrays]:
+        """Return the state, by name."""
+        return {"global": self.weights, "memory": self.memory}
+
+    def records(self) -> dict[str, ArrayRecord]:
+        """Return what goes to every peer that trains; the same objects for all, so that engines can tell that they are the same."""
+        if not self._records:
+            self._records = self.handed_out()
+        return self._records
+
+    def handed_out(self) -> dict[str, ArrayRecord]:
+        """Return the global model as a record."""
+        return {"global": wire.pack(wire.to_bytes(self.weights))}
+
+    def prepare(self, now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
+        """Carry out the requests of a round, before its messages go out."""
+        self._fresh = record.artefacts
+        due = [one for one in self.averaged.timeline.erasures if one.round == now.round]
+        for one in due:
+            self.history.forget(one.peer)
+            mailbox.newest.pop(one.peer, None)
+        if due:
+            mailbox.coming = [parcel for parcel in mailbox.coming if parcel.owner not in {one.peer for one in due}]
+            self._told, self._steps = [], {}
+            self.carry_out(due, now, mailbox, record, exchanges)
+            self._steps = {due[0].index: exchanges.steps}  # one replay serves all requests of a round: the first bears its cost
+            told, self._told = self._told or (), None
+            record.outcomes += [OutcomeLine(one.index, one.peer, self._outcome(one)) for one in told]
+
+    def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome | None:
+        """Return the outcome to book for an erasure: later, where a replay is under way that it is a part of."""
+        if self._told is not None:
+            self._told.append(erasure)
+            return None
+        return self._outcome(erasure)
+
+    def _outcome(self, erasure: Erasure) -> Outcome:
+        """Return what became of an erasure; what it cost stands with the first that a replay served."""
+        return Outcome(Cost(gradient_steps=self._steps.pop(erasure.index, 0)), self.guarantee(erasure))
+
+    def guarantee(self, erasure: Erasure) -> str:
+        """Return what is promised of how an erasure has been carried out: what its method promises."""
+        return method_of(erasure).guarantee
+
+    def carry_out(
+        self, due: Sequence[Erasure], now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges
+    ) -> None:
+        """Take what the requests of a round name out of the global model."""
+        methods = {method_of(one).tag for one in due}
+        if "retrain" in methods:
+            self.replay(1, now, mailbox, record, exchanges)
+        elif "rollback" in methods:
+            self.replay(self.rollback(now.round), now, mailbox, record, exchanges)
+
+    def rollback(self, number: int) -> int:
+        """Return the first round that has to be played again for the requests of a round."""
+        return self.past.rollback(number)
+
+    def replay(self, first: int, now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
+        """Go back to before a round, and play it and all later ones again without what has been erased up to now.
+
+        Nothing that was made since is kept: no model, no moments, no update, none of them under way.
+        """
+        if first >= now.round:
+            return
+        before = self.history.state(first - 1)
+        if first > 1 and not before:
+            raise UnlearningError(f"round {now.round}: the model after round {first - 1} is not kept: let history keep models")
+        self.adopt({name: wire.from_bytes(self.bytes_of(sha256)) for name, sha256 in before.items()})
+        self.history.cut(first)
+        record.rewritten = first
+        mailbox.newest.clear()
+        mailbox.coming.clear()
+        exchanges.begin_again(self.past.touched(first, now.round))
+        for number in range(first, now.round):
+            again = self.past.again(number, now.round)
+            self.train(again, exchanges)
+            self.take(again, mailbox, record)
+            self.act_again(again)
+            self.remember(number, record)
+            self.drop_obsolete(mailbox, record, exchanges)
+
+    def train(self, now: Round, exchanges: Exchanges) -> None:
+        """Let the present peers of a round, past or made up, train the global model as it is; their updates come by the mailbox."""
+        self.cohort, self._records = frozenset(now.present), {}
+        exchanges.train(now)
+
+    def act_again(self, past: Round) -> None:
+        """Do to the state, in a round that is played again, what the server itself did to it then."""
+
+    def addressed(self, now: Round, mailbox: MailboxState) -> Sequence[int]:
+        """Return the round's cohort, and who has something to forget."""
+        self.cohort, self._records = frozenset(self.averaged.cohorts.draw(now.round, now.present)), {}
+        return [peer for peer in now.present if peer in self.cohort or mailbox.requests.get(peer)]
+
+    def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+        """Return the global model."""
+        return self.records()
+
+    def traffic(self, reply: RecordDict) -> int:
+        """Return the bytes of what was handed out, and of the update that came back."""
+        there = sum(len(wire.unpack(record)) for record in self._records.values())
+        return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
+
+    def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
+        """Fold what has arrived, measure, and write down the state."""
+        self._fresh = record.artefacts
+        updates = self.take(now, mailbox, record)
+        self.measure(now, updates, record)
+        self._records = {}
+        self._keep(record)
+
+    def take(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
+        """Fold the updates that have arrived, and return them; where none has, the model stays as it is."""
+        updates = self.collect(now, mailbox, record)
+        if updates:
+            self.fold(now.round, updates)
+        return updates
+
+    def collect(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
+        """Return the updates that have arrived and can be folded, in peer order, and keep them where updates are kept."""
+        updates = []
+        for parcel in _arrived(mailbox, now.round):
+            update = self.read(parcel.owner, self.bytes_of(parcel.sha256))
+            if update.count and update.weights and self._accepted(update, record):
+                updates.append(update)
+                self.history.add_update(now.round, parcel.owner, parcel.sha256, parcel.size)
+        return updates
+
+    def measure(self, now: Round, updates: Sequence[U], record: RoundRecord) -> None:
+        """Measure the model after a round."""
+
+    def fold(self, number: int, updates: Sequence[U]) -> None:
+        """Move the global model towards the mean of the updates."""
+        self.weights, memory = self.averaged.optimizer.take(number, self.weights, self.mean(updates), self.memory)
+        self.memory = dict(memory)
+
+    def mean(self, updates: Sequence[U]) -> Arrays:
+        """Return the mean of the updates, weighted by rows, or all alike."""
+        equal = self.averaged.weighting == "equal"
+        return weighted_mean([update.weights for update in updates], [1.0 if equal else float(update.count) for update in updates])
+
+    def refusal(self, update: U) -> str | None:
+        """Return why an update cannot be folded, or None."""
+        for name, array in self.weights.items():
+            if name not in update.weights:
+                return f"has no array {name!r}"
+            sent = update.weights[name]
+            if sent.shape != array.shape:
+                return f"array {name!r} has shape {sent.shape}, the model's is {array.shape}"
+            if not np.isfinite(sent).all():
+                return f"array {name!r} has entries that are not finite"
+        if unknown := sorted(update.weights.keys() - self.weights.keys()):
+            return f"has an array {unknown[0]!r}, which the model has not"
+        return None
+
+    def _accepted(self, update: U, record: RoundRecord) -> bool:
+        """Return whether an update can be folded; one that is refused is written down."""
+        reason = self.refusal(update)
+        if reason is not None:
+            record.events.append(("refused", (update.peer,), reason))
+        return reason is None
+
+    def _kept(self, name: str) -> Arrays | None:
+        sha256 = self.ledger.model(name)
+        return None if sha256 is None else wire.from_bytes(self.ledger.artefact(sha256))
+
+    def bytes_of(self, sha256: str) -> bytes:
+        """Return an artefact of this round or an earlier one."""
+        return self._fresh.get(sha256) or self.ledger.artefact(sha256)
+
+    def _keep(self, record: RoundRecord) -> None:
+        """Write the state of the server, and what it keeps of earlier ones, on the record."""
+        record.models.update(self.remember(record.round, record))
+        record.history = self.history.snapshot()
+
+    def remember(self, number: int, record: RoundRecord) -> dict[str, str]:
+        """Keep the state after a round; return the hashes of its parts, without the empty ones."""
+        blobs = {name: wire.to_bytes(arrays) for name, arrays in self.parts().items() if arrays}
+        hashes = {name: wire.sha256(blob) for name, blob in blobs.items()}
+        record.artefacts.update({hashes[name]: blob for name, blob in blobs.items()})
+        self.history.add_state(number, blobs, hashes)
+        return hashes
+
+    def drop_obsolete(self, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
+        """Let go of what a replay has made and nothing needs any more: a long one would fill memory and disk."""
+        needed = self.history.hashes() | mailbox.alive() | exchanges.held()
+        for sha256 in record.artefacts.keys() - needed:
+            del record.artefacts[sha256]
+
+
+def _arrived(mailbox: MailboxState, now: int) -> Iterable[Parcel]:
+    """Take the updates that have arrived out of the mailbox, in peer order, and older ones under way that they have overtaken."""
+    mailbox.open(now)
+    arrived = [mailbox.newest[owner] for owner in sorted(mailbox.newest)]
+    mailbox.newest.clear()
+    newest = {parcel.owner: parcel.version for parcel in arrived}
+    mailbox.coming = [parcel for parcel in mailbox.coming if parcel.version > newest.get(parcel.owner, 0)]
+    return arrived

@@ -1,0 +1,65 @@
+"""The averaging server of classifiers (FedAvg: McMahan et al., AISTATS 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord
+
+from clients import data, wire
+from clients.averaging.update import COUNT
+from clients.classification.averaging.config import AveragedClassifierConfig
+from clients.metrics import Metric
+from server.averaging.contract import Arrays, Averaged
+from server.averaging.coordinator import Averaging
+from server.classification.averaging.metrics import METRICS
+from server.ledger import FEDERATION, RoundRecord
+from server.timeline import Round
+
+
+@dataclass(frozen=True)
+class ClassifierUpdate:
+    """What one peer sent: trained weights, empty where it did not train, and how many rows it has."""
+
+    peer: int
+    weights: Arrays
+    count: int
+
+
+class ClassifierAveraging(Averaging[ClassifierUpdate]):
+    """The server; see `Averaging`.
+
+    Parameters
+    ----------
+    config : AveragedClassifierConfig
+        Of any peer.
+    averaged : Averaged
+    """
+
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
+
+    def __init__(self, config: AveragedClassifierConfig, averaged: Averaged) -> None:
+        self.config = config
+        super().__init__(averaged, config.network.initial((config.run_seed, "global")))
+
+    def read(self, peer: int, blob: bytes) -> ClassifierUpdate:
+        """Return the update that a peer sent as these bytes."""
+        arrays = wire.from_bytes(blob)
+        count = int(arrays.pop(COUNT))
+        return ClassifierUpdate(peer, arrays, count)
+
+    def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
+        """Return the global model, in the final evaluation and to the cohort; who has only to forget gets none."""
+        return self.records() if now.round > len(self.averaged.timeline.rounds) or peer in self.cohort else {}
+
+    def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:
+        """Measure accuracy, 0-1, and cross-entropy, in nats, of the global model on the test rows."""
+        source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
+        answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
+        for metric, values in source.metrics(test, answers).items():
+            record.metrics.append((FEDERATION, f"{metric}.global.model", float(values.mean())))
+        own = answers[np.arange(len(test)), source.y[test]]
+        record.metrics.append((FEDERATION, "loss.global", float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())))

@@ -1,0 +1,87 @@
+"""Further exchanges inside a round: what a coordinator asks of peers before the round's own messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+from flwr.app import ArrayRecord
+from flwr.serverapp import Grid
+
+from server.ledger import FEDERATION, PeerState, RoundRecord
+from server.mailbox import MailboxState
+from server.timeline import Round, Timeline
+
+
+class Messenger(Protocol):
+    """What further exchanges need of the round loop; see `server.app.Federation`."""
+
+    timeline: Timeline
+    mailbox: MailboxState
+    states: dict[int, PeerState]
+    initialised: set[int]
+    blobs: dict[str, ArrayRecord]
+
+    def exchange(self, grid: Grid, now: Round, kind: str, record: RoundRecord) -> None:
+        """Send every present peer its message and write its reply on the record."""
+
+
+class Further:
+    """Further exchanges of one round; see `server.coordinator.Exchanges`.
+
+    What they cost is booked on the round: gradient steps as the peers' ``unlearning_steps``, bytes of models as ``bytes_replayed``,
+    seconds as ``replay``.
+    """
+
+    def __init__(self, federation: Messenger, grid: Grid, now: Round, record: RoundRecord) -> None:
+        self.federation, self.grid, self.now, self.record = federation, grid, now, record
+        self._steps: dict[int, float] = {}
+        self._bytes = self._seconds = 0.0
+
+    def train(self, now: Round) -> None:
+        """Send the present peers of a round a message to train; keep their states, and post what comes back."""
+        if not now.present:
+            return
+        clock = time.perf_counter()
+        scratch = RoundRecord(self.now.round, artefacts=self.record.artefacts)
+        self.federation.exchange(self.grid, now, "train", scratch)
+        self.record.events += scratch.events
+        self.record.incidents += scratch.incidents
+        self.record.outcomes += scratch.outcomes
+        for peer, name, value in scratch.metrics:
+            if peer == FEDERATION:
+                self._bytes += value if name == "bytes_overlay" else 0.0
+            elif name in ("gradient_steps", "unlearning_steps"):
+                self._steps[peer] = self._steps.get(peer, 0.0) + value
+        self._seconds += time.perf_counter() - clock
+        self.federation.blobs.clear()  # what is sent again is read again: a long replay would fill the memory
+
+    def begin_again(self, peers: Iterable[int]) -> None:
+        """Let peers start from their config with their next message, without what they have been asked to forget up to this round."""
+        for peer in peers:
+            self.federation.states.pop(peer, None)
+            self.federation.initialised.discard(peer)
+            forgotten: set[int] = set()
+            for past in self.federation.timeline.rounds[: self.now.round]:
+                if peer in past.generation:
+                    forgotten.clear()
+                forgotten.update(past.forget.get(peer, ()))
+            if forgotten:
+                self.federation.mailbox.requests.setdefault(peer, set()).update(forgotten)
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps of all exchanges so far."""
+        return int(sum(self._steps.values()))
+
+    def held(self) -> set[str]:
+        """Return the hashes of the last states of all peers."""
+        return {sha256 for state in self.federation.states.values() for sha256 in (state.main, state.seed)}
+
+    def book(self) -> None:
+        """Write what the exchanges cost on the record."""
+        self.record.metrics += [(peer, "unlearning_steps", steps) for peer, steps in sorted(self._steps.items())]
+        if self._steps:
+            self.record.metrics.append((FEDERATION, "bytes_replayed", self._bytes))
+            self.record.timings.append((FEDERATION, "replay", self._seconds))

@@ -1,0 +1,1 @@
+"""What cells of averaging servers share, whatever is learned."""

@@ -1,0 +1,43 @@
+"""What an averaging federation cannot carry out, as far as the timeline tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clients.unlearning.general.finetune import Finetune
+from server.averaging.history import Choice
+from server.averaging.methods import method_of
+from server.averaging.past import Past
+from server.timeline import Timeline
+
+
+def refusals(timeline: Timeline, past: Past, history: Choice | None) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of every request that cannot be carried out as it is to be."""
+    unclean: tuple[str, int] | None = None
+    for number in sorted({one.round for one in timeline.erasures}):
+        methods = [method_of(one) for one in timeline.erasures if one.round == number]
+        exact = sorted({method.tag for method in methods if method.guarantee == "exact"})
+        if any(isinstance(method, Finetune) and method.rounds != 1 for method in methods):
+            yield f"round {number}", "finetune goes on with the rounds that the federation plays anyway: remove rounds"
+        if exact and unclean is not None:
+            yield f"round {number}", _AFTER_OTHERS.format(exact[0], *unclean)
+            return
+        if others := [method.tag for method in methods if method.guarantee != "exact"]:
+            unclean = others[0], number
+        if not exact:
+            continue
+        if "rollback" in exact and history in ("none", "updates"):
+            yield "federation.history", f"is {history!r}, but rollback goes back to an earlier model: write 'models' or 'all'"
+        first = 1 if "retrain" in exact else past.rollback(number)
+        if (away := past.unreachable(first, number)) is not None:
+            yield f"round {number}", _AWAY.format(exact[0], first, number - 1, *away)
+
+
+_AFTER_OTHERS = (
+    "{} begins again without what {} left in the model in round {}, so it could not be compared with a run without this request: put the "
+    "approximate request last, or let both be exact"
+)
+_AWAY = (
+    "{} asks all to train again who took part in rounds {} to {}, but peer {}, of round {}, is away: move the request to a round in which "
+    "it is present, or take method = 'finetune'"
+)

@@ -1,0 +1,75 @@
+"""The ``[federation]`` tables of averaging servers: what they say whatever is learned."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from clients.spec import Spec
+from server.aggregation.optimizers import AdamOptimizer, Replace, ServerOptimizer
+from server.averaging.history import Choice, Keeping
+from server.averaging.methods import method_of
+from server.timeline import Timeline
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AveragingTable(Spec):
+    """How a server goes from the global model to the next, and what it keeps of earlier rounds.
+
+    Parameters
+    ----------
+    history : {"none", "models", "updates", "all"}, optional
+        Whether it keeps every round's model, every update that came, or both; unless told, what the methods need by which requests of
+        the scenario are carried out.
+    """
+
+    kind: str
+    # left out where it is not set: plans from before there was such a key keep their hash
+    history: Choice | None = Field(None, exclude_if=lambda choice: choice is None)
+
+    @property
+    def pull(self) -> float:
+        """Weight of the pull of local training to the global model."""
+        return 0.0
+
+    def optimizer(self) -> ServerOptimizer:
+        """Return how the server goes from the global model to the next, given the fold of the replies."""
+        return Replace()
+
+    def keeping(self, timeline: Timeline) -> Keeping:
+        """Return what is kept of earlier rounds."""
+        return Keeping.of(self.history, {method_of(one).tag for one in timeline.erasures})
+
+
+class FedAvg(AveragingTable):
+    """The server takes the mean of the replies, weighted by rows (McMahan et al., AISTATS 2017)."""
+
+    kind: Literal["fedavg"] = "fedavg"
+
+
+class FedProx(AveragingTable):
+    """As ``fedavg``; peers are pulled to the global model by ``mu / 2 * ||w - w_global||^2`` (Li et al., MLSys 2020)."""
+
+    kind: Literal["fedprox"] = "fedprox"
+    mu: NonNegativeFloat = 0.01
+
+    @property
+    def pull(self) -> float:
+        """Weight of the pull of local training to the global model."""
+        return self.mu
+
+
+class FedAdam(AveragingTable):
+    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), as Flower's strategy of that name does."""
+
+    kind: Literal["fedadam"] = "fedadam"
+    eta: PositiveFloat = 0.01
+    beta_1: Beta = 0.9
+    beta_2: Beta = 0.99
+    tau: PositiveFloat = 1e-3
+
+    def optimizer(self) -> ServerOptimizer:
+        """Return Adam's step."""
+        return AdamOptimizer(self.eta, self.beta_1, self.beta_2, self.tau)

@@ -1,0 +1,1 @@
+"""Classification by one model that a server averages."""

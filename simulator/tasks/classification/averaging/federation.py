@@ -1,0 +1,82 @@
+"""Classifiers that a server averages: what this cell answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from clients.classification.averaging.config import AveragedClassifierConfig
+from clients.metrics import Metric
+from server.averaging.cohort import Cohorts
+from server.averaging.methods import able, method_of
+from server.averaging.past import Past
+from server.classification.averaging.metrics import METRICS
+from server.timeline import Erasure
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.averaging.costs import in_words
+from simulator.tasks.classification.averaging.plan import AveragedPlan
+from simulator.tasks.classification.averaging.resolution import AveragedResolution
+from simulator.tasks.classification.averaging.scenario import AveragedScenario
+from simulator.tasks.contract import Cell
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from simulator.progress import Watch
+    from simulator.storage.store import RunStore
+
+
+class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
+    """Peers train one classifier; a server averages it, by FedAvg, FedProx or FedAdam."""
+
+    scenario: ClassVar[type[Scenario]] = AveragedScenario
+    plan: ClassVar[type[Plan]] = AveragedPlan
+    resolution: ClassVar[type[Resolution[Any]]] = AveragedResolution
+    page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
+    pooled: ClassVar[bool] = True
+    unjudged: ClassVar[Mapping[str, str]] = {
+        "membership_inference": "the global model is the server's alone, peers keep none that had to forget",
+        "relearn": "peers send updates of the global model, and no seed model that could learn again",
+    }
+    measured: ClassVar[tuple[Metric, ...]] = METRICS
+
+    def config(self, scenario: AveragedScenario, peer: int, **constants: Any) -> AveragedClassifierConfig:
+        """Return what a peer is told once."""
+        (main,), pull = scenario.peers.main, scenario.federation.pull
+        return AveragedClassifierConfig(peer=peer, main=main, training=scenario.training, proximal=pull, **constants)
+
+    def coordinator(self, plan: AveragedPlan, store: RunStore, watch: Watch) -> Coordinator:
+        """Return the averaging server of a plan, taken up where the store ends."""
+        from server.averaging.contract import Averaged
+        from server.classification.averaging.coordinator import ClassifierAveraging
+
+        table = plan.scenario.federation
+        cohorts, keeping = self.past(plan).cohorts, table.keeping(plan.timeline)
+        averaged = Averaged(table.optimizer(), plan.timeline, store, cohorts, table.weighting, keeping)
+        return ClassifierAveraging(plan.configs[0], averaged)
+
+    def method(self, plan: AveragedPlan, erasure: Erasure) -> tuple[str, str]:
+        """Return the method by which something is forgotten, and its guarantee."""
+        method = method_of(erasure)
+        return method.tag, method.guarantee
+
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the methods that an event may name."""
+        return able(request)
+
+    def past(self, plan: AveragedPlan) -> Past:
+        """Return the plan's rounds, as they were and as they are without what has been erased."""
+        return Past(plan.timeline, Cohorts(plan.seed, plan.scenario.federation.cohort))
+
+    def costs(self, plan: AveragedPlan) -> Iterator[tuple[str, str]]:
+        """Yield what the plan costs: what is spent, and how much of it."""
+        return in_words(plan, self.past(plan), self.further_runs(plan))
+
+    def problems(self, plan: AveragedPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line for all that was kept of the erased, and for every peer that was evaluated on another model than the last."""
+        from simulator.tasks.averaging.verification import left_in_history
+        from simulator.tasks.classification.averaging.verification import answers
+
+        yield from left_in_history(plan.timeline, self.past(plan), store)
+        yield from answers(plan, store)

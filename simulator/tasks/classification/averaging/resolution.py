@@ -1,0 +1,46 @@
+"""How a scenario of averaged classifiers becomes a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clients.data import Dataset
+from clients.data.columns import expanded_shape
+from clients.data.rows import Ids
+from server.averaging.cohort import Cohorts
+from server.averaging.past import Past
+from server.timeline import Timeline
+from simulator.scenarios.resolution import Resolution
+from simulator.tasks.averaging.refusals import refusals
+from simulator.tasks.classification.averaging.scenario import AveragedScenario
+
+
+class AveragedResolution(Resolution[AveragedScenario]):
+    """A scenario of averaged classifiers on its way to a plan."""
+
+    def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
+        """Write down a model that cannot take the data, and a cohort that cannot be."""
+        scenario = self.scenario
+        if data.users is not None:
+            self.wrong("data", "ratings of users are no rows of classes for a classifier: choose other data")
+            return
+        if data.classes < 2:
+            self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
+            return
+        try:
+            scenario.peers.main[0].parameters(expanded_shape(data.shape, data.columns), data.classes)
+        except NotImplementedError:
+            pass  # it does not tell before it is built
+        except ValueError as error:
+            self.wrong("peers.main.0", str(error))
+        cohort, peers = scenario.federation.cohort, scenario.peers.count
+        if isinstance(cohort, int) and cohort > peers:
+            self.wrong("federation.cohort", f"is {cohort}, but there are {peers} peers: lower it, or leave it out for all")
+        if scenario.training.streams != "keyed":
+            self.wrong("training.streams", "is 'sequential', the control of an hdus federation: leave it out")
+
+    def check_timeline(self, timeline: Timeline) -> None:
+        """Write down requests that cannot be carried out."""
+        federation = self.scenario.federation
+        for place, what in refusals(timeline, Past(timeline, Cohorts(self.scenario.seed, federation.cohort)), federation.history):
+            self.wrong(place, what)

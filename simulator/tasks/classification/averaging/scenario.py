@@ -1,0 +1,59 @@
+"""The tables of a scenario in which a server averages classifiers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from clients.classification.averaging.config import AnyModel
+from clients.models import ModelSpec
+from clients.training import Training
+from simulator.events import EVENTS
+from simulator.events.contract import EventSpec
+from simulator.scenarios import scenario as common
+from simulator.tasks.classification.averaging.tables import FedAdam, FedAvg, FedProx
+
+if TYPE_CHECKING:
+    AnyEvent = EventSpec
+else:  # the registry knows its members only at run time
+    AnyEvent = EVENTS.union()
+
+
+def _refused(why: str) -> Any:
+    """Return the type of a key that other federations of classifiers have, and this one has not; the text says why."""
+
+    def refuse(value: Any) -> Any:
+        if value is not None:
+            raise ValueError(f"belongs to an hdus federation; in this one {why}: remove it")
+        return value
+
+    return Annotated[Any, SkipJsonSchema(), AfterValidator(refuse)]  # type: ignore[type-arg]
+
+
+def _one(value: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    """Refuse more, or fewer, models than the one that there is."""
+    if len(value) != 1:
+        raise ValueError(f"lists {len(value)} models, but an averaging federation has one, the global model: list exactly one")
+    return value
+
+
+class Peers(common.Peers):
+    """Who takes part: ``count`` peers, the one model that they train together, and names for groups of them."""
+
+    main: Annotated[tuple[AnyModel, ...], AfterValidator(_one)]
+    seed: _refused("peers send weights, and distil no seed model") = Field(None, exclude=True)  # type: ignore[valid-type]
+
+
+class AveragedScenario(common.Scenario):
+    """A scenario in which peers train one classifier, and a server averages what they send; ``[training]`` is one round's local work."""
+
+    task: Literal["classification"] = Field("classification", exclude=True)
+    federation: Annotated[FedAvg | FedProx | FedAdam, Field(discriminator="kind")]
+    peers: Peers
+    training: Training = Training()
+    event: tuple[AnyEvent, ...] = ()
+    topology: _refused("peers know a server only") = Field(None, exclude=True)  # type: ignore[valid-type]
+    distillation: _refused("peers send weights, and distil no seed model") = Field(None, exclude=True)  # type: ignore[valid-type]
+    ensemble: _refused("there is one model, and nothing to combine") = Field(None, exclude=True)  # type: ignore[valid-type]
