@@ -67,9 +67,8 @@ class Forest(Unlearner[Rows, Ids]):
 
     def _plant(self) -> None:
         """Grow the trees from the rows at hand."""
-        kept = self.held.kept()
-        self.held = Held(kept)
-        self.grove = self._empty_grove(kept)
+        self.held = self.held.packed()
+        self.grove = self._empty_grove(self.held.rows)
         self._perform(kernels.PLANT)
 
     def _empty_grove(self, rows: Rows) -> Grove:
@@ -153,19 +152,12 @@ class Forest(Unlearner[Rows, Ids]):
         ``UnlearningError`` if an id is or was held; nothing has changed then.
         """
         more = self.table.rows(rows)
-        known = np.isin(more.ids, self.held.rows.ids)
-        if known.any():
-            raise UnlearningError(f"row {more.ids[known][0]} is or was held: ids are never reused, give new rows new ids")
+        joined = self.held.joined(more)
         if not len(more):
             return
-        old, kept = self.grove, self.held.kept()
-        ids = np.concatenate([kept.ids, more.ids])
-        order = np.argsort(ids)
-        places = np.empty(len(ids), np.int32)
-        places[order] = np.arange(len(ids))
-        x, y = np.concatenate([kept.x, more.x])[order], np.concatenate([kept.y, more.y])[order]
-        now_dead = self.held.alive == 0
-        self.held = Held(Rows(ids[order], x, y))
+        old, now_dead, kept = self.grove, self.held.alive == 0, self.held.ids()
+        places = joined.rows.ids.searchsorted(np.concatenate([kept, more.ids])).astype(np.int32)
+        self.held = joined
         if old is None:
             return
         moved = np.full(len(now_dead) + 1, -1, np.int32)  # the last entry serves the holes, whose row is -1

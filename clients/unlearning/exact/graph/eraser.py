@@ -21,6 +21,7 @@ from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.sparse import Sparse
+from clients.unlearning.requests import whole_ids
 
 _WIDTH = 128
 
@@ -185,9 +186,9 @@ class Eraser(Unlearner[Graph, Removal | npt.ArrayLike]):
             )
 
     def _named(self, removal: Removal) -> tuple[Ids, Edges]:
-        """Return nodes and edges of a request in canonical form; ``UnlearningError`` naming the first that is repeated or not held."""
-        nodes = np.sort(np.asarray(removal.nodes, dtype=np.int64).reshape(-1))
-        edges = np.sort(np.asarray(removal.edges, dtype=np.int64).reshape(-1, 2), axis=1)
+        """Return nodes and edges of a request in canonical form; ``UnlearningError`` names the first wrong, repeated or not held."""
+        nodes = np.sort(whole_ids(removal.nodes, "node"))
+        edges = np.sort(whole_ids(removal.edges, "edge", 2), axis=1)
         codes = edge_codes(edges)
         for what, asked, held, shown in (
             ("node", nodes, self.graph.ids, nodes),

@@ -85,7 +85,7 @@ class Forest(Unlearner[Rows, Ids]):
     def _plant(self) -> None:
         """Grow the trees from the rows at hand, with a full budget."""
         s, classes = self.settings, self.problem.classes
-        self.held = Held(self.held.kept())
+        self.held = self.held.packed()
         n, p = self.held.rows.x.shape
         words = -(-n // 64)
         candidates = s.candidates or max(1, round(2 * sqrt(p)))

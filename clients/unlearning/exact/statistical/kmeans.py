@@ -62,7 +62,7 @@ class KMeans(Unlearner[Rows, Ids]):
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all are allowed."""
         rows = self.design.table.rows(data)
-        self.design.check(rows.x, rows.ids)
+        self.design.check(len(rows))
         self.held, self.progress = type(self.held)(rows), 0
         self._start_over()
         self.points = np.rint(self.design.integers(rows.x) / 2.0**_COARSE).astype(np.int64)

@@ -74,7 +74,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all are allowed."""
         rows = self.design.table.rows(data)
-        self.design.check(rows.x, rows.ids)
+        self.design.check(len(rows))
         self.check_labels(rows.y, rows.ids)
         self.held, self.progress, self.sums, self._learned = type(self.held)(rows), 0, {}, None
 
