@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.unlearning.contract import Cost, Ids, Rows, State, Stored
+from clients.unlearning.contract import Cost, Ids, Rows, State, Stored, UnlearningError
 from clients.unlearning.plain import Plain
 from clients.unlearning.requests import named_rows
+from clients.unlearning.states import Signed, opened
 
 
 class Finetuned(Plain):
@@ -40,13 +41,19 @@ class Finetuned(Plain):
 
     def state(self) -> State:
         """Return progress, weights, and the ids that the weights have seen."""
-        return {"seen": self.seen, **super().state()}
+        return Signed({"seen": self.seen, **super().state()}, self._origin(self.rows))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``."""
-        super().restore(state, data)
-        self.seen = state["seen"]
+        """Become the model whose ``state`` this is and whose retained rows are ``data``, all of which it must have seen."""
+        arrays, progress = opened(state, self._origin(self.table.shaped(data)))
+        seen = arrays.pop("seen", np.empty(0))
+        if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():
+            raise UnlearningError("state: seen is not ascending int64 ids: give the whole state of a model that was fine-tuned")
+        if progress and len(strangers := data.ids[~np.isin(data.ids, seen)]):
+            raise UnlearningError(f"state: its weights have never seen row {strangers[0]}: give the rows that were held")
+        super().restore(arrays, data)
+        self.seen = seen
 
     def stored(self) -> list[Stored]:
         """List the weights under the ids of all rows they have ever seen."""
-        return [Stored("model", self.seen)]
+        return [Stored("model", self.seen.copy())]

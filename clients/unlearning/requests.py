@@ -64,7 +64,7 @@ def named_rows(request: npt.ArrayLike, held: Ids) -> Ids:
 
 def _array(given: object, what: str) -> npt.NDArray[Any]:
     """Return an array as it is, anything else as an array of the objects it holds: so that no float or truth value becomes an integer."""
-    if np.ma.is_masked(given):  # type: ignore[no-untyped-call]
+    if np.ma.is_masked(given):
         raise UnlearningError(f"{what}s: {_said(given)} holds masked values: name only {what}s that are meant")
     if isinstance(given, np.ndarray):
         return np.asarray(given)

@@ -37,7 +37,7 @@ class Table:
         columns = problem.columns
         if columns and len(columns) != width:
             raise UnlearningError(f"columns: {len(columns)} are described but an input has {width} features: describe each, or none")
-        self.width = width
+        self.shape, self.width = problem.shape, width
         self.columns = columns
         self.categorical = any(c.categories for c in columns)
         self.classes = problem.classes
@@ -115,6 +115,11 @@ class Table:
                 f"[{self.low[j]:g}, {self.high[j]:g}]: set low and high"
             )
         return Rows(ids, x, self._labels(y, ids))
+
+    def shaped(self, data: Rows) -> Rows:
+        """Return checked rows of their own memory, as ``rows`` does, with inputs of the problem's shape."""
+        rows = self.rows(data)
+        return Rows(rows.ids, rows.x.reshape(len(rows), *self.shape), rows.y)
 
     def _labels(self, y: npt.NDArray[Any], ids: Ids) -> npt.NDArray[Any]:
         """Return labels of their own memory: int64 classes, or numbers where there is one class only."""

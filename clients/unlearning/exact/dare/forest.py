@@ -21,6 +21,7 @@ from clients.unlearning.exact.dare import forest_kernels as kernels
 from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.tabular import Held, Table, empty
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, opened, same
 
 _SLOTS = 128
 """Room for splits that a tree starts with."""
@@ -192,7 +193,7 @@ class Forest(Unlearner[Rows, Ids]):
         which rows are there without naming them. ``sizes`` are nodes per tree.
         """
         if self.grove is None:
-            return {"progress": np.array([self.progress])}
+            return Signed({PROGRESS: np.array([self.progress])}, self._origin())
         self.settle()
         g, trees = self.grove, self.settings.trees
         nodes, marks = np.empty(g.nodes.shape[1], np.int32), np.empty(g.nodes.shape[1], np.uint64)
@@ -206,20 +207,24 @@ class Forest(Unlearner[Rows, Ids]):
             parts["cut"].append(np.where(split, g.nodes["cut"][t, at], 0).astype(np.float32))
             parts["counts"].append(g.counts[t, at])
             parts["rows"].append(marks[:n].copy())
-        return {"progress": np.array([self.progress]), "sizes": sizes} | {name: np.concatenate(part) for name, part in parts.items()}
+        joined = {name: np.concatenate(part) for name, part in parts.items()}
+        return Signed({PROGRESS: np.array([self.progress]), "sizes": sizes, **joined}, self._origin())
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Grow the trees from ``data``, which is the model; ``UnlearningError`` if its state is not the given one."""
         other = Forest(self.settings, self.problem, ())
         other.keys = self.keys
         other.begin(data)
-        if int(state["progress"][0]):
+        arrays, progress = opened(state, other._origin())
+        if progress:
             other.advance()
-            other.progress = int(state["progress"][0])
-        mine = other.state()
-        if mine.keys() != state.keys() or any(not np.array_equal(mine[name], state[name]) for name in mine):
-            raise UnlearningError("state: it is not that of a forest on these rows: give the rows that were held, and the same settings")
+        same(arrays, {name: array for name, array in other.state().items() if name != PROGRESS}, "a forest on these rows")
+        other.progress = progress
         self.held, self.progress, self.grove = other.held, other.progress, other.grove
+
+    def _origin(self) -> str:
+        rows = self.held.kept()
+        return fingerprint(self.settings.model_dump_json(), self.problem.classes, self.keys, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the trees, each with the rows that it knows."""

@@ -19,6 +19,7 @@ from clients.unlearning.exact.hedgecut import tree_kernels as kernels
 from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
 from clients.unlearning.exact.tabular import Floats, Held, Table, empty
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, opened, same
 
 _SLOTS = 256
 """Room for open nodes that a tree starts with."""
@@ -173,7 +174,7 @@ class Forest(Unlearner[Rows, Ids]):
         budget already spent are no part of it: they only save work.
         """
         if self.hedge is None:
-            return {"progress": np.array([self.progress])}
+            return Signed({PROGRESS: np.array([self.progress])}, self._origin())
         places, chosen = (np.empty(self.hedge.nodes.shape[1], np.int32) for _ in range(2))
         sizes = np.empty(self.settings.trees, np.int64)
         candidates, counts = [], []
@@ -181,25 +182,24 @@ class Forest(Unlearner[Rows, Ids]):
             sizes[t] = n = kernels.describe(self.hedge, t, places, chosen)
             candidates.append(chosen[:n].copy())
             counts.append(self.hedge.counts[t, places[:n][chosen[:n] < 0]])
-        return {
-            "progress": np.array([self.progress]),
-            "sizes": sizes,
-            "candidate": np.concatenate(candidates),
-            "counts": np.concatenate(counts),
-        }
+        arrays: State = {"sizes": sizes, "candidate": np.concatenate(candidates), "counts": np.concatenate(counts)}
+        return Signed({PROGRESS: np.array([self.progress]), **arrays}, self._origin())
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Grow the trees from ``data``, which is the model; ``UnlearningError`` if its state is not the given one."""
         other = Forest(self.settings, self.problem, ())
         other.keys = self.keys
         other.begin(data)
-        if int(state["progress"][0]):
+        arrays, progress = opened(state, other._origin())
+        if progress:
             other.advance()
-            other.progress = int(state["progress"][0])
-        mine = other.state()
-        if mine.keys() != state.keys() or any(not np.array_equal(mine[name], state[name]) for name in mine):
-            raise UnlearningError("state: it is not that of a forest on these rows: give the rows that were held, and the same settings")
+        same(arrays, {name: array for name, array in other.state().items() if name != PROGRESS}, "a forest on these rows")
+        other.progress = progress
         self.held, self.progress, self.remaining, self.hedge = other.held, other.progress, other.remaining, other.hedge
+
+    def _origin(self) -> str:
+        rows = self.held.kept()
+        return fingerprint(self.settings.model_dump_json(), self.problem.classes, self.keys, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the trees with their variants, which every held row has influenced."""
