@@ -103,6 +103,7 @@ class Forest(Unlearner[Rows, Ids]):
             ends=np.zeros(classes, np.int32),
             stack=np.zeros((3, 3, 128), np.int32),
             words=np.zeros((3, max(n, width, p, listed(s.cuts)) + 3), np.uint64),
+            touched=np.zeros(1, np.int64),
             sums=sums,
             merits=sums[0].view(np.int64),
         )
@@ -143,7 +144,6 @@ class Forest(Unlearner[Rows, Ids]):
         labels = self.held.rows.y[places]
         self.grove.label[places] = -1
         replaced, _ = self._perform(kernels.FORGET, places, labels)
-        self.grove.x[places] = 0
         self.held.drop(places)
         return Cost(parts=replaced)
 
