@@ -28,7 +28,7 @@ Bytes = npt.NDArray[np.uint8]
 PACKAGES = ("clients",)
 """Whose modules' own data count as caches of the models they define."""
 
-_CODE = (types.ModuleType, types.CodeType, types.BuiltinFunctionType, property, staticmethod, classmethod)
+_CODE = (types.ModuleType, types.CodeType, property, staticmethod, classmethod)
 _PLAIN = (str, bool, complex, type(None), type(Ellipsis), type(NotImplemented), np.dtype)
 _FOREIGN = ("numba", "llvmlite", "ctypes", "_ctypes")
 """Whose objects are machinery, not data."""
@@ -115,7 +115,7 @@ def _buffer(given: npt.NDArray[Any]) -> Bytes:
         owner = owner.base
     if owner.base is not None:
         try:
-            return np.frombuffer(memoryview(owner.base).cast("B"), np.uint8)  # type: ignore[arg-type]
+            return np.frombuffer(memoryview(owner.base).cast("B"), np.uint8)
         except (TypeError, ValueError, BufferError):
             pass  # a foreign owner, such as a tensor: its storage is met on its own
     inward = owner.transpose(np.argsort([-abs(step) for step in owner.strides], kind="stable")) if owner.ndim > 1 else owner
@@ -142,6 +142,8 @@ def _children(path: str, thing: object, packages: tuple[str, ...]) -> Iterator[t
         yield from _of_class(path, thing, packages)
     elif isinstance(thing, types.FunctionType):
         yield from _of_function(path, thing)
+    elif isinstance(thing, types.BuiltinFunctionType):
+        yield f"{path}.__self__", thing.__self__ if not isinstance(thing.__self__, types.ModuleType) else None
     elif isinstance(thing, np.ndarray):
         yield f"{path}.base", thing.base
         if thing.dtype.hasobject:

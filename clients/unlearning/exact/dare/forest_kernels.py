@@ -141,7 +141,7 @@ def is_held(column: Rows, label: Rows, c: Any) -> Any:
     """Tell whether a row that is held has this code."""
     found = False
     for start in range(0, len(column), 1024):
-        many = 0
+        many: Any = 0
         for i in range(start, min(start + 1024, len(column))):
             many += np.int32((column[i] == c) & (label[i] >= 0))
         if many:

@@ -144,9 +144,10 @@ class KMeans(Unlearner[Rows, Ids]):
         return 0
 
     def _go_on(self) -> int:
-        """Start from the present centroids and take all steps; return how many."""
+        """Start from the present centroids and take all steps; return how many. Those on the way still knew the rows, and are wiped."""
         self.centroids[0] = self.centroids[-1]
         self._steps(0)
+        self.centroids[:-1], self.sums[:-1], self.counts[:-1] = 0, 0, 0
         return self.iterations
 
     @property
