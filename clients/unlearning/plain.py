@@ -14,6 +14,7 @@ from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Problem, State, Stored, Unlearner
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
 from clients.unlearning.tabular import Table
 
 _MODEL = "model/"
@@ -33,6 +34,7 @@ class Plain(Unlearner[Rows, Ids]):
 
     def __init__(self, base: ModelSpec, problem: Problem, key: tuple[Field, ...]) -> None:
         self.rounds = problem.rounds
+        self.problem = problem
         self.network = Network(base, problem.shape, problem.classes, problem.columns)
         self.table = Table(problem)
         self.settings = problem.training
@@ -43,15 +45,17 @@ class Plain(Unlearner[Rows, Ids]):
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all are allowed, and predict every class alike."""
-        self.table.rows(data)
-        self.rows, self.progress = data, 0
-        self.weights = self.network.initial((*self.key, "init"))
+        self.rows, self.progress = self.table.shaped(data), 0
+        self.weights = self._initial()
 
     def advance(self) -> int:
         """Train the next round's epochs; return the gradient steps taken."""
         steps = self._train(self.key)
         self.progress += 1
         return steps
+
+    def _initial(self) -> Arrays:
+        return self.network.initial((*self.key, "init"))
 
     def _train(self, key: tuple[Field, ...]) -> int:
         """Train a round's epochs on the rows at hand."""
@@ -69,21 +73,38 @@ class Plain(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); all alike while nothing has been learned."""
-        self.table.features(x)
+        features = self.table.features(x).reshape(len(x), *self.problem.shape)
         if not (self.progress and len(self.rows)):
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
-        return self.network.probabilities(self.weights, x)
+        return self.network.probabilities(self.weights, features)
 
     def state(self) -> State:
         """Return progress and weights."""
-        weights = {_MODEL + name: array for name, array in self.weights.items()}
-        return {"progress": np.array([self.progress]), **weights}
+        return Signed({PROGRESS: np.array([self.progress]), **_named(self.weights)}, self._origin(self.rows))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``."""
-        self.rows, self.progress = data, int(state["progress"][0])
-        self.weights = {name.removeprefix(_MODEL): array for name, array in state.items() if name.startswith(_MODEL)}
+        """Become the model whose ``state`` this is and whose retained rows are ``data``.
+
+        ``UnlearningError`` if it has other names, dtypes or shapes, or is of other rows, another key or other settings. The latter is told
+        by its fingerprint: weights that were trained imply none of them, those that were not imply the key.
+        """
+        rows = self.table.shaped(data)
+        arrays, progress = opened(state, self._origin(rows))
+        initial = _named(self._initial())
+        fits(arrays, initial)
+        if not progress:
+            same(arrays, initial, "this key before training")
+        self.rows, self.progress = rows, progress
+        self.weights = {name.removeprefix(_MODEL): arrays[name] for name in initial}
+
+    def _origin(self, rows: Rows) -> str:
+        network, settings = repr(self.network), self.settings.model_dump_json()
+        return fingerprint(type(self).__name__, network, settings, self.rounds, self.key, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the weights, which all rows have influenced once a round was trained."""
-        return [Stored("model", self.rows.ids if self.progress else self.rows.ids[:0])]
+        return [Stored("model", self.rows.ids.copy() if self.progress else self.rows.ids[:0].copy())]
+
+
+def _named(weights: Arrays) -> Arrays:
+    return {_MODEL + name: array for name, array in weights.items()}

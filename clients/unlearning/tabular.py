@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.unlearning.contract import Problem, UnlearningError
+from clients.unlearning.requests import whole_ids
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -21,38 +22,65 @@ class Table:
     ----------
     problem : Problem
         Its ``columns`` give bounds and categories; where they are empty, every feature is numeric within ``bounds``.
-    bounds : tuple of float
-        Public (low, high) of features without a column.
+    bounds : tuple of float, optional
+        Public (low, high) of features without a column; unless told, those have none.
 
     Attributes
     ----------
     low, high : float64 array, shape (width,)
+        0 and 1 where no bounds are declared, which then bind nobody.
     categories : int64 array, shape (width,)
         Number of categories, 0 for a numeric feature.
     """
 
-    def __init__(self, problem: Problem, bounds: tuple[float, float] = (0.0, 1.0)) -> None:
+    def __init__(self, problem: Problem, bounds: tuple[float, float] | None = None) -> None:
         width = int(np.prod(problem.shape))
         columns = problem.columns
         if columns and len(columns) != width:
             raise UnlearningError(f"columns: {len(columns)} are described but an input has {width} features: describe each, or none")
-        self.width = width
+        self.shape, self.width = problem.shape, width
         self.columns = columns
         self.categorical = any(c.categories for c in columns)
         self.classes = problem.classes
         self.names = [c.name for c in columns] or [f"x{j}" for j in range(width)]
-        self.low = np.array([c.low for c in columns] or [bounds[0]] * width, dtype=np.float64)
-        self.high = np.array([c.high for c in columns] or [bounds[1]] * width, dtype=np.float64)
+        low, high = bounds or (0.0, 1.0)
+        self.low = np.array([c.low for c in columns] or [low] * width, dtype=np.float64)
+        self.high = np.array([c.high for c in columns] or [high] * width, dtype=np.float64)
         self.categories = np.array([c.categories for c in columns] or [0] * width, dtype=np.int64)
         if (self.high < self.low).any():
             j = int(np.argmax(self.high < self.low))
             raise UnlearningError(f"column {self.names[j]}: high {self.high[j]} lies below low {self.low[j]}: swap them")
 
-    def features(self, x: npt.NDArray[Any], ids: Ids | None = None) -> npt.NDArray[np.float32]:
-        """Return ``x`` as float32, shape (n, width); ``UnlearningError`` names a value that is not finite or an unseen category."""
-        if not len(x):
-            return np.empty((0, self.width), np.float32)
-        flat = np.ascontiguousarray(np.asarray(x, dtype=np.float32).reshape(len(x), -1))
+        numeric = (self.categories == 0) & bool(columns or bounds)
+        with np.errstate(over="ignore"):  # a bound beyond float32 binds no float32
+            low32, high32 = self.low.astype(np.float32), self.high.astype(np.float32)
+        self._floor = np.where(numeric, np.nextafter(low32, np.float32(-np.inf)), np.float32(-np.inf))
+        self._ceiling = np.where(numeric, np.nextafter(high32, np.float32(np.inf)), np.float32(np.inf))
+        self._low32, self._high32 = low32, high32
+
+    def features(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return what is asked about as float32, shape (n, width); a value beyond its declared bounds counts as the bound.
+
+        ``UnlearningError`` names a value that is not finite or an unseen category.
+        """
+        flat = self._numbers(x, None)
+        if self._beyond(flat).any():
+            flat = np.where(flat < self._floor, self._low32, np.where(flat > self._ceiling, self._high32, flat))
+        return flat
+
+    def _beyond(self, flat: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """Return which values lie outside their declared bounds by more than a rounding, shape (n, width)."""
+        return np.asarray((flat < self._floor) | (flat > self._ceiling), dtype=np.bool_)
+
+    def _numbers(self, x: npt.NDArray[Any], ids: Ids | None) -> npt.NDArray[np.float32]:
+        """Return ``x`` as float32, shape (n, width), finite numbers and known categories only."""
+        try:
+            if not len(x):
+                return np.empty((0, self.width), np.float32)
+            with np.errstate(over="ignore"):
+                flat = np.ascontiguousarray(np.asarray(x, dtype=np.float32).reshape(len(x), -1))
+        except (TypeError, ValueError) as error:
+            raise UnlearningError(f"x: holds what is no number ({error}): give an array of numbers") from None
         if flat.shape[1] != self.width:
             raise UnlearningError(f"x: {flat.shape[1]} features a row, the problem has {self.width}: give inputs of its shape")
         wrong = ~np.isfinite(flat)
@@ -68,26 +96,53 @@ class Table:
         return flat
 
     def rows(self, data: Rows) -> Rows:
-        """Return checked rows with flat inputs and labels of their own memory; ``UnlearningError`` on what cannot be learned."""
-        ids = np.array(data.ids, dtype=np.int64)
+        """Return checked rows with flat inputs and labels, all of their own memory.
+
+        ``UnlearningError`` on what cannot be learned: ids that are no ascending integers, values that are no finite numbers or lie outside
+        their declared bounds, unseen categories, labels that are no class.
+        """
+        ids = whole_ids(data.ids)
         if (ids[1:] <= ids[:-1]).any():
             raise UnlearningError(f"rows: id {ids[1:][ids[1:] <= ids[:-1]][0]} is repeated or out of order: sort the ids, name each once")
-        x = self.features(data.x, ids).copy()
         y = np.asarray(data.y)
-        if len(y) != len(ids) or len(x) != len(ids):
-            raise UnlearningError(f"rows: {len(ids)} ids, {len(x)} inputs and {len(y)} labels: give as many of each")
-        if self.classes > 1:
-            wrong = (y < 0) | (y >= self.classes) | (y != np.floor(y))
-            if wrong.any():
-                raise UnlearningError(
-                    f"row {ids[wrong][0]}: label {y[wrong][0]} is none of the {self.classes} classes: use 0 to {self.classes - 1}"
-                )
-            y = y.astype(np.int64)
-        return Rows(ids, x, y.copy())
+        if y.shape != ids.shape or len(data.x) != len(ids):
+            raise UnlearningError(f"rows: {len(ids)} ids, {len(data.x)} inputs and {len(y)} labels: give as many of each")
+        x = self._numbers(data.x, ids).copy()
+        wrong = self._beyond(x)
+        if wrong.any():
+            i, j = (int(k) for k in np.argwhere(wrong)[0])
+            raise UnlearningError(
+                f"row {ids[i]}, column {self.names[j]}: {x[i, j]} lies outside the public range "
+                f"[{self.low[j]:g}, {self.high[j]:g}]: set low and high"
+            )
+        return Rows(ids, x, self._labels(y, ids))
+
+    def shaped(self, data: Rows) -> Rows:
+        """Return checked rows of their own memory, as ``rows`` does, with inputs of the problem's shape."""
+        rows = self.rows(data)
+        return Rows(rows.ids, rows.x.reshape(len(rows), *self.shape), rows.y)
+
+    def _labels(self, y: npt.NDArray[Any], ids: Ids) -> npt.NDArray[Any]:
+        """Return labels of their own memory: int64 classes, or numbers where there is one class only."""
+        if len(y) and y.dtype.kind not in "biuf":
+            raise UnlearningError(f"row {ids[0]}: label {y[0]!r} is no number: use 0 to {self.classes - 1}")
+        wrong = ~np.isfinite(y) if self.classes == 1 else (y < 0) | (y >= self.classes) | (y != np.floor(y))
+        if wrong.any():
+            classes = f"none of the {self.classes} classes: use 0 to {self.classes - 1}"
+            cure = classes if self.classes > 1 else "no finite number: fill or remove it"
+            raise UnlearningError(f"row {ids[wrong][0]}: label {y[wrong][0]} is {cure}")
+        return y.astype(np.int64) if self.classes > 1 else y.copy()
 
 
 class Held:
     """The rows a learner has; forgetting one costs the same however many there are.
+
+    Parameters
+    ----------
+    rows : Rows
+        Checked, and of their own memory.
+    retired : int64 array, optional
+        Ids that were held before and may not come again.
 
     Attributes
     ----------
@@ -97,19 +152,21 @@ class Held:
         1 where the row is still held.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, retired: Ids | None = None) -> None:
         self.rows = rows
         self.alive = np.ones(len(rows), dtype=np.uint8)
         self.count = len(rows)
+        self._retired: Ids = np.empty(0, np.int64) if retired is None else retired
 
     def find(self, request: npt.ArrayLike) -> Places:
-        """Return the places of the requested ids; ``UnlearningError`` naming the first that is repeated or not held."""
-        wanted = np.asarray(request)
-        ids = np.sort(wanted.reshape(-1)).astype(np.int64) if wanted.size != 1 else wanted.astype(np.int64).reshape(1)
-        if wanted.size > 1 and (ids[1:] == ids[:-1]).any():
-            raise UnlearningError(f"row {ids[1:][ids[1:] == ids[:-1]][0]} is named twice in one request: name it once")
+        """Return the places of the requested ids; ``UnlearningError`` naming the first that is no integer, repeated or not held."""
+        ids = whole_ids(request)
+        if len(ids) > 1:
+            ids.sort()
+            if (ids[1:] == ids[:-1]).any():
+                raise UnlearningError(f"row {ids[1:][ids[1:] == ids[:-1]][0]} is named twice in one request: name it once")
         places = self.rows.ids.searchsorted(ids)
-        if wanted.size == 1:
+        if len(ids) == 1:
             place = int(places[0])
             if place < len(self.rows.ids) and self.rows.ids[place] == ids[0] and self.alive[place]:
                 return places
@@ -138,6 +195,24 @@ class Held:
     def kept(self) -> Rows:
         """Return the rows that are held."""
         return self.rows.keep(self.alive == 1)
+
+    def packed(self) -> Held:
+        """Return the same holding without the places of rows that are no longer held; their ids stay retired."""
+        return Held(self.kept(), self._past())
+
+    def joined(self, more: Rows) -> Held:
+        """Return a holding of further checked rows too, in the order of ids; ``UnlearningError`` if an id is or was held."""
+        known = np.isin(more.ids, self.rows.ids) | np.isin(more.ids, self._retired)
+        if known.any():
+            raise UnlearningError(f"row {more.ids[known][0]} is or was held: ids are never reused, give new rows new ids")
+        kept = self.kept()
+        ids = np.concatenate([kept.ids, more.ids])
+        order = np.argsort(ids)
+        x, y = np.concatenate([kept.x, more.x])[order], np.concatenate([kept.y, more.y])[order]
+        return Held(Rows(ids[order], x, y), self._past())
+
+    def _past(self) -> Ids:
+        return np.union1d(self._retired, self.rows.ids[self.alive == 0])
 
 
 def empty(problem: Problem) -> Held:

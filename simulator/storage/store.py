@@ -74,6 +74,7 @@ class RunStore:
         self.db = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False)
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = normal")
+        self.db.execute("pragma secure_delete = on")  # a row that is deleted or replaced is overwritten, not only unlinked
         self.db.executescript(_TABLES + outcomes.TABLE + history.TABLE)
 
     def close(self) -> None:

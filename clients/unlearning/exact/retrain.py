@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from clients.data.rows import Rows
 from clients.models import MODELS, ModelSpec
 from clients.streams import Field
 from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.limits import beyond, weights
 
 if TYPE_CHECKING:
     AnyModel = ModelSpec
@@ -24,6 +26,11 @@ class Retrain(UnlearnerSpec):
 
     kind: Literal["retrain"] = "retrain"
     base: AnyModel
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return that weights or steps are too much, or None."""
+        steps = problem.rounds * self.steps(problem.training, len(rows), 0)
+        return beyond("retrain", len(rows), 4 * weights(self.base, problem), steps, "ask for a smaller base or fewer epochs")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
         """Return those of one network."""

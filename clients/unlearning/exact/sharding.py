@@ -17,6 +17,7 @@ from clients.training import Arrays
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.requests import named_rows
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
 from clients.unlearning.tabular import Table
 
 
@@ -40,7 +41,7 @@ class Sharded(Unlearner[Rows, Ids]):
     def __init__(
         self, base: ModelSpec, shards: int, slices: int, aggregate: Literal["mean", "majority"], problem: Problem, key: tuple[Field, ...]
     ) -> None:
-        self.rounds = problem.rounds
+        self.rounds, self.problem = problem.rounds, problem
         self.network = Network(base, problem.shape, problem.classes, problem.columns)
         self.table = Table(problem)
         self.schedule = Schedule(problem.rounds, problem.training.epochs, slices)
@@ -53,8 +54,7 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; empty shards are allowed and have no voice."""
-        self.table.rows(data)
-        self.rows, self.progress = data, 0
+        self.rows, self.progress = self.table.shaped(data), 0
         self.weights = [self._initial(shard) for shard in range(self.shards)]
         self.checkpoints = [{} for _ in range(self.shards)]
 
@@ -110,11 +110,11 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); shards that have learned nothing have no voice."""
-        self.table.features(x)
+        features = self.table.features(x).reshape(len(x), *self.problem.shape)
         voices = [self.weights[shard] for shard in range(self.shards) if len(self._learned(shard, self._stage()))]
         if not voices:
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
-        answers = [self.network.probabilities(weights, x) for weights in voices]
+        answers = [self.network.probabilities(weights, features) for weights in voices]
         if self.aggregate == "majority":
             answers = [np.eye(self.network.classes, dtype=np.float32)[answer.argmax(axis=1)] for answer in answers]
         total: npt.NDArray[np.float32] = np.sum(answers, axis=0, dtype=np.float32)
@@ -132,24 +132,39 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def state(self) -> State:
         """Return progress, weights ``shard/s/model/...`` and checkpoints ``shard/s/before/k/...``."""
-        state: State = {"progress": np.array([self.progress])}
+        state: State = {PROGRESS: np.array([self.progress])}
         for shard, weights in enumerate(self.weights):
             state |= {f"shard/{shard}/model/{name}": array for name, array in weights.items()}
             for stage, checkpoint in self.checkpoints[shard].items():
                 state |= {f"shard/{shard}/before/{stage}/{name}": array for name, array in checkpoint.items()}
-        return state
+        return Signed(state, self._origin(self.rows))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``."""
-        self.rows, self.progress = data, int(state["progress"][0])
-        self.weights = [{} for _ in range(self.shards)]
-        self.checkpoints = [{} for _ in range(self.shards)]
-        for name, array in state.items():
-            match name.split("/", 4):
-                case ["shard", shard, "before", stage, parameter]:
-                    self.checkpoints[int(shard)].setdefault(int(stage), {})[parameter] = array
-                case ["shard", shard, "model", *parameter]:
-                    self.weights[int(shard)]["/".join(parameter)] = array
+        """Become the model whose ``state`` this is and whose retained rows are ``data``.
+
+        ``UnlearningError`` if it has other names, dtypes or shapes, or is of other rows, another key or other settings. The latter is told
+        by its fingerprint: weights that were trained imply none of them, those of shards and slices without rows imply the key.
+        """
+        rows = self.table.shaped(data)
+        arrays, progress = opened(state, self._origin(rows))
+        shards, slices = self.places(rows.ids)
+        begun = [stage for stage in range(self.slices) if self.schedule.start(stage) < self.schedule.reached(progress)]
+        kept = (0, *begun[1:])  # 0 stands for the network as it is now
+        parts = {(s, k): f"shard/{s}/before/{k}/" if k else f"shard/{s}/model/" for s in range(self.shards) for k in kept}
+        initial = [self._initial(shard) for shard in range(self.shards)]
+        fits(arrays, {prefix + name: array for (s, _), prefix in parts.items() for name, array in initial[s].items()})
+        for (s, k), prefix in parts.items():
+            if not ((shards == s) & (slices < (k or len(begun)))).any():
+                named = {prefix + name: array for name, array in initial[s].items()}
+                same({name: arrays[name] for name in named}, named, "these rows, of which a part has learned nothing")
+        taken = {(s, k): {name: arrays[prefix + name] for name in initial[s]} for (s, k), prefix in parts.items()}
+        self.rows, self.progress = rows, progress
+        self.weights = [taken[s, 0] for s in range(self.shards)]
+        self.checkpoints = [{k: taken[s, k] for k in kept if k} for s in range(self.shards)]
+
+    def _origin(self, rows: Rows) -> str:
+        network, settings = repr(self.network), self.settings.model_dump_json()
+        return fingerprint("sisa", network, settings, self.rounds, self.slices, self.shards, self.key, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the networks and checkpoints, each under the ids of the rows that entered before it was written."""

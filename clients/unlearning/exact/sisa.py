@@ -12,6 +12,7 @@ from clients.streams import Field
 from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.schedule import Schedule
+from clients.unlearning.limits import beyond, weights
 
 if TYPE_CHECKING:
     AnyModel = ModelSpec
@@ -43,7 +44,7 @@ class Sisa(UnlearnerSpec):
     aggregate: Literal["mean", "majority"] = "mean"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return what is wrong with so many slices for these rows, or for the epochs of all rounds, or None."""
+        """Return what is wrong with so many slices for these rows, or for the epochs of all rounds, or what is too much, or None."""
         n = len(rows)
         if self.shards * self.slices > n:
             return f"sisa cuts {n} rows into {self.shards} shards x {self.slices} slices: ask for at most {n} slices in all"
@@ -51,7 +52,8 @@ class Sisa(UnlearnerSpec):
             Schedule(problem.rounds, problem.training.epochs, self.slices)
         except ValueError as error:
             return str(error)
-        return None
+        size, steps = weights(self.base, problem) * self.shards * self.slices, problem.rounds * self.steps(problem.training, n, 0)
+        return beyond(f"sisa with {self.shards} shards x {self.slices} slices", n, size, steps, "ask for fewer, or for a smaller base")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
         """Return about those of one network on all the rows: slices shift them between rounds, shards' last batches add a few."""

@@ -144,3 +144,17 @@ def test_holdings_are_kept_as_intervals(store: RunStore) -> None:
     post.confirm(0, [1], [])
     store.commit(record(3, 3.0, post))
     assert store.rows("select version, sha256, since, until from holdings order by since") == [(1, "a", 1, 2), (2, "b", 2, 3)]
+
+
+@pytest.mark.parametrize("wiped", [True, False])
+def test_what_is_deleted_or_replaced_is_overwritten_on_disk(tmp_path: Path, wiped: bool) -> None:
+    store = RunStore(tmp_path / "run")
+    if not wiped:  # the negative control: without the setting it can be read in the file
+        store.db.execute("pragma secure_delete = off")
+    secret = "never-to-be-read-again-" * 400
+    store.set_meta("note", secret)
+    store.db.execute("insert into events values (1, 'delete', '[]', ?)", (secret,))
+    store.set_meta("note", "gone")
+    store.db.execute("delete from events")
+    store.close()
+    assert (b"never-to-be-read-again" in (tmp_path / "run" / "run.sqlite").read_bytes()) is not wiped

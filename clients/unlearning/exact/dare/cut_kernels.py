@@ -116,6 +116,8 @@ def drop(cell: Rows, at: Floats, many: int, n: Any, side: Any) -> int:
                 cell[row, kept] = cell[row, i]
             kept += 1
     for i in range(kept, many):
+        for row in range(len(cell)):
+            cell[row, i] = 0
         at[i] = np.nan
     return kept
 

@@ -21,6 +21,7 @@ from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, U
 from clients.unlearning.exact.dare import forest_kernels as kernels
 from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, opened, same
 from clients.unlearning.tabular import Held, Table, empty
 
 _SLOTS = 128
@@ -68,9 +69,8 @@ class Forest(Unlearner[Rows, Ids]):
 
     def _plant(self) -> None:
         """Grow the trees from the rows at hand."""
-        kept = self.held.kept()
-        self.held = Held(kept)
-        self.grove = self._empty_grove(kept)
+        self.held = self.held.packed()
+        self.grove = self._empty_grove(self.held.rows)
         self._perform(kernels.PLANT)
 
     def _empty_grove(self, rows: Rows) -> Grove:
@@ -104,6 +104,7 @@ class Forest(Unlearner[Rows, Ids]):
             ends=np.zeros(classes, np.int32),
             stack=np.zeros((3, 3, 128), np.int32),
             words=np.zeros((3, max(n, width, p, listed(s.cuts)) + 3), np.uint64),
+            touched=np.zeros(1, np.int64),
             sums=sums,
             merits=sums[0].view(np.int64),
         )
@@ -144,7 +145,6 @@ class Forest(Unlearner[Rows, Ids]):
         labels = self.held.rows.y[places]
         self.grove.label[places] = -1
         replaced, _ = self._perform(kernels.FORGET, places, labels)
-        self.grove.x[places] = 0
         self.held.drop(places)
         return Outcome(Cost(parts=replaced), "exact")
 
@@ -154,19 +154,12 @@ class Forest(Unlearner[Rows, Ids]):
         ``UnlearningError`` if an id is or was held; nothing has changed then.
         """
         more = self.table.rows(rows)
-        known = np.isin(more.ids, self.held.rows.ids)
-        if known.any():
-            raise UnlearningError(f"row {more.ids[known][0]} is or was held: ids are never reused, give new rows new ids")
+        joined = self.held.joined(more)
         if not len(more):
             return
-        old, kept = self.grove, self.held.kept()
-        ids = np.concatenate([kept.ids, more.ids])
-        order = np.argsort(ids)
-        places = np.empty(len(ids), np.int32)
-        places[order] = np.arange(len(ids))
-        x, y = np.concatenate([kept.x, more.x])[order], np.concatenate([kept.y, more.y])[order]
-        now_dead = self.held.alive == 0
-        self.held = Held(Rows(ids[order], x, y))
+        old, now_dead, kept = self.grove, self.held.alive == 0, self.held.ids()
+        places = joined.rows.ids.searchsorted(np.concatenate([kept, more.ids])).astype(np.int32)
+        self.held = joined
         if old is None:
             return
         moved = np.full(len(now_dead) + 1, -1, np.int32)  # the last entry serves the holes, whose row is -1
@@ -201,7 +194,7 @@ class Forest(Unlearner[Rows, Ids]):
         which rows are there without naming them. ``sizes`` are nodes per tree.
         """
         if self.grove is None:
-            return {"progress": np.array([self.progress])}
+            return Signed({PROGRESS: np.array([self.progress])}, self._origin())
         self.settle()
         g, trees = self.grove, self.settings.trees
         nodes, marks = np.empty(g.nodes.shape[1], np.int32), np.empty(g.nodes.shape[1], np.uint64)
@@ -215,20 +208,24 @@ class Forest(Unlearner[Rows, Ids]):
             parts["cut"].append(np.where(split, g.nodes["cut"][t, at], 0).astype(np.float32))
             parts["counts"].append(g.counts[t, at])
             parts["rows"].append(marks[:n].copy())
-        return {"progress": np.array([self.progress]), "sizes": sizes} | {name: np.concatenate(part) for name, part in parts.items()}
+        joined = {name: np.concatenate(part) for name, part in parts.items()}
+        return Signed({PROGRESS: np.array([self.progress]), "sizes": sizes, **joined}, self._origin())
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Grow the trees from ``data``, which is the model; ``UnlearningError`` if its state is not the given one."""
         other = Forest(self.settings, self.problem, ())
         other.keys = self.keys
         other.begin(data)
-        if int(state["progress"][0]):
+        arrays, progress = opened(state, other._origin())
+        if progress:
             other.advance()
-            other.progress = int(state["progress"][0])
-        mine = other.state()
-        if mine.keys() != state.keys() or any(not np.array_equal(mine[name], state[name]) for name in mine):
-            raise UnlearningError("state: it is not that of a forest on these rows: give the rows that were held, and the same settings")
+        same(arrays, {name: array for name, array in other.state().items() if name != PROGRESS}, "a forest on these rows")
+        other.progress = progress
         self.held, self.progress, self.grove = other.held, other.progress, other.grove
+
+    def _origin(self) -> str:
+        rows = self.held.kept()
+        return fingerprint(self.settings.model_dump_json(), self.problem.classes, self.keys, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the trees, each with the rows that it knows."""

@@ -86,6 +86,8 @@ def make_room(g: Grove, t: int, added: Rows) -> None:
         if g.nodes[t, node].kind == SPLIT:
             left = g.nodes[t, node].left
             g.nodes[t, node].start, g.nodes[t, node].end = g.nodes[t, left].start, g.nodes[t, left + 1].end
+    for i in range(at, len(old)):
+        g.order[t, i] = -1
 
 
 @inner
@@ -134,6 +136,52 @@ def known(g: Grove, t: int, rows: Rows, mine: Rows) -> int:
     return n
 
 
+@inner
+def is_held(column: Rows, label: Rows, c: Any) -> Any:
+    """Tell whether a row that is held has this code."""
+    found = False
+    for start in range(0, len(column), 1024):
+        many: Any = 0
+        for i in range(start, min(start + 1024, len(column))):
+            many += np.int32((column[i] == c) & (label[i] >= 0))
+        if many:
+            found = True
+            break
+    return found
+
+
+@inner
+def wipe(g: Grove, row: int) -> None:
+    """Overwrite a row that is no longer held, and close the ranks of values that nobody has any more: a gap would tell where it lay."""
+    for j in range(g.x.shape[1]):
+        column, c = g.code[:, j], g.code[row, j]
+        g.x[row, j], column[row] = 0, 0
+        if c >= g.distinct[j] or is_held(column, g.label, c):
+            continue
+        for i in range(len(column)):
+            column[i] -= np.int32(column[i] > c)
+        g.distinct[j] -= 1
+        last = g.distinct[j]
+        for i in range(c, last):
+            g.values[j, i], g.word[j, i] = g.values[j, i + 1], g.word[j, i + 1]
+        g.values[j, last], g.word[j, last] = 0, mix(np.uint64(0))
+
+
+@inner
+def tidy(g: Grove) -> None:
+    """Overwrite the scratch space with zeros, as far as it has been written."""
+    written = max(g.touched[0], g.sums.shape[1], g.x.shape[1]) + 3
+    for k in range(min(written, g.ints.shape[1])):
+        for i in range(len(g.ints)):
+            g.ints[i, k] = 0
+        for i in range(len(g.words)):
+            g.words[i, k] = 0
+    g.ends[:] = 0
+    g.stack[:] = 0
+    g.sums[:] = 0
+    g.touched[0] = 0
+
+
 @compiled
 def perform(g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]) -> Any:
     """Do a task to the trees from ``first`` up to ``last``; return the tree that has no room (or ``last``) and subtrees replaced.
@@ -161,7 +209,12 @@ def perform(g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArr
                 make_room(g, t, mine[0])
                 room = add_to_tree(g, t, mine)
         if not room:
+            tidy(g)
             return t, total
+    if task == FORGET and last == len(g.key):
+        for i in range(rows.shape[1]):
+            wipe(g, rows[0, i])
+    tidy(g)
     return last, total
 
 

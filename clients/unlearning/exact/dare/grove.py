@@ -2,7 +2,8 @@
 
 Trees share their arrays, first index the tree. A node is a place in the node arrays; its rows are a stretch of the tree's ``order``, in
 which forgotten rows stay as holes until the stretch is next divided. Which place a node has, and the order of rows within a stretch, are
-accidents: nothing that is learned depends on them.
+accidents: nothing that is learned depends on them. What is given back is overwritten with zeros, and so is scratch space after use: else
+cuts, counts and codes of rows that have been forgotten since could be read there.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Grove(NamedTuple):
     """
 
     x: Array  # float32 (n, p)
-    code: Array  # int32 (n, p): rank of the value among the feature's distinct values
+    code: Array  # int32 (n, p), column by column: rank of the value among the feature's distinct values; 0 of a row no longer held
     values: Array  # float32 (p, u): distinct values, ascending
     word: Array  # uint64 (p, u): their hashes
     distinct: Array  # int64 (p,): how many they are
@@ -68,6 +69,7 @@ class Grove(NamedTuple):
     ends: Array  # int32 (C,): scratch
     stack: Array  # int32 (3, 3, 128): scratch
     words: Array  # uint64 (3, max(n, u, p, K) + 3): scratch
+    touched: Array  # int64 (1,): how much of the scratch space has been written since it was last cleared
     sums: Array  # float64 (2, K): scratch
     merits: Array  # int64 (K,): the first row of ``sums``, as bits
 
@@ -116,4 +118,4 @@ def codes(x: Array) -> tuple[Array, Array, Array]:
     for j, (distinct, _) in enumerate(found):
         values[j, : len(distinct)] = distinct
     numbers = np.array([len(distinct) for distinct, _ in found])
-    return np.stack([rank for _, rank in found], axis=1).astype(np.int32), values, numbers
+    return np.asfortranarray(np.stack([rank for _, rank in found], axis=1), dtype=np.int32), values, numbers

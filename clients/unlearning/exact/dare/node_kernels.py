@@ -40,6 +40,7 @@ def gather(g: Grove, t: int, node: int) -> int:
         if y >= 0:
             rows[np.uint32(ends[np.uint32(y)])] = row
             ends[np.uint32(y)] += 1
+    g.touched[0] = max(g.touched[0], n)
     return n
 
 
@@ -95,13 +96,29 @@ def find_cuts(g: Grove, t: int, node: int, n: int, f: int, j: int) -> int:
     slot = g.nodes[t, node].slot
     cell, head, at = g.cells[t, slot, f], g.heads[t, slot, f], g.floats[t, slot, f, AT]
     key = fold(fold(g.key[t], g.nodes[t, node].path), j)
+    g.touched[0] = max(g.touched[0], g.distinct[j] if g.tabled[j] else 0)
     chosen = from_values(g, cell, n, j, key) if g.tabled[j] else from_rows(g, cell, n, j, key)
     for i in range(chosen):
         at[i] = g.values[j, g.ints[PICKS, i]]
     for i in range(chosen, len(at)):
+        for row in range(len(cell)):
+            cell[row, i] = 0
         at[i] = np.nan  # neither above nor equal to anything
     head[FEATURE], head[NUMBER], head[WHOLE] = j, chosen, chosen < len(at)
     return chosen
+
+
+@bare
+def blank_feature(g: Grove, t: int, slot: int, f: int) -> None:
+    """Overwrite what a slot holds of its feature number f, where there is something."""
+    head, cell = g.heads[t, slot, f], g.cells[t, slot, f]
+    if head[WHOLE] == 0 and head[NUMBER] == 0:
+        return
+    for i in range(len(head)):
+        head[i] = 0
+    for row in range(len(cell)):
+        for i in range(cell.shape[1]):
+            cell[row, i] = 0
 
 
 @bare
@@ -126,8 +143,8 @@ def fill(g: Grove, t: int, node: int) -> int:
             if kept == limit:
                 break
         ranks[j] = np.uint64(0xFFFFFFFFFFFFFFFF)
-    if kept < g.heads.shape[2]:
-        g.heads[t, s, kept, NUMBER] = 0  # ends the list
+    for f in range(kept, g.heads.shape[2]):  # a number of 0 ends the list
+        blank_feature(g, t, s, f)
     return kept
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isqrt, prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
 from pydantic import NonNegativeInt, PositiveInt
 
-from clients.unlearning.contract import Guarantee, UnlearnerSpec
+from clients.data.rows import Rows
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
+from clients.unlearning.limits import beyond
 
 
 class Dare(UnlearnerSpec):
@@ -49,3 +52,21 @@ class Dare(UnlearnerSpec):
     min_leaf: PositiveInt = 1
     share: Annotated[float, Setting(gt=0, le=1)] = 1.0
     lazy: bool = False
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return what the declared columns have against these rows, or that trees, cuts and features ask for too much memory, or None."""
+        from clients.unlearning.tabular import Table
+
+        width, n = prod(problem.shape), len(rows)
+        features = min(self.features or isqrt(width), width)
+        splits = max(1, min(128, 2 ** min(self.depth, 30), n))  # those that a tree has room for before it has grown
+        slot = features * (self.cuts + 4) * (2 + problem.classes) * 4
+        size = self.trees * (splits * (slot + 100) + 4 * n) + 24 * n * width
+        what = f"dare with trees = {self.trees}, cuts = {self.cuts}, {features} features a node"
+        if wrong := beyond(what, n, size, cure="ask for fewer cuts, trees or features"):
+            return wrong
+        try:
+            Table(problem).rows(rows)
+        except UnlearningError as error:
+            return str(error)
+        return None

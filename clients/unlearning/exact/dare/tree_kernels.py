@@ -17,6 +17,7 @@ from clients.unlearning.exact.dare.node_kernels import (
     SPARE,
     SPLIT_ROWS,
     best,
+    blank_feature,
     fill,
     find_cuts,
     gather,
@@ -57,6 +58,40 @@ def must_be_leaf(counts: Rows, depth: int, settings: npt.NDArray[np.int64]) -> A
 
 
 @bare
+def give_slot(g: Grove, t: int, slot: int) -> None:
+    """Give back a slot, blank."""
+    for f in range(g.heads.shape[2]):
+        blank_feature(g, t, slot, f)
+    give(g.free[SLOTS, t], slot)
+
+
+@bare
+def blank_split(g: Grove, t: int, node: int) -> None:
+    """Overwrite how a node was split."""
+    g.nodes[t, node].feature, g.nodes[t, node].cut, g.nodes[t, node].left, g.nodes[t, node].slot = 0, np.float32(0), 0, 0
+
+
+@bare
+def blank(g: Grove, t: int, node: int) -> None:
+    """Overwrite what a place holds of a node."""
+    blank_split(g, t, node)
+    g.nodes[t, node].kind, g.nodes[t, node].path, g.nodes[t, node].depth = 0, np.uint64(0), 0
+    g.nodes[t, node].start, g.nodes[t, node].end = 0, 0
+    for y in range(g.counts.shape[2]):
+        g.counts[t, node, y] = 0
+
+
+@bare
+def strike(g: Grove, t: int, node: int) -> None:
+    """Make holes of the rows in a node's stretch that are no longer held: where they stood tells how they were split."""
+    order, label = g.order[t], g.label
+    for i in range(g.nodes[t, node].start, g.nodes[t, node].end):
+        row = order[i]
+        if row >= 0 and label[np.uint32(row)] < 0:
+            order[i] = -1
+
+
+@bare
 def clear(g: Grove, t: int, node: int, own: bool) -> None:
     """Give back the places and slots of everything below a node, and its own slot if told."""
     stack = g.stack[CLEARING, 0]
@@ -67,12 +102,16 @@ def clear(g: Grove, t: int, node: int, own: bool) -> None:
         at = stack[waiting]
         if g.nodes[t, at].kind == SPLIT:
             if own or at != node:
-                give(g.free[SLOTS, t], g.nodes[t, at].slot)
+                give_slot(g, t, g.nodes[t, at].slot)
             left = g.nodes[t, at].left
             give(g.free[PAIRS, t], left)
             stack[waiting], stack[waiting + 1] = left, left + 1
             waiting += 2
-        g.nodes[t, at].kind = 0
+        if at != node:
+            blank(g, t, at)
+    g.nodes[t, node].kind = 0
+    if own:
+        blank_split(g, t, node)
 
 
 @bare
@@ -88,6 +127,7 @@ def divide(g: Grove, t: int, node: int) -> bool:
     for y in range(len(here)):
         here[y] = 0
     start, x, categorical = g.nodes[t, node].start, g.x[:, j], g.categorical[j]
+    g.touched[0] = max(g.touched[0], g.nodes[t, node].end - start)
     middle, right = start, np.int32(0)
     for i in range(start, g.nodes[t, node].end):
         row = order[i]
@@ -125,8 +165,8 @@ def look_at(g: Grove, t: int, node: int) -> bool:
         return False
     g.nodes[t, node].slot = slot
     if fill(g, t, node) == 0:
-        give(g.free[SLOTS, t], slot)
-        g.nodes[t, node].kind = LEAF
+        give_slot(g, t, slot)
+        g.nodes[t, node].kind, g.nodes[t, node].slot = LEAF, 0
         return True
     g.nodes[t, node].feature, g.nodes[t, node].cut = best(g, t, node)
     return divide(g, t, node)
@@ -154,6 +194,12 @@ def grow(g: Grove, t: int, node: int) -> bool:
 def plant(g: Grove, t: int) -> bool:
     """Grow a tree from its rows, from nothing; False if there is no room."""
     pairs = g.free.shape[2] - 1
+    if g.nodes[t, 0].kind:  # it stood before
+        for node in range(g.nodes.shape[1]):
+            blank(g, t, node)
+        for slot in range(g.heads.shape[1]):
+            for f in range(g.heads.shape[2]):
+                blank_feature(g, t, slot, f)
     g.free[PAIRS, t, pairs], g.free[SLOTS, t, pairs] = 0, 0
     for i in range(pairs - 1, -1, -1):
         give(g.free[SLOTS, t], i)
@@ -167,6 +213,8 @@ def plant(g: Grove, t: int) -> bool:
             g.order[t, n] = row
             n += 1
             g.counts[t, 0, g.label[row]] += 1
+    for i in range(n, g.order.shape[1]):
+        g.order[t, i] = -1
     g.nodes[t, 0].kind, g.nodes[t, 0].start, g.nodes[t, 0].end, g.nodes[t, 0].depth, g.nodes[t, 0].path = PENDING, 0, n, 0, 1
     return grow(g, t, 0)
 
@@ -189,6 +237,7 @@ def split_again(g: Grove, t: int, node: int) -> bool:
     lazy = g.settings[LAZY] == 1
     clear(g, t, node, lazy)
     if lazy:
+        strike(g, t, node)
         g.nodes[t, node].kind = PENDING
         return True
     return divide(g, t, node) and grow(g, t, node)
@@ -207,6 +256,7 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
         for i in range(low, high):
             g.counts[t, node, gone[1, i]] -= 1
         if g.nodes[t, node].kind != SPLIT:
+            strike(g, t, node)
             continue
         splits = not must_be_leaf(g.counts[t, node], g.nodes[t, node].depth, g.settings)
         if splits:
@@ -221,6 +271,7 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
                     j, cut = best(g, t, node)
         if not splits:
             clear(g, t, node, True)
+            strike(g, t, node)
             g.nodes[t, node].kind = LEAF
             replaced += 1
             continue

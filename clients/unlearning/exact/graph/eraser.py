@@ -23,6 +23,8 @@ from clients.unlearning.exact.graph.requests import Removal
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.sparse import Sparse
+from clients.unlearning.requests import whole_ids
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened
 
 _WIDTH = 128
 
@@ -71,7 +73,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         UnlearningError
             If the graph contradicts the problem or itself, or a feature is not finite.
         """
-        self._check(data)
+        data = self._checked(data)
         if place is not None and (place.shape != data.ids.shape or not np.isin(place, np.arange(self.options.shards)).all()):
             raise UnlearningError(
                 f"the partition given does not name a shard in 0 .. {self.options.shards - 1} for each of {len(data)} nodes"
@@ -134,33 +136,42 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
 
     def state(self) -> State:
         """Return progress, the partition, each shard's weights ``shard/s/...`` and the aggregation's weights."""
-        state: State = {"progress": np.array([self.progress]), "partition/ids": self.graph.ids, "partition/shard": self.place}
+        state: State = {PROGRESS: np.array([self.progress]), "partition/ids": self.graph.ids, "partition/shard": self.place}
         for s, arrays in self.experts.items():
             state |= {f"shard/{s}/{name}": array for name, array in arrays.items()}
-        return state | {"aggregation": self.weights}
+        return Signed(state | {"aggregation": self.weights}, self._origin(self.graph))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Graph) -> None:
-        """Become the model whose ``state`` this is and whose retained graph is ``data``."""
-        if not np.array_equal(state["partition/ids"], data.ids):
+        """Become the model whose ``state`` this is and whose retained graph is ``data``.
+
+        ``UnlearningError`` if it has other nodes, or names, dtypes or shapes, or is of other features, edges or labels, another key or
+        other settings. The latter is told by its fingerprint: trained weights imply none of them.
+        """
+        graph = self._checked(data)
+        arrays, progress = opened(state, self._origin(graph))
+        if not np.array_equal(arrays.get("partition/ids", []), graph.ids):
             raise UnlearningError("the state's nodes are not those of the graph: give the graph of the nodes that were kept")
-        self.graph, self.place, self.progress = data, state["partition/shard"], int(state["progress"][0])
-        self.weights, self.experts = state["aggregation"], {}
-        for name, array in state.items():
-            match name.split("/", 2):
-                case ["shard", shard, parameter]:
-                    self.experts.setdefault(int(shard), {})[parameter] = array
-        self.experts = dict(sorted(self.experts.items()))
+        place = arrays.get("partition/shard", np.empty(0))
+        if place.dtype != np.int64 or place.shape != graph.ids.shape or not np.isin(place, np.arange(self.options.shards)).all():
+            raise UnlearningError(f"state: partition/shard is not a shard in 0 .. {self.options.shards - 1} for each of {len(graph)} nodes")
+        voiced, shape = self._voiced(graph, place) if progress else [], self.panel.shape()
+        like = {f"shard/{s}/{name}": array for s in voiced for name, array in shape.items()}
+        fits(arrays, {"partition/ids": graph.ids, "partition/shard": place, "aggregation": np.empty(len(voiced)), **like})
+        self.graph, self.place, self.progress, self.weights = graph, place, progress, arrays["aggregation"]
+        self.experts = {s: {name: arrays[f"shard/{s}/{name}"] for name in shape} for s in voiced}
+
+    def _origin(self, graph: Graph) -> str:
+        settings = self.options.model_dump_json()
+        return fingerprint(settings, self.features, self.classes, self.key, graph.ids, graph.x, graph.edges, graph.y)
 
     def stored(self) -> list[Stored]:
         """List the partition, the networks and the learned weights, with the nodes that can have influenced them."""
-        networks = [Stored(f"shard {s}", self.graph.ids[self.place == s]) for s in self.experts]
-        return [
-            Stored("partition", self.graph.ids),
-            *networks,
-            Stored("aggregation", self.graph.ids if self.progress else self.graph.ids[:0]),
-        ]
+        ids = self.graph.ids
+        networks = [Stored(f"shard {s}", ids[self.place == s]) for s in self.experts]
+        return [Stored("partition", ids.copy()), *networks, Stored("aggregation", (ids if self.progress else ids[:0]).copy())]
 
-    def _check(self, data: Graph) -> None:
+    def _checked(self, data: Graph) -> Graph:
+        """Return a graph of its own memory; ``UnlearningError`` if it contradicts the problem or itself."""
         n = len(data)
         if data.x.shape != (n, self.features):
             raise UnlearningError(f"{n} nodes with features of shape {data.x.shape}: make them ({n}, {self.features})")
@@ -177,11 +188,12 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
             raise UnlearningError(
                 f"edge {strange[0].tolist()} is a loop, is not ascending, or has an end that is no node: use graphs.graph"
             )
+        return Graph(data.ids.copy(), data.x.copy(), data.edges.copy(), data.y.copy())
 
     def _named(self, removal: Removal) -> tuple[Ids, Edges]:
-        """Return nodes and edges of a request in canonical form; ``UnlearningError`` naming the first that is repeated or not held."""
-        nodes = np.sort(np.asarray(removal.nodes, dtype=np.int64).reshape(-1))
-        edges = np.sort(np.asarray(removal.edges, dtype=np.int64).reshape(-1, 2), axis=1)
+        """Return nodes and edges of a request in canonical form; ``UnlearningError`` names the first wrong, repeated or not held."""
+        nodes = np.sort(whole_ids(removal.nodes, "node"))
+        edges = np.sort(whole_ids(removal.edges, "edge", 2), axis=1)
         codes = edge_codes(edges)
         for what, asked, held, shown in (
             ("node", nodes, self.graph.ids, nodes),

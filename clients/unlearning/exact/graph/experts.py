@@ -36,7 +36,7 @@ def train(options: GraphEraser, classes: int, graph: Graph, key: tuple[Field, ..
 
 
 class Panel:
-    """The shards' networks, all asked about the same graph."""
+    """The shards' networks, all asked about the same graph; no weights of theirs stay here."""
 
     def __init__(self, options: GraphEraser, features: int, classes: int) -> None:
         self.network = Network(options.network, features, options.hidden, classes, ())
@@ -48,4 +48,10 @@ class Panel:
             for weights in experts:
                 from_arrays(self.network, weights)
                 answers.append(torch.softmax(self.network(heard, x), dim=1).numpy()[wanted])
+            for tensor in self.network.state_dict().values():
+                tensor.zero_()
         return np.stack(answers)
+
+    def shape(self) -> Arrays:
+        """Return zeros in the shapes of a network's weights."""
+        return {name: np.zeros_like(array) for name, array in to_arrays(self.network).items()}

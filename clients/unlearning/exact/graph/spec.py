@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from clients.data.rows import Ids
+from clients.data.rows import Ids, Rows
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, UnlearnerSpec
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
+from clients.unlearning.limits import beyond
 
 if TYPE_CHECKING:
     from clients.data import Dataset
@@ -71,6 +72,13 @@ class GraphEraser(UnlearnerSpec):
     def frozen(self) -> bool:
         """Whether a partition learned with nodes that later leave is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return that shards, hidden units or epochs are too much, or None."""
+        n, width = len(rows), self.hidden * (sum(problem.shape) + problem.classes)
+        size = 8 * self.shards * n + 4 * min(self.shards, n) * width + 12 * n * self.hidden + 16 * width
+        what = f"grapheraser with shards = {self.shards}, hidden = {self.hidden}"
+        return beyond(what, n, size, self.steps(problem.training, n, 0), "ask for fewer shards, hidden units or epochs")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
         """Return those of all shards in the first round, and none later; fewer are taken where shards hold no labelled node."""

@@ -19,6 +19,7 @@ from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, U
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
 from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, opened, same
 from clients.unlearning.tabular import Floats, Held, Table, empty
 
 _SLOTS = 256
@@ -86,7 +87,7 @@ class Forest(Unlearner[Rows, Ids]):
     def _plant(self) -> None:
         """Grow the trees from the rows at hand, with a full budget."""
         s, classes = self.settings, self.problem.classes
-        self.held = Held(self.held.kept())
+        self.held = self.held.packed()
         n, p = self.held.rows.x.shape
         words = -(-n // 64)
         candidates = s.candidates or max(1, round(2 * sqrt(p)))
@@ -98,17 +99,17 @@ class Forest(Unlearner[Rows, Ids]):
             used=np.zeros((s.trees, 2), np.int32),
             key=self.keys,
             settings=np.array([s.depth, s.min_split, s.min_leaf, self.remaining, s.nested, max(n, 1)], dtype=np.int64),
-            here=np.empty((s.depth + 1, words), np.uint64),
-            trail=np.empty(s.depth + 1, np.int32),
-            word=np.empty((classes, words), np.uint64),
-            rows=np.empty(classes * words, np.int32),
-            total=np.empty(classes, np.int32),
+            here=np.zeros((s.depth + 1, words), np.uint64),
+            trail=np.zeros(s.depth + 1, np.int32),
+            word=np.zeros((classes, words), np.uint64),
+            rows=np.zeros(classes * words, np.int32),
+            total=np.zeros(classes, np.int32),
             left=np.zeros((classes, candidates), np.int32),
             doubtful=np.zeros(candidates, np.uint8),
             sums=sums,
             bits=sums[0].view(np.int64),
-            work=np.empty((3, classes)),
-            stack=np.empty((2, 128 * candidates + 64), np.int32),
+            work=np.zeros((3, classes)),
+            stack=np.zeros((2, 128 * candidates + 64), np.int32),
         )
         self._perform(kernels.PLANT)
 
@@ -174,7 +175,7 @@ class Forest(Unlearner[Rows, Ids]):
         budget already spent are no part of it: they only save work.
         """
         if self.hedge is None:
-            return {"progress": np.array([self.progress])}
+            return Signed({PROGRESS: np.array([self.progress])}, self._origin())
         places, chosen = (np.empty(self.hedge.nodes.shape[1], np.int32) for _ in range(2))
         sizes = np.empty(self.settings.trees, np.int64)
         candidates, counts = [], []
@@ -182,25 +183,24 @@ class Forest(Unlearner[Rows, Ids]):
             sizes[t] = n = kernels.describe(self.hedge, t, places, chosen)
             candidates.append(chosen[:n].copy())
             counts.append(self.hedge.counts[t, places[:n][chosen[:n] < 0]])
-        return {
-            "progress": np.array([self.progress]),
-            "sizes": sizes,
-            "candidate": np.concatenate(candidates),
-            "counts": np.concatenate(counts),
-        }
+        arrays: State = {"sizes": sizes, "candidate": np.concatenate(candidates), "counts": np.concatenate(counts)}
+        return Signed({PROGRESS: np.array([self.progress]), **arrays}, self._origin())
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Grow the trees from ``data``, which is the model; ``UnlearningError`` if its state is not the given one."""
         other = Forest(self.settings, self.problem, ())
         other.keys = self.keys
         other.begin(data)
-        if int(state["progress"][0]):
+        arrays, progress = opened(state, other._origin())
+        if progress:
             other.advance()
-            other.progress = int(state["progress"][0])
-        mine = other.state()
-        if mine.keys() != state.keys() or any(not np.array_equal(mine[name], state[name]) for name in mine):
-            raise UnlearningError("state: it is not that of a forest on these rows: give the rows that were held, and the same settings")
+        same(arrays, {name: array for name, array in other.state().items() if name != PROGRESS}, "a forest on these rows")
+        other.progress = progress
         self.held, self.progress, self.remaining, self.hedge = other.held, other.progress, other.remaining, other.hedge
+
+    def _origin(self) -> str:
+        rows = self.held.kept()
+        return fingerprint(self.settings.model_dump_json(), self.problem.classes, self.keys, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the trees with their variants, which every held row has influenced."""

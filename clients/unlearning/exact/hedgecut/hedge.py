@@ -32,7 +32,7 @@ class Hedge(NamedTuple):
     plane: Array  # int64 (p + 1,): where each feature's planes begin
     known: Array  # uint64 (C, W): rows held, by class
     nodes: Array  # NODE (T, 4 S)
-    counts: Array  # int32 (T, 4 S, C): rows per class, kept for leaves and open nodes only
+    counts: Array  # int32 (T, 4 S, C): rows per class, kept for leaves and open nodes only, zeros of others
     rivals: Array  # RIVAL (T, 4 S): of each open node those it has, by number
     below: Array  # int32 (T, 4 S, C): rows per class that go left under each of them
     used: Array  # int32 (T, 2): places and rivals taken
@@ -80,8 +80,8 @@ def tree_arrays(trees: int, slots: int, classes: int) -> dict[str, Array]:
     return {
         "nodes": np.zeros((trees, 4 * slots), NODE),
         "counts": np.zeros((trees, 4 * slots, classes), np.int32),
-        "rivals": np.empty((trees, 4 * slots), RIVAL),
-        "below": np.empty((trees, 4 * slots, classes), np.int32),
+        "rivals": np.zeros((trees, 4 * slots), RIVAL),
+        "below": np.zeros((trees, 4 * slots, classes), np.int32),
     }
 
 

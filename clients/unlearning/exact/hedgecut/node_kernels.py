@@ -18,6 +18,9 @@ DEPTH, SPLIT_ROWS, SIDE_ROWS, BUDGET, NESTED, PLANTED = range(6)
 PLACES, RIVALS = range(2)
 """What is taken of a tree's room."""
 
+FORGETTING, BUILDING = range(2)
+"""Who has which stack."""
+
 
 FEW = 4
 """How many times longer it takes to ask a row where it goes than to look at a word of 64."""
@@ -63,7 +66,7 @@ def bears(settings: npt.NDArray[np.int64], rows: int) -> Any:
 
 
 @bare
-def evaluate_finally(h: Hedge, t: int, node: int) -> bool:
+def examine(h: Hedge, t: int, node: int) -> bool:
     """Find a node's best split and the rivals that may overtake it, from its rows in ``here``; False if there is no room.
 
     Children that hang under one of these candidates stay there; of a node that is new there are none.
@@ -71,18 +74,20 @@ def evaluate_finally(h: Hedge, t: int, node: int) -> bool:
     at = h.nodes[t, node]
     found = study(h, t, node)
     first, many, champion, left = at.first, at.rivals, at.champion, at.left
-    at.rivals = 0
-    for y in range(len(h.total)):
-        h.counts[t, node, y] = h.total[y]
     if found < 0:
-        at.kind, at.champion = LEAF, -1
+        prune(h, t, node)
+        for y in range(len(h.total)):
+            h.counts[t, node, y] = h.total[y]
         return True
     at.patience = bears(h.settings, total(h.total))
     shaky = doubts(h.left, h.total, found, at.patience, h.settings[SPLIT_ROWS], h.settings[SIDE_ROWS], h.doubtful, h.work)
     at.kind = OPEN if shaky else ROBUST
     h.doubtful[found] = 1
+    for y in range(len(h.total)):
+        h.counts[t, node, y] = h.total[y] if shaky else 0
     if h.used[t, RIVALS] + len(h.doubtful) > h.rivals.shape[1]:
         return False
+    at.rivals = 0
     at.first = h.used[t, RIVALS]
     own = left if found == champion else -1
     for m in range(len(h.doubtful) if shaky else 0):
@@ -94,7 +99,73 @@ def evaluate_finally(h: Hedge, t: int, node: int) -> bool:
             own = child if m == found else own
     h.used[t, RIVALS] += at.rivals
     crown(h, t, node, found, own)
+    abandon(h, t, node, first, many, left)
     return True
+
+
+@bare
+def abandon(h: Hedge, t: int, node: int, first: int, many: int, left: int) -> None:
+    """Overwrite a node's former rivals, and fell what hung under them, or on the left, and hangs there no longer."""
+    at = h.nodes[t, node]
+    for i in range(first - 1, first + many):
+        child = left if i < first else h.rivals[t, i].child
+        if i >= first:
+            blank_rival(h, t, i)
+        kept = child < 0 or child == at.left
+        for k in range(at.first, at.first + at.rivals):
+            kept |= h.rivals[t, k].child == child
+        if not kept:
+            fell(h, t, child)
+
+
+@bare
+def prune(h: Hedge, t: int, node: int) -> None:
+    """Make a node a leaf: what hung under it and its rivals is felled, and overwritten."""
+    at = h.nodes[t, node]
+    first, many, left = at.first, at.rivals, at.left
+    at.kind, at.champion, at.left, at.rivals, at.first = LEAF, -1, -1, 0, 0
+    at.cut, at.mask, at.feature = 0, np.uint64(0), 0
+    abandon(h, t, node, first, many, left)
+
+
+@bare
+def fell(h: Hedge, t: int, left: int) -> None:
+    """Overwrite two siblings and all below them: they count rows that may be forgotten later, when nobody comes here any more."""
+    stack = h.stack[BUILDING]
+    stack[0], stack[1] = left, left + 1
+    waiting = 2
+    while waiting:
+        waiting -= 1
+        node = stack[waiting]
+        at = h.nodes[t, node]
+        for i in range(at.first - 1, at.first + at.rivals):
+            child = at.left if i < at.first else h.rivals[t, i].child
+            if i >= at.first:
+                blank_rival(h, t, i)
+            if child >= 0 and h.nodes[t, child].kind and not (i >= at.first and child == at.left):
+                stack[waiting], stack[waiting + 1] = child, child + 1
+                waiting += 2
+        blank(h, t, node)
+
+
+@bare
+def blank(h: Hedge, t: int, node: int) -> None:
+    """Overwrite what a place holds of a node; its kind is then none."""
+    at = h.nodes[t, node]
+    at.path, at.mask, at.cut, at.feature, at.kind, at.left = np.uint64(0), np.uint64(0), 0, 0, 0, -1
+    at.patience, at.first, at.rivals, at.champion, at.depth = 0, 0, 0, -1, 0
+    at.parent, at.via, at.nested = 0, 0, 0
+    for y in range(h.counts.shape[2]):
+        h.counts[t, node, y] = 0
+
+
+@bare
+def blank_rival(h: Hedge, t: int, place: int) -> None:
+    """Overwrite what is known of a rival."""
+    rival = h.rivals[t, place]
+    rival.mask, rival.cut, rival.feature, rival.child, rival.number = np.uint64(0), 0, 0, -1, 0
+    for y in range(h.below.shape[2]):
+        h.below[t, place, y] = 0
 
 
 @bare

@@ -155,6 +155,22 @@ def wipe(h: Hedge, row: int) -> None:
     kept = ~(np.uint64(1) << np.uint64(row & 63))
     for k in range(len(h.planes)):
         h.planes[k, row >> 6] &= kept
-    for depth in range(len(h.here)):
-        h.here[depth, row >> 6] &= kept
     h.level[row] = 0
+
+
+@bare
+def tidy(h: Hedge) -> None:
+    """Overwrite the scratch space with zeros: nodes on the way of a row, and rows of nodes that were examined, if any were."""
+    h.stack[:] = 0
+    if h.here.size == 0 or h.here[0, 0] == 0:
+        return
+    h.here[:] = 0
+    h.trail[:] = 0
+    h.planes[-1] = 0
+    h.word[:] = 0
+    h.rows[:] = 0
+    h.total[:] = 0
+    h.left[:] = 0
+    h.doubtful[:] = 0
+    h.sums[:] = 0
+    h.work[:] = 0

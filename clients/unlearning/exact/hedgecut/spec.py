@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod, sqrt
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
 from pydantic import NonNegativeInt, PositiveInt
 
-from clients.unlearning.contract import Guarantee, UnlearnerSpec
+from clients.data.rows import Rows
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
+from clients.unlearning.limits import beyond
 
 
 class HedgeCut(UnlearnerSpec):
@@ -35,7 +38,7 @@ class HedgeCut(UnlearnerSpec):
     exhausted : {"refit", "refuse"}
         What a request meets that exceeds the budget.
     low, high : float
-        Public bounds of features without a column of their own in the data set.
+        Public bounds of features without a column of their own in the data set; rows beyond them are refused.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
@@ -56,3 +59,26 @@ class HedgeCut(UnlearnerSpec):
     exhausted: Literal["refit", "refuse"] = "refit"
     low: float = 0.0
     high: float = 1.0
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return what the public bounds have against these rows, or that the settings ask for too much, or None.
+
+        Each of the candidates may become a variant at each of the nested nodes: with more than one level, their product counts.
+        """
+        from clients.unlearning.tabular import Table
+
+        width, n = prod(problem.shape), len(rows)
+        many = self.candidates or max(1, round(2 * sqrt(width)))
+        place = 100 + 8 * problem.classes
+        room = max(2 * many, min(256, 4 * n))  # of open nodes, before a tree has grown
+        leaves = min(max(1, n // self.min_leaf), 2 ** min(self.depth, 30))
+        variants = many ** min(self.nested, self.depth) * 2 * leaves if self.nested > 1 else 0
+        size = self.trees * place * max(4 * room, variants) + n * width * (2 + self.bins // 4)
+        what = f"hedgecut with trees = {self.trees}, nested = {self.nested}, candidates = {many}"
+        if wrong := beyond(what, n, size, cure="ask for fewer nested variants, candidates or trees"):
+            return wrong
+        try:
+            Table(problem, (self.low, self.high)).rows(rows)
+        except UnlearningError as error:
+            return str(error)
+        return None

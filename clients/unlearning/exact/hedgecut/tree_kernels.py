@@ -9,15 +9,26 @@ import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare, compiled
 from clients.unlearning.exact.hedgecut.hedge import LEAF, OPEN, ROBUST, Hedge
-from clients.unlearning.exact.hedgecut.node_kernels import NESTED, PLACES, RIVALS, SIDE_ROWS, SPLIT_ROWS, crown, evaluate_finally, splits
+from clients.unlearning.exact.hedgecut.node_kernels import (
+    BUILDING,
+    FORGETTING,
+    NESTED,
+    PLACES,
+    RIVALS,
+    SIDE_ROWS,
+    SPLIT_ROWS,
+    blank,
+    blank_rival,
+    crown,
+    examine,
+    prune,
+    splits,
+)
 from clients.unlearning.exact.hedgecut.proof_kernels import merit, total
-from clients.unlearning.exact.hedgecut.row_kernels import goes_left, step, strike, trace, wipe
+from clients.unlearning.exact.hedgecut.row_kernels import goes_left, step, strike, tidy, trace, wipe
 
 PLANT, FORGET, ASK = range(3)
 """What can be done to a tree."""
-
-FORGETTING, BUILDING = range(2)
-"""Who has which stack."""
 
 
 @bare
@@ -62,7 +73,7 @@ def build(h: Hedge, t: int, top: int) -> bool:
     while waiting > 0:
         node = h.stack[BUILDING, waiting - 1]
         step(h, t, node)  # what is ``here`` of its parent is so still: only nodes below that have been examined since
-        if not evaluate_finally(h, t, node):
+        if not examine(h, t, node):
             return False
         waiting = furnish(h, t, node, waiting - 1)
     return waiting == 0
@@ -78,10 +89,10 @@ def revise(h: Hedge, t: int, node: int, found: int) -> Any:
     before = at.champion
     trace(h, t, node)
     if at.patience < 0:
-        if not evaluate_finally(h, t, node):
+        if not examine(h, t, node):
             return -1
     elif found < 0:
-        at.kind, at.champion = LEAF, -1
+        prune(h, t, node)
     else:
         crown(h, t, node, h.rivals[t, found].number, h.rivals[t, found].child)
     if at.champion >= 0 and not build(h, t, node):
@@ -100,6 +111,8 @@ def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
         waiting -= 1
         node = stack[waiting]
         at, counts = nodes[node], h.counts[t, node]
+        if at.kind == 0:
+            continue  # felled since
         at.patience -= 1
         found, top = -1, -1.0
         if at.kind == ROBUST:
@@ -151,12 +164,16 @@ def ask(h: Hedge, t: int, level: npt.NDArray[np.int16], out: npt.NDArray[np.floa
 @bare
 def plant(h: Hedge, t: int) -> bool:
     """Grow a tree from the held rows, from nothing; False if there is no room."""
+    for place in range(h.used[t, PLACES]):
+        blank(h, t, place)
+    for place in range(h.used[t, RIVALS]):
+        blank_rival(h, t, place)
     h.used[t, PLACES], h.used[t, RIVALS] = 1, 0
     root = h.nodes[t, 0]
     root.path, root.depth, root.parent, root.nested = np.uint64(1), 0, -1, 0
     root.champion, root.rivals, root.left = -1, 0, -1
     trace(h, t, 0)
-    return evaluate_finally(h, t, 0) and build(h, t, 0)
+    return examine(h, t, 0) and build(h, t, 0)
 
 
 @compiled
@@ -200,16 +217,19 @@ def perform(
     for t in range(first, last):
         if task == PLANT:
             if not plant(h, t):
+                tidy(h)
                 return t, changes
         elif task == ASK:
             ask(h, t, level, out)
         else:
             changed = forget_row(h, t, row, label)
             if changed < 0:
+                tidy(h)
                 return t, changes
             changes += changed
     if task == FORGET:
         wipe(h, row)
+    tidy(h)
     return last, changes
 
 

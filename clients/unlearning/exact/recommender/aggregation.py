@@ -137,6 +137,11 @@ def _dropout(options: RecEraser, like: Tensor, key: tuple[Field, ...]) -> Tensor
     return (torch.rand(like.shape, generator=torch_generator(*key)) < keep) / keep
 
 
+def blank(options: RecEraser, shards: int) -> Arrays:
+    """Return the weights of an attention over so many shards before any training, in whose shapes trained ones come."""
+    return to_arrays(Attention(shards, options.dim, options.attention, ()))
+
+
 def scores(options: RecEraser, shards: Shards, weights: Arrays) -> npt.NDArray[np.float32]:
     """Return every user's score of every item, shape (users, items)."""
     with torch.no_grad():

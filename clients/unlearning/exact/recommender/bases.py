@@ -30,6 +30,11 @@ def initial(count: int, dim: int, key: Key) -> Vectors:
     return ((2 * draws - 1) * _SPREAD).astype(np.float32)
 
 
+def untrained(data: Ratings, dim: int, key: Key) -> tuple[Vectors, Vectors]:
+    """Return the initial vectors of all users and items of the catalogues."""
+    return initial(data.users, dim, (*key, "user")), initial(data.items, dim, (*key, "item"))
+
+
 def train(base: Bpr | Wmf | LightGcn, dim: int, data: Ratings, key: Key) -> tuple[Vectors, Vectors, int]:
     """Train on the interactions; return users' and items' vectors and the gradient steps taken (0 for least squares).
 
@@ -44,7 +49,7 @@ def train(base: Bpr | Wmf | LightGcn, dim: int, data: Ratings, key: Key) -> tupl
     key : tuple
         Key of initial vectors, order and negatives.
     """
-    users, items = initial(data.users, dim, (*key, "user")), initial(data.items, dim, (*key, "item"))
+    users, items = untrained(data, dim, key)
     present = np.unique(data.user), np.unique(data.item)
     start = torch.tensor(users[present[0]]), torch.tensor(items[present[1]])
     if isinstance(base, Wmf):

@@ -18,6 +18,7 @@ from clients.unlearning.exact.position import condition
 from clients.unlearning.exact.recommender import aggregation, bases, partition
 from clients.unlearning.exact.recommender.requests import Removal, named
 from clients.unlearning.exact.recommender.spec import RecEraser
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
 
 Pair = tuple[bases.Vectors, bases.Vectors]
 
@@ -62,7 +63,7 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         UnlearningError
             If the interactions contradict the problem or the catalogues.
         """
-        self._check(data)
+        data = self._checked(data)
         if place is not None and (place.shape != data.user.shape or not np.isin(place, np.arange(self.options.shards)).all()):
             raise UnlearningError(
                 f"the partition given does not name a shard in 0 .. {self.options.shards - 1} for each of {len(data)} rows"
@@ -140,19 +141,42 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
 
     def state(self) -> State:
         """Return progress, the partition, each shard's vectors ``shard/s/users`` and ``items``, and the attention."""
-        state: State = {"progress": np.array([self.progress]), "partition/ids": self.data.ids, "partition/shard": self.place}
+        state: State = {PROGRESS: np.array([self.progress]), "partition/ids": self.data.ids, "partition/shard": self.place}
         for s, (users, items) in self.experts.items():
             state |= {f"shard/{s}/users": users, f"shard/{s}/items": items}
-        return state | {f"aggregation/{name}": array for name, array in self.weights.items()}
+        return Signed(state | {f"aggregation/{name}": array for name, array in self.weights.items()}, self._origin(self.data))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Ratings) -> None:
-        """Become the model whose ``state`` this is and whose retained interactions are ``data``."""
-        if not np.array_equal(state["partition/ids"], data.ids):
+        """Become the model whose ``state`` this is and whose retained interactions are ``data``.
+
+        ``UnlearningError`` if it has other interactions, or names, dtypes or shapes, or is of another key or other settings. The latter is
+        told by its fingerprint, and by the vectors of users and items that a shard has never met, which stay as the key has drawn them.
+        """
+        kept = self._checked(data)
+        arrays, progress = opened(state, self._origin(kept))
+        if not np.array_equal(arrays.get("partition/ids", []), kept.ids):
             raise UnlearningError("the state's interactions are not those given: give the interactions that were kept")
-        self.data, self.place, self.progress, self._scores = data, state["partition/shard"], int(state["progress"][0]), None
-        shards = sorted(int(name.split("/")[1]) for name in state if name.startswith("shard/") and name.endswith("/users"))
-        self.experts = {s: (state[f"shard/{s}/users"], state[f"shard/{s}/items"]) for s in shards}
-        self.weights = {name.removeprefix("aggregation/"): array for name, array in state.items() if name.startswith("aggregation/")}
+        place = arrays.get("partition/shard", np.empty(0))
+        if place.dtype != np.int64 or place.shape != kept.user.shape or not np.isin(place, np.arange(self.options.shards)).all():
+            raise UnlearningError(f"state: partition/shard is not a shard in 0 .. {self.options.shards - 1} for each of {len(kept)} rows")
+        shards = [int(s) for s in np.unique(place)] if progress else []
+        like = {"partition/ids": kept.ids, "partition/shard": place}
+        for s in shards:
+            users, items = bases.untrained(kept, self.options.dim, (*self.key, "shard", s))
+            like |= {f"shard/{s}/users": users, f"shard/{s}/items": items}
+        if shards and self.options.aggregate == "attention":
+            like |= {f"aggregation/{name}": array for name, array in aggregation.blank(self.options, len(shards)).items()}
+        fits(arrays, like)
+        for s in shards:
+            for name, met in ((f"shard/{s}/users", kept.user[place == s]), (f"shard/{s}/items", kept.item[place == s])):
+                never = np.setdiff1d(np.arange(len(like[name])), met)
+                same({name: arrays[name][never]}, {name: like[name][never]}, "this key")
+        self.data, self.place, self.progress, self._scores = kept, place, progress, None
+        self.experts = {s: (arrays[f"shard/{s}/users"], arrays[f"shard/{s}/items"]) for s in shards}
+        self.weights = {name.removeprefix("aggregation/"): array for name, array in arrays.items() if name.startswith("aggregation/")}
+
+    def _origin(self, data: Ratings) -> str:
+        return fingerprint(self.options.model_dump_json(), self.key, data.users, data.items, data.user, data.item)
 
     def stored(self) -> list[Stored]:
         """List the partition, the shards' vectors and the attention, with the interactions that can have influenced them."""
@@ -160,7 +184,8 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         attention = [Stored("aggregation", self.data.ids)] if self.weights else []
         return [Stored("partition", self.data.ids), *vectors, *attention]
 
-    def _check(self, data: Ratings) -> None:
+    def _checked(self, data: Ratings) -> Ratings:
+        """Return interactions of their own memory; ``UnlearningError`` if they contradict the problem or the catalogues."""
         if data.items != self.items:
             raise UnlearningError(
                 f"interactions with a catalogue of {data.items} items, not {self.items}: give all peers the same catalogue"
@@ -170,6 +195,7 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         for what, column, count in (("user", data.user, data.users), ("item", data.item, data.items)):
             if len(column) and not 0 <= column.min() <= column.max() < count:
                 raise UnlearningError(f"a {what} is outside the catalogue 0 .. {count - 1}: number {what}s from 0")
+        return Ratings(data.user.copy(), data.item.copy(), data.users, data.items)
 
     def _partition(self, data: Ratings) -> Ids:
         options, key = self.options, (*self.key, "partition")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from clients.data.ratings import Ratings
 from clients.data.rows import Ids
 from clients.unlearning.contract import UnlearningError
+from clients.unlearning.requests import whole_ids
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,12 @@ class Removal:
 
 
 def named(removal: Removal, held: Ratings) -> npt.NDArray[np.bool_]:
-    """Return which of the held interactions are named, shape (n,); ``UnlearningError`` naming the first that is repeated or not held."""
-    pairs = np.asarray(removal.interactions, dtype=np.int64).reshape(-1, 2)
-    users, items = (np.asarray(ids, dtype=np.int64).reshape(-1) for ids in (removal.users, removal.items))
+    """Return which of the held interactions are named, shape (n,).
+
+    ``UnlearningError`` names the first that is no integer, repeated or not held.
+    """
+    pairs = whole_ids(removal.interactions, "interaction", 2)
+    users, items = whole_ids(removal.users, "user"), whole_ids(removal.items, "item")
     inside = ((pairs >= 0) & (pairs < (held.users, held.items))).all(axis=1)
     codes = np.where(inside, pairs[:, 0] * held.items + pairs[:, 1], -1)
     _check("interaction", codes, held.ids, pairs)

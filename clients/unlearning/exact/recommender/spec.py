@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from clients.data.rows import Ids
+from clients.data.rows import Ids, Rows
 from clients.spec import Spec
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
 from clients.unlearning.exact.position import Leakage, PartitionGuarantee
+from clients.unlearning.limits import beyond
 
 if TYPE_CHECKING:
     from clients.data import Dataset
@@ -105,6 +106,14 @@ class RecEraser(UnlearnerSpec):
     def frozen(self) -> bool:
         """Whether a partition learned with interactions that later leave is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return that shards, dimensions or epochs are too much, or None; what users take is not counted, as rows do not tell them."""
+        n, shards = len(rows), min(self.shards, len(rows))
+        size = 4 * shards * self.dim * (problem.classes + self.dim) + 4 * self.dim * self.attention
+        size += 4 * problem.classes * self.dim**2 if isinstance(self.base, Wmf) else 0
+        what = f"receraser with shards = {self.shards}, dim = {self.dim}"
+        return beyond(what, n, size, self.steps(problem.training, n, 0), "ask for fewer shards, dimensions or epochs")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
         """Return those of all shards and the attention in the first round, and none later; WMF's shards take none."""

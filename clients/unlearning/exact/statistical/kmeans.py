@@ -7,6 +7,7 @@ iterations, and a restart from the first iteration whose centroids move, instead
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from clients.unlearning.contract import Cost, Guarantee, Outcome, Problem, State
 from clients.unlearning.exact.statistical.fixed import BITS, Design, Ints
 from clients.unlearning.exact.statistical.kmeans_kernels import nearest
 from clients.unlearning.exact.statistical.learner import one_hot
-from clients.unlearning.tabular import Floats, Places, empty
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
+from clients.unlearning.tabular import Floats, Held, Places, empty
 
 _COARSE = BITS - 20  # distances are taken in integers of 20 bits, so that their squares add up exactly
 
@@ -64,8 +66,8 @@ class KMeans(Unlearner[Rows, Ids]):
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all are allowed."""
         rows = self.design.table.rows(data)
-        self.design.check(rows.x, rows.ids)
-        self.held, self.progress = type(self.held)(rows), 0
+        self.design.check(len(rows))
+        self.held, self.progress = Held(rows), 0
         self._start_over()
         self.points = np.rint(self.design.integers(rows.x) / 2.0**_COARSE).astype(np.int64)
 
@@ -144,9 +146,10 @@ class KMeans(Unlearner[Rows, Ids]):
         return 0
 
     def _go_on(self) -> int:
-        """Start from the present centroids and take all steps; return how many."""
+        """Start from the present centroids and take all steps; return how many. Those on the way still knew the rows, and are wiped."""
         self.centroids[0] = self.centroids[-1]
         self._steps(0)
+        self.centroids[:-1], self.sums[:-1], self.counts[:-1] = 0, 0, 0
         return self.iterations
 
     @property
@@ -185,19 +188,46 @@ class KMeans(Unlearner[Rows, Ids]):
         """Return progress, and every step's centroids, sums and counts; of an adaptive model the last step's only."""
         names = ("centroids", "sums", "counts")
         kept = {name: getattr(self, name)[-1:] if self.adaptive else getattr(self, name) for name in names}
-        return {"progress": np.array([self.progress]), "labels": self.labels.copy(), **{name: a.copy() for name, a in kept.items()}}
+        arrays = {PROGRESS: np.array([self.progress]), "labels": self.labels, **kept}
+        return Signed(arrays, self._origin(self.held.kept()))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is; ``UnlearningError`` if it is not of ``data``'s number of rows."""
-        progress = int(state["progress"][0])
-        if progress and int(state["labels"].sum()) != len(data):
-            raise UnlearningError(f"state: it is of {int(state['labels'].sum())} rows, {len(data)} are given: give the rows that were held")
-        self.begin(data)
-        self.progress = progress
-        self.labels = np.array(state["labels"])
+        """Become the model whose ``state`` this is; ``UnlearningError`` if it is not that of these rows and this key.
+
+        The steps of an exact model are taken again and compared. Those of an adaptive one depend on what it has forgotten since; of it,
+        what the rows imply is compared: their sum, and their classes in the clusters.
+        """
+        other = copy(self)
+        other.begin(data)
+        arrays, progress = opened(state, self._origin(other.held.rows))
+        if not self.adaptive or not (progress and other.held.count):
+            if progress:
+                other.advance()
+            same(arrays, {name: array for name, array in other.state().items() if name != PROGRESS}, f"{len(data)} rows given")
+        else:
+            other._go_to(arrays)
+        other.progress = progress
+        vars(self).update(vars(other))
+
+    def _go_to(self, arrays: State) -> None:
+        """Become the adaptive model of a state on the rows at hand; ``UnlearningError`` if they cannot have it."""
+        fits(arrays, {name: array for name, array in self.state().items() if name != PROGRESS})
         for name in ("centroids", "sums", "counts"):
-            mine = getattr(self, name)
-            mine[len(mine) - len(state[name]) :] = state[name]
+            getattr(self, name)[-1:] = arrays[name]
+        points, last, full = self.points, self.centroids[-1], self.counts[-1] > 0
+        np.add.at(self.labels, nearest(points, np.clip(last, -(2**21), 2**21)), self._one_hot(np.arange(len(points))))
+        implied = (
+            int(self.counts[-1].sum()) == len(points)
+            and np.array_equal(self.sums[-1].sum(axis=0), points.sum(axis=0))
+            and np.array_equal(self._moved(self.iterations - 1)[full], last[full])
+            and np.array_equal(self.labels, arrays["labels"])
+        )
+        if not implied:
+            raise UnlearningError(f"state: it is not that of the {len(points)} rows given: give the rows that were held, the same settings")
+
+    def _origin(self, rows: Rows) -> str:
+        settings = (self.clusters, self.iterations, self.grid, int(self.adaptive))
+        return fingerprint(settings, self.key, self.design.low, self.design.high, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the centroids and sums, which every held row has influenced."""

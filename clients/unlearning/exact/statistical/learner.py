@@ -12,7 +12,8 @@ import numpy.typing as npt
 from clients.data.rows import Ids, Rows
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, kernels, subtract
-from clients.unlearning.tabular import Floats, Places, empty
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, opened, same
+from clients.unlearning.tabular import Floats, Held, Places, empty
 
 Learned = TypeVar("Learned")
 
@@ -74,10 +75,13 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; no rows at all are allowed."""
+        self.held, self.progress, self.sums, self._learned = Held(self._checked(data)), 0, {}, None
+
+    def _checked(self, data: Rows) -> Rows:
         rows = self.design.table.rows(data)
-        self.design.check(rows.x, rows.ids)
+        self.design.check(len(rows))
         self.check_labels(rows.y, rows.ids)
-        self.held, self.progress, self.sums, self._learned = type(self.held)(rows), 0, {}, None
+        return rows
 
     def check_labels(self, y: npt.NDArray[Any], ids: Ids) -> None:
         """Raise ``UnlearningError`` on labels that this learner cannot take; any will do unless overridden."""
@@ -129,16 +133,19 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
 
     def state(self) -> State:
         """Return progress and sums."""
-        return {"progress": np.array([self.progress]), **{name: array.copy() for name, array in self.sums.items()}}
+        return Signed({PROGRESS: np.array([self.progress]), **self.sums}, self._origin(self.held.kept()))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is; ``UnlearningError`` if the sums are not those of ``data``'s number of rows."""
-        sums = {name: np.array(array) for name, array in state.items() if name != "progress"}
-        if sums and int(sums["n"][0]) != len(data):
-            raise UnlearningError(f"state: its sums are over {int(sums['n'][0])} rows, {len(data)} are given: give the rows that were held")
-        self.begin(data)
-        self.adopt(sums)
-        self.progress = int(state["progress"][0])
+        """Become the model whose ``state`` this is; ``UnlearningError`` if its sums are not, byte for byte, those over ``data``."""
+        rows = self._checked(data)
+        arrays, progress = opened(state, self._origin(rows))
+        sums = self.contribution(rows.x, rows.y) if progress else {}
+        same(arrays, sums, f"{len(rows)} rows given")
+        self.held, self.progress, self._learned = Held(rows), progress, None
+        self.sums = {name: np.array(array, dtype=np.int64) for name, array in sums.items()}
+
+    def _origin(self, rows: Rows) -> str:
+        return fingerprint(type(self).__name__, self.design.low, self.design.high, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
         """List the sums, which every held row has influenced."""

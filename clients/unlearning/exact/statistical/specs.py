@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field as Setting
@@ -10,6 +11,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from clients.data.rows import Rows
 from clients.streams import Field
 from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.limits import beyond
 
 if TYPE_CHECKING:
     from clients.unlearning.exact.statistical.fixed import Design
@@ -41,12 +43,25 @@ class _Summed(UnlearnerSpec):
         return Design(Table(problem, (self.low, self.high)), centred)
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return what the public bounds have against these rows, or None."""
+        """Return what the public bounds have against these rows, or that the sums are too large, or None."""
+        size, steps = self._takes(problem, len(rows))
+        kind = str(getattr(self, "kind"))  # noqa: B009  every registered spec has a tag
+        if wrong := beyond(f"{kind} on {_width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations"):
+            return wrong
         try:
             self.build(problem, ()).begin(rows)
         except UnlearningError as error:
             return str(error)
         return None
+
+    def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
+        """Return the bytes of the sums and what is learned from them, here products of all columns, and steps in thousands."""
+        return 5 * 8 * (_width(problem) + problem.classes) ** 2, 0
+
+
+def _width(problem: Problem) -> int:
+    """Return how many columns are summed: one a category of a categorical feature."""
+    return sum(max(column.categories, 1) for column in problem.columns) or prod(problem.shape)
 
 
 class NaiveBayes(_Summed):
@@ -59,6 +74,10 @@ class NaiveBayes(_Summed):
     alpha: PositiveFloat = 1.0
     smoothing: NonNegativeFloat = 1e-9
     threshold: float = 0.0
+
+    def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
+        """Return the bytes of sums a class."""
+        return 6 * 8 * problem.classes * _width(problem), 0
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return the untrained unlearner; ``UnlearningError`` for fewer than two classes."""
@@ -123,16 +142,27 @@ class ItemItem(_Summed):
         return recommender.ItemItem(problem, self._design(problem, centred=False))
 
 
-class QuantisedKMeans(_Summed):
-    """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range."""
+class _Clusters(_Summed):
+    """k-means of either kind."""
 
     classifier: ClassVar[bool] = False
+
+    clusters: PositiveInt = 10
+    iterations: PositiveInt = 10
+
+    def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
+        """Return the bytes of all steps' centroids and sums, and the visits of rows by centroids in thousands."""
+        wide = _width(problem)
+        return 8 * wide * (2 * (self.iterations + 1) * self.clusters + rows), self.iterations * self.clusters * rows * wide // 1000
+
+
+class QuantisedKMeans(_Clusters):
+    """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range."""
+
     summary: ClassVar[str] = "k-means with quantised centroids; repeats only the steps whose centroids move"
     source: ClassVar[str] = _GINART
 
     kind: Literal["quantised_kmeans"] = "quantised_kmeans"
-    clusters: PositiveInt = 10
-    iterations: PositiveInt = 10
     grid: Annotated[float, Setting(gt=0, le=1)] = 0.05
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
@@ -142,16 +172,13 @@ class QuantisedKMeans(_Summed):
         return kmeans.KMeans(problem, self._design(problem), key, self.clusters, self.iterations, self.grid, adaptive=False)
 
 
-class AdaptiveKMeans(_Summed):
+class AdaptiveKMeans(_Clusters):
     """k-means that goes on from its present centroids when rows are forgotten: another optimum than training anew may find."""
 
     guarantee: ClassVar[Guarantee] = "approximate"
-    classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "k-means that goes on from its present centroids"
 
     kind: Literal["kmeans"] = "kmeans"
-    clusters: PositiveInt = 10
-    iterations: PositiveInt = 10
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return the untrained unlearner."""

@@ -1,0 +1,49 @@
+"""A network whose weights keep traces of rows that it has forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.data.rows import Ids, Rows
+from clients.unlearning.contract import State, Stored, UnlearningError
+from clients.unlearning.plain import Plain
+from clients.unlearning.states import Signed, opened
+
+
+class Traced(Plain):
+    """Keeps count of every row that its weights have seen, forgotten or not: they cannot be untangled."""
+
+    seen: Ids = np.empty(0, np.int64)
+
+    def begin(self, data: Rows) -> None:
+        """Start anew on ``data``."""
+        super().begin(data)
+        self.seen = data.ids[:0]
+
+    def advance(self) -> int:
+        """Train the next round's epochs; return the gradient steps taken."""
+        self.seen = np.union1d(self.seen, self.rows.ids)
+        return super().advance()
+
+    def state(self) -> State:
+        """Return progress, weights, and the ids that the weights have seen."""
+        return Signed({"seen": self.seen, **super().state()}, self._origin(self.rows))
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
+        """Become the model whose ``state`` this is and whose retained rows are ``data``, all of which it must have seen."""
+        arrays, progress = opened(state, self._origin(self.table.shaped(data)))
+        seen = arrays.pop("seen", np.empty(0))
+        if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():
+            raise UnlearningError("state: seen is not ascending int64 ids: give the whole state of such a model")
+        if progress and len(strangers := data.ids[~np.isin(data.ids, seen)]):
+            raise UnlearningError(f"state: its weights have never seen row {strangers[0]}: give the rows that were held")
+        super().restore(arrays, data)
+        self.seen = seen
+
+    def stored(self) -> list[Stored]:
+        """List the weights under the ids of all rows they have ever seen."""
+        return [Stored("model", self.seen.copy())]

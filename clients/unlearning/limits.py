@@ -1,0 +1,48 @@
+"""What settings may ask for: as much memory as a peer's model can have, and as many steps as somebody can wait for."""
+
+from __future__ import annotations
+
+from clients.models import ModelSpec
+from clients.unlearning.contract import Problem
+
+MOST_BYTES = 8 * 2**30
+"""Most memory of one peer's model, the same on every machine, so that a scenario is accepted everywhere or nowhere."""
+
+MOST_STEPS = 10**9
+"""Most steps of a full fit: gradient steps, or visits of a row by a centroid in thousands; days at the least."""
+
+
+def beyond(what: str, rows: int, size: int, steps: int = 0, cure: str = "ask for less") -> str | None:
+    """Return why settings ask for too much on so many rows, in one line with the number and the cure, or None.
+
+    Parameters
+    ----------
+    what : str
+        The kind and its settings, such as ``dare with cuts = 25``.
+    rows, size, steps : int
+        Rows to learn from; bytes that are taken at least; steps of a full fit.
+    cure : str
+    """
+    if size > MOST_BYTES:
+        return f"{what} takes {_gib(size)} GiB for {rows} rows, more than the {_gib(MOST_BYTES)} GiB that a peer's model may have: {cure}"
+    if steps > MOST_STEPS:
+        return f"{what} takes {_short(steps)} steps for {rows} rows, more than {_short(MOST_STEPS)}, which is days: {cure}"
+    return None
+
+
+def weights(base: ModelSpec, problem: Problem) -> int:
+    """Return the bytes of a network's weights, 0 where it does not tell before it is built."""
+    try:
+        return 4 * base.parameters(problem.shape, problem.classes)
+    except (NotImplementedError, ValueError):  # what is wrong with a shape is said elsewhere
+        return 0
+
+
+def _gib(size: int) -> str:
+    whole, tenth = divmod(size * 10 // 2**30, 10)
+    return f"{whole:,}.{tenth}" if tenth else f"{whole:,}"
+
+
+def _short(steps: int) -> str:
+    digits = str(steps)
+    return f"{steps:,}" if len(digits) <= 15 else f"10^{len(digits) - 1}"

@@ -1,0 +1,96 @@
+"""States as learners give them out and take them back: of their own memory, and refused where they are another model's.
+
+What is stored of a state is its arrays alone: their bytes are what digests are made of, so nothing may be added to them. Rows, key and
+settings that the arrays do not imply are therefore told by a fingerprint beside them, which a state keeps as long as it stays in memory.
+One that was written out and read again has none; of that, only what its arrays imply is checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from clients.streams import key_hash
+from clients.unlearning.contract import State, UnlearningError
+
+Like = Mapping[str, npt.NDArray[Any]]
+
+PROGRESS = "progress"
+"""Name of the rounds done, int64 (1,), in every state."""
+
+
+class Signed(State):
+    """A state that knows which rows, key and settings it is of."""
+
+    def __init__(self, arrays: Like, fingerprint: str) -> None:
+        super().__init__({name: np.array(array) for name, array in arrays.items()})
+        self.fingerprint = fingerprint
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a hash of arrays, sparse matrices, and of what keys are made of."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if sp.issparse(part):
+            arrays = [part.data, part.indices, part.indptr]  # type: ignore[attr-defined]
+        elif isinstance(part, np.ndarray):
+            arrays = [part]
+        else:
+            arrays = [np.array([key_hash(part)], dtype=np.uint64)]  # type: ignore[arg-type]
+        for array in arrays:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def opened(state: object, wanted: str) -> tuple[State, int]:
+    """Return copies of a state's arrays, and the rounds done.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+    wanted : str
+        The fingerprint of the rows, key and settings that are to be restored.
+
+    Raises
+    ------
+    UnlearningError
+        If it is no mapping of names to arrays of numbers, bears another fingerprint, or does not say how many rounds are done.
+    """
+    if not isinstance(state, Mapping):
+        raise UnlearningError(f"state: it is a {type(state).__name__}, not arrays by name: give what state() returned")
+    for name, array in state.items():
+        if not isinstance(name, str) or not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+            raise UnlearningError(f"state: {str(name)[:40]!r} is no array of numbers under a name: give what state() returned")
+    if getattr(state, "fingerprint", wanted) != wanted:
+        raise UnlearningError("state: it is of other rows, another key or other settings: give those it was made with")
+    done = state.get(PROGRESS)
+    if done is None or done.shape != (1,) or done.dtype != np.int64 or done[0] < 0:
+        raise UnlearningError(f"state: {PROGRESS} is not one int64 from 0: give what state() returned")
+    return {name: np.array(array) for name, array in state.items()}, int(done[0])
+
+
+def fits(state: State, like: Like) -> None:
+    """Raise ``UnlearningError`` naming an array that is missing, too many, or of another dtype or shape; progress is there already."""
+    known = state.keys() - {PROGRESS}
+    if missing := sorted(like.keys() - known):
+        raise UnlearningError(f"state: {missing[0]} is missing: give the whole state, the rows that were held and the same settings")
+    if surplus := sorted(known - like.keys()):
+        raise UnlearningError(f"state: {surplus[0][:80]} is no part of it: give the rows that were held, the same settings")
+    for name, array in like.items():
+        if state[name].dtype != array.dtype or state[name].shape != array.shape:
+            found, own = (f"{each.dtype} {each.shape}" for each in (state[name], array))
+            raise UnlearningError(f"state: {name} is {found}, not {own}: give the rows that were held, the same settings")
+
+
+def same(state: State, like: Like, of: str) -> None:
+    """Raise ``UnlearningError`` if an array differs, in any byte, from what rows and key make of it."""
+    fits(state, like)
+    for name, array in like.items():
+        if state[name].tobytes() != array.tobytes():
+            raise UnlearningError(f"state: it is not that of {of}, {name} differs: give the rows that were held, the same key and settings")
