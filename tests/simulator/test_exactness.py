@@ -41,7 +41,7 @@ def test_finetuning_is_not_exact_and_does_not_claim_to_be(play: Callable[..., Ru
     (erasure,) = run.results["erasures"]
     assert (erasure["method"], erasure["guarantee"]) == ("finetune", "approximate")
     assert erasure["max_abs_difference"] > 0.0
-    assert any("differs" in line for line in verify(run.folder))
+    assert verify(run.folder) == [], "an approximation is no failure"
 
 
 def test_with_one_running_stream_a_departure_is_not_exact(play: Callable[..., Run]) -> None:
