@@ -160,11 +160,14 @@ def wipe(g: Grove, row: int) -> None:
             continue
         for i in range(len(column)):
             column[i] -= np.int32(column[i] > c)
-        g.distinct[j] -= 1
-        last = g.distinct[j]
-        for i in range(c, last):
-            g.values[j, i], g.word[j, i] = g.values[j, i + 1], g.word[j, i + 1]
-        g.values[j, last], g.word[j, last] = 0, mix(np.uint64(0))
+        last = g.distinct[j] - 1
+        values, words = g.values[j, c : last + 1], g.word[j, c : last + 1]
+        for i in range(len(values) - 1):
+            values[i] = values[i + 1]
+        for i in range(len(words) - 1):
+            words[i] = words[i + 1]
+        values[-1], words[-1] = 0, mix(np.uint64(0))
+        g.distinct[j] = last
 
 
 @inner

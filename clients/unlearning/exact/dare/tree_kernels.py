@@ -28,6 +28,9 @@ Rows = npt.NDArray[np.int32]
 PAIRS, SLOTS = range(2)
 """Free lists."""
 
+FEW = 8
+"""Rows that are sooner looked for one by one than by asking every row of a node."""
+
 FORGETTING, GROWING, CLEARING = range(3)
 """Who has which stack."""
 
@@ -82,13 +85,20 @@ def blank(g: Grove, t: int, node: int) -> None:
 
 
 @bare
-def strike(g: Grove, t: int, node: int) -> None:
-    """Make holes of the rows in a node's stretch that are no longer held: where they stood tells how they were split."""
-    order, label = g.order[t], g.label
-    for i in range(g.nodes[t, node].start, g.nodes[t, node].end):
-        row = order[i]
+def strike(stretch: Rows, label: Rows, gone: Rows) -> None:
+    """Make holes of the rows in a node's stretch that are no longer held: where they stood tells how they were split.
+
+    A few rows are looked for one after the other, along the stretch: such loops become vector instructions.
+    """
+    if len(gone) <= FEW:
+        for row in gone:
+            for i in range(len(stretch)):
+                stretch[i] = np.int32(-1) if stretch[i] == row else stretch[i]
+        return
+    for i in range(len(stretch)):
+        row = stretch[i]
         if row >= 0 and label[np.uint32(row)] < 0:
-            order[i] = -1
+            stretch[i] = -1
 
 
 @bare
@@ -237,7 +247,6 @@ def split_again(g: Grove, t: int, node: int) -> bool:
     lazy = g.settings[LAZY] == 1
     clear(g, t, node, lazy)
     if lazy:
-        strike(g, t, node)
         g.nodes[t, node].kind = PENDING
         return True
     return divide(g, t, node) and grow(g, t, node)
@@ -246,7 +255,7 @@ def split_again(g: Grove, t: int, node: int) -> bool:
 @bare
 def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
     """Take rows and their labels (2, n), no longer alive, out of a tree; return how many subtrees were replaced, -1 if there is no room."""
-    replaced, side = 0, np.int32(g.settings[SIDE_ROWS])
+    replaced, side, lazy = 0, np.int32(g.settings[SIDE_ROWS]), g.settings[LAZY] == 1
     stack = g.stack[FORGETTING]
     stack[0, 0], stack[1, 0], stack[2, 0] = 0, 0, gone.shape[1]
     waiting = 1
@@ -256,7 +265,7 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
         for i in range(low, high):
             g.counts[t, node, gone[1, i]] -= 1
         if g.nodes[t, node].kind != SPLIT:
-            strike(g, t, node)
+            strike(g.order[t, g.nodes[t, node].start : g.nodes[t, node].end], g.label, gone[0, low:high])
             continue
         splits = not must_be_leaf(g.counts[t, node], g.nodes[t, node].depth, g.settings)
         if splits:
@@ -271,13 +280,15 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
                     j, cut = best(g, t, node)
         if not splits:
             clear(g, t, node, True)
-            strike(g, t, node)
+            strike(g.order[t, g.nodes[t, node].start : g.nodes[t, node].end], g.label, gone[0, low:high])
             g.nodes[t, node].kind = LEAF
             replaced += 1
             continue
         if j != g.nodes[t, node].feature or cut != g.nodes[t, node].cut:
             g.nodes[t, node].feature, g.nodes[t, node].cut = j, cut
             replaced += 1
+            if lazy:
+                strike(g.order[t, g.nodes[t, node].start : g.nodes[t, node].end], g.label, gone[0, low:high])
             if not split_again(g, t, node):
                 return -1
             continue
