@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from simulator.report import curves, graphs, svg
+from simulator.report import graphs, svg
+from simulator.report.classification import curves
 from simulator.report.collect import collect
 
 

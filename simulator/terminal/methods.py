@@ -23,7 +23,7 @@ from simulator.scenarios.tasks import CELLS
 def methods() -> list[tuple[str, str, str, str, str]]:
     """Return kind, guarantee, where it can be used, summary and source of every method."""
     cells = {name: cell() for name, cell in CELLS.working().items()}
-    able = {name: {kind for request in REQUESTS.working() for kind in cell.methods(request)} for name, cell in cells.items()}
+    able = {name: {kind for request in REQUESTS.targets() for kind in cell.methods(request)} for name, cell in cells.items()}
     found: list[tuple[str, str, str, str, str]] = []
     for kind, spec in METHODS.working().items():
         where = [*["main models"] * spec.applies(), *(name for name, kinds in able.items() if kind in kinds)]

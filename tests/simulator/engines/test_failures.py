@@ -171,7 +171,7 @@ def test_the_death_of_the_process_that_starts_peers_is_told(play):
     spec = ENGINES.load("grpc")(kind="grpc", workers=2)
 
     def body(grid):
-        nursery = spec._nursery._process.pid
+        nursery = spec._fork_server._process.pid
         os.kill(nursery, signal.SIGKILL)
         return ask(grid, "query.hello", range(2))
 

@@ -19,7 +19,7 @@ from clients.diffusion.hdus.peer import HdusPeer
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.report.collect import collect
-from simulator.report.diffusion.model import PICTURED
+from simulator.report.diffusion.model import PICTURED, Roots
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -80,8 +80,8 @@ def test_a_style_and_a_class_are_erased_and_scored_on_both_axes(told: Run) -> No
 
 
 def test_the_page_calls_styles_by_name(told: Run) -> None:
-    roots = collect(told.folder).roots
-    assert roots is not None
+    roots = collect(told.folder).own
+    assert isinstance(roots, Roots)
     style, digit = roots.revivals
     assert (style.concept, digit.concept) == ("inverted", "3")
     for strip in style.strips:
