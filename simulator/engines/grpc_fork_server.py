@@ -1,4 +1,4 @@
-"""The fork_server: a small process that has imported everything and forks a peer in milliseconds.
+"""The fork server: a small process that has imported everything and forks a peer in milliseconds.
 
 Forking the driver itself would copy its gRPC threads' locks in an unknown state; starting Python anew takes seconds a peer. The fork_server
 has no gRPC channel, no thread, and no other file than the driver's socket.
@@ -60,7 +60,7 @@ class ForkServer:
         return _PID.unpack(answer)[0], ours
 
     def close(self) -> None:
-        """End the fork_server, and with it whatever peers are left."""
+        """End the fork server, and with it whatever peers are left."""
         self._socket.close()
         self._process.kill()
         self._process.wait()

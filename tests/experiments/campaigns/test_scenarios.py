@@ -62,8 +62,8 @@ def test_a_hang_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert "TooLongError: more than 1 s" in fails(tmp_path)
 
 
-@pytest.mark.parametrize("message", ["two\n\nlines", "\x1b[2J", "x" * 4000, "root:x:0:0:root:/root:/bin/bash"])
+@pytest.mark.parametrize("message", ["two\n\nlines", "\x1b[2J", "x" * 4000, "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin"])
 def test_words_that_are_none_are_found(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "root:x:0:0:root:/root:/bin/bash\n")
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n")
     with pytest.raises(ValueError, match=r"quotes another|not made of|a line of"):
         scenarios._check_words(message)
