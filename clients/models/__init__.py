@@ -36,3 +36,8 @@ MODELS: Registry[ModelSpec] = Registry(
         "mlp": "clients.models.mlp:Mlp",
     },
 )
+
+if TYPE_CHECKING:
+    AnyModel = ModelSpec
+else:  # the registry knows its members only at run time
+    AnyModel = MODELS.union()

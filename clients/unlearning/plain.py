@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
-from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Problem, State, Stored, Unlearner
+from clients.unlearning.one_network import OneNetwork
 from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
 from clients.unlearning.tabular import Table
 
@@ -25,17 +25,17 @@ class Plain(Unlearner[Rows, Ids]):
 
     Parameters
     ----------
-    base : ModelSpec
-        The network's architecture.
+    spec : OneNetwork
+        Its ``base`` is the network's architecture.
     problem : Problem
     key : tuple
         What initial weights and row orders are keyed by.
     """
 
-    def __init__(self, base: ModelSpec, problem: Problem, key: tuple[Field, ...]) -> None:
+    def __init__(self, spec: OneNetwork, problem: Problem, key: tuple[Field, ...]) -> None:
         self.rounds = problem.rounds
         self.problem = problem
-        self.network = Network(base, problem.shape, problem.classes, problem.columns)
+        self.network = Network(spec.base, problem.shape, problem.classes, problem.columns)
         self.table = Table(problem)
         self.settings = problem.training
         self.key = key

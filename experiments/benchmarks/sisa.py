@@ -29,6 +29,7 @@ from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Arrays, Training
 from clients.unlearning.contract import Problem
+from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.retraining import Retrained
 from clients.unlearning.exact.sharding import Sharded
 
@@ -131,7 +132,7 @@ def measure(lines: dict[tuple[int, int, int, str], Line], rows: Rows, repeat: in
     """Add one repeat to every line."""
     key = ("sisa benchmark", repeat)
     gone = rows.ids[streams.order(rows.ids, *key, "requests")[: max(REQUESTS)]]
-    plain = Retrained(BASE, PROBLEM, key)
+    plain = Retrained(Retrain(base=BASE), PROBLEM, key)
     plain.fit(rows)
     fitted = plain.state()
     again: dict[int, Cost] = {}

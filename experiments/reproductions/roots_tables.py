@@ -12,18 +12,13 @@ from rich.table import Table
 
 from clients.diffusion.spec import Concept
 from experiments.reproductions.roots_pairs import PICTURED, RIVALS, Pair
+from simulator.report.diffusion.words import VARIANTS
 
 PAPER: Mapping[str, tuple[str, str]] = {"pruned": ("0.08", ""), "revived": ("0.54", "0.91")}
 """Accuracy on the erased and on the retained classes: the figures on which two independent summaries of the paper agree."""
 PAPER_SIGNS = "> 0.70"
 ROUNDED, RELEARNT = RIVALS
-ROWS = {
-    "original": "original",
-    "pruned": "pruned",
-    "revived": "revived",
-    "random_signs": "random signs",
-    "true_signs": "true signs",
-    "neuron_mean": "neuron mean",
+ROWS = {name: VARIANTS[name] for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean")} | {
     "quantised": f"rounded to {ROUNDED.bits} bits",
     "relearnt": f"relearnt: {RELEARNT.steps} steps on {RELEARNT.images} images",
     "random_mask": "random mask, equal density",

@@ -15,13 +15,7 @@ ANSWERS = "after_sending"
 
 @dataclass(frozen=True)
 class Past:
-    """The rounds of a timeline as they were, and as they are without what has been erased since.
-
-    Parameters
-    ----------
-    timeline : Timeline
-    cohorts : Cohorts
-    """
+    """The rounds of a timeline as they were, and as they are without what has been erased since."""
 
     timeline: Timeline
     cohorts: Cohorts

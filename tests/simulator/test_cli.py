@@ -19,6 +19,7 @@ from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 
+PLAIN = [word for audit in ("counterfactual", "membership_inference", "relearn") for word in ("--set", f"audit.{audit}=false")]
 LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
 
 
@@ -52,7 +53,7 @@ def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(file: Path, 
 
 
 def test_a_failed_expectation_is_named_and_exits_1(file: Path, tmp_path: Path) -> None:
-    done = lethe("run", file, "--set", "expect.0.after=2", "--out", tmp_path / "runs")
+    done = lethe("run", file, "--set", "expect.0.after=2", *PLAIN, "--out", tmp_path / "runs")
     assert done.returncode == 1
     assert "expectation 1 failed after round 2" in done.stderr
     assert Path(done.stdout.splitlines()[-1]).is_dir()
@@ -124,7 +125,8 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
 
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), "--set", "training.epochs=200"]
+    longer = ["--set", "training.epochs=60", *PLAIN]
+    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), *longer]
     # A shell starts what runs in the background with SIGINT ignored; the person at the keyboard does not.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
@@ -142,11 +144,10 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_pa
 
 
 def test_progress_is_drawn_on_a_terminal_and_nowhere_else(file: Path, tmp_path: Path) -> None:
-    plain = ["--set", "audit.counterfactual=false"]
-    quiet = lethe("run", file, "--out", tmp_path / "quiet", *plain)
+    quiet = lethe("run", file, "--out", tmp_path / "quiet", *PLAIN)
     assert quiet.stderr == ""
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud"), *plain]
+    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud"), *PLAIN]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"})
     os.close(slave)
     drawn = b""

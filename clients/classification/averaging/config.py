@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat
 
 from clients.config import PeerConfig, in_short
-from clients.models import MODELS, ModelSpec
+from clients.models import AnyModel
 from clients.models.network import Network
 from clients.training import Training
-
-if TYPE_CHECKING:
-    AnyModel = ModelSpec
-else:  # the registry knows its members only at run time
-    AnyModel = MODELS.union()
 
 
 class AveragedClassifierConfig(PeerConfig):

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
 from clients.config import PeerConfig, in_short
-from clients.models import MODELS, ModelSpec
+from clients.models import MODELS, AnyModel, ModelSpec
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import UnlearnerSpec
 
 if TYPE_CHECKING:
-    AnyModel = ModelSpec
     AnyMain = UnlearnerSpec | ModelSpec
 else:  # the registries know their members only at run time
-    AnyModel = MODELS.union()
     AnyMain = UNLEARNERS.union(MODELS)
-
 
 PLACES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
 """Where a classifying peer measures: test rows as they are, or weighted to its own class mix; its model alone, or with its neighbours."""

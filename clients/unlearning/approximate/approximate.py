@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from clients.models import MODELS, ModelSpec
-from clients.training import Training
-from clients.unlearning.contract import Guarantee, UnlearnerSpec
+from clients.unlearning.contract import Guarantee
 from clients.unlearning.general import METHODS, AnyMethod
-
-if TYPE_CHECKING:
-    AnyModel = ModelSpec
-else:  # the registry knows its members only at run time
-    AnyModel = MODELS.union()
+from clients.unlearning.one_network import OneNetwork
 
 
 class MethodGuarantee:
@@ -24,7 +18,7 @@ class MethodGuarantee:
         return "approximate" if spec is None else spec.method.guarantee
 
 
-class Approximate(UnlearnerSpec):
+class Approximate(OneNetwork):
     """One network that forgets by a method: ``{ kind = "approximate", base = { kind = "mlp" }, method = "finetune" }``."""
 
     implementation: ClassVar[str] = "clients.unlearning.approximate.approximated:Approximated"
@@ -33,7 +27,6 @@ class Approximate(UnlearnerSpec):
     source: ClassVar[str] = "that of the method"
 
     kind: Literal["approximate"] = "approximate"
-    base: AnyModel
     method: AnyMethod
 
     @model_validator(mode="after")
@@ -42,7 +35,3 @@ class Approximate(UnlearnerSpec):
             able = ", ".join(kind for kind in METHODS.targets() if METHODS.load(kind).applies())
             raise ValueError(f"method {self.method.tag!r} needs a federation, it works on no model of one peer: take one of {able}")
         return self
-
-    def steps(self, training: Training, rows: int, progress: int) -> int:
-        """Return those of one network."""
-        return training.steps(rows)

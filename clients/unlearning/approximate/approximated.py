@@ -23,7 +23,7 @@ class Approximated(Traced):
     """
 
     def __init__(self, spec: Approximate, problem: Problem, key: tuple[Field, ...]) -> None:
-        super().__init__(spec.base, problem, key)
+        super().__init__(spec, problem, key)
         self.method = spec.method
 
     def forget(self, request: Ids) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner
 from clients.unlearning.exact.schedule import Schedule
+from clients.unlearning.exact.votes import Rule, joined
 from clients.unlearning.requests import named_rows
 from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
 from clients.unlearning.tabular import Table
@@ -32,14 +33,15 @@ class Sharded(Unlearner[Rows, Ids]):
     base : ModelSpec
         Architecture of every shard's network.
     shards, slices : int
-    aggregate : {"mean", "majority"}
+    aggregate : {"mean", "majority", "weighted", "median"}
+        See `clients.unlearning.exact.votes.joined`.
     problem : Problem
     key : tuple
         What places, initial weights and row orders are keyed by.
     """
 
     def __init__(
-        self, base: ModelSpec, shards: int, slices: int, aggregate: Literal["mean", "majority"], problem: Problem, key: tuple[Field, ...]
+        self, base: ModelSpec, shards: int, slices: int, aggregate: Rule, problem: Problem, key: tuple[Field, ...]
     ) -> None:
         self.rounds, self.problem = problem.rounds, problem
         self.network = Network(base, problem.shape, problem.classes, problem.columns)
@@ -111,14 +113,11 @@ class Sharded(Unlearner[Rows, Ids]):
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); shards that have learned nothing have no voice."""
         features = self.table.features(x).reshape(len(x), *self.problem.shape)
-        voices = [self.weights[shard] for shard in range(self.shards) if len(self._learned(shard, self._stage()))]
-        if not voices:
+        sizes = [len(self._learned(shard, self._stage())) for shard in range(self.shards)]
+        answers = [self.network.probabilities(weights, features) for weights, rows in zip(self.weights, sizes, strict=True) if rows]
+        if not answers:
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
-        answers = [self.network.probabilities(weights, features) for weights in voices]
-        if self.aggregate == "majority":
-            answers = [np.eye(self.network.classes, dtype=np.float32)[answer.argmax(axis=1)] for answer in answers]
-        total: npt.NDArray[np.float32] = np.sum(answers, axis=0, dtype=np.float32)
-        return total / np.float32(len(voices))
+        return joined(answers, [rows for rows in sizes if rows], self.aggregate)
 
     def _stage(self) -> int:
         """Return the last stage that has been trained; -1 before the first."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
 from clients.data.rows import Rows
-from clients.models import MODELS, ModelSpec
+from clients.models import AnyModel
 from clients.streams import Field
 from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.schedule import Schedule
+from clients.unlearning.exact.votes import Rule
 from clients.unlearning.limits import beyond, weights
-
-if TYPE_CHECKING:
-    AnyModel = ModelSpec
-else:  # the registry knows its members only at run time
-    AnyModel = MODELS.union()
 
 
 class Sisa(UnlearnerSpec):
@@ -29,8 +25,9 @@ class Sisa(UnlearnerSpec):
         Networks; a row belongs to the one its keyed hash names.
     slices : int
         Stages of a shard's training: stage k learns from slices 1 to k, and is preceded by a checkpoint.
-    aggregate : {"mean", "majority"}
-        Mean of the shards' probabilities, or shares of their votes.
+    aggregate : {"mean", "majority", "weighted", "median"}
+        Mean of the shards' probabilities, shares of their votes, mean weighted by the rows that each shard still holds, or median. The
+        paper's default is the majority; ours is the mean, since seed models learn from probabilities and votes of few shards are coarse.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
@@ -41,7 +38,7 @@ class Sisa(UnlearnerSpec):
     shards: PositiveInt = 5
     slices: PositiveInt = 2
     base: AnyModel
-    aggregate: Literal["mean", "majority"] = "mean"
+    aggregate: Rule = "mean"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return what is wrong with so many slices for these rows, or for the epochs of all rounds, or what is too much, or None."""

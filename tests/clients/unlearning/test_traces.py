@@ -17,6 +17,7 @@ from clients.data.rows import Ids, Rows
 from clients.models.linear import Linear
 from clients.training import Training
 from clients.unlearning.contract import Cost, Problem
+from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.retraining import Retrained
 from clients.unlearning.exact.statistical.specs import Ridge
 from clients.unlearning.memory_walk import blocks
@@ -134,7 +135,7 @@ def leaky(plant: Callable[[Any], Any]) -> Any:
 
 
 def honest(data: Rows | None = None) -> Retrained:
-    model = Retrained(Linear(), PROBLEM, ("leak",))
+    model = Retrained(Retrain(base=Linear()), PROBLEM, ("leak",))
     model.fit(rows() if data is None else data)
     return model
 

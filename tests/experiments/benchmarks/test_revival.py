@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments.benchmarks import revival
+from experiments.benchmarks import _device_rates, revival
+from experiments.benchmarks._device_rates import needs
 from server.revival.arithmetic import Arithmetic
 from server.revival.completion import complete
 from server.revival.completion_specs import PolarMomentum, Published, SoftImpute
@@ -37,7 +38,7 @@ def test_the_verdict_is_that_of_the_bar(one: revival.Line, cuda: bool, verdict: 
 
 def test_it_runs_to_its_verdicts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(revival, "SHAPES", {(24, 96): 2, (40, 160): 1, (48, 192): 1})
-    monkeypatch.setattr(revival, "RATED", {"cpu": 64})
+    monkeypatch.setattr(_device_rates, "RATED", {"cpu": 64})
     revival.main(["--device", "cpu", "--quick", "--double"])
     said = capsys.readouterr().out
     assert "3 layers" in said, "the largest shape is left out"
@@ -63,9 +64,9 @@ def test_the_plain_loop_is_the_published_rule() -> None:
 
 def test_needs_count_what_the_rules_do() -> None:
     m, c = 100, 300
-    soft, _ = revival.needs(SoftImpute(), Arithmetic(device="cpu"), m, c)
+    soft, _ = needs(SoftImpute(), Arithmetic(device="cpu"), m, c)
     assert soft == 2 * (2 * m * m * c) + 9 * m**3 + 2 * m**3
-    products, entries = revival.needs(PolarMomentum(), Arithmetic(device="cuda"), m, c)
+    products, entries = needs(PolarMomentum(), Arithmetic(device="cuda"), m, c)
     counted = FlopCounterMode(display=False)
     generator = torch.Generator().manual_seed(0)
     stack = make_stack(

@@ -11,7 +11,8 @@ from clients.unlearning.exact.compiled import compiled, inner
 from clients.unlearning.exact.dare.cut_kernels import goes_left
 from clients.unlearning.exact.dare.grove import LEAF, PENDING, SPLIT, Grove
 from clients.unlearning.exact.dare.node_kernels import best, fill
-from clients.unlearning.exact.dare.tree_kernels import clear, forget_in_tree, grow, look_at, must_be_leaf, plant
+from clients.unlearning.exact.dare.place_kernels import clear
+from clients.unlearning.exact.dare.tree_kernels import forget_in_tree, grow, look_at, must_be_leaf, plant
 from clients.unlearning.exact.hash_kernels import fold, mix
 
 Rows = npt.NDArray[np.int32]

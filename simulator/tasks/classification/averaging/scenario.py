@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from clients.classification.averaging.config import AnyModel
-from clients.models import ModelSpec
+from clients.models import AnyModel, ModelSpec
 from clients.training import Training
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from clients.classification.hdus.config import AnyMain, AnyModel
+from clients.classification.hdus.config import AnyMain
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
+from clients.models import AnyModel
 from clients.spec import Spec
 from clients.training import Training
 from simulator.events import EVENTS

@@ -23,6 +23,7 @@ from clients.unlearning.exact.dare.forest import Forest
 from clients.unlearning.exact.dare.grove import AT, BELOW, FEATURE, LEAF, NUMBER, SPLIT, TIES, Grove
 from clients.unlearning.exact.dare.pick_kernels import ALL, pick, sift
 from clients.unlearning.exact.dare.spec import Dare
+from tests.clients.unlearning.exact.forests import blob, grown
 
 KEY = (5, "main")
 
@@ -59,14 +60,7 @@ def setting(name: str) -> tuple[Dare, Rows, Problem]:
 
 
 def fitted(spec: Dare, rows: Rows, problem: Problem) -> Forest:
-    model = spec.build(problem, KEY)
-    model.fit(rows)
-    assert isinstance(model, Forest)
-    return model
-
-
-def blob(model: Forest) -> bytes:
-    return wire.to_bytes(model.state())
+    return grown(Forest, spec, rows, problem, KEY)
 
 
 def nodes_of(model: Forest, tree: int) -> Iterator[tuple[int, Any, np.ndarray]]:

@@ -20,6 +20,7 @@ from clients.unlearning.exact.hedgecut import proof_kernels, row_kernels
 from clients.unlearning.exact.hedgecut.forest import Forest, public_edges
 from clients.unlearning.exact.hedgecut.hedge import LEAF, OPEN, ROBUST
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
+from tests.clients.unlearning.exact.forests import blob, grown
 
 KEY = (3, "main")
 SPEC = HedgeCut(trees=10, budget=0.1, nested=1)
@@ -46,14 +47,7 @@ def mixed(n: int = 400) -> tuple[Rows, Problem]:
 
 
 def fitted(spec: HedgeCut, rows: Rows, problem: Problem) -> Forest:
-    model = spec.build(problem, KEY)
-    model.fit(rows)
-    assert isinstance(model, Forest)
-    return model
-
-
-def blob(model: Forest) -> bytes:
-    return wire.to_bytes(model.state())
+    return grown(Forest, spec, rows, problem, KEY)
 
 
 def merit(left: tuple[int, ...], right: tuple[int, ...]) -> Fraction:

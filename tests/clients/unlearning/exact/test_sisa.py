@@ -21,6 +21,7 @@ from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.sharding import Sharded
 from clients.unlearning.exact.sisa import Sisa
+from clients.unlearning.exact.votes import Rule, joined
 
 KEY = ("run", 3)
 
@@ -255,3 +256,34 @@ def test_majority_counts_votes_and_gives_ties_to_the_lowest_class() -> None:
     assert set(np.unique(answers)) <= {np.float32(0), np.float32(0.5), np.float32(1)}
     assert (votes[0] != votes[1]).any()
     np.testing.assert_array_equal(answers.argmax(axis=1), np.minimum(*votes))
+
+
+@pytest.mark.parametrize("rule", ["weighted", "median"])
+def test_other_rules_join_the_shards_as_they_say_and_forget_with_them(rule: Rule) -> None:
+    data, gone = rows(), rows().ids[::3]
+    model = Sharded(Mlp(hidden=(8,)), 3, 1, rule, problem(), KEY)
+    model.fit(data)
+    model.forget(gone)
+    fresh = Sharded(Mlp(hidden=(8,)), 3, 1, rule, problem(), KEY)
+    fresh.fit(data.without(gone))
+    answers = model.predict_proba(data.x)
+    np.testing.assert_array_equal(answers, fresh.predict_proba(data.x))
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-6)
+    voices = np.array([model.network.probabilities(weights, data.x) for weights in model.weights], np.float64)
+    kept, stale = (np.bincount(model.places(ids)[0], minlength=3) for ids in (data.without(gone).ids, data.ids))
+    if rule == "median":
+        middle = np.median(voices, axis=0)
+        np.testing.assert_allclose(answers, middle / middle.sum(axis=1, keepdims=True), rtol=1e-5)
+        return
+    np.testing.assert_allclose(answers, np.average(voices, axis=0, weights=kept), rtol=1e-5)
+    wrong = np.average(voices, axis=0, weights=stale)
+    assert not np.allclose(answers, wrong, rtol=1e-5), "weights that still count what was forgotten would show"
+
+
+def test_a_median_of_nothing_is_the_mean_and_one_wild_shard_does_not_move_it() -> None:
+    three = [np.array([row], np.float32) for row in ([1, 0, 0], [0, 1, 0], [0, 0, 1])]
+    np.testing.assert_allclose(joined(three, [1, 1, 1], "median"), 1 / 3)
+    calm = np.array([[0.75, 0.25]], np.float32)
+    wild = np.array([[0, 1]], np.float32)
+    np.testing.assert_array_equal(joined([calm, calm, wild], [1, 1, 1], "median"), calm)
+    assert joined([calm, calm, wild], [1, 1, 1], "mean")[0, 0] < calm[0, 0]
