@@ -7,6 +7,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
     "lethe.unlearners",
     "clients.unlearning.contract:UnlearnerSpec",
     {
+        "adaptive_queries": "clients.unlearning.approximate.queries:AdaptiveQueries",
         "approximate": "clients.unlearning.approximate.approximate:Approximate",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
         "retrain": "clients.unlearning.exact.retrain:Retrain",

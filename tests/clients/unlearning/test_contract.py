@@ -24,6 +24,7 @@ from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.approximate.finetune import Finetune
+from clients.unlearning.approximate.queries import AdaptiveQueries
 from clients.unlearning.contract import Problem, State
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.graph.spec import GraphEraser
@@ -52,6 +53,7 @@ def ratings() -> Material:
 
 
 CASES: dict[str, Callable[[], Case]] = {
+    "adaptive_queries": lambda: Case(AdaptiveQueries(model="network", hidden=4, iterations=10, refine=5), tabular()),
     "approximate": lambda: Case(Approximate(base=Mlp(hidden=(8,)), method=Finetuning()), digits()),
     "dare": lambda: Case(Dare(trees=10), tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),

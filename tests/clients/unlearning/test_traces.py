@@ -129,7 +129,7 @@ class Leaky(Retrained):
 
 def leaky(plant: Callable[[Any], Any]) -> Any:
     kind = type("Leaky", (Leaky,), {"plant": staticmethod(plant)})
-    model = kind(Linear(), PROBLEM, ("leak",))
+    model = kind(Retrain(base=Linear()), PROBLEM, ("leak",))
     model.fit(rows())
     return model
 

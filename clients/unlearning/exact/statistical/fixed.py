@@ -25,7 +25,7 @@ Sums = dict[str, Ints]
 BITS = 40
 LIMB = 20
 MOST_ROWS = 1 << 21
-_CHUNK = 4096  # 2**12 products below 2**41 add up without rounding in float64 (2**53), in whatever order a BLAS adds them
+CHUNK = 4096  # 2**12 products below 2**41 add up without rounding in float64 (2**53), in whatever order a BLAS adds them
 
 
 @cache
@@ -90,8 +90,8 @@ def moments(z: Ints) -> Sums:
     m = z.shape[1]
     second = np.zeros((3, m, m), np.int64)
     high, low = limbs(z)
-    for start in range(0, len(z), _CHUNK):
-        h, w = high[start : start + _CHUNK].astype(np.float64), low[start : start + _CHUNK].astype(np.float64)
+    for start in range(0, len(z), CHUNK):
+        h, w = high[start : start + CHUNK].astype(np.float64), low[start : start + CHUNK].astype(np.float64)
         cross = h.T @ w
         second += np.stack([h.T @ h, cross + cross.T, w.T @ w]).astype(np.int64)
     return {"n": np.array([len(z)]), "first": np.stack([high.sum(axis=0), low.sum(axis=0)]), "second": second}

@@ -20,7 +20,7 @@ _CAO = "Cao and Yang, Towards Making Systems Forget with Machine Unlearning, IEE
 _GINART = "Ginart, Guan, Valiant, Zou, Making AI Forget You: Data Deletion in Machine Learning, NeurIPS 2019"
 
 
-class _Summed(UnlearnerSpec):
+class Summed(UnlearnerSpec):
     """Public bounds of features that have no column of their own in the data set.
 
     Parameters
@@ -35,7 +35,7 @@ class _Summed(UnlearnerSpec):
     low: float = 0.0
     high: float = 1.0
 
-    def _design(self, problem: Problem, centred: bool = True) -> Design:
+    def design(self, problem: Problem, centred: bool = True) -> Design:
         """Return what is summed."""
         from clients.unlearning.exact.statistical.fixed import Design
         from clients.unlearning.tabular import Table
@@ -46,7 +46,7 @@ class _Summed(UnlearnerSpec):
         """Return what the public bounds have against these rows, or that the sums are too large, or None."""
         size, steps = self._takes(problem, len(rows))
         kind = str(getattr(self, "kind"))  # noqa: B009  every registered spec has a tag
-        if wrong := beyond(f"{kind} on {_width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations"):
+        if wrong := beyond(f"{kind} on {width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations"):
             return wrong
         try:
             self.build(problem, ()).begin(rows)
@@ -56,15 +56,15 @@ class _Summed(UnlearnerSpec):
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
         """Return the bytes of the sums and what is learned from them, here products of all columns, and steps in thousands."""
-        return 5 * 8 * (_width(problem) + problem.classes) ** 2, 0
+        return 5 * 8 * (width(problem) + problem.classes) ** 2, 0
 
 
-def _width(problem: Problem) -> int:
+def width(problem: Problem) -> int:
     """Return how many columns are summed: one a category of a categorical feature."""
     return sum(max(column.categories, 1) for column in problem.columns) or prod(problem.shape)
 
 
-class NaiveBayes(_Summed):
+class NaiveBayes(Summed):
     """Naive Bayes; ``threshold`` is what a feature must exceed to count for ``bernoulli``."""
 
     summary: ClassVar[str] = "naive Bayes from counts and sums per class; forgets by subtraction"
@@ -77,7 +77,7 @@ class NaiveBayes(_Summed):
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
         """Return the bytes of sums a class."""
-        return 6 * 8 * problem.classes * _width(problem), 0
+        return 6 * 8 * problem.classes * width(problem), 0
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return the untrained unlearner; ``UnlearningError`` for fewer than two classes."""
@@ -86,13 +86,13 @@ class NaiveBayes(_Summed):
         if problem.classes < 2:
             raise UnlearningError("naive_bayes: the problem has one class: it needs at least two")
         if self.distribution == "gaussian":
-            return bayes.Gaussian(problem, self._design(problem), self.smoothing)
+            return bayes.Gaussian(problem, self.design(problem), self.smoothing)
         if self.distribution == "multinomial":
-            return bayes.Multinomial(problem, self._design(problem, centred=False), self.alpha)
-        return bayes.Bernoulli(problem, self._design(problem, centred=False), self.alpha, self.threshold)
+            return bayes.Multinomial(problem, self.design(problem, centred=False), self.alpha)
+        return bayes.Bernoulli(problem, self.design(problem, centred=False), self.alpha, self.threshold)
 
 
-class Ridge(_Summed):
+class Ridge(Summed):
     """Ridge regression, one per class where there are several; ordinary least squares with ``alpha = 0``.
 
     ``target`` bounds a regression's targets.
@@ -108,10 +108,10 @@ class Ridge(_Summed):
         """Return the untrained unlearner."""
         from clients.unlearning.exact.statistical.ridge import Linear
 
-        return Linear(problem, self._design(problem), self.alpha, self.target)
+        return Linear(problem, self.design(problem), self.alpha, self.target)
 
 
-class Pca(_Summed):
+class Pca(Summed):
     """Principal components; with several classes, nearest class mean in their space."""
 
     classifier: ClassVar[bool] = False
@@ -124,10 +124,10 @@ class Pca(_Summed):
         """Return the untrained unlearner; ``UnlearningError`` for more components than columns."""
         from clients.unlearning.exact.statistical.pca import Components
 
-        return Components(problem, self._design(problem), self.components)
+        return Components(problem, self.design(problem), self.components)
 
 
-class ItemItem(_Summed):
+class ItemItem(Summed):
     """Item-item recommender: a row is a user's ratings, a class an item."""
 
     classifier: ClassVar[bool] = False
@@ -139,10 +139,10 @@ class ItemItem(_Summed):
         """Return the untrained unlearner; ``UnlearningError`` unless there are as many classes as items."""
         from clients.unlearning.exact.statistical import recommender
 
-        return recommender.ItemItem(problem, self._design(problem, centred=False))
+        return recommender.ItemItem(problem, self.design(problem, centred=False))
 
 
-class _Clusters(_Summed):
+class _Clusters(Summed):
     """k-means of either kind."""
 
     classifier: ClassVar[bool] = False
@@ -152,7 +152,7 @@ class _Clusters(_Summed):
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
         """Return the bytes of all steps' centroids and sums, and the visits of rows by centroids in thousands."""
-        wide = _width(problem)
+        wide = width(problem)
         return 8 * wide * (2 * (self.iterations + 1) * self.clusters + rows), self.iterations * self.clusters * rows * wide // 1000
 
 
@@ -169,7 +169,7 @@ class QuantisedKMeans(_Clusters):
         """Return the untrained unlearner."""
         from clients.unlearning.exact.statistical import kmeans
 
-        return kmeans.KMeans(problem, self._design(problem), key, self.clusters, self.iterations, self.grid, adaptive=False)
+        return kmeans.KMeans(problem, self.design(problem), key, self.clusters, self.iterations, self.grid, adaptive=False)
 
 
 class AdaptiveKMeans(_Clusters):
@@ -184,4 +184,4 @@ class AdaptiveKMeans(_Clusters):
         """Return the untrained unlearner."""
         from clients.unlearning.exact.statistical import kmeans
 
-        return kmeans.KMeans(problem, self._design(problem), key, self.clusters, self.iterations, 2.0**-20, adaptive=True)
+        return kmeans.KMeans(problem, self.design(problem), key, self.clusters, self.iterations, 2.0**-20, adaptive=True)

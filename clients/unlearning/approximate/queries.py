@@ -1,0 +1,58 @@
+"""How scenarios name learners that ask statistical queries one after the other."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field as Setting
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from clients.training import Training
+from clients.unlearning.contract import Guarantee, Problem
+from clients.unlearning.exact.statistical.fixed import CHUNK
+from clients.unlearning.exact.statistical.specs import Summed, width
+
+
+class AdaptiveQueries(Summed):
+    """A model that descends along gradients which it asks for as statistical queries.
+
+    Each query depends on the model, and so on the answers before: after a deletion the model goes on from where it is, with answers that no
+    longer count the rows. That comes near to what it would be without them and is not the same, so the guarantee is ``approximate``.
+
+    Parameters
+    ----------
+    model : {"logistic", "svm", "network"}
+        Softmax regression, linear support vectors one against the rest, or a network of one hidden layer.
+    tolerance : float
+        How far an answer may lie from the mean, in [2**-20, 1].
+    iterations, refine : int
+        Gradient steps a round, and after a deletion.
+    lr, penalty : float
+        Step size and weight of the squared parameters.
+    hidden : int
+        Width of the network's layer; the others have none.
+    """
+
+    implementation: ClassVar[str] = "clients.unlearning.approximate.querying:Querying"
+    guarantee: ClassVar[Guarantee] = "approximate"
+    summary: ClassVar[str] = "learns from statistical queries alone; asks again after a deletion, from where it is"
+
+    kind: Literal["adaptive_queries"] = "adaptive_queries"
+    model: Literal["logistic", "svm", "network"] = "logistic"
+    tolerance: Annotated[float, Setting(ge=2.0**-20, le=1)] = 1e-4
+    iterations: PositiveInt = 100
+    refine: PositiveInt = 20
+    lr: PositiveFloat = 1.0
+    penalty: NonNegativeFloat = 1e-4
+    hidden: PositiveInt = 16
+
+    def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
+        """Return the bytes of the rows and of one query's answers in a chunk of them, and visits of rows by parameters in thousands."""
+        wide = width(problem) + 1
+        parameters = wide * problem.classes if self.model != "network" else wide * self.hidden + (self.hidden + 1) * problem.classes
+        chunk = min(rows, CHUNK)
+        return 8 * (rows * wide + 4 * chunk * parameters), problem.rounds * self.iterations * rows * parameters // 1000
+
+    def steps(self, training: Training, rows: int, progress: int) -> int:
+        """Return the iterations of a round."""
+        return self.iterations

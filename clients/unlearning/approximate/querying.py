@@ -1,0 +1,130 @@
+"""A learner that knows rows through statistical queries alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.data.rows import Ids, Rows
+from clients.streams import Field
+from clients.unlearning.approximate.asking import Asking, Logistic, Perceptron, Support, softmax
+from clients.unlearning.approximate.queries import AdaptiveQueries
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.exact.statistical.oracle import Oracle
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
+from clients.unlearning.tabular import Floats
+
+
+class Querying(Unlearner[Rows, Ids]):
+    """Descends along answers of an oracle, which alone holds the rows.
+
+    Parameters
+    ----------
+    spec : AdaptiveQueries
+    problem : Problem
+    key : tuple
+        What the initial parameters are keyed by.
+
+    Raises
+    ------
+    UnlearningError
+        If the problem has one class only.
+    """
+
+    def __init__(self, spec: AdaptiveQueries, problem: Problem, key: tuple[Field, ...]) -> None:
+        if problem.classes < 2:
+            raise UnlearningError("adaptive_queries: the problem has one class: it needs at least two")
+        self.rounds, self.problem, self.spec, self.key = problem.rounds, problem, spec, key
+        self.design = spec.design(problem)
+        self.model = _model(spec, self.design.width + 1, problem.classes)
+        half = (self.design.high - self.design.low) / 2
+        self._half = np.where(half > 0, half, 1.0)
+        self.progress = 0
+        self.parameters = self.model.initial(key)
+        self.oracle = self._oracle(Rows(np.empty(0, np.int64), np.empty((0, *problem.shape), np.float32), np.empty(0, np.int64)))
+        self.seen: Ids = self.oracle.ids
+
+    def begin(self, data: Rows) -> None:
+        """Start anew on ``data``; no rows at all are allowed, and predict every class alike."""
+        self.oracle = self._oracle(data)
+        self.progress, self.parameters, self.seen = 0, self.model.initial(self.key), self.oracle.ids[:0]
+
+    def advance(self) -> int:
+        """Take a round's steps; return how many."""
+        self.progress += 1
+        self.seen = np.union1d(self.seen, self.oracle.ids)
+        return self._descend(self.spec.iterations)
+
+    def forget(self, request: Ids) -> Outcome:
+        """Have the oracle forget the rows and go on from the parameters as they are; before the first round that is exact."""
+        gone = self.oracle.forget(request)
+        if not self.progress or not len(gone):
+            return Outcome(Cost(), "exact")
+        before = self.oracle.asked
+        steps = self._descend(self.spec.refine)
+        asked = self.oracle.asked - before
+        return Outcome(Cost(steps, parts=1), "approximate", notes=(f"{asked} statistical queries within {self.spec.tolerance:g}",))
+
+    def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return class probabilities, shape (len(x), classes); all alike while nothing is known."""
+        features = self._scaled(self.design.table.features(x))
+        if not (self.progress and len(self.oracle)):
+            return np.full((len(features), self.problem.classes), 1 / self.problem.classes, np.float32)
+        return softmax(self.model.scores(self.parameters, features)).astype(np.float32)
+
+    def state(self) -> State:
+        """Return progress, parameters, and the ids that have ever counted in an answer."""
+        arrays = {PROGRESS: np.array([self.progress]), "parameters": self.parameters, "seen": self.seen}
+        return Signed(arrays, self._origin(self.oracle))
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
+        """Become the model whose ``state`` this is and whose retained rows are ``data``; ``UnlearningError`` on another's state."""
+        oracle = self._oracle(data)
+        arrays, progress = opened(state, self._origin(oracle))
+        seen = arrays.pop("seen", np.empty(0))
+        if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():
+            raise UnlearningError("state: seen is not ascending int64 ids: give the whole state of such a model")
+        if progress and len(strangers := oracle.ids[~np.isin(oracle.ids, seen)]):
+            raise UnlearningError(f"state: its parameters have never seen row {strangers[0]}: give the rows that were held")
+        initial = {"parameters": self.model.initial(self.key)}
+        fits(arrays, initial)
+        if not progress:
+            same(arrays, initial, "this key before training")
+        self.oracle, self.progress, self.parameters, self.seen = oracle, progress, arrays["parameters"], seen
+
+    def stored(self) -> list[Stored]:
+        """List the parameters under the ids of all rows that ever counted in an answer."""
+        return [Stored("parameters", self.seen.copy())]
+
+    def _descend(self, steps: int) -> int:
+        """Take so many gradient steps; none where the oracle holds no rows."""
+        if not len(self.oracle):
+            return 0
+        for _ in range(steps):
+            gradient = self.oracle.query(self.model.gradient(self.parameters), self.spec.tolerance)
+            self.parameters = self.parameters - self.spec.lr * (gradient + self.spec.penalty * self.parameters)
+        return steps
+
+    def _oracle(self, data: Rows) -> Oracle:
+        rows = self.design.table.rows(data)
+        return Oracle(rows.ids, self._scaled(rows.x), rows.y)
+
+    def _scaled(self, x: npt.NDArray[np.float32]) -> Floats:
+        """Return checked features scaled from their public bounds to [-1, 1], and a constant 1, float64 (n, width)."""
+        middle = (self.design.high + self.design.low) / 2
+        scaled = np.clip((self.design.expand(x) - middle) / self._half, -1, 1)
+        return np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
+
+    def _origin(self, oracle: Oracle) -> str:
+        settings = self.spec.model_dump_json()
+        return fingerprint("adaptive_queries", settings, self.rounds, self.key, oracle.digest())
+
+
+def _model(spec: AdaptiveQueries, width: int, classes: int) -> Asking:
+    """Return the model that a spec names."""
+    if spec.model == "network":
+        return Perceptron(width, classes, spec.hidden)
+    return (Support if spec.model == "svm" else Logistic)(width, classes)

@@ -1,0 +1,110 @@
+"""How fine statistical queries are, against accuracy and the time of a deletion: ``python -m experiments.benchmarks.queries [--quick]``.
+
+Digits, 1,000 rows to learn from, 797 to test, one split a seed; processor time. Adaptive learners ask again after a deletion, so their
+cost falls with fewer iterations; the tolerance of the answers costs accuracy alone. The summation learner beside them, naive Bayes over
+pixels cut into bins, asks once for as many sums as there are pixels, bins and classes, and forgets by subtraction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+from time import thread_time
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import t as student
+from sklearn.datasets import load_digits
+
+from clients import streams
+from clients.data.rows import Column, Rows
+from clients.unlearning.approximate.queries import AdaptiveQueries
+from clients.unlearning.contract import Problem, UnlearnerSpec
+from clients.unlearning.exact.statistical.specs import NaiveBayes
+
+TOLERANCES = (0.1, 0.03, 0.01, 1e-3, 1e-5)
+ITERATIONS = (5, 20, 100)
+BINS = (2, 3, 5, 9, 17)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one seed: numbers asked for in a fit, share of test rows that are right, seconds of a fit and of the deletion of one row."""
+
+    queries: int
+    accuracy: float
+    fit: float
+    deletion: float
+
+
+def split(seed: int, bins: int | None = None) -> tuple[Rows, Rows, Problem]:
+    """Return training and test rows and the problem; pixels lie in [0, 1], or are categories where there are bins."""
+    source = load_digits()
+    x, y = source.data / 16, source.target.astype(np.int64)
+    columns: tuple[Column, ...] = ()
+    if bins:
+        x = np.minimum(np.floor(x * bins), bins - 1)
+        columns = tuple(Column(f"x{j}", 0, bins - 1, bins) for j in range(64))
+    order = streams.order(np.arange(len(y)), "queries benchmark", seed)
+    train, test = np.sort(order[:1000]), np.sort(order[1000:])
+    return (*(Rows(part, x[part].astype(np.float32), y[part]) for part in (train, test)), Problem((64,), 10, columns=columns))
+
+
+def measure(spec: UnlearnerSpec, seed: int, bins: int | None, deletions: int) -> Measured:
+    """Fit, test, and delete rows one by one; a deletion is over when a test row is answered."""
+    train, test, problem = split(seed, bins)
+    model: Any = spec.build(problem, (seed, "queries benchmark"))
+    begin = thread_time()
+    model.fit(train)
+    answers = model.predict_proba(test.x)
+    fit = thread_time() - begin
+    queries = model.oracle.asked if isinstance(spec, AdaptiveQueries) else sum(array.size for array in model.sums.values())
+    begin = thread_time()
+    for row in train.ids[:deletions]:
+        model.forget(np.array([row]))
+        model.predict_proba(test.x[:1])
+    return Measured(queries, float((answers.argmax(axis=1) == test.y).mean()), fit, (thread_time() - begin) / deletions)
+
+
+def interval(values: Sequence[float]) -> str:
+    """Return mean and half width of the 95 % interval over seeds."""
+    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return f"{mean(values):.3f} ± {half:.3f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line for each granularity."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="two seeds, few settings")
+    quick = parser.parse_args(arguments).quick
+    seeds, deletions = (2, 2) if quick else (5, 10)
+    tolerances, iterations, bins = (TOLERANCES[::2], ITERATIONS[:1], BINS[:2]) if quick else (TOLERANCES, ITERATIONS, BINS)
+    entries: list[tuple[str, str, UnlearnerSpec, int | None]] = [
+        ("logistic from adaptive queries", f"tolerance {tolerance:g}, {steps} iterations", spec, None)
+        for steps in iterations
+        for tolerance in tolerances
+        for spec in [AdaptiveQueries(tolerance=tolerance, iterations=steps, refine=max(1, steps // 5))]
+    ]
+    entries += [("naive Bayes from sums", f"{k} bins", NaiveBayes(distribution="multinomial"), k) for k in bins]
+    drawn = Table(title=f"granularity of statistical queries on digits, 1,000 rows, n = 797 test rows, {seeds} seeds, 95 % intervals")
+    for heading in ("learner", "granularity", "numbers asked", "accuracy", "fit, ms", "deletion, ms", "fit / deletion"):
+        drawn.add_column(heading, justify="left" if heading in ("learner", "granularity") else "right")
+    for learner, grain, spec, k in entries:
+        found = [measure(spec, seed, k, deletions) for seed in range(seeds)]
+        fit, deletion = (mean(getattr(one, name) for one in found) * 1e3 for name in ("fit", "deletion"))
+        accuracy = interval([one.accuracy for one in found])
+        drawn.add_row(learner, grain, f"{found[0].queries:,}", accuracy, f"{fit:.1f}", f"{deletion:.2f}", f"{fit / deletion:.1f}")
+    Console(width=140).print(drawn)
+    print("baseline of each line: its own fit, which is what retraining would cost after each deletion")
+
+
+if __name__ == "__main__":
+    main()
