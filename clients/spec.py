@@ -148,9 +148,12 @@ class Registry(Generic[S]):
         """Return every class that can be used in the order of their names."""
         return list(self.working().values())
 
-    def union(self, *others: Registry[Any], table: Callable[[type[Any]], type[Any]] = lambda spec: spec) -> Any:
+    def union(
+        self, *others: Registry[Any], table: Callable[[type[Any]], type[Any]] = lambda spec: spec, default: str | None = None
+    ) -> Any:
         """Return the union of all specs, and of other registries' with the same tag, told apart by it, as a type for a pydantic field.
 
-        A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told.
+        A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told; ``default`` is the
+        name that is meant where a table gives none.
         """
-        return Annotated[Any, Tagged((self, *others), table)]
+        return Annotated[Any, Tagged((self, *others), table, default)]

@@ -37,10 +37,13 @@ class Tagged:
         Names are looked up in this order.
     table : function
         Return the table of a scenario that a registered class stands for: itself, unless more keys belong to it.
+    default : str, optional
+        The name that is meant where a table gives none; without it, none may be left out.
     """
 
     registries: tuple[Members, ...]
     table: Callable[[type[Any]], type[Any]]
+    default: str | None = None
 
     @property
     def tag(self) -> str:
@@ -59,7 +62,7 @@ class Tagged:
         """Return the value as the member that its tag names; text is taken strictly, as all of a scenario file is."""
         if not isinstance(value, Mapping | BaseModel):
             raise PydanticKnownError("model_attributes_type")
-        told = value.get(self.tag) if isinstance(value, Mapping) else getattr(value, self.tag, None)
+        told = value.get(self.tag, self.default) if isinstance(value, Mapping) else getattr(value, self.tag, None)
         if told is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": repr(self.tag)})
         return _read(self.table(self._named(told)), value, info)

@@ -27,6 +27,7 @@ from simulator.scenarios.overrides import override
 from simulator.scenarios.tasks import CELLS, name_of
 from simulator.scenarios.validation_errors import validation_errors
 
+DEFAULT_ENGINE = "inline"
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -65,7 +66,7 @@ else:  # the registries know their members only at run time
     AnyData = DATASETS.union(table=_data_table)
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
-    AnyEngine = ENGINES.union()
+    AnyEngine = ENGINES.union(default=DEFAULT_ENGINE)
     Audit = Annotated[Any, Made(audit_table)]
 
 
@@ -128,7 +129,7 @@ class Scenario(Spec):
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
     audit: Audit = Field(default_factory=lambda: audit_table()())
-    engine: AnyEngine = Field(default_factory=lambda: ENGINES.load("inline")(kind="inline"))
+    engine: AnyEngine = Field(default_factory=lambda: ENGINES.load(DEFAULT_ENGINE)(kind=DEFAULT_ENGINE))
     _source: str = PrivateAttr("scenario")
 
     @property

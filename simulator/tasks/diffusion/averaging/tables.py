@@ -11,7 +11,7 @@ from simulator.tasks.diffusion.tables import FederationTable
 if TYPE_CHECKING:
     AnyPolicy = PolicySpec
 else:  # the registry knows its members only at run time
-    AnyPolicy = POLICIES.union()
+    AnyPolicy = POLICIES.union(default="mean")
 
 
 class Averaged(FederationTable):
