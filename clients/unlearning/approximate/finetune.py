@@ -18,7 +18,13 @@ else:  # the registry knows its members only at run time
 
 
 class Finetune(UnlearnerSpec):
-    """One network; asked to forget, it trains one more round without the rows. The negative control: the trace stays."""
+    """One network; asked to forget, it trains one more round without the rows. The negative control: the trace stays.
+
+    Parameters
+    ----------
+    base : table
+        The network.
+    """
 
     guarantee: ClassVar[Guarantee] = "approximate"
     summary: ClassVar[str] = "negative control: one more round on what is kept; the weights keep the trace"

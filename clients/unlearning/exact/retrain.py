@@ -18,7 +18,13 @@ else:  # the registry knows its members only at run time
 
 
 class Retrain(UnlearnerSpec):
-    """One network; to forget, it begins again without the rows and trains as many rounds as before."""
+    """One network; to forget, it begins again without the rows and trains as many rounds as before.
+
+    Parameters
+    ----------
+    base : table
+        The network.
+    """
 
     guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "one network, trained again from the beginning on what is kept"

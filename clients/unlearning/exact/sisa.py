@@ -31,6 +31,8 @@ class Sisa(UnlearnerSpec):
         Stages of a shard's training: stage k learns from slices 1 to k, and is preceded by a checkpoint.
     aggregate : {"mean", "majority"}
         Mean of the shards' probabilities, or shares of their votes.
+    base : table
+        The network of every shard.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"

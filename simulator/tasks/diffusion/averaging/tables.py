@@ -15,7 +15,13 @@ else:  # the registry knows its members only at run time
 
 
 class Averaged(FederationTable):
-    """A server averages what the peers trained: ``policy`` says how entries are folded that some peers have cut away."""
+    """A server averages what the peers trained: ``policy`` says how entries are folded that some peers have cut away.
+
+    Parameters
+    ----------
+    policy : table
+        How entries are folded that some peers have cut away.
+    """
 
     policy: AnyPolicy = Mean()
 
