@@ -17,7 +17,7 @@ from simulator.tasks.contract import scenarios
 from simulator.tasks.schema import schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="the package jsonschema is not installed")
-READY = sorted((Path(__file__).resolve().parents[3] / "experiments" / "scenarios").glob("*.toml"))
+READY = sorted((Path(__file__).resolve().parents[3] / "experiments" / "scenarios").rglob("*.toml"))
 DEPARTURES = tomllib.loads(next(path for path in READY if path.stem == "departures").read_text(encoding="utf-8"))
 
 
