@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
+from clients.descriptions import keys_described, summary
 from clients.plugins import Plugin, PluginError, faults, found, loaded
 from clients.plugins import located as located
 from clients.union import Tagged
@@ -32,6 +35,17 @@ class Spec(BaseModel):
             if name in type(self).model_fields:
                 return str(getattr(self, name))
         raise AttributeError(f"{type(self).__name__} has none of the tags {', '.join(TAGS)}")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        """Return the JSON schema, in which the docstring describes every key."""
+        found = handler(core_schema)
+        node, told = handler.resolve_ref_schema(found), keys_described(cls)
+        node["description"] = summary(cls)
+        for name, key in node.get("properties", {}).items():
+            if name in told:
+                key.setdefault("description", told[name])
+        return found
 
     @classmethod
     def incomplete(cls) -> str | None:
@@ -148,9 +162,16 @@ class Registry(Generic[S]):
         """Return every class that can be used in the order of their names."""
         return list(self.working().values())
 
-    def union(self, *others: Registry[Any], table: Callable[[type[Any]], type[Any]] = lambda spec: spec) -> Any:
+    def union(
+        self,
+        *others: Registry[Any],
+        table: Callable[[type[Any]], type[Any]] = lambda spec: spec,
+        default: str | None = None,
+        by_name: bool = False,
+    ) -> Any:
         """Return the union of all specs, and of other registries' with the same tag, told apart by it, as a type for a pydantic field.
 
-        A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told.
+        A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told; ``default`` is the
+        name that is meant where a table gives none; ``by_name`` lets a name stand for a table that says nothing else.
         """
-        return Annotated[Any, Tagged((self, *others), table)]
+        return Annotated[Any, Tagged((self, *others), table, default, by_name)]

@@ -21,7 +21,15 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Adam(Spec):
-    """Adam with the library's betas; ``weight_decay`` is decoupled (AdamW)."""
+    """Adam with the library's betas; ``weight_decay`` is decoupled (AdamW).
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate.
+    weight_decay : float
+        Decoupled weight decay.
+    """
 
     kind: Literal["adam"] = "adam"
     lr: PositiveFloat = 0.003
@@ -29,7 +37,17 @@ class Adam(Spec):
 
 
 class Sgd(Spec):
-    """Stochastic gradient descent."""
+    """Stochastic gradient descent.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate.
+    momentum : float
+        Momentum, in [0, 1).
+    weight_decay : float
+        Weight decay, added to the gradient.
+    """
 
     kind: Literal["sgd"] = "sgd"
     lr: PositiveFloat = 0.05
@@ -45,6 +63,17 @@ class Training(Spec):
 
     ``streams = "sequential"`` is a negative control: it keys a peer's randomness by how many messages the coordinator has sent
     before, as one global generator would, so that draws depend on who else is present.
+
+    Parameters
+    ----------
+    epochs : int
+        Local epochs a round.
+    batch_size : int
+        Rows a gradient step.
+    optimizer : Adam or Sgd
+        What takes the steps.
+    streams : {"keyed", "sequential"}
+        Where draws come from; ``sequential`` is the negative control.
     """
 
     epochs: PositiveInt = 5

@@ -37,10 +37,16 @@ class Tagged:
         Names are looked up in this order.
     table : function
         Return the table of a scenario that a registered class stands for: itself, unless more keys belong to it.
+    default : str, optional
+        The name that is meant where a table gives none; without it, none may be left out.
+    by_name : bool
+        Whether a name alone stands for the table that says nothing else.
     """
 
     registries: tuple[Members, ...]
     table: Callable[[type[Any]], type[Any]]
+    default: str | None = None
+    by_name: bool = False
 
     @property
     def tag(self) -> str:
@@ -53,13 +59,17 @@ class Tagged:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         members = {name: found for registry in reversed(self.registries) for name, found in registry.working().items()}
         choices = {name: self.table(found).__pydantic_core_schema__ for name, found in sorted(members.items())}
-        return handler(core_schema.tagged_union_schema(choices, self.tag))
+        found = handler(core_schema.tagged_union_schema(choices, self.tag))
+        found["discriminator"] |= {"default": self.default, "by_name": self.by_name}
+        return found
 
     def _validated(self, value: Any, info: ValidationInfo) -> Any:
         """Return the value as the member that its tag names; text is taken strictly, as all of a scenario file is."""
+        if self.by_name and isinstance(value, str):
+            value = {self.tag: value}
         if not isinstance(value, Mapping | BaseModel):
             raise PydanticKnownError("model_attributes_type")
-        told = value.get(self.tag) if isinstance(value, Mapping) else getattr(value, self.tag, None)
+        told = value.get(self.tag, self.default) if isinstance(value, Mapping) else getattr(value, self.tag, None)
         if told is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": repr(self.tag)})
         return _read(self.table(self._named(told)), value, info)

@@ -11,10 +11,9 @@ import typer
 from simulator.checkpoints import commands
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
+    suggest_commands=False,  # click does
     pretty_exceptions_enable=False,
-    help="Simulate federations that must forget: scripted departures, deletions, and proof that what was erased is gone.",
 )
 
 File = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
@@ -24,6 +23,21 @@ Settings = Annotated[
 ]
 Engine = Annotated[str | None, typer.Option(help="inline, ray, grpc or flower, whatever the scenario says.")]
 Workers = Annotated[int | None, typer.Option(help="How many peers work at once.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"lethe {version('lethe-federated')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lethe(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Simulate federations that must forget: scripted departures, deletions, and proof that what was erased is gone."""
 
 
 @app.command()

@@ -89,6 +89,11 @@ class DatasetSpec(Spec):
 
     ``rows`` keeps that many rows of a large set, chosen by the hash of their place in the source, so that the choice is the same
     in every run; the kept rows are then numbered anew from 0.
+
+    Parameters
+    ----------
+    rows : int, optional
+        Keep so many rows, chosen by the hash of their place in the source; without it, all.
     """
 
     rows: PositiveInt | None = None

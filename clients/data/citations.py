@@ -14,6 +14,11 @@ class Citations(DatasetSpec):
     """Papers, the words in them, and who cites whom, from an ``npz`` file; see `clients.data.graphs.load_graph`.
 
     Nodes without a label are left out, with their edges.
+
+    Parameters
+    ----------
+    path : str
+        The ``npz`` file, from the scenario's folder.
     """
 
     dataset: Literal["citations"] = "citations"

@@ -17,6 +17,7 @@ class Csv(DatasetSpec):
     Parameters
     ----------
     path : str
+        The file, from the scenario's folder.
     label : str or int
         Name, or number (from 0; negative from the end), of the label's column.
     header : bool

@@ -28,6 +28,7 @@ class HuggingFace(DatasetSpec):
     Parameters
     ----------
     path : str
+        The folder, from the scenario's folder.
     label : str
         The label's column.
     """

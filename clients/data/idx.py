@@ -63,6 +63,11 @@ class Idx(DatasetSpec):
     ``path`` is a folder, of which all ``*images*idx3*`` files with their ``*labels*idx1*`` are read in the order of their names, or a
     prefix such as ``mnist/t10k``. A set that lies there twice, such as plain and gzipped, is read once. Pixels that are unsigned bytes are
     divided by 255, others are taken as they are.
+
+    Parameters
+    ----------
+    path : str
+        The folder or prefix, from the scenario's folder.
     """
 
     dataset: Literal["idx"] = "idx"

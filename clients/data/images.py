@@ -17,6 +17,11 @@ class Images(DatasetSpec):
 
     Rows go by class, then by file name. Images must be of one size; pixels are divided by 255. Where some are coloured, grey ones become
     coloured. Names that start with a dot are left out.
+
+    Parameters
+    ----------
+    path : str
+        The folder that holds a folder a class, from the scenario's folder.
     """
 
     dataset: Literal["images"] = "images"

@@ -105,9 +105,11 @@ class Ratings(DatasetSpec):
     Parameters
     ----------
     path : str
+        The CSV file, from the scenario's folder.
     user, item : str
         Columns that hold users' and items' numbers; numbers with large gaps are numbered anew.
     top : int
+        How many of the highest ranked items count as answers.
     """
 
     dataset: Literal["ratings"] = "ratings"

@@ -21,6 +21,11 @@ class Npz(DatasetSpec):
 
     Bytes are divided by 255, floats are taken as they are. Images, shape (n, h, w) or (n, h, w, channels) with 1, 3 or 4 channels, become
     channels-first. An optional array ``classes`` names the classes in the order of their labels.
+
+    Parameters
+    ----------
+    path : str
+        The ``.npz`` file, from the scenario's folder.
     """
 
     dataset: Literal["npz"] = "npz"

@@ -50,10 +50,17 @@ class Dirichlet(PartitionSpec):
 
     Smaller ``alpha`` means stronger skew. Draws in which some peer has fewer than ``min_rows`` rows are repeated; if none will do,
     rows move from the largest peers to those that lack some.
+
+    Parameters
+    ----------
+    alpha : float
+        Concentration of the Dirichlet distribution: small for strong skew, 1e6 at most, where all mixes are alike.
+    min_rows : int
+        Fewest rows of a peer.
     """
 
     kind: Literal["dirichlet"] = "dirichlet"
-    alpha: Annotated[float, Field(gt=0, le=1e6, description="Concentration, up to 1e6, where the shares are equal.")] = 0.5
+    alpha: Annotated[float, Field(gt=0, le=1e6)] = 0.5
     min_rows: PositiveInt = 1
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
@@ -89,7 +96,13 @@ class Dirichlet(PartitionSpec):
 
 
 class Pathological(PartitionSpec):
-    """Every peer holds ``classes`` classes; each class is shared equally by its holders, and every class has a holder."""
+    """Every peer holds ``classes`` classes; each class is shared equally by its holders, and every class has a holder.
+
+    Parameters
+    ----------
+    classes : int
+        How many classes a peer holds.
+    """
 
     kind: Literal["pathological"] = "pathological"
     classes: PositiveInt = 2
@@ -131,6 +144,11 @@ class ByColumn(PartitionSpec):
 
     The values of a categorical column are dealt to the peers, largest first, each to the peer with the fewest rows so far. A numeric
     column is cut into ranges with about equally many rows.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column.
     """
 
     kind: Literal["column"] = "column"

@@ -15,7 +15,7 @@ from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 if TYPE_CHECKING:
     AnyJudge = JudgeSpec
 else:  # the registry knows its members only at run time
-    AnyJudge = JUDGES.union()
+    AnyJudge = JUDGES.union(default="svm")
 
 
 class DenoisingConfig(PeerConfig):

@@ -62,7 +62,15 @@ class DenoiserSpec(Spec):
 
 
 class NoiseSchedule(Spec):
-    """The forward process of the diffusion."""
+    """The forward process of the diffusion.
+
+    Parameters
+    ----------
+    timesteps : int
+        Steps from image to noise.
+    betas : {"linear", "scaled_linear", "squaredcos_cap_v2"}
+        How noise grows, by the names of diffusers.
+    """
 
     timesteps: PositiveInt = 400
     betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"
@@ -74,6 +82,35 @@ class DenoiserTraining(Spec):
     ``two_phase`` trains a backbone that cannot know the class, then the feed-forward weights alone; ``low_rank`` does the same but
     learns the feed-forward output as a product of rank ``rank`` (in a federation a new one each round, sent merged into the weights);
     ``joint`` trains everything at once for the sum of both budgets.
+
+    Parameters
+    ----------
+    design : {"two_phase", "low_rank", "joint"}
+        What is trained when.
+    backbone_steps : int
+        Gradient steps of the public backbone.
+    concept_steps : int
+        Gradient steps of the feed-forward weights; a federation counts its own (``federation.steps``).
+    batch_size : int
+        Images a gradient step.
+    lr : float
+        Highest learning rate.
+    final_lr : float
+        Learning rate at the end.
+    warmup : int
+        Steps in which the learning rate rises.
+    weight_decay : float
+        Decoupled weight decay.
+    clip : float
+        Largest norm of a gradient.
+    ema : float
+        Decay of the moving average of weights, in [0, 1).
+    null_share : float
+        Share of images whose class is withheld.
+    rank : int
+        Rank of the product, for ``low_rank``.
+    noise : table
+        The forward process.
     """
 
     design: Literal["two_phase", "low_rank", "joint"] = "two_phase"
@@ -92,7 +129,17 @@ class DenoiserTraining(Spec):
 
 
 class Sampling(Spec):
-    """DDIM with classifier-free guidance: ``e = e_null + guidance * (e_cond - e_null)``."""
+    """DDIM with classifier-free guidance: ``e = e_null + guidance * (e_cond - e_null)``.
+
+    Parameters
+    ----------
+    steps : int
+        Sampler steps.
+    guidance : float
+        Weight of the guidance.
+    batch_size : int
+        Samples drawn at once.
+    """
 
     steps: PositiveInt = 10
     guidance: Annotated[float, Field(ge=0)] = 2.0

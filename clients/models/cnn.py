@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 class Cnn(ModelSpec):
-    """A stage a channel count: 3x3 convolution, ReLU, 2x2 maximum; then one linear layer."""
+    """A stage a channel count: 3x3 convolution, ReLU, 2x2 maximum; then one linear layer.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Channels of each stage.
+    """
 
     kind: Literal["cnn"] = "cnn"
     channels: Annotated[tuple[PositiveInt, ...], Constraint(min_length=1)] = (8, 16)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 class Mlp(ModelSpec):
-    """A perceptron with ReLU between its layers; ``hidden`` lists the widths, empty for a linear model."""
+    """A perceptron with ReLU between its layers; ``hidden`` lists the widths, empty for a linear model.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Widths of the hidden layers.
+    """
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[PositiveInt, ...] = (64,)

@@ -46,6 +46,13 @@ class Gaussian(FillSpec):
     """Independent zero-mean noise: ``relative`` times the standard deviation of the layer's untouched entries, or ``absolute``.
 
     Zero leaves the plain cut.
+
+    Parameters
+    ----------
+    relative : float, optional
+        Standard deviation, in those of the layer's untouched entries.
+    absolute : float, optional
+        Standard deviation as it is; give one of the two.
     """
 
     kind: Literal["gaussian"] = "gaussian"
@@ -68,7 +75,13 @@ class Gaussian(FillSpec):
 
 
 class Permuted(FillSpec):
-    """Surviving values of the same row or column, drawn at random and given random signs: histogram and grid are the layer's own."""
+    """Surviving values of the same row or column, drawn at random and given random signs: histogram and grid are the layer's own.
+
+    Parameters
+    ----------
+    along : {"row", "column"}
+        Where surviving values are drawn from.
+    """
 
     kind: Literal["permuted"] = "permuted"
     along: Literal["row", "column"] = "row"
@@ -81,7 +94,15 @@ class Permuted(FillSpec):
 
 
 class Contrary(FillSpec):
-    """Gaussian sizes with the sign opposite to completion's guess on the surest ``share`` of places, random signs elsewhere."""
+    """Gaussian sizes with the sign opposite to completion's guess on the surest ``share`` of places, random signs elsewhere.
+
+    Parameters
+    ----------
+    share : float
+        Share of places, surest first, that get the opposite sign.
+    relative : float
+        Standard deviation, in those of the layer's untouched entries.
+    """
 
     kind: Literal["contrary"] = "contrary"
     share: Share = 0.6
@@ -95,7 +116,15 @@ class Contrary(FillSpec):
 
 
 class Decoys(FillSpec):
-    """Gaussian fill, and as much again in columns outside the cut: ``share`` of those columns, with masks like the true ones."""
+    """Gaussian fill, and as much again in columns outside the cut: ``share`` of those columns, with masks like the true ones.
+
+    Parameters
+    ----------
+    share : float
+        Share of the columns outside the cut that are filled.
+    relative : float
+        Standard deviation, in those of the layer's untouched entries.
+    """
 
     kind: Literal["decoys"] = "decoys"
     share: Share = 0.25
@@ -110,7 +139,15 @@ class Decoys(FillSpec):
 
 
 class ClosedColumns(FillSpec):
-    """Gaussian fill of whole columns once at least ``share`` of a column is cut: nothing is left there to complete from."""
+    """Gaussian fill of whole columns once at least ``share`` of a column is cut: nothing is left there to complete from.
+
+    Parameters
+    ----------
+    share : float
+        Share of a column that must be cut for the whole to be filled.
+    relative : float
+        Standard deviation, in those of the layer's untouched entries.
+    """
 
     kind: Literal["closed_columns"] = "closed_columns"
     share: Share = 0.5

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     AnyFill = FillSpec
     AnyAdversary = AdversarySpec
 else:  # the registries know their members only at run time
-    AnyEraser = ERASERS.union()
+    AnyEraser = ERASERS.union(default="concept_prune")
     AnyFill = FILLS.union()
-    AnyAdversary = ADVERSARIES.union()
+    AnyAdversary = ADVERSARIES.union(default="zero_scan")
 
 
 class ConceptErasure(Spec):

@@ -60,7 +60,13 @@ class AdversarySpec(Spec):
 
 
 class _Completing(AdversarySpec):
-    """An adversary that completes matrices."""
+    """An adversary that completes matrices.
+
+    Parameters
+    ----------
+    revival : table
+        Settings of the attack by completion.
+    """
 
     completes: ClassVar[bool] = True
     revival: Revival = Revival()
@@ -119,7 +125,15 @@ class Undiluter(AdversarySpec):
 
 
 class Historian(AdversarySpec):
-    """Kept earlier releases; writes old values back where the cut shows, or everywhere."""
+    """Kept earlier releases; writes old values back where the cut shows, or everywhere.
+
+    Parameters
+    ----------
+    jump : float
+        An entry counts as cut that moved by more than so many robust standard deviations.
+    whole : bool
+        Take the old release everywhere.
+    """
 
     knowledge: ClassVar[str] = "History"
     summary: ClassVar[str] = "restores what changed too much since an earlier release"
@@ -137,7 +151,13 @@ class Historian(AdversarySpec):
 
 
 class Neighbour(AdversarySpec):
-    """Holds the weights of a client that did not cut."""
+    """Holds the weights of a client that did not cut.
+
+    Parameters
+    ----------
+    revival : table
+        Settings of the attack by completion.
+    """
 
     knowledge: ClassVar[str] = "UnprunedClient"
     summary: ClassVar[str] = "copies the cut entries from a client that kept them"
@@ -154,7 +174,13 @@ class Neighbour(AdversarySpec):
 
 
 class Quantise(AdversarySpec):
-    """Rounds every row to ``2**bits - 1`` levels; zero stays zero, so it should fail on a cut."""
+    """Rounds every row to ``2**bits - 1`` levels; zero stays zero, so it should fail on a cut.
+
+    Parameters
+    ----------
+    bits : int
+        Bits an entry is rounded to.
+    """
 
     knowledge: ClassVar[str] = "WeightsOnly"
     summary: ClassVar[str] = "rounds weights to few bits, which undoes small updates"
@@ -171,7 +197,17 @@ class Quantise(AdversarySpec):
 
 
 class Relearn(AdversarySpec):
-    """Trains for ``steps`` at rate ``lr`` on at most ``images`` images of the concept, all its own: public ones, which no peer has."""
+    """Trains for ``steps`` at rate ``lr`` on at most ``images`` images of the concept, all its own: public ones, which no peer has.
+
+    Parameters
+    ----------
+    steps : int
+        Gradient steps.
+    images : int
+        Most images of the concept.
+    lr : float
+        Learning rate.
+    """
 
     knowledge: ClassVar[str] = "OwnImages"
     summary: ClassVar[str] = "trains a few steps on a few images of its own"

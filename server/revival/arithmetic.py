@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 class Arithmetic(Compute):
-    """Device, strictness and precision of a computation; ``tf32`` counts in float32 only."""
+    """Device, strictness and precision of a computation; ``tf32`` counts in float32 only.
+
+    Parameters
+    ----------
+    precision : {"float64", "float32"}
+        Of all sums and products.
+    """
 
     device: Device = "auto"
     precision: Literal["float64", "float32"] = "float64"

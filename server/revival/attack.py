@@ -33,6 +33,23 @@ class Revival(Spec):
 
     ``location`` is used by adversaries that know no better; ``keep`` is the share of lost entries refilled; ``seed`` keys the
     adversary's own draws. Where no ``completion`` is named, `settled` takes the usual one of the device.
+
+    Parameters
+    ----------
+    location : table
+        How the cut is found by those who know no better.
+    completion : table
+        How matrices are completed; the usual one of the device unless told.
+    arithmetic : table
+        Device and precision.
+    keep : float
+        Share of lost entries that is refilled, surest first.
+    magnitude : {"row_max", "row_mean", "drawn", "as_is"}
+        How large refilled entries are.
+    gain : float
+        Factor on the magnitude.
+    seed : int
+        Keys the adversary's own draws.
     """
 
     location: AnyLocation = ExactZeros()

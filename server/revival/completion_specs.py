@@ -32,6 +32,13 @@ class Published(CompletionSpec):
     """The published rule, faithfully: full SVD, threshold at the smallest singular value, column means to start from.
 
     Its stop test compares with the iterate two steps back and skips the first pass.
+
+    Parameters
+    ----------
+    limit : int
+        Most iterations.
+    tolerance : float
+        Relative change at which it stops.
     """
 
     whole: ClassVar[bool] = True
@@ -52,7 +59,17 @@ class Published(CompletionSpec):
 
 
 class SoftImpute(CompletionSpec):
-    """Soft-impute with a fixed threshold, ``share`` of the largest singular value of the pruned matrix, from a zero start."""
+    """Soft-impute with a fixed threshold, ``share`` of the largest singular value of the pruned matrix, from a zero start.
+
+    Parameters
+    ----------
+    share : float
+        The threshold, as a share of the largest singular value.
+    limit : int
+        Most iterations.
+    tolerance : float
+        Relative change at which it stops.
+    """
 
     kind: Literal["soft_impute"] = "soft_impute"
     share: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -67,7 +84,21 @@ class SoftImpute(CompletionSpec):
 
 
 class PolarMomentum(CompletionSpec):
-    """Gradient descent on the nuclear norm with momentum; ``newton`` uses products only, ``auto`` does so on CUDA."""
+    """Gradient descent on the nuclear norm with momentum; ``newton`` uses products only, ``auto`` does so on CUDA.
+
+    Parameters
+    ----------
+    steps : int
+        Gradient steps.
+    momentum : float
+        Momentum, in [0, 1).
+    rate : float
+        First step size.
+    decay : float
+        Factor on the step size after each step.
+    polar : {"auto", "eigh", "newton"}
+        How the polar factor is found.
+    """
 
     kind: Literal["polar_momentum"] = "polar_momentum"
     steps: PositiveInt = 60
@@ -84,7 +115,13 @@ class PolarMomentum(CompletionSpec):
 
 
 class PolarOnce(CompletionSpec):
-    """The first step from zero: signs are those of the negative polar factor of the pruned matrix."""
+    """The first step from zero: signs are those of the negative polar factor of the pruned matrix.
+
+    Parameters
+    ----------
+    polar : {"auto", "eigh", "newton"}
+        How the polar factor is found.
+    """
 
     kind: Literal["polar_once"] = "polar_once"
     polar: Literal["auto", "eigh", "newton"] = "auto"

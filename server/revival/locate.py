@@ -36,7 +36,13 @@ class ExactZeros(LocationSpec):
 
 
 class Threshold(LocationSpec):
-    """Entries no larger than ``size``."""
+    """Entries no larger than ``size``.
+
+    Parameters
+    ----------
+    size : float
+        Largest absolute value.
+    """
 
     kind: Literal["threshold"] = "threshold"
     size: NonNegativeFloat
@@ -47,7 +53,17 @@ class Threshold(LocationSpec):
 
 
 class Extremes(LocationSpec):
-    """The smallest (or largest) ``share`` of entries, of each layer or of all layers together; ties go by index."""
+    """The smallest (or largest) ``share`` of entries, of each layer or of all layers together; ties go by index.
+
+    Parameters
+    ----------
+    share : float
+        Share of the entries.
+    side : {"smallest", "largest"}
+        Which end.
+    within : {"layer", "model"}
+        Whether shares are of each layer, or of all together.
+    """
 
     kind: Literal["extremes"] = "extremes"
     share: Annotated[float, Field(gt=0, lt=1)]

@@ -32,6 +32,11 @@ class TopologySpec(Spec):
 
     ``on_leave``: ``none`` lets the edges vanish, ``bridge`` connects the orphaned neighbours in a path, ``rewire`` draws new edges until
     they have their old degree again.
+
+    Parameters
+    ----------
+    on_leave : {"none", "bridge", "rewire"}
+        What is done to the graph when a peer is erased.
     """
 
     on_leave: Repair = "none"

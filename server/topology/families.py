@@ -80,7 +80,13 @@ class Complete(TopologySpec):
 
 
 class Star(TopologySpec):
-    """One peer in the middle."""
+    """One peer in the middle.
+
+    Parameters
+    ----------
+    hub : int
+        The peer in the middle.
+    """
 
     kind: Literal["star"] = "star"
     hub: Annotated[int, Field(ge=0)] = 0
@@ -94,7 +100,13 @@ class Star(TopologySpec):
 
 
 class KRegular(TopologySpec):
-    """A random graph in which everyone has ``k`` neighbours."""
+    """A random graph in which everyone has ``k`` neighbours.
+
+    Parameters
+    ----------
+    k : int
+        Neighbours of each peer.
+    """
 
     kind: Literal["k_regular"] = "k_regular"
     k: PositiveInt = 4
@@ -113,7 +125,15 @@ class KRegular(TopologySpec):
 
 
 class SmallWorld(TopologySpec):
-    """Watts and Strogatz 1998: a ring of ``k`` nearest neighbours, each edge rewired with probability ``p``."""
+    """Watts and Strogatz 1998: a ring of ``k`` nearest neighbours, each edge rewired with probability ``p``.
+
+    Parameters
+    ----------
+    k : int
+        Nearest neighbours in the ring.
+    p : float
+        Probability that an edge is rewired.
+    """
 
     kind: Literal["small_world"] = "small_world"
     k: Annotated[int, Field(ge=2)] = 4
@@ -133,7 +153,13 @@ class SmallWorld(TopologySpec):
 
 
 class ErdosRenyi(TopologySpec):
-    """Every pair is connected with probability ``p``."""
+    """Every pair is connected with probability ``p``.
+
+    Parameters
+    ----------
+    p : float
+        Probability of each edge.
+    """
 
     kind: Literal["erdos_renyi"] = "erdos_renyi"
     p: Probability = 0.5
@@ -148,7 +174,13 @@ class ErdosRenyi(TopologySpec):
 
 
 class BarabasiAlbert(TopologySpec):
-    """Preferential attachment: each newcomer connects with ``m`` peers, preferring the well connected."""
+    """Preferential attachment: each newcomer connects with ``m`` peers, preferring the well connected.
+
+    Parameters
+    ----------
+    m : int
+        Edges that each newcomer brings.
+    """
 
     kind: Literal["barabasi_albert"] = "barabasi_albert"
     m: PositiveInt = 2

@@ -18,6 +18,11 @@ class FromFile(TopologySpec):
     """A graph from a GraphML file (``.graphml``, ``.xml``) or an edge list: two peer numbers a line.
 
     In an edge list ``#`` starts a comment; weights, which are no whole numbers, are left out.
+
+    Parameters
+    ----------
+    path : str
+        The file, from the scenario's folder.
     """
 
     kind: Literal["file"] = "file"

@@ -31,7 +31,7 @@ class Flower(EngineSpec):
         from simulator.engines.ray_cluster import cluster
 
         if lent := LENT.get():
-            play_on(*lent, server_app, peers)
+            play_on(*lent, server_app)
             return
         with cluster(self):
             Runtime(client_app, peers, self.gpus_per_worker).play(server_app)

@@ -21,6 +21,11 @@ class EventSpec(Spec):
     """Something that happens in a round. ``resolve`` acts on the world as it is when the event's turn comes.
 
     Order inside a round: membership, requests, faults, what the server does; within each, as in the file.
+
+    Parameters
+    ----------
+    round : int
+        The round in which it happens, from 1.
     """
 
     stage: ClassVar[Stage]

@@ -11,7 +11,15 @@ from simulator.events.world import World
 
 
 class Crash(EventSpec):
-    """Peers crash in this round and are restarted from what was last committed."""
+    """Peers crash in this round and are restarted from what was last committed.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
+    phase : str
+        When in the round: before, during or after training, before or after sending.
+    """
 
     stage: ClassVar[Stage] = "fault"
     do: Literal["crash"] = "crash"

@@ -20,6 +20,17 @@ from simulator.events.world import Pending, World
 class Chosen(Spec):
     """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, all of the class
     called ``label``, or of a ``user`` (where rows belong to users).
+
+    Parameters
+    ----------
+    fraction : float, optional
+        A share of each peer's rows, at least one, drawn.
+    ids : list of int, optional
+        Ids of rows in the data set.
+    label : int or str, optional
+        The name of a class, all rows of which go.
+    user : int, optional
+        A user, all rows of whom go.
     """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -79,6 +90,19 @@ class Delete(EventSpec):
     """Members must forget rows, or edges among their rows, by ``method`` where it is named.
 
     One that is away does so in the first round in which it is present again.
+
+    Parameters
+    ----------
+    peer : int, optional
+        Whose rows: one peer.
+    peers : list of int or str, optional
+        Whose rows: numbers of peers, or the name of a group.
+    rows : table, optional
+        Which rows.
+    edges : int or list of pairs, optional
+        So many edges among their rows, drawn, or pairs of row ids.
+    method : str or table, optional
+        How it is forgotten; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "request"

@@ -32,7 +32,13 @@ def _listed(edges: list[Edge]) -> str:
 
 
 class Cut(EventSpec):
-    """Edges vanish; what the two ends hold of each other is no longer theirs to use."""
+    """Edges vanish; what the two ends hold of each other is no longer theirs to use.
+
+    Parameters
+    ----------
+    edges : list of pairs
+        Pairs of peers.
+    """
 
     stage: ClassVar[Stage] = "membership"
     needs_neighbours: ClassVar[bool] = True
@@ -51,7 +57,13 @@ class Cut(EventSpec):
 
 
 class Link(EventSpec):
-    """Edges appear; current seeds travel over them."""
+    """Edges appear; current seeds travel over them.
+
+    Parameters
+    ----------
+    edges : list of pairs
+        Pairs of peers.
+    """
 
     stage: ClassVar[Stage] = "membership"
     needs_neighbours: ClassVar[bool] = True

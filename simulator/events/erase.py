@@ -13,7 +13,15 @@ from simulator.events.world import World
 
 
 class Erase(EventSpec):
-    """Peers that fell silent are erased after all, by ``method`` where it is named; members that are named leave with it."""
+    """Peers that fell silent are erased after all, by ``method`` where it is named; members that are named leave with it.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
+    method : str or table, optional
+        How they are forgotten; see ``lethe methods``.
+    """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["erase"] = "erase"

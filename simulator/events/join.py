@@ -10,7 +10,13 @@ from simulator.events.world import World
 
 
 class Join(EventSpec):
-    """Peers enter that were outside until then, beside those whom the first graph made their neighbours."""
+    """Peers enter that were outside until then, beside those whom the first graph made their neighbours.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
+    """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["join"] = "join"

@@ -18,6 +18,19 @@ class Leave(EventSpec):
     just fall silent.
 
     Who goes: ``peers``, or those that ``select`` chooses, or a random ``fraction`` of the members.
+
+    Parameters
+    ----------
+    peers : list of int or str, optional
+        Numbers of peers, or the name of a group.
+    select : table, optional
+        Chooses who leaves by a criterion.
+    fraction : float, optional
+        A share of the members, drawn.
+    erase : bool
+        Whether they are forgotten.
+    method : str or table, optional
+        How they are forgotten; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "membership"

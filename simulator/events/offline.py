@@ -12,7 +12,15 @@ from simulator.events.world import World
 
 
 class Offline(EventSpec):
-    """Members are away for ``rounds`` rounds, this one included, or until a ``rejoin``; their seeds stay and count."""
+    """Members are away for ``rounds`` rounds, this one included, or until a ``rejoin``; their seeds stay and count.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
+    rounds : int, optional
+        For how many rounds, this one included; until a ``rejoin`` unless told.
+    """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["offline"] = "offline"

@@ -10,7 +10,13 @@ from simulator.events.world import World
 
 
 class Refuse(EventSpec):
-    """From this round on the peers keep every seed they are told to drop: the negative control of the audits."""
+    """From this round on the peers keep every seed they are told to drop: the negative control of the audits.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
+    """
 
     stage: ClassVar[Stage] = "fault"
     needs_neighbours: ClassVar[bool] = True

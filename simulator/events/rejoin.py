@@ -14,6 +14,11 @@ class Rejoin(EventSpec):
 
     An erased peer gets nothing back: a new generation with its own random streams, with its rows except those it was asked to forget
     before.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
     """
 
     stage: ClassVar[Stage] = "membership"

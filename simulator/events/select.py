@@ -20,6 +20,17 @@ class Select(Spec):
 
     ``random`` draws; ``degree`` and ``betweenness`` take the most central in the graph of that moment; ``largest`` those with most rows;
     ``class_holder`` those with most rows of the class called ``label``, of whom each must hold one. Ties go to the smaller peer number.
+
+    Parameters
+    ----------
+    by : {"random", "degree", "betweenness", "largest", "class_holder"}
+        The criterion.
+    count : int, optional
+        How many members.
+    fraction : float, optional
+        A share of the members instead, rounded up.
+    label : int or str, optional
+        The class, by its name, of ``class_holder``.
     """
 
     by: Literal["random", "degree", "betweenness", "largest", "class_holder"]

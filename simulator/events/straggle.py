@@ -12,7 +12,17 @@ from simulator.events.world import World
 
 
 class Straggle(EventSpec):
-    """For ``rounds`` rounds the peers' new seeds reach their neighbours ``delay`` rounds later than usual."""
+    """For ``rounds`` rounds the peers' new seeds reach their neighbours ``delay`` rounds later than usual.
+
+    Parameters
+    ----------
+    peers : list of int or str
+        Numbers of peers, or the name of a group.
+    delay : int
+        How many rounds later seeds arrive.
+    rounds : int
+        For how many rounds.
+    """
 
     stage: ClassVar[Stage] = "fault"
     do: Literal["straggle"] = "straggle"

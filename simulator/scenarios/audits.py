@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, create_model
 
+from clients.descriptions import summary
 from clients.spec import Spec
 from simulator.audits import AUDITS
 from simulator.audits.contract import AuditSpec
@@ -56,7 +57,8 @@ def _key(name: str, spec: type[AuditSpec]) -> Any:
     read = BeforeValidator(_settings, json_schema_input_type=bool | spec)
     default = spec() if name in ON else None
     written = PlainSerializer(partial(_told, spec))
-    return Annotated[spec | None, read, written], Field(default, exclude_if=None if name in ALWAYS_HASHED else lambda value: value is None)
+    left_out = None if name in ALWAYS_HASHED else lambda value: value is None
+    return Annotated[spec | None, read, written], Field(default, exclude_if=left_out, description=summary(spec))
 
 
 def _settings(value: Any) -> Any:

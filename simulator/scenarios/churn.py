@@ -27,7 +27,13 @@ class ChurnError(ValueError):
 
 
 class ChurnSpec(Spec):
-    """Who happens to be away: among ``peers``, all unless told."""
+    """Who happens to be away: among ``peers``, all unless told.
+
+    Parameters
+    ----------
+    peers : list of int or str, optional
+        Numbers of peers, or the name of a group; all unless told.
+    """
 
     peers: Peers | None = None
 
@@ -44,7 +50,17 @@ CHURN: Registry[ChurnSpec] = Registry(
 
 
 class Markov(ChurnSpec):
-    """Two states: a peer that is on goes off with ``p_off``, one that is off comes back with ``p_on``, each round from ``start`` on."""
+    """Two states: a peer that is on goes off with ``p_off``, one that is off comes back with ``p_on``, each round from ``start`` on.
+
+    Parameters
+    ----------
+    p_off : float
+        Probability of going away, a round.
+    p_on : float
+        Probability of coming back, a round.
+    start : int
+        First round in which anybody may go away.
+    """
 
     kind: Literal["markov"] = "markov"
     p_off: Probability
@@ -78,6 +94,13 @@ class Trace(ChurnSpec):
 
     With ``period`` round ``period + 1`` is like round 1, and so on. Peers without a line are always present. Intervals that end after the
     last round are cut to it.
+
+    Parameters
+    ----------
+    path : str
+        The file, from the scenario's folder.
+    period : int, optional
+        Rounds after which the trace repeats.
     """
 
     kind: Literal["trace"] = "trace"

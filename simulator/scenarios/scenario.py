@@ -27,6 +27,7 @@ from simulator.scenarios.overrides import override
 from simulator.scenarios.tasks import CELLS, name_of
 from simulator.scenarios.validation_errors import validation_errors
 
+DEFAULT_ENGINE = "inline"
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -34,6 +35,15 @@ class Public(Spec):
     """What the ``[data]`` table says beside naming the data set: rows set aside in public, and how the rest is dealt.
 
     ``reference`` rows, whose labels nobody uses, teach the seeds; ``test`` rows measure. Neither is dealt to any peer.
+
+    Parameters
+    ----------
+    reference : int
+        Public rows, whose labels nobody uses, from which seeds are distilled.
+    test : int
+        Public rows that measure.
+    partition : table
+        How the other rows are dealt to the peers.
     """
 
     reference: PositiveInt
@@ -65,12 +75,20 @@ else:  # the registries know their members only at run time
     AnyData = DATASETS.union(table=_data_table)
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
-    AnyEngine = ENGINES.union()
+    AnyEngine = ENGINES.union(default=DEFAULT_ENGINE)
     Audit = Annotated[Any, Made(audit_table)]
 
 
 class Peers(Spec):
-    """Who takes part: ``count`` peers, and names for groups of them."""
+    """Who takes part: ``count`` peers, and names for groups of them.
+
+    Parameters
+    ----------
+    count : int
+        How many peers.
+    groups : table of lists
+        Names for groups of peers, for events to use.
+    """
 
     count: bounds.Peers
     groups: dict[str, tuple[int, ...]] = {}
@@ -87,6 +105,23 @@ class Expect(Spec):
     """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
     ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set, peers or server declare; some
     exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
+
+    Parameters
+    ----------
+    after : int
+        The round after which it must hold.
+    metric : str, optional
+        Name of a metric, such as ``accuracy.global.ensemble``; goes with ``min``, ``max`` or both.
+    min : float, optional
+        Least value of the metric.
+    max : float, optional
+        Largest value of the metric.
+    absent : int, optional
+        The peer whose seed nobody may hold.
+    equal_to : {"never_joined"}, optional
+        Every other peer must be as if ``peer`` had never joined.
+    peer : int, optional
+        The peer that is measured, or that had never joined.
     """
 
     after: PositiveInt
@@ -117,6 +152,33 @@ class Scenario(Spec):
 
     ``load`` and ``parse`` return the scenario of the cell that the file names: its ``task``, ``classification`` unless told, and its
     ``federation.kind``, ``hdus`` for classification unless told. The tables of a cell are in ``simulator.tasks``.
+
+    Parameters
+    ----------
+    name : str
+        What the run is called: letters, digits, dots, dashes and underscores.
+    seed : int
+        Keys every random choice.
+    rounds : int
+        How many rounds are played.
+    data : table
+        The data set, and how it is dealt.
+    peers : table
+        Who takes part.
+    event : list of tables
+        What happens when.
+    churn : table, optional
+        Who happens to be away.
+    expect : list of tables
+        What must hold.
+    audit : table
+        What is checked after the run.
+    engine : table
+        What carries messages, and where peers live.
+    task : {"classification", "diffusion"}
+        What is learned.
+    federation : table
+        How peers work together; ``hdus`` for classification unless told.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
@@ -128,7 +190,7 @@ class Scenario(Spec):
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
     audit: Audit = Field(default_factory=lambda: audit_table()())
-    engine: AnyEngine = Field(default_factory=lambda: ENGINES.load("inline")(kind="inline"))
+    engine: AnyEngine = Field(default_factory=lambda: ENGINES.load(DEFAULT_ENGINE)(kind=DEFAULT_ENGINE))
     _source: str = PrivateAttr("scenario")
 
     @property

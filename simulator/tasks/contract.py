@@ -130,6 +130,6 @@ def plan_of(text: str) -> Plan:
     return _cell(name_of(json.loads(text)["scenario"])).plan.model_validate_json(text)
 
 
-def scenarios() -> list[type[Scenario]]:
-    """Return the schemas of all cells, each once."""
-    return list(dict.fromkeys(_cell(name).scenario for name in CELLS.working()))
+def scenarios() -> dict[str, type[Scenario]]:
+    """Return the schemas of all cells by their names; cells may share one."""
+    return {name: _cell(name).scenario for name in CELLS.working()}

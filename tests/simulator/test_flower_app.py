@@ -9,6 +9,7 @@ from simulator import runner
 from simulator.engines.grid import RUN_ID, SERVER_NODE, LocalGrid
 from simulator.engines.host import Host
 from simulator.engines.inline import _Calls
+from simulator.errors import LetheError
 from simulator.flower_app import client_app, server_app
 from simulator.scenarios.scenario import Scenario
 
@@ -55,6 +56,7 @@ def test_same_digest_as_from_the_command_line(scenario, tmp_path, capsys):
     assert [erasure["max_abs_difference"] for erasure in results["erasures"]] == [0.0]
 
 
-def test_federation_of_another_size_is_told_how_to_cure_it(scenario, tmp_path):
-    with pytest.raises(RuntimeError, match="4 peers, the federation 3 SuperNodes: set num-supernodes=4"):
+def test_federation_of_another_size_is_told_how_to_cure_it_before_anything_is_written(scenario, tmp_path):
+    with pytest.raises(LetheError, match="4 peers, the federation 3 SuperNodes: flwr run . --federation-config 'num-supernodes=4'"):
         play(scenario, tmp_path / "flower", 3)
+    assert not (tmp_path / "flower").exists()

@@ -15,7 +15,21 @@ from clients.training import Adam, Arrays, Optimizer
 
 
 class Distillation(Spec):
-    """How a seed model is made from a main model on the reference set (``hard`` = labels only)."""
+    """How a seed model is made from a main model on the reference set (``hard`` = labels only).
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the reference set.
+    temperature : float
+        Divides logits on both sides; softer above 1.
+    batch_size : int
+        Rows a gradient step.
+    optimizer : Adam or Sgd
+        What takes the steps.
+    targets : {"soft", "hard"}
+        Whether the seed learns probabilities or labels of the main model.
+    """
 
     epochs: PositiveInt = 20
     temperature: PositiveFloat = 2.0

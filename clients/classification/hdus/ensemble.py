@@ -30,6 +30,15 @@ class Ensemble(Spec):
     probabilities as they are; ``"even"`` divides them by the owner's class frequencies first (label shift with known priors, Saerens
     et al. 2002), so that members with different mixes mean the same by them. Even is better where all classes are asked for alike, own
     on a peer's own mix. The correction for different mixes is this project's, as the weights are.
+
+    Parameters
+    ----------
+    weights : {"uniform", "size", "class", "confidence"}
+        By what the seeds are weighed: alike, by rows, by rows of the class, by confidence.
+    self_weight : float or "share"
+        Weight of the main model.
+    prior : {"own", "even"}
+        Whether probabilities are taken as they are, or divided by the owner's class mix.
     """
 
     weights: Literal["uniform", "size", "class", "confidence"] = "class"

@@ -49,6 +49,17 @@ class SeedDistillation(Spec):
     The class is drawn independently of the image (nobody uses the labels of the reference set), the style is the one that the image has
     been put in; both are "no condition" with probability ``null_share``. The learning rate warms up over the first tenth of the steps and
     then falls along half a cosine.
+
+    Parameters
+    ----------
+    steps : int
+        Gradient steps.
+    batch_size : int
+        Images a gradient step.
+    lr : float
+        Highest learning rate.
+    null_share : float
+        Share of images whose class is withheld.
     """
 
     steps: PositiveInt = 100
@@ -63,6 +74,13 @@ class NoiseWeights(Spec):
     ``uniform`` counts heads, ``size`` images, ``class`` images of the class, and in the style, asked for ("no condition" counts all).
     ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1], the seeds
     sharing the rest. There is no weighting by confidence: a predicted noise has none.
+
+    Parameters
+    ----------
+    weights : {"uniform", "size", "class"}
+        By what predicted noises are weighed: alike, by images, by images of the class.
+    self_weight : float or "share"
+        Weight of the main model.
     """
 
     weights: Literal["uniform", "size", "class"] = "class"

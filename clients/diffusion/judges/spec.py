@@ -100,7 +100,10 @@ class Cnn(JudgeSpec):
     ----------
     widths : tuple of int
         Channels of each stage; the image is halved after every stage until its side is 4.
-    steps, batch_size : int
+    steps : int
+        Gradient steps.
+    batch_size : int
+        Images a gradient step.
     lr : float
         Highest learning rate; it rises for a fifth of the steps and then falls to zero.
     held_out : float

@@ -19,7 +19,15 @@ class MethodGuarantee:
 
 
 class Approximate(OneNetwork):
-    """One network that forgets by a method: ``{ kind = "approximate", base = { kind = "mlp" }, method = "finetune" }``."""
+    """One network that forgets by a method: ``{ kind = "approximate", base = { kind = "mlp" }, method = "finetune" }``.
+
+    Parameters
+    ----------
+    base : table
+        The network.
+    method : str or table
+        How it forgets; see ``lethe methods``.
+    """
 
     implementation: ClassVar[str] = "clients.unlearning.approximate.approximated:Approximated"
     guarantee: ClassVar[Any] = MethodGuarantee()

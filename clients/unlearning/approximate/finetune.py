@@ -9,7 +9,13 @@ from clients.unlearning.one_network import OneNetwork
 
 
 class Finetune(OneNetwork):
-    """One network; asked to forget, it trains one more round without the rows. The negative control: the trace stays."""
+    """One network; asked to forget, it trains one more round without the rows. The negative control: the trace stays.
+
+    Parameters
+    ----------
+    base : table
+        The network.
+    """
 
     implementation: ClassVar[str] = "clients.unlearning.approximate.finetuning:Finetuned"
     guarantee: ClassVar[Guarantee] = "approximate"

@@ -9,7 +9,13 @@ from clients.unlearning.one_network import OneNetwork
 
 
 class Retrain(OneNetwork):
-    """One network; to forget, it begins again without the rows and trains as many rounds as before."""
+    """One network; to forget, it begins again without the rows and trains as many rounds as before.
+
+    Parameters
+    ----------
+    base : table
+        The network.
+    """
 
     implementation: ClassVar[str] = "clients.unlearning.exact.retraining:Retrained"
     guarantee: ClassVar[Guarantee] = "exact"

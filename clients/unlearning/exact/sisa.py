@@ -28,6 +28,8 @@ class Sisa(UnlearnerSpec):
     aggregate : {"mean", "majority", "weighted", "median"}
         Mean of the shards' probabilities, shares of their votes, mean weighted by the rows that each shard still holds, or median. The
         paper's default is the majority; ours is the mean, since seed models learn from probabilities and votes of few shards are coarse.
+    base : table
+        The network of every shard.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import TYPE_CHECKING
 
 from clients.spec import Registry
 from clients.unlearning.general.contract import MethodSpec
@@ -21,13 +19,7 @@ METHODS: Registry[MethodSpec] = Registry(
     },
 )
 
-
-def _table(value: Any) -> Any:
-    """Return ``{"kind": "x"}`` for ``"x"``."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
 if TYPE_CHECKING:
     AnyMethod = MethodSpec
 else:  # the registry knows its members only at run time
-    AnyMethod = Annotated[METHODS.union(), BeforeValidator(_table)]
+    AnyMethod = METHODS.union(by_name=True)

@@ -14,7 +14,13 @@ from clients.unlearning.general.contract import Learning, MethodSpec
 
 
 class Finetune(MethodSpec):
-    """Trains ``rounds`` more without what must go. The negative control: the trace stays."""
+    """Trains ``rounds`` more without what must go. The negative control: the trace stays.
+
+    Parameters
+    ----------
+    rounds : int
+        Rounds of training without what must go.
+    """
 
     guarantee: ClassVar[Guarantee] = "approximate"
     summary: ClassVar[str] = "negative control: trains on with what is kept; the weights keep the trace"

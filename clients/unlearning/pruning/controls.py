@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 
 class RandomMask(EraserSpec):
-    """As many entries as ConceptPrune would cut, chosen at random: in the same layer, or in the same columns of it."""
+    """As many entries as ConceptPrune would cut, chosen at random: in the same layer, or in the same columns of it.
+
+    Parameters
+    ----------
+    like : table
+        The ConceptPrune whose cut is measured.
+    within : {"layer", "columns"}
+        Where entries are drawn.
+    """
 
     summary: ClassVar[str] = "control: a random cut as large as ConceptPrune's"
     source: ClassVar[str] = "control"

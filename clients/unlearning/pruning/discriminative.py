@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 class ClassDiscriminative(EraserSpec):
-    """Cuts whole columns: the ``share`` of each layer's neurons with the highest TF-IDF for the target; 0.3 suits the small model."""
+    """Cuts whole columns: the ``share`` of each layer's neurons with the highest TF-IDF for the target; 0.3 suits the small model.
+
+    Parameters
+    ----------
+    share : float
+        Share of each layer's neurons that is cut.
+    calls : int
+        The first so many sampler calls are listened to.
+    """
 
     summary: ClassVar[str] = "zeroes the hidden neurons with the highest TF-IDF for a class"
     source: ClassVar[str] = "Federated unlearning via class-discriminative pruning, Wang et al., WWW 2022"

@@ -18,6 +18,23 @@ class SalUn(EraserSpec):
     """The ``share`` of weights with the largest forget gradient learns to answer the target as if another concept were asked for.
 
     Loss: redirection + ``alpha`` times the denoising loss on retained images. No weight decay, so that other weights keep their bits.
+
+    Parameters
+    ----------
+    share : float
+        Share of weights that learn.
+    alpha : float
+        Weight of the loss on retained images.
+    steps : int
+        Gradient steps.
+    lr : float
+        Learning rate.
+    batches : int
+        Batches from which the forget gradient is made.
+    batch_size : int
+        Images a batch.
+    scope : {"feed_forward_out", "feed_forward", "all"}
+        Which weights may change.
     """
 
     summary: ClassVar[str] = "re-trains the weights with the largest forget gradient; leaves no zeros"

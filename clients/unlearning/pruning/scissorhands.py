@@ -21,6 +21,25 @@ class Scissorhands(EraserSpec):
     """The ``share`` of weights with the largest ``|gradient * weight|`` on the forget set is drawn anew, then all are repaired.
 
     Repair descends ``L_retain - weight * L_forget``; a step that would relearn is projected away from the forget gradient.
+
+    Parameters
+    ----------
+    share : float
+        Share of weights that is drawn anew.
+    std : float
+        Standard deviation of the new weights.
+    steps : int
+        Gradient steps of the repair.
+    lr : float
+        Learning rate of the repair.
+    weight : float
+        Weight of the loss on the forget set.
+    batches : int
+        Batches from which gradients are made.
+    batch_size : int
+        Images a batch.
+    scope : {"feed_forward_out", "feed_forward", "all"}
+        Which weights may change.
     """
 
     summary: ClassVar[str] = "re-initialises the weights a concept needs and repairs without relearning"

@@ -21,6 +21,23 @@ class Ssd(EraserSpec):
 
     The Fisher diagonal is the mean square of batch gradients, as in the published code, so it depends on the batch size. ``alpha`` of 1.5
     suits the small model.
+
+    Parameters
+    ----------
+    alpha : float
+        How many times everyone's Fisher diagonal the forget set's must be.
+    strength : float
+        Lambda.
+    power : float
+        Exponent of the damping.
+    bound : float
+        Largest factor.
+    batches : int
+        Batches from which the Fisher diagonal is made.
+    batch_size : int
+        Images a batch.
+    scope : {"feed_forward_out", "feed_forward", "all"}
+        Which weights may change.
     """
 
     summary: ClassVar[str] = "dampens the weights that matter most to a concept, without training"

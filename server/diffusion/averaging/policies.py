@@ -60,7 +60,13 @@ class BudgetError(ValueError):
 
 
 class PolicySpec(Spec):
-    """How a scenario names a policy; ``budget`` is the largest share of a layer that one client may cut."""
+    """How a scenario names a policy; ``budget`` is the largest share of a layer that one client may cut.
+
+    Parameters
+    ----------
+    budget : float
+        Largest share of a layer that one client may cut.
+    """
 
     keeps_erasure: ClassVar[bool]
     """Whether what one client cut is cut in the aggregate, whatever the others send."""
@@ -210,6 +216,13 @@ class Vote(PolicySpec):
     """Zero where at least a share ``threshold`` of the clients cut; elsewhere ``losers`` says how entries cut by few are averaged.
 
     A threshold of 0 asks for one client only.
+
+    Parameters
+    ----------
+    threshold : float
+        Share of the clients that must have cut.
+    losers : {"masked_mean", "mean"}
+        How entries are averaged that fewer have cut.
     """
 
     keeps_erasure: ClassVar[bool] = False
@@ -227,7 +240,13 @@ class Vote(PolicySpec):
 
 
 class UnionNoise(UnionZero):
-    """As ``union_zero``, then filled once, on the server, with noise of ``ratio`` times the layer's own standard deviation."""
+    """As ``union_zero``, then filled once, on the server, with noise of ``ratio`` times the layer's own standard deviation.
+
+    Parameters
+    ----------
+    ratio : float
+        Standard deviation of the noise, in those of the layer.
+    """
 
     knob: ClassVar[str] = "ratio"
     kind: Literal["union_noise"] = "union_noise"  # type: ignore[assignment]

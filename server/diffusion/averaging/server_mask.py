@@ -21,6 +21,11 @@ class ServerMask(Mean):
     """The mean; peers cut nothing but send activation statistics, and the server cuts where their sums say.
 
     ``most_samples`` scales down a peer that reports more samples than that.
+
+    Parameters
+    ----------
+    most_samples : int, optional
+        A peer that reports more samples is scaled down to so many.
     """
 
     freezes: ClassVar[bool] = True

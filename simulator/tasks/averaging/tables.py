@@ -50,7 +50,13 @@ class FedAvg(AveragingTable):
 
 
 class FedProx(AveragingTable):
-    """As ``fedavg``; peers are pulled to the global model by ``mu / 2 * ||w - w_global||^2`` (Li et al., MLSys 2020)."""
+    """As ``fedavg``; peers are pulled to the global model by ``mu / 2 * ||w - w_global||^2`` (Li et al., MLSys 2020).
+
+    Parameters
+    ----------
+    mu : float
+        Weight of the pull to the global model.
+    """
 
     kind: Literal["fedprox"] = "fedprox"
     mu: NonNegativeFloat = 0.01
@@ -62,7 +68,19 @@ class FedProx(AveragingTable):
 
 
 class FedAdam(AveragingTable):
-    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), as Flower's strategy of that name does."""
+    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), as Flower's strategy of that name does.
+
+    Parameters
+    ----------
+    eta : float
+        Learning rate of the server.
+    beta_1 : float
+        Decay of the mean of updates.
+    beta_2 : float
+        Decay of the mean of their squares.
+    tau : float
+        Added to the root of that mean.
+    """
 
     kind: Literal["fedadam"] = "fedadam"
     eta: PositiveFloat = 0.01

@@ -46,6 +46,15 @@ class EraseEvent(EventSpec):
     """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; who is away does so when present again.
 
     From then on they do not train on images of that class, or in that style, and keep what they have cut.
+
+    Parameters
+    ----------
+    concept : int or str
+        A class by its number, or a style by its name.
+    peers : list of int or str
+        Numbers of peers, the name of a group, or ``"all"``.
+    method : table
+        The eraser; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "request"
@@ -69,7 +78,15 @@ class EraseEvent(EventSpec):
 
 
 class AttackEvent(EventSpec):
-    """The server tries to bring an erased concept back, with what its ``adversary`` knows, and measures; nothing changes."""
+    """The server tries to bring an erased concept back, with what its ``adversary`` knows, and measures; nothing changes.
+
+    Parameters
+    ----------
+    concept : int or str
+        A class by its number, or a style by its name.
+    adversary : table
+        Who attacks, with what knowledge; see ``lethe methods``.
+    """
 
     stage: ClassVar[Stage] = "server"
     do: Literal["attack"] = "attack"
@@ -90,7 +107,13 @@ class AttackEvent(EventSpec):
 
 
 class DefendEvent(EventSpec):
-    """The server fills what was cut, so that the place does not show; the fill stays as it is in every later round."""
+    """The server fills what was cut, so that the place does not show; the fill stays as it is in every later round.
+
+    Parameters
+    ----------
+    fill : table
+        What the cut is filled with; see ``lethe methods``.
+    """
 
     stage: ClassVar[Stage] = "server"
     do: Literal["defend"] = "defend"

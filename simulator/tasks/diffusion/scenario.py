@@ -42,6 +42,7 @@ class Revival(Spec):
     shares : tuple of float
         Shares of peers that cut, to try with each of ``policies``.
     policies : tuple of tables
+        Policies to try.
     """
 
     target: PositiveInt = 60
@@ -53,7 +54,25 @@ class Revival(Spec):
 
 
 class Diffusion(common.Scenario):
-    """A scenario in which peers train a denoiser: a public backbone first, then, round after round, the weights that carry concepts."""
+    """A scenario in which peers train a denoiser: a public backbone first, then, round after round, the weights that carry concepts.
+
+    Parameters
+    ----------
+    denoiser : table
+        Architecture of the denoiser.
+    denoising : table
+        How it is trained.
+    sampling : table
+        How samples are drawn.
+    compute : table
+        Where denoisers and completions run.
+    judge : table
+        Who says what samples show.
+    topology : table, optional
+        Who is whose neighbour, under ``hdus``.
+    revival : table
+        What an attack measures.
+    """
 
     task: Literal["diffusion"]
     denoiser: DenoiserSpec = DenoiserSpec()

@@ -8,7 +8,13 @@ from clients.spec import Spec
 
 
 class FederationTable(Spec):
-    """How peers work together; ``steps`` are the gradient steps of a present peer in a round."""
+    """How peers work together; ``steps`` are the gradient steps of a present peer in a round.
+
+    Parameters
+    ----------
+    steps : int
+        Gradient steps of a present peer in a round.
+    """
 
     kind: str
     steps: PositiveInt = 100

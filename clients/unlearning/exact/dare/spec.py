@@ -19,6 +19,7 @@ class Dare(UnlearnerSpec):
     Parameters
     ----------
     trees : int
+        Number of trees.
     depth : int
         Largest depth of a leaf, at most 60.
     cuts : int

@@ -31,8 +31,15 @@ class GraphEraser(UnlearnerSpec):
         Whether a learned partition stays as it was made, or is made again from the kept nodes at each request. A keyed partition
         leaks nothing and needs neither. Exact for all but the frozen one, which is exact only given the partition.
     network : {"gcn", "sage", "gat"}
-    hidden, dropout, epochs, lr, weight_decay
-        Width, dropout, full-batch epochs and Adam's settings of every shard's network.
+        Kind of every shard's network.
+    hidden : int
+        Width of every shard's network.
+    dropout : float
+        Share of the network's inputs that is dropped while it learns.
+    epochs : int
+        Full-batch epochs.
+    lr, weight_decay : float
+        Adam's settings.
     aggregate : {"lbaggr", "mean", "majority"}
         Learned weights, mean of the posteriors, or shares of the votes.
     slack : float in [0, 1]

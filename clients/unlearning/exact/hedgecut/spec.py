@@ -21,6 +21,7 @@ class HedgeCut(UnlearnerSpec):
     Parameters
     ----------
     trees : int
+        Number of trees.
     depth : int
         Largest depth of a leaf, at most 60.
     candidates : int, optional

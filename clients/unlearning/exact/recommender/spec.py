@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
 
 class Bpr(Spec):
-    """Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), trained with Adagrad."""
+    """Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), trained with Adagrad.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the interactions.
+    batch_size : int
+        Interactions a gradient step.
+    lr : float
+        Learning rate.
+    decay : float
+        Weight of the squared vectors.
+    """
 
     kind: Literal["bpr"] = "bpr"
     epochs: PositiveInt = 100
@@ -35,6 +47,15 @@ class Wmf(Spec):
     """Weighted matrix factorisation (Hu et al. 2008) by alternating least squares.
 
     ``weight`` is that of a pair without interaction, against 1; ``decay`` that of the squared vectors.
+
+    Parameters
+    ----------
+    epochs : int
+        Rounds of alternating least squares.
+    weight : float
+        Weight of a pair without interaction, against 1.
+    decay : float
+        Weight of the squared vectors.
     """
 
     kind: Literal["wmf"] = "wmf"
@@ -44,7 +65,21 @@ class Wmf(Spec):
 
 
 class LightGcn(Spec):
-    """LightGCN (He et al. 2020), trained with the ranking loss and Adam."""
+    """LightGCN (He et al. 2020), trained with the ranking loss and Adam.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the interactions.
+    batch_size : int
+        Interactions a gradient step.
+    lr : float
+        Learning rate.
+    decay : float
+        Weight of the squared vectors.
+    layers : int
+        Steps over the graph of users and items.
+    """
 
     kind: Literal["lightgcn"] = "lightgcn"
     epochs: PositiveInt = 100
@@ -63,6 +98,7 @@ class RecEraser(UnlearnerSpec):
     Parameters
     ----------
     shards : int
+        Number of shards.
     partition : {"keyed", "ubp", "ibp", "inbp"}
         Hash of the interaction; balanced clusters of users, of items, of interactions.
     leakage : {"frozen", "repartition"}
@@ -74,9 +110,16 @@ class RecEraser(UnlearnerSpec):
         Length of users' and items' vectors.
     aggregate : {"attention", "mean"}
         Attention over the shards' vectors, or mean of the shards' scores.
-    attention, epochs, batch_size, lr, decay, dropout
-        Width, epochs and Adam's settings of the attention; decay of its transfers; dropout of the users' vectors. Interactions a batch;
-        with WMF, users that have about as many.
+    attention, epochs : int
+        Width of the attention, and its epochs.
+    batch_size : int
+        Interactions a batch; with WMF, users that have about as many.
+    lr : float
+        Adam's learning rate.
+    decay : float
+        Weight of the attention's squared transfers.
+    dropout : float
+        Share of the users' vectors that is dropped while the attention learns.
     slack : float
         A shard holds at most ``ceil((1 + slack) n / shards)`` elements.
     """

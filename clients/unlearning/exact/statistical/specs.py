@@ -65,7 +65,19 @@ def width(problem: Problem) -> int:
 
 
 class NaiveBayes(Summed):
-    """Naive Bayes; ``threshold`` is what a feature must exceed to count for ``bernoulli``."""
+    """Naive Bayes; ``threshold`` is what a feature must exceed to count for ``bernoulli``.
+
+    Parameters
+    ----------
+    distribution : {"gaussian", "multinomial", "bernoulli"}
+        How features are distributed within a class.
+    alpha : float
+        Added to every count (``multinomial``, ``bernoulli``).
+    smoothing : float
+        Share of the largest variance that is added to all (``gaussian``).
+    threshold : float
+        What a feature must exceed to count as present (``bernoulli``).
+    """
 
     summary: ClassVar[str] = "naive Bayes from counts and sums per class; forgets by subtraction"
 
@@ -96,6 +108,13 @@ class Ridge(Summed):
     """Ridge regression, one per class where there are several; ordinary least squares with ``alpha = 0``.
 
     ``target`` bounds a regression's targets.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the squared coefficients.
+    target : pair of float
+        Bounds of a regression's targets.
     """
 
     summary: ClassVar[str] = "linear and ridge regression (one per class) from moments; forgets by subtraction"
@@ -112,7 +131,13 @@ class Ridge(Summed):
 
 
 class Pca(Summed):
-    """Principal components; with several classes, nearest class mean in their space."""
+    """Principal components; with several classes, nearest class mean in their space.
+
+    Parameters
+    ----------
+    components : int
+        Number of components.
+    """
 
     classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "principal components from moments, nearest class mean; forgets by subtraction"
@@ -143,7 +168,15 @@ class ItemItem(Summed):
 
 
 class _Clusters(Summed):
-    """k-means of either kind."""
+    """k-means of either kind.
+
+    Parameters
+    ----------
+    clusters : int
+        Number of clusters.
+    iterations : int
+        Steps of the algorithm.
+    """
 
     classifier: ClassVar[bool] = False
 
@@ -157,7 +190,13 @@ class _Clusters(Summed):
 
 
 class QuantisedKMeans(_Clusters):
-    """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range."""
+    """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range.
+
+    Parameters
+    ----------
+    grid : float
+        Distance of grid lines, as a share of a feature's half range.
+    """
 
     summary: ClassVar[str] = "k-means with quantised centroids; repeats only the steps whose centroids move"
     source: ClassVar[str] = _GINART

@@ -39,14 +39,26 @@ def _one(value: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
 
 
 class Peers(common.Peers):
-    """Who takes part: ``count`` peers, the one model that they train together, and names for groups of them."""
+    """Who takes part: ``count`` peers, the one model that they train together, and names for groups of them.
+
+    Parameters
+    ----------
+    main : list of one table
+        The model that they train together.
+    """
 
     main: Annotated[tuple[AnyModel, ...], AfterValidator(_one)]
     seed: _refused("peers send weights, and distil no seed model") = Field(None, exclude=True)  # type: ignore[valid-type]
 
 
 class AveragedScenario(common.Scenario):
-    """A scenario in which peers train one classifier, and a server averages what they send; ``[training]`` is one round's local work."""
+    """A scenario in which peers train one classifier, and a server averages what they send; ``[training]`` is one round's local work.
+
+    Parameters
+    ----------
+    training : table
+        A round's local work.
+    """
 
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Annotated[FedAvg | FedProx | FedAdam, Field(discriminator="kind")]

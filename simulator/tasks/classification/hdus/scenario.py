@@ -24,7 +24,15 @@ else:  # the registry knows its members only at run time
 
 
 class Peers(common.Peers):
-    """Who takes part: ``count`` peers with main models dealt in turn, one common seed model, and names for groups of them."""
+    """Who takes part: ``count`` peers with main models dealt in turn, one common seed model, and names for groups of them.
+
+    Parameters
+    ----------
+    main : list of tables
+        Main models, dealt to the peers in turn: networks, or unlearners.
+    seed : table
+        The seed model that every peer distils for its neighbours.
+    """
 
     main: Annotated[tuple[AnyMain, ...], Field(min_length=1)]
     seed: AnyModel
@@ -37,7 +45,19 @@ class Hdus(Spec):
 
 
 class HdusScenario(common.Scenario):
-    """A scenario in which peers classify: main models on private rows, seed models for their neighbours, ensembles of both."""
+    """A scenario in which peers classify: main models on private rows, seed models for their neighbours, ensembles of both.
+
+    Parameters
+    ----------
+    training : table
+        A round's local work on the main model.
+    distillation : table
+        How seed models are made.
+    ensemble : table
+        How a peer combines its main model with its neighbours' seeds.
+    topology : table
+        Who is whose neighbour.
+    """
 
     # what is the same for all is left out: plans from before there were tasks and federations keep their hash
     task: Literal["classification"] = Field("classification", exclude=True)

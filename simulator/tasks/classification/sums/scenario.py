@@ -19,7 +19,13 @@ else:  # the registry knows its members only at run time
 
 
 class Sums(Spec):
-    """A server adds up the sums that peers send; ``model`` says of what, and what is learned from them."""
+    """A server adds up the sums that peers send; ``model`` says of what, and what is learned from them.
+
+    Parameters
+    ----------
+    model : table
+        What is learned from the sums.
+    """
 
     kind: Literal["sums"] = "sums"
     model: AnySummed

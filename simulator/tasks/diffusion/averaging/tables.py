@@ -11,11 +11,17 @@ from simulator.tasks.diffusion.tables import FederationTable
 if TYPE_CHECKING:
     AnyPolicy = PolicySpec
 else:  # the registry knows its members only at run time
-    AnyPolicy = POLICIES.union()
+    AnyPolicy = POLICIES.union(default="mean")
 
 
 class Averaged(FederationTable):
-    """A server averages what the peers trained: ``policy`` says how entries are folded that some peers have cut away."""
+    """A server averages what the peers trained: ``policy`` says how entries are folded that some peers have cut away.
+
+    Parameters
+    ----------
+    policy : table
+        How entries are folded that some peers have cut away.
+    """
 
     policy: AnyPolicy = Mean()
 

@@ -16,8 +16,11 @@ class Hdus(FederationTable):
     Parameters
     ----------
     seed : SeedDenoiser
+        The architecture of seeds.
     distillation : SeedDistillation
+        How seeds are made.
     ensemble : NoiseWeights
+        How predicted noises are weighed.
     judged : int
         Samples of each class that are drawn and judged at every peer after each round, from its ensemble and from its main model alone.
     streams : {"keyed", "sequential"}

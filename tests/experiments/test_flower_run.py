@@ -1,0 +1,45 @@
+"""``flwr run`` made cheap and honest: nothing is installed, nothing is left running, and the exit status is that of the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from experiments import flower_run
+
+SCENARIO = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "keys" / "sums.toml"
+
+
+def test_flower_installs_nothing_and_reports_nothing(tmp_path: Path) -> None:
+    told = flower_run.environment(tmp_path)
+    assert told["FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"] == "1"
+    assert told["FLWR_TELEMETRY_ENABLED"] == "0"
+    assert told["FLWR_HOME"] == str(tmp_path)
+
+
+def test_a_scenario_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert flower_run.main([str(tmp_path / "none.toml")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def superlinks() -> set[int]:
+    return {one.pid for one in psutil.process_iter(["name"]) if str(one.info["name"]).startswith("flower-super") and one.status() != "zombie"}
+
+
+@pytest.mark.slow
+def test_a_scenario_is_played_and_nothing_is_left_running(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = superlinks()
+    assert flower_run.play(SCENARIO, tmp_path) == 0
+    folder = Path(capsys.readouterr().out.splitlines()[-1])
+    assert json.loads((folder / "results.json").read_text())["engine"] == "flower"
+    assert superlinks() <= before
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_exits_with_1(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("no folder")
+    assert flower_run.play(SCENARIO, taken) == 1
