@@ -31,6 +31,7 @@ class _Summed(UnlearnerSpec):
 
     guarantee: ClassVar[Guarantee] = "exact"
     source: ClassVar[str] = _CAO
+    adds: ClassVar[bool] = True
 
     low: float = 0.0
     high: float = 1.0
@@ -98,6 +99,7 @@ class Ridge(_Summed):
     ``target`` bounds a regression's targets.
     """
 
+    regressor: ClassVar[bool] = True
     summary: ClassVar[str] = "linear and ridge regression (one per class) from moments; forgets by subtraction"
 
     kind: Literal["ridge"] = "ridge"
@@ -146,6 +148,7 @@ class _Clusters(_Summed):
     """k-means of either kind."""
 
     classifier: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
 
     clusters: PositiveInt = 10
     iterations: PositiveInt = 10
