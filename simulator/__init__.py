@@ -11,6 +11,8 @@ from simulator.installation import require_own_packages
 
 if TYPE_CHECKING:
     from simulator.errors import LetheError
+    from simulator.estimators.classifier import UnlearningClassifier
+    from simulator.estimators.regressor import UnlearningRegressor
     from simulator.plugins import register
     from simulator.runner import resume, run
     from simulator.runs.run import Run
@@ -26,6 +28,8 @@ _HOMES = {
     "Plan": "scenarios.plan",
     "Run": "runs.run",
     "Scenario": "scenarios.scenario",
+    "UnlearningClassifier": "estimators.classifier",
+    "UnlearningRegressor": "estimators.regressor",
     "register": "plugins",
     "resolve": "scenarios.resolution",
     "resume": "runner",
@@ -33,7 +37,19 @@ _HOMES = {
     "verify": "runs.verify",
 }
 
-__all__ = ["LetheError", "Plan", "Run", "Scenario", "register", "resolve", "resume", "run", "verify"]
+__all__ = [
+    "LetheError",
+    "Plan",
+    "Run",
+    "Scenario",
+    "UnlearningClassifier",
+    "UnlearningRegressor",
+    "register",
+    "resolve",
+    "resume",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -200,6 +200,15 @@ def refuses(fault: str, case: Case) -> None:
     require(same, "a refused request changed the model")
 
 
+def learns_more(case: Case) -> None:
+    """What is added is as if it had always been there, where the spec says that it can be."""
+    if not case.spec.adds:
+        return
+    model: Any = case.fit(case.without(case.ids[20:40]))
+    model.add(case.of.data.only(case.ids[20:40]))
+    require_same(case, model, case.fit())
+
+
 def stores_nothing_of_the_forgotten(case: Case) -> None:
     """No stored artefact knows of what was forgotten, and no id of it is left in the state."""
     gone, model = case.ids[10:50:3], case.fit()
@@ -240,6 +249,7 @@ ALWAYS: Mapping[str, Callable[[Case], None]] = {
 EXACT: Mapping[str, Callable[[Case], None]] = {
     **{f"forgetting equals never having had: {name}": partial(forgets, name) for name in REQUESTS},
     **{f"forgetting after round {done} equals never having had": partial(forgets_between_rounds, done) for done in (0, 1)},
+    "adding equals always having had": learns_more,
     "nothing of the forgotten is stored": stores_nothing_of_the_forgotten,
     "not forgetting is noticed": notices_not_forgetting,
 }

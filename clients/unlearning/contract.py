@@ -194,6 +194,10 @@ class UnlearnerSpec(Spec):
     """What a request names: rows, nodes and edges, interactions and users, a concept."""
     classifier: ClassVar[bool] = True
     """Whether it is made to predict the rows' classes, as a peer's main model must."""
+    regressor: ClassVar[bool] = False
+    """Whether its unlearner, of a problem with one class, predicts numbers: ``predict(x)``, float64 (n,)."""
+    adds: ClassVar[bool] = False
+    """Whether its unlearner learns more rows by ``add(rows)``, after which it is as if it had always had them."""
 
     @classmethod
     def incomplete(cls) -> str | None:

@@ -37,6 +37,7 @@ class Dare(UnlearnerSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
+    adds: ClassVar[bool] = True
     implementation: ClassVar[str] = "clients.unlearning.exact.dare.forest:Forest"
     summary: ClassVar[str] = "random forest; repairs the subtrees whose best split changed"
     source: ClassVar[str] = (

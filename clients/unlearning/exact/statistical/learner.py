@@ -115,6 +115,18 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         self.held.drop(places)
         return _TOUCHED if self.sums else _NOTHING
 
+    def add(self, rows: Rows) -> None:
+        """Add more rows, with ids never held before, to the sums; afterwards they are as if they had always been there.
+
+        ``UnlearningError`` if an id is or was held, or the sums become too large to be exact; nothing has changed then.
+        """
+        more = self._checked(rows)
+        joined = self.held.joined(more)
+        self.design.check(joined.count)
+        if self.sums:
+            self.adopt({name: self.sums[name] + array for name, array in self.contribution(more.x, more.y).items()})
+        self.held = joined
+
     def take_out(self, places: Places) -> None:
         """Subtract the rows at these places from the sums."""
         subtract(self.sums, self.contribution(self.held.rows.x[places], self.held.rows.y[places]))

@@ -31,6 +31,7 @@ class Summed(UnlearnerSpec):
 
     guarantee: ClassVar[Guarantee] = "exact"
     source: ClassVar[str] = _CAO
+    adds: ClassVar[bool] = True
 
     low: float = 0.0
     high: float = 1.0
@@ -117,6 +118,7 @@ class Ridge(Summed):
         Bounds of a regression's targets.
     """
 
+    regressor: ClassVar[bool] = True
     summary: ClassVar[str] = "linear and ridge regression (one per class) from moments; forgets by subtraction"
 
     kind: Literal["ridge"] = "ridge"
@@ -179,6 +181,7 @@ class _Clusters(Summed):
     """
 
     classifier: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
 
     clusters: PositiveInt = 10
     iterations: PositiveInt = 10
