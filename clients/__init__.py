@@ -1,1 +1,1 @@
-"""What a peer is and does: its data, models, training, ensemble, and how it forgets."""
+"""The peers: their data, models, training, ensembles and unlearning."""

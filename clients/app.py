@@ -1,8 +1,8 @@
-"""The Flower ClientApp of a peer: one handler a message.
+"""The Flower ClientApp of a peer: one handler per message type.
 
-Between messages a peer lives in its Flower ``Context.state`` and nowhere else: its config, its last main artefact, its seed, and the
-seeds it holds, as bytes. A handler wakes the peer, lets it work, and puts it back only when everything has gone well, so a message
-that fails or crashes changes nothing. A peer without state answers ``blank`` and is sent its config and last committed state.
+Between messages, the state of a peer exists only in its Flower ``Context.state``: its config, its last main artefact, its seed, and the
+seeds it holds, as bytes. A handler loads the peer, lets it work, and saves it only if everything has succeeded, so a message that fails
+or crashes changes nothing. A peer without state answers ``blank`` and is then sent its config and last committed state.
 
 Messages
 --------
@@ -12,11 +12,11 @@ train
     ``order``: ``round``, ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream``
     (number or -1);
     ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``config``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
-    state to start from. ``public.<name>`` (with the config) and ``payload.<name>``: what the role of the peer gets from the server alone.
-    Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``; ``outcome`` of what had to be forgotten: ``guarantee``,
+    state to start from. ``public.<name>`` (with the config) and ``payload.<name>``: records from the server for the role of the peer.
+    Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``; ``outcome`` of the requests: ``guarantee``,
     ``gradient_steps``, ``parts``, ``certificate`` (JSON or ""), ``notes``, and hashes of the weights ``before`` and ``after`` (or "").
 evaluate
-    The same without training; the reply's ``probabilities`` are the ensemble's on the test rows.
+    The same without training; the reply's ``probabilities`` are those of the ensemble on the test rows.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Updat
 app = ClientApp()
 
 PUBLIC, PAYLOAD = "public.", "payload."
-"""How the names of records begin that the server sends on its own account: with the config, and with any message."""
+"""Name prefixes of records from the server itself: those sent with the config, and those sent with any message."""
 
 CRASHES_WITHOUT_REPLY = ("before_training", "during_training", "after_training", "before_sending")
 
 
 @app.query("hello")
 def hello(message: Message, context: Context) -> Message:
-    """Say which peer lives on this node."""
+    """Reply with the number of the peer on this node."""
     who = ConfigRecord({"peer": int(context.node_config["partition-id"])})
     return Message(RecordDict({"who": who}), reply_to=message)
 
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Play one round: drop, receive, forget, train, distil, evaluate."""
+    """Run one round: drop, receive, forget, train, distil, evaluate."""
     return _answer(message, context, final=False)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Take the final evaluation after the last round: drop, receive, predict."""
+    """Run the final evaluation after the last round: drop, receive, predict."""
     return _answer(message, context, final=True)
 
 
@@ -75,7 +75,7 @@ def _answer(message: Message, context: Context, final: bool) -> Message:
 
 
 def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
-    """Let the peer do what the message asks; return the reply's content."""
+    """Carry out the message's orders; return the reply's content."""
     order = content.config_records["order"]
     crash = str(order["crash"])
     wasted = _work_until(crash, peer) if crash in CRASHES_WITHOUT_REPLY else None
@@ -113,7 +113,7 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
 def _forget(peer: Participant, ids: list[int]) -> tuple[ConfigRecord, float]:
     """Let the peer forget; return the outcome as a record, and the seconds it took.
 
-    Where the outcome claims that no weight has changed, hashes of the weights before and after show it.
+    If the outcome claims that no weight has changed, it includes hashes of the weights before and after as evidence.
     """
     before = _weights(peer)
     clock = time.perf_counter()
@@ -132,7 +132,7 @@ def _forget(peer: Participant, ids: list[int]) -> tuple[ConfigRecord, float]:
 
 
 def _weights(peer: Participant) -> str:
-    """Return the hash of what the peer's main artefact holds beside its bookkeeping."""
+    """Return the hash of the peer's main artefact without its bookkeeping."""
     arrays = wire.from_bytes(peer.main_blob)
     return wire.sha256(wire.to_bytes({name: array for name, array in arrays.items() if not name.startswith(BOOKKEEPING)}))
 
@@ -148,7 +148,7 @@ def _work_until(crash: str, peer: Participant) -> int:
 
 
 def _payload(state: RecordDict, content: RecordDict) -> dict[str, Record]:
-    """Return what the server alone sends: what came with the config, and with this message."""
+    """Return the server's records: those kept from the config's message, and those of this message."""
     kept = {name: state[name] for name in state if name.startswith(PUBLIC)}
     new = {name: content[name] for name in content if name.startswith(PAYLOAD)}
     return {name.partition(".")[2]: record for name, record in {**kept, **new}.items()}  # type: ignore[misc]
@@ -177,13 +177,13 @@ def _reply(peer: Participant, metrics: dict[str, int | float], timings: dict[str
 
 
 def _given_state(content: RecordDict) -> RecordDict:
-    """Return the state that a message brings along."""
+    """Return the peer's state contained in a message."""
     names = [name for name in content if name in ("config", "main", "seed", "held") or name.startswith(("held.", PUBLIC))]
     return RecordDict({name: content[name] for name in names})
 
 
 def _load(state: RecordDict, stream: int) -> Participant:
-    """Return the peer whose state this is."""
+    """Return the peer with this state."""
     config = peer_configs.read(str(state.config_records["config"]["json"]))
     key = ("sequential", config.run_seed, stream) if stream >= 0 else None
     main = state.array_records.get("main")
@@ -198,7 +198,7 @@ def _load(state: RecordDict, stream: int) -> Participant:
 
 
 def _save(peer: Participant, before: RecordDict) -> RecordDict:
-    """Return the peer as records."""
+    """Return the peer's state as records."""
     owners = sorted(peer.held)
     version = peer.update.version if peer.update else 0
     records: dict[str, ArrayRecord | ConfigRecord] = {

@@ -1,4 +1,4 @@
-"""Where heavy tensor work runs, and how strictly; the one place that turns the name of a device into a device."""
+"""Device and determinism of tensor computations; the only module that resolves device names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 def resolved(name: Device) -> Literal["cpu", "cuda"]:
-    """Return the device that a name stands for; ``auto`` takes CUDA where there is one. ``ValueError`` if CUDA is asked for and missing."""
+    """Return the device that a name stands for; ``auto`` takes CUDA if available. ``ValueError`` if CUDA is requested and missing."""
     if name == "cpu":
         return "cpu"
     import torch
@@ -31,16 +31,17 @@ def resolved(name: Device) -> Literal["cpu", "cuda"]:
 class Compute(Spec):
     """Device and strictness of a computation.
 
-    Draws are made on the CPU whatever the device, so that both start from the same numbers; sums then differ in their last bits.
+    Random numbers are drawn on the CPU for every device, so that all devices start from the same numbers; sums then differ in their
+    last bits.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        ``auto`` takes CUDA where there is one.
+        ``auto`` takes CUDA if available.
     tf32 : bool
-        Allow the short products of recent GPUs, in float32 only.
+        Allow TF32 products on GPUs that have them, in float32 only.
     deterministic : bool
-        Ask torch for kernels whose result does not vary between calls. Without it a run on CUDA does not give the same digest twice.
+        Use torch's deterministic kernels. Without them, two runs on CUDA do not give the same digest.
     """
 
     device: Device = "cpu"
@@ -48,25 +49,25 @@ class Compute(Spec):
     deterministic: bool = False
 
     def place(self) -> torch.device:
-        """Return the device; ``ValueError`` if CUDA is asked for and missing."""
+        """Return the torch device; ``ValueError`` if CUDA is requested and missing."""
         import torch
 
         return torch.device(resolved(self.device))
 
     def settled(self) -> Self:
-        """Return the same with ``auto`` replaced by the device that it stands for; ``ValueError`` if CUDA is asked for and missing."""
+        """Return a copy with ``auto`` resolved to a device; ``ValueError`` if CUDA is requested and missing."""
         return self.model_copy(update={"device": resolved(self.device)})
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Set torch's switches while inside and put them back afterwards."""
+        """Set torch's global switches inside the context and restore them afterwards."""
         import torch
 
         matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
         before = matmul.allow_tf32, cudnn.allow_tf32, torch.are_deterministic_algorithms_enabled()
         matmul.allow_tf32 = cudnn.allow_tf32 = self.tf32
         if self.deterministic:
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what torch asks of whoever wants equal products
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch requires it for deterministic matrix products
             torch.use_deterministic_algorithms(True)
         try:
             yield

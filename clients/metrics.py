@@ -1,7 +1,7 @@
-"""Metrics are declared: what is measured, how peers' values fold into the federation's, in which unit, and which direction is better.
+"""Declarations of metrics: name, aggregation of peers' values, unit, and which direction is better.
 
-Data sets, peers' configs and coordinators declare theirs; what sends or books a metric that nobody has declared is an error. A family such
-as ``accuracy.sampled.<class>`` stands for every name with one word in the place of ``<class>``.
+Data sets, peers' configs and coordinators declare their metrics; sending or recording an undeclared metric is an error. A family such as
+``accuracy.sampled.<class>`` stands for every name with one word in place of ``<class>``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Direction = Literal["higher", "lower"]
 
 
 class MetricError(ValueError):
-    """A metric that nobody has declared, or one that cannot be folded; the message is one line with its name and the cure."""
+    """A metric is not declared or cannot be aggregated; the message is one line with its name and the cure."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,18 @@ class Metric:
     Parameters
     ----------
     name : str
-        As it stands in the ledger; words in angle brackets make a family: ``accuracy.sampled.<class>``.
+        Name in the ledger; words in angle brackets make a family: ``accuracy.sampled.<class>``.
     fold : {"mean", "weighted mean", "sum"}
-        How the federation's value is made of its peers'. Costs add up; of measurements
-        the mean is taken, and the last counts.
+        How the federation's value is computed from its peers' values. Costs are summed; of measurements, the mean is taken, and the last
+        one counts.
     unit : str
         ``share`` (of one), ``steps``, ``bytes``, ...
     better : {"higher", "lower"}, optional
-        Which direction is better; None where neither is.
+        Which direction is better; None if neither is.
     label : str
-        What people call it, ``name`` unless told.
+        Name shown to users; default ``name``.
     weight : str
-        Of a weighted mean: the metric, sent by the same peers, that holds the weights.
+        For a weighted mean: name of the metric, sent by the same peers, that holds the weights.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Metric:
             raise MetricError(f"metric {self.name!r}: a weighted mean, and nothing else, names its weight: set fold and weight together")
 
     def at(self, place: str) -> Metric:
-        """Return the metric as measured at a place, such as ``global.main``: the place stands behind name and label."""
+        """Return the metric as measured at a place such as ``global.main``, which is appended to name and label."""
         return replace(self, name=f"{self.name}.{place}", label=f"{self.label}.{place}")
 
     def matches(self, name: str) -> bool:
-        """Return whether a name in the ledger, or one that people use, is this metric's, or belongs to this family."""
+        """Return whether a ledger name or a label is this metric's or belongs to this family."""
         return any(re.fullmatch(re.sub(r"<[^<>]*>", "[^.<>]+", re.escape(known)), name) for known in (self.name, self.label))
 
 
@@ -68,16 +68,16 @@ STEPS = (
     Metric("distillation_steps", "sum", "steps", "lower"),
     Metric("unlearning_steps", "sum", "steps", "lower"),
 )
-"""What every peer spends, whatever it learns."""
+"""Costs of every peer, independent of the task."""
 
 
 class Metrics:
-    """All metrics that are declared for one run.
+    """All metrics declared for one run.
 
     Parameters
     ----------
     declared : iterable of Metric
-        Of two that match a name, the one without a placeholder counts, then the first.
+        If several match a name, those without a placeholder take precedence, then the first.
     """
 
     def __init__(self, declared: Iterable[Metric]) -> None:
@@ -85,7 +85,7 @@ class Metrics:
         self._known: dict[str, Metric] = {}
 
     def of(self, name: str, where: str = "") -> Metric:
-        """Return the metric of this name; ``MetricError`` if nobody has declared it. ``where`` begins the message: who sent it."""
+        """Return the metric of this name; ``MetricError`` if it is not declared. ``where`` starts the message and names the sender."""
         if name not in self._known:
             found = next((metric for metric in self.declared if metric.matches(name)), None)
             if found is None:
@@ -94,23 +94,23 @@ class Metrics:
         return self._known[name]
 
     def suggestion(self, name: str) -> str:
-        """Return ``did you mean ...?``, where something is close, and all names that people use."""
+        """Return ``did you mean ...?``, if a label is similar, and all labels."""
         labels = sorted({metric.label for metric in self.declared})
         close = get_close_matches(name, labels, n=1)
         return (f"did you mean {close[0]}? " if close else "") + f"declared: {', '.join(labels)}"
 
     def stored(self, name: str) -> str:
-        """Return the ledger's name of what people, or the ledger, call so; ``MetricError`` as in ``of``."""
+        """Return the ledger's name for a label or a ledger name; ``MetricError`` as in ``of``."""
         metric = self.of(name)
         return metric.name if name == metric.label else name
 
     def label(self, name: str) -> str:
-        """Return what people call what the ledger calls so."""
+        """Return the label for a ledger name; ``MetricError`` as in ``of``."""
         metric = self.of(name)
         return metric.label if name == metric.name else name
 
     def folded(self, lines: Iterable[tuple[int, str, float]]) -> list[tuple[str, float]]:
-        """Return the federation's value of every metric, by name in ascending order, of peers' lines (peer, name, value) in peer order."""
+        """Return the federation's value of every metric, sorted by name, from peers' lines (peer, name, value) in peer order."""
         columns: dict[str, dict[int, list[float]]] = {}
         for peer, name, value in lines:
             columns.setdefault(name, {}).setdefault(peer, []).append(value)

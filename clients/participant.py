@@ -1,4 +1,4 @@
-"""Who answers the coordinator's messages: what every role of peer can be asked to do."""
+"""The interface of every role of peer, which answers the coordinator's messages."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from clients.unlearning.contract import Outcome
 Record = ArrayRecord | ConfigRecord
 
 BOOKKEEPING = "peer/"
-"""How the names of arrays in a main artefact begin that are no part of a model."""
+"""Name prefix of the arrays in a main artefact that are not part of a model."""
 
 ROWS = "peer/rows"
-"""Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; for every kind of peer."""
+"""Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; for every role."""
 
 EDGES = "peer/edges"
-"""Likewise, of the ids of the edges that the peer still has; there only where they are not all that the data set has among its rows."""
+"""Likewise, of the ids of the edges that the peer still has; present only if edges among its rows are missing."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """What a peer sends out as it travels: which one of its owner's, and its bytes (a safetensors file)."""
+    """An update of a peer: its version, which counts the owner's updates, and its bytes (a safetensors file)."""
 
     version: int
     blob: bytes
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the bytes."""
+        """SHA-256 of the bytes."""
         return wire.sha256(self.blob)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """A holder's word that it removed a seed: whose, which version, and the hash of the bytes it held."""
+    """A holder's confirmation that it removed a seed: owner, version, and SHA-256 of the removed bytes."""
 
     owner: int
     version: int
@@ -52,15 +52,15 @@ class Receipt:
 
 
 class Participant(Protocol):
-    """One simulated peer, awake.
+    """One simulated peer, loaded from its state.
 
     Attributes
     ----------
     config : PeerConfig
     stream : tuple
-        Key of every random choice that it makes.
+        Key of all random choices of the peer.
     update : Update or None
-        What it last sent out, None before the first training.
+        The last update that it sent; None before the first.
     held : dict of int to Update
         Neighbours' seeds by owner.
     """
@@ -69,7 +69,7 @@ class Participant(Protocol):
 
     @property
     def config(self) -> PeerConfig:
-        """What it was told once."""
+        """The peer's constants."""
 
     update: Update | None
     held: dict[int, Update]
@@ -80,43 +80,43 @@ class Participant(Protocol):
 
     @classmethod
     def restored(cls, config: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
-        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+        """Return the peer with this main artefact, without its own seed and held seeds yet."""
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: all that the peer must keep beside its seed, the ids of its rows under ``ROWS``."""
+        """The main artefact: the peer's state apart from seeds, with the ids of its rows under ``ROWS``."""
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take what the server alone sends to this role, by name, and the number of the round; what came with the config comes again."""
+        """Receive this round's server records by name, those sent with the config included, and the number of the round."""
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
-        """Delete these owners' seeds and everything derived from them; one receipt for each seed that was held."""
+        """Delete these owners' seeds and everything derived from them; return one receipt per seed that was held."""
 
     def forget(self, ids: Iterable[int]) -> Outcome:
-        """Forget own rows, and edges among them, by id; return what that led to."""
+        """Forget own rows, and edges among them, by id; return the outcome."""
 
     def train(self) -> int:
         """Train for one round; return the gradient steps."""
 
     def distil(self) -> int:
-        """Make what is sent out; return the gradient steps."""
+        """Make the update to send; return the gradient steps."""
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
-        """Return metrics, and what the final evaluation compares: answers on public inputs."""
+        """Return metrics by name, and predictions on public inputs, which the final evaluation compares."""
 
 
 class Neighbour:
-    """What peers share that hold neighbours' seeds, and keep nothing derived from them."""
+    """Mixin for peers that hold neighbours' seeds and keep nothing derived from them."""
 
     held: dict[int, Update]
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
-        """Delete these owners' seeds; one receipt for each seed that was held."""
+        """Delete these owners' seeds; return one receipt per seed that was held."""
         removed = [(owner, self.held.pop(owner)) for owner in sorted(owners) if owner in self.held]
         return [Receipt(owner, seed.version, seed.sha256) for owner, seed in removed]
 
 
 def role(config: PeerConfig) -> type[Participant]:
-    """Return the class of those who live by such a config."""
+    """Return the participant class that a config names."""
     found: type[Participant] = located(config.participant)
     return found

@@ -1,6 +1,6 @@
-"""What other distributions bring through entry points: where it comes from, and what is wrong with it, in one line.
+"""Plugins from entry points of other distributions: their origin, and their defects in one line.
 
-A plugin is looked at when it is named, and not before: one that is broken stops nobody who does not use it.
+A plugin is loaded only when it is named, so a broken plugin does not affect those who do not use it.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ LOCATED = ("implementation", "participant")
 
 
 class PluginError(ValueError):
-    """A class from elsewhere that cannot be used; the message is one line that names its distribution and the cure."""
+    """A third-party class cannot be used; the message is one line that names its distribution and the cure."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: the name under which it is known, its ``"module:Class"``, and the distribution that brings it."""
+    """One entry point: its name, its ``"module:Class"``, and the distribution that provides it."""
 
     name: str
     target: str
     distribution: str
 
     def error(self, why: str, cure: str) -> PluginError:
-        """Return what is wrong with it as an error."""
+        """Return an error with the reason and the cure."""
         return PluginError(f"{self.name!r} comes from the distribution {self.distribution}, but {why}: {cure}")
 
 
 def located(target: str) -> Any:
-    """Return what a text ``"module:name"`` stands for; the module is imported only now."""
+    """Import the module of ``"module:name"`` and return the named object."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)
 
 
 def found(group: str) -> dict[str, list[Plugin]]:
-    """Return the entry points of a group by name; more than one where distributions claim the same name."""
+    """Return the entry points of a group by name; several under one name if distributions claim the same name."""
     plugins: dict[str, list[Plugin]] = {}
     for point in entry_points(group=group):
         distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "that declares it"
@@ -51,11 +51,11 @@ def found(group: str) -> dict[str, list[Plugin]]:
 
 
 def loaded(plugin: Plugin, contract: type[Any], tag: str, group: str) -> type[Any]:
-    """Return the class that a plugin brings; ``PluginError`` if it cannot be imported or does not keep its contract."""
+    """Return the class of a plugin; ``PluginError`` if it cannot be imported or violates its contract."""
     mend = f"mend or uninstall {plugin.distribution.partition(' ')[0]}"
     try:
         brought = located(plugin.target)
-    except (Exception, SystemExit) as error:  # importing it runs code of others, which may raise anything
+    except (Exception, SystemExit) as error:  # importing runs third-party code, which may raise anything
         raise plugin.error(f"{plugin.target} cannot be imported ({_in_short(error)})", mend) from None
     if wrong := next(faults(brought, contract, tag, plugin.name), None):
         raise plugin.error(wrong, f"{mend} (entry point {plugin.name!r} of {group})")
@@ -64,7 +64,7 @@ def loaded(plugin: Plugin, contract: type[Any], tag: str, group: str) -> type[An
 
 
 def faults(brought: Any, contract: type[Any], tag: str, name: str) -> Iterator[str]:
-    """Yield what keeps a class from being known by a name in a registry with this contract."""
+    """Yield the reasons why a class cannot be registered under a name in a registry with this contract."""
     if not (inspect.isclass(brought) and issubclass(brought, contract)):
         yield f"{getattr(brought, '__qualname__', repr(brought))} is no subclass of {contract.__module__}.{contract.__qualname__}"
         return
@@ -93,7 +93,7 @@ def faults(brought: Any, contract: type[Any], tag: str, name: str) -> Iterator[s
 
 
 def _wrong_tag(brought: type[Any], tag: str, name: str) -> Iterator[str]:
-    """Yield why a spec is not the one of this name; classes that are no specs carry no tag."""
+    """Yield the reason why a spec's tag does not match the name; classes other than specs have no tag."""
     fields = getattr(brought, "model_fields", None)
     if fields is None or not tag:
         return
@@ -106,7 +106,7 @@ def _wrong_tag(brought: type[Any], tag: str, name: str) -> Iterator[str]:
 
 
 def _required(contract: type[Any]) -> set[str]:
-    """Return the class variables that a contract declares and leaves to others to set."""
+    """Return the class variables that a contract declares without a value."""
     hints = [hint for base in contract.__mro__ for hint in vars(base).get("__annotations__", {}).items()]
     declared = {name for name, hint in hints if "ClassVar" in str(hint)}
     return {name for name in declared if not name.startswith("_") and not hasattr(contract, name)}

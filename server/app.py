@@ -1,4 +1,4 @@
-"""The Flower ServerApp: the round loop of a federation that must forget."""
+"""The Flower ServerApp and its round loop."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def server_app(
     on_round: Callable[[Round | None], None] = lambda _: None,
     coordinator: Coordinator | None = None,
 ) -> ServerApp:
-    """Return the ServerApp that plays a timeline from the ledger's last committed round to the end.
+    """Return the ServerApp that runs a timeline from the ledger's last committed round to the end.
 
-    Parameters are those of ``Federation``; ``on_round`` is called after each commit with the round, and with None after the final
+    The parameters are those of ``Federation``. ``on_round`` is called after each commit with the round, and with None after the final
     evaluation.
     """
     app = ServerApp()
@@ -44,19 +44,19 @@ def server_app(
 
 
 class Federation:
-    """The coordinator at work: events, one message per present peer, replies folded in peer order, commit.
+    """The round loop: apply the round's events, send one message per present peer, fold the replies in peer order, commit.
 
     Parameters
     ----------
     timeline : Timeline
     configs : sequence of PeerConfig
-        One a peer, in peer order.
+        One per peer, in peer order.
     returns : sequence of PeerConfig
-        For peers that come back after an erasure: their configs of the later generations.
+        Configs of the later generations, for peers that rejoin after an erasure.
     ledger : Ledger
-        Where records go, and from where a run is taken up again.
+        Receives the round records; a run resumes from its last committed round.
     coordinator : Coordinator
-        What the server does beyond relaying mail.
+        What the server does beyond relaying messages.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Federation:
         self.outcomes = Outcomes(timeline, ledger, coordinator)
 
     def run(self, grid: Grid, on_round: Callable[[Round | None], None]) -> None:
-        """Play every round that the ledger does not have yet, then the final evaluation."""
+        """Run every round that the ledger does not have yet, then the final evaluation."""
         self.nodes = greet(grid, len(self.configs))
         done = self.ledger.last_round()
         for past in self.timeline.rounds[:done]:
@@ -90,13 +90,13 @@ class Federation:
             on_round(None)
 
     def _renew(self, now: Round) -> None:
-        """Give peers that come back after an erasure the config of their new generation."""
+        """Give peers that rejoin after an erasure the config of their new generation."""
         for peer, generation in now.generation.items():
             self.configs[peer] = self.returns[peer, generation]
             self.initialised.discard(peer)
 
     def _play(self, grid: Grid, now: Round) -> None:
-        """Play one round and commit it."""
+        """Run one round and commit it."""
         clock, bytes_before = time.perf_counter(), getattr(grid, "bytes_physical", 0)
         self._renew(now)
         record = RoundRecord(now.round, events=[(one.do, one.peers, one.detail) for one in now.happenings])
@@ -112,7 +112,7 @@ class Federation:
         self._commit(record)
 
     def _withdraw(self, now: Round, record: RoundRecord) -> None:
-        """Take out of circulation what this round's requests name, and stop keeping book of who has gone."""
+        """Withdraw the seeds that this round's requests name, and drop the mailbox entries of peers that have left."""
         for gone in sorted(set(self.mailbox.held) - set(now.members)):
             self.mailbox.forget_holder(gone)
             self.initialised.discard(gone)
@@ -127,10 +127,11 @@ class Federation:
                 record.owed += [(erasure.index, holder) for holder in self.mailbox.withdraw(erasure.peer, erasure.index)]
 
     def _final_evaluation(self, grid: Grid) -> None:
-        """Deliver the last seeds, let every peer that is still there predict the test rows, and commit.
+        """Deliver the last seeds, let every present peer predict the test rows, and commit.
 
-        Who crashed over a request in the last round carries it out first, so that its neighbours get the clean seed; who is late is waited
-        for, else one that told late of a deletion would be missing from ensembles in which it would be, had the rows never been there.
+        A peer that crashed during a request in the last round carries the request out first, so that its neighbours get the clean seed.
+        Late seeds are waited for: otherwise a peer delayed by a deletion would be missing from ensembles that contain it in the
+        counterfactual.
         """
         last = self.timeline.rounds[-1]
         now = Round(round=last.round + 1, present=last.present, members=last.members, refusing=last.refusing, edges=last.edges)
@@ -139,7 +140,7 @@ class Federation:
         if behind := tuple(peer for peer in now.present if self.mailbox.requests.get(peer)):
             self.exchange(grid, now.model_copy(update={"present": behind}), "evaluate", record)
             costs = [line for line in record.metrics if line[0] != FEDERATION and self.metrics.of(line[1]).fold == "sum"]
-            record.metrics = costs  # measurements are made again
+            record.metrics = costs  # the exchange below measures everything again
         self.exchange(grid, now, "evaluate", record)
         self.coordinator.evaluate_finally(now, record)
         self._commit(record)
@@ -155,7 +156,7 @@ class Federation:
         self.blobs = {sha256: blob for sha256, blob in self.blobs.items() if sha256 in alive}
 
     def exchange(self, grid: Grid, now: Round, kind: str, record: RoundRecord) -> None:
-        """Send every present peer its message and write its reply on the record, both in peer order."""
+        """Send every present peer its message and write the replies to the record, both in peer order."""
         self.mailbox.open(now.round)
         self.coordinator.open(now, self.mailbox, record)
         near = _neighbours(now.edges)
@@ -208,7 +209,7 @@ class Federation:
         return content
 
     def _add_state(self, content: RecordDict, peer: int) -> None:
-        """Put a peer's config and last committed state into a message, so that it can start from there."""
+        """Add a peer's config and last committed state to a message, so that the peer can start from them."""
         state = self.states.get(peer)
         held = sorted(self.mailbox.held.get(peer, {}).items())
         content["config"] = ConfigRecord({"json": self.configs[peer].model_dump_json(), "version": state.version if state else 0})
@@ -222,7 +223,7 @@ class Federation:
             content["seed"] = wire.pack(self.ledger.artefact(state.seed))
 
     def _blob(self, sha256: str) -> ArrayRecord:
-        """Return a seed as a record; the same object every time, so that engines can tell that it is the same."""
+        """Return a seed as a record; always the same object, so that engines recognise it by identity."""
         if sha256 not in self.blobs:
             self.blobs[sha256] = wire.pack(self.ledger.artefact(sha256))
         return self.blobs[sha256]
@@ -235,7 +236,7 @@ class Federation:
             record.timings += [(peer, name, float(value)) for name, value in sorted(reply.metric_records["timings"].items())]  # type: ignore[arg-type]
 
     def _receipts(self, holder: int, reply: RecordDict, record: RoundRecord) -> list[int]:
-        """Write the receipts that erasures demanded on the record; return the owners of all seeds that the holder dropped."""
+        """Write the receipts that erasures require to the record; return the owners of all seeds that the holder dropped."""
         lines = reply.config_records["receipts"]
         columns = wire.integers(lines, "owners"), wire.integers(lines, "versions"), wire.strings(lines, "sha256")
         owed = self.mailbox.owed.get(holder, {})
@@ -244,7 +245,7 @@ class Federation:
         return columns[0]
 
     def _keep(self, peer: int, arrives: int, reply: RecordDict, record: RoundRecord) -> None:
-        """Take over a peer's new state and post its update, which neighbours can have from round ``arrives`` on."""
+        """Store a peer's new state and post its update, which neighbours can receive from round ``arrives`` on."""
         main, seed = wire.unpack(reply.array_records["main"]), wire.unpack(reply.array_records["seed"])
         hashes = wire.sha256(main), wire.sha256(seed)
         record.artefacts.update(zip(hashes, (main, seed), strict=True))
@@ -257,7 +258,7 @@ class Federation:
 
 
 def _neighbours(edges: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
-    """Return the neighbours of every peer that has any, ascending."""
+    """Return the neighbours, ascending, of every peer that has any."""
     near: dict[int, list[int]] = {}
     for a, b in edges:
         near.setdefault(a, []).append(b)

@@ -1,4 +1,4 @@
-"""What the server does beyond relaying mail; the round loop asks it at every step."""
+"""What the server does beyond relaying messages; the round loop calls it at every step."""
 
 from __future__ import annotations
 
@@ -16,77 +16,78 @@ if TYPE_CHECKING:  # cells import this module, and checking a scenario loads not
 
 
 class Exchanges(Protocol):
-    """What a coordinator can ask for inside a round, before the round's own messages: replays of earlier rounds, calibrations.
+    """Additional exchanges that a coordinator can run inside a round, before the round's own messages: replays, calibrations.
 
-    All of it belongs to the round: it is committed with it, or, where the run is killed, done again from its start.
+    They belong to the round: they are committed with it, or repeated from its start if the run is killed.
     """
 
     def train(self, now: Round) -> None:
-        """Send the present peers of a round, past or made up, a message to train; book what it costs, and post what comes back."""
+        """Let the present peers of a round, past or constructed, train; record the cost and post their updates."""
 
     def begin_again(self, peers: Iterable[int]) -> None:
-        """Let peers start from their config with their next message, without what they have been asked to forget up to this round."""
+        """Reset peers to their config, without the rows that they have been asked to forget up to this round."""
 
     @property
     def steps(self) -> int:
-        """Gradient steps of all exchanges of this round so far."""
+        """Gradient steps of all additional exchanges of this round so far."""
 
     def held(self) -> set[str]:
-        """Return the hashes of the last states of all peers."""
+        """Return the SHA-256 hashes of the last states of all peers."""
 
 
 class Coordinator:
-    """A server that only relays messages: peers learn from their neighbours' mail, and the server adds nothing.
+    """A server that only relays messages: peers learn from their neighbours' seeds, and the server adds nothing.
 
-    Subclasses keep what they know in the ledger, so that a run that was killed is taken up where it was committed.
+    Subclasses keep their state in the ledger, so that a killed run resumes from its last commit.
     """
 
     delay: ClassVar[int] = 1
-    """Rounds after which what a peer has sent can be used."""
+    """Rounds after which a peer's update can be used."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
-    """Every metric that it books for the federation itself, beside those of the peers."""
+    """Every metric that the coordinator records for the federation itself, in addition to those of the peers."""
 
     def public(self) -> Mapping[str, ArrayRecord]:
-        """Return what every peer gets with its config, by record name."""
+        """Return the records that every peer receives with its config, by name."""
         return {}
 
     def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Do what the server does before the messages of a round, or of the final evaluation, go out; what was due has arrived."""
+        """Act before the messages of a round, or of the final evaluation, are sent; seeds that were due have arrived in the mailbox."""
 
     def prepare(self, now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
-        """Do what the server does at the start of a round, once membership and mailbox are up to date; it may ask for further exchanges."""
+        """Act at the start of a round, once membership and mailbox are up to date; additional exchanges may be run here."""
 
     def addressed(self, now: Round, mailbox: MailboxState) -> Sequence[int]:
-        """Return who of the present peers gets a message in a round, in peer order; in the final evaluation everybody does."""
+        """Return the present peers that receive a message in a round, in peer order; in the final evaluation all of them do."""
         return now.present
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return what a peer gets with this round's message beside its mail, by record name."""
+        """Return the records that a peer receives with this round's message in addition to its neighbours' seeds, by name."""
         return {}
 
     def traffic(self, reply: RecordDict) -> int:
-        """Return the bytes of models that went to a peer and came back with this reply, beside its mail."""
+        """Return the bytes of models that were sent to a peer and came back with this reply, neighbours' seeds not counted."""
         return 0
 
     def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Do what the server does once all replies of a round are in."""
+        """Act once all replies of a round are in."""
 
     def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome | None:
-        """Return the outcome to book for an erasure that the peers have carried out.
+        """Return the outcome to record for an erasure that the peers have carried out.
 
         Parameters
         ----------
         erasure : Erasure
         told : Outcome, optional
-            What the peer says that has forgotten; None for a departure, for which all receipts are there.
+            Reported by the peer that has forgotten; None for a departure, whose receipts are complete.
 
         Returns
         -------
         Outcome or None
-            None where the server is not done with it, and writes the outcome on a later record itself. A server that only relays messages
-            keeps nothing: what the peer says is true of all, and a dropped seed was all that others had of its owner.
+            None if the server has not finished the erasure and will record the outcome itself later. A server that only relays messages
+            keeps no state of its own, so the peer's report holds for the whole federation; and the seed that the others dropped was all
+            that they had of its owner.
         """
         return told or Outcome(Cost(), "exact")
 
     def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
-        """Do what the server does in the final evaluation after the last round."""
+        """Act in the final evaluation, after the last round."""

@@ -1,4 +1,4 @@
-"""Further exchanges inside a round: what a coordinator asks of peers before the round's own messages."""
+"""Additional exchanges inside a round: messages of a coordinator that precede the round's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.timeline import Round, Timeline
 
 
 class Messenger(Protocol):
-    """What further exchanges need of the round loop; see `server.app.Federation`."""
+    """The part of the round loop that additional exchanges use; see `server.app.Federation`."""
 
     timeline: Timeline
     mailbox: MailboxState
@@ -24,13 +24,13 @@ class Messenger(Protocol):
     blobs: dict[str, ArrayRecord]
 
     def exchange(self, grid: Grid, now: Round, kind: str, record: RoundRecord) -> None:
-        """Send every present peer its message and write its reply on the record."""
+        """Send every present peer its message and write the replies to the record."""
 
 
 class Further:
-    """Further exchanges of one round; see `server.coordinator.Exchanges`.
+    """Additional exchanges of one round; see `server.coordinator.Exchanges`.
 
-    What they cost is booked on the round: gradient steps as the peers' ``unlearning_steps``, bytes of models as ``bytes_replayed``,
+    Their cost is recorded with the round: gradient steps as the peers' ``unlearning_steps``, bytes of models as ``bytes_replayed``,
     seconds as ``replay``.
     """
 
@@ -40,7 +40,7 @@ class Further:
         self._bytes = self._seconds = 0.0
 
     def train(self, now: Round) -> None:
-        """Send the present peers of a round a message to train; keep their states, and post what comes back."""
+        """Let the present peers of a round train; store their states and post their updates."""
         if not now.present:
             return
         clock = time.perf_counter()
@@ -55,10 +55,10 @@ class Further:
             elif name in ("gradient_steps", "unlearning_steps"):
                 self._steps[peer] = self._steps.get(peer, 0.0) + value
         self._seconds += time.perf_counter() - clock
-        self.federation.blobs.clear()  # what is sent again is read again: a long replay would fill the memory
+        self.federation.blobs.clear()  # reading blobs from disk again costs less than the memory that a long replay would fill
 
     def begin_again(self, peers: Iterable[int]) -> None:
-        """Let peers start from their config with their next message, without what they have been asked to forget up to this round."""
+        """Reset peers to their config, without the rows that they have been asked to forget up to this round."""
         for peer in peers:
             self.federation.states.pop(peer, None)
             self.federation.initialised.discard(peer)
@@ -76,11 +76,11 @@ class Further:
         return int(sum(self._steps.values()))
 
     def held(self) -> set[str]:
-        """Return the hashes of the last states of all peers."""
+        """Return the SHA-256 hashes of the last states of all peers."""
         return {sha256 for state in self.federation.states.values() for sha256 in (state.main, state.seed)}
 
     def book(self) -> None:
-        """Write what the exchanges cost on the record."""
+        """Write the cost of the exchanges to the record."""
         self.record.metrics += [(peer, "unlearning_steps", steps) for peer, steps in sorted(self._steps.items())]
         if self._steps:
             self.record.metrics.append((FEDERATION, "bytes_replayed", self._bytes))

@@ -1,4 +1,4 @@
-"""What the coordinator writes down: one record a round, committed whole or not at all."""
+"""The server's ledger: one record per round, committed as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from clients.unlearning.contract import Outcome
 from server.mailbox import Mailbox
 
 FEDERATION = -1
-"""The "peer" under which the federation's own metrics are booked."""
+"""The peer number under which the federation's own metrics are recorded."""
 
 TRAFFIC = Metric("bytes_overlay", "sum", "bytes", "lower")
-"""Bytes of models that were delivered in a round."""
+"""Bytes of models delivered in a round."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PeerState:
 
 @dataclass(frozen=True)
 class ReceiptLine:
-    """One receipt: for which erasure who removed whose seed, which version, and the hash of the bytes that were removed."""
+    """One receipt: the erasure, the holder that removed a seed, the seed's owner and version, and the SHA-256 of the removed bytes."""
 
     erasure: int
     holder: int
@@ -45,12 +45,12 @@ class OutcomeLine:
     Parameters
     ----------
     erasure : int
-        Its number in the timeline.
+        Index of the erasure in the timeline.
     peer : int
-        Who carried it out; -1 is the federation.
+        The peer that carried it out; -1 is the federation.
     outcome : Outcome
     weights : (str, str), optional
-        Hashes of the model's weights just before and just after, where the outcome claims that they are the same.
+        Hashes of the model's weights just before and just after, given if the outcome claims that they are equal.
     """
 
     erasure: int
@@ -61,7 +61,7 @@ class OutcomeLine:
 
 @dataclass(frozen=True)
 class Kept:
-    """One artefact that the server keeps of a round: a part of its state by name, or the update that a peer sent; hash and bytes."""
+    """One artefact that the server keeps of round ``made``: a named part of its state or a peer's update; ``size`` is in bytes."""
 
     name: str
     peer: int
@@ -75,11 +75,11 @@ class RoundRecord:
     """Everything that one round adds to the ledger.
 
     ``metrics`` and ``timings`` hold ``(peer, name, value)``, the federation's own under peer -1. Timings, physical bytes and incidents
-    depend on the machine and the engine; they stay out of the digest. ``artefacts`` are bytes by hash; ``probabilities`` are the hashes of
-    the ensembles' answers in the final evaluation, ``owed`` the pairs (erasure, holder) for which a receipt is now due. ``models`` are
-    hashes of what the server itself keeps, by name; ``findings`` what it measured, plain data by name. ``outcomes`` are those of the
-    erasures that were carried out in this round. ``history`` is all that the server keeps of this and earlier rounds, None where that has
-    not changed; what was kept of rounds from ``rewritten`` on has been replaced.
+    depend on the machine and the engine and are not part of the digest. ``artefacts`` maps hashes to bytes. ``probabilities`` holds, by
+    peer, the hash of its ensemble's predictions in the final evaluation; ``owed`` the pairs (erasure, holder) for which a receipt is now
+    due. ``models`` holds the hashes of the server's own state by name, ``findings`` its measurements as plain data by name. ``outcomes``
+    are those of the erasures carried out in this round. ``history`` is everything that the server keeps of this and earlier rounds, None
+    if unchanged; what it kept of rounds from ``rewritten`` on has been replaced.
     """
 
     round: int
@@ -104,7 +104,7 @@ class Ledger(Protocol):
     """The durable, ordered record of a run, as the round loop sees it."""
 
     def last_round(self) -> int:
-        """Return the last committed round, 0 before the first."""
+        """Return the last committed round; 0 before the first."""
 
     def states(self) -> Mapping[int, PeerState]:
         """Return the last committed state of every peer that has one and was not erased."""
@@ -113,19 +113,19 @@ class Ledger(Protocol):
         """Return the mailbox after the last committed round."""
 
     def model(self, name: str, round_: int | None = None) -> str | None:
-        """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
+        """Return the hash of a part of the server's state after a round (default: the last committed one); None if there is none."""
 
     def history(self) -> Sequence[Kept]:
         """Return what the server keeps of all committed rounds, by round, name and peer."""
 
     def findings(self, name: str) -> list[dict[str, Any]]:
-        """Return what the server measured under a name in all committed rounds, oldest first."""
+        """Return the server's measurements under a name in all committed rounds, oldest first."""
 
     def outcomes(self) -> Mapping[int, OutcomeLine]:
-        """Return the outcome of every erasure that has been carried out in a committed round, by the erasure's number."""
+        """Return the outcome of every erasure carried out in a committed round, by the erasure's index."""
 
     def artefact(self, sha256: str) -> bytes:
         """Return an artefact's bytes, checked against the hash."""
 
     def commit(self, record: RoundRecord) -> None:
-        """Write a record whole; afterwards nothing that it made obsolete can be read any more."""
+        """Write a record in one transaction; afterwards nothing that it made obsolete can be read."""

@@ -1,4 +1,4 @@
-"""The mailbox: seeds on their way between neighbours, who holds which, and what is still to be confirmed."""
+"""The mailbox: seeds in transit between neighbours, which peer holds which seed, and which removals are unconfirmed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import BeforeValidator
 from clients.spec import Spec
 
 Erasures = Annotated[tuple[int, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int) else value)]
-"""Numbers of erasures; journals from when there was room for one still read."""
+"""Indices of erasures. A single int is accepted too: older journals stored only one."""
 
 
 class Parcel(Spec):
-    """A seed as the mailbox knows it: whose, which, its hash and size, and from which round on neighbours can have it."""
+    """A seed in the mailbox: owner, generation, version, hash, size in bytes, and the round from which neighbours can receive it."""
 
     owner: int
     generation: int
@@ -27,8 +27,9 @@ class Parcel(Spec):
 class Mailbox(Spec):
     """A snapshot of the mailbox, as the ledger stores it.
 
-    ``newest`` seed by owner, seeds under way, ``held`` seeds by holder and owner; ``owed`` gives, by holder and owner, the erasures for
-    which the holder has yet to confirm that it dropped the owner's seed; ``requests`` the ids that a peer has yet to forget.
+    ``newest`` is the newest arrived seed by owner, ``coming`` the seeds in transit, ``held`` the seeds by holder and owner. ``owed``
+    lists, by holder and owner, the erasures for which the holder has not yet confirmed that it dropped the owner's seed. ``requests``
+    lists, by peer, the row ids that it has not yet forgotten.
     """
 
     newest: dict[int, Parcel] = {}
@@ -39,12 +40,12 @@ class Mailbox(Spec):
 
 
 class MailboxState:
-    """The living mailbox of a run.
+    """The mutable mailbox of a run.
 
     Parameters
     ----------
-    snapshot : Mailbox
-        State after the last committed round.
+    snapshot : Mailbox, optional
+        State after the last committed round; empty by default.
     """
 
     def __init__(self, snapshot: Mailbox | None = None) -> None:
@@ -56,7 +57,7 @@ class MailboxState:
         self.requests = {peer: set(rows) for peer, rows in start.requests.items()}
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the state as plain data, ready for JSON."""
+        """Return the state as plain data that JSON can encode."""
         return {
             "newest": {owner: parcel.model_dump() for owner, parcel in sorted(self.newest.items())},
             "coming": [parcel.model_dump() for parcel in self.coming],
@@ -66,7 +67,7 @@ class MailboxState:
         }
 
     def withdraw(self, owner: int, erasure: int) -> list[int]:
-        """Take a peer's seeds out of circulation, those under way included; return the holders that now owe a receipt."""
+        """Withdraw a peer's seeds, including those in transit; return the holders that now owe a receipt, ascending."""
         self.newest.pop(owner, None)
         self.coming = [parcel for parcel in self.coming if parcel.owner != owner]
         holders = [holder for holder, seeds in sorted(self.held.items()) if owner in seeds]
@@ -76,13 +77,13 @@ class MailboxState:
         return holders
 
     def forget_holder(self, holder: int) -> None:
-        """Stop keeping book of what a peer holds or must do: it is gone, and its copies with it."""
+        """Remove a peer that has left, and its copies with it, from all entries for holders and requests."""
         self.held.pop(holder, None)
         self.owed.pop(holder, None)
         self.requests.pop(holder, None)
 
     def open(self, now: int) -> None:
-        """Let everything due by round ``now`` arrive."""
+        """Deliver everything due by round ``now`` to ``newest``."""
         due = [parcel for parcel in self.coming if parcel.arrives <= now]
         self.coming = [parcel for parcel in self.coming if parcel.arrives > now]
         for parcel in sorted(due, key=lambda one: (one.owner, one.version)):
@@ -91,23 +92,23 @@ class MailboxState:
                 self.newest[parcel.owner] = parcel
 
     def post(self, parcel: Parcel) -> None:
-        """Put a new seed on its way."""
+        """Add a new seed to those in transit."""
         self.coming.append(parcel)
 
     def drops(self, holder: int, neighbours: Iterable[int]) -> list[int]:
-        """Return the owners whose seed this holder must drop: erased ones, and those that are no neighbours any more."""
+        """Return the owners, ascending, whose seed this holder must drop: erased peers and former neighbours."""
         near = set(neighbours)
         owed = self.owed.get(holder, {})
         return sorted(owner for owner in self.held.get(holder, {}) if owner in owed or owner not in near)
 
     def deliveries(self, holder: int, neighbours: Iterable[int]) -> list[Parcel]:
-        """Return the neighbours' seeds that are newer than what this holder has."""
+        """Return the neighbours' newest seeds that this holder does not have yet, by owner ascending."""
         mine = self.held.get(holder, {})
         fresh = [self.newest[owner] for owner in sorted(neighbours) if owner in self.newest]
         return [parcel for parcel in fresh if mine.get(parcel.owner) != parcel]
 
     def confirm(self, holder: int, dropped: Iterable[int], delivered: Iterable[Parcel]) -> None:
-        """Write down what a holder has done: dropped these owners' seeds, then put these parcels in."""
+        """Record that a holder has dropped these owners' seeds, then stored these parcels."""
         seeds = self.held.setdefault(holder, {})
         for owner in dropped:
             seeds.pop(owner, None)
@@ -115,6 +116,6 @@ class MailboxState:
         seeds.update({parcel.owner: parcel for parcel in delivered})
 
     def alive(self) -> set[str]:
-        """Return the hashes of all seeds that somebody may still ask for."""
+        """Return the hashes of all seeds that are in transit, newest or held."""
         parcels = [*self.newest.values(), *self.coming, *(p for seeds in self.held.values() for p in seeds.values())]
         return {parcel.sha256 for parcel in parcels}

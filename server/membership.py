@@ -1,4 +1,4 @@
-"""Who is in, away, gone silently, erased: the state machine behind the timeline."""
+"""Membership of every peer: the state machine behind the timeline."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MEANING: dict[State, str] = {
 
 
 class MembershipError(ValueError):
-    """A change that contradicts who is in; the message is one line with peer, state and cure."""
+    """A change that contradicts a peer's state; the message is one line with peer, state and cure."""
 
 
 class Membership:
-    """The state of every peer, and the only ways in which it may change: at most once a round.
+    """The state of every peer and its permitted changes, at most one per peer and round.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ class Membership:
         return self._states[peer]
 
     def generation(self, peer: int) -> int:
-        """Return how often the peer has come back after an erasure."""
+        """Return how often the peer has rejoined after an erasure."""
         return self._generations[peer]
 
     def members(self) -> list[int]:
-        """Return who belongs to the federation, online or not, ascending."""
+        """Return the peers that belong to the federation, online or offline, ascending."""
         return [peer for peer, state in self._states.items() if state in ("present", "away")]
 
     def online(self) -> list[int]:
@@ -55,7 +55,7 @@ class Membership:
         return [peer for peer, state in self._states.items() if state == "present"]
 
     def open_round(self, now: int) -> list[int]:
-        """Begin a round; return the peers whose time offline is over and who are present again."""
+        """Begin a round; return the peers, ascending, that come back online because their time offline is over."""
         self.round = now
         back = sorted(peer for peer, due in self._back.items() if due <= now)
         for peer in back:
@@ -74,26 +74,26 @@ class Membership:
             raise MembershipError(f"peer {peer} cannot {verb}: it {self._why(peer)}: {self._cure(peer)}")
 
     def join(self, peer: int) -> None:
-        """Let a peer in that was outside."""
+        """Let a peer join that has not joined yet."""
         if self._states[peer] != "outside":
             cure = "use rejoin" if self._states[peer] != "present" else "let it join once, before anything else happens to it"
             raise MembershipError(f"peer {peer} cannot join: it {self._why(peer)}: {cure}")
         self._change(peer, "present", "join")
 
     def leave(self, peer: int, erase: bool) -> None:
-        """Let a member go for good, erased at once or silently."""
+        """Let a member leave, erased at once or silently."""
         self.require_member(peer, "leave")
         self._change(peer, "erased" if erase else "silent", "leave")
 
     def offline(self, peer: int, rounds: int | None) -> None:
-        """Let a present member be away for so many rounds from this one on, or until it rejoins."""
+        """Take a present member offline from this round on, for a number of rounds or (None) until it rejoins."""
         self.require_present(peer, "go offline")
         self._change(peer, "away", "go offline")
         if rounds is not None:
             self._back[peer] = self.round + rounds
 
     def rejoin(self, peer: int) -> bool:
-        """Let a peer come back; return whether it starts anew, as it does after an erasure."""
+        """Let a peer come back; return whether it starts from scratch, which it does after an erasure."""
         if self._states[peer] in ("outside", "present"):
             cure = "use join" if self._states[peer] == "outside" else "let it go offline or leave first"
             raise MembershipError(f"peer {peer} cannot rejoin: it {self._why(peer)}: {cure}")
@@ -103,7 +103,7 @@ class Membership:
         return anew
 
     def erase(self, peer: int) -> None:
-        """Erase a peer that has left silently, or a member, which leaves with it."""
+        """Erase a member, which then no longer belongs to the federation, or a peer that has left silently."""
         if self._states[peer] in ("outside", "erased"):
             raise MembershipError(f"peer {peer} cannot be erased: it {self._why(peer)}: {self._cure(peer)}")
         self._change(peer, "erased", "be erased")
@@ -120,13 +120,13 @@ class Membership:
         self._back.pop(peer, None)
 
     def _why(self, peer: int) -> str:
-        """Return what is known of a peer's state."""
+        """Describe a peer's state for an error message."""
         past = self._changed.get(peer)
         since = f" since round {past[0]}" if past and self._states[peer] != "present" else ""
         return _MEANING[self._states[peer]] + since
 
     def _cure(self, peer: int) -> str:
-        """Return how the event could be made possible."""
+        """Return how to make the event possible, for an error message."""
         cures: dict[State, str] = {
             "outside": "move the event after its join",
             "away": "move the event to a round in which it is online",

@@ -1,4 +1,4 @@
-"""Messages to peers and back, sent again until they are answered."""
+"""Messages to peers and their replies; unanswered messages are sent again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clients import wire
 from server.ledger import RoundRecord
 
 ATTEMPTS = 4
-"""How often a message is sent before its peer is given up: once, and after each repair of a dead worker."""
+"""Attempts per message before its peer counts as lost: the first, and one after each restart of a dead worker."""
 
 
 class PeerLostError(RuntimeError):
@@ -20,7 +20,13 @@ class PeerLostError(RuntimeError):
 
 
 def greet(grid: Grid, peers: int) -> list[int]:
-    """Return the node id of every peer, in peer order; wait until all have joined, ask again who died over the question."""
+    """Return the node id of every peer, in peer order; wait until all have connected and ask again those whose worker died.
+
+    Raises
+    ------
+    PeerLostError
+        If a node gives no answer in ``ATTEMPTS`` attempts.
+    """
     while len(ids := list(grid.get_node_ids())) < peers:
         time.sleep(0.05)
     nodes: dict[int, int] = {}
@@ -46,7 +52,27 @@ def ask(
     add_state: Callable[[RecordDict, int], None],
     record: RoundRecord,
 ) -> dict[int, RecordDict]:
-    """Return each peer's answer to its message, sent until it has answered; a peer that lost its state gets it with the next attempt."""
+    """Return each peer's reply; send unanswered messages again, with the peer's state, because its worker may have lost it.
+
+    Parameters
+    ----------
+    grid : Grid
+    kind : str
+        Flower message type.
+    orders : mapping of int to RecordDict
+        Message by peer; state is added in place before a further attempt.
+    nodes : sequence of int
+        Node id by peer.
+    add_state : callable
+        Adds a peer's config and state to its message.
+    record : RoundRecord
+        Receives errors of replies as incidents.
+
+    Raises
+    ------
+    PeerLostError
+        If a peer gives no answer in ``ATTEMPTS`` attempts.
+    """
     replies: dict[int, RecordDict] = {}
     waiting = list(orders)
     trouble = ""
@@ -70,5 +96,5 @@ def ask(
 
 
 def _last_line(reason: str | None) -> str:
-    """Return the last line of a reason: of a traceback, the error."""
+    """Return the last line of a reason, which in a traceback is the error."""
     return ((reason or "").strip().splitlines() or ["no reason given"])[-1]

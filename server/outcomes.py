@@ -1,4 +1,4 @@
-"""Which erasures have been carried out, and what that led to."""
+"""The outcomes of erasures that have been carried out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from server.timeline import Erasure, Timeline
 
 
 class Outcomes:
-    """Books the outcome of every erasure of a timeline in the round in which it has been carried out, once.
+    """Records the outcome of every erasure of a timeline once, in the round in which it is completed.
 
-    A deletion has been when its peer says so, a departure when nobody owes a receipt for it any more. What is booked is the coordinator's
-    to say: a server that keeps something of everybody knows better than the peer.
+    A deletion is completed when its peer reports it, a departure when no holder owes a receipt for it. The coordinator decides the
+    outcome: a server that keeps state of its own knows more than the peer.
     """
 
     def __init__(self, timeline: Timeline, ledger: Ledger, coordinator: Coordinator) -> None:
@@ -27,7 +27,7 @@ class Outcomes:
         self.booked = set(ledger.outcomes())
 
     def tell(self, config: PeerConfig, reply: RecordDict, record: RoundRecord) -> None:
-        """Book what a peer's reply says of the requests that it has carried out."""
+        """Record the outcome that a peer's reply reports for the requests it has carried out."""
         if "outcome" not in reply:
             return
         told = reply.config_records["outcome"]
@@ -38,15 +38,15 @@ class Outcomes:
                 self._book(erasure, config.peer, _read(told), weights, record)
 
     def close(self, owed: Mapping[int, Mapping[int, Iterable[int]]], record: RoundRecord) -> None:
-        """Book the departures for which nobody owes a receipt (``owed``: erasures by holder and owner) any more."""
-        self.booked |= {line.erasure for line in record.outcomes}  # those too that the coordinator has booked itself
+        """Record the departures for which no receipt is owed any more (``owed``: erasures by holder and owner)."""
+        self.booked |= {line.erasure for line in record.outcomes}  # includes those that the coordinator has recorded itself
         waiting = {erasure for owners in owed.values() for erasures in owners.values() for erasure in erasures}
         for erasure in self._open(record):
             if self.timeline.departs(erasure) and erasure.index not in waiting:
                 self._book(erasure, FEDERATION, None, None, record)
 
     def _open(self, record: RoundRecord) -> list[Erasure]:
-        """Return the erasures that are due and not booked."""
+        """Return the erasures that are due and have no outcome yet."""
         return [one for one in self.timeline.erasures if one.round <= record.round and one.index not in self.booked]
 
     def _book(self, erasure: Erasure, peer: int, told: Outcome | None, weights: tuple[str, str] | None, record: RoundRecord) -> None:
@@ -57,7 +57,7 @@ class Outcomes:
 
 
 def _read(told: ConfigRecord) -> Outcome:
-    """Return the outcome that a reply tells."""
+    """Return the outcome that a reply reports."""
     cost = Cost(wire.integer(told, "gradient_steps"), wire.integer(told, "parts"))
     certificate = str(told["certificate"])
     return Outcome(cost, str(told["guarantee"]), json.loads(certificate) if certificate else None, tuple(wire.strings(told, "notes")))

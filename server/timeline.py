@@ -1,6 +1,6 @@
 """The timeline: what happens in each round, after every random choice has been drawn.
 
-The simulator resolves a scenario into a timeline; the server plays it. Nothing in it depends on what a model learns, so the same
+The simulator resolves a scenario into a timeline; the server runs it. Nothing in it depends on what a model learns, so the same
 timeline drives the run, its counterfactuals, and the dry run of ``lethe check``.
 """
 
@@ -17,7 +17,7 @@ CrashPhase = Literal["before_training", "during_training", "after_training", "be
 
 
 class Happening(Spec):
-    """One line of the timeline, for people: what was done to whom, and by which event of the scenario (None for churn)."""
+    """One readable line of the timeline: the action, its peers, and the index of the scenario's event (None for churn)."""
 
     do: str
     peers: tuple[int, ...]
@@ -26,7 +26,7 @@ class Happening(Spec):
 
 
 class Round(Spec):
-    """One round, resolved. Peers are numbers ``0 .. count - 1``; everything is sorted by peer.
+    """One resolved round. Peers are numbers ``0 .. count - 1``; everything is sorted by peer.
 
     Parameters
     ----------
@@ -35,19 +35,19 @@ class Round(Spec):
     present : tuple of int
         Members online in this round: they get a message, train, and answer (unless they crash).
     members : tuple of int
-        Who belongs to the federation, online or not; silent leavers are no members, their seeds stay where they are.
+        Peers that belong to the federation, online or offline. Silent leavers are not members, although their seeds stay in circulation.
     erased : tuple of int
         Peers whose seed every holder must drop from this round on.
     forget : dict of int to tuple of int
-        Ids of rows and edges each peer must forget at the start of this round (it is present).
+        Ids of the rows and edges that each peer must forget at the start of this round; these peers are present.
     crash : dict of int to CrashPhase
         Present peers that crash in this round, and when.
     late : dict of int to int
-        Present peers whose seed of this round reaches the neighbours that many rounds later than usual.
+        Present peers whose seed of this round reaches the neighbours later than usual, with the number of rounds.
     refusing : tuple of int
         Peers that from this round on ignore requests to drop a seed (dishonest neighbours).
     generation : dict of int to int
-        Peers that start anew in this round after having been erased, with their new generation (1, 2, ...).
+        Peers that start from scratch in this round after an erasure, with their new generation (1, 2, ...).
     edges : tuple of (int, int)
         The graph in force during this round, pairs ``a < b``, sorted.
     happenings : tuple of Happening
@@ -68,28 +68,28 @@ class Round(Spec):
 
 
 class Erasure(Spec):
-    """One thing that must be forgotten, or put right.
+    """One peer's part of a request: the data that must be forgotten or corrected.
 
     Parameters
     ----------
     index : int
-        Its place among the erasures of the timeline.
+        Position among the erasures of the timeline.
     request : int
-        Numbers the requests; erasures of one event share it and one counterfactual.
+        Number of the request; erasures of one event share it and one counterfactual.
     round : int
-        When it is carried out at the earliest.
+        Earliest round in which it is carried out, 1-based.
     kind : str
-        What is asked for, by a name that is registered under ``lethe.requests``.
+        Kind of request, a name registered under ``lethe.requests``.
     peer, generation : int
-        Whose data it is, in which of the peer's lives.
+        Owner of the data, and how often it had rejoined after an erasure by then.
     rows : tuple of int
-        Ids of the rows it is about; of an erased peer, all its rows.
+        Ids of the affected rows; for an erased peer, all its rows.
     edges : dict of int to (int, int)
-        Ids of the edges it is about, with the two rows that each joins.
+        Ids of the affected edges, with the two rows that each connects.
     details : dict
-        What else a kind of request must say, plain values: the label that rows should have had.
+        Further plain values that the kind of request needs, such as the label that the rows should have had.
     method : MethodSpec, optional
-        How it is to be carried out; None leaves that to the federation.
+        How the erasure is carried out; None leaves the choice to the federation.
     """
 
     index: int
@@ -99,7 +99,7 @@ class Erasure(Spec):
     peer: int
     generation: int = 0
     rows: tuple[int, ...] = ()
-    # what is not set is left out: plans from before there were such keys keep their hash
+    # unset keys are left out of the JSON, so that plans from before these keys existed keep their hash
     edges: dict[int, tuple[int, int]] = Field({}, exclude_if=lambda edges: not edges)
     details: dict[str, Any] = Field({}, exclude_if=lambda details: not details)
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
@@ -112,5 +112,5 @@ class Timeline(Spec):
     erasures: tuple[Erasure, ...] = ()
 
     def departs(self, erasure: Erasure) -> bool:
-        """Return whether the whole peer is erased, so that others drop what they have of it; else the peer itself carries it out."""
+        """Return whether the whole peer is erased, and the others drop its seeds; otherwise the peer itself carries the erasure out."""
         return erasure.peer in self.rounds[erasure.round - 1].erased

@@ -1,1 +1,1 @@
-"""Peers whose updates a server averages, whatever the model."""
+"""Peers under federated averaging, independent of the model."""

@@ -1,4 +1,4 @@
-"""What all peers have in common whose updates a server averages, whatever the model."""
+"""Common base of peers under federated averaging, independent of the model."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class AveragingPeer(ABC):
-    """A peer that trains the server's global model on its own rows; the rest is as in `clients.participant.Participant`.
+    """A peer that trains the server's global model on its own rows; see `clients.participant.Participant`.
 
-    Between rounds it keeps the ids of its rows and nothing of any model.
+    Between rounds it keeps the ids of its rows and no part of any model.
 
     Attributes
     ----------
     config : PeerConfig
     rows : int64 array
-        Ids of the rows it still has, ascending.
+        Ids of the rows that the peer still has, ascending.
     """
 
     config: PeerConfig
@@ -56,29 +56,29 @@ class AveragingPeer(ABC):
 
     @abstractmethod
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take what the server alone sends to this role, by name, and the number of the round."""
+        """Receive this round's server records by name, and the number of the round."""
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
-        """Drop nothing: nobody's seeds come here."""
+        """Drop nothing, because peers exchange no seeds."""
         return []
 
     def forget(self, ids: Iterable[int]) -> Outcome:
-        """Let go of own rows; what they left in the global model is the server's to take out."""
+        """Forget own rows; removing their influence from the global model is up to the server."""
         self.rows = np.setdiff1d(self.rows, np.asarray(sorted(ids), np.int64))
         return Outcome(Cost(), "approximate")
 
     @abstractmethod
     def sent(self) -> Arrays:
-        """Return what is sent to the server beside the number of rows, by name."""
+        """Return the arrays that are sent to the server in addition to the number of rows, by name."""
 
     def distil(self) -> int:
-        """Make the update that is sent; no gradient step."""
+        """Make the update to send; return 0 gradient steps."""
         version = self.update.version + 1 if self.update else 1
         self.update = Update(version, wire.to_bytes({**self.sent(), COUNT: np.array(len(self.rows))}))
         return 0
 
 
 def arrays(record: Record) -> ArrayRecord:
-    """Return a record that must hold arrays."""
+    """Return the record, asserting that it holds arrays."""
     assert isinstance(record, ArrayRecord)
     return record

@@ -1,6 +1,6 @@
-"""What every peer of an averaging federation sends, whatever the model."""
+"""Content of an update under federated averaging, independent of the model."""
 
 from __future__ import annotations
 
 COUNT = "peer/count"
-"""Name, in an update, of how many rows the peer has, int64 scalar: its weight in the mean."""
+"""Name, in an update, of the number of the peer's rows, int64 scalar: its weight in the mean."""

@@ -1,7 +1,7 @@
-"""What a class that keeps a contract must do: suites for ours and for everybody else's.
+"""Contract suites for our own classes and for third-party ones.
 
-``check_unlearner(MySpec())`` and ``check_model(MySpec())`` raise ``ContractError`` unless the class does what its contract asks and, of an
-unlearner, what its guarantee claims.
+``check_unlearner(MySpec())`` and ``check_model(MySpec())`` raise ``ContractError`` unless the class fulfils its contract and, if it is an
+unlearner, its guarantee.
 """
 
 from clients.checks.material import Material, graph_material, interactions_material, rows_material

@@ -1,4 +1,4 @@
-"""Small data for suites: rows, a graph, and interactions, each with what a suite must know of them."""
+"""Small data sets for the suites: rows, a graph, and interactions, each with the functions that a suite needs."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     from clients.data.ratings import Ratings
 
 FIRST, STEP = 1_000_003, 7
-"""Ids are no positions and too large to be met by chance in a model's state."""
+"""Ids start here and advance by this step, so that they are not positions and do not occur in a model's state by chance."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Data to learn from, and what a suite must know of them: the same for every unit that can be forgotten.
+    """Training data with the functions that a suite needs, in the same form for every unit that can be forgotten.
 
     Parameters
     ----------
     problem : Problem
     data : Rows, Graph or Ratings
-        Each has lifelong ``ids``, at least 61 of them.
-    asked : what ``predict_proba`` takes
+        With at least 61 permanent ``ids``.
+    asked : input of ``predict_proba``
     answers : int array
-        What should be predicted there.
+        Correct predictions for ``asked``.
     group : int array
-        By id, what it belongs together with: a class, a user.
+        Group of each id, such as its class or user.
     without : function
-        Return the data without some ids.
+        Returns the data without the given ids.
     request : function
-        Return the request that names some ids.
+        Returns the request that names the given ids.
     shown : function
-        Return an id as errors name it.
+        Returns an id as it appears in error messages.
     unknown : int
-        An id that nobody holds.
-    further : dict of str to (list of requests, data that are left)
-        Requests that no list of ids says; a unit other than rows must have some.
+        An id that is not in the data.
+    further : dict of str to (list of requests, remaining data)
+        Requests that cannot be expressed as a list of ids; units other than rows must have some.
     """
 
     problem: Problem
@@ -59,7 +59,7 @@ class Material:
 
     @property
     def ids(self) -> Ids:
-        """The lifelong ids of the data."""
+        """The permanent ids of the data."""
         ids: Ids = self.data.ids
         return ids
 
@@ -80,7 +80,11 @@ def rows_material() -> Material:
 
 
 def shelves() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Return 120 users who like three of the four items of one of three shelves, and one of the next shelf; and the fourth item."""
+    """Return which items 120 users like, bool ``(120, 12)``, and the item that each should be recommended, int64 ``(120,)``.
+
+    The items stand on three shelves of four. A user likes three items of one shelf, of which the fourth is to be recommended, and one
+    item of the next shelf.
+    """
     users = np.arange(120)
     shelf, left_out = users % 3, users // 3 % 4
     items = np.arange(12)
@@ -91,7 +95,7 @@ def shelves() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
 
 @cache
 def interactions_material() -> Material:
-    """Return what 120 users like, one interaction after the other; users and items can be forgotten, too."""
+    """Return the likes of 120 users as interactions; users and items can be forgotten too."""
     from clients.data.ratings import ratings
     from clients.unlearning.exact.recommender.requests import Removal
 
@@ -124,7 +128,7 @@ def interactions_material() -> Material:
 
 @cache
 def graph_material() -> Material:
-    """Return a graph of 90 nodes in three groups that know each other well; 30 more are asked about."""
+    """Return a graph of 90 nodes in three densely connected groups; 30 further nodes are to be classified."""
     import networkx as nx
 
     from clients.data.graphs import Graph, graph

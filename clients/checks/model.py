@@ -1,4 +1,4 @@
-"""The suite of models: a torch module whose weights come from the key and from nothing else."""
+"""The suite for models: a torch module whose initial weights depend on the key only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clients.training import Arrays, to_arrays
 
 @dataclass(frozen=True)
 class Case:
-    """A model, and the inputs and classes it is made for."""
+    """A model with its input shape and number of classes."""
 
     spec: ModelSpec
     shape: tuple[int, ...]
@@ -25,13 +25,13 @@ class Case:
 
 
 def survives_being_written_down(case: Case) -> None:
-    """As JSON and back it is the same spec."""
+    """A round trip through JSON gives an equal spec."""
     again = type(case.spec).model_validate_json(case.spec.model_dump_json())
     require(again == case.spec, "as JSON and back it is another spec")
 
 
 def maps_inputs_to_logits(case: Case) -> None:
-    """Inputs ``(n, *shape)`` give finite logits ``(n, classes)``, for one row as for many."""
+    """Inputs ``(n, *shape)`` give finite float32 logits ``(n, classes)``, for one row and for several."""
     import torch
 
     module = case.spec.build(case.shape, case.classes, ("model", 1)).eval()
@@ -42,7 +42,7 @@ def maps_inputs_to_logits(case: Case) -> None:
 
 
 def draws_weights_by_key(case: Case) -> None:
-    """Equal keys give equal bytes; another key gives others; no global generator is asked."""
+    """Equal keys give equal bytes, different keys different ones; torch's global generator is not used."""
     import torch
 
     before = torch.get_rng_state()
@@ -55,7 +55,7 @@ def draws_weights_by_key(case: Case) -> None:
 
 
 def tells_its_size(case: Case) -> None:
-    """``parameters`` tells how many there are, where it tells at all."""
+    """``parameters``, if implemented, returns the number of parameters."""
     try:
         told = case.spec.parameters(case.shape, case.classes)
     except NotImplementedError:
@@ -73,11 +73,11 @@ CHECKS: Mapping[str, Callable[[Case], None]] = {
 
 
 def model_checks(spec: ModelSpec, shape: tuple[int, ...] = (1, 8, 8), classes: int = 10) -> Iterator[Check]:
-    """Yield every check of a model, by name, on inputs of this shape."""
+    """Yield the checks of a model, with their names, on inputs of this shape."""
     for name, check in CHECKS.items():
         yield Check(name, partial(check, Case(spec, shape, classes)))
 
 
 def check_model(spec: ModelSpec, shape: tuple[int, ...] = (1, 8, 8), classes: int = 10) -> None:
-    """Carry out every check of a model; ``ContractError`` with one line for each that fails."""
+    """Run every check of a model; raise ``ContractError`` with one line per failed check."""
     run_all(type(spec).__name__, model_checks(spec, shape, classes))

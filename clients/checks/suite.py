@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 
 class ContractError(AssertionError):
-    """A class that does not do what its contract asks; one line for each check that failed."""
+    """A class does not fulfil its contract; the message has one line per failed check."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what must hold, in words, and a function that raises if it does not.
+    """One check: a condition in words, and a function that raises if the condition does not hold.
 
-    ``expected_to_fail`` says why it may, where something weaker is claimed; None where it must hold.
+    ``expected_to_fail`` is the reason why the check may fail, if the class claims less; None if the condition must hold.
     """
 
     name: str
@@ -23,18 +23,18 @@ class Check:
 
 
 def require(condition: object, words: str) -> None:
-    """Raise ``ContractError`` with these words unless the condition holds."""
+    """Raise ``ContractError`` with this message unless the condition holds."""
     if not condition:
         raise ContractError(words)
 
 
 def run_all(what: str, checks: Iterable[Check]) -> None:
-    """Carry out all checks; raise ``ContractError`` with a line for each that failed without being expected to."""
+    """Run all checks; raise ``ContractError`` with one line per check that failed unexpectedly."""
     failed = []
     for check in checks:
         try:
             check.run()
-        except Exception as error:  # a crash fails the check, too
+        except Exception as error:  # a crash counts as a failure
             if check.expected_to_fail is None:
                 told = str(error) if isinstance(error, ContractError) else f"{type(error).__name__}: {error}"
                 failed.append(f"{what}: {check.name}: {' '.join(told.split())}")

@@ -1,1 +1,1 @@
-"""Peers that classify."""
+"""Classification peers."""

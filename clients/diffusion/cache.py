@@ -1,6 +1,6 @@
-"""Trained models, and other results of pure functions, on disk under the hash of everything that determines them.
+"""On-disk cache of trained models and other results of pure functions, under the hash of everything that determines them.
 
-The cache belongs to whoever simulates, not to any peer: it may hold what a peer has long forgotten, and deleting it changes nothing but the
+The cache belongs to the simulator, not to any peer: it may hold results that a peer has forgotten since. Deleting it changes only the
 time that a run takes.
 """
 
@@ -20,22 +20,22 @@ from torch import Tensor, nn
 from clients import wire
 
 VERSION = 1
-"""Raised when the training code changes what a configuration gives."""
+"""Version of the training code; increase it when a configuration gives a different result."""
 
 
 def folder() -> Path:
-    """Return where simulations keep their cache: what ``LETHE_CACHE`` names, else ``~/.cache/lethe/diffusion``."""
+    """Return the folder of the cache: ``LETHE_CACHE`` if set, else ``~/.cache/lethe/diffusion``."""
     return Path(os.environ.get("LETHE_CACHE") or "~/.cache/lethe/diffusion").expanduser()
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
-    """Return the hash of a configuration of plain values, and of the version of the training code."""
+    """Return the SHA-256 of a configuration of plain values and of ``VERSION``."""
     text = json.dumps({"version": VERSION, **configuration}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def data_hash(*tensors: Tensor | None) -> str:
-    """Return the hash of tensors' types, shapes and bytes, to stand for data in a configuration."""
+    """Return the SHA-256 of tensors' dtypes, shapes and bytes, to represent data in a configuration."""
     digest = hashlib.sha256()
     for tensor in tensors:
         if tensor is not None:
@@ -45,14 +45,14 @@ def data_hash(*tensors: Tensor | None) -> str:
 
 
 def load_or_train(folder: Path, configuration: Mapping[str, Any], model: nn.Module, train: Callable[[nn.Module], None]) -> bool:
-    """Fill the model with cached weights, or train it and cache what it has become; return whether the cache had it.
+    """Load cached weights into the model, or train it and cache its weights; return whether they were in the cache.
 
     Parameters
     ----------
     folder : Path
-        Made if missing. A file in it that cannot be read, or does not fit the model, is trained and written anew.
+        Created if missing. If its file cannot be read or does not fit the model, the model is trained and the file replaced.
     configuration : mapping
-        All that determines the weights: plain values, with data by its hash.
+        Everything that determines the weights: plain values, with data represented by its hash.
     model : torch module
         Untrained.
     train : callable
@@ -75,14 +75,14 @@ def load_or_train(folder: Path, configuration: Mapping[str, Any], model: nn.Modu
 
 
 def remembered(configuration: Mapping[str, Any], make: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays that a pure function makes, from the cache where it has them.
+    """Return the arrays of a pure function, from the cache if it has them.
 
     Parameters
     ----------
     configuration : mapping
-        All that determines the arrays: plain values, with data by its hash.
+        Everything that determines the arrays: plain values, with data represented by its hash.
     make : callable
-        Called where the cache has no readable file of that configuration.
+        Called if the cache has no readable file for the configuration.
     """
     from safetensors import SafetensorError
 
@@ -98,12 +98,12 @@ def remembered(configuration: Mapping[str, Any], make: Callable[[], Mapping[str,
 
 
 def _write(path: Path, save: Callable[[str], object]) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
     try:
         save(temporary)
-        Path(temporary).replace(path)  # never half a file under the final name
+        Path(temporary).replace(path)  # atomic, so that no partial file has the final name
     finally:
         Path(temporary).unlink(missing_ok=True)

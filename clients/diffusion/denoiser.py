@@ -1,4 +1,4 @@
-"""The denoiser itself: condition tokens, a diffusers UNet, and weights keyed by their place."""
+"""The denoiser: condition tokens, a diffusers UNet, and initial weights keyed by their layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clients.unlearning.pruning.layers import feed_forward_layers
 class ConditionTokens(nn.Module):
     """Learned tokens for classes and, optionally, styles; the last row of each table means "no condition".
 
-    Two tokens a class and one a style, so that a condition is ``(batch, 2 or 3, width)``.
+    A class has two tokens and a style one, so a condition has shape ``(batch, 2 or 3, width)``.
     """
 
     def __init__(self, classes: int, styles: int, width: int) -> None:
@@ -37,11 +37,11 @@ class ConditionTokens(nn.Module):
 
 
 class NoisePredictor(Protocol):
-    """What samplers and scores ask of a model."""
+    """A model as samplers and scores use it."""
 
     @property
     def spec(self) -> DenoiserSpec:
-        """What images and conditions it takes."""
+        """Description of its images and conditions."""
 
     @property
     def null(self) -> tuple[int, int]:
@@ -49,7 +49,7 @@ class NoisePredictor(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where its inputs must be."""
+        """Device on which its inputs must be."""
 
     def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
         """Return the predicted noise, of the shape of ``noisy``."""
@@ -85,7 +85,7 @@ class Denoiser(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are, and its inputs must be."""
+        """Device of its weights, on which its inputs must be too."""
         return self.conditions.class_table.weight.device
 
     def forward(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
@@ -96,7 +96,7 @@ class Denoiser(nn.Module):
 
 
 def build(spec: DenoiserSpec, key: tuple[Field, ...]) -> Denoiser:
-    """Return an untrained denoiser on the CPU whose every weight is drawn from a stream keyed by ``key`` and the layer's name."""
+    """Return an untrained denoiser on the CPU, with all weights drawn from streams keyed by ``key`` and the layer's name."""
     with torch.device("meta"):
         denoiser = Denoiser(spec)
     denoiser.to_empty(device="cpu")
@@ -110,13 +110,13 @@ def build(spec: DenoiserSpec, key: tuple[Field, ...]) -> Denoiser:
 
 
 def _initialise(module: nn.Module, name: str, key: tuple[Field, ...]) -> None:
-    """Give the module's own parameters the library's default distribution."""
+    """Draw the module's own parameters from torch's default distribution."""
     own = dict(module.named_parameters(recurse=False))
     if not own:
         return
     generator = torch_generator(*key, "init", name)
     if isinstance(module, nn.Linear | nn.Conv2d):
-        bound = 1 / math.sqrt(module.weight[0].numel())  # what Kaiming with a = sqrt(5) amounts to
+        bound = 1 / math.sqrt(module.weight[0].numel())  # equals Kaiming initialisation with a = sqrt(5)
         module.weight.uniform_(-bound, bound, generator=generator)
         if module.bias is not None:
             module.bias.uniform_(-bound, bound, generator=generator)

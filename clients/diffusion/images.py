@@ -35,7 +35,7 @@ class Images:
         return len(self.pixels)
 
     def select(self, rows: Tensor) -> Images:
-        """Return the images at these positions, or where a boolean tensor is true."""
+        """Return the images at these positions, or those for which a boolean tensor is true."""
         return Images(self.pixels[rows], self.classes[rows], None if self.styles is None else self.styles[rows])
 
     def shows(self, concepts: Sequence[int], classes: int) -> Tensor:
@@ -62,7 +62,7 @@ def from_arrays(x: npt.ArrayLike, y: npt.ArrayLike, size: int, low: float = 0.0,
         Values in ``low .. high``. Larger images are padded to a multiple of ``size`` with ``low`` and averaged down.
     y : int array, shape (n,)
     size : int
-        Wanted side in pixels.
+        Side of the returned images in pixels.
     """
     pixels = torch.as_tensor(np.asarray(x, dtype=np.float32))
     if pixels.ndim == 2:
@@ -88,7 +88,7 @@ def _inverted(pixels: Tensor) -> Tensor:
 
 
 def _shifted(pixels: Tensor) -> Tensor:
-    """Move one pixel to the right; the edge that appears is background."""
+    """Shift one pixel to the right; the new column is background."""
     return functional.pad(pixels[..., :-1], (1, 0), value=-1.0)
 
 
@@ -100,12 +100,12 @@ STYLES = {"plain": _plain, "inverted": _inverted, "shifted": _shifted, "thick": 
 
 
 def apply_style(pixels: Tensor, style: Style) -> Tensor:
-    """Return the images, shape kept, in that style."""
+    """Return the images in a style; the shape is unchanged."""
     return STYLES[style](pixels)
 
 
 def draw_styles(images: Images, styles: tuple[Style, ...], key: tuple[Field, ...]) -> Images:
-    """Return the images, each in one style drawn for its position by the key."""
+    """Return the images, each in one style drawn by the key and its position."""
     drawn = torch.from_numpy((hashes(np.arange(len(images)), *key, "style") % np.uint64(len(styles))).astype(np.int64))
     pixels = images.pixels.clone()
     for i, style in enumerate(styles):

@@ -1,6 +1,6 @@
-"""What a peer does with the global denoiser, as pure functions of bytes: train it, cut a concept out, listen, predict.
+"""A peer's work on the global denoiser, as pure functions: train it, erase a concept, record activations, predict.
 
-Each is remembered in the simulator's cache under the hash of all its arguments.
+Training and erasures are cached by the simulator under the hash of all their arguments.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 Masks = Mapping[str, Tensor]
 
 PROBES = 64
-"""How many test images the denoising loss is measured on."""
+"""Largest number of test images on which the denoising loss is measured."""
 
 
 @lru_cache(maxsize=4)
 def pictures(source: DatasetSpec, size: int) -> Images:
-    """Return all images of a data set at a size, as they are, pixels in [-1, 1]."""
+    """Return all images of a data set at a size, without styles, pixels in [-1, 1]."""
     found = data.load(source)
     return from_arrays(found.x, found.y, size)
 
@@ -49,7 +49,7 @@ def _dressed(source: DatasetSpec, size: int, styles: tuple[Style, ...], run_seed
 
 
 def gallery(config: DenoisingConfig) -> Images:
-    """Return all images of a run; where there are styles each is in one of them, which the run's seed has drawn."""
+    """Return all images of a run; if there are styles, each image is in one of them, drawn by the run's seed."""
     source, spec = config.data, config.denoiser
     return _dressed(source, spec.size, spec.styles, config.run_seed) if spec.styles else pictures(source, spec.size)
 
@@ -67,7 +67,7 @@ def _public(spec: DenoiserSpec, backbone: bytes, device: torch.device) -> Denois
 
 
 def model(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> Denoiser:
-    """Return the denoiser with these weights on the public backbone, where the config has it; one object, good until the next call."""
+    """Return the denoiser with these weights on the public backbone; a shared object, valid until the next call."""
     denoiser = _public(config.denoiser, backbone, config.compute.place())
     parameters = trainable(denoiser, phase(config.denoising))
     with torch.no_grad():
@@ -77,7 +77,7 @@ def model(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> Denoiser
 
 
 def untrained(config: DenoisingConfig, backbone: bytes) -> Denoiser:
-    """Return the denoiser as the public backbone leaves it; one object, good until the next call of this or `model`."""
+    """Return the denoiser with the weights of the public backbone; a shared object, valid until the next call of this or `model`."""
     denoiser = _public(config.denoiser, backbone, config.compute.place())
     denoiser.load_state_dict({name: torch.from_numpy(array) for name, array in wire.from_bytes(backbone).items()})
     return denoiser
@@ -89,12 +89,12 @@ def exchanged(denoiser: Denoiser, training: DenoiserTraining) -> dict[str, npt.N
 
 
 def parameter_of(layer: str) -> str:
-    """Return the name of a feed-forward output layer's weight among the exchanged."""
+    """Return the name of a feed-forward output layer's weight among the exchanged weights."""
     return f"unet.{layer}.weight"
 
 
 def cut_out(weights: Arrays, masks: Masks) -> dict[str, npt.NDArray[Any]]:
-    """Return the weights with zero wherever a mask is true."""
+    """Return the weights with zeros where a mask is true."""
     cut = {parameter_of(layer): mask.numpy() for layer, mask in masks.items()}
     return {name: np.where(cut[name], 0, array).astype(array.dtype) if name in cut else array for name, array in weights.items()}
 
@@ -109,7 +109,7 @@ def trained(
     now: int,
     proximal: float = 0.0,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the weights after one round of local training, of which there are ``config.rounds``; ``held`` entries keep their value."""
+    """Return the weights after local training in round ``now`` of ``config.rounds``; ``held`` entries keep their value."""
     window, total = ((now - 1) * config.steps, now * config.steps), config.rounds * config.steps
     configuration = {
         **_where(config, backbone, start),
@@ -142,7 +142,7 @@ def erased(
     images: Images,
     key: tuple[Field, ...],
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return what an eraser makes of the weights: packed masks under ``mask/``, new values under ``new/`` by parameter name.
+    """Return the result of an eraser: packed masks under ``mask/`` by layer, new values under ``new/`` by parameter name.
 
     ``concept`` is a number as in ``config.denoiser.concepts``.
     """
@@ -167,7 +167,7 @@ def erased(
 def heard(
     config: DenoisingConfig, backbone: bytes, weights: Arrays, method: ConceptPrune, concept: int, images: Images, key: tuple[Field, ...]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return what the hidden neurons do under a concept and under the others: ``target/`` and ``base/`` sums by layer name, and sizes."""
+    """Return activation statistics under a concept and under the others: ``target/`` and ``base/`` sums by layer name, and counts."""
     target, base = method.listen(_subject(config, model(config, backbone, weights), concept, images, key))
     told: dict[str, npt.NDArray[Any]] = {}
     for side, activity in (("target", target), ("base", base)):
@@ -212,7 +212,7 @@ def _where(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> dict[st
 
 
 def where_computed(config: DenoisingConfig) -> dict[str, Any]:
-    """Return what a configuration must say of the device: nothing of a CPU, on which everything could always be made."""
+    """Return the device's part of a cache configuration; empty for the CPU, so that older entries stay valid."""
     return {} if config.compute.device == "cpu" else {"compute": config.compute.model_dump(mode="json")}
 
 

@@ -1,4 +1,4 @@
-"""How well a model draws what it is asked for."""
+"""Accuracy of a model's samples."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Scores:
     Parameters
     ----------
     target : float
-        Share of samples asked to show the target that do; unlearning accuracy is 1 minus this.
+        Share of samples that show the target when it is requested; unlearning accuracy is 1 minus this.
     others : float
         Mean over the other values of the same axis (retained accuracy).
     each : dict of int to float
         Accuracy of each value of the axis.
     cross : float or None
-        Accuracy on the other axis, where there is one.
+        Accuracy on the other axis; None if there is no other.
     """
 
     target: float
@@ -40,7 +40,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many samples are drawn of the target and of each other value."""
+    """Number of samples of the target and of each other value."""
 
     target: int = 60
     others: int = 10
@@ -74,7 +74,7 @@ def score(
 
 
 def conditions(denoiser: NoisePredictor, target: int, axis: Axis, budget: Budget) -> tuple[npt.NDArray[np.int64], Tensor, Tensor | None]:
-    """Return the values asked for on the axis, and class and style ids, each ``(samples,)``; the other axis goes round its values."""
+    """Return the requested values of the axis, and class and style ids, each ``(samples,)``; the other axis cycles through its values."""
     classes, styles = denoiser.null
     values = classes if axis == "class" else styles
     asked = np.repeat(np.arange(values), [budget.target if v == target else budget.others for v in range(values)])

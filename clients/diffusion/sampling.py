@@ -14,7 +14,7 @@ from clients.streams import Field, torch_generator
 
 
 def start_noise(shape: tuple[int, ...], indices: Sequence[int], key: tuple[Field, ...]) -> Tensor:
-    """Return standard normal noise, float32 ``(len(indices), *shape)``: sample ``i`` gets the same noise whoever is beside it."""
+    """Return standard normal noise, float32 ``(len(indices), *shape)``; that of sample ``i`` does not depend on the other indices."""
     return torch.stack([torch.randn(shape, generator=torch_generator(*key, "start", int(i))) for i in indices])
 
 
@@ -29,19 +29,19 @@ def sample(
     sampling: Sampling | None = None,
     noise: NoiseSchedule | None = None,
 ) -> Tensor:
-    """Return one sample a condition, float32 ``(n, channels, size, size)``, clamped to [-1, 1], on the CPU wherever the denoiser is.
+    """Return one sample per condition, float32 ``(n, channels, size, size)``, clamped to [-1, 1], always on the CPU.
 
     Parameters
     ----------
     denoiser : NoisePredictor
-        A denoiser, or an ensemble of some.
+        A denoiser, or an ensemble of denoisers.
     classes : int64 tensor, shape (n,)
-        Class ids; ``denoiser.null[0]`` asks for no class.
+        Class ids; ``denoiser.null[0]`` requests no class.
     key : tuple
         Keys the start noise, together with the index.
     styles : int64 tensor, shape (n,), optional
     indices : sequence of int, optional
-        Index of each sample, ``0 .. n - 1`` unless told.
+        Index of each sample; default ``0 .. n - 1``.
     sampling : Sampling, optional
     noise : NoiseSchedule, optional
     """
@@ -70,7 +70,7 @@ def _sample_batch(
 
 
 def guided_noise(denoiser: NoisePredictor, x: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None, guidance: float) -> Tensor:
-    """Return the guided prediction; unconditional and conditional halves go through the UNet as one batch, in that order."""
+    """Return the guided prediction; the unconditional and the conditional half pass through the UNet as one batch, in this order."""
     if guidance == 1.0:
         conditional: Tensor = denoiser(x, time, classes, styles)
         return conditional

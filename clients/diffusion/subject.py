@@ -32,7 +32,7 @@ class DenoiserSubject(Subject):
         Keys the start noise and the batches.
     axis : {"class", "style"}
     images : Images, optional
-        Real images, for the methods that take gradients.
+        Real images, for methods that need gradients.
     count : int
         Samples in each set of conditions.
     sampling, noise : optional
@@ -62,11 +62,11 @@ class DenoiserSubject(Subject):
         self.guided = self.sampling.guidance != 1.0
 
     def samples(self, conditions: str) -> int:
-        """Return the size of a set: all sets are equally large."""
+        """Return the size of a set of conditions; all sets have the same size."""
         return self.count
 
     def conditions(self, conditions: str) -> tuple[Tensor, Tensor | None]:
-        """Return class and style ids of a set, each ``(count,)``; the base goes round all other concepts."""
+        """Return class and style ids of a set, each ``(count,)``; the base cycles through all other concepts."""
         names = {"target": [self.target], "base": [c for c in self.concepts if c != self.target]}.get(conditions, [conditions])
         chosen = torch.tensor([int(names[i % len(names)]) for i in range(self.count)])
         classes, styles = self.denoiser.null
@@ -75,7 +75,7 @@ class DenoiserSubject(Subject):
         return torch.arange(self.count) % classes, chosen
 
     def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
-        """Yield one run a batch of the sampler."""
+        """Yield one run of the sampler per batch."""
         classes, styles = self.conditions(conditions)
         for first in range(0, self.count, self.sampling.batch_size):
             part = range(first, min(first + self.sampling.batch_size, self.count))

@@ -1,4 +1,4 @@
-"""Training a denoiser: a backbone that cannot know the class, then the feed-forward weights that carry it."""
+"""Training of a denoiser: first a backbone independent of the class, then the feed-forward weights, which encode the class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def trainable(denoiser: Denoiser, phase: Phase) -> dict[str, nn.Parameter]:
 
 
 def _in_feed_forward(name: str) -> bool:
-    return ".ff." in name and not name.endswith("parametrizations.weight.original")  # a low-rank design leaves it where it was
+    return ".ff." in name and not name.endswith("parametrizations.weight.original")  # the low-rank design keeps the original constant
 
 
 def _in_backbone(name: str) -> bool:
@@ -44,7 +44,7 @@ def _in_backbone(name: str) -> bool:
 
 
 def learning_rate(step: int, total: int, settings: DenoiserTraining) -> float:
-    """Return the rate of a step: linear warm-up times half a cosine, plus a floor."""
+    """Return the learning rate of a step: linear warm-up times half a cosine, plus ``final_lr``."""
     warm = min(1.0, (step + 1) / settings.warmup)
     return settings.lr * warm * (1 + math.cos(math.pi * step / total)) / 2 + settings.final_lr
 
@@ -56,7 +56,7 @@ def train(
     key: tuple[Field, ...],
     progress: Progress | None = None,
 ) -> None:
-    """Train from its initial weights through all phases of the design, in place."""
+    """Train in place from the initial weights through all phases of the design."""
     if settings.design == "joint":
         steps = settings.backbone_steps + settings.concept_steps
         train_phase(denoiser, images, settings, "joint", key, total=steps, progress=progress)
@@ -78,12 +78,12 @@ def train_phase(
     proximal: float = 0.0,
     progress: Progress | None = None,
 ) -> None:
-    """Train one phase in place; the averaged (EMA) weights are what it leaves behind.
+    """Train one phase in place; at its end the denoiser has the exponential moving average (EMA) of the weights.
 
     Parameters
     ----------
     denoiser : Denoiser
-        Trained on the device where it is.
+        Trained on its device.
     images : Images
         Batches are drawn from them with replacement, keyed by step.
     settings : DenoiserTraining
@@ -92,14 +92,14 @@ def train_phase(
     key : tuple
         Keys every draw, together with the phase and the step.
     total : int
-        Steps of the whole phase, which the learning rate follows.
+        Steps of the whole phase, on which the learning rate depends.
     window : (int, int), optional
-        First step and the one after the last; the whole phase unless told. Optimiser and average start afresh.
+        First step and the step after the last; default: the whole phase. Optimiser state and average start anew.
     fixed : mapping of layer name to bool tensor, optional
         Entries of feed-forward output weights that keep their value (a cut, or its fill) after every step. In the low-rank design
-        the product is added to the other entries only, so that the sum of weight and product has them still.
+        the product is added to the other entries only, so that fixed entries keep their value in the sum of weight and product.
     proximal : float
-        Weight mu of a pull to the weights at the start, ``mu / 2 * ||w - w_0||^2`` (FedProx).
+        Weight mu of the proximal term ``mu / 2 * ||w - w_0||^2``, with the weights ``w_0`` at the start (FedProx).
     progress : callable, optional
         Called with phase, step, total.
     """
@@ -170,7 +170,7 @@ def _loss(denoiser: Denoiser, images: Images, noise: Any, settings: DenoiserTrai
 
 
 class _Hold:
-    """Keeps chosen entries of feed-forward output weights at the value they have now."""
+    """Keeps chosen entries of feed-forward output weights at their current value."""
 
     def __init__(self, denoiser: Denoiser, fixed: Mapping[str, Tensor]) -> None:
         layers = feed_forward_layers(denoiser.unet)
@@ -178,14 +178,14 @@ class _Hold:
         self._held = [(layers[name].weight, mask, layers[name].weight.detach()[mask].clone()) for name, mask in places.items()]
 
     def restore(self) -> None:
-        """Write the held values back."""
+        """Restore the held values."""
         with torch.no_grad():
             for weight, mask, values in self._held:
                 weight[mask] = values
 
 
 class _LowRank(nn.Module):
-    """A weight that stays where it was, plus a learned product of low rank wherever an entry is not held."""
+    """A constant weight plus a learned low-rank product, which is added to entries that are not held."""
 
     def __init__(self, weight: Tensor, rank: int, held: Tensor | None, generator: torch.Generator) -> None:
         super().__init__()
@@ -202,7 +202,7 @@ class _LowRank(nn.Module):
 
 @contextmanager
 def _low_rank(denoiser: Denoiser, rank: int, held: Mapping[str, Tensor], key: tuple[Field, ...]) -> Iterator[None]:
-    """Learn the feed-forward output weights as a low-rank update while inside."""
+    """Learn the feed-forward output weights as a low-rank update inside the context."""
     layers = feed_forward_layers(denoiser.unet)
     for name, layer in layers.items():
         generator = torch_generator(*key, "low_rank", name)

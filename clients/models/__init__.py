@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ModelSpec(Spec):
-    """How a scenario names a torch model; ``build`` makes it with weights keyed by ``key``."""
+    """Base class of torch models in scenarios; ``build`` returns a module with weights drawn from ``key``."""
 
     @abstractmethod
     def build(self, shape: tuple[int, ...], classes: int, key: tuple[Field, ...]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Making torch modules whose weights are a pure function of a key."""
+"""Construction of torch modules whose weights are a pure function of a key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from clients.streams import Field
 
 
 def keyed(make: Callable[[], nn.Module], key: tuple[Field, ...]) -> nn.Module:
-    """Return the module that ``make`` lays out, with weights drawn from the key and nothing else.
+    """Return the module made by ``make``, with weights that depend on the key only.
 
-    Every weight and bias of a layer is uniform in ``[-b, b)`` with ``b = 1 / sqrt(fan_in)`` (torch's own default law), from a stream
-    keyed by the parameter's name.
+    Every weight and bias of a layer is uniform in ``[-b, b)`` with ``b = 1 / sqrt(fan_in)`` (torch's default distribution), from a
+    stream keyed by the parameter's name.
     """
     with torch.device("meta"):  # the layers' own initialisation would draw from the global generator
         module = make()

@@ -1,4 +1,4 @@
-"""A torch model as pure functions on its arrays: begin, train, predict."""
+"""A torch model as pure functions on its arrays: initialise, train, predict."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _SHELLS = threading.local()
 class Network:
     """A model without weights.
 
-    The weights go in and come out as arrays, so that whoever uses a network keeps no torch object; the module they pass through is
-    made once a thread for all peers with the same architecture, and carries nothing from one call to the next.
+    Weights are passed and returned as arrays, so that callers keep no torch object. The module is built once per thread for all peers
+    with the same architecture and keeps no state between calls.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Network:
         Shape of one input.
     classes : int
     columns : tuple of Column
-        Public facts of tabular features. Of a categorical one, the module sees one 0/1 input a category (`clients.data.columns`).
+        Public facts about tabular features. A categorical feature becomes one 0/1 input per category (`clients.data.columns`).
     """
 
     spec: ModelSpec
@@ -46,11 +46,11 @@ class Network:
     columns: tuple[Column, ...] = ()
 
     def build(self, key: tuple[Field, ...]) -> nn.Module:
-        """Return the module with weights drawn from ``key``; it takes what ``inputs`` returns."""
+        """Return the module with weights drawn from ``key``; its input is the output of ``inputs``."""
         return self.spec.build(expanded_shape(self.shape, self.columns), self.classes, key)
 
     def inputs(self, x: npt.NDArray[np.float32]) -> torch.Tensor:
-        """Return inputs (n, *shape) as the module takes them."""
+        """Return inputs (n, *shape) as the tensor that the module takes."""
         return _tensor(expand(x, self.columns))
 
     def initial(self, key: tuple[Field, ...]) -> Arrays:
@@ -73,8 +73,8 @@ class Network:
         """Return the weights after training with cross-entropy, and the gradient steps taken.
 
         ``targets`` are classes, int64 ``(n,)``, or probabilities, float32 ``(n, classes)``. With a temperature T the loss is
-        ``T^2 CE(targets, softmax(logits / T))`` (T^2 keeps the gradients' size, Hinton et al. 2015). The other parameters are those
-        of ``clients.training.train``.
+        ``T^2 CE(targets, softmax(logits / T))``, in which T^2 preserves the scale of the gradients (Hinton et al. 2015). The other
+        parameters are those of ``clients.training.train``.
         """
         from torch.nn.functional import cross_entropy
 
@@ -86,7 +86,7 @@ class Network:
         return to_arrays(module), steps
 
     def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return class probabilities, shape (len(x), classes)."""
+        """Return class probabilities, float32 ``(len(x), classes)``."""
         import torch
 
         module = self._shell(arrays)
@@ -96,7 +96,7 @@ class Network:
         return probabilities
 
     def _shell(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """Return this thread's module of this architecture, filled with these weights, in evaluation mode."""
+        """Return this thread's module of this architecture with these weights, in evaluation mode."""
         modules: dict[Network, nn.Module] = _SHELLS.__dict__.setdefault("modules", {})
         if self not in modules:
             modules[self] = self.build(("shell",)).eval()
@@ -105,7 +105,7 @@ class Network:
 
 
 def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
-    """Return a copy in torch's own memory: it is aligned, NumPy's may not be, and a misaligned product can round differently."""
+    """Return a copy in torch's own memory, which is aligned; NumPy's may not be, and misaligned products can round differently."""
     import torch
 
     return torch.tensor(np.ascontiguousarray(array))

@@ -1,4 +1,4 @@
-"""Certificates: what proves a certified removal, and is proven again by ``lethe verify``."""
+"""Certificates: proofs of certified removal, which ``lethe verify`` checks again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from clients.spec import Registry, Spec
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a certificate is proven again from: all that a finished run keeps of the peer.
+    """Evidence for checking a certificate again: everything that a finished run keeps of the peer.
 
     Parameters
     ----------
     guarantee : str
-        What the outcome claims: ``certified(epsilon, delta)``.
+        The outcome's claim: ``certified(epsilon, delta)``.
     forgotten : int64 array
-        Ids of what had to be forgotten, ascending.
+        Ids of the data that had to be forgotten, ascending.
     main : mapping of str to array, optional
-        The peer's main artefact at the end of the run, ids of its rows under ``peer/rows``; None where the peer is gone.
+        The peer's main artefact at the end of the run, with the ids of its rows under ``peer/rows``; None if the peer has left.
     data : Dataset
     """
 
@@ -36,7 +36,7 @@ class Evidence:
 
 
 class CertificateSpec(Spec):
-    """The table of a certificate; its ``kind`` names who proves it again. An outcome carries it as plain values.
+    """The table of a certificate; its ``kind`` selects the class that checks it. An outcome contains it as plain values.
 
     >>> class Residual(CertificateSpec):
     ...     kind: Literal["residual"] = "residual"
@@ -49,7 +49,7 @@ class CertificateSpec(Spec):
 
     @abstractmethod
     def disproof(self, evidence: Evidence) -> str | None:
-        """Return in one line why the certificate does not hold, or None where it is proven again."""
+        """Return in one line why the certificate does not hold, or None if it does."""
 
 
 CERTIFICATES: Registry[CertificateSpec] = Registry("lethe.certificates", "clients.unlearning.certificates:CertificateSpec", {})

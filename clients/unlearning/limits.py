@@ -1,4 +1,4 @@
-"""What settings may ask for: as much memory as a peer's model can have, and as many steps as somebody can wait for."""
+"""Limits of settings: memory and steps of a peer's model."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from clients.models import ModelSpec
 from clients.unlearning.contract import Problem
 
 MOST_BYTES = 8 * 2**30
-"""Most memory of one peer's model, the same on every machine, so that a scenario is accepted everywhere or nowhere."""
+"""Largest memory of one peer's model, the same on every machine, so that a scenario is accepted everywhere or nowhere."""
 
 MOST_STEPS = 10**9
-"""Most steps of a full fit: gradient steps, or visits of a row by a centroid in thousands; days at the least."""
+"""Largest number of steps of a full fit: gradient steps, or visits of a row by a centroid in thousands; this takes days."""
 
 
 def beyond(what: str, rows: int, size: int, steps: int = 0, cure: str = "ask for less") -> str | None:
-    """Return why settings ask for too much on so many rows, in one line with the number and the cure, or None.
+    """Return an error line with the number and the cure if settings exceed a limit, else None.
 
     Parameters
     ----------
     what : str
         The kind and its settings, such as ``dare with cuts = 25``.
     rows, size, steps : int
-        Rows to learn from; bytes that are taken at least; steps of a full fit.
+        Number of training rows; lower bound of the memory in bytes; steps of a full fit.
     cure : str
     """
     if size > MOST_BYTES:
@@ -31,10 +31,10 @@ def beyond(what: str, rows: int, size: int, steps: int = 0, cure: str = "ask for
 
 
 def weights(base: ModelSpec, problem: Problem) -> int:
-    """Return the bytes of a network's weights, 0 where it does not tell before it is built."""
+    """Return the bytes of a network's weights, 0 if its size is unknown before it is built."""
     try:
         return 4 * base.parameters(problem.shape, problem.classes)
-    except (NotImplementedError, ValueError):  # what is wrong with a shape is said elsewhere
+    except (NotImplementedError, ValueError):  # invalid shapes are reported elsewhere
         return 0
 
 

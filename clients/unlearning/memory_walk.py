@@ -1,9 +1,9 @@
-"""Everything an object keeps in memory: what a reader of the process, or of a pickle, could see of a model.
+"""Everything that an object keeps in memory, as a reader of the process or of a pickle could see it.
 
 The walk follows attributes, slots, containers, closures, bound and partial functions, caches of functions, generators, weak references
-and thread-local storage; arrays to the whole buffer they lie in (spare capacity and what a view leaves out included), tensors to their
-whole storage, with gradients and graphs of gradients; attributes of classes; and, of the packages named, what the modules hold that define
-the classes met. Modules, code and the globals of functions are not part of a model, nor is what the C side of a library keeps to itself.
+and thread-local storage; arrays to their whole buffer (including spare capacity and parts outside a view); tensors to their whole
+storage, with gradients and autograd graphs; class attributes; and, for the packages named, the data of the modules that define the
+classes encountered. Modules, code and the globals of functions are not part of a model; memory internal to C libraries is not visited.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 
 PACKAGES = ("clients",)
-"""Whose modules' own data count as caches of the models they define."""
+"""Packages whose modules' own data count as caches of the models they define."""
 
 _CODE = (types.ModuleType, types.CodeType, property, staticmethod, classmethod)
 _PLAIN = (str, bool, complex, type(None), type(Ellipsis), type(NotImplemented), np.dtype)
 _FOREIGN = ("numba", "llvmlite", "ctypes", "_ctypes")
-"""Whose objects are machinery, not data."""
+"""Packages whose objects are machinery, not data."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One stretch of memory and the way to it.
+    """One block of memory and its path.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Block:
     raw : uint8 array, shape (n,)
         All bytes of the buffer; for numbers in containers, these numbers as float64 or int64.
     array : array, optional
-        The array as the object sees it, where it is one.
+        The array as the object sees it, if it is one.
     """
 
     path: str
@@ -54,18 +54,18 @@ class Block:
 
 
 def blocks(root: object, name: str = "model", packages: tuple[str, ...] = PACKAGES) -> Iterator[Block]:
-    """Yield every stretch of memory that can be reached from an object, each once, in an order that depends on the object alone.
+    """Yield every block of memory reachable from an object once, in an order that depends on the object only.
 
     Parameters
     ----------
     root : object
     name : str
-        What paths begin with.
+        First part of the paths.
     packages : tuple of str
-        Top-level packages whose modules' data are searched as well, where an instance of one of their classes is met. A third party
-        adds its own.
+        Top-level packages whose modules' data are also searched if an instance of one of their classes is found. Third parties add
+        their own.
     """
-    kept: dict[int, object] = {}  # holds what was met, so that no address is given out anew
+    kept: dict[int, object] = {}  # keeps visited objects alive, so that no id is reused
     waiting: list[tuple[str, object]] = [(name, root)]
     modules: set[str] = set()
     while waiting:
@@ -117,7 +117,7 @@ def _buffer(given: npt.NDArray[Any]) -> Bytes:
         try:
             return np.frombuffer(memoryview(owner.base).cast("B"), np.uint8)
         except (TypeError, ValueError, BufferError):
-            pass  # a foreign owner, such as a tensor: its storage is met on its own
+            pass  # a foreign owner, such as a tensor, whose storage is visited separately
     inward = owner.transpose(np.argsort([-abs(step) for step in owner.strides], kind="stable")) if owner.ndim > 1 else owner
     return np.ascontiguousarray(inward).reshape(-1).view(np.uint8)
 
@@ -127,7 +127,7 @@ def _is_dense(thing: Any) -> bool:
 
 
 def _storage(thing: object) -> Bytes | None:
-    """Return all bytes of a tensor's storage, None of what is no tensor."""
+    """Return all bytes of a tensor's storage; None for other objects."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(thing, torch.Tensor) or thing.layout is not torch.strided:
         return None
@@ -137,7 +137,7 @@ def _storage(thing: object) -> Bytes | None:
 
 
 def _children(path: str, thing: object, packages: tuple[str, ...]) -> Iterator[tuple[str, object]]:
-    """Yield what an object refers to, each with its path."""
+    """Yield the objects that an object refers to, each with its path."""
     if isinstance(thing, type):
         yield from _of_class(path, thing, packages)
     elif isinstance(thing, types.FunctionType):
@@ -188,11 +188,11 @@ def _attributes(path: str, thing: object) -> Iterator[tuple[str, object]]:
                 try:
                     yield f"{path}.{name}", slot.__get__(thing)
                 except AttributeError:
-                    continue  # a slot that is not filled
+                    continue  # an empty slot
 
 
 def _gradients(path: str, thing: object) -> Iterator[tuple[str, object]]:
-    """Yield what a tensor or a node of a graph of gradients keeps beside its values."""
+    """Yield what a tensor or a node of an autograd graph keeps in addition to its values."""
     torch = sys.modules.get("torch")
     if torch is None:
         return
@@ -225,7 +225,7 @@ def _of_function(path: str, function: types.FunctionType) -> Iterator[tuple[str,
 
 
 def _of_class(path: str, kind: type, packages: tuple[str, ...]) -> Iterator[tuple[str, object]]:
-    """Yield the attributes of a class that is no part of the language or a library, and of its bases."""
+    """Yield the attributes of a class and its bases, unless it belongs to the standard library or an installed library."""
     if _top(kind) in sys.stdlib_module_names or (_installed(kind) and _top(kind) not in packages):
         return
     for name, value in list(vars(kind).items()):
@@ -241,7 +241,7 @@ def _installed(kind: type) -> bool:
 
 
 def _globals(where: str) -> Iterator[tuple[str, object]]:
-    """Yield a module's own data, and its own functions for what they have cached; not what it imports."""
+    """Yield a module's own data and its own functions, which may cache data; imported objects are skipped."""
     for name, value in list(vars(sys.modules[where]).items()):
         code = isinstance(value, types.ModuleType | type) or name.startswith("__")
         if (not code and getattr(value, "__module__", where) == where) or isinstance(value, threading.local):

@@ -1,4 +1,4 @@
-"""Settings of the main models that are one network, whatever they do when asked to forget."""
+"""Settings of main models that consist of one network, independent of how they forget."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class OneNetwork(UnlearnerSpec):
     base: AnyModel
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return that weights or steps are too much, or None."""
+        """Return an error line if weights or steps exceed a limit, else None."""
         steps = problem.rounds * self.steps(problem.training, len(rows), 0)
         return beyond(self.tag, len(rows), 4 * weights(self.base, problem), steps, "ask for a smaller base or fewer epochs")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
-        """Return those of one network."""
+        """Return the gradient steps of one network in a round."""
         return training.steps(rows)

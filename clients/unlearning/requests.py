@@ -1,4 +1,4 @@
-"""Reading a request to forget: integers only, each named once, all of them held."""
+"""Validation of requests to forget: integer ids, each named once, all of them held."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from clients.unlearning.contract import UnlearningError
 
 _LARGEST = 2**63 - 1
 _SHOWN = 40
-"""Most letters of a wrong value that an error repeats."""
+"""Largest number of characters of a wrong value that an error quotes."""
 
 
 def whole_ids(given: object, what: str = "row", width: int | None = None) -> Ids:
-    """Return ids that were named as integers.
+    """Return ids as an integer array, after checking that they are integers.
 
     Parameters
     ----------
     given : array-like of int, shape (n,) or (n, width)
-        A list, a tuple, a range, or an array of integers. What holds nothing names nothing, whatever its dtype.
+        A list, a tuple, a range, or an array of integers. An empty one is accepted with any dtype.
     what : str
-        What an id stands for, as errors call it.
+        Noun for an id in error messages.
     width : int, optional
-        How many ids belong together, such as the two ends of an edge; single ones unless told.
+        Number of ids that belong together, such as the two ends of an edge; by default ids are single.
 
     Returns
     -------
     int64 array, shape (n,) or (n, width)
-        In memory of its own.
+        A copy.
 
     Raises
     ------
     UnlearningError
-        Naming the first value that is no integer (a float, a truth value, a text, ...) or does not fit 64 bits, or the shape that is
-        neither.
+        Names the first value that is not an integer (a float, a bool, a string, ...) or does not fit 64 bits, or the wrong shape.
     """
     array = _array(given, what)
     fits = array.shape[1:] == (() if width is None else (width,)) if array.ndim else False
@@ -52,7 +51,7 @@ def whole_ids(given: object, what: str = "row", width: int | None = None) -> Ids
 
 
 def named_rows(request: npt.ArrayLike, held: Ids) -> Ids:
-    """Return the requested ids, ascending int64; ``UnlearningError`` naming the first that is no integer, repeated or not held."""
+    """Return the requested ids, ascending int64; ``UnlearningError`` names the first that is not an integer, repeated or not held."""
     ids = np.sort(whole_ids(request))
     repeated = ids[1:][ids[1:] == ids[:-1]]
     if len(repeated):
@@ -64,19 +63,19 @@ def named_rows(request: npt.ArrayLike, held: Ids) -> Ids:
 
 
 def _array(given: object, what: str) -> npt.NDArray[Any]:
-    """Return an array as it is, anything else as an array of the objects it holds: so that no float or truth value becomes an integer."""
+    """Return an array unchanged, anything else as an object array, so that no float or bool is converted to an integer."""
     if np.ma.is_masked(given):
         raise UnlearningError(f"{what}s: {_said(given)} holds masked values: name only {what}s that are meant")
     if isinstance(given, np.ndarray):
         return np.asarray(given)
     try:
         return np.array(given, dtype=object)
-    except Exception as error:  # whatever a stranger's object raises while it is read
+    except Exception as error:  # a foreign object may raise anything when it is read
         raise UnlearningError(f"{what}s: {_said(given)} cannot be read ({type(error).__name__}): name them in a list of integers") from None
 
 
 def _integers(array: npt.NDArray[Any], what: str) -> Ids:
-    """Return an array of objects as int64, where all of them are integers; an array of any other numbers holds none."""
+    """Return an object array of integers as int64; ``UnlearningError`` for other values and for arrays of other dtypes."""
     mixed = array.dtype.kind == "O"
     for value in array.ravel():
         if not mixed or not isinstance(value, Integral) or isinstance(value, bool | np.timedelta64):
@@ -87,10 +86,10 @@ def _integers(array: npt.NDArray[Any], what: str) -> Ids:
 
 
 def _said(value: object) -> str:
-    """Return a value on one line, cut where it is long."""
+    """Return a value on one line, shortened if it is long."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # an object that cannot even be shown
+    except Exception:  # an object whose repr fails
         text = f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 

@@ -1,4 +1,4 @@
-"""What learners of rows share: the public facts of the features, and the rows at hand."""
+"""Shared parts of tabular learners: public facts about the features, and the held rows."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Places = npt.NDArray[np.intp]
 
 
 class Table:
-    """Public facts of the features, after flattening an input to ``width`` numbers.
+    """Public facts about the features of inputs flattened to ``width`` numbers.
 
     Parameters
     ----------
     problem : Problem
-        Its ``columns`` give bounds and categories; where they are empty, every feature is numeric within ``bounds``.
+        Its ``columns`` give bounds and categories; if there are none, every feature is numeric within ``bounds``.
     bounds : tuple of float, optional
-        Public (low, high) of features without a column; unless told, those have none.
+        Public (low, high) of features without a column; by default these are unbounded.
 
     Attributes
     ----------
     low, high : float64 array, shape (width,)
-        0 and 1 where no bounds are declared, which then bind nobody.
+        Bounds; 0 and 1 if none are declared, which are then not enforced.
     categories : int64 array, shape (width,)
         Number of categories, 0 for a numeric feature.
     """
@@ -52,16 +52,16 @@ class Table:
             raise UnlearningError(f"column {self.names[j]}: high {self.high[j]} lies below low {self.low[j]}: swap them")
 
         numeric = (self.categories == 0) & bool(columns or bounds)
-        with np.errstate(over="ignore"):  # a bound beyond float32 binds no float32
+        with np.errstate(over="ignore"):  # a bound beyond the float32 range becomes infinite, which excludes no float32
             low32, high32 = self.low.astype(np.float32), self.high.astype(np.float32)
         self._floor = np.where(numeric, np.nextafter(low32, np.float32(-np.inf)), np.float32(-np.inf))
         self._ceiling = np.where(numeric, np.nextafter(high32, np.float32(np.inf)), np.float32(np.inf))
         self._low32, self._high32 = low32, high32
 
     def features(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return what is asked about as float32, shape (n, width); a value beyond its declared bounds counts as the bound.
+        """Return prediction inputs as float32, shape (n, width), with values clipped to their declared bounds.
 
-        ``UnlearningError`` names a value that is not finite or an unseen category.
+        ``UnlearningError`` names a value that is not finite or an unknown category.
         """
         flat = self._numbers(x, None)
         if self._beyond(flat).any():
@@ -69,11 +69,11 @@ class Table:
         return flat
 
     def _beyond(self, flat: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """Return which values lie outside their declared bounds by more than a rounding, shape (n, width)."""
+        """Return which values exceed their declared bounds by more than a rounding error, bool (n, width)."""
         return np.asarray((flat < self._floor) | (flat > self._ceiling), dtype=np.bool_)
 
     def _numbers(self, x: npt.NDArray[Any], ids: Ids | None) -> npt.NDArray[np.float32]:
-        """Return ``x`` as float32, shape (n, width), finite numbers and known categories only."""
+        """Return ``x`` as float32, shape (n, width), after checking that values are finite and categories known."""
         try:
             if not len(x):
                 return np.empty((0, self.width), np.float32)
@@ -96,10 +96,10 @@ class Table:
         return flat
 
     def rows(self, data: Rows) -> Rows:
-        """Return checked rows with flat inputs and labels, all of their own memory.
+        """Return copies of the rows, checked, with flattened inputs.
 
-        ``UnlearningError`` on what cannot be learned: ids that are no ascending integers, values that are no finite numbers or lie outside
-        their declared bounds, unseen categories, labels that are no class.
+        ``UnlearningError`` if ids are not ascending integers, values are not finite or lie outside their declared bounds, categories are
+        unknown, or labels are not classes.
         """
         ids = whole_ids(data.ids)
         if (ids[1:] <= ids[:-1]).any():
@@ -118,12 +118,12 @@ class Table:
         return Rows(ids, x, self._labels(y, ids))
 
     def shaped(self, data: Rows) -> Rows:
-        """Return checked rows of their own memory, as ``rows`` does, with inputs of the problem's shape."""
+        """Return checked copies of the rows like ``rows``, with inputs of the problem's shape."""
         rows = self.rows(data)
         return Rows(rows.ids, rows.x.reshape(len(rows), *self.shape), rows.y)
 
     def _labels(self, y: npt.NDArray[Any], ids: Ids) -> npt.NDArray[Any]:
-        """Return labels of their own memory: int64 classes, or numbers where there is one class only."""
+        """Return copies of the labels: int64 classes, or numbers if there is one class only."""
         if len(y) and y.dtype.kind not in "biuf":
             raise UnlearningError(f"row {ids[0]}: label {y[0]!r} is no number: use 0 to {self.classes - 1}")
         wrong = ~np.isfinite(y) if self.classes == 1 else (y < 0) | (y >= self.classes) | (y != np.floor(y))
@@ -135,14 +135,14 @@ class Table:
 
 
 class Held:
-    """The rows a learner has; forgetting one costs the same however many there are.
+    """The rows that a learner holds; forgetting one row takes the same time for any number of rows.
 
     Parameters
     ----------
     rows : Rows
-        Checked, and of their own memory.
+        Checked copies.
     retired : int64 array, optional
-        Ids that were held before and may not come again.
+        Ids that were held before and must not be added again.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class Held:
         self._retired: Ids = np.empty(0, np.int64) if retired is None else retired
 
     def find(self, request: npt.ArrayLike) -> Places:
-        """Return the places of the requested ids; ``UnlearningError`` naming the first that is no integer, repeated or not held."""
+        """Return the positions of the requested ids; ``UnlearningError`` names the first that is not an integer, repeated or not held."""
         ids = whole_ids(request)
         if len(ids) > 1:
             ids.sort()
@@ -180,8 +180,8 @@ class Held:
         return places
 
     def drop(self, places: Places) -> None:
-        """Forget the rows at these places: their inputs and labels are overwritten with zeros."""
-        gone = places if len(places) != 1 else int(places[0])  # an int costs a third of an array
+        """Forget the rows at these positions: overwrite their inputs and labels with zeros."""
+        gone = places if len(places) != 1 else int(places[0])  # indexing by an int takes a third of the time
         self.alive[gone] = 0
         self.rows.x[gone] = 0
         self.rows.y[gone] = 0
@@ -197,11 +197,11 @@ class Held:
         return self.rows.keep(self.alive == 1)
 
     def packed(self) -> Held:
-        """Return the same holding without the places of rows that are no longer held; their ids stay retired."""
+        """Return a copy that contains held rows only; the ids of the others stay retired."""
         return Held(self.kept(), self._past())
 
     def joined(self, more: Rows) -> Held:
-        """Return a holding of further checked rows too, in the order of ids; ``UnlearningError`` if an id is or was held."""
+        """Return a copy with further checked rows added, sorted by id; ``UnlearningError`` if an id is or was held."""
         known = np.isin(more.ids, self.rows.ids) | np.isin(more.ids, self._retired)
         if known.any():
             raise UnlearningError(f"row {more.ids[known][0]} is or was held: ids are never reused, give new rows new ids")
@@ -216,6 +216,6 @@ class Held:
 
 
 def empty(problem: Problem) -> Held:
-    """Return a holding of no rows."""
+    """Return a ``Held`` without rows."""
     width = int(np.prod(problem.shape))
     return Held(Rows(np.empty(0, np.int64), np.empty((0, width), np.float32), np.empty(0, np.int64)))

@@ -1,8 +1,8 @@
-"""What is left of forgotten rows in a model's memory: their values in any form, their codes into tables, weights trained with them.
+"""Traces of forgotten rows in a model's memory: values in any form, codes that index tables, weights trained with the rows.
 
-Two questions, both asked after ``forget``. `traces` looks for what is known: given the forms in which values may be stored, and weights
-from before, it names every place that holds them. `differences` needs no forms: of two models that differed in the forgotten values alone,
-every byte must be equal; where one is not, something of the values has stayed.
+Both checks run after ``forget``. `traces` searches for known patterns: given the forms in which values may be stored, and earlier weights,
+it names every place that holds them. `differences` needs no forms: if two models differed only in the forgotten values, all their bytes
+must now be equal; any difference is a trace of the values.
 
 Examples
 --------
@@ -30,24 +30,25 @@ from clients.unlearning.memory_walk import PACKAGES, Block, blocks
 Array = npt.NDArray[Any]
 
 _LEAST = 16
-"""Fewest bytes of a weight array that is looked for: shorter ones are met by chance."""
+"""Smallest weight array in bytes that is searched for; shorter ones occur by chance."""
 
 _RUN = 8
-"""Fewest bytes of a run of short numbers that is looked for."""
+"""Smallest run of short numbers in bytes that is searched for."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """What must not be found.
+    """The patterns that must not be found.
 
     Parameters
     ----------
     rows : float32 array, shape (n, p)
-        The forgotten rows, which no kept row equals.
+        The forgotten rows; no kept row equals one of them.
     forms : sequence of arrays, each of shape (n, k)
-        The rows as they may be stored: numbers of 4 or 8 bytes count one by one, shorter ones in runs of a row, forwards or backwards.
+        The rows as they may be stored. Numbers of 4 or 8 bytes are searched for individually, shorter ones as whole rows, forwards and
+        backwards.
     weights : sequence of arrays
-        Trained with the rows; they count whole.
+        Weights trained with the rows; searched for as whole arrays.
     """
 
     rows: Array
@@ -56,7 +57,7 @@ class Secret:
 
     @classmethod
     def of(cls, rows: Array, forms: Iterable[Array] = (), weights: Iterable[Array] = ()) -> Secret:
-        """Return the secret of rows (n, ...) in the usual forms of numbers, and further ones."""
+        """Return the secret of rows (n, ...) in the usual number formats, and in further forms."""
         flat = _flat(np.asarray(rows, np.float32))
         usual = [flat, flat.astype(np.float64), flat.astype(np.float16), flat.astype(">f4"), flat.astype(">f8")]
         return cls(flat, [*usual, *(_flat(np.asarray(form)) for form in forms)], list(weights))
@@ -67,7 +68,7 @@ def _flat(rows: Array) -> Array:
 
 
 def everything(model: Any, packages: tuple[str, ...] = PACKAGES) -> Iterator[Block]:
-    """Yield all memory of a model, of its state, and, where it can be pickled, of its pickle and of the model that the pickle makes."""
+    """Yield all memory of a model and of its state and, if it can be pickled, of its pickle and of the unpickled model."""
     yield from blocks(model, "model", packages)
     if hasattr(model, "state"):
         yield from blocks(model.state(), "state", packages)
@@ -80,15 +81,15 @@ def everything(model: Any, packages: tuple[str, ...] = PACKAGES) -> Iterator[Blo
 
 
 def traces(model: Any, secret: Secret, innocent: Any = None, packages: tuple[str, ...] = PACKAGES) -> list[str]:
-    """Return where a model still holds something of forgotten rows, one line a place, sorted.
+    """Return the places where a model still holds traces of forgotten rows, one line each, sorted.
 
     Parameters
     ----------
     model : object
-        With a method ``state`` if it has artefacts.
+        Has a method ``state`` if it has artefacts.
     secret : Secret
     innocent : object, optional
-        A model that never had the rows: patterns that it holds as well tell nothing of them.
+        A model that never had the rows; patterns that it contains too are ignored.
     packages : tuple of str
         As in `clients.unlearning.memory_walk.blocks`.
     """
@@ -102,14 +103,14 @@ def traces(model: Any, secret: Secret, innocent: Any = None, packages: tuple[str
 
 
 def differences(first: Any, second: Any, packages: tuple[str, ...] = PACKAGES) -> list[str]:
-    """Return the paths at which two models differ in any byte of their memory, sorted; what only one of them has counts."""
+    """Return the paths at which two models differ in any byte of memory, sorted; paths that only one of them has count too."""
     mine, theirs = ({block.path: block.raw.tobytes() for block in blocks(model, "model", packages)} for model in (first, second))
     return sorted(path for path in mine.keys() | theirs.keys() if mine.get(path) != theirs.get(path))
 
 
 @dataclass(frozen=True)
 class _Patterns:
-    """Numbers by their bytes, sorted, for each name of a form; runs of bytes; and arrays of weights."""
+    """Patterns by name of the form: sorted numbers as unsigned integers, runs of bytes; and arrays of weights."""
 
     numbers: dict[str, Array]
     runs: dict[str, set[bytes]]
@@ -131,7 +132,7 @@ class _Patterns:
         return cls(numbers, runs, {blob for blob in whole if len(blob) >= _LEAST and len(set(blob)) > 1})
 
     def without(self, places: Sequence[Block]) -> _Patterns:
-        """Return the patterns that none of these places holds."""
+        """Return the patterns that occur in none of these blocks."""
         numbers = {name: self._unmet(words, places) for name, words in self.numbers.items()}
         blobs = [block.raw.tobytes() for block in places]
         runs = {name: {run for run in many if not any(run in blob for blob in blobs)} for name, many in self.runs.items()}
@@ -145,7 +146,7 @@ class _Patterns:
         return words
 
     def found(self, block: Block) -> Iterator[str]:
-        """Yield what a place holds."""
+        """Yield a description of each kind of pattern that a block contains."""
         for name, words in self.numbers.items():
             if len(words) and any(np.isin(view, words).any() for view in _views(block, words.dtype)):
                 yield f"{name} values of a forgotten row"
@@ -162,7 +163,7 @@ def _float_name(kind: np.dtype[Any]) -> str:
 
 
 def _views(block: Block, kind: np.dtype[Any]) -> Iterator[Array]:
-    """Yield a place as words of some size, from every offset at which a number may begin."""
+    """Yield a block as words of one size, from every offset at which a number may begin."""
     item = 1 if block.array is None else max(1, min(block.array.dtype.alignment, block.array.dtype.itemsize))
     for offset in range(0, kind.itemsize, min(item, kind.itemsize)):
         whole = (len(block.raw) - offset) // kind.itemsize * kind.itemsize
@@ -171,7 +172,7 @@ def _views(block: Block, kind: np.dtype[Any]) -> Iterator[Array]:
 
 
 def _decoded(places: Sequence[Block], rows: Array) -> set[str]:
-    """Return the arrays of codes that a table turns into a forgotten row: ``table[j, code[i, j]]``, of each column or one for all."""
+    """Return the code arrays that index a forgotten row in a table, ``table[j, code[i, j]]``, per column or with a common table."""
     p, found = rows.shape[1], set()
     codes = [b for b in places if b.array is not None and b.array.dtype.kind in "iu" and b.array.ndim == 2 and p in b.array.shape]
     tables = [b for b in places if b.array is not None and b.array.dtype.kind == "f" and b.array.ndim in (1, 2) and b.array.size > 1]
@@ -186,7 +187,7 @@ def _decoded(places: Sequence[Block], rows: Array) -> set[str]:
 
 
 def _by_column(table: Array | None, p: int) -> Iterator[Array]:
-    """Yield a table as values (p, u): a row for each column of the data."""
+    """Yield a table as values (p, u), with one row per column of the data."""
     assert table is not None
     if table.ndim == 1:
         yield np.broadcast_to(table, (p, len(table)))
@@ -198,7 +199,7 @@ def _by_column(table: Array | None, p: int) -> Iterator[Array]:
 
 
 def _reads(code: Array, values: Array, rows: Array) -> bool:
-    """Tell whether a line of codes (n, p) stands for one of the rows in the values (p, u)."""
+    """Return whether a row of the codes (n, p) decodes to one of the forgotten rows by the values (p, u)."""
     lines = code[((code >= 0) & (code < values.shape[1])).all(axis=1)].astype(np.int64)
     if not len(lines):
         return False

@@ -1,1 +1,1 @@
-"""Folding what peers send into one model."""
+"""Aggregation of peers' updates into one model."""

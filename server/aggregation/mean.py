@@ -1,4 +1,4 @@
-"""Folding replies: sums in a fixed order, so that the result does not depend on who answered first."""
+"""Weighted means, summed in a fixed order, so that the result does not depend on which reply came first."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy.typing as npt
 def weighted_mean(models: Sequence[Mapping[str, npt.NDArray[Any]]], weights: Sequence[float]) -> dict[str, npt.NDArray[Any]]:
     """Return the weighted mean of models, array by array, each in its own dtype (FedAvg: McMahan et al. 2017, algorithm 1).
 
-    Sums run in float64 in the order given, so that the same models in the same order give the same bytes whatever came in first;
-    the caller puts them in the order of the peers.
+    Sums run in float64 in the order given, so that the same models in the same order give the same bytes. The caller sorts them by
+    peer.
 
     Parameters
     ----------
     models : sequence of mappings of str to float array
         Same names and shapes in each.
     weights : sequence of float
-        One a model, not negative, not all zero; they need not sum to 1. FedAvg takes the peers' numbers of rows.
+        One per model, not negative, not all zero; they need not sum to 1. FedAvg takes the peers' numbers of rows.
 
     Raises
     ------
     ValueError
-        If there is nothing to average, or models or weights do not fit each other.
+        If there are no models, the weights are invalid, or the models' shapes differ.
     """
     total = float(sum(weights))
     if len(models) != len(weights) or not total > 0 or min(weights) < 0:

@@ -1,4 +1,4 @@
-"""From the global model and the mean of the replies to the next global model."""
+"""Server optimizers: the next global model from the current one and the mean of the updates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class ServerOptimizer:
-    """How the server moves; ``memory`` is what it must remember from one step to the next, arrays by name."""
+    """How the server updates the global model; ``memory`` is the optimizer's state between steps, arrays by name."""
 
     def take(self, number: int, now: Arrays, mean: Arrays, memory: Arrays) -> tuple[dict[str, npt.NDArray[Any]], Arrays]:
         """Return the next global model and the new memory.
@@ -21,17 +21,17 @@ class ServerOptimizer:
         Parameters
         ----------
         number : int
-            Of the round, from 1.
+            Number of the round, from 1.
         now, mean : mapping of str to float array
-            The global model, and the mean of the peers' replies, same names and shapes.
+            The global model and the mean of the peers' updates; same names and shapes.
         memory : mapping of str to array
-            What the last step returned, empty at first.
+            The memory that the last step returned; empty before the first.
         """
         raise NotImplementedError
 
 
 class Replace(ServerOptimizer):
-    """The mean is the next model."""
+    """Replace the global model with the mean, as in FedAvg."""
 
     def take(self, number: int, now: Arrays, mean: Arrays, memory: Arrays) -> tuple[dict[str, npt.NDArray[Any]], Arrays]:
         """Return the mean."""
@@ -40,7 +40,10 @@ class Replace(ServerOptimizer):
 
 @dataclass(frozen=True)
 class AdamOptimizer(ServerOptimizer):
-    """Adam on the distance to the mean (FedAdam: Reddi et al., ICLR 2021, algorithm 2), bias-corrected in the step size as in Flower."""
+    """Adam with the difference to the mean as its gradient (FedAdam: Reddi et al., ICLR 2021, algorithm 2).
+
+    The bias is corrected in the step size, as in Flower.
+    """
 
     eta: float
     beta_1: float
@@ -48,7 +51,7 @@ class AdamOptimizer(ServerOptimizer):
     tau: float
 
     def take(self, number: int, now: Arrays, mean: Arrays, memory: Arrays) -> tuple[dict[str, npt.NDArray[Any]], Arrays]:
-        """Return the model after one step, and its moments, float64."""
+        """Return the model after one step and its first and second moments, float64."""
         eta = self.eta * np.sqrt(1 - self.beta_2 ** (number + 1.0)) / (1 - self.beta_1 ** (number + 1.0))
         after: dict[str, npt.NDArray[Any]] = {}
         moments: dict[str, npt.NDArray[Any]] = {}

@@ -1,1 +1,1 @@
-"""Is it forgotten: pure functions that compare a run with its counterfactual, or attack what is left."""
+"""Audit statistics: pure functions that compare a run with its counterfactual or attack its models."""

@@ -1,4 +1,4 @@
-"""How far two sets of arrays are apart: the number behind every claim of exactness."""
+"""Largest difference between two sets of arrays: the number behind every claim of exactness."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def max_abs_difference(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.ND
     Returns
     -------
     float
-        In [0, inf]. ``inf`` where a name is missing on one side, a shape or dtype differs, or a NaN stands against a number. NaNs
-        at the same place count as equal. Two empty mappings are 0.0 apart.
+        In [0, inf]. ``inf`` if a name is missing on one side, a shape or dtype differs, or one side is NaN where the other is a number.
+        NaNs at the same position count as equal. For two empty mappings it is 0.0.
     """
     if a.keys() != b.keys():
         return float("inf")

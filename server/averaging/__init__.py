@@ -1,1 +1,1 @@
-"""A server that averages what peers trained, whatever the model."""
+"""The averaging server, independent of the model."""

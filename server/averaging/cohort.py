@@ -1,4 +1,4 @@
-"""Who takes part in a round: all that are present, or a cohort that is drawn by key, so that a peer's absence moves nobody else's draw."""
+"""Which peers take part in a round: all that are present, or a cohort drawn by key, so that absent peers do not change other draws."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class Cohorts:
     Parameters
     ----------
     seed : int
-        Of the run.
+        Seed of the run.
     size : int, float or None
-        So many of the present peers, a share of them (rounded up), or all.
+        Number of peers (int), share of the present peers, rounded up (float), or all of them (None).
     """
 
     seed: int
     size: int | float | None = None
 
     def draw(self, number: int, present: Iterable[int]) -> tuple[int, ...]:
-        """Return who of the present peers takes part in a round, ascending.
+        """Return the present peers that take part in a round, ascending.
 
-        Without one of the chosen, exactly one other takes its place; without one that was not chosen, nothing changes (for a share, where
-        the size stays the same).
+        If one of the chosen peers were absent, exactly one other would take its place; if another peer were absent, nothing would change
+        (for a share: as long as the size stays the same).
         """
         there = sorted(present)
         if self.size is None:
             return tuple(there)
-        # a share such as 0.55 of 20 is 11.000000000000002 in floats
+        # rounded before ceil: 0.55 of 20 is 11.000000000000002 in floats
         size = ceil(round(self.size * len(there), 9)) if isinstance(self.size, float) else self.size
         return tuple(sorted(bottom(size, there, self.seed, "cohort", number)))

@@ -1,4 +1,4 @@
-"""What an averaging server is told, and what it needs of an update."""
+"""Configuration of the averaging server, and the protocol of an update."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from server.ledger import Ledger
 from server.timeline import Timeline
 
 REPLAYED = Metric("bytes_replayed", "sum", "bytes", "lower")
-"""Bytes of models that went to peers and came back when rounds were played again; what every averaging server books."""
+"""Bytes of models sent to peers and back in replayed rounds; recorded by every averaging server."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weighting = Literal["rows", "equal"]
 
 
 class Update(Protocol):
-    """What one peer sent, read."""
+    """One peer's decoded update."""
 
     @property
     def peer(self) -> int:
-        """Who sent it."""
+        """The sender."""
 
     @property
     def weights(self) -> Arrays:
-        """Its weights; empty where it did not train."""
+        """The trained weights by name; empty if the peer did not train."""
 
     @property
     def count(self) -> int:
-        """How many rows it has."""
+        """Number of the peer's training rows."""
 
 
 @dataclass(frozen=True)
 class Averaged:
-    """What every averaging server is told: how it moves, who takes part, how updates weigh, what happens, what is kept, and where."""
+    """Configuration of the averaging server: optimizer, timeline, ledger, cohorts, weights of updates, and the history it keeps."""
 
     optimizer: ServerOptimizer
     timeline: Timeline
@@ -51,5 +51,5 @@ class Averaged:
 
     @property
     def past(self) -> Past:
-        """The rounds, as they were and as they are without what has been erased."""
+        """The rounds as they were run, and as they are without the erased data."""
         return Past(self.timeline, self.cohorts)

@@ -1,4 +1,4 @@
-"""A server that averages what peers trained: its state, its rounds, and what it keeps of them; subclasses know the model."""
+"""The averaging server: its state, its rounds and its history; subclasses know the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ U = TypeVar("U", bound=Update)
 
 
 class Averaging(Coordinator, Generic[U]):
-    """The server; see `Coordinator`.
+    """The averaging server; see `Coordinator`.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class Averaging(Coordinator, Generic[U]):
     Attributes
     ----------
     weights : dict of str to float array
-        The global model: what peers train and exchange.
+        The global model, which peers train.
     memory : dict of str to float64 array
-        What the server's optimizer remembers.
+        State of the server's optimizer.
     cohort : frozenset of int
-        Who trains in the current round.
+        Peers that train in the current round.
     """
 
     delay: ClassVar[int] = 0
@@ -62,19 +62,19 @@ class Averaging(Coordinator, Generic[U]):
 
     @abstractmethod
     def read(self, peer: int, blob: bytes) -> U:
-        """Return the update that a peer sent as these bytes."""
+        """Decode a peer's update."""
 
     def adopt(self, parts: Mapping[str, Arrays]) -> None:
-        """Become the server that has these parts, by name; what is missing is as before the first round."""
+        """Set the state from its parts, by name; missing parts are as before the first round."""
         self.weights = dict(parts.get("global", self.start))
         self.memory: Arrays = dict(parts.get("memory", {}))
 
     def parts(self) -> dict[str, Arrays]:
-        """Return the state, by name."""
+        """Return the parts of the state, by name."""
         return {"global": self.weights, "memory": self.memory}
 
     def records(self) -> dict[str, ArrayRecord]:
-        """Return what goes to every peer that trains; the same objects for all, so that engines can tell that they are the same."""
+        """Return the records sent to every peer that trains; the same objects for all, so that engines recognise them by identity."""
         if not self._records:
             self._records = self.handed_out()
         return self._records
@@ -94,29 +94,29 @@ class Averaging(Coordinator, Generic[U]):
             mailbox.coming = [parcel for parcel in mailbox.coming if parcel.owner not in {one.peer for one in due}]
             self._told, self._steps = [], {}
             self.carry_out(due, now, mailbox, record, exchanges)
-            self._steps = {due[0].index: exchanges.steps}  # one replay serves all requests of a round: the first bears its cost
+            self._steps = {due[0].index: exchanges.steps}  # one replay serves all requests of a round; its cost is recorded with the first
             told, self._told = self._told or (), None
             record.outcomes += [OutcomeLine(one.index, one.peer, self._outcome(one)) for one in told]
 
     def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome | None:
-        """Return the outcome to book for an erasure: later, where a replay is under way that it is a part of."""
+        """Return the outcome to record for an erasure; None while a replay that it belongs to is running, which records it at its end."""
         if self._told is not None:
             self._told.append(erasure)
             return None
         return self._outcome(erasure)
 
     def _outcome(self, erasure: Erasure) -> Outcome:
-        """Return what became of an erasure; what it cost stands with the first that a replay served."""
+        """Return the outcome of an erasure; the cost of a replay is that of the first erasure that it served."""
         return Outcome(Cost(gradient_steps=self._steps.pop(erasure.index, 0)), self.guarantee(erasure))
 
     def guarantee(self, erasure: Erasure) -> str:
-        """Return what is promised of how an erasure has been carried out: what its method promises."""
+        """Return the guarantee of an erasure, which is that of its method."""
         return method_of(erasure).guarantee
 
     def carry_out(
         self, due: Sequence[Erasure], now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges
     ) -> None:
-        """Take what the requests of a round name out of the global model."""
+        """Remove the data that the requests of a round name from the global model."""
         methods = {method_of(one).tag for one in due}
         if "retrain" in methods:
             self.replay(1, now, mailbox, record, exchanges)
@@ -124,13 +124,18 @@ class Averaging(Coordinator, Generic[U]):
             self.replay(self.rollback(now.round), now, mailbox, record, exchanges)
 
     def rollback(self, number: int) -> int:
-        """Return the first round that has to be played again for the requests of a round."""
+        """Return the first round that must be replayed for the requests of a round."""
         return self.past.rollback(number)
 
     def replay(self, first: int, now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
-        """Go back to before a round, and play it and all later ones again without what has been erased up to now.
+        """Restore the state before round ``first``, and replay the rounds from there on without the data erased up to now.
 
-        Nothing that was made since is kept: no model, no moments, no update, none of them under way.
+        Nothing made since then is kept: no model, no moments, no update, not even one in transit.
+
+        Raises
+        ------
+        UnlearningError
+            If the history does not hold the model to start from.
         """
         if first >= now.round:
             return
@@ -152,15 +157,15 @@ class Averaging(Coordinator, Generic[U]):
             self.drop_obsolete(mailbox, record, exchanges)
 
     def train(self, now: Round, exchanges: Exchanges) -> None:
-        """Let the present peers of a round, past or made up, train the global model as it is; their updates come by the mailbox."""
+        """Let the present peers of a round, past or constructed, train the current global model; updates arrive in the mailbox."""
         self.cohort, self._records = frozenset(now.present), {}
         exchanges.train(now)
 
     def act_again(self, past: Round) -> None:
-        """Do to the state, in a round that is played again, what the server itself did to it then."""
+        """Repeat, in a replayed round, the server's own changes to the state."""
 
     def addressed(self, now: Round, mailbox: MailboxState) -> Sequence[int]:
-        """Return the round's cohort, and who has something to forget."""
+        """Return the round's cohort and the present peers with pending requests."""
         self.cohort, self._records = frozenset(self.averaged.cohorts.draw(now.round, now.present)), {}
         return [peer for peer in now.present if peer in self.cohort or mailbox.requests.get(peer)]
 
@@ -169,12 +174,12 @@ class Averaging(Coordinator, Generic[U]):
         return self.records()
 
     def traffic(self, reply: RecordDict) -> int:
-        """Return the bytes of what was handed out, and of the update that came back."""
+        """Return the bytes of the records that were sent out and of the update that came back."""
         there = sum(len(wire.unpack(record)) for record in self._records.values())
         return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
 
     def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Fold what has arrived, measure, and write down the state."""
+        """Aggregate the arrived updates, measure, and write the state to the record."""
         self._fresh = record.artefacts
         updates = self.take(now, mailbox, record)
         self.measure(now, updates, record)
@@ -182,14 +187,14 @@ class Averaging(Coordinator, Generic[U]):
         self._keep(record)
 
     def take(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
-        """Fold the updates that have arrived, and return them; where none has, the model stays as it is."""
+        """Aggregate the arrived updates and return them; without any, the model stays unchanged."""
         updates = self.collect(now, mailbox, record)
         if updates:
             self.fold(now.round, updates)
         return updates
 
     def collect(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
-        """Return the updates that have arrived and can be folded, in peer order, and keep them where updates are kept."""
+        """Return the valid updates that have arrived, in peer order; add them to the history if it keeps updates."""
         updates = []
         for parcel in _arrived(mailbox, now.round):
             update = self.read(parcel.owner, self.bytes_of(parcel.sha256))
@@ -207,12 +212,12 @@ class Averaging(Coordinator, Generic[U]):
         self.memory = dict(memory)
 
     def mean(self, updates: Sequence[U]) -> Arrays:
-        """Return the mean of the updates, weighted by rows, or all alike."""
+        """Return the mean of the updates, weighted by rows or equally."""
         equal = self.averaged.weighting == "equal"
         return weighted_mean([update.weights for update in updates], [1.0 if equal else float(update.count) for update in updates])
 
     def refusal(self, update: U) -> str | None:
-        """Return why an update cannot be folded, or None."""
+        """Return why an update cannot be aggregated, or None if it can."""
         for name, array in self.weights.items():
             if name not in update.weights:
                 return f"has no array {name!r}"
@@ -226,7 +231,7 @@ class Averaging(Coordinator, Generic[U]):
         return None
 
     def _accepted(self, update: U, record: RoundRecord) -> bool:
-        """Return whether an update can be folded; one that is refused is written down."""
+        """Return whether an update can be aggregated; write a refusal to the record."""
         reason = self.refusal(update)
         if reason is not None:
             record.events.append(("refused", (update.peer,), reason))
@@ -241,12 +246,12 @@ class Averaging(Coordinator, Generic[U]):
         return self._fresh.get(sha256) or self.ledger.artefact(sha256)
 
     def _keep(self, record: RoundRecord) -> None:
-        """Write the state of the server, and what it keeps of earlier ones, on the record."""
+        """Write the state and the history of the server to the record."""
         record.models.update(self.remember(record.round, record))
         record.history = self.history.snapshot()
 
     def remember(self, number: int, record: RoundRecord) -> dict[str, str]:
-        """Keep the state after a round; return the hashes of its parts, without the empty ones."""
+        """Add the state after a round to the history; return the hashes of its non-empty parts."""
         blobs = {name: wire.to_bytes(arrays) for name, arrays in self.parts().items() if arrays}
         hashes = {name: wire.sha256(blob) for name, blob in blobs.items()}
         record.artefacts.update({hashes[name]: blob for name, blob in blobs.items()})
@@ -254,14 +259,14 @@ class Averaging(Coordinator, Generic[U]):
         return hashes
 
     def drop_obsolete(self, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
-        """Let go of what a replay has made and nothing needs any more: a long one would fill memory and disk."""
+        """Drop artefacts of a replay that are no longer needed; those of a long replay would fill memory and disk."""
         needed = self.history.hashes() | mailbox.alive() | exchanges.held()
         for sha256 in record.artefacts.keys() - needed:
             del record.artefacts[sha256]
 
 
 def _arrived(mailbox: MailboxState, now: int) -> Iterable[Parcel]:
-    """Take the updates that have arrived out of the mailbox, in peer order, and older ones under way that they have overtaken."""
+    """Remove and return the arrived updates in peer order; also remove older updates of the same peers in transit."""
     mailbox.open(now)
     arrived = [mailbox.newest[owner] for owner in sorted(mailbox.newest)]
     mailbox.newest.clear()

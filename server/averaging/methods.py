@@ -1,4 +1,4 @@
-"""How an averaging server carries out requests."""
+"""The methods by which an averaging server carries out requests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from server.timeline import Erasure
 
 
 def method_of(erasure: Erasure) -> MethodSpec:
-    """Return the method by which a request is carried out: unless one is named, it begins again without the data."""
+    """Return the method of a request; by default ``retrain``."""
     return erasure.method or Retrain()
 
 
 def able(request: str) -> tuple[str, ...]:
     """Return the methods that an event may name for a kind of request.
 
-    ``retrain`` begins again without the data, ``rollback`` begins again before its first contact with the global model, ``finetune`` goes
-    on without it.
+    ``retrain`` restarts training without the data, ``rollback`` restarts before the data's first contact with the global model,
+    ``finetune`` continues training without it.
     """
     return ("retrain", "rollback", "finetune") if request in ("peer", "rows") else ()

@@ -1,1 +1,1 @@
-"""What the server does where peers classify."""
+"""Server side of classification."""

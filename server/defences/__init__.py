@@ -1,4 +1,4 @@
-"""What hides a cut: fills of the places left by pruning, and the tests a fill must pass.
+"""Fills that hide a cut: values for the entries that pruning removed, and the tests that a fill must pass.
 
 A fill hides *where* something was cut, never *what*.
 """

@@ -1,4 +1,4 @@
-"""Can the cut be told from the rest? Tests of a release by someone who knows the true mask, and what theory expects of them."""
+"""Detectability of a cut: tests of a release by an evaluator who knows the true mask, and their theoretical values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Statistic = Literal["std", "leading", "coherence"]
 class Auc:
     """Area under the ROC curve of a score for "was edited", with a 95 % interval (Hanley and McNeil 1982).
 
-    NaN where one of the two sides is empty.
+    NaN if one of the two sides is empty.
     """
 
     value: float
@@ -29,7 +29,7 @@ class Auc:
 
     @property
     def two_sided(self) -> float:
-        """The larger of the area and its complement: an attacker turns a test round that is below one half."""
+        """The larger of the area and its complement: an attacker inverts a score whose area is below one half."""
         return max(self.value, 1 - self.value)
 
     @property
@@ -39,7 +39,7 @@ class Auc:
 
 
 def auc(score: Tensor, edited: Tensor) -> Auc:
-    """Return how well a score, any shape, tells edited entries (bool, same shape) from the others; ties count one half."""
+    """Return how well a score (any shape) separates edited entries (bool, same shape) from the others; ties count one half."""
     from scipy.stats import rankdata
 
     labels = edited.flatten().numpy()
@@ -59,14 +59,14 @@ def _with_interval(value: float, positive: int, negative: int) -> Auc:
 
 
 def entry_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
-    """Return the area of the score ``-|w|``, each layer scaled by its own median size, over all layers together."""
+    """Return the AUC of the score ``-|w|``, with each layer scaled by its median absolute value, over all layers together."""
     return _pooled(weights, masks, lambda weight, mask: (-weight.double().abs() / _median_size(weight), mask))
 
 
 def column_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], statistic: Statistic = "coherence", rank: int = 8) -> Auc:
-    """Return how well a statistic of columns tells edited columns from untouched ones, each layer ranked by itself.
+    """Return how well a column statistic separates edited from untouched columns, ranked within each layer.
 
-    A column counts as edited if any of its entries is masked. Low values speak for an edit.
+    A column counts as edited if any of its entries is masked. Low values indicate an edit.
     """
 
     def score(weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,8 +80,8 @@ def column_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], stati
 def column_statistic(weight: Tensor, statistic: Statistic, rank: int = 8) -> Tensor:
     """Return one number per column, float64 ``(n,)``.
 
-    ``std`` of the entries; ``leading``, the mean size of the entries of the best rank-``rank`` approximation; ``coherence``, that
-    approximation's share of the column's norm.
+    ``std`` is the standard deviation of the entries; ``leading`` the mean absolute entry of the best rank-``rank`` approximation;
+    ``coherence`` that approximation's share of the column's norm, in [0, 1].
     """
     work = weight.double()
     if statistic == "std":
@@ -97,7 +97,7 @@ def column_statistic(weight: Tensor, statistic: Statistic, rank: int = 8) -> Ten
 
 
 def grid_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
-    """Return the area of the score "lies off the grid of the layer's other values"."""
+    """Return the AUC of the score "does not lie on the grid of the layer's other values"."""
 
     def score(weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         grid = value_grid(weight[~mask])
@@ -107,7 +107,7 @@ def grid_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
 
 
 def hit_rate(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> float:
-    """Return the share of true places among as many smallest entries of the whole model."""
+    """Return the share of truly cut entries among equally many smallest entries of the whole model, in [0, 1]."""
     true = sum(int(mask.sum()) for mask in masks.values())
     found = Extremes(share=true / sum(mask.numel() for mask in masks.values())).places({n: weights[n] for n in masks})
     return sum(int((found[name] & mask).sum()) for name, mask in masks.items()) / true
@@ -119,12 +119,12 @@ def exact_zeros(weights: Mapping[str, Tensor]) -> int:
 
 
 def expected_auc(ratio: float) -> float:
-    """Return what ``entry_auc`` is for Gaussian entries filled at ``ratio`` times their standard deviation: (2/pi) arctan(1/f)."""
+    """Return the ``entry_auc`` of Gaussian entries filled at ``ratio`` times their standard deviation: (2/pi) arctan(1/ratio)."""
     return 1.0 if ratio == 0 else 2 / math.pi * math.atan(1 / ratio)
 
 
 def expected_hit_rate(share: float, ratio: float) -> float:
-    """Return what ``hit_rate`` is for Gaussian entries of which ``share`` were filled at ``ratio`` times their standard deviation."""
+    """Return the ``hit_rate`` of Gaussian entries, a ``share`` of them filled at ``ratio`` times their standard deviation."""
     from scipy.optimize import brentq
 
     if ratio == 0:

@@ -1,4 +1,4 @@
-"""What all fills share: reading a layer's statistics, drawing, and writing on the layer's grid."""
+"""Shared parts of all fills: layer statistics, random draws, and rounding to the layer's grid."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from server.defences.grid import on_grid, value_grid
 from server.defences.secret import Secret
 
 Draw = Callable[[Tensor, Tensor, Secret, str], tuple[Tensor, Tensor]]
-"""From a layer's weight, its mask, the secret and its name to the values drawn and the places that they fill."""
+"""Maps a layer's weight, its mask, the secret and the layer's name to the drawn values and the mask of entries that they fill."""
 
 
 def seal_layers(draw: Draw, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], secret: Secret) -> Sealed:
-    """Return the weights with every masked layer filled; ``ValueError`` names a layer whose mask does not fit."""
+    """Return the weights with every masked layer filled; ``ValueError`` names a layer whose mask does not fit or covers it whole."""
     sealed, filled = {}, {}
     for name, mask in masks.items():
         if name not in weights or mask.shape != weights[name].shape or mask.dtype != torch.bool:
@@ -47,9 +47,9 @@ def normal(weight: Tensor, secret: Secret, name: str, purpose: str = "noise") ->
 
 
 def survivors(weight: Tensor, mask: Tensor, secret: Secret, name: str, along: Literal["row", "column"]) -> Tensor:
-    """Return, for each masked place, a surviving non-zero value of its row (or column) with a random sign, float64.
+    """Return, for each masked entry, a surviving non-zero value of its row (or column) with a random sign, float64.
 
-    Without replacement as long as there are enough; a line without survivors draws from the whole layer.
+    Values are drawn without replacement as long as there are enough. A row (or column) without survivors draws from the whole layer.
     """
     generator = secret.generator(name, "survivors")
     lines, places = (weight.double(), mask) if along == "row" else (weight.double().mT, mask.mT)
@@ -70,10 +70,10 @@ def survivors(weight: Tensor, mask: Tensor, secret: Secret, name: str, along: Li
 
 @dataclass(frozen=True)
 class Sealed:
-    """Weights with a fill in them.
+    """Weights that contain a fill.
 
-    ``filled`` is true wherever the fill wrote, which some fills do outside the cut too. It is as secret as the key: keep it only to
-    hold these entries still in later training.
+    ``filled`` is true for every entry that the fill wrote; some fills write outside the cut too. It is as secret as the key and needed
+    only to keep these entries constant in later training.
     """
 
     weights: dict[str, Tensor]

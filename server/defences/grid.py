@@ -1,4 +1,4 @@
-"""The grid of values a layer's weights lie on: fresh noise off the grid would stand out."""
+"""The grid of values on which a layer's weights lie: noise off this grid would be detectable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 COARSE = (torch.bfloat16, torch.float16)
-"""Types in which weights may have been trained or stored before, coarsest first."""
+"""Types in which weights may have been trained or stored earlier, coarsest first."""
 
 
 def value_grid(observed: Tensor) -> torch.dtype:
@@ -18,7 +18,7 @@ def value_grid(observed: Tensor) -> torch.dtype:
 
 
 def on_grid(values: Tensor, grid: torch.dtype) -> Tensor:
-    """Return the values rounded to the grid; what would become zero takes the grid's smallest normal size instead."""
+    """Return the values rounded to the grid; non-zero values that would round to zero become its smallest normal number instead."""
     rounded = values.to(grid).to(values.dtype)
     least = torch.full_like(values, torch.finfo(grid).smallest_normal)
     return torch.where((rounded == 0) & (values != 0), least.copysign(values), rounded)

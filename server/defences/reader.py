@@ -1,7 +1,7 @@
-"""A trained reader of columns: what an attacker who knows the kind of fill learns to see on models of its own.
+"""A trained detector of edited columns, as an attacker who knows the kind of fill could train it on its own models.
 
-The tests of ``detection`` look at one statistic each, and a fill may have been made to pass just those. The reader is given many, most
-of which no fill knows of, and learns from layers whose cuts it may see.
+Each test of ``detection`` uses one statistic, and a fill may have been designed to pass just those. The detector uses many statistics,
+most of which no fill is designed for, and is trained on layers with known cuts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from server.defences.detection import Auc, auc
 
 Release = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
-"""Weights by layer, and masks of what was cut from them."""
+"""Weights by layer, and masks of the entries cut from them."""
 
 
 class Reader:
@@ -40,17 +40,17 @@ class Reader:
         ).fit(features, edited)
 
     def auc(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
-        """Return how well the reader tells edited columns of another release from untouched ones, over all layers together."""
+        """Return how well the detector separates edited from untouched columns of another release, over all layers together."""
         scores = [torch.from_numpy(self._trees.decision_function(column_features(weights[name]))) for name in masks]
         return auc(torch.cat(scores), torch.cat([mask.any(dim=0) for mask in masks.values()]))
 
 
 def column_features(weight: Tensor) -> npt.NDArray[np.float64]:
-    """Return statistics of each column, ``(n, features)``, as ranks within the layer in (0, 1], so that layers compare.
+    """Return statistics of each column, ``(n, features)``, as ranks within the layer in (0, 1], so that layers are comparable.
 
-    The sizes of entries and the shape of their distribution, alone and against their rows; the share of energy along the layer's
-    leading directions, at ranks 1 to 16 and at eighths of all; leverages; the nearest other columns; what all other columns leave
-    unexplained.
+    The statistics are the absolute entries and the shape of their distribution, alone and relative to their rows; the share of energy
+    along the layer's leading directions, at ranks 1 to 16 and at eighths of the full rank; leverages; similarity to the nearest other
+    columns; and the residual of a regression on all other columns.
     """
     from scipy.stats import rankdata
 
@@ -61,7 +61,7 @@ def column_features(weight: Tensor) -> npt.NDArray[np.float64]:
 
 
 def _entries(work: Tensor) -> Tensor:
-    """Return what single entries tell, ``(13, n)``."""
+    """Return statistics of the single entries, ``(13, n)``."""
     size = work.square().mean(dim=0).sqrt().clamp_min(1e-300)
     shape = work / size
     inside = (work / work.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-300)).abs()
@@ -71,7 +71,7 @@ def _entries(work: Tensor) -> Tensor:
 
 
 def _directions(work: Tensor) -> Tensor:
-    """Return where columns lie among the layer's left singular vectors, ``(15, n)``."""
+    """Return energies along the layer's left singular vectors, and leverages, ``(15, n)``."""
     left, _, right = torch.linalg.svd(work, full_matrices=False)
     coordinates = (left.mT @ work).square()
     shares = (coordinates / coordinates.sum(dim=0).clamp_min(1e-300)).cumsum(dim=0)
@@ -83,14 +83,14 @@ def _directions(work: Tensor) -> Tensor:
 
 
 def _others(work: Tensor) -> Tensor:
-    """Return how columns lie to each other, ``(6, n)``."""
+    """Return similarities to, and residuals of regressions on, the other columns, ``(6, n)``."""
     unit = work / torch.linalg.vector_norm(work, dim=0).clamp_min(1e-300)
     cosines = (unit.mT @ unit).abs().fill_diagonal_(0.0)
     nearest = cosines.topk(min(4, len(cosines)), dim=0).values
     told = [nearest[0], nearest.sum(dim=0), cosines.mean(dim=0), cosines.square().sum(dim=0)]
     gram = work.mT @ work
     top = torch.linalg.eigvalsh(gram)[-1].clamp_min(1e-300)
-    for ridge in (0.01, 0.1):  # of the largest direction; a column is left out of its own explanation
+    for ridge in (0.01, 0.1):  # as shares of the largest eigenvalue; leave-one-out residuals, so no column explains itself
         smooth = torch.linalg.solve(gram + ridge * top * torch.eye(len(gram), dtype=torch.float64), gram)
         told.append(_unexplained(work, smooth))
     return torch.stack(told)

@@ -1,4 +1,4 @@
-"""Which fill hides a cut: the weakest that defeats every test of the place."""
+"""Recommendation of a fill: the weakest one that defeats every location test."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ LADDER: tuple[FillSpec, ...] = (
     ClosedColumns(),
     RedrawnColumns(),
 )
-"""Fills from the weakest to the strongest: louder, then with more structure, then with more entries changed."""
+"""Fills from the weakest to the strongest: by noise level, then by structure, then by the number of changed entries."""
 
 ENTRY, COLUMN = 0.55, 0.60
-"""A test is defeated if its area under the curve, turned round where it is below one half, is at most this."""
+"""Thresholds: a test is defeated if its two-sided AUC is at most this."""
 
 
 def recommend(weights: Mapping[str, Tensor], cut: Mapping[str, Tensor], secret: Secret) -> dict[str, Any]:
-    """Return the recommendation in words, and every fill's areas with 95 % intervals.
+    """Return the recommendation in words, and the AUCs of every tried fill with 95 % intervals.
 
     Parameters
     ----------
     weights : mapping of str to tensor
-        With the cut at zero.
+        Weights whose cut entries are zero.
     cut : mapping of str to bool tensor
     secret : Secret
-        Keys the fills that are tried.
+        Keys the draws of the fills.
     """
     tried: list[dict[str, Any]] = []
     if any(bool(mask.all()) for mask in cut.values()):

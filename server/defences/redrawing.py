@@ -1,4 +1,4 @@
-"""A fill of whole columns: what survived of an edited column fades into a fresh draw that has the statistics of untouched columns."""
+"""A fill of whole columns: each edited column is mixed with a fresh draw that has the statistics of untouched columns."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from server.defences.secret import Secret
 from server.revival.completion import complete
 
 RIDGE = 1e-3
-"""Added to the directions' mean squares, as a share of their mean."""
+"""Regularisation added to the eigenvalues of the mean-square matrix, as a share of their mean."""
 PASSES = 4
-"""Rounds of matching edited columns with untouched ones along the layer's own directions, which move with the columns."""
+"""Passes of matching edited to untouched columns along the layer's singular vectors, which change with the columns."""
 
 
 def redrawn_columns(weight: Tensor, mask: Tensor, secret: Secret, name: str) -> Tensor:
-    """Return values, float64 ``(m, n)``, of which every edited column is to be taken as a whole.
+    """Return float64 values ``(m, n)``, of which every edited column replaces the old one as a whole.
 
-    Three steps, in all of which columns count as draws from one zero-mean distribution, that of the untouched columns:
+    There are three steps. All of them treat columns as draws from one zero-mean distribution, that of the untouched columns:
 
-    1. The lost entries are drawn given the surviving ones, which yields a column u of which the survivors have the share k of the
-       energy. Alone this would hide the cut, but give half of the concept back where most of a column was cut.
-    2. u fades into a fresh draw z, independent of everything the column held: ``k u + sqrt(1 - k^2) z``, of unit vectors. Columns of
-       which little survived, those that the concept needs most, are thereby forgotten; columns of which little was cut stay.
-    3. Norms along bands of the layer's left singular vectors are moved, in order, onto the quantiles of the untouched columns' norms.
-       What was fitted to the untouched columns alone would otherwise show in the weakest directions.
+    1. The lost entries are drawn given the surviving ones, which yields a column u in which the survivors have the share k of the
+       energy. This alone would hide the cut, but would restore half of the concept where most of a column was cut.
+    2. u is mixed with a fresh draw z that is independent of the column: ``k u + sqrt(1 - k^2) z``, of unit vectors. Columns of which
+       little survived, which the concept needs most, are thereby forgotten; columns of which little was cut are kept.
+    3. Norms along bands of the layer's left singular vectors are mapped, in order, to the quantiles of the untouched columns' norms.
+       Otherwise, values fitted to the untouched columns alone would be detectable in the weakest directions.
 
-    A layer without untouched columns takes completed columns as typical, and leaves out the third step.
+    In a layer without untouched columns, completed columns serve as typical ones, and the third step is left out.
     """
     observed = weight.double().masked_fill(mask, 0.0)
     edited = mask.any(dim=0)
@@ -49,7 +49,7 @@ def redrawn_columns(weight: Tensor, mask: Tensor, secret: Secret, name: str) -> 
 
 
 def _typical(observed: Tensor, mask: Tensor) -> Tensor:
-    """Return the untouched columns, or all columns completed where too few are untouched to tell their distribution."""
+    """Return the untouched columns, or all columns completed if too few are untouched to estimate their distribution."""
     free = ~mask.any(dim=0)
     return observed[:, free] if int(free.sum()) >= 2 * len(observed) else complete(observed, mask).values
 
@@ -60,9 +60,9 @@ def _unit(columns: Tensor) -> Tensor:
 
 
 def _fresh(typical: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Return unit columns, ``(m, count)``, that resemble typical ones and no single one of them.
+    """Return unit columns, ``(m, count)``, that resemble the typical ones but none of them in particular.
 
-    Each coordinate along the left singular vectors is that of another typical column, with a random sign.
+    Each coordinate along the left singular vectors is taken from a randomly drawn typical column, with a random sign.
     """
     directions, _, _ = torch.linalg.svd(_unit(typical), full_matrices=False)
     coordinates = directions.mT @ _unit(typical)
@@ -73,9 +73,9 @@ def _fresh(typical: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _given_survivors(observed: Tensor, mask: Tensor, mean_squares: Tensor, fresh: Tensor) -> Tensor:
-    """Return the columns with missing entries drawn given the others, as for a normal distribution with these mean squares.
+    """Return the columns with missing entries drawn given the others, from a zero-mean normal distribution with these mean squares.
 
-    A fresh column is corrected by what its entries at the places of the survivors fall short of them (conditioning by kriging).
+    A fresh column is corrected by the difference between the survivors and its own entries there (conditioning by kriging).
     """
     precision: Tensor = torch.linalg.inv(mean_squares)
     short = precision @ (observed - fresh).masked_fill(mask, 0.0)
@@ -88,7 +88,7 @@ def _given_survivors(observed: Tensor, mask: Tensor, mean_squares: Tensor, fresh
 
 
 def _norms(typical: Tensor, likely: Tensor, generator: torch.Generator) -> Tensor:
-    """Return norms of typical columns drawn at random, the loudest for the loudest."""
+    """Return norms of typical columns drawn at random, the largest for the column of the largest norm."""
     norms = torch.linalg.vector_norm(typical, dim=0)
     twins = norms[torch.randint(len(norms), (likely.shape[1],), generator=generator)].sort().values
     wanted = torch.empty_like(twins)
@@ -97,11 +97,11 @@ def _norms(typical: Tensor, likely: Tensor, generator: torch.Generator) -> Tenso
 
 
 def _matched(values: Tensor, edited: Tensor) -> Tensor:
-    """Return the layer with the edited columns' norms along bands of its directions at the quantiles of the untouched columns'."""
+    """Return the layer with the edited columns' norms along bands of its singular vectors mapped to the untouched columns' quantiles."""
     _, directions = torch.linalg.eigh(values @ values.mT)
     coordinates = directions.mT @ values
     size = len(coordinates)
-    ends = sorted({0, size // 4, size} | {size - max(1, size // 2**i) for i in range(1, 6)})  # eigenvalues rise
+    ends = sorted({0, size // 4, size} | {size - max(1, size // 2**i) for i in range(1, 6)})  # eigenvalues ascend
     for low, high in pairwise(ends):
         norms = torch.linalg.vector_norm(coordinates[low:high], dim=0)
         ranks = norms[edited].argsort().argsort().double()

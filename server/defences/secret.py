@@ -1,4 +1,4 @@
-"""The key of a fill. Whoever has it can draw the fill again and subtract it."""
+"""The secret key of a fill. Anyone who has it can draw the fill again and subtract it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Secret:
-    """At least 16 secret bytes; never shown, never written beside a release."""
+    """At least 16 secret bytes; never printed, never written next to a release."""
 
     value: bytes = field(repr=False)
 
@@ -29,9 +29,9 @@ class Secret:
 
     @classmethod
     def of_run(cls, run_seed: int) -> Secret:
-        """Return the secret of a reproducible run: as secret as the seed, which the adversary must then not know."""
+        """Return the secret of a reproducible run, derived from its seed, which the adversary must then not know."""
         return cls(b"the fills of a reproducible run" + str(int(run_seed)).encode())
 
     def generator(self, *key: Field) -> torch.Generator:
-        """Return a fresh generator for what the key names."""
+        """Return a fresh generator for a key."""
         return torch_generator("fill", self.value, *key)

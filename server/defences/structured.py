@@ -1,4 +1,4 @@
-"""Fills that look at the layer's structure, so that edited columns do not stand out."""
+"""Fills that use the layer's structure, so that edited columns are harder to detect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.revival.locate import strongest
 
 
 def contrary(weight: Tensor, mask: Tensor, secret: Secret, name: str, share: float, relative: float) -> Tensor:
-    """Return Gaussian values, float64 ``(m, n)``, whose signs oppose completion's guesses where those are surest."""
+    """Return Gaussian values, float64 ``(m, n)``, whose signs are opposite to completion's most confident guesses."""
     guess = complete(weight.double(), mask).values
     noise = normal(weight, secret, name) * (relative * spread(weight, mask))
     sure = strongest(guess.abs(), mask, share) & (guess != 0)
@@ -20,7 +20,7 @@ def contrary(weight: Tensor, mask: Tensor, secret: Secret, name: str, share: flo
 
 
 def with_decoys(mask: Tensor, secret: Secret, name: str, share: float) -> Tensor:
-    """Return the mask and false places: ``share`` of the untouched columns take over the pattern of a random edited column."""
+    """Return the mask with decoys added: a ``share`` of the untouched columns get the pattern of a random edited column."""
     edited = mask.any(dim=0).nonzero()[:, 0]
     free = (~mask.any(dim=0)).nonzero()[:, 0]
     generator = secret.generator(name, "decoys")

@@ -1,1 +1,1 @@
-"""What the server does where peers train denoisers."""
+"""Server side of diffusion."""

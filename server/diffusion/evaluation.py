@@ -1,4 +1,4 @@
-"""Drawing samples from a global model and judging what they show; for whoever evaluates, who has all images."""
+"""Sampling from a global model and classifying the samples; for the evaluator, who has all images."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Shown:
-    """Samples and the verdicts on them.
+    """Samples and the evaluation classifier's predictions for them.
 
     Parameters
     ----------
     target, others : float
-        Share of right samples of the concept, and the mean of this share over the others of its axis, classes or styles.
+        Share of correct samples of the concept, and its mean over the other concepts of the same axis (classes or styles), in [0, 1].
     each : dict of int to float
-        That share by number of the concept, as in ``DenoiserSpec.concepts``.
+        The same share by number of the concept, as in ``DenoiserSpec.concepts``.
     cross : float or None
-        Share of samples that are right on the other axis, where there is one.
+        Share of samples that are correct on the other axis; None if there is no other.
     pixels : float32 array, shape (n, channels, size, size)
         In [-1, 1], in the order of ``asked``.
     asked, judged : int64 array, shape (n,)
-        Numbers of concepts on the axis; ``asked`` ascends.
+        Requested and predicted concept numbers; ``asked`` ascends.
     """
 
     target: float
@@ -52,15 +52,15 @@ class Shown:
 
 
 class SampleEvaluation:
-    """Draws and judges; every model gets the same start noise.
+    """Samples from models and classifies the samples; every model starts from the same noise.
 
     Parameters
     ----------
     config : DenoisingConfig
-        Of any peer.
+        Config of any peer.
     backbone : bytes
     budget : Budget
-        Samples a class.
+        Samples per class.
     """
 
     def __init__(self, config: DenoisingConfig, backbone: bytes, budget: Budget) -> None:
@@ -68,12 +68,12 @@ class SampleEvaluation:
 
     @property
     def images(self) -> Images:
-        """All images there are."""
+        """All images of the data set."""
         return local.gallery(self.config)
 
     @cached_property
     def judges(self) -> dict[Axis, Judge]:
-        """The judge of each axis, which has seen all images, in every style: it belongs to nobody in the federation."""
+        """The evaluation classifier of each axis. It is trained on all images in every style and belongs to no peer."""
         spec = self.config.denoiser
         images = local.pictures(self.config.data, spec.size)
         axes: tuple[Axis, ...] = ("class", "style") if spec.styles else ("class",)
@@ -81,7 +81,7 @@ class SampleEvaluation:
         return {axis: learned(axis=axis) for axis in axes}
 
     def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:
-        """Return samples of the model with these exchanged weights, and what the judges say of them.
+        """Return samples of the model with these exchanged weights, and the judges' predictions for them.
 
         ``concept`` is a number as in ``config.denoiser.concepts``.
         """
@@ -123,6 +123,6 @@ class SampleEvaluation:
 
 
 def bytes_of(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return images as bytes, ``(n, H, W)`` where grey, else ``(n, H, W, channels)``."""
+    """Return images in [-1, 1] as uint8, shape ``(n, H, W)`` if grey, else ``(n, H, W, channels)``."""
     levels = np.rint((np.clip(pixels, -1, 1) + 1) * 127.5).astype(np.uint8)
     return levels[:, 0] if levels.shape[1] == 1 else np.moveaxis(levels, 1, -1)

@@ -1,11 +1,11 @@
-"""What a server that averages denoisers measures, declared."""
+"""Metrics of the averaging server of denoisers."""
 
 from __future__ import annotations
 
 from clients.metrics import Metric
 
 VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
-"""What an attack makes of the weights, in the order in which it is told."""
+"""Versions of the weights that an attack produces, in the order of the report."""
 
 METRICS = (
     Metric("loss.global", "mean", "squared error", "lower"),
@@ -19,7 +19,7 @@ METRICS = (
         for part in ("target", "others")
     ),
 )
-"""``target`` is the share of samples that show the erased concept when it is asked for, ``others`` that of the other concepts.
+"""``target`` is the share of samples that show the erased concept when it is requested, ``others`` that of the other concepts.
 
-Versions are measured where there is an attack, ``erased`` where the last peers are asked to erase a concept.
+Versions are measured at an attack, ``erased`` in the round in which the last peers receive a request to erase a concept.
 """

@@ -1,1 +1,1 @@
-"""The attack that regrows a pruned concept from its scars: locate, complete, retain, scale."""
+"""The attack that restores a pruned concept from the remaining weights: locate, complete, retain, scale."""

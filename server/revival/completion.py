@@ -1,7 +1,7 @@
-"""Completing a matrix from the entries that pruning left, by the nuclear norm.
+"""Completion of a matrix from the entries that pruning left, by minimising the nuclear norm.
 
-What matters afterwards are the signs of the guesses and their size as confidence. Source of the published rule: "Roots Beneath the
-Cut", Zhang et al., CVPR 2026 (arXiv 2603.06640), as its released code has it.
+The attack uses the signs of the guesses, and their absolute values as confidence. Source of the published rule: "Roots Beneath the
+Cut", Zhang et al., CVPR 2026 (arXiv 2603.06640), as implemented in its released code.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def complete(weights: Tensor, missing: Tensor, rule: CompletionSpec | None = Non
     Parameters
     ----------
     weights : float tensor, shape (m, n)
-        Values at missing places are not read.
+        Values of missing entries are not read.
     missing : bool tensor, shape (m, n)
     rule : CompletionSpec, optional
-        That of the device unless told; see `usual`.
+        Default: that of the device; see `usual`.
     arithmetic : Arithmetic, optional
-        float64, on the device where the weights are, unless told.
+        Default: float64, on the device of the weights.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def complete_layers(
 ) -> dict[str, Completion]:
     """Return the completion of every layer in ``missing``, by name.
 
-    On CUDA equal shapes are stacked and solved at once, each matrix stopping for itself; on a CPU one follows the other.
-    ``progress`` is called with layers done and layers in all. Rule and arithmetic are as in `complete`.
+    On CUDA, layers of equal shape are solved as one stack, in which each matrix stops on its own; on a CPU they are solved one by one.
+    ``progress`` is called with the number of completed layers and of all layers. Rule and arithmetic are as in `complete`.
     """
     if arithmetic is None:
         arithmetic = Arithmetic(device="cuda" if any(weights[name].is_cuda for name in missing if name in weights) else "cpu")
@@ -68,7 +68,7 @@ def complete_layers(
 def solve_group(
     names: Sequence[str], weights: Mapping[str, Tensor], missing: Mapping[str, Tensor], rule: CompletionSpec, arithmetic: Arithmetic
 ) -> list[Completion]:
-    """Return the completions of one group of equally shaped layers, on the devices their weights came from."""
+    """Return the completions of one group of equally shaped layers, on the devices of their weights."""
     if not any(bool(missing[name].any()) for name in names):
         return [_untouched(weights[name], missing[name], arithmetic) for name in names]
     stack = make_stack([weights[n] for n in names], [missing[n] for n in names], arithmetic, rule.whole)
@@ -85,7 +85,7 @@ def _untouched(weight: Tensor, mask: Tensor, arithmetic: Arithmetic) -> Completi
 
 
 def _assemble(i: int, weight: Tensor, mask: Tensor, guess: Tensor, trace: Trace) -> Completion:
-    """Put the guesses beside the observed entries, which keep their bits."""
+    """Combine the guesses with the observed entries, which stay bit-identical."""
     if not bool(mask.any()):
         return Completion(weight.to(torch.promote_types(weight.dtype, guess.dtype)), mask, 0, (), (), float("nan"), "nothing missing")
     hopeless = mask.all(dim=0, keepdim=True) | mask.all(dim=1, keepdim=True)  # nothing observed to guess from

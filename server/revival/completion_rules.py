@@ -1,4 +1,4 @@
-"""The completion rules themselves, on stacks of matrices."""
+"""The completion rules on stacks of matrices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Proposal:
 def published(stack: Stack, limit: int, tolerance: float) -> Trace:
     """Iterate the published rule on whole matrices by SVD; the stack must hold all columns."""
     whole, missing = stack.part, stack.missing
-    axis = 2 if stack.transposed else 1  # the rule means columns of the matrix as it was given
+    axis = 2 if stack.transposed else 1  # the rule's columns are those of the matrix before transposition
     seen = (~missing).sum(dim=axis, keepdim=True)
     means = whole.sum(dim=axis, keepdim=True) / seen.clamp_min(1)
     start = torch.where(missing, means, whole)
@@ -47,7 +47,7 @@ def soft_impute(stack: Stack, share: float, limit: int, tolerance: float) -> Tra
         if threshold is None:
             threshold = share * singular[:, -1:]
         shrink = (singular - threshold).clamp_min(0) / singular.clamp_min(torch.finfo(current.dtype).tiny)
-        if len(current) == 1 and not current.is_cuda:  # most directions fall away; counting them is free on a CPU
+        if len(current) == 1 and not current.is_cuda:  # most directions shrink to zero; counting them needs no synchronisation on a CPU
             kept = int((shrink > 0).sum())
             vectors, shrink = vectors[..., -kept:], shrink[..., -kept:]
         return _Proposal(((vectors * shrink[:, None, :]) @ vectors.mT) @ current, singular)
@@ -57,7 +57,7 @@ def soft_impute(stack: Stack, share: float, limit: int, tolerance: float) -> Tra
 
 
 def polar_momentum(stack: Stack, steps: int, momentum: float, rate: float, decay: float, route: Route) -> Trace:
-    """Descend the nuclear norm over the missing entries with momentum."""
+    """Minimise the nuclear norm over the missing entries by gradient descent with momentum."""
     roots = Roots(stack, route)
     current, speed = stack.part, torch.zeros_like(stack.part)
     changes, nuclear = [], []
@@ -74,7 +74,7 @@ def polar_momentum(stack: Stack, steps: int, momentum: float, rate: float, decay
 
 
 def polar_once(stack: Stack, route: Route) -> Trace:
-    """Take one step from zero, as long as the mean singular value."""
+    """Take one step from zero along the polar factor, scaled by the mean singular value."""
     gram = stack.gram(stack.part)
     root, _ = Roots(stack, route)(gram)
     nuclear = _trace_of_product(root, gram)
@@ -88,7 +88,7 @@ def _iterate(
 ) -> tuple[Tensor, Trace]:
     """Repeat ``step`` until each item's relative change to the iterate ``lag`` steps back is below the tolerance.
 
-    A stopped item keeps its values while the others go on.
+    A stopped item keeps its values while the others continue.
     """
     count = len(start)
     active = torch.ones(count, dtype=torch.bool, device=start.device)
@@ -117,7 +117,10 @@ def _iterate(
 
 
 def _steep(move: Tensor, missing: Tensor, step: Tensor) -> Tensor:
-    """Tell, shape (b,), where a short move is due to a short step: the slope is still a tenth of a typical polar entry's size."""
+    """Return, shape (b,), whether the gradient is still large, so that a small change is due to a small step.
+
+    Large means more than a tenth of the norm that typical entries of the polar factor would have.
+    """
     count = missing.sum(dim=(1, 2)).clamp_min(1)
     typical = (count / max(missing.shape[1:])).sqrt()
     steep: Tensor = torch.linalg.matrix_norm(move) > 0.1 * step * typical

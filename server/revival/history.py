@@ -1,4 +1,4 @@
-"""Attacks that need no completion: what was lost is read from an older release, another client, or undone by arithmetic."""
+"""Attacks without completion: lost entries are copied from an older release or another client, or dilution is reversed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from server.revival.locate import ExactZeros, LocationSpec
 
 
 def subtract(knowledge: History, jump: float = 8.0) -> Revived:
-    """Write back the values of the last earlier release wherever the cut shows.
+    """Restore the values of the last earlier release wherever the cut is visible.
 
-    An entry counts as cut if it fell to zero, or moved by more than ``jump`` robust standard deviations (1.4826 times the median
-    absolute deviation of its layer). What usual moves are like is learned from the two last earlier releases where there are two,
-    else from the last move itself.
+    An entry counts as cut if it fell to zero, or changed by more than ``jump`` robust standard deviations (1.4826 times the median
+    absolute change of its layer). Usual changes are estimated from the two last earlier releases if there are two, else from the last
+    change itself.
     """
     weights, places, guesses = {}, {}, {}
     for name, now in knowledge.weights.items():
@@ -38,7 +38,7 @@ def rollback(knowledge: History) -> Revived:
 
 
 def copy_from_client(knowledge: UnprunedClient, rule: LocationSpec | None = None) -> Revived:
-    """Copy the entries at the places of the cut from the client that did not cut."""
+    """Copy the entries located as cut from the client that did not cut."""
     places = locate(knowledge, rule or ExactZeros())
     weights = {name: torch.where(place, knowledge.client[name], knowledge.weights[name]) for name, place in places.items()}
     guesses = {name: knowledge.client[name] * place for name, place in places.items()}
@@ -46,7 +46,7 @@ def copy_from_client(knowledge: UnprunedClient, rule: LocationSpec | None = None
 
 
 def undilute(knowledge: WithShares) -> Revived:
-    """Divide the entries of the mask by the share of clients that kept them; where all cut there is nothing to divide."""
+    """Divide the entries of the mask by the share of clients that kept them; if all clients cut, return the weights unchanged."""
     kept = 1 - knowledge.share
     if kept <= 0:
         return unplaced(knowledge.weights, "every client cut: an average holds nothing to scale up")
@@ -63,7 +63,7 @@ def _revived(
     guesses: dict[str, Tensor],
     said: str,
 ) -> Revived:
-    """Return the outcome, or the input and a reason where no place was found."""
+    """Return the result, or the unchanged weights with a reason if no cut was located."""
     if not any(bool(place.any()) for place in places.values()):
         return unplaced(knowledge.weights, "no place of a cut was found: the weights are returned as they came")
     return Revived(weights, places, guesses, said)

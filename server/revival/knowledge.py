@@ -1,4 +1,4 @@
-"""What an adversary knows: one object each, holding copies, from which nothing else can be reached."""
+"""The knowledge of adversaries: objects that hold copies, from which nothing else can be reached."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 Weights = Mapping[str, Tensor]
 """Feed-forward output weights ``(output units, hidden neurons)`` by layer name."""
 Masks = Mapping[str, Tensor]
-"""Bool tensors by layer name, true where something was cut."""
+"""Bool tensors by layer name, true for cut entries."""
 Tune = Callable[[Weights, int, float], Weights]
-"""From weights, a number of training steps and a learning rate to new weights."""
+"""Maps weights, a number of training steps and a learning rate to new weights."""
 
 
 def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies without history: no storage, gradient, or graph is shared with the originals."""
+    """Return detached copies: no storage, gradient, or graph is shared with the originals."""
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 @dataclass(frozen=True)
 class WeightsOnly:
-    """The released weights: what any user of the model has."""
+    """The released weights, which every user of the model has."""
 
     weights: Weights
 
@@ -45,14 +45,14 @@ class WithDensity(WeightsOnly):
 
 @dataclass(frozen=True)
 class Adaptive(WithDensity):
-    """Also how loud the fill is: its standard deviation over that of the untouched entries."""
+    """Also the noise level of the fill: its standard deviation relative to that of the untouched entries."""
 
     ratio: float
 
 
 @dataclass(frozen=True)
 class WithMask(WeightsOnly):
-    """Also the cut itself: a leaked log, or a client that compares what it sent with what came back."""
+    """Also the cut itself: from a leaked log, or of a client that compares its update with the released model."""
 
     mask: Masks
 
@@ -94,7 +94,7 @@ class UnprunedClient(WeightsOnly):
 
 @dataclass(frozen=True)
 class OwnImages(WeightsOnly):
-    """Also the rest of the released model, and ``images`` images of the concept; ``tune`` trains the one on the other."""
+    """Also the rest of the released model, and ``images`` images of the concept; ``tune`` trains the model on these images."""
 
     images: int
     tune: Tune
@@ -102,18 +102,18 @@ class OwnImages(WeightsOnly):
 
 @dataclass(frozen=True)
 class Revived:
-    """What an attack makes of a release.
+    """The result of an attack.
 
     Parameters
     ----------
     weights : dict of str to tensor
-        The refilled weights, in the types they came in.
+        The refilled weights, in the dtypes of the release.
     places : dict of str to bool tensor
-        Where the adversary believes the cut to be.
+        Entries that the adversary takes for the cut.
     guesses : dict of str to float tensor
-        Its guess of every entry at those places, 0 elsewhere; signs and sizes, before retention and scaling.
+        Guessed values of these entries before retention and scaling, 0 elsewhere.
     said : str
-        One line on what it did, or why it did nothing.
+        One line on what the attack did, or why it did nothing.
     """
 
     weights: dict[str, Tensor]
@@ -123,12 +123,12 @@ class Revived:
 
     @property
     def confidence(self) -> dict[str, Tensor]:
-        """Size of each guess."""
+        """Absolute value of each guess."""
         return {name: guess.abs() for name, guess in self.guesses.items()}
 
 
 def unplaced(weights: Weights, said: str) -> Revived:
-    """Return weights from an attack that names no place and guesses nothing; or that did nothing, with the reason."""
+    """Return the result of an attack that locates and guesses nothing, or that did nothing, with the reason."""
     nowhere = {name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in weights.items()}
     guesses = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     return Revived(copied(weights), nowhere, guesses, said)

@@ -1,4 +1,4 @@
-"""For the evaluator only, who holds the original: controls beside a revival, and scores of it.
+"""For the evaluator only, who holds the original: controls for a revival, and scores of it.
 
 No attack imports this module.
 """
@@ -20,7 +20,7 @@ from server.revival.refill import refill
 
 @dataclass(frozen=True)
 class SignAccuracy:
-    """Share of the guessed entries whose sign is right, in [0, 1]; NaN where nothing was guessed."""
+    """Share of the guessed entries whose sign is correct, in [0, 1]; NaN if nothing was guessed."""
 
     overall: float
     top_fifth: float
@@ -28,14 +28,14 @@ class SignAccuracy:
 
 @dataclass(frozen=True)
 class Location:
-    """How well the places of a cut were found: share of the true places found, and places named in error."""
+    """How well a cut was located: share of truly cut entries found, and number of entries named in error."""
 
     found: float
     false: int
 
 
 def random_signs(pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], settings: Revival, key: tuple[Field, ...]) -> dict[str, Tensor]:
-    """Return the floor: the guesses of the completion replaced by standard normal draws, all else equal."""
+    """Return the lower control: the completion's guesses replaced by standard normal draws, all else equal."""
     drawn = {n: torch.randn(m.shape, generator=torch_generator(*key, "random signs", n), dtype=torch.float64) * m for n, m in mask.items()}
     return _refilled(pruned, mask, drawn, settings)
 
@@ -43,12 +43,12 @@ def random_signs(pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], setti
 def true_signs(
     pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor], settings: Revival
 ) -> dict[str, Tensor]:
-    """Return the ceiling: what perfect completion would give."""
+    """Return the upper control: the result of a perfect completion."""
     return _refilled(pruned, mask, {name: original[name].double() * m for name, m in mask.items()}, settings)
 
 
 def neuron_mean(pruned: Mapping[str, Tensor], revived: Revived, settings: Revival) -> dict[str, Tensor]:
-    """Return the same revival with the row's mean size in place of its largest."""
+    """Return the same revival with the row's mean absolute value as magnitude instead of its largest."""
     return _refilled(pruned, revived.places, revived.guesses, settings.model_copy(update={"magnitude": "row_mean"}))
 
 
@@ -59,7 +59,7 @@ def _refilled(
 
 
 def sign_accuracy(guesses: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor]) -> SignAccuracy:
-    """Return the share of right signs over all entries of the mask, and over the surest fifth of each layer's.
+    """Return the share of correct signs over all entries of the mask, and over each layer's most confident fifth.
 
     An entry without a guess counts as wrong.
     """
@@ -79,12 +79,12 @@ def sign_agreement(a: Mapping[str, Tensor], b: Mapping[str, Tensor], mask: Mappi
 
 
 def location(found: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> Location:
-    """Return how the places found compare with the true mask; natural zeros show as false places."""
+    """Compare the located entries with the true mask; weights that are zero by training count as false."""
     true = sum(int(place.sum()) for place in mask.values())
     hit = sum(int((found[name] & place).sum()) for name, place in mask.items())
     return Location(hit / true if true else float("nan"), sum(int((found[name] & ~place).sum()) for name, place in mask.items()))
 
 
 def success_ratio(original: float, pruned: float, revived: float) -> float:
-    """Return ``(revived - pruned) / (original - pruned)``, NaN where pruning did nothing; never to be shown without its parts."""
+    """Return ``(revived - pruned) / (original - pruned)``, NaN if pruning changed nothing; always show it with its parts."""
     return (revived - pruned) / (original - pruned) if original != pruned else float("nan")

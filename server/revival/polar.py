@@ -12,12 +12,12 @@ from server.revival.stack import Stack
 Route = Literal["auto", "eigh", "newton"]
 
 _QUICK = (3.4445, -4.7750, 2.0315)
-"""Quintic that lifts small singular values fastest and leaves all in a band around 1 (Jordan et al. 2024, Muon)."""
+"""Quintic that raises small singular values fastest and brings all into a band around 1 (Jordan et al. 2024, Muon)."""
 _CLASSICAL = (15 / 8, -10 / 8, 3 / 8)
 """Quintic Newton-Schulz, which converges to 1 from that band."""
 _SCHEDULE = (_QUICK,) * 6 + (_CLASSICAL,) * 4
 QUINTIC_STEPS = len(_SCHEDULE)
-"""Steps of an inverse root by products, of four products of square matrices each."""
+"""Steps of an inverse root by products; each takes four products of square matrices."""
 
 
 def spectrum(gram: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,7 +30,7 @@ def inverse_root_eigh(gram: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``gram^(-1/2)`` on the row space, shape (b, m, m), and the largest singular value, shape (b,)."""
     values, vectors = spectrum(gram)
     largest = values[:, -1]
-    floor = largest[:, None] * (torch.finfo(gram.dtype).eps ** 0.5)  # below it the Gram matrix holds rounding only
+    floor = largest[:, None] * (torch.finfo(gram.dtype).eps ** 0.5)  # below it the Gram matrix contains only rounding errors
     scale = torch.where(values > floor, 1 / values.clamp_min(torch.finfo(gram.dtype).tiny), 0.0)
     return (vectors * scale[:, None, :]) @ vectors.mT, largest
 
@@ -38,8 +38,8 @@ def inverse_root_eigh(gram: Tensor) -> tuple[Tensor, Tensor]:
 def inverse_root_newton(gram: Tensor) -> Tensor:
     """Return an approximation of ``gram^(-1/2)``, shape (b, m, m), by matrix products only.
 
-    Ten quintic steps on the Gram matrix: good to rounding for ``s_max / s_min`` up to several hundred; directions far below that
-    stay partly shrunk.
+    Ten quintic steps on the Gram matrix: accurate to rounding for ``s_max / s_min`` up to several hundred; directions with much smaller
+    singular values remain partly shrunk.
     """
     scale = torch.linalg.matrix_norm(gram, keepdim=True).clamp_min(torch.finfo(gram.dtype).tiny)
     unit = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
@@ -48,13 +48,13 @@ def inverse_root_newton(gram: Tensor) -> Tensor:
         step = torch.baddbmm(a * unit + b * product, product, product, alpha=c)
         root = step @ root
         product = step @ product @ step
-        product = (product + product.mT) / 2  # keeps rounding from growing an antisymmetric part
+        product = (product + product.mT) / 2  # prevents rounding errors from growing into an antisymmetric part
     unscaled: Tensor = root / scale.sqrt()
     return unscaled
 
 
 def largest_singular_value(gram: Tensor, start: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
-    """Return an estimate of the largest singular value, shape (b,), by power iteration, and the vector (b, m, 1) to go on from."""
+    """Return an estimate of the largest singular value, shape (b,), by power iteration, and the vector (b, m, 1) to continue from."""
     vector = start
     for _ in range(rounds):
         vector = gram @ vector

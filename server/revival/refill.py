@@ -1,4 +1,4 @@
-"""Steps 3 and 4: keep the surest signs, give them a bold magnitude."""
+"""Steps 3 and 4: keep the most confident signs, and scale them to a large magnitude."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def refill(
     gain: float = 1.0,
     seed: int = 0,
 ) -> dict[str, Tensor]:
-    """Return the weights with the places refilled; all other entries keep their bits.
+    """Return the weights with the entries at ``places`` refilled; all other entries stay bit-identical.
 
     Parameters
     ----------
     weights : mapping of str to tensor, shape (m, n)
-        Values at the places are not read.
+        Values at ``places`` are not read.
     places : mapping of str to bool tensor
     guesses : mapping of str to tensor
-        Their signs are used, and their sizes as confidence.
+        Their signs are used, and their absolute values as confidence.
     keep : float
-        Share of each layer's places to fill, surest first; the rest become 0.
+        Share of each layer's places to fill, most confident first, in [0, 1]; the rest become 0.
     magnitude : {"row_max", "row_mean", "drawn", "as_is"}
-        Size of a filled entry: the row's largest observed size, its mean observed size, the published draw, or the guess's own.
+        Absolute value of a filled entry: the row's largest or mean observed one, the published draw, or that of the guess.
     gain : float
         Factor on the magnitude.
     seed : int
@@ -53,7 +53,7 @@ def refill(
 
 
 def _row_sizes(work: Tensor, place: Tensor, magnitude: Magnitude, name: str, seed: int) -> Tensor:
-    """Return a size for each entry, shape (m, n) or (m, 1); rows without an observed entry get 0."""
+    """Return an absolute value for each entry, shape (m, n) or (m, 1); 0 in rows without an observed entry."""
     observed = work.masked_fill(place, 0.0)
     largest = observed.abs().amax(dim=1, keepdim=True)
     if magnitude == "row_max":

@@ -1,4 +1,4 @@
-"""What a release gives away, told without the original: places by the zero scan, signs by entries held out on purpose."""
+"""What a release leaks, estimated without the original: the location of a cut by a scan, signs by held-out entries."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from server.revival.locate import strongest
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found in a release.
+    """The result of a scan.
 
     Parameters
     ----------
     found : dict of str to int
-        Places of a cut, by layer.
+        Number of entries located as cut, by layer.
     density : float
-        Their share of all entries.
+        Their share of all entries, in [0, 1].
     right, right_top_fifth : float
-        Share of right signs at entries that are there, but were hidden from the completion, overall and over the surest fifth: what to
-        expect of the lost ones, if those were like these. One half means that the layers leak no signs.
+        Share of correct signs at held-out entries, which were hidden from the completion, overall and over the most confident fifth. It
+        estimates the accuracy for the lost entries, if they resemble the held-out ones. One half means that the layers leak no signs.
     entries : int
-        How many were held out.
+        Number of held-out entries.
     """
 
     found: dict[str, int]
@@ -39,10 +39,10 @@ class Scan:
 
 
 def scan(knowledge: WeightsOnly, settings: Revival | None = None, share: float = 0.05) -> Scan:
-    """Return what the adversary can find, and how well it would guess signs.
+    """Return the cut that the adversary can locate, and how well it would guess signs.
 
-    ``share`` of the observed entries is held out, preferably beside a cut: in columns that have lost entries, where there are any.
-    No more than a quarter of these columns is hidden, lest nothing be left there to guess from.
+    A ``share`` of the entries, in (0, 1), is held out, preferably in columns that have lost entries. Each eligible entry is hidden with
+    probability 1/4 at most, so that enough remain to guess from.
     """
     if not 0 < share < 1:
         raise ValueError(f"share {share}: wants a share of entries strictly between 0 and 1")
@@ -69,6 +69,6 @@ def _held_out(place: Tensor, share: float, seed: int, name: str) -> Tensor:
 
 
 def _share(right: dict[str, Tensor], among: dict[str, Tensor]) -> float:
-    """Return the share of right signs among some entries, NaN if there are none."""
+    """Return the share of correct signs among the given entries, NaN if there are none."""
     count = sum(int(mask.sum()) for mask in among.values())
     return sum(int(right[name][mask].sum()) for name, mask in among.items()) / count if count else float("nan")

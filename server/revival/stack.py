@@ -1,4 +1,4 @@
-"""A stack of equally shaped matrices under completion: what is known of them, and the part that moves."""
+"""A stack of equally shaped matrices under completion: its observed entries, and the part that changes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor
 from server.revival.arithmetic import Arithmetic
 
 _STACK_BYTES = 2 << 30
-"""How many bytes of matrices go into one stack on a GPU."""
+"""Largest size in bytes of one stack on a GPU."""
 
 
 @dataclass
 class Stack:
-    """Matrices ``(b, m, n)`` with ``m <= n``, of which only the columns with a missing entry are kept apart.
+    """Matrices ``(b, m, n)`` with ``m <= n``, of which only the columns with a missing entry are stored.
 
     Parameters
     ----------
@@ -25,12 +25,13 @@ class Stack:
         The columns that hold missing entries (and as many others as the fullest item needs), zero where missing.
     missing : bool tensor, shape (b, m, c)
     fixed_gram : float tensor, shape (b, m, m)
-        ``A A'`` of the columns left out. They never change, and enter every rule through this only.
+        ``A A'`` of the other columns. They never change, and enter every rule through this matrix only.
     columns : int64 tensor, shape (b, c)
+        Indices of the columns in ``part``.
     width : int
-        All columns, n.
+        Number of all columns, n.
     transposed : bool
-        Whether the matrices were turned to get ``m <= n``.
+        Whether the matrices were transposed to get ``m <= n``.
     """
 
     part: Tensor
@@ -46,13 +47,13 @@ class Stack:
 
     @property
     def poll(self) -> int:
-        """Iterations between two looks at the stop flags: looking makes a GPU wait, as its decompositions do; polar rules never look."""
+        """Iterations between two checks of the stop flags: a check synchronises the GPU, as its decompositions do."""
         return 16 if self.part.is_cuda else 1
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What happened to each matrix of a stack; tensors on the stack's device.
+    """The course of each matrix of a stack; tensors on the stack's device.
 
     ``changes`` and ``nuclear`` are ``(iterations, b)``, NaN once a matrix has stopped; the others are ``(b,)``.
     """
@@ -65,12 +66,18 @@ class Trace:
     effective_rank: Tensor
 
     def on_host(self) -> Trace:
-        """Return the trace in main memory, so that reading it makes no device wait."""
+        """Return the trace in main memory, so that reading it does not synchronise the device."""
         return Trace(*(getattr(self, one.name).cpu() for one in fields(self)))
 
 
 def groups(weights: Mapping[str, Tensor], missing: Mapping[str, Tensor], device: torch.device) -> list[list[str]]:
-    """Return layer names grouped for solving: one by one on a CPU, equal shapes together on a GPU."""
+    """Return layer names grouped for solving: one by one on a CPU, equal shapes together on a GPU.
+
+    Raises
+    ------
+    ValueError
+        If a mask fits no weight of that name and shape, or an observed weight is not finite.
+    """
     for name, mask in missing.items():
         if name not in weights:
             raise ValueError(f"layer {name}: missing entries given, but no weights; known are {sorted(weights)}")
@@ -91,7 +98,7 @@ def groups(weights: Mapping[str, Tensor], missing: Mapping[str, Tensor], device:
 
 
 def make_stack(weights: Sequence[Tensor], missing: Sequence[Tensor], arithmetic: Arithmetic, whole: bool = False) -> Stack:
-    """Return the stack of equally shaped matrices in the arithmetic's type, on its device; ``whole`` keeps every column in its place."""
+    """Return the stack of equally shaped matrices in the arithmetic's dtype, on its device; ``whole`` stores all columns in order."""
     device, dtype = arithmetic.place(), arithmetic.dtype
     mask = torch.stack(list(missing))
     full = torch.stack([w.to(device=device, dtype=dtype) for w in weights])
@@ -99,7 +106,7 @@ def make_stack(weights: Sequence[Tensor], missing: Sequence[Tensor], arithmetic:
     if transposed:
         full, mask = full.mT.contiguous(), mask.mT.contiguous()
     touched = torch.ones_like(mask[:, 0]) if whole else mask.any(dim=1)
-    count = int(touched.sum(dim=1).max())  # counted where the masks are, which is mostly not on the device
+    count = int(touched.sum(dim=1).max())  # counted before the transfer, so that the device is not synchronised if the masks are on the CPU
     order = torch.argsort((~touched).int(), dim=1, stable=True)
     columns, rest, mask = order[:, :count].to(device), order[:, count:].to(device), mask.to(device)
     full.masked_fill_(mask, 0.0)
@@ -118,22 +125,22 @@ Stopped = Literal["tolerance", "limit", "vanishing step", "nothing missing"]
 
 @dataclass(frozen=True)
 class Completion:
-    """A completed matrix and how it came about.
+    """A completed matrix and the course of its completion.
 
     Parameters
     ----------
     values : float tensor, shape (m, n)
-        Observed entries bit-identical to the input; guesses elsewhere. Its type holds both the input's and the computation's.
+        Observed entries bit-identical to the input; guesses elsewhere. The dtype is the promotion of the input's and the computation's.
     missing : bool tensor, shape (m, n)
     iterations : int
     changes : tuple of float
-        Relative Frobenius change of each iteration, as the stop test sees it.
+        Relative Frobenius change of each iteration, as used by the stop test.
     nuclear : tuple of float
         Nuclear norm before each iteration.
     effective_rank : float
-        Squared nuclear norm over squared Frobenius norm, at the last iteration: between 1 and ``min(m, n)``.
+        Squared nuclear norm over squared Frobenius norm at the last iteration, in [1, ``min(m, n)``].
     stopped : str
-        Why it ended.
+        Why the iteration ended.
     """
 
     values: Tensor
@@ -146,5 +153,5 @@ class Completion:
 
     @property
     def confidence(self) -> Tensor:
-        """Size of each guess, 0 where observed and where nothing could be guessed."""
+        """Absolute value of each guess; 0 for observed entries and where nothing could be guessed."""
         return self.values.abs() * self.missing

@@ -1,4 +1,4 @@
-"""Training a released model a little on a few images: what an adversary can do who has some of its own."""
+"""Training a released model for a few steps on a few images, by an adversary who has images of its own."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_for
 
 @dataclass(frozen=True)
 class Tuner:
-    """Trains the feed-forward output weights, those in which a cut lies, on images of one concept.
+    """Trains the feed-forward output weights, which contain the cut, on images of one concept.
 
     Parameters
     ----------
     denoiser : Denoiser
-        The released model; it is left as it was.
+        The released model; it stays unchanged.
     images : Images
-        The adversary's own. Each step draws from them, with replacement, as many as there are.
+        The adversary's own images. Each step draws as many of them as there are, with replacement.
     noise : NoiseSchedule
     key : tuple
-        Of the draws.
+        Key of the draws.
     """
 
     denoiser: Denoiser
@@ -38,7 +38,7 @@ class Tuner:
     key: tuple[Field, ...]
 
     def __call__(self, weights: Mapping[str, Tensor], steps: int, rate: float) -> dict[str, Tensor]:
-        """Return the weights after so many steps of Adam at a learning rate, from the given ones."""
+        """Return the weights after a number of Adam steps at a learning rate, starting from the given ones."""
         unet, noise = self.denoiser.unet, scheduler(self.noise)
         parameters = chosen(unet, "feed_forward_out")
         with borrowed(unet, parameters):

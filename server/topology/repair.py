@@ -1,4 +1,4 @@
-"""What becomes of the graph when peers are taken out of it."""
+"""Repair of the graph after peers are removed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from server.topology import Edge, Graph, Repair, edges
 
 
 def remove(graph: Graph, gone: Iterable[int], policy: Repair, *key: Field) -> tuple[tuple[Edge, ...], tuple[Edge, ...]]:
-    """Take peers out of a graph (in place) and repair what they leave behind; existing edges among others are never cut.
+    """Remove peers from a graph (in place) and repair the rest; edges between remaining peers are never removed.
 
     Parameters
     ----------
     graph : networkx.Graph
     gone : iterable of int
-        Peers to take out, all at once.
+        Peers to remove, all at once.
     policy : {"none", "bridge", "rewire"}
     *key
         Key of the draws of ``rewire``.
@@ -26,7 +26,7 @@ def remove(graph: Graph, gone: Iterable[int], policy: Repair, *key: Field) -> tu
     Returns
     -------
     lost, drawn : tuples of edges
-        Edges that vanished and edges that are new, sorted.
+        Removed and added edges, each sorted.
     """
     leavers = sorted(set(gone))
     before = set(edges(graph))
@@ -49,10 +49,10 @@ def remove(graph: Graph, gone: Iterable[int], policy: Repair, *key: Field) -> tu
 
 
 def _restore_degrees(graph: Graph, lack: dict[int, int], key: tuple[Field, ...]) -> None:
-    """Draw edges for those that lack some, the neediest first, each with a peer of another part that lacks one too where there is one.
+    """Draw edges for peers that lost some, largest deficit first; partners that lack edges too, in another component, are preferred.
 
-    Who finds no partner among the needy takes any other peer, so nobody ends with fewer neighbours than before unless everyone left is
-    a neighbour already.
+    If no peer with a deficit is available, any other peer is taken, so that a peer ends with fewer neighbours than before only if it
+    is already connected to all remaining peers.
     """
     needy = bottom(len(lack), lack, *key, "rewire")
     while needy := [peer for peer in needy if lack[peer] > 0]:
@@ -70,13 +70,13 @@ def _restore_degrees(graph: Graph, lack: dict[int, int], key: tuple[Field, ...])
 
 
 def _rank(peer: int, part: set[int], lack: dict[int, int]) -> tuple[bool, bool, int]:
-    """Return how well a peer would do as a partner, best first: one that lacks edges, of another part, lacking most."""
+    """Return a sort key of partners, best first: lacks edges, lies in another component, lacks most."""
     missing = max(0, lack.get(peer, 0))
     return missing == 0, peer in part, -missing
 
 
 def _reconnect(graph: Graph, key: tuple[Field, ...]) -> None:
-    """Connect the parts of a graph that was in one piece, each with the next by one edge between keyed peers."""
+    """Connect the components of a graph that was connected, each to the next by one edge between peers chosen by key."""
     parts = sorted(sorted(part) for part in nx.connected_components(graph))
     for one, other in pairwise(parts):
         graph.add_edge(*(min(part, key=lambda peer: key_hash(*key, "reconnect", peer)) for part in (one, other)))

@@ -1,1 +1,1 @@
-"""Peers that train one classifier, which a server averages."""
+"""Federated averaging of one classifier."""

@@ -1,4 +1,4 @@
-"""What a peer of an averaged classifier is told once."""
+"""Configuration of a classification peer under federated averaging."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from clients.training import Training
 
 
 class AveragedClassifierConfig(PeerConfig):
-    """Constants of a peer whose updates a server averages: ``main`` is the global model, ``training`` one round's local work.
+    """Config of a classification peer under federated averaging: ``main`` is the global model, ``training`` one round's local work.
 
-    ``proximal`` is the weight of FedProx's pull to the global model.
+    ``proximal`` is the weight of FedProx's proximal term.
     """
 
     participant: ClassVar[str] = "clients.classification.averaging.peer:AveragedClassifierPeer"
@@ -27,7 +27,7 @@ class AveragedClassifierConfig(PeerConfig):
 
     @property
     def model(self) -> str:
-        """The global model, in one line."""
+        """The global model in one line."""
         return in_short(self.main)
 
     @property

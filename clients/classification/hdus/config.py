@@ -1,4 +1,4 @@
-"""What a classifying peer of an HDUS federation is told once."""
+"""Configuration of a classification peer in an HDUS federation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ else:  # the registries know their members only at run time
     AnyMain = UNLEARNERS.union(MODELS)
 
 PLACES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
-"""Where a classifying peer measures: test rows as they are, or weighted to its own class mix; its model alone, or with its neighbours."""
+"""Measurements of a classification peer: on all test rows or weighted by its own class distribution; main model or ensemble."""
 
 
 class HdusConfig(PeerConfig):
-    """Constants of a peer that classifies with its neighbours' seeds."""
+    """Config of a peer that classifies with its neighbours' seeds."""
 
     participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
     places: ClassVar[tuple[str, ...]] = PLACES
@@ -34,15 +34,15 @@ class HdusConfig(PeerConfig):
 
     @property
     def model(self) -> str:
-        """The main model, in one line."""
+        """The main model in one line."""
         return in_short(self.main)
 
     @property
     def knows_edges(self) -> bool:
-        """Whether the peer learns from the edges among its rows, and so can forget them."""
+        """Whether the peer learns from the edges among its rows, and can therefore forget them."""
         return isinstance(self.main, UnlearnerSpec) and self.main.unit == "nodes and edges"
 
     @property
     def sequential(self) -> bool:
-        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        """Whether draws are keyed by the number of messages sent so far (a negative control)."""
         return self.training.streams == "sequential"

@@ -1,4 +1,4 @@
-"""What peers are told that give a server the sums over their rows, and nothing else."""
+"""Configuration of a peer that sends the sums over its rows to the server, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnySummed = Annotated[NaiveBayes | Pca | Ridge, Field(discriminator="kind")]
 
 
 class SumsConfig(PeerConfig):
-    """Constants of a peer whose rows count in the federation's model through their sums; ``main`` says what is summed."""
+    """Config of a peer whose rows enter the federation's model through their sums; ``main`` defines the sums."""
 
     participant: ClassVar[str] = "clients.classification.sums.peer:SumsPeer"
     places: ClassVar[tuple[str, ...]] = PLACES
@@ -24,10 +24,10 @@ class SumsConfig(PeerConfig):
 
     @property
     def model(self) -> str:
-        """The model, in one line."""
+        """The model in one line."""
         return in_short(self.main)
 
     @property
     def training(self) -> Training:
-        """How models that need it train; sums do not."""
+        """Default training settings, as the base class needs them; sums are not trained."""
         return Training()

@@ -1,6 +1,6 @@
-"""A peer that sums over its rows: a server adds the peers' sums up to one model, which forgets by subtraction.
+"""A peer that sends sums over its rows: the server adds them up to one model, which forgets by subtraction.
 
-Cao and Yang, "Towards Making Systems Forget with Machine Unlearning", IEEE S&P 2015, carried over to a federation.
+Cao and Yang, "Towards Making Systems Forget with Machine Unlearning", IEEE S&P 2015, applied to a federation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from clients.unlearning.contract import Problem
 from clients.unlearning.exact.statistical.learner import SumLearner
 
 TOTAL = "total"
-"""Name of the record with the sums over all peers, which comes with the final evaluation."""
+"""Name of the record with the sums over all peers, which is sent for the final evaluation."""
 
 
 def learner(config: SumsConfig) -> SumLearner[Any]:
@@ -34,16 +34,16 @@ def learner(config: SumsConfig) -> SumLearner[Any]:
 
 @dataclass
 class SumsPeer(Peer):
-    """A peer that sends its sums; the rest is as in `clients.participant.Participant`.
+    """A peer that sends its sums; see `clients.participant.Participant`.
 
-    Its main model is that of its own rows, its seed the sums over them; the federation's model takes the place of an ensemble.
+    Its main model is that of its own rows, its update the sums over them; the federation's model replaces the ensemble.
     """
 
-    config: SumsConfig  # type: ignore[assignment]  # there is no network that could be a seed
+    config: SumsConfig  # type: ignore[assignment]  # it has no seed model
     total: SumLearner[Any] | None = None
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take the sums over all peers, where they come."""
+        """Receive the sums over all peers, if the message has them."""
         self.total = None
         if TOTAL in payload:
             record = payload[TOTAL]
@@ -52,17 +52,17 @@ class SumsPeer(Peer):
             self.total.adopt(wire.from_bytes(wire.unpack(record)))
 
     def distil(self) -> int:
-        """Make what is sent: the sums over the rows that are left; no gradient step."""
+        """Make the update: the sums over the remaining rows; return 0 gradient steps."""
         version = self.update.version + 1 if self.update else 1
         self.update = Update(version, wire.to_bytes(self.main.sums or self.main.named(())))  # type: ignore[attr-defined]
         return 0
 
     def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the federation's probabilities; without its sums, the peer's own."""
+        """Return the federation's probabilities; before its sums have arrived, the peer's own."""
         return np.asarray(answers if self.total is None else self.total.predict_proba(x), dtype=np.float64)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return metrics in 0-1 and the federation's probabilities on the test rows, float64 ``(n_test, classes)``.
+        """Return metrics in [0, 1] and the federation's probabilities on the test rows, float64 ``(n_test, classes)``.
 
         Before the final evaluation only the peer's own model is measured; the server measures the federation's.
         """

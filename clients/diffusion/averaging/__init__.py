@@ -1,1 +1,1 @@
-"""Peers of a denoiser that a server averages."""
+"""Federated averaging of one denoiser."""

@@ -1,4 +1,4 @@
-"""What a peer of an averaged denoiser is told once."""
+"""Configuration of a denoising peer under federated averaging."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clients.metrics import Metric
 
 
 class AveragedDenoisingConfig(DenoisingConfig):
-    """Constants of a peer whose updates a server averages; ``proximal`` is the weight of FedProx's pull to the global model."""
+    """Config of a denoising peer under federated averaging; ``proximal`` is the weight of FedProx's proximal term."""
 
     participant: ClassVar[str] = "clients.diffusion.averaging.peer:AveragedPeer"
     role: Literal["averaged"] = "averaged"
@@ -19,6 +19,6 @@ class AveragedDenoisingConfig(DenoisingConfig):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The loss of the peer's own weights, and how many requests to erase it could not carry out."""
+        """The common metrics, the loss of the peer's own weights, and the number of erasures that it could not carry out."""
         own = Metric("loss.local", "mean", "squared error", "lower"), Metric("erasures.failed", "sum", "requests", "lower")
         return (*super().metrics, *own)

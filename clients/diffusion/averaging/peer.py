@@ -1,4 +1,4 @@
-"""A peer whose updates a server averages: it trains the global denoiser on its own images, and cuts concepts out of its copy."""
+"""A denoising peer under federated averaging: it trains the global denoiser on its own images, and erases concepts from its copy."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.masks import pack_masks, unpack_masks
 
 DONE = "peer/erased"
-"""Name, in a main artefact, of the numbers of the concept erasures that the peer has carried out, int64, ascending."""
+"""Name, in a main artefact, of the indices of the concept erasures that the peer has carried out, int64, ascending."""
 CONCEPTS = "peer/concepts"
-"""Name, in a main artefact, of the numbers of concepts that it no longer trains on, int64, ascending."""
+"""Name, in a main artefact, of the numbers of the concepts that the peer no longer trains on, int64, ascending."""
 
 
 class AveragedPeer(AveragingPeer):
-    """A peer of an averaged denoiser; see `AveragingPeer`.
+    """A denoising peer under federated averaging; see `AveragingPeer`.
 
     Attributes
     ----------
     rows : int64 array
-        Ids of the images it still has, ascending.
+        Ids of the images that the peer still has, ascending.
     done, concepts : int64 array
-        Concept erasures carried out, and the numbers of the concepts they were about, as in ``config.denoiser.concepts``.
+        Indices of the concept erasures carried out, and their concepts, numbered as in ``config.denoiser.concepts``; ascending.
     cut : dict of str to bool tensor
-        What it has cut away so far, by layer name; its seed is its last update: weights, this cut, and how many images it has.
+        Entries that the peer has cut so far, by layer name. Its update consists of weights, this cut, and its number of images.
     """
 
     config: AveragedDenoisingConfig
@@ -52,7 +52,7 @@ class AveragedPeer(AveragingPeer):
 
     @classmethod
     def restored(cls, config: AveragedDenoisingConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
-        """Return the peer whose main artefact has these bytes (no own update yet)."""
+        """Return the peer with this main artefact, without an update of its own yet."""
         peer = super().restored(config, main, stream)
         kept = wire.from_bytes(main)
         _, peer.done, peer.concepts = (kept.pop(name) for name in (ROWS, DONE, CONCEPTS))
@@ -65,7 +65,7 @@ class AveragedPeer(AveragingPeer):
         return wire.to_bytes({**pack_masks(self.cut), ROWS: self.rows, DONE: self.done, CONCEPTS: self.concepts})
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take the public backbone, the global model with its frozen entries, and the requests to erase; note the round."""
+        """Receive the public backbone, the global model with its frozen entries, the concept erasures, and the number of the round."""
         self.now, self.failed = now, 0
         self.backbone, blob, frozen = (wire.unpack(arrays(payload[name])) for name in ("backbone", "global", "frozen"))
         self.weights = wire.from_bytes(blob)
@@ -76,12 +76,12 @@ class AveragedPeer(AveragingPeer):
         self.heard: Arrays = {}
 
     def train(self) -> int:
-        """Erase what is asked for from the global model as it came, then train it for one round; return the gradient steps."""
+        """Carry out new concept erasures on the received global model, then train it for one round; return the gradient steps."""
         for request in self.requests:
             if request["index"] not in self.done:
                 try:
                     self._erase(request)
-                except UnlearningError:  # there is nothing in this model that the method could cut; the rest of the round goes on
+                except UnlearningError:  # the method finds nothing to erase in this model; the round continues without it
                     self.failed += 1
                 self._note(request)
         images = self._images()
@@ -94,16 +94,16 @@ class AveragedPeer(AveragingPeer):
         return self.config.steps
 
     def _images(self) -> Images:
-        """Return own images but those of concepts that it was asked to erase."""
+        """Return the peer's images, without those of concepts that it was asked to erase."""
         images = local.gallery(self.config).select(torch.from_numpy(self.rows))
         return images.select(~images.shows(self.concepts.tolist(), self.config.denoiser.classes))
 
     def _with_cut(self) -> Arrays:
-        """Return the weights with the own cut, except where the server holds entries at a value of its choice."""
+        """Return the weights with the peer's own cut, except for entries that the server has frozen."""
         return local.cut_out(self.weights, {layer: mask & ~self.frozen[layer] for layer, mask in self.cut.items()})
 
     def _erase(self, request: Mapping[str, Any]) -> None:
-        """Erase a concept from the global model, or tell the server what it needs to do so."""
+        """Erase a concept from the peer's copy, or collect the activation statistics with which the server erases it."""
         index, concept = int(request["index"]), int(request["concept"])
         method: EraserSpec = ERASERS.load(request["method"]["kind"]).model_validate(request["method"])
         key = (*self.stream, "erase", index)
@@ -120,21 +120,21 @@ class AveragedPeer(AveragingPeer):
             self.weights = {**self.weights, **{n: v for n, v in _below("new/", outcome).items() if n in self.weights}}
 
     def _note(self, request: Mapping[str, Any]) -> None:
-        """Write down that a request has been dealt with, and whose images are not to be trained on any more."""
+        """Record that a request has been handled, and that images of its concept are no longer trained on."""
         index, concept = int(request["index"]), int(request["concept"])
         self.done = np.union1d(self.done, [index]).astype(np.int64)
         self.concepts = np.union1d(self.concepts, [concept]).astype(np.int64)
 
     def sent(self) -> Arrays:
-        """Return the weights, the packed cut, and what was heard; without training, the model as it came."""
+        """Return the weights, the packed cut, and the activation statistics; without training, the received model."""
         return {**self._with_cut(), **self.heard, **{f"mask/{name}": array for name, array in pack_masks(self.cut).items()}}
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
-        """Return the denoising loss of the peer's weights on public test images, and the noise that they predict there."""
+        """Return the denoising loss of the peer's weights on public test images, and their predicted noise."""
         loss, answers = local.predicted(self.config, self.backbone, self.weights)
         return {"loss.local": loss} | ({"erasures.failed": self.failed} if self.failed else {}), answers
 
 
 def _below(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
-    """Return the arrays whose names begin so, without that beginning."""
+    """Return the arrays whose names have the prefix, with the prefix removed."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""What peers are told that train a denoiser each, and help each other with seeds."""
+"""Configuration of a denoising peer in an HDUS federation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ METRICS = (
     ),
     Metric("cut.density", "mean", "share"),
 )
-"""Of the main model (``local``), and of what the ensemble draws (``sampled``): all samples, those right in style, those of one concept."""
+"""Accuracies of samples of the main model (``local``) and of the ensemble (``sampled``): over all, in style, and per concept."""
 
 
 class HdusDenoisingConfig(DenoisingConfig):
-    """Constants of a peer that draws with its neighbours' seeds.
+    """Config of a peer that samples with its neighbours' seeds.
 
-    ``judged`` samples of each class are drawn and judged after each round. ``streams = "sequential"`` is a negative control: it keys a
-    peer's randomness by how many messages the coordinator has sent before.
+    After each round, ``judged`` samples of each class are drawn and classified. ``streams = "sequential"`` is a negative control: it keys
+    a peer's randomness by the number of messages that the coordinator has sent so far.
     """
 
     participant: ClassVar[str] = "clients.diffusion.hdus.peer:HdusPeer"
@@ -40,10 +40,10 @@ class HdusDenoisingConfig(DenoisingConfig):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Losses, samples that are judged right, and the share that has been cut."""
+        """The common metrics, losses, accuracies of samples, and the share of cut weights."""
         return (*super().metrics, *METRICS)
 
     @property
     def sequential(self) -> bool:
-        """Whether draws are keyed by how many messages were sent before."""
+        """Whether draws are keyed by the number of messages sent so far."""
         return self.streams == "sequential"

@@ -1,4 +1,4 @@
-"""Distilling a seed denoiser from a main denoiser on the public reference images."""
+"""Distillation of a seed denoiser from a main denoiser on the public reference images."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def distil(
     """Train the seed in place to predict the noise that the main model predicts; return the gradient steps.
 
     Minimises ``mean || eps_main(x_t, t, c) - eps_seed(x_t, t, c) ||^2`` over noised reference images ``x_t``, times ``t`` and conditions
-    ``c``: classes drawn uniformly, styles as the images have them. A pure function of the seed's weights, the main model, the reference
-    images and the key: no private image is seen, and the same key after a deletion gives the seed that the run without the deleted images
-    would have sent. No published counterpart is known; the loss is that of denoiser training with the main model's prediction in the place
-    of the noise.
+    ``c``, with classes drawn uniformly and the images' own styles. This is a pure function of the seed's weights, the main model, the
+    reference images and the key: no private image is used, and the same key after a deletion gives the seed that the run without the
+    deleted images would have sent. No published counterpart is known; the loss is that of denoiser training with the main model's
+    prediction as the target instead of the noise.
 
     Parameters
     ----------
     seed : Denoiser
-        Begun afresh by the caller.
+        With its initial weights.
     main : Denoiser
     reference : Images
         Its classes are not used.
@@ -45,9 +45,9 @@ def distil(
         Keys every draw, together with the step.
     settings : SeedDistillation
     noise : NoiseSchedule
-        That of the main model.
+        The main model's schedule.
     phase : {"concept", "joint"}
-        Which weights the seed learns: the feed-forward ones, or all.
+        Weights that the seed learns: the feed-forward weights, or all.
     """
     steps = scheduler(noise)
     parameters = list(trainable(seed, phase).values())

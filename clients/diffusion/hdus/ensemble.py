@@ -1,6 +1,6 @@
-"""The neighbourhood ensemble in score space: a weighted mean of predicted noises, which samplers take for one denoiser.
+"""The neighbourhood ensemble in score space: a weighted mean of predicted noises, which samplers use like a single denoiser.
 
-HDUS (Ye, Chen, Nguyen, Yin, arXiv 2308.13269, 2023) knows classifiers only; the form for denoisers is this project's.
+HDUS (Ye, Chen, Nguyen, Yin, arXiv 2308.13269, 2023) covers classifiers only; its form for denoisers is this project's.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from clients.diffusion.hdus.spec import NoiseWeights
 from clients.diffusion.spec import DenoiserSpec
 
 _PRIOR = 0.1
-"""Images that every member is credited with in every class, and style, so that what nobody holds gets equal weights."""
+"""Pseudo-count added to every member's images per class and style, so that conditions without images get equal weights."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One member: whose model it is, the model, and its owner's images a class, int64 ``(classes,)``, or ``(classes, styles)``."""
+    """One member: owner, model, and number of the owner's images per class, int64 ``(classes,)`` or ``(classes, styles)``."""
 
     owner: int
     denoiser: NoisePredictor
@@ -31,9 +31,9 @@ class Voice:
 
 
 class NoiseEnsemble:
-    """Predicts noise as the weighted mean of its members' predictions; a sampler takes it for a denoiser.
+    """Predicts noise as the weighted mean of its members' predictions; samplers use it like a denoiser.
 
-    Sums run in the order of the owners, whatever the order of ``seeds``. Without seeds it is the peer's own model.
+    Sums run in the order of the owners, independent of the order of ``seeds``. Without seeds it is the peer's own model.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class NoiseEnsemble:
         self.own = own
         self.members = sorted([own, *seeds], key=lambda voice: voice.owner)
         self.weights = torch.from_numpy(member_weights(settings, own, seeds).astype(np.float32))
-        """Float32 ``(members, classes + 1)`` or ``(members, classes + 1, styles + 1)``, as `member_weights` gives them."""
+        """Weights from `member_weights`, float32 ``(members, classes + 1)`` or ``(members, classes + 1, styles + 1)``."""
 
     @property
     def spec(self) -> DenoiserSpec:
@@ -62,7 +62,7 @@ class NoiseEnsemble:
 
     @property
     def device(self) -> torch.device:
-        """Where its inputs must be; all members are there."""
+        """Device of all members, on which its inputs must be too."""
         return self.own.denoiser.device
 
     def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
@@ -78,10 +78,10 @@ class NoiseEnsemble:
 
 
 def member_weights(settings: NoiseWeights, own: Voice, seeds: Sequence[Voice]) -> npt.NDArray[np.float64]:
-    """Return each member's weight by condition, float64, members by owner; sums over members are 1.
+    """Return each member's weight by condition, float64, members sorted by owner; sums over members are 1.
 
-    The shape is ``(members, classes + 1)``, or ``(members, classes + 1, styles + 1)`` where there are styles; the last place of each axis
-    is "no class", or "no style".
+    The shape is ``(members, classes + 1)``, or ``(members, classes + 1, styles + 1)`` if there are styles; the last index of an axis
+    stands for "no class" or "no style".
     """
     members = sorted([own, *seeds], key=lambda voice: voice.owner)
     if settings.self_weight == "share" or not seeds:
@@ -95,7 +95,7 @@ def member_weights(settings: NoiseWeights, own: Voice, seeds: Sequence[Voice]) -
 
 
 def _weights(rule: str, members: Sequence[Voice]) -> npt.NDArray[np.float64]:
-    """Return weights, as `member_weights` does, whose sums over members are 1."""
+    """Return weights by a rule for all given members, in the form of `member_weights`."""
     table = np.stack([voice.counts for voice in members]).astype(np.float64) + _PRIOR
     for axis in range(1, table.ndim):
         table = np.concatenate([table, table.sum(axis=axis, keepdims=True)], axis=axis)

@@ -1,4 +1,4 @@
-"""What peers are measured by: noise on public test images, and samples that a judge looks at."""
+"""Evaluation of peers: predicted noise on public test images, and samples classified by a judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from clients.streams import hashes
 
 
 class FinalEvaluation:
-    """The same questions for every peer and every round of a run.
+    """The final evaluation, with the same inputs and draws for every peer and every round of a run.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class FinalEvaluation:
     def loss(self, predictor: NoisePredictor) -> tuple[float, npt.NDArray[np.float32]]:
         """Return the denoising loss on the test images, each at a fixed time with fixed noise, and the predicted noise.
 
-        The noise is float32 ``(n_test, channels, size, size)``; time and noise are keyed by row id.
+        The predicted noise is float32 ``(n_test, channels, size, size)``; times and added noise are keyed by row id.
         """
         test = np.asarray(self.config.test, dtype=np.int64)
         images = gallery(self.config).select(torch.from_numpy(test))
@@ -53,10 +53,10 @@ class FinalEvaluation:
         return float(functional.mse_loss(answers, drawn)), answers.numpy().copy()
 
     def accuracies(self, predictor: NoisePredictor) -> dict[str, float]:
-        """Return the share of samples that are judged to show the class asked for: over all under ``""``, of class 3 under ``".3"``.
+        """Return the share of samples that are judged to show the requested class: over all under ``""``, of class 3 under ``".3"``.
 
-        Where there are styles, classes go round them: the share in the style asked for is under ``".cross"``, that of a single style
-        under its number as in ``DenoiserSpec.concepts``.
+        If there are styles, the samples cycle through them: the share in the requested style is under ``".cross"``, that of a single
+        style under its number as in ``DenoiserSpec.concepts``. Empty if no samples are judged.
         """
         count, spec = self.config.judged, self.config.denoiser
         if not count:
@@ -74,7 +74,7 @@ class FinalEvaluation:
 
 
 def judge(config: DenoisingConfig, axis: Axis = "class") -> Judge:
-    """Return who judges samples; it has seen images of all peers, for it measures and belongs to nobody in the federation."""
+    """Return the evaluation classifier; it is trained on images of all peers, because it only measures and belongs to no peer."""
     return _judge(config.judge, config.data, config.denoiser.size, config.denoiser.styles, axis, config.compute)
 
 

@@ -1,4 +1,4 @@
-"""A peer's own denoiser: feed-forward weights learned in rounds over a public backbone, forgetting images by training again."""
+"""A peer's own denoiser: feed-forward weights trained in rounds on a public backbone; it forgets images by retraining."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from clients.unlearning.requests import named_rows
 Arrays = dict[str, npt.NDArray[Any]]
 
 HISTORY = "peer/history"
-"""Name, in a main artefact, of what was done besides training: rounds trained and concepts erased, JSON as uint8 ``(n,)``."""
+"""Name, in a main artefact, of the history: rounds trained and concepts erased, JSON as uint8 ``(n,)``."""
 CUT = "cut/"
 """Prefix, in a main artefact, of the masks of weights that stay at their erased value, bool, by layer."""
 
@@ -34,17 +34,17 @@ class DenoiserMain:
     """The main model of a peer.
 
     Local round ``t`` trains the steps ``t * steps .. (t + 1) * steps`` of a phase of ``rounds * steps`` steps; ``t`` counts the rounds in
-    which the peer itself trained. Every draw is keyed by the step, so that training again is training for the first time.
+    which the peer itself trained. Every draw is keyed by the step, so that retraining equals training for the first time.
 
     Parameters
     ----------
     public : Denoiser
-        With the public backbone, on the device where it is to be trained; owned and changed by this object.
+        With the public backbone, on the training device; owned and changed by this object.
     training : DenoiserTraining
     sampling : Sampling
-        How the erasers sample.
+        Sampling settings of the erasers.
     rounds, steps : int
-        Rounds of the run, gradient steps a round.
+        Rounds of the run, and gradient steps per round.
     key : tuple
     """
 
@@ -57,7 +57,7 @@ class DenoiserMain:
         self._start = {name: tensor.clone() for name, tensor in self._learned().items()}
 
     def begin(self, ids: Ids, images: Images) -> None:
-        """Start from the public weights with these images, whose ids ascend."""
+        """Reset to the public weights, with these images; ``ids`` ascend."""
         self.ids, self.images = ids, images
         self.progress = 0
         self.cuts: list[dict[str, Any]] = []
@@ -65,7 +65,7 @@ class DenoiserMain:
         self._write(self._start)
 
     def advance(self) -> int:
-        """Train for one round on the images of concepts not erased; return the gradient steps (none without images)."""
+        """Train for one round on the images without erased concepts; return the gradient steps (0 without images)."""
         first = self.progress * self.steps
         self.progress += 1
         erased = [cut["concept"] for cut in self.cuts]
@@ -78,7 +78,7 @@ class DenoiserMain:
         return self.steps
 
     def forget(self, request: Ids) -> Outcome:
-        """Begin again on the kept images: train as many rounds as before, and erase the same concepts at the same places."""
+        """Retrain on the kept images for as many rounds as before, and repeat the concept erasures after the same rounds."""
         ids = named_rows(request, self.ids)
         if not len(ids):
             return Outcome(Cost(), "exact")
@@ -94,10 +94,10 @@ class DenoiserMain:
         return Outcome(Cost(gradient_steps=steps, parts=1 if progress else 0), "exact")
 
     def erase(self, index: int, concept: int, method: Mapping[str, Any]) -> None:
-        """Carry out the request of this number to erase a concept, unless that is done; what is cut stays cut in later rounds.
+        """Carry out the concept erasure with this index unless it has been done; cut entries stay cut in later rounds.
 
-        ``concept`` is a number as in ``DenoiserSpec.concepts``. ``UnlearningError``, and nothing is changed, if the concept cannot be
-        erased in this way.
+        ``concept`` is a number as in ``DenoiserSpec.concepts``. If the concept cannot be erased in this way, ``UnlearningError`` is
+        raised and nothing changes.
         """
         if any(cut["index"] == index for cut in self.cuts):
             return
@@ -116,14 +116,14 @@ class DenoiserMain:
         self.cuts.append({"index": index, "concept": concept, "after": self.progress, "method": spec.model_dump(mode="json")})
 
     def state(self) -> Arrays:
-        """Return what the public backbone does not tell: learned weights, masks, history."""
+        """Return everything beyond the public backbone: learned weights, masks, history."""
         history = json.dumps({"progress": self.progress, "cuts": self.cuts}, sort_keys=True, separators=(",", ":"))
         arrays: Arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._learned().items()}
         arrays |= {f"{CUT}{name}": mask.numpy() for name, mask in self.masks.items()}
         return arrays | {HISTORY: np.frombuffer(history.encode(), dtype=np.uint8)}
 
     def restore(self, state: Arrays, ids: Ids, images: Images) -> None:
-        """Take over a state and the images that it knows."""
+        """Restore a state, with the images that it was trained on."""
         self.begin(ids, images)
         history = json.loads(state[HISTORY].tobytes())
         self.progress, self.cuts = history["progress"], history["cuts"]

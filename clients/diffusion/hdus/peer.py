@@ -1,4 +1,4 @@
-"""A peer that draws with its neighbours' help: its own denoiser, a seed denoiser distilled from it, the neighbours' seeds it holds.
+"""A peer that samples with its neighbours' seeds: its own denoiser, a seed denoiser distilled from it, and the held seeds.
 
 Heterogeneous decentralised unlearning (HDUS) with seed-model distillation: Ye, Chen, Nguyen, Yin, arXiv 2308.13269 (2023); its form for
 denoisers is this project's.
@@ -41,15 +41,15 @@ from clients.unlearning.pruning.masks import density
 
 @dataclass
 class HdusPeer(Neighbour):
-    """A peer that draws with its neighbours; the rest is as in `clients.participant.Participant`.
+    """A denoising peer with a neighbourhood ensemble; see `clients.participant.Participant`.
 
     Parameters
     ----------
     config : HdusDenoisingConfig
     rows : int64 array
-        Ids of the images it still has, ascending.
+        Ids of the images that the peer still has, ascending.
     stored : bytes, optional
-        The main artefact it was brought back from.
+        The main artefact from which the peer was restored.
     """
 
     config: HdusDenoisingConfig
@@ -66,18 +66,18 @@ class HdusPeer(Neighbour):
 
     @classmethod
     def restored(cls, config: HdusDenoisingConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> HdusPeer:
-        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+        """Return the peer with this main artefact, without its own seed and held seeds yet."""
         key = stream or config.stream
         return cls(config, wire.from_bytes(main)[ROWS], key, main)
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take the public backbones of main and seed models, and the requests to erase a concept."""
+        """Receive the public backbones of main and seed models, and the concept erasures."""
         self._backbone, self._seed_backbone = (wire.unpack(_arrays(payload[name])) for name in ("backbone", "seed_backbone"))
         self._requests: list[dict[str, Any]] = json.loads(str(payload["orders"]["erase"])) if "orders" in payload else []
 
     @cached_property
     def main(self) -> DenoiserMain:
-        """The main model; it can be had once the public backbone has come."""
+        """The main model; available once the public backbone has been received."""
         config = self.config
         public = _with(deepcopy(_architecture(config.denoiser, self._place)), self._backbone)
         main = DenoiserMain(public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main"))
@@ -89,14 +89,14 @@ class HdusPeer(Neighbour):
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: what the peer learned and what it cut, and the ids of the rows it knows."""
+        """The main artefact: learned weights, cuts, history, and the ids of the rows."""
         if "main" not in self.__dict__ and self.stored is not None:
             return self.stored
         return wire.to_bytes({**self.main.state(), ROWS: self.rows})
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
-        """Histogram of the rows the peer still has, int64 ``(classes,)``, or ``(classes, styles)`` where there are styles."""
+        """Number of the peer's remaining rows per class, int64 ``(classes,)``, or ``(classes, styles)`` if there are styles."""
         images, spec = self._images(self.rows), self.config.denoiser
         if images.styles is None:
             return np.bincount(images.classes.numpy(), minlength=spec.classes).astype(np.int64)
@@ -104,14 +104,14 @@ class HdusPeer(Neighbour):
         return np.bincount(places.numpy(), minlength=spec.classes * len(spec.styles)).astype(np.int64).reshape(spec.classes, -1)
 
     def forget(self, ids: Iterable[int]) -> Outcome:
-        """Forget own rows by id: the main model is trained again; histogram and seed follow when the seed is next distilled."""
+        """Forget own rows by id: the main model is retrained; counts and seed are updated by the next distillation."""
         gone = np.asarray(sorted(ids), dtype=np.int64)
         outcome = self.main.forget(gone)
         self.rows = np.setdiff1d(self.rows, gone)
         return outcome
 
     def train(self) -> int:
-        """Erase the concepts that are asked for, then train the main model for one round; return the gradient steps."""
+        """Carry out the requested concept erasures, then train the main model for one round; return the gradient steps."""
         for request in self._requests:
             self.main.erase(request["index"], request["concept"], request["method"])
         return self.main.advance()
@@ -119,7 +119,7 @@ class HdusPeer(Neighbour):
     def distil(self) -> int:
         """Distil a new own seed from the main model on the public reference images; return the gradient steps.
 
-        The key does not name the round, so a seed depends on the main model and the reference set only.
+        The key does not contain the round, so a seed depends on the main model and the reference set only.
         """
         config = self.config
         student = _with(_architecture(self._seed_spec, self._place), self._seed_backbone)
@@ -133,12 +133,12 @@ class HdusPeer(Neighbour):
 
     @property
     def ensemble(self) -> NoiseEnsemble:
-        """What the peer draws with: its main model and the seeds it holds."""
+        """The ensemble of the main model and the held seeds."""
         own = Voice(self.config.peer, self.main.denoiser, self.counts)
         return NoiseEnsemble(self.config.ensemble, own, [self._voice(owner, seed) for owner, seed in sorted(self.held.items())])
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
-        """Return losses and judged accuracies of main model and ensemble, and the noise that the ensemble predicts on public images."""
+        """Return losses and sample accuracies of main model and ensemble, and the ensemble's predicted noise on public images."""
         final, together = FinalEvaluation(self.config), self.ensemble
         alone, _ = final.loss(self.main.denoiser)
         loss, answers = final.loss(together)
@@ -168,13 +168,13 @@ class HdusPeer(Neighbour):
 
 
 class Lent:
-    """A denoiser of some weights that lends its architecture from a common one, which is not made anew for every seed.
+    """A denoiser of given weights that borrows a shared module of its architecture, so that no module is built per seed.
 
     Parameters
     ----------
     spec : DenoiserSpec
     weights : dict of str to float32 tensor
-        Of every parameter, by name.
+        All parameters, by name.
     device : torch device
     """
 
@@ -195,19 +195,19 @@ class Lent:
 
 @lru_cache(maxsize=4)
 def _architecture(spec: DenoiserSpec, device: torch.device) -> Denoiser:
-    """Return one denoiser of this description for all that need one for a moment: making one is slow; its weights mean nothing."""
+    """Return one shared denoiser of this architecture, because building one is slow; its weights are meaningless."""
     return build(spec, ()).to(device)
 
 
 def _with(denoiser: Denoiser, weights: bytes) -> Denoiser:
-    """Return the denoiser, given these weights."""
+    """Load these weights into the denoiser and return it."""
     denoiser.load_state_dict(_tensors(weights))
     return denoiser
 
 
 @lru_cache(maxsize=4)
 def _tensors(weights: bytes) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file, never to be changed."""
+    """Return the tensors of a safetensors file; they are cached and must not be changed."""
     return _loaded(wire.from_bytes(weights))
 
 

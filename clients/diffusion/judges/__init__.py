@@ -1,1 +1,1 @@
-"""Classifiers that judge samples."""
+"""Evaluation classifiers for samples."""

@@ -1,4 +1,4 @@
-"""A convolutional network as a judge of photographs."""
+"""A convolutional network as evaluation classifier for photographs."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _AT_ONCE = 256
 
 
 class CnnJudge:
-    """A stage a width: 3 x 3 convolution, batch normalisation, ReLU, 2 x 2 maximum; then the mean over positions and a linear layer.
+    """One stage per width (3 x 3 convolution, batch normalisation, ReLU, 2 x 2 max pooling), global average pooling, a linear layer.
 
-    Trained by momentum with smoothed labels, on images that are moved a little and, where they have colours, mirrored at random; not
-    so where styles are told apart. Every draw is keyed, so that the same images give the same judge.
+    It is trained by SGD with momentum and label smoothing, on images that are shifted and, if they have colours, mirrored at random.
+    Images are not augmented if there are styles. Every draw is keyed, so that the same images give the same judge.
 
     Parameters
     ----------
     images : Images
-        As they are.
+        Without styles applied.
     spec : Cnn
     styles : tuple of str
         Styles in which every image is learned and judged.
     axis : {"class", "style"}
-        What is to be named.
+        Label to predict.
     compute : Compute
-        Where it learns and judges.
+        Device of training and prediction.
 
     Attributes
     ----------
     accuracy : float
-        On the held-out images, in [0, 1].
+        Accuracy on the held-out images, in [0, 1].
     """
 
     def __init__(self, images: Images, spec: Cnn, *, styles: tuple[Style, ...], axis: Axis, compute: Compute) -> None:
@@ -75,22 +75,22 @@ class CnnJudge:
         self.accuracy = float(self._network.accuracy)
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
-        """Return one id a sample, int64 ``(n,)``."""
+        """Return the predicted id of each sample, int64 ``(n,)``."""
         return np.asarray(self._asked(pixels, self._network).argmax(dim=1).numpy(), dtype=np.int64)
 
     def features(self, pixels: Tensor) -> npt.NDArray[np.float64]:
-        """Return the means over positions of the last stage, float64 ``(n, last width)``."""
+        """Return the pooled activations of the last stage, float64 ``(n, last width)``."""
         return np.asarray(self._asked(pixels, self._network.features).double().numpy())
 
     def _asked(self, pixels: Tensor, module: nn.Module) -> Tensor:
-        """Return what a part of the network makes of the samples, on the CPU."""
+        """Return the output of a part of the network for the samples, on the CPU."""
         self._network.eval()
         with torch.no_grad(), self._compute.active():
             return torch.cat([module(part.clamp(-1, 1).float().to(self._device)).cpu() for part in torch.split(pixels, _AT_ONCE)])
 
 
 class _Network(nn.Module):
-    """The network and the accuracy that it was found to have."""
+    """The network, with its measured accuracy as a buffer."""
 
     accuracy: Tensor
 
@@ -115,7 +115,7 @@ class _Network(nn.Module):
 
 
 def _convolution(before: int, after: int, place: int) -> nn.Conv2d:
-    """Return a convolution without bias, drawn by its place (He et al., ICCV 2015)."""
+    """Return a convolution without bias, its weights keyed by its position (He initialisation: He et al., ICCV 2015)."""
     layer = nn.Conv2d(before, after, 3, padding=1, bias=False, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         layer.weight.normal_(0.0, (2 / (9 * before)) ** 0.5, generator=torch_generator(_KEY, "init", place))
@@ -123,7 +123,7 @@ def _convolution(before: int, after: int, place: int) -> nn.Conv2d:
 
 
 def _split(images: Images, share: float) -> tuple[Images, Images]:
-    """Return the images to learn from and those held out: a share of each class, one at least."""
+    """Return the training images and the held-out images, which are a share of each class, at least one."""
     held = torch.zeros(len(images), dtype=torch.bool)
     for value in np.unique(images.classes.numpy()):
         own = np.flatnonzero(images.classes.numpy() == value)
@@ -158,7 +158,7 @@ def _train(network: _Network, images: Images, labels: Tensor, spec: Cnn, *, move
 
 
 def _moved(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return every image moved by up to an eighth of its side, the edge repeated, and half of those with colours mirrored."""
+    """Return every image shifted by up to an eighth of its side with its edge repeated; half of the colour images are mirrored."""
     count, channels, side, _ = pixels.shape
     reach = max(1, side // 8)
     padded = functional.pad(pixels, (reach,) * 4, mode="replicate")

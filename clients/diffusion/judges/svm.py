@@ -1,4 +1,4 @@
-"""Judges: who says what a sample shows."""
+"""Judges: evaluation classifiers that name what a sample shows."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from clients.diffusion.spec import Axis, Style
 
 
 class Judge(Protocol):
-    """Anything that names the class, or the style, of images; pluggable."""
+    """A classifier of the class, or the style, of images."""
 
     accuracy: float
-    """On held-out real images, in [0, 1]."""
+    """Accuracy on held-out real images, in [0, 1]."""
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
-        """Return one id a sample, int64 ``(n,)``; pixels ``(n, channels, size, size)`` are clamped to [-1, 1] first."""
+        """Return the id of each sample, int64 ``(n,)``; pixels ``(n, channels, size, size)`` are first clamped to [-1, 1]."""
 
     def features(self, pixels: Tensor) -> npt.NDArray[np.float64]:
         """Return features for the Frechet distance, float64 ``(n, d)``."""
 
 
 class SvmJudge:
-    """A support vector machine with a radial kernel on the pixels; it always names a class, so the floor of "erased" is chance.
+    """A support vector machine with an RBF kernel on the pixels; it always names a class, so an erased concept still scores chance.
 
     Parameters
     ----------
     images : Images
-        At least two of each class, as they are. 30 % of each are held out to measure the accuracy, then all are used.
+        At least two of each class, without styles applied. 30 % of each are held out to measure the accuracy, then all are used.
     gamma : float or "scale"
-        Width of the kernel on pixels scaled to 0..16; 0.001 suits 8 x 8 digits.
+        Coefficient of the kernel on pixels scaled to 0..16; 0.001 suits 8 x 8 digits.
     C : float
         Cost of errors.
     seed : int
-        Of the stratified split.
+        Seed of the stratified split.
     styles : tuple of str
-        Styles in which every image is learned and judged; as they are where there are none.
+        Styles in which every image is learned and judged; if empty, images are used unchanged.
     axis : {"class", "style"}
-        What is to be named.
+        Label to predict.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SvmJudge:
         self._model: Any = SVC(gamma=gamma, C=C).fit(*learned(everything))
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
-        """Return one id a sample, int64 ``(n,)``."""
+        """Return the predicted id of each sample, int64 ``(n,)``."""
         return np.asarray(self._model.predict(_scaled(pixels)), dtype=np.int64)
 
     def features(self, pixels: Tensor) -> npt.NDArray[np.float64]:
@@ -80,5 +80,5 @@ class SvmJudge:
 
 
 def _scaled(pixels: Tensor) -> npt.NDArray[np.float64]:
-    """Return the pixels flat, scaled from [-1, 1] to 0..16."""
+    """Return the pixels flattened and scaled from [-1, 1] to [0, 16], float64 ``(n, pixels)``."""
     return np.asarray((pixels.clamp(-1, 1).double() + 1).mul(8).flatten(1).cpu().numpy())

@@ -1,4 +1,4 @@
-"""Any method as a main model: one network that forgets by it."""
+"""Main model of one network that forgets by any method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clients.unlearning.one_network import OneNetwork
 
 
 class MethodGuarantee:
-    """A spec's guarantee: on an instance that of its method, on the class ``approximate``."""
+    """A spec's guarantee: that of its method on an instance, ``approximate`` on the class."""
 
     def __get__(self, spec: Approximate | None, owner: type[Approximate]) -> Guarantee:
         return "approximate" if spec is None else spec.method.guarantee
@@ -26,7 +26,7 @@ class Approximate(OneNetwork):
     base : table
         The network.
     method : str or table
-        How it forgets; see ``lethe methods``.
+        Unlearning method; see ``lethe methods``.
     """
 
     implementation: ClassVar[str] = "clients.unlearning.approximate.approximated:Approximated"

@@ -12,14 +12,14 @@ from clients.unlearning.requests import named_rows
 
 
 class Approximated(Traced):
-    """Forgets by a method, on the weights as they are.
+    """Forgets by applying a method to the current weights.
 
     Parameters
     ----------
     spec : Approximate
     problem : Problem
     key : tuple
-        What initial weights, row orders and the method's choices are keyed by.
+        Key of initial weights, row orders and the method's random choices.
     """
 
     def __init__(self, spec: Approximate, problem: Problem, key: tuple[Field, ...]) -> None:
@@ -27,7 +27,7 @@ class Approximated(Traced):
         self.method = spec.method
 
     def forget(self, request: Ids) -> Outcome:
-        """Forget the rows by the method; before the first round drop them only, which is exact: nothing has been learned."""
+        """Forget the rows by the method; before the first round, only drop them, which is exact as nothing has been learned."""
         ids = named_rows(request, self.rows.ids)
         if not len(ids):
             return Outcome(Cost(), "exact")

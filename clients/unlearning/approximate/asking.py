@@ -1,6 +1,6 @@
-"""What the learners from statistical queries ask for: gradients of each row by itself, in [-1, 1].
+"""The queries of learners from statistical queries: gradients of single rows, in [-1, 1].
 
-Products are written with ``einsum``, which does not hand them to a BLAS: sums then do not depend on its threads.
+Products use ``einsum``, which does not call a BLAS, so that sums do not depend on its threads.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Asking(ABC):
 
     @abstractmethod
     def scores(self, parameters: Floats, x: Floats) -> Floats:
-        """Return a score of each class, shape (n, classes): probabilities are their softmax."""
+        """Return a score of each class, shape (n, classes), whose softmax gives the probabilities."""
 
 
 class Logistic(Asking):
@@ -61,15 +61,15 @@ class Logistic(Asking):
 
     @staticmethod
     def outer(left: Floats, right: Floats) -> Floats:
-        """Return the products of each row's entries, shape (n, a * b)."""
+        """Return the outer product of each row, shape (n, a * b)."""
         return (left[:, :, None] * right[:, None, :]).reshape(len(left), left.shape[1] * right.shape[1])
 
 
 class Support(Logistic):
-    """Linear support vectors, one class against the rest, by subgradients of the hinge loss."""
+    """Linear support vector machine, one class against the rest, trained by subgradients of the hinge loss."""
 
     def gradient(self, parameters: Floats) -> Query:
-        """Return the query: features of the rows inside the margin, away from their side."""
+        """Return the query: negative signed features of rows that violate the margin, else zeros."""
 
         def xi(x: Floats, y: npt.NDArray[Any]) -> Floats:
             side = 2 * np.eye(self.classes)[y] - 1
@@ -79,14 +79,14 @@ class Support(Logistic):
 
 
 class Perceptron(Logistic):
-    """One hidden layer of tanh units; what lies beyond [-1, 1] in a row's gradient is clipped, as a query must be bounded."""
+    """One hidden layer of tanh units; each row's gradient is clipped to [-1, 1], because a query must be bounded."""
 
     def __init__(self, width: int, classes: int, hidden: int) -> None:
         super().__init__(width, classes)
         self.hidden = hidden
 
     def initial(self, key: tuple[Field, ...]) -> Floats:
-        """Return normal draws by the key, scaled by the width of what comes in."""
+        """Return normal draws by the key, scaled by the square root of the number of inputs."""
         draw = generator(*key, "initial")
         first = draw.standard_normal((self.width, self.hidden)) / np.sqrt(self.width)
         second = draw.standard_normal((self.hidden + 1, self.classes)) / np.sqrt(self.hidden + 1)
@@ -98,7 +98,7 @@ class Perceptron(Logistic):
         return np.asarray(np.einsum("nh,hc->nc", _units(x, first), second))
 
     def gradient(self, parameters: Floats) -> Query:
-        """Return the query: back-propagation in every row, clipped."""
+        """Return the query: the back-propagated gradient of every row, clipped."""
         first, second = self._split(parameters)
 
         def xi(x: Floats, y: npt.NDArray[Any]) -> Floats:
@@ -110,13 +110,13 @@ class Perceptron(Logistic):
         return xi
 
     def _split(self, parameters: Floats) -> tuple[Floats, Floats]:
-        """Return the weights into the units (width, hidden), and out of them and a constant (hidden + 1, classes)."""
+        """Return the hidden weights (width, hidden) and the output weights with a bias (hidden + 1, classes)."""
         cut = self.width * self.hidden
         return parameters[:cut].reshape(self.width, self.hidden), parameters[cut:].reshape(self.hidden + 1, self.classes)
 
 
 def _units(x: Floats, weights: Floats) -> Floats:
-    """Return what the units say, and a constant 1, shape (n, hidden + 1)."""
+    """Return the units' activations and a constant 1, shape (n, hidden + 1)."""
     return np.concatenate([np.tanh(np.einsum("nd,dh->nh", x, weights)), np.ones((len(x), 1))], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""Pretending to forget: training on without the rows."""
+"""Further training without the rows, as a negative control."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clients.unlearning.one_network import OneNetwork
 
 
 class Finetune(OneNetwork):
-    """One network; asked to forget, it trains one more round without the rows. The negative control: the trace stays.
+    """One network; asked to forget, it trains one more round without the rows. A negative control, as the influence of the rows remains.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network that only trains on."""
+"""A network that forgets by further training only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from clients.unlearning.requests import named_rows
 
 
 class Finetuned(Traced):
-    """Trains on without what it was asked to forget."""
+    """Continues training without the rows that it was asked to forget."""
 
     def forget(self, request: Ids) -> Outcome:
-        """Drop the rows and train one more round's epochs on the rest; before the first round, drop them only."""
+        """Drop the rows and train one more round's epochs on the rest; before the first round, only drop them."""
         ids = named_rows(request, self.rows.ids)
         if not len(ids):
             return Outcome(Cost(), "approximate")

@@ -1,4 +1,4 @@
-"""How scenarios name learners that ask statistical queries one after the other."""
+"""Scenario tables of learners from adaptive statistical queries."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from clients.unlearning.exact.statistical.specs import Summed, width
 
 
 class AdaptiveQueries(Summed):
-    """A model that descends along gradients which it asks for as statistical queries.
+    """A model trained by gradient descent, with gradients obtained as statistical queries.
 
-    Each query depends on the model, and so on the answers before: after a deletion the model goes on from where it is, with answers that no
-    longer count the rows. That comes near to what it would be without them and is not the same, so the guarantee is ``approximate``.
+    Each query depends on the model and therefore on earlier answers. After a deletion the model continues from its current parameters, with
+    answers that no longer count the rows. The result is close to the model without the rows but not equal, so the guarantee is
+    ``approximate``.
 
     Parameters
     ----------
     model : {"logistic", "svm", "network"}
-        Softmax regression, linear support vectors one against the rest, or a network of one hidden layer.
+        Softmax regression, linear support vector machine (one against the rest), or a network with one hidden layer.
     tolerance : float
-        How far an answer may lie from the mean, in [2**-20, 1].
+        Largest distance of an answer from the mean, in [2**-20, 1].
     iterations, refine : int
-        Gradient steps a round, and after a deletion.
+        Gradient steps per round, and after a deletion.
     lr, penalty : float
         Step size and weight of the squared parameters.
     hidden : int
@@ -47,7 +48,7 @@ class AdaptiveQueries(Summed):
     hidden: PositiveInt = 16
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
-        """Return the bytes of the rows and of one query's answers in a chunk of them, and visits of rows by parameters in thousands."""
+        """Return the bytes of the rows and of one query's answers for a chunk, and the row-parameter visits in thousands."""
         wide = width(problem) + 1
         parameters = wide * problem.classes if self.model != "network" else wide * self.hidden + (self.hidden + 1) * problem.classes
         chunk = min(rows, CHUNK)

@@ -1,4 +1,4 @@
-"""A learner that knows rows through statistical queries alone."""
+"""A learner that accesses rows through statistical queries only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from clients.unlearning.tabular import Floats
 
 
 class Querying(Unlearner[Rows, Ids]):
-    """Descends along answers of an oracle, which alone holds the rows.
+    """Gradient descent with gradients answered by an oracle, which alone holds the rows.
 
     Parameters
     ----------
     spec : AdaptiveQueries
     problem : Problem
     key : tuple
-        What the initial parameters are keyed by.
+        Key of the initial parameters.
 
     Raises
     ------
@@ -48,18 +48,18 @@ class Querying(Unlearner[Rows, Ids]):
         self.seen: Ids = self.oracle.ids
 
     def begin(self, data: Rows) -> None:
-        """Start anew on ``data``; no rows at all are allowed, and predict every class alike."""
+        """Start anew on ``data``, which may be empty; all classes are then equally probable."""
         self.oracle = self._oracle(data)
         self.progress, self.parameters, self.seen = 0, self.model.initial(self.key), self.oracle.ids[:0]
 
     def advance(self) -> int:
-        """Take a round's steps; return how many."""
+        """Take the gradient steps of one round; return their number."""
         self.progress += 1
         self.seen = np.union1d(self.seen, self.oracle.ids)
         return self._descend(self.spec.iterations)
 
     def forget(self, request: Ids) -> Outcome:
-        """Have the oracle forget the rows and go on from the parameters as they are; before the first round that is exact."""
+        """Let the oracle forget the rows, then continue from the current parameters; before the first round this is exact."""
         gone = self.oracle.forget(request)
         if not self.progress or not len(gone):
             return Outcome(Cost(), "exact")
@@ -69,19 +69,19 @@ class Querying(Unlearner[Rows, Ids]):
         return Outcome(Cost(steps, parts=1), "approximate", notes=(f"{asked} statistical queries within {self.spec.tolerance:g}",))
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return class probabilities, shape (len(x), classes); all alike while nothing is known."""
+        """Return class probabilities, shape (len(x), classes); uniform before training and without rows."""
         features = self._scaled(self.design.table.features(x))
         if not (self.progress and len(self.oracle)):
             return np.full((len(features), self.problem.classes), 1 / self.problem.classes, np.float32)
         return softmax(self.model.scores(self.parameters, features)).astype(np.float32)
 
     def state(self) -> State:
-        """Return progress, parameters, and the ids that have ever counted in an answer."""
+        """Return progress, parameters, and the ids of all rows that ever entered an answer."""
         arrays = {PROGRESS: np.array([self.progress]), "parameters": self.parameters, "seen": self.seen}
         return Signed(arrays, self._origin(self.oracle))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``; ``UnlearningError`` on another's state."""
+        """Restore the model from its ``state`` and its retained rows ``data``; ``UnlearningError`` if the state is another model's."""
         oracle = self._oracle(data)
         arrays, progress = opened(state, self._origin(oracle))
         seen = arrays.pop("seen", np.empty(0))
@@ -96,11 +96,11 @@ class Querying(Unlearner[Rows, Ids]):
         self.oracle, self.progress, self.parameters, self.seen = oracle, progress, arrays["parameters"], seen
 
     def stored(self) -> list[Stored]:
-        """List the parameters under the ids of all rows that ever counted in an answer."""
+        """Return the parameters with the ids of all rows that ever entered an answer."""
         return [Stored("parameters", self.seen.copy())]
 
     def _descend(self, steps: int) -> int:
-        """Take so many gradient steps; none where the oracle holds no rows."""
+        """Take gradient steps; return their number, 0 if the oracle holds no rows."""
         if not len(self.oracle):
             return 0
         for _ in range(steps):

@@ -1,1 +1,1 @@
-"""Unlearners whose state after forgetting is, byte for byte, that of a model that never saw the data."""
+"""Exact unlearners: their state after forgetting is bit-equal to that of a model that never had the data."""

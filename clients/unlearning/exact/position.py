@@ -1,8 +1,8 @@
-"""What a partition computed with data that later leaves does to a guarantee.
+"""How a partition computed with later forgotten data affects the guarantee.
 
-A learned partition depends on every node or rating it was made from. Three positions are possible: a *keyed* partition hashes ids and
-depends on nothing else; a *repartition* after each request is again a function of what is kept; a *frozen* partition stays as it was,
-and then exactness holds only given the partition.
+A learned partition depends on every node or rating from which it was computed. There are three options: a *keyed* partition hashes ids and
+depends on nothing else; *repartition* after each request makes the partition a function of the kept data again; a *frozen* partition
+stays unchanged, and exactness then holds only given the partition.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Leakage = Literal["frozen", "repartition"]
 
 
 class PartitionGuarantee:
-    """A spec's guarantee: ``exact``, but ``approximate`` for one that freezes a learned partition.
+    """A spec's guarantee: ``approximate`` if it freezes a learned partition, else ``exact``.
 
-    On the class it is that of the default options; on an instance that of its own.
+    On the class it is the guarantee of the default options, on an instance that of its own options.
     """
 
     def __get__(self, spec: UnlearnerSpec | None, owner: type[UnlearnerSpec]) -> Guarantee:
@@ -25,7 +25,7 @@ class PartitionGuarantee:
 
 
 def condition(frozen: bool) -> str:
-    """Return in words what the guarantee rests on."""
+    """Describe the condition of the guarantee."""
     if frozen:
         return "parts and aggregation are byte-equal to retraining on the same partition, which was computed with what is now forgotten"
     return "byte-equal to retraining on what is kept, partition included"

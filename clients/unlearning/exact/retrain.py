@@ -1,4 +1,4 @@
-"""Forgetting by training again."""
+"""Forgetting by retraining."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clients.unlearning.one_network import OneNetwork
 
 
 class Retrain(OneNetwork):
-    """One network; to forget, it begins again without the rows and trains as many rounds as before.
+    """One network; to forget, it is retrained from scratch without the rows for as many rounds as before.
 
     Parameters
     ----------

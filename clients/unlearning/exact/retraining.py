@@ -1,4 +1,4 @@
-"""A network that forgets by training again."""
+"""A network that forgets by retraining."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from clients.unlearning.requests import named_rows
 
 
 class Retrained(Plain):
-    """Exact because initial weights and row orders are keyed: training again is training for the first time."""
+    """Exact because initial weights and row orders are keyed, so that retraining equals training for the first time."""
 
     def forget(self, request: Ids) -> Outcome:
-        """Begin again on the kept rows and train as many rounds as before."""
+        """Retrain from scratch on the kept rows for as many rounds as before."""
         ids = named_rows(request, self.rows.ids)
         if not len(ids):
             return Outcome(Cost(), "exact")

@@ -1,4 +1,4 @@
-"""Which slices a shard learns from, and when."""
+"""The training schedule of a shard's slices."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Schedule:
-    """A sliced training cut into rounds; a function of public numbers only, so a training without some rows follows the same.
+    """A sliced training divided into rounds; a function of public numbers only, so that training without some rows has the same one.
 
-    Stage k = 1..R gets ``floor(k q) - floor((k - 1) q)`` epochs with ``q = 2e / (R + 1)``, e the epochs of a plain training: with
-    equal slices as much work as plain training (Bourtoule et al. 2021, section V). Epochs are counted from 0 over all stages.
+    Stage k = 1..R gets ``floor(k q) - floor((k - 1) q)`` epochs with ``q = 2e / (R + 1)``, where e is the number of epochs of plain
+    training. With equal slices the work equals that of plain training (Bourtoule et al. 2021, section V). Epochs are counted from 0 over
+    all stages.
 
     Parameters
     ----------
     rounds, epochs, slices : int
-        Rounds of a full fit, plain epochs a round, and R. ``ValueError`` if a stage would get no epoch for want of epochs.
+        Rounds of a full fit, plain epochs per round, and R. ``ValueError`` if there are too few epochs for every stage to get one.
     """
 
     rounds: int
@@ -34,11 +35,11 @@ class Schedule:
         return stage * 2 * self.rounds * self.epochs // (self.slices + 1)
 
     def reached(self, round_: int) -> int:
-        """Return how many epochs are behind a shard after so many rounds."""
+        """Return the number of epochs that a shard has trained after a number of rounds."""
         return round_ * self.start(self.slices) // self.rounds
 
     def segments(self, begin: int, rounds: int) -> Iterator[tuple[int, range]]:
-        """Yield ``(stage, epochs)`` from epoch ``begin`` to the end of the given number of rounds, cut where stages and rounds begin."""
+        """Yield ``(stage, epochs)`` from epoch ``begin`` to the end of the given number of rounds, split at starts of stages and rounds."""
         end = self.reached(rounds)
         starts = [self.start(stage) for stage in range(self.slices)]
         cuts = {begin, end, *starts, *(self.reached(round_) for round_ in range(rounds))}

@@ -22,12 +22,13 @@ class Sisa(UnlearnerSpec):
     Parameters
     ----------
     shards : int
-        Networks; a row belongs to the one its keyed hash names.
+        Number of networks; a row's keyed hash selects its network.
     slices : int
-        Stages of a shard's training: stage k learns from slices 1 to k, and is preceded by a checkpoint.
+        Stages of a shard's training: stage k trains on slices 1 to k, and is preceded by a checkpoint.
     aggregate : {"mean", "majority", "weighted", "median"}
         Mean of the shards' probabilities, shares of their votes, mean weighted by the rows that each shard still holds, or median. The
-        paper's default is the majority; ours is the mean, since seed models learn from probabilities and votes of few shards are coarse.
+        paper's default is the majority; ours is the mean, because seed models are trained on probabilities and votes of few shards are
+        coarse.
     base : table
         The network of every shard.
     """
@@ -43,7 +44,7 @@ class Sisa(UnlearnerSpec):
     aggregate: Rule = "mean"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return what is wrong with so many slices for these rows, or for the epochs of all rounds, or what is too much, or None."""
+        """Return an error line if there are too many slices for the rows or epochs, or a limit is exceeded, else None."""
         n = len(rows)
         if self.shards * self.slices > n:
             return f"sisa cuts {n} rows into {self.shards} shards x {self.slices} slices: ask for at most {n} slices in all"
@@ -55,7 +56,7 @@ class Sisa(UnlearnerSpec):
         return beyond(f"sisa with {self.shards} shards x {self.slices} slices", n, size, steps, "ask for fewer, or for a smaller base")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
-        """Return about those of one network on all the rows: slices shift them between rounds, shards' last batches add a few."""
+        """Return roughly the steps of one network on all rows; slices shift steps between rounds, partial batches of shards add a few."""
         return training.steps(rows)
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:

@@ -1,7 +1,7 @@
 """Products of constant sparse matrices with dense tensors.
 
-They run in SciPy (plain loops in row order), which is deterministic and fast on one thread; the gradient is a product with the
-transpose.
+They run in SciPy (plain loops in row order), which is deterministic and fast on one thread. The gradient is a product with the
+transposed matrix.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the answers of a model's shards become one."""
+"""Aggregation of the predictions of a model's shards."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Answers = npt.NDArray[np.float32]
 
 
 def joined(answers: Sequence[Answers], rows: Sequence[int], rule: Rule) -> Answers:
-    """Return the answer of all shards together (Bourtoule et al. 2021, section IV; the median against shards gone astray is ours).
+    """Return the shards' aggregated prediction (Bourtoule et al. 2021, section IV; the median, robust to outlying shards, is ours).
 
     Parameters
     ----------
     answers : sequence of float32 array, shape (n, classes)
-        Class probabilities of each shard that has learned something; not empty.
+        Class probabilities of each trained shard; not empty.
     rows : sequence of int
-        How many rows each of them has learned from and still holds, at least 1.
+        Number of rows that each of these shards was trained on and still holds, at least 1.
     rule : {"mean", "majority", "weighted", "median"}
-        Mean of the probabilities; shares of the votes for the likeliest class, ties within a shard to the lowest class; mean weighted by
-        ``rows``; median of each class's probabilities, scaled to sum to 1, and the mean where all medians are 0.
+        Mean of the probabilities; shares of the votes for the most probable class, ties within a shard to the lowest class; mean weighted
+        by ``rows``; median of each class's probabilities, scaled to sum to 1, and the mean where all medians are 0.
 
     Returns
     -------

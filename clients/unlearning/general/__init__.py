@@ -1,4 +1,4 @@
-"""Methods: how a request is carried out on given weights, by ``kind``; a registry apart from main models."""
+"""Methods that carry out a request on given weights, by ``kind``; a registry separate from main models."""
 
 from __future__ import annotations
 

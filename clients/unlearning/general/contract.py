@@ -1,9 +1,9 @@
-"""The contract of methods: weights, forget set, retain set and key in; weights and an outcome out.
+"""The contract of methods: from weights, forget set, retain set and key to new weights and an outcome.
 
-A method that works on one network has an ``apply``; with it any network becomes a main model that can be asked to forget
-(``peers.main = [{ kind = "approximate", base = {...}, method = {...} }]``). What a method does across a federation belongs to the cell
-(`simulator.tasks.contract.Cell`), which says by ``methods`` what events may name (``method = "retrain"``). A method may have either form,
-or both.
+A method that works on one network has an ``apply``, with which any network becomes a main model that can forget
+(``peers.main = [{ kind = "approximate", base = {...}, method = {...} }]``). A method's work across a federation is implemented by the cell
+(`simulator.tasks.contract.Cell`), whose ``methods`` lists the ones that events may name (``method = "retrain"``). A method may have either
+form, or both.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from clients.unlearning.contract import Guarantee, Outcome
 
 @dataclass(frozen=True)
 class Learning:
-    """How the network to forget in was trained, so that a method can train it on, or again.
+    """How the network was trained, so that a method can continue or repeat the training.
 
     Parameters
     ----------
     network : Network
     training : Training
-        Epochs a round, batch size and optimiser.
+        Epochs per round, batch size and optimiser.
     progress : int
         Rounds trained so far, at least 1.
     key : tuple
-        What initial weights and row orders were keyed by.
+        Key of initial weights and row orders.
     """
 
     network: Network
@@ -44,9 +44,9 @@ class Learning:
         return self.network.initial((*self.key, "init"))
 
     def train(self, weights: Arrays, rows: Rows, rounds: range, key: tuple[Field, ...] | None = None) -> tuple[Arrays, int]:
-        """Return the weights after these rounds of training, counted from 0 over the model's life, and the gradient steps taken.
+        """Return the weights after these rounds of training, counted from 0 since initialisation, and the gradient steps taken.
 
-        ``key`` replaces the key of the row orders: with the model's own, training again is training for the first time.
+        ``key`` replaces the key of the row orders; with the model's own key, training again equals training for the first time.
         """
         epochs = range(rounds.start * self.training.epochs, rounds.stop * self.training.epochs)
         settings = {"epochs": epochs, "ids": rows.ids, "key": self.key if key is None else key, "settings": self.training}
@@ -54,7 +54,7 @@ class Learning:
 
 
 class MethodSpec(Spec):
-    """How a scenario names a method: ``method = "finetune"``, or ``method = { kind = "finetune", rounds = 2 }``.
+    """Base class of methods in scenarios: ``method = "finetune"``, or ``method = { kind = "finetune", rounds = 2 }``.
 
     A new one is a subclass in a file of its own, with a ``kind`` and an ``apply``, registered under ``lethe.methods``:
 
@@ -69,7 +69,7 @@ class MethodSpec(Spec):
     """
 
     guarantee: ClassVar[Guarantee]
-    """What it promises; each request's outcome says what was kept of it."""
+    """Guarantee of the method; the outcome of each request states the one achieved."""
     summary: ClassVar[str]
     """One line for ``lethe methods``."""
     source: ClassVar[str]
@@ -77,11 +77,11 @@ class MethodSpec(Spec):
 
     @classmethod
     def applies(cls) -> bool:
-        """Return whether it works on one network, and so can make any network a main model."""
+        """Return whether the method works on one network, and can therefore make any network a main model."""
         return cls.apply is not MethodSpec.apply
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights in which ``forget`` is forgotten, and the outcome; neither set is changed, nor are the weights given.
+        """Return weights in which ``forget`` is forgotten, and the outcome; the arguments are not changed.
 
         Parameters
         ----------
@@ -89,13 +89,13 @@ class MethodSpec(Spec):
             Parameters and buffers by name, as ``learning.network`` takes them.
         learning : Learning
         forget, retain : Rows
-            What must go, at least one row, and what stays, which may be none; together they are what the weights were last trained on.
+            Rows to forget, at least one, and rows to retain, possibly none; together they are those that the weights were last trained on.
         key : tuple
-            What random choices of the method's own are keyed by; another one for every request.
+            Key of the method's own random choices, different for every request.
 
         Raises
         ------
         UnlearningError
-            If it cannot be carried out, in one line with the cure.
+            If the request cannot be carried out, in one line with the cure.
         """
         raise NotImplementedError

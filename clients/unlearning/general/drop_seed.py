@@ -1,4 +1,4 @@
-"""Forgetting a peer that never put its data into anybody else's weights."""
+"""Forgetting a peer whose data never entered other peers' weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clients.unlearning.general.contract import MethodSpec
 
 
 class DropSeed(MethodSpec):
-    """Neighbours drop the seed of a peer that leaves, and give receipts; nobody retrains. Carried out by federations of neighbours."""
+    """Neighbours drop the seed of a leaving peer and return receipts; no model is retrained. For federations that exchange seeds."""
 
     guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "neighbours drop a leaver's seed; nobody retrains"

@@ -1,4 +1,4 @@
-"""Pretending to forget: training on without the rows."""
+"""Further training without the rows, as a negative control."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from clients.unlearning.general.contract import Learning, MethodSpec
 
 
 class Finetune(MethodSpec):
-    """Trains ``rounds`` more without what must go. The negative control: the trace stays.
+    """Trains further rounds without the rows to forget. A negative control, as the influence of these rows remains.
 
     Parameters
     ----------
     rounds : int
-        Rounds of training without what must go.
+        Rounds of training without the rows to forget.
     """
 
     guarantee: ClassVar[Guarantee] = "approximate"
@@ -30,7 +30,7 @@ class Finetune(MethodSpec):
     rounds: PositiveInt = 1
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights after further rounds on what stays."""
+        """Return the weights after further rounds on the retained rows."""
         rounds = range(learning.progress, learning.progress + self.rounds)
         weights, steps = learning.train(weights, retain, rounds, key)
         return weights, Outcome(Cost(gradient_steps=steps, parts=1), self.guarantee)

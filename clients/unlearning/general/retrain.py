@@ -1,4 +1,4 @@
-"""Forgetting by training again."""
+"""Forgetting by retraining."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clients.unlearning.general.contract import Learning, MethodSpec
 
 
 class Retrain(MethodSpec):
-    """Begins again without what must go and trains as long as before: exact, because initial weights and row orders are keyed."""
+    """Retrains from scratch without the data to forget, for as long as before; exact because initial weights and row orders are keyed."""
 
     guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "begins again from the first weights, without what must go"
@@ -21,9 +21,9 @@ class Retrain(MethodSpec):
     kind: Literal["retrain"] = "retrain"
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights trained on what stays alone."""
+        """Return weights trained on the retained rows only."""
         weights, steps = learning.initial(), 0
-        for number in range(learning.progress):  # round by round as at first: each begins its optimiser anew
+        for number in range(learning.progress):  # round by round like the first time, because each round starts a new optimiser
             weights, taken = learning.train(weights, retain, range(number, number + 1))
             steps += taken
         return weights, Outcome(Cost(gradient_steps=steps, parts=1), self.guarantee)

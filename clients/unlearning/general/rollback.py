@@ -1,4 +1,4 @@
-"""Forgetting by going back."""
+"""Forgetting by rollback."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from clients.unlearning.general.contract import MethodSpec
 
 
 class Rollback(MethodSpec):
-    """Goes back to the global model before the data first had a part in it, and plays the rounds since then again without the data.
+    """Restores the global model from before the data's first contribution, and replays the later rounds without the data.
 
-    Carried out by averaging servers. Exact, because cohorts, row orders and noise are keyed: the rounds before would have been the same.
+    Carried out by averaging servers. It is exact because cohorts, row orders and noise are keyed, so the earlier rounds would have been
+    the same.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"

@@ -9,7 +9,7 @@ from clients.unlearning.general.contract import MethodSpec
 
 
 class Subtract(MethodSpec):
-    """A server takes what must go out of the sums that its model is made from. Carried out by federations of sums."""
+    """A server subtracts the data to forget from the sums that define its model. For federations of sums."""
 
     guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "a server takes a peer's sums out of the total"

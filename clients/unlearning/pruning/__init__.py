@@ -1,4 +1,4 @@
-"""Erasing a concept by cutting, damping or re-training weights: the erasers, by ``kind``."""
+"""Erasers, which erase a concept by cutting, dampening or retraining weights, by ``kind``."""
 
 from clients.spec import Registry
 from clients.unlearning.pruning.contract import EraserSpec

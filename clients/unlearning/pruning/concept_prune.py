@@ -1,6 +1,6 @@
-"""ConceptPrune: cut the feed-forward weights that fire more for a concept than without it.
+"""ConceptPrune: cut the feed-forward weights of neurons that fire more with a concept than without it.
 
-Chavhan, Li, Hospedales, ICLR 2025 (arXiv 2405.19237). No gradients and no data: two sets of conditions and a sampler.
+Chavhan, Li, Hospedales, ICLR 2025 (arXiv 2405.19237). It needs neither gradients nor data, only two sets of conditions and a sampler.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class ConceptPrune(EraserSpec):
     share : float
         Share k of each row that competes for removal at each call, in (0, 1]; published 0.01 to 0.02, here 0.15 for the small model.
     calls : int
-        The first ``calls`` sampler calls are listened to (tau).
+        Number of first sampler calls whose activations are recorded (tau).
     select : float
-        A weight goes if more than this share of the calls chose it; 0 is the union over calls.
+        A weight is cut if more than this share of the calls selected it; 0 is the union over calls.
     halves : {"cond", "both"}
         Which halves of a guided call count. The published code counts both.
     """
@@ -44,7 +44,7 @@ class ConceptPrune(EraserSpec):
     halves: Literal["cond", "both"] = "cond"
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
-        """Return the cut; nothing is drawn, so the key is not used."""
+        """Return the cut; it is deterministic, so the key is not used."""
         from clients.unlearning.pruning.masks import density
 
         target, base = self.listen(subject)
@@ -56,7 +56,7 @@ class ConceptPrune(EraserSpec):
         return Cut(masks, zeroed(subject.module, masks), record, statistics)
 
     def listen(self, subject: Subject) -> tuple[Activity, Activity]:
-        """Return the activity under the target and under the base; ``UnlearningError`` if the sets are of unequal size."""
+        """Return activation statistics under the target and under the base; ``UnlearningError`` if the sets differ in size."""
         from clients.unlearning.pruning.recorder import record
 
         counts = subject.samples("target"), subject.samples("base")
@@ -65,7 +65,7 @@ class ConceptPrune(EraserSpec):
         return record(subject, "target", self.calls, self.halves), record(subject, "base", self.calls, self.halves)
 
     def masks(self, weights: dict[str, Tensor], target: Activity, base: Activity) -> dict[str, Tensor]:
-        """Return the mask of each layer from weights and (possibly summed) activities; the server may call it as well."""
+        """Return each layer's mask from weights and activation statistics, which the server may have summed over peers."""
         if target.rows != base.rows:
             raise UnlearningError(f"{target.samples} target and {base.samples} base samples: use equally many of both")
         return {
@@ -75,7 +75,7 @@ class ConceptPrune(EraserSpec):
 
 
 def prune_mask(weight: Tensor, target: Tensor, base: Tensor, share: float, select: float = 0.0) -> Tensor:
-    """Return which entries of one layer go.
+    """Return which entries of one layer are cut.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def prune_mask(weight: Tensor, target: Tensor, base: Tensor, share: float, selec
     import torch
 
     size = weight.detach().double().abs().cpu()
-    count = max(1, int(share * weight.shape[1] + 1e-9))  # floor, but 0.15 * 20 is 3
+    count = max(1, int(share * weight.shape[1] + 1e-9))  # floor, but 0.15 * 20 must give 3 despite rounding
     votes = torch.zeros(weight.shape, dtype=torch.int32)
     for with_concept, without in zip(target, base, strict=True):
         score = size * with_concept
@@ -101,7 +101,7 @@ def prune_mask(weight: Tensor, target: Tensor, base: Tensor, share: float, selec
 
 
 def top_of_rows(score: Tensor, count: int) -> Tensor:
-    """Return where the ``count`` largest entries of each row are, ties by index; bool, shape (m, n)."""
+    """Return the ``count`` largest entries of each row as bool (m, n); ties are broken by index."""
     least = score.topk(count, dim=1).values[:, -1:]
     above, level = score > least, score == least
     room = count - above.sum(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""The contract of the erasers: from a model and a concept to a cut."""
+"""The contract of erasers: from a model and a concept to a cut."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Subject(ABC):
 
     @abstractmethod
     def samples(self, conditions: str) -> int:
-        """Return how many samples a set of conditions holds: ``"target"``, ``"base"``, or the name of a concept."""
+        """Return the number of samples in a set of conditions: ``"target"``, ``"base"``, or the name of a concept."""
 
     @abstractmethod
     def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
@@ -50,27 +50,27 @@ class Subject(ABC):
 
     @abstractmethod
     def redirection(self, step: int, batch_size: int) -> Tensor:
-        """Return the distance of the noise predicted under the target from the one predicted, without gradient, under another concept."""
+        """Return the distance of the noise predicted under the target from that predicted under another concept, without its gradient."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Return what determines the sampler runs, for the record: condition sets, sampler, key."""
+        """Return everything that determines the sampler runs, for the record: condition sets, sampler, key."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What an eraser did; masks and weights are on the CPU wherever the model is.
+    """The result of an eraser; masks and weights are always on the CPU.
 
     Parameters
     ----------
     masks : dict of str to bool tensor, shape (m, n)
-        Feed-forward output weights set to zero, by layer name; empty where nothing was zeroed.
+        Feed-forward output weights set to zero, by layer name; empty if none were.
     weights : dict of str to tensor
         New values of every parameter that changed, by parameter name.
     record : dict
-        Settings and measurements, plain values only. Secret wherever the mask is.
+        Settings and measurements as plain values. As secret as the mask.
     statistics : dict of str to tensor
-        What the choice was made from, by name; for the record.
+        Statistics on which the selection is based, by name; for the record.
     """
 
     masks: dict[str, Tensor]
@@ -79,7 +79,7 @@ class Cut:
     statistics: dict[str, Tensor] = field(default_factory=dict)
 
     def apply(self, module: nn.Module) -> None:
-        """Write the new values into the module; ``KeyError`` before anything is written if one has no place."""
+        """Write the new values into the module; ``KeyError``, and nothing written, if the module lacks a parameter."""
         import torch
 
         parameters = dict(module.named_parameters())
@@ -92,25 +92,25 @@ class Cut:
 
 
 class EraserSpec(Spec):
-    """How a scenario names an eraser."""
+    """Base class of erasers in scenarios."""
 
     summary: ClassVar[str]
     """One line for ``lethe methods``."""
     source: ClassVar[str]
     """Paper, year."""
     needs_images: ClassVar[bool] = False
-    """Whether it learns from real images of the concept and of others."""
+    """Whether it needs real images of the concept and of others."""
     zeroes: ClassVar[bool] = True
-    """Whether it sets weights to zero, and says which; others change weights without leaving a place to look for."""
+    """Whether it sets weights to zero and returns their masks; other erasers change weights without a mask."""
 
     @abstractmethod
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
-        """Return the cut; the subject's module is left as it was.
+        """Return the cut; the subject's module stays unchanged.
 
         ``UnlearningError`` if the concept cannot be erased in this way.
         """
 
 
 def zeroed(module: nn.Module, masks: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the feed-forward output weights with the masked entries at zero, by parameter name."""
+    """Return the feed-forward output weights with the masked entries set to zero, by parameter name."""
     return {f"{name}.weight": module.get_parameter(f"{name}.weight").detach().cpu().masked_fill(mask, 0.0) for name, mask in masks.items()}

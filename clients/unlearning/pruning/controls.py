@@ -1,4 +1,4 @@
-"""Controls: cuts of the same size that should not, or must, erase."""
+"""Controls: random cuts, which should not erase a concept, and a full cut, which must."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class RandomMask(EraserSpec):
-    """As many entries as ConceptPrune would cut, chosen at random: in the same layer, or in the same columns of it.
+    """As many entries as ConceptPrune would cut, chosen at random: within the layer, or within each of its columns.
 
     Parameters
     ----------
     like : table
-        The ConceptPrune whose cut is measured.
+        The ConceptPrune whose cut determines the number of entries.
     within : {"layer", "columns"}
-        Where entries are drawn.
+        Whether the number is matched per layer or per column.
     """
 
     summary: ClassVar[str] = "control: a random cut as large as ConceptPrune's"
@@ -37,7 +37,7 @@ class RandomMask(EraserSpec):
 
 
 class AllZero(EraserSpec):
-    """All feed-forward output weights at zero: must fall to chance if they carry the concept at all."""
+    """All feed-forward output weights set to zero: accuracy must fall to chance if they encode the concept."""
 
     summary: ClassVar[str] = "control: every feed-forward output weight at zero"
     source: ClassVar[str] = "control"
@@ -55,7 +55,7 @@ class AllZero(EraserSpec):
 
 
 def random_like(mask: Tensor, within: Literal["layer", "columns"], key: tuple[Field, ...]) -> Tensor:
-    """Return a random mask, bool ``(m, n)``, with as many entries as this one in all, or in each column."""
+    """Return a random mask, bool ``(m, n)``, with as many entries as this one in total, or in each column."""
     import torch
 
     from clients.streams import torch_generator

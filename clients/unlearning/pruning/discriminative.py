@@ -1,6 +1,6 @@
-"""Class-discriminative pruning: cut the hidden neurons that speak for one class and few others.
+"""Class-discriminative pruning: cut the hidden neurons that are active for one class and few others.
 
-Wang et al., WWW 2022 (arXiv 2110.11794), carried from channels of a classifier to hidden neurons of a denoiser.
+Wang et al., WWW 2022 (arXiv 2110.11794), applied to hidden neurons of a denoiser instead of channels of a classifier.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ClassDiscriminative(EraserSpec):
     share : float
         Share of each layer's neurons that is cut.
     calls : int
-        The first so many sampler calls are listened to.
+        Number of first sampler calls whose activations are recorded.
     """
 
     summary: ClassVar[str] = "zeroes the hidden neurons with the highest TF-IDF for a class"
@@ -36,7 +36,7 @@ class ClassDiscriminative(EraserSpec):
     calls: PositiveInt = 8
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
-        """Return the cut; nothing is drawn, so the key is not used."""
+        """Return the cut; it is deterministic, so the key is not used."""
         import torch
 
         from clients.unlearning.pruning.recorder import record
@@ -57,7 +57,7 @@ class ClassDiscriminative(EraserSpec):
 
 
 def tf_idf(means: Tensor) -> Tensor:
-    """Return the scores of neurons (rows) for classes (columns) from mean activations, shape (n, classes)."""
+    """Return the TF-IDF scores of neurons (rows) for classes (columns) from mean activations, shape (n, classes)."""
     frequency = means / means.sum(dim=0, keepdim=True).clamp_min(1e-300)
     present = (means >= means.mean(dim=0, keepdim=True)).sum(dim=1, keepdim=True)
     score: Tensor = frequency * ((1 + means.shape[1]) / (1 + present)).log()

@@ -1,4 +1,4 @@
-"""What the gradient methods share: which parameters they touch, gradients, and thresholds over all of them."""
+"""Shared parts of gradient-based erasers: parameters in scope, gradients, and thresholds over all parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def chosen(module: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:
 
 
 def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Return the gradient of a scalar by parameter name; zero where it does not depend on the parameter."""
+    """Return the gradient of a scalar by parameter name; zeros for parameters on which it does not depend."""
     found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(parameters.items(), found, strict=True)}
 
@@ -38,7 +38,7 @@ def mean_gradients(loss: Callable[[int], Tensor], batches: int, parameters: Mapp
 
 
 def largest_share(scores: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Return bool tensors, true for exactly ``round(share * entries)`` largest scores over all tensors together; ties by order."""
+    """Return bool tensors, true for the ``round(share * entries)`` largest scores over all tensors; ties are broken by order."""
     flat = torch.cat([score.flatten() for score in scores.values()])
     mask = torch.zeros(len(flat), dtype=torch.bool)
     mask[torch.sort(flat, descending=True, stable=True).indices[: int(share * len(flat) + 0.5)]] = True
@@ -48,7 +48,7 @@ def largest_share(scores: Mapping[str, Tensor], share: float) -> dict[str, Tenso
 
 @contextmanager
 def borrowed(module: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """Lend the parameters for training while inside: afterwards values and switches are as before."""
+    """Make the parameters trainable inside the context; restore their values and ``requires_grad`` afterwards."""
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     needed = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     for name, parameter in module.named_parameters():

@@ -1,4 +1,4 @@
-"""The feed-forward layers of a denoiser, which concepts are cut out of."""
+"""The feed-forward layers of a denoiser, from which concepts are cut."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 FEED_FORWARD_OUT = ".ff.net.2"
-"""How the name of a feed-forward output layer ends, here as in Stable Diffusion."""
+"""Suffix of the names of feed-forward output layers, as in Stable Diffusion."""
 
 
 def feed_forward_layers(unet: nn.Module) -> dict[str, nn.Linear]:
@@ -20,7 +20,7 @@ def feed_forward_weights(unet: nn.Module) -> dict[str, Tensor]:
 
 
 def set_feed_forward_weights(unet: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Write the weights into the layers of these names; ``KeyError`` names a layer that is not there."""
+    """Write the weights into the layers of these names; ``KeyError`` names a missing layer."""
     layers = feed_forward_layers(unet)
     missing = sorted(set(weights) - set(layers))
     if missing:

@@ -1,4 +1,4 @@
-"""Masks as records: packed to bits for the wire and the disk, compared, applied."""
+"""Masks: packing to bits for messages and files, comparison, application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHAPE = "#shape"
 
 
 def pack_masks(masks: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
-    """Return bool masks as arrays for one record: bits, row by row, and the shape beside them."""
+    """Return bool masks as arrays for one record: for each, its bits row by row (uint8), and its shape (int64)."""
     packed: dict[str, npt.NDArray[Any]] = {}
     for name, mask in masks.items():
         packed[name] = np.packbits(mask.cpu().numpy().ravel())
@@ -38,19 +38,19 @@ def unpack_masks(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
 
 
 def density(masks: Mapping[str, Tensor]) -> float:
-    """Return the masked share of all entries; 0 without masks."""
+    """Return the masked share of all entries, in [0, 1]; 0 without masks."""
     return sum(int(mask.sum()) for mask in masks.values()) / max(1, sum(mask.numel() for mask in masks.values()))
 
 
 def overlap(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """Return the shared part of the union of two sets of masks (Jaccard index), matched by layer name; 1 for two empty sets."""
+    """Return the Jaccard index of two sets of masks, matched by layer name; 1 for two empty sets."""
     both = sum(int((a[name] & b[name]).sum()) for name in a.keys() & b.keys())
     either = sum(int(mask.sum()) for mask in [*a.values(), *b.values()]) - both
     return both / either if either else 1.0
 
 
 def apply_masks(module: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """Set the masked feed-forward output weights to zero, in place; ``KeyError`` names a layer that is not there."""
+    """Set the masked feed-forward output weights to zero, in place; ``KeyError`` names a missing layer."""
     with torch.no_grad():
         for name, mask in masks.items():
             try:

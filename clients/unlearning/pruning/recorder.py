@@ -1,4 +1,4 @@
-"""Listening to the hidden neurons of the feed-forward layers while a sampler runs."""
+"""Recording of the hidden activations of the feed-forward layers during sampling."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class _EnoughError(Exception):
 
 @dataclass(frozen=True)
 class Activity:
-    """Sums over samples and positions, by layer name; sums of two parties add up.
+    """Activation statistics: sums over samples and positions, by layer name; the statistics of two peers can be added.
 
     Parameters
     ----------
     sums : dict of str to float64 tensor, shape (calls, n)
     rows : dict of str to int
-        Rows (samples times positions) summed over, a call.
+        Number of summed rows (samples times positions) per call.
     samples : int
     """
 
@@ -42,7 +42,7 @@ class Activity:
 
 
 def squared_shares(hidden: Tensor) -> Tensor:
-    """Return ``(h_j / ||h||)^2`` of rows of hidden values, float64; rows of zeros count nothing."""
+    """Return ``(h_j / ||h||)^2`` of rows of hidden values, float64; 0 in rows of zeros."""
     squares = hidden.double().square()
     total = squares.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, squares / total.where(total > 0, 1.0), 0.0)
@@ -57,13 +57,18 @@ def record(
     ----------
     subject : Subject
     conditions : str
-        Which set of conditions to sample.
+        Set of conditions to sample.
     calls : int
-        UNet calls listened to; the runs end there.
+        Number of UNet calls to record; the runs end after them.
     halves : {"cond", "both"}
         Whether the unconditional half of a guided call counts too.
     reading : callable
-        From rows of hidden values ``(rows, n)`` to what is summed, same shape.
+        Maps rows of hidden values ``(rows, n)`` to the values that are summed, same shape.
+
+    Raises
+    ------
+    UnlearningError
+        If the model has no feed-forward layer, or the sampler makes fewer calls.
     """
     layers = feed_forward_layers(subject.module)
     if not layers:
@@ -87,7 +92,7 @@ def record(
 
 
 class _Listener:
-    """Sums what the hooks hear, by layer name and call."""
+    """Sums the hooks' readings by layer name and call."""
 
     def __init__(self, layers: dict[str, nn.Linear], calls: int, second_half: bool, reading: Callable[[Tensor], Tensor]) -> None:
         self.sums = {name: torch.zeros(calls, layer.in_features, dtype=torch.float64) for name, layer in layers.items()}
@@ -102,7 +107,7 @@ class _Listener:
         self.call += 1
 
     def hear(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        """Return the hook of one layer."""
+        """Return the forward pre-hook of one layer."""
 
         def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
             hidden: Tensor = args[0].detach()

@@ -1,6 +1,6 @@
-"""SalUn: re-train only the weights that matter for the concept.
+"""SalUn: retrain only the weights that matter for the concept.
 
-Fan et al., ICLR 2024 (arXiv 2310.12508), diffusion form.
+Fan et al., ICLR 2024 (arXiv 2310.12508), in its form for diffusion models.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
 
 
 class SalUn(EraserSpec):
-    """The ``share`` of weights with the largest forget gradient learns to answer the target as if another concept were asked for.
+    """The ``share`` of weights with the largest forget gradient is trained to respond to the target as to another concept.
 
-    Loss: redirection + ``alpha`` times the denoising loss on retained images. No weight decay, so that other weights keep their bits.
+    Loss: redirection + ``alpha`` times the denoising loss on retained images. There is no weight decay, so that other weights stay
+    bit-identical.
 
     Parameters
     ----------
     share : float
-        Share of weights that learn.
+        Share of weights that are trained.
     alpha : float
         Weight of the loss on retained images.
     steps : int
@@ -30,9 +31,9 @@ class SalUn(EraserSpec):
     lr : float
         Learning rate.
     batches : int
-        Batches from which the forget gradient is made.
+        Batches over which the forget gradient is averaged.
     batch_size : int
-        Images a batch.
+        Images per batch.
     scope : {"feed_forward_out", "feed_forward", "all"}
         Which weights may change.
     """

@@ -1,6 +1,6 @@
-"""Scissorhands: re-initialise what the concept needs, then repair without relearning it.
+"""Scissorhands: re-initialise the weights that the concept needs, then repair the model without relearning the concept.
 
-Wu, Harandi, ECCV 2024 (arXiv 2401.06187), with the projection of its classification code.
+Wu, Harandi, ECCV 2024 (arXiv 2401.06187), with the projection from its classification code.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Scissorhands(EraserSpec):
-    """The ``share`` of weights with the largest ``|gradient * weight|`` on the forget set is drawn anew, then all are repaired.
+    """The ``share`` of weights with the largest ``|gradient * weight|`` on the forget set is re-initialised, then all are repaired.
 
-    Repair descends ``L_retain - weight * L_forget``; a step that would relearn is projected away from the forget gradient.
+    The repair minimises ``L_retain - weight * L_forget``; a step that would relearn is projected away from the forget gradient.
 
     Parameters
     ----------
     share : float
-        Share of weights that is drawn anew.
+        Share of weights that is re-initialised.
     std : float
         Standard deviation of the new weights.
     steps : int
@@ -35,9 +35,9 @@ class Scissorhands(EraserSpec):
     weight : float
         Weight of the loss on the forget set.
     batches : int
-        Batches from which gradients are made.
+        Batches over which gradients are averaged.
     batch_size : int
-        Images a batch.
+        Images per batch.
     scope : {"feed_forward_out", "feed_forward", "all"}
         Which weights may change.
     """
@@ -77,7 +77,7 @@ class Scissorhands(EraserSpec):
         return Cut({}, new, self.model_dump(), {f"trimmed.{name}": mask for name, mask in trimmed.items()})
 
     def _repair(self, subject: Subject, parameters: dict[str, nn.Parameter]) -> None:
-        """Descend on retained images, in place."""
+        """Train on retained images, in place."""
         import torch
 
         from clients.unlearning.pruning.gradients import gradients, mean_gradients
@@ -92,7 +92,7 @@ class Scissorhands(EraserSpec):
 
 
 def projected(descent: dict[str, Tensor], ascent: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the gradient to descend, turned where it would lower the forget loss: ``g + v m``, ``v = max(0.5, -<g, m> / |m|^2)``."""
+    """Return the gradient, changed if it would lower the forget loss, to ``g + v m`` with ``v = max(0.5, -<g, m> / |m|^2)``."""
     along = sum(float((g * ascent[name]).sum()) for name, g in descent.items())
     if along >= 0:
         return descent

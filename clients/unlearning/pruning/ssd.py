@@ -1,4 +1,4 @@
-"""Selective synaptic dampening: shrink the weights that matter more for what is forgotten than for everything.
+"""Selective synaptic dampening: shrink the weights that matter more for the forget set than for all data.
 
 Foster et al., AAAI 2024 (arXiv 2308.07707).
 """
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 
 class Ssd(EraserSpec):
-    """Where the forget set's Fisher diagonal exceeds ``alpha`` times everyone's: ``w *= min((lambda * F_all / F_forget)^power, bound)``.
+    """If the forget set's Fisher diagonal exceeds ``alpha`` times that of all data, ``w *= min((lambda * F_all / F_forget)^power, bound)``.
 
-    The Fisher diagonal is the mean square of batch gradients, as in the published code, so it depends on the batch size. ``alpha`` of 1.5
-    suits the small model.
+    The Fisher diagonal is the mean square of batch gradients, as in the published code, so it depends on the batch size. An ``alpha`` of
+    1.5 suits the small model.
 
     Parameters
     ----------
     alpha : float
-        How many times everyone's Fisher diagonal the forget set's must be.
+        Factor by which the forget set's Fisher diagonal must exceed that of all data.
     strength : float
-        Lambda.
+        Strength lambda of the dampening.
     power : float
-        Exponent of the damping.
+        Exponent of the dampening.
     bound : float
         Largest factor.
     batches : int
-        Batches from which the Fisher diagonal is made.
+        Batches over which the Fisher diagonal is averaged.
     batch_size : int
-        Images a batch.
+        Images per batch.
     scope : {"feed_forward_out", "feed_forward", "all"}
         Which weights may change.
     """

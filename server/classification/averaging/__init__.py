@@ -1,1 +1,1 @@
-"""Classifiers that a server averages."""
+"""Federated averaging of classifiers."""

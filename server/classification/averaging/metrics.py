@@ -1,4 +1,4 @@
-"""What the averaging server of classifiers measures beside its peers."""
+"""Metrics of the averaging server of classifiers, in addition to those of the peers."""
 
 from __future__ import annotations
 

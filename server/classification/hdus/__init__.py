@@ -1,1 +1,1 @@
-"""What the server does where classifying peers exchange seed models."""
+"""Server side of classification with exchanged seed models."""

@@ -1,1 +1,1 @@
-"""What the server does where classifying peers send sums."""
+"""Server side of classification by sums."""

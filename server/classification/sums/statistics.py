@@ -1,7 +1,7 @@
 """Sums of many peers: one model from their total; a deletion or a departure is one subtraction.
 
-Cao and Yang, IEEE S&P 2015, carried over to a federation: every peer's sums are one ledger entry. No training happens anywhere when a
-peer leaves.
+Cao and Yang, IEEE S&P 2015, applied to a federation: every peer's sums are one ledger entry. Nothing is trained again when a peer
+leaves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Statistics:
     Parameters
     ----------
     learner : SumLearner
-        Untrained; it becomes the model of the total, and says which sums no rows can have.
+        Untrained; it becomes the model of the total and rejects sums that no rows can have.
     """
 
     def __init__(self, learner: SumLearner[object]) -> None:
@@ -34,7 +34,7 @@ class Statistics:
 
     @property
     def total(self) -> Sums:
-        """The sums over all peers; empty before the first was given."""
+        """The sums over all peers; empty before the first peer's sums."""
         return {name: array.copy() for name, array in self._total.items()}
 
     def give(self, peer: int, sums: Mapping[str, Ints]) -> None:
@@ -46,7 +46,7 @@ class Statistics:
         self._refresh()
 
     def take_out(self, peer: int, sums: Mapping[str, Ints]) -> None:
-        """Subtract what a peer deletes from its entry and the total; ``UnlearningError`` if that is more than the peer ever gave."""
+        """Subtract sums that a peer deletes from its entry and the total; ``UnlearningError`` if they exceed the entry."""
         if peer not in self._ledger:
             raise UnlearningError(f"peer {peer}: it has given nothing that could be taken out: name a peer that is there")
         self._same_shapes(peer, sums)
@@ -58,7 +58,7 @@ class Statistics:
         self._refresh()
 
     def change(self, peer: int, sums: Mapping[str, Ints]) -> None:
-        """Take a peer's sums as they now are: a new entry, or one subtraction of what is missing; ``UnlearningError`` if there is more."""
+        """Set a peer's sums: add a new entry, or subtract the difference to the old one; ``UnlearningError`` if rows were added."""
         if peer not in self._ledger:
             self.give(peer, sums)
             return
@@ -69,7 +69,7 @@ class Statistics:
         self.take_out(peer, {name: array - sums[name] for name, array in self._ledger[peer].items()})
 
     def leave(self, peer: int) -> None:
-        """Subtract all that a peer gave and close its entry; ``UnlearningError`` if it has none."""
+        """Subtract a peer's whole entry from the total and remove it; ``UnlearningError`` if it has none."""
         if peer not in self._ledger:
             raise UnlearningError(f"peer {peer}: it has given nothing that could be taken out: name a peer that is there")
         subtract(self._total, self._ledger.pop(peer))
@@ -92,5 +92,5 @@ class Statistics:
 
 
 def _added(sums: Mapping[str, Ints], more: Mapping[str, Ints]) -> Sums:
-    """Return the two added; nothing yet counts as zeros."""
+    """Return the sum of both; a name missing in ``sums`` counts as zeros."""
     return {name: sums[name] + array if name in sums else array.copy() for name, array in more.items()}

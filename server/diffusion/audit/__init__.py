@@ -1,1 +1,1 @@
-"""Measurements of denoisers whose concepts were erased."""
+"""Measurements of denoisers from which concepts were erased."""

@@ -1,4 +1,4 @@
-"""One attack on a released aggregate, beside everything that it must be compared with. For the evaluator, who holds the original."""
+"""One attack on a released aggregate, with all controls that it is compared with. For the evaluator, who holds the original."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Masks = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Release:
-    """What the server has released, and what only the evaluator knows of it.
+    """The released weights, and what only the evaluator knows about them.
 
     Parameters
     ----------
     weights : dict of str to tensor
         The released feed-forward output weights, by layer.
     original : dict of str to tensor
-        Those before the erasure.
+        The same weights before the erasure.
     cut : mapping of str to bool tensor
-        Where the erasure cut; nowhere if it changed weights in another way.
+        Entries that the erasure cut; all False if it changed weights in another way.
     defended : bool
         Whether the cut has been filled.
     """
@@ -47,12 +47,12 @@ class Release:
 
     @property
     def masked(self) -> bool:
-        """Whether anything was cut at all."""
+        """Whether any entry was cut."""
         return any(bool(mask.any()) for mask in self.cut.values())
 
     @property
     def ratio(self) -> float:
-        """How loud the fill is: its standard deviation over that of the entries beside it, pooled over layers each in its own scale."""
+        """Noise level of the fill: its standard deviation relative to that of the layer's other entries, pooled over layers."""
         ratios = [
             (float(weight[mask].double().std(correction=0) / weight[~mask].double().std(correction=0)), int(mask.sum()))
             for weight, mask in ((self.weights[layer], mask) for layer, mask in self.cut.items())
@@ -63,7 +63,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Versions of the weights by name, and what the attack knew, found and cost; None where there is nothing to measure."""
+    """Versions of the weights by name, and the attack's measurements and CPU seconds; None if there is nothing to measure."""
 
     versions: dict[str, Weights]
     said: str
@@ -77,28 +77,28 @@ class Outcome:
 def attack(
     release: Release, adversary: AdversarySpec, known: WeightsOnly, key: tuple[Field, ...], secret: Secret, settings: Revival
 ) -> Outcome:
-    """Attack a release, and make every version of the weights that the attack is to be compared with.
+    """Attack a release, and make every version of the weights that the attack is compared with.
 
-    Where nothing was cut there are no signs to draw and no place to fill, so only the first three of `VERSIONS` are made; an adversary that
-    guesses nothing has no neuron mean.
+    If nothing was cut, there are no signs to draw and no entries to fill, so the controls from `_beside` are not made. An adversary that
+    guesses no entries has no ``neuron_mean``.
 
     Parameters
     ----------
     release : Release
     adversary : AdversarySpec
     known : WeightsOnly or one of its descendants
-        All that the adversary is given; it has been made from what the server sent and received.
+        Everything that the adversary is given; built from what the server sent and received.
     key : tuple
-        Of the random signs.
+        Key of the random signs.
     secret : Secret
-        Of the fill that is tried where none is there yet.
+        Secret of the fill that is tried if the release has none.
     settings : Revival
-        Of the completions that the attack is compared with: its own, where it completes.
+        Settings of the completions used as controls; the adversary's own if it completes.
     """
     clock = time.process_time()
     revived = adversary.attack(known)
     seconds = time.process_time() - clock
-    pruned = release.weights  # under a policy that keeps no cut, the diluted entries are what was released
+    pruned = release.weights  # under a policy that does not keep cuts, the released entries are diluted, not zero
     if release.defended:
         pruned = {layer: weight.masked_fill(release.cut[layer], 0.0) for layer, weight in release.weights.items()}
     versions = {"original": release.original, "pruned": pruned, "revived": revived.weights}
@@ -119,7 +119,7 @@ def attack(
 
 
 def _beside(release: Release, pruned: Weights, settings: Revival, key: tuple[Field, ...], secret: Secret) -> dict[str, Weights]:
-    """Return the controls of a revival, a fill, and the attack of whoever knows that fill."""
+    """Return the controls of a revival, the filled weights, and the attack of an adversary that knows the fill."""
     ratio = release.ratio if release.defended else 1.0
     defended = release.weights if release.defended else Gaussian(relative=1.0).seal(pruned, release.cut, secret).weights
     return {
@@ -131,5 +131,5 @@ def _beside(release: Release, pruned: Weights, settings: Revival, key: tuple[Fie
 
 
 def finite(value: float) -> float | None:
-    """Return a number, None where there is none."""
+    """Return the value if it is finite, else None."""
     return value if math.isfinite(value) else None

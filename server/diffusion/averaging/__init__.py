@@ -1,1 +1,1 @@
-"""The server that averages denoisers."""
+"""The averaging server of denoisers."""

@@ -1,4 +1,4 @@
-"""The server as attacker and defender of its own aggregate: attacks measure and change nothing, defences stay."""
+"""Attacks on and defences of the aggregate: attacks only measure, defences change the model permanently."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from server.revival.attack import Revival
 from server.timeline import Round
 
 PICTURES = 8
-"""Samples of the concept, and of other classes, that are kept of every version: as many as a report has room for."""
+"""Samples of the concept, and as many of other classes, kept of every version; limited by the report's space."""
 
 
 class Playing(Acting):
-    """Plays the acts of the timeline.
+    """Carries out the attacks and defences of the timeline.
 
     Parameters
     ----------
     evaluation : SampleEvaluation
     ladder : Ladder
-        Points of the curves that are taken at the first attack on a concept that can be played and finds a cut.
+        Points of the curves, which are computed at the first attack on a concept that can be carried out and finds a cut.
     """
 
     def __init__(self, evaluation: SampleEvaluation, ladder: Ladder) -> None:
         self.evaluation, self.ladder = evaluation, ladder
 
     def act(self, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
-        """Score what has been erased, then carry out the acts of the round, in order."""
+        """Score the erasures that all their peers have received by now, then carry out the acts of the round, in order."""
         for one in state.setup.timeline.concepts:
             if _asked_of_all(one, state) == now.round:
                 self._score(one, state, record)
@@ -59,14 +59,14 @@ class Playing(Acting):
                 record.findings.append(("not_played", {**_told(act), "why": str(error)}))
 
     def act_again(self, state: DenoiserAveraging, past: Round) -> None:
-        """Fill the cut again, where the server did; attacks change nothing."""
+        """Repeat the round's defences; attacks change nothing."""
         for act in past.acts if isinstance(past, ConceptRound) else ():
             if isinstance(act, Defence):
                 with suppress(NotPlayedError):
                     self._defend(act, state, past)
 
     def evaluate_finally(self, state: DenoiserAveraging, record: RoundRecord) -> None:
-        """Let the judge see samples of the final model, and say which fill would hide the cut."""
+        """Evaluate samples of the final model with the judges, and recommend a fill that would hide the cut."""
         shown = self.evaluation.show(state.weights, 0, metrics.Budget(self.evaluation.budget.others, self.evaluation.budget.others))
         sampled = float(np.mean(list(shown.each.values())))
         record.metrics.append((FEDERATION, "accuracy.sampled", sampled))
@@ -80,7 +80,7 @@ class Playing(Acting):
             record.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
 
     def _score(self, one: ConceptErasure, state: DenoiserAveraging, record: RoundRecord) -> None:
-        """Write down how well the concept, and the others, were drawn before the erasure, and how well they are now."""
+        """Record the sample accuracy of the concept and of the others, before the erasure and now."""
         models = {"original": state.model_after(first_request(one.concept, state).round - 1), "erased": state.weights}
         scores = {name: _scores(self.evaluation.show(weights, one.concept)) for name, weights in models.items()}
         if not any(name == "erasure" for name, _ in record.findings):
@@ -88,7 +88,7 @@ class Playing(Acting):
         record.findings.append(("erasure", {"index": one.index, **scores}))
 
     def _defend(self, act: Defence, state: DenoiserAveraging, now: Round) -> None:
-        """Fill the cut."""
+        """Fill the cut; ``NotPlayedError`` if there is none."""
         if not any(bool(mask.any()) for mask in state.cut.values()):
             raise NotPlayedError("nothing has been cut that could be filled")
         weights = state.feed_forward(state.weights)
@@ -96,7 +96,7 @@ class Playing(Acting):
         state.fill(act.fill)
 
     def _attack(self, act: Attack, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
-        """Attack the aggregate as it is now, and write down what came of it."""
+        """Attack the current aggregate, and record the measurements."""
         released, erasure = release(act.concept, state, now), first_request(act.concept, state)
         known = knowledge(act, state, now, released, updates, self.evaluation)
         config = state.setup.config
@@ -115,7 +115,7 @@ class Playing(Acting):
     def _write(
         self, act: Attack, state: DenoiserAveraging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
     ) -> None:
-        """Write an attack's measurements, pictures and time on the record."""
+        """Write an attack's measurements, images and time to the record."""
         blob = wire.to_bytes(_pictures(shown, act.concept))
         images = wire.sha256(blob)
         record.artefacts[images] = blob
@@ -148,25 +148,25 @@ class Playing(Acting):
 
 
 def _asked_of_all(one: ConceptErasure, state: DenoiserAveraging) -> int | None:
-    """Return the round in which the last of a request's peers is asked, None where none ever is: who is away is asked when back."""
+    """Return the round by which every addressed peer has received the request; None if none does. Peers that are away get it later."""
     return max((past.round for past in state.setup.timeline.rounds for orders in past.erase.values() if one.index in orders), default=None)
 
 
 def _told(act: Attack | Defence) -> dict[str, Any]:
-    """Return what an act was to be."""
+    """Describe an act for a finding."""
     if isinstance(act, Defence):
         return {"do": act.do, "fill": act.fill.tag}
     return {"do": act.do, "concept": act.concept, "adversary": act.adversary.tag}
 
 
 def _completion(act: Attack) -> str | None:
-    """Return how the adversary completes matrices, None if it does not."""
+    """Return the kind of the adversary's matrix completion; None if it completes none."""
     settings: Revival | None = getattr(act.adversary, "revival", None)
     return settings.settled().completion.tag if settings is not None and act.adversary.completes else None
 
 
 def _drawn(concept: int, state: DenoiserAveraging, record: RoundRecord) -> bool:
-    """Return whether curves of a concept have been drawn, in an earlier round or this one."""
+    """Return whether curves of a concept have been computed, in an earlier round or this one."""
     drawn = [*state.ledger.findings("curve"), *(body for name, body in record.findings if name == "curve")]
     return any(curve["concept"] == concept for curve in drawn)
 
@@ -177,19 +177,19 @@ def _with(state: DenoiserAveraging, weights: Weights) -> dict[str, npt.NDArray[A
 
 
 def _cross(shown: Shown) -> dict[str, float]:
-    """Return the accuracy on the other axis, where there is one."""
+    """Return the accuracy on the other axis, if there is one."""
     return {} if shown.cross is None else {"cross": shown.cross}
 
 
 def _scores(shown: Shown) -> dict[str, float]:
-    """Return the accuracies of a version."""
+    """Return the sample accuracies of a version, each in [0, 1]."""
     return {"target": shown.target, "others": shown.others} | _cross(shown)
 
 
 def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:
-    """Return some samples of every version as bytes, the verdicts, and what was asked for: first the concept, then other classes.
+    """Return samples of every version as uint8, the judges' predictions, and the conditions: first the concept, then other classes.
 
-    Of every other class comes one before a second of any.
+    Other classes take turns, so that each one is shown once before any is shown twice.
     """
     asked = shown["original"].asked  # ascending
     nth = np.arange(len(asked)) - np.searchsorted(asked, asked)

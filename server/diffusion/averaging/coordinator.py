@@ -1,4 +1,4 @@
-"""The averaging server of denoisers: it keeps cuts cut, and plays attacker and defender on the aggregate."""
+"""The averaging server of denoisers: it keeps cuts in place, and attacks and defends the aggregate."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Masks = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Setup:
-    """What the server is told of denoisers: any peer's config, the public backbone, how it folds cuts, what happens, and what it does."""
+    """Configuration of the server for denoisers: any peer's config, the public backbone, mask policy, timeline, attacks and defences."""
 
     config: DenoisingConfig
     backbone: bytes
@@ -48,27 +48,27 @@ class Setup:
 
 
 class Acting:
-    """What the server does once the replies are folded; this one does nothing."""
+    """Attacks and defences after the updates of a round are aggregated; this base class does nothing."""
 
     def act(self, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Carry out the acts of the round, in order; a defence changes the state."""
 
     def act_again(self, state: DenoiserAveraging, past: Round) -> None:
-        """Carry out again those acts of a past round that change the state."""
+        """Repeat the acts of a past round that change the state."""
 
     def evaluate_finally(self, state: DenoiserAveraging, record: RoundRecord) -> None:
         """Measure the model at the end."""
 
 
 class DenoiserAveraging(Averaging[DenoiserUpdate]):
-    """The server; see `Averaging`.
+    """The averaging server of denoisers; see `Averaging`.
 
     Attributes
     ----------
     cut : dict of str to bool tensor
-        Where concepts were cut, by layer: what the policy cut for good; under a policy that keeps no cut, where any peer ever cut.
+        Entries that were cut, by layer: those that the policy cut permanently or, if it keeps no cuts, those that any peer ever cut.
     frozen : dict of str to bool tensor
-        Entries that keep their value in every later round: the cut, and what a fill wrote beside it.
+        Entries that keep their value in every later round: the cut, and entries that a fill wrote outside it.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (*METRICS, REPLAYED)
@@ -88,18 +88,18 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         return ("global", "frozen", "cut", "memory")
 
     def adopt(self, parts: Mapping[str, Arrays]) -> None:
-        """Become the server that has these parts, by name; what is missing is as before the first round."""
+        """Set the state from its parts, by name; missing parts are as before the first round."""
         super().adopt(parts)
         nothing = {layer: torch.zeros(self.start[local.parameter_of(layer)].shape, dtype=torch.bool) for layer in self.layers}
         self.frozen = unpack_masks(parts["frozen"]) if "frozen" in parts else nothing
         self.cut = unpack_masks(parts["cut"]) if "cut" in parts else dict(nothing)
 
     def parts(self) -> dict[str, Arrays]:
-        """Return the state, by name."""
+        """Return the parts of the state, by name."""
         return {"global": self.weights, "frozen": pack_masks(self.frozen), "cut": pack_masks(self.cut), "memory": self.memory}
 
     def read(self, peer: int, blob: bytes) -> DenoiserUpdate:
-        """Return the update that a peer sent as these bytes."""
+        """Decode a peer's update."""
         return DenoiserUpdate.of(peer, blob)
 
     def public(self) -> Mapping[str, ArrayRecord]:
@@ -111,13 +111,13 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         return {**super().handed_out(), "frozen": wire.pack(wire.to_bytes(pack_masks(self.frozen)))}
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return the global model, its frozen entries, and all requests to erase that this peer has had so far."""
+        """Return the global model, its frozen entries, and all requests to erase a concept that this peer has received so far."""
         rounds = self.setup.timeline.rounds[: now.round]
         due = [self.setup.timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
         return {**self.records(), "orders": ConfigRecord({"erase": json.dumps(due), "listen": self.setup.policy.collects_statistics})}
 
     def measure(self, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
-        """Measure the model and its cut, then act."""
+        """Measure the model and its cut, then attack and defend."""
         loss, _ = local.predicted(self.setup.config, self.setup.backbone, self.weights)
         record.metrics.append((FEDERATION, "loss.global", loss))
         record.metrics += [(FEDERATION, name, value) for name, value in self._of_the_cut(updates)]
@@ -128,16 +128,16 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         self.setup.acting.evaluate_finally(self, record)
 
     def rollback(self, number: int) -> int:
-        """Return the first round that has to be played again: not after peers began to erase concepts, of which they keep the state."""
+        """Return the first round to replay: at the latest the first with a concept erasure, as peers keep the state of theirs."""
         asked = (past.round for past in self.setup.timeline.rounds[: number - 1] if past.erase)
         return self.past.rollback(number, next(asked, None))
 
     def act_again(self, past: Round) -> None:
-        """Fill the cut again, where the server did."""
+        """Repeat the round's defences."""
         self.setup.acting.act_again(self, past)
 
     def refusal(self, update: DenoiserUpdate) -> str | None:
-        """Return why an update cannot be folded, or None: it does not fit, or it cuts more than its budget."""
+        """Return why an update cannot be aggregated, or None: it does not fit the model, or it cuts more than the budget."""
         if (reason := super().refusal(update)) is not None:
             return reason
         try:
@@ -151,7 +151,7 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         return Reply(str(update.peer), weights, update.cut, float(update.count))
 
     def fold(self, number: int, updates: Sequence[DenoiserUpdate]) -> None:
-        """Move the global model to the fold of the updates; what is frozen keeps its value, what was cut now is frozen too."""
+        """Aggregate the updates into the global model; frozen entries keep their value, and newly cut entries become frozen."""
         policy = self.setup.policy
         folded = policy.aggregate([self._reply(update) for update in updates], self.secret)
         mean = self.mean(updates)
@@ -170,7 +170,7 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         self.cut = {layer: mask | cut_now[layer] if layer in cut_now else mask for layer, mask in self.cut.items()}
 
     def _hold(self, layer: str, cut_now: Tensor | None, mean: Arrays, before: Arrays) -> None:
-        """Set frozen entries of a layer back, and new ones to what the policy made of them."""
+        """Reset frozen entries of a layer, set newly cut ones to the policy's value, and freeze them."""
         name, old = local.parameter_of(layer), self.frozen[layer]
         array = np.where(old.numpy(), before[name], self.weights[name])
         if cut_now is not None:
@@ -179,7 +179,7 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         self.weights[name] = array.astype(before[name].dtype)
 
     def _heard(self, policy: ServerMask, updates: Sequence[DenoiserUpdate]) -> Masks:
-        """Return the cut that the peers' statistics speak for, over all requests that they answer."""
+        """Return the cut derived from the peers' activation statistics, over all requests that they answer."""
         cut: Masks = {}
         weights = self.feed_forward(self.weights)
         for index in sorted({index for update in updates for index in update.heard}):
@@ -191,28 +191,28 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
         return cut
 
     def fill(self, fill: FillSpec) -> None:
-        """Fill the cut; what the fill writes, beside the cut too, stays as it is in every later round."""
+        """Fill the cut; all entries that the fill writes, also outside the cut, are frozen."""
         sealed = fill.seal(self.feed_forward(self.weights), self.cut, self.secret)
         self.weights = {**self.weights, **by_parameter(sealed.weights)}
         self.frozen = {layer: mask | sealed.filled[layer] for layer, mask in self.frozen.items()}
         self._filled = True
 
     def filled(self, now: Round) -> bool:
-        """Return whether the cut has been filled, by the policy or by a defence up to now."""
+        """Return whether the cut has been filled, by the policy or by a defence so far."""
         earlier = [act for past in self.setup.timeline.rounds[: now.round - 1] for act in past.acts]
         return self._filled or isinstance(self.setup.policy, UnionNoise) or any(isinstance(act, Defence) for act in earlier)
 
     def feed_forward(self, weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
-        """Return the feed-forward output weights among the exchanged, by layer."""
+        """Return the feed-forward output weights among the exchanged weights, by layer."""
         return {layer: torch.from_numpy(np.array(weights[local.parameter_of(layer)])) for layer in self.layers}
 
     def model_after(self, number: int) -> Arrays:
-        """Return the global model after an earlier round; before the first, the one that all started from."""
+        """Return the global model after an earlier round; for 0, the initial model."""
         sha256 = self.history.state(number).get("global")
         return self.start if sha256 is None else wire.from_bytes(self.bytes_of(sha256))
 
     def _of_the_cut(self, updates: Sequence[DenoiserUpdate]) -> list[tuple[str, float]]:
-        """Return how much is cut, how far the peers' cuts agree, and how much of them is still cut in the global model."""
+        """Return metrics of the cut: its density, the agreement of the peers' cuts, and their share that survives in the global model."""
         found: list[tuple[str, float]] = []
         if any(bool(mask.any()) for mask in self.cut.values()):
             found.append(("cut.density", density(self.cut)))
@@ -227,7 +227,7 @@ class DenoiserAveraging(Averaging[DenoiserUpdate]):
 
 
 def by_parameter(feed_forward: Mapping[str, Tensor]) -> Arrays:
-    """Return feed-forward output weights by parameter name, as they stand among the exchanged."""
+    """Return feed-forward output weights by parameter name, as in the exchanged weights."""
     return {local.parameter_of(layer): weight.numpy() for layer, weight in feed_forward.items()}
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a concept as the noise of the fill, the size of the cut, or the share of peers that cut grows."""
+"""Curves of a concept's accuracy over the noise level of the fill, the size of the cut, or the share of peers that cut."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from server.revival.attack import Revival, revive
 from server.revival.knowledge import Adaptive, WeightsOnly
 
 Score = Callable[[Weights], Mapping[str, float]]
-"""From feed-forward output weights to ``target`` and ``others``."""
+"""Maps feed-forward output weights to the accuracies ``target`` and ``others``."""
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """At which points the curves are taken; see the scenario's ``[revival]`` table."""
+    """Points of the curves; see the scenario's ``[revival]`` table."""
 
     noise_levels: tuple[float, ...] = ()
     sparsities: tuple[float, ...] = ()
@@ -35,7 +35,7 @@ class Ladder:
 
 
 def noise(release: Release, levels: Sequence[float], score: Score, settings: Revival, secret: Secret) -> Iterator[dict[str, Any]]:
-    """Yield one point a Gaussian fill of the cut: accuracies, those after the adaptive attack, and how well the place is told."""
+    """Yield one point per Gaussian fill of the cut: accuracies, also after the adaptive attack, and AUCs of the location tests."""
     pruned = {layer: weight.masked_fill(release.cut[layer], 0.0) for layer, weight in release.weights.items()}
     for level in levels:
         filled = Gaussian(relative=level).seal(pruned, release.cut, secret).weights
@@ -52,7 +52,7 @@ def noise(release: Release, levels: Sequence[float], score: Score, settings: Rev
 def sparsity(
     original: Weights, shares: Sequence[float], masks: Callable[[float], Mapping[str, Tensor]], score: Score, settings: Revival
 ) -> Iterator[dict[str, Any]]:
-    """Yield one point a size of the cut, by the share of a row that may go: accuracies when cut, and when revived."""
+    """Yield one point per size of the cut, given as the share of a row that may be cut: accuracies after the cut and after revival."""
     for share in shares:
         cut = masks(share)
         pruned = {layer: weight.masked_fill(cut[layer], 0.0) if layer in cut else weight for layer, weight in original.items()}
@@ -63,7 +63,7 @@ def sparsity(
 def dilution(
     original: Weights, cuts: Sequence[Mapping[str, Tensor]], shares: Sequence[float], policy: PolicySpec, score: Score, secret: Secret
 ) -> Iterator[dict[str, Any]]:
-    """Yield one point a share of peers that cut, by their own masks, while the others send the original: what the policy makes of it."""
+    """Yield the policy's accuracies per share of peers that cut by their own masks, while the others send the original."""
     for share in shares:
         cutting = round(share * len(cuts))
         replies = [Reply(str(peer), _cut(original, cut, peer < cutting), cut if peer < cutting else {}) for peer, cut in enumerate(cuts)]
@@ -78,7 +78,7 @@ def listening(
     rule: ConceptPrune,
     score: Score,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one point a share of peers that tell what their neurons do, while all send the original: the server cuts by their sums."""
+    """Yield accuracies per share of peers that send activation statistics, by whose sums the server cuts the original."""
     for share in shares:
         telling = heard[: round(share * len(heard))]
         target, base = [pair[0] for pair in telling], [pair[1] for pair in telling]

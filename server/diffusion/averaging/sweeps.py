@@ -1,4 +1,4 @@
-"""The curves of one erased concept, taken at the first attack on it: what turning a knob does to the model as it was or is."""
+"""The curves of one erased concept, computed at the first attack on it: accuracies of the model under one varied setting."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Sweeps:
-    """What the curves of a concept are taken from.
+    """The inputs of the curves of a concept.
 
     Parameters
     ----------
     evaluation : SampleEvaluation
     state : DenoiserAveraging
     erasure : ConceptErasure
-        The first request about the concept.
+        The first request to erase the concept.
     release : Release
     original : dict of str to float32 array
         The global model before the erasure.
     updates : sequence of DenoiserUpdate
-        Of this round.
+        The updates of this round.
     """
 
     evaluation: SampleEvaluation
@@ -53,7 +53,7 @@ class Sweeps:
     updates: Sequence[DenoiserUpdate]
 
     def turned(self, ladder: Ladder, settings: Revival) -> Iterator[dict[str, Any]]:
-        """Yield the curves: of which concept, by which knob, under which policy, and the points."""
+        """Yield the curves: the concept, the varied setting, the policy, and the points."""
         secret, own, original = self.state.secret, self.state.setup.policy.name, self.release.original
         yield self._curve("noise", own, curves.noise(self.release, ladder.noise_levels, self._now, settings, secret))
         if any(bool(mask.any()) for mask in self.release.cut.values()):
@@ -69,11 +69,11 @@ class Sweeps:
         return {"concept": self.erasure.concept, "kind": kind, "policy": policy, "points": list(points)}
 
     def _now(self, weights: Weights) -> dict[str, float]:
-        """Score feed-forward output weights in the model as it is."""
+        """Score feed-forward output weights in the current model."""
         return self._score(weights, self.state.weights)
 
     def _before(self, weights: Weights) -> dict[str, float]:
-        """Score feed-forward output weights in the model as it was before the erasure."""
+        """Score feed-forward output weights in the model before the erasure."""
         return self._score(weights, self.original)
 
     def _score(self, weights: Weights, base: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
@@ -82,12 +82,12 @@ class Sweeps:
 
     @property
     def _rule(self) -> ConceptPrune:
-        """The rule by which curves cut: that of the erasure, or of the one that its control is like, or the usual one."""
+        """The rule by which curves cut: that of the erasure, else that of the method its control imitates, else the default."""
         used = getattr(self.erasure.method, "like", self.erasure.method)
         return used if isinstance(used, ConceptPrune) else ConceptPrune(calls=min(8, self.state.setup.config.sampling.steps))
 
     def _masks(self, share: float) -> Mapping[str, Tensor]:
-        """Return the cut of another size, by the share of a row that may go."""
+        """Return a cut of another size, given as the share of a row that may be cut."""
         setup = self.state.setup
         rule, key = self._rule.model_copy(update={"share": share}), (setup.config.run_seed, "sparsity")
         made = local.erased(setup.config, setup.backbone, self.original, rule, self.erasure.concept, self.evaluation.images, key)
@@ -95,7 +95,7 @@ class Sweeps:
 
     @cached_property
     def _heard(self) -> list[tuple[Activity, Activity]]:
-        """What each peer that cut would have told, had the server wanted to hear its neurons; where it does, what each tells."""
+        """Activation statistics of each peer that cut, computed as if the policy collected them; those of the asked peers if it does."""
         setup, told = self.state.setup, []
         asked = {peer for one in setup.timeline.concepts if one.concept == self.erasure.concept for peer in one.peers}
         for peer in [update.peer for update in self.updates if (update.peer in asked if setup.policy.collects_statistics else update.cut)]:
@@ -107,7 +107,7 @@ class Sweeps:
 
     @cached_property
     def _cuts(self) -> list[Mapping[str, Tensor]]:
-        """The cuts of the peers that cut, where they only tell what they hear those that they would have made."""
+        """The peers' cuts; under a policy that collects statistics, the cuts that the peers would have made from theirs."""
         if self.state.setup.policy.collects_statistics:
             return [self._rule.masks(self.release.original, *pair) for pair in self._heard]
         return [update.cut for update in self.updates if update.cut]

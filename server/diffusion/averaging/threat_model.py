@@ -1,4 +1,4 @@
-"""What an adversary of the aggregate is given, made from what the server sent and received; and why some cannot play."""
+"""The knowledge of an adversary of the aggregate, built from what the server sent and received; or why it cannot be provided."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from server.timeline import Round
 
 
 class NotPlayedError(Exception):
-    """An attack or a defence that cannot be carried out; the text says why."""
+    """An attack or a defence that cannot be carried out; the message says why."""
 
 
 def first_request(concept: int, state: DenoiserAveraging) -> ConceptErasure:
@@ -32,7 +32,7 @@ def first_request(concept: int, state: DenoiserAveraging) -> ConceptErasure:
 
 
 def release(concept: int, state: DenoiserAveraging, now: Round) -> Release:
-    """Return what is released in a round, and what the evaluator knows of it; no cut where the concept was erased without one."""
+    """Return the release of a round with the evaluator's knowledge; its cut is empty if the concept was erased without cutting."""
     requests = [one for one in state.setup.timeline.concepts if one.concept == concept and one.round <= now.round]
     cuts = any(one.method.zeroes for one in requests)
     cut = state.cut if cuts else {layer: mask & False for layer, mask in state.cut.items()}
@@ -41,7 +41,7 @@ def release(concept: int, state: DenoiserAveraging, now: Round) -> Release:
 
 
 def require_something_to_learn_from(one: Release) -> None:
-    """Raise where a layer is cut out whole, or the model has diverged."""
+    """Raise ``NotPlayedError`` if a layer is cut completely or the model has diverged."""
     for layer, weight in one.weights.items():
         if bool(one.cut[layer].all()):
             raise NotPlayedError(f"layer {layer}: every entry is cut, so nothing is left to learn from; cut less")
@@ -52,7 +52,7 @@ def require_something_to_learn_from(one: Release) -> None:
 def knowledge(
     act: Attack, state: DenoiserAveraging, now: Round, one: Release, updates: Sequence[DenoiserUpdate], evaluation: SampleEvaluation
 ) -> WeightsOnly:
-    """Return what the adversary of an attack is given; `NotPlayedError` if it cannot be had, or is of no use."""
+    """Return the knowledge of an attack's adversary; `NotPlayedError` if it is not available or of no use."""
     require_something_to_learn_from(one)
     weights, wanted = one.weights, act.adversary.knowledge
     if not one.masked:
@@ -80,7 +80,7 @@ def knowledge(
 
 
 def _require_other_traces(act: Attack, state: DenoiserAveraging) -> None:
-    """Raise where an adversary looks for a cut, and there is none."""
+    """Raise ``NotPlayedError`` if the adversary needs a cut and there is none."""
     method = first_request(act.concept, state).method
     if method.zeroes:
         raise NotPlayedError("nothing has been cut yet")
@@ -93,7 +93,7 @@ def _require_other_traces(act: Attack, state: DenoiserAveraging) -> None:
 
 
 def _own_images(act: Attack, state: DenoiserAveraging, evaluation: SampleEvaluation) -> Images:
-    """Return an adversary's own images of the concept: some of the public test images, which no peer has."""
+    """Return the adversary's own images of the concept: public test images, which no peer has."""
     config, wanted = state.setup.config, getattr(act.adversary, "images", 1)
     axis, value = config.denoiser.axis(act.concept)
     labels = evaluation.images.classes if axis == "class" else evaluation.images.styles
@@ -105,7 +105,7 @@ def _own_images(act: Attack, state: DenoiserAveraging, evaluation: SampleEvaluat
 
 
 def _uncut(act: Attack, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate]) -> DenoiserUpdate:
-    """Return the first update of a peer that has not cut anything, nor erased the concept in its own copy by other means."""
+    """Return the first update of a peer that has neither cut anything nor erased the concept in its own copy by other means."""
     timeline = state.setup.timeline
     about = {one.index for one in timeline.concepts if one.concept == act.concept and not state.setup.policy.collects_statistics}
     asked = {peer for past in timeline.rounds[: now.round] for peer, orders in past.erase.items() if about.intersection(orders)}

@@ -1,4 +1,4 @@
-"""What a peer of an averaged federation sends, read."""
+"""The decoded update of a denoising peer under federated averaging."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Masks = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class DenoiserUpdate:
-    """What one peer sent: trained weights, its cut so far, how many images it has, and what it heard for an erasure by the server."""
+    """One peer's update: trained weights, its cut so far, its number of images, and activation statistics by index of the erasure."""
 
     peer: int
     weights: Arrays
@@ -32,7 +32,7 @@ class DenoiserUpdate:
 
     @classmethod
     def of(cls, peer: int, blob: bytes) -> DenoiserUpdate:
-        """Return the update that these bytes hold."""
+        """Decode an update."""
         arrays = wire.from_bytes(blob)
         count = int(arrays.pop(COUNT))
         cut = unpack_masks({name.removeprefix("mask/"): arrays.pop(name) for name in list(arrays) if name.startswith("mask/")})
@@ -43,7 +43,7 @@ class DenoiserUpdate:
 
 
 def activity(told: Mapping[str, npt.NDArray[Any]], side: str) -> Activity:
-    """Return one side, ``target`` or ``base``, of what `clients.diffusion.local.heard` tells; other arrays are passed over."""
+    """Return one side, ``target`` or ``base``, of the statistics from `clients.diffusion.local.heard`; other arrays are ignored."""
     sums, rows = f"{side}/", f"{side}#rows/"
     return Activity(
         {name.removeprefix(sums): torch.from_numpy(np.array(a)) for name, a in told.items() if name.startswith(sums)},

@@ -1,1 +1,1 @@
-"""What the server does where peers exchange seed denoisers."""
+"""Server side of diffusion with exchanged seed denoisers."""

@@ -1,4 +1,4 @@
-"""The server of peers that help each other with seed denoisers: it hands out what is public and passes requests on."""
+"""The server of peers that exchange seed denoisers: it sends out the public backbones and forwards requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from server.timeline import Round
 
 
 class Neighbourhood(Coordinator):
-    """It learns nothing and adds nothing; see `Coordinator`.
+    """A server without a model of its own; see `Coordinator`.
 
     Parameters
     ----------
     config : HdusDenoisingConfig
-        Of any peer.
+        Config of any peer.
     backbone, seed_backbone : bytes
-        Public weights that main models and seed denoisers start from, as safetensors files.
+        Public initial weights of main models and seed denoisers, as safetensors files.
     timeline : ConceptTimeline
     """
 
@@ -38,13 +38,13 @@ class Neighbourhood(Coordinator):
         return self._public
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return all requests to erase a concept that this peer has had so far; it carries out each one once."""
+        """Return all requests to erase a concept that this peer has received so far; the peer carries out each one once."""
         rounds = self._timeline.rounds[: now.round]
         due = [self._timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
         return {"orders": ConfigRecord({"erase": json.dumps(due)})}
 
     def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
-        """Book what the judge said of the ensembles' samples and of the main models', mean over the peers that were evaluated."""
+        """Record the judged accuracy of the ensembles' and the main models' samples, averaged over the evaluated peers."""
         means = {name: value for peer, name, value in record.metrics if peer == FEDERATION}
         if "accuracy.sampled" not in means:
             return

@@ -1,4 +1,4 @@
-"""Joining the shards' posteriors: mean, majority, and learned weights (LBAggr)."""
+"""Aggregation of the shards' posteriors: mean, majority, and learned weights (LBAggr)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def learned_weights(posteriors: npt.NDArray[np.floating], y: npt.NDArray[np.int6
     """Return the weights on the simplex, shape (k,), that minimise the mixture's loss (Chen et al. 2022, section 5, LBAggr).
 
     Minimises ``mean_v -log sum_s alpha_s p_s(v)[y_v] + penalty ||alpha||_2``. On the simplex the problem is convex and the penalty
-    acts on the direction alone; exponentiated gradient from equal weights solves it without samples or randomness.
+    affects the direction only. Exponentiated gradient descent from equal weights solves it without sampling or randomness.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def learned_weights(posteriors: npt.NDArray[np.floating], y: npt.NDArray[np.int6
 
 
 def majority(posteriors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """Return each class's share of the shards' votes, shape (n, classes); a shard's tie goes to its lowest class."""
+    """Return each class's share of the shards' votes, float32 (n, classes); ties within a shard go to the lowest class."""
     votes = np.eye(posteriors.shape[2], dtype=np.float32)[posteriors.argmax(axis=2)]
     share: npt.NDArray[np.float32] = votes.mean(axis=0)
     return share
 
 
 def mixture(posteriors: npt.NDArray[np.floating], weights: Floats) -> npt.NDArray[np.float32]:
-    """Return the weighted sum of posteriors, shape (n, classes); rows sum to 1 where the weights do."""
+    """Return the weighted mean of posteriors, float32 (n, classes); each row sums to 1."""
     total = (posteriors.astype(np.float64) * weights[:, None, None]).sum(axis=0)
     shares: npt.NDArray[np.float32] = (total / total.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares

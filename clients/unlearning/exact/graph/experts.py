@@ -1,4 +1,4 @@
-"""Training one shard's network, and asking it."""
+"""Training and prediction of the shards' networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clients.unlearning.exact.sparse import Sparse
 
 
 def train(options: GraphEraser, classes: int, graph: Graph, key: tuple[Field, ...]) -> Arrays:
-    """Return the weights of a network trained full-batch on a graph's labelled nodes, hearing its unlabelled ones.
+    """Return the weights of a network trained full-batch on a graph's labelled nodes, with messages from the unlabelled ones.
 
     Initial weights and the dropout of each epoch are keyed, so the result is a function of the graph, the options and the key.
     """
@@ -36,13 +36,13 @@ def train(options: GraphEraser, classes: int, graph: Graph, key: tuple[Field, ..
 
 
 class Panel:
-    """The shards' networks, all asked about the same graph; no weights of theirs stay here."""
+    """Prediction by the shards' networks on one graph; no weights remain in it between calls."""
 
     def __init__(self, options: GraphEraser, features: int, classes: int) -> None:
         self.network = Network(options.network, features, options.hidden, classes, ())
 
     def posteriors(self, experts: list[Arrays], heard: Messages, x: Sparse, wanted: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-        """Return what each network thinks of the nodes at the wanted positions, shape (experts, len(wanted), classes)."""
+        """Return each network's posteriors for the nodes at the wanted positions, float32 (experts, len(wanted), classes)."""
         answers = []
         with torch.no_grad():
             for weights in experts:
@@ -53,5 +53,5 @@ class Panel:
         return np.stack(answers)
 
     def shape(self) -> Arrays:
-        """Return zeros in the shapes of a network's weights."""
+        """Return zeros with the shapes of a network's weights, by name."""
         return {name: np.zeros_like(array) for name, array in to_arrays(self.network).items()}

@@ -21,10 +21,10 @@ Architecture = Literal["gcn", "sage", "gat"]
 
 @dataclass(frozen=True)
 class Messages:
-    """Who hears whom among ``n`` nodes.
+    """The message-passing structure of ``n`` nodes.
 
-    ``normal`` is ``D^-1/2 (A + I) D^-1/2`` (GCN), ``mean`` is ``D^-1 A`` (GraphSAGE), ``source`` and ``target`` are int64 arrays of
-    positions with self-loops, sorted by target (GAT).
+    ``normal`` is ``D^-1/2 (A + I) D^-1/2`` (GCN), ``mean`` is ``D^-1 A`` (GraphSAGE). ``source`` and ``target`` are int64 positions of
+    the ends of each edge, self-loops included, sorted by target (GAT).
     """
 
     n: int
@@ -35,7 +35,7 @@ class Messages:
 
 
 def messages(n: int, pairs: npt.NDArray[np.int64]) -> Messages:
-    """Return the message structure of ``n`` nodes joined by undirected pairs of positions, shape (m, 2)."""
+    """Return the message-passing structure of ``n`` nodes with undirected edges, given as pairs of positions, shape (m, 2)."""
     a = adjacency(n, pairs)
     loops = sp.csr_matrix(a + sp.eye_array(n, dtype=np.float32))
     loops.sort_indices()

@@ -1,4 +1,4 @@
-"""Dealing the nodes of a graph to shards: by keyed hash, by balanced label propagation (BLPA), by balanced k-means (BEKM)."""
+"""Partition of a graph's nodes into shards: by keyed hash, balanced label propagation (BLPA), or balanced k-means (BEKM)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from clients.streams import uniforms
 
 
 def keyed(ids: Ids, shards: int, key: Key) -> Shards:
-    """Return each node's shard, shape (n,), as a hash of its id: no node's shard depends on any other node."""
+    """Return each node's shard, int64 (n,), by a hash of its id: no node's shard depends on other nodes."""
     return np.floor(shards * uniforms(ids, *key, "shard")).astype(np.int64)
 
 
 def bekm(ids: Ids, points: npt.NDArray[np.floating], shards: int, slack: float, key: Key, rounds: int = 20) -> Shards:
-    """Return balanced k-means' shards, shape (n,) (Chen et al. 2022, algorithm 2).
+    """Return each node's shard, int64 (n,), by balanced k-means (Chen et al. 2022, algorithm 2).
 
     Parameters
     ----------
@@ -30,6 +30,6 @@ def bekm(ids: Ids, points: npt.NDArray[np.floating], shards: int, slack: float, 
 
 
 def kept_edges(ids: Ids, edges: npt.NDArray[np.int64], place: Shards) -> npt.NDArray[np.bool_]:
-    """Return for each edge, shape (m,), whether both its ends are in one shard."""
+    """Return for each edge, bool (m,), whether both its ends are in the same shard."""
     ends = place[np.searchsorted(ids, edges)]
     return np.asarray(ends[:, 0] == ends[:, 1], dtype=np.bool_)

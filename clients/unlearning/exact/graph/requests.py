@@ -1,4 +1,4 @@
-"""What GraphEraser can be asked to forget."""
+"""Requests to GraphEraser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Removal:
-    """What a request names: node ids, shape (n,), and edges, shape (m, 2), each a pair of node ids in any order."""
+    """A request to forget nodes, given by their ids, shape (n,), and edges, shape (m, 2), each a pair of node ids in any order."""
 
     nodes: npt.ArrayLike = ()
     edges: npt.ArrayLike = ()

@@ -1,4 +1,4 @@
-"""How a scenario names GraphEraser."""
+"""Scenario table of GraphEraser."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class GraphEraser(UnlearnerSpec):
     partition : {"keyed", "blpa", "bekm"}
         Hash of the node's id; balanced label propagation; balanced k-means on embeddings.
     leakage : {"frozen", "repartition"}
-        Whether a learned partition stays as it was made, or is made again from the kept nodes at each request. A keyed partition
-        leaks nothing and needs neither. Exact for all but the frozen one, which is exact only given the partition.
+        Whether a learned partition is kept, or computed again from the kept nodes at each request. A keyed partition leaks nothing and
+        needs neither. Unlearning is exact except with a frozen partition, where it is exact only given the partition.
     network : {"gcn", "sage", "gat"}
         Kind of every shard's network.
     hidden : int
         Width of every shard's network.
     dropout : float
-        Share of the network's inputs that is dropped while it learns.
+        Share of the hidden units that is dropped in training.
     epochs : int
         Full-batch epochs.
     lr, weight_decay : float
-        Adam's settings.
+        Learning rate and weight decay of Adam.
     aggregate : {"lbaggr", "mean", "majority"}
         Learned weights, mean of the posteriors, or shares of the votes.
     slack : float in [0, 1]
         A shard holds at most ``ceil(n/k + slack (n - n/k))`` nodes.
     hops : int
-        Rounds of smoothing over the graph of the embeddings behind ``bekm``. More keep more edges and make shards of fewer classes,
-        which costs accuracy; 0 clusters the features alone.
+        Smoothing steps over the graph for the embeddings of ``bekm``. More steps keep more edges but give shards with fewer classes,
+        which costs accuracy; 0 clusters by the features alone.
     penalty : float
-        Weight of the norm of the learned weights, which draws them together.
+        Weight of the norm of the learned weights, which makes them more equal.
     sample : int
-        Nodes from which the weights are learned.
+        Number of nodes from which the weights are learned.
     """
 
     guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
@@ -77,22 +77,22 @@ class GraphEraser(UnlearnerSpec):
 
     @property
     def frozen(self) -> bool:
-        """Whether a partition learned with nodes that later leave is kept."""
+        """Whether a partition learned with nodes that are forgotten later is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return that shards, hidden units or epochs are too much, or None."""
+        """Return an error line if shards, hidden units or epochs need too much memory or time, else None."""
         n, width = len(rows), self.hidden * (sum(problem.shape) + problem.classes)
         size = 8 * self.shards * n + 4 * min(self.shards, n) * width + 12 * n * self.hidden + 16 * width
         what = f"grapheraser with shards = {self.shards}, hidden = {self.hidden}"
         return beyond(what, n, size, self.steps(problem.training, n, 0), "ask for fewer shards, hidden units or epochs")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
-        """Return those of all shards in the first round, and none later; fewer are taken where shards hold no labelled node."""
+        """Return the steps of all shards in the first round, and 0 later; shards without a labelled node take none."""
         return 0 if progress else self.epochs * min(self.shards, rows)
 
     def training_data(self, source: Dataset, ids: Ids) -> Graph:
-        """Return the subgraph that these nodes induce."""
+        """Return the subgraph induced by these nodes."""
         from clients.data.graphs import among
 
         return among(source, ids)

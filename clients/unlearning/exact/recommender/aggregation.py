@@ -1,4 +1,4 @@
-"""Joining the shards' vectors: attention over shards (RecEraser), or the mean of their scores."""
+"""Aggregation of the shards' vectors: attention over shards (RecEraser), or the mean of their scores."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from clients.unlearning.exact.recommender.spec import RecEraser, Wmf
 class Attention(nn.Module):
     """Chen et al. 2022, section 3.4: a transfer ``z_s = W_s e_s + b_s`` per shard, and softmax weights over the shards.
 
-    Transfers begin as the identity. A shard in which a user or item does not occur has weight 0 for it; whoever occurs nowhere has the
-    zero vector.
+    Transfers start as the identity. A shard in which a user or item does not occur has weight 0 for it; users and items that occur in no
+    shard have the zero vector.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Attention(nn.Module):
         return raised / torch.zeros(n).index_add(0, who, raised)[who]
 
     def forward(self, side: str, vectors: Tensor, present: Tensor) -> Tensor:
-        """Return joined vectors, float32 (n, dim), of the shards' vectors (shards, n, dim); absent ones cost nothing."""
+        """Return joined vectors, float32 (n, dim), of the shards' vectors (shards, n, dim); only present ones are computed."""
         n, who = vectors.shape[1], present.nonzero()[:, 1]
         parts = torch.split(vectors[present], present.sum(dim=1).tolist())
         moved = torch.cat([torch.addmm(b, part, w) for part, w, b in zip(parts, self.transfer, self.shift, strict=True)])
@@ -60,7 +60,7 @@ class Attention(nn.Module):
 
 
 class Shards:
-    """The shards' vectors and who occurs in which, as tensors (shards, n, dim) and (shards, n)."""
+    """The shards' vectors, (shards, n, dim), and which users and items occur in which shard, bool (shards, n)."""
 
     def __init__(self, vectors: list[tuple[Vectors, Vectors]], data: list[Ratings]) -> None:
         self.users = torch.tensor(np.stack([users for users, _ in vectors]))
@@ -69,7 +69,7 @@ class Shards:
         self.item_present = torch.tensor(np.stack([np.bincount(d.item, minlength=d.items) > 0 for d in data]))
 
     def seating(self, options: RecEraser, histories: sp.csr_matrix) -> Shards:
-        """Return the same shards with other users, of whom only histories (n, items) are known; a shard without their items is mute."""
+        """Return the same shards with other users, given by their histories (n, items); shards without their items are ignored."""
         known = [sp.csr_matrix(histories.multiply(present.numpy())) for present in self.item_present]
         seated = copy(self)
         pairs = zip(known, self.items, self.item_present, strict=True)
@@ -82,7 +82,7 @@ class Shards:
         return model("user", self.users, self.user_present), model("item", self.items, self.item_present)
 
     def mean_scores(self) -> Tensor:
-        """Return the mean of the shards' scores, float32 (users, items), over the shards where both occur; 0 where none is."""
+        """Return the mean of the shards' scores, float32 (users, items), over the shards in which both occur; 0 if there are none."""
         users, items = self.users * self.user_present[:, :, None], self.items * self.item_present[:, :, None]
         total = torch.zeros(users.shape[1], items.shape[1])
         for u, v in zip(users, items, strict=True):
@@ -91,7 +91,7 @@ class Shards:
 
 
 def train(options: RecEraser, shards: Shards, data: Ratings, key: tuple[Field, ...]) -> tuple[Arrays, int]:
-    """Train the attention on all present interactions, the shards' vectors fixed; return its weights and the gradient steps taken."""
+    """Train the attention on all interactions with the shards' vectors fixed; return its weights and the gradient steps taken."""
     model = Attention(len(shards.users), options.dim, options.attention, key)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
     ranks, base = _ranks(options, model, shards, data, key), options.base
@@ -115,9 +115,9 @@ def _ranks(options: RecEraser, model: Attention, shards: Shards, data: Ratings, 
 
 
 def _squares(options: RecEraser, base: Wmf, model: Attention, shards: Shards, data: Ratings, key: tuple[Field, ...]) -> Iterator[Tensor]:
-    """Yield each batch's weighted squares over all items, a batch being users with about ``batch_size`` interactions.
+    """Yield each batch's weighted squared loss over all items; a batch consists of users with about ``batch_size`` interactions.
 
-    The squares of pairs without interaction are summed as ``<U'U, V'V>``, which never makes the matrix of all scores (Hu et al. 2008).
+    The squares of pairs without interaction are summed as ``<U'U, V'V>``, without the matrix of all scores (Hu et al. 2008).
     """
     seen, present = data.matrix(), np.unique(data.user)
     for epoch in range(options.epochs):
@@ -138,7 +138,7 @@ def _dropout(options: RecEraser, like: Tensor, key: tuple[Field, ...]) -> Tensor
 
 
 def blank(options: RecEraser, shards: int) -> Arrays:
-    """Return the weights of an attention over so many shards before any training, in whose shapes trained ones come."""
+    """Return the weights of an untrained attention over this many shards, which have the shapes of trained ones."""
     return to_arrays(Attention(shards, options.dim, options.attention, ()))
 
 

@@ -1,4 +1,4 @@
-"""The recommenders trained on one shard: BPR-MF, WMF and LightGCN, each giving one vector a user and an item."""
+"""The recommenders trained on one shard: BPR-MF, WMF and LightGCN, each with one vector per user and item."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SPREAD = 0.1 * 3**0.5
 
 
 def initial(count: int, dim: int, key: Key) -> Vectors:
-    """Return initial vectors, float32 (count, dim), uniform with standard deviation 0.1, each keyed by its row alone."""
+    """Return initial vectors, float32 (count, dim), uniform with standard deviation 0.1, each keyed by its row only."""
     draws = uniforms(np.arange(count * dim), *key).reshape(count, dim)
     return ((2 * draws - 1) * _SPREAD).astype(np.float32)
 
 
 def untrained(data: Ratings, dim: int, key: Key) -> tuple[Vectors, Vectors]:
-    """Return the initial vectors of all users and items of the catalogues."""
+    """Return the initial vectors of all users and all items, with or without interactions."""
     return initial(data.users, dim, (*key, "user")), initial(data.items, dim, (*key, "item"))
 
 
@@ -64,16 +64,16 @@ def train(base: Bpr | Wmf | LightGcn, dim: int, data: Ratings, key: Key) -> tupl
 
 @torch.no_grad()
 def fold_in(base: Bpr | Wmf | LightGcn, histories: sp.csr_matrix, items: Tensor) -> Tensor:
-    """Return vectors, float32 (n, dim), of users of whom only histories (n, items) are known, for fixed items' vectors (items, dim).
+    """Return vectors, float32 (n, dim), of users given by histories (n, items), for fixed item vectors (items, dim).
 
-    They minimise the weighted squares of Hu et al. 2008, as a step of WMF does; for the other bases, whose users' vectors are no function
-    of a history alone, with WMF's default weight and decay.
+    They minimise the weighted squares of Hu et al. 2008, like a step of WMF. The other bases, whose user vectors are not a function of
+    the history alone, use WMF's default weight and decay.
     """
     return _solve(base if isinstance(base, Wmf) else Wmf(), Sparse(histories), items)
 
 
 def triples(data: Ratings, epochs: int, batch_size: int, key: Key) -> Iterator[tuple[int, int, Ids, Ids, Ids]]:
-    """Yield epoch, batch and the batch's users, items and negative items, in keyed order; pairs without a negative are left out."""
+    """Yield epoch, batch number, and the batch's users, items and negative items, in keyed order; pairs without a negative are skipped."""
     negatives = Negatives(data, key)
     for epoch in range(epochs):
         drawn = negatives.draw(epoch)
@@ -89,7 +89,7 @@ def _places(present: tuple[Ids, Ids], users: Ids, *items: Ids) -> list[Tensor]:
 
 @torch.no_grad()
 def _rank(base: Bpr, data: Ratings, present: tuple[Ids, Ids], start: tuple[Tensor, Tensor], key: Key) -> tuple[Tensor, Tensor, int]:
-    """Minimise ``-log sigmoid(p_u (q_i - q_j)) + decay/2 (|p_u|^2 + |q_i|^2 + |q_j|^2)`` by Adagrad; gradients by hand, for speed."""
+    """Minimise ``-log sigmoid(p_u (q_i - q_j)) + decay/2 (|p_u|^2 + |q_i|^2 + |q_j|^2)`` by Adagrad, with explicit gradients for speed."""
     cut = len(present[0])
     table = torch.cat(start)
     squares = torch.zeros_like(table)
@@ -121,7 +121,7 @@ def _least_squares(base: Wmf, data: Ratings, present: tuple[Ids, Ids], start: tu
 
 
 def _solve(base: Wmf, seen: Sparse, other: Tensor) -> Tensor:
-    """Return the exact minimiser of the weighted squares over one side's vectors, the other side's fixed."""
+    """Return the exact minimiser of the weighted squares over one side's vectors, with the other side's fixed."""
     dim = other.shape[1]
     outer = (other[:, :, None] * other[:, None, :]).reshape(len(other), -1)
     left = (1 - base.weight) * (seen @ outer) + base.weight * outer.sum(dim=0)

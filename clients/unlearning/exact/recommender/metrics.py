@@ -9,16 +9,16 @@ from clients.data.ratings import Ratings
 
 
 def recall_and_ndcg(scores: npt.NDArray[np.floating], seen: Ratings, relevant: Ratings, k: int) -> tuple[float, float]:
-    """Return Recall@k and NDCG@k, each a mean over the users with a relevant item.
+    """Return Recall@k and NDCG@k, each averaged over the users with a relevant item, in [0, 1].
 
     ``Recall@k = hits / relevant items``; ``NDCG@k = sum over hits of 1 / log2(rank + 1)``, divided by its value for an ideal ranking of
-    ``min(k, relevant items)`` hits. Seen items are left out of the ranking; equal scores go to the smaller item.
+    ``min(k, relevant items)`` hits. Seen items are excluded from the ranking; equal scores are ordered by item.
 
     Parameters
     ----------
     scores : float array, shape (users, items)
     seen, relevant : Ratings
-        What the model was trained on, and what is looked for.
+        Interactions that the model was trained on, and held-out interactions to be found.
     k : int
         From 1 to the number of items.
     """

@@ -1,4 +1,4 @@
-"""Keyed negative items: what a pair's positive is compared with depends on the pair, the epoch and the positives at hand."""
+"""Keyed negative items: the negative of an interaction depends on the interaction, the epoch and the positives in the data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Negatives:
         self.candidates = np.unique(data.item)
 
     def draw(self, epoch: int) -> Ids:
-        """Return one item per interaction, shape (n,): the first of a keyed sequence that is no positive; -1 where none was met."""
+        """Return one item per interaction, shape (n,): the first of a keyed sequence that is not a positive; -1 if none was found."""
         item = np.full(len(self.data), -1, dtype=np.int64)
         open_ = np.arange(len(self.data))
         for turn in range(_TRIES):

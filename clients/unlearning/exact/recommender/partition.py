@@ -1,4 +1,4 @@
-"""Dealing interactions to shards: by keyed hash, or by balanced clusters of users (UBP), items (IBP), or interactions (InBP)."""
+"""Partition of interactions into shards: by keyed hash, or by balanced clusters of users (UBP), items (IBP), or interactions (InBP)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ROUNDS = 50
 
 
 def capacity(elements: int, shards: int, slack: float) -> int:
-    """Return the most elements (users, items or interactions) a shard may hold."""
+    """Return the largest number of elements (users, items or interactions) of a shard."""
     return int(np.ceil((1 + slack) * elements / shards - 1e-9))
 
 
 def pretrained(data: Ratings, dim: int, key: tuple[Field, ...]) -> tuple[Vectors, Vectors]:
-    """Return users' and items' vectors of a WMF trained on all interactions: what the clusters are made from."""
+    """Return users' and items' vectors of a WMF trained on all interactions, from which the clusters are computed."""
     users, items, _ = train(Wmf(), dim, data, (*key, "pretrained"))
     return users, items
 
@@ -40,7 +40,7 @@ def deal(kind: Kind, data: Ratings, vectors: tuple[Vectors, Vectors] | None, sha
         Users' and items' pretrained vectors; not needed for ``"keyed"``.
     shards : int
     slack : float
-        How far above ``n / shards`` elements a shard may grow, as a share.
+        Share by which a shard may exceed ``n / shards`` elements.
     key : tuple
     """
     if kind == "keyed" or not len(data) or vectors is None:
@@ -59,7 +59,7 @@ def _by_element(column: Ids, vectors: Floats, shards: int, slack: float, key: tu
 
 
 def _by_interaction(data: Ratings, users: Floats, items: Floats, shards: int, slack: float, key: tuple[Field, ...]) -> Ids:
-    """Cluster interactions; the cost of a pair and an anchor is the product of the user's and the item's squared distance."""
+    """Cluster interactions; the cost of a pair and an anchor is the product of the user's and the item's squared distances."""
     dim = users.shape[1]
     points = np.concatenate([users[data.user], items[data.item]], axis=1)
 

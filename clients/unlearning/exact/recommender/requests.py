@@ -1,4 +1,4 @@
-"""What a request to a recommender names, and how it is read."""
+"""Requests to recommenders, and their validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clients.unlearning.requests import whole_ids
 
 @dataclass(frozen=True)
 class Removal:
-    """Interactions, shape (m, 2) of user and item, all interactions of users, and all of items."""
+    """A request to forget interactions, shape (m, 2) of user and item, all interactions of users, and all interactions of items."""
 
     interactions: npt.ArrayLike = ()
     users: npt.ArrayLike = ()
@@ -23,9 +23,9 @@ class Removal:
 
 
 def named(removal: Removal, held: Ratings) -> npt.NDArray[np.bool_]:
-    """Return which of the held interactions are named, shape (n,).
+    """Return which of the held interactions are named, bool (n,).
 
-    ``UnlearningError`` names the first that is no integer, repeated or not held.
+    ``UnlearningError`` names the first id that is not an integer, is repeated, or is not held.
     """
     pairs = whole_ids(removal.interactions, "interaction", 2)
     users, items = whole_ids(removal.users, "user"), whole_ids(removal.items, "item")

@@ -1,4 +1,4 @@
-"""How a scenario names RecEraser."""
+"""Scenario table of RecEraser."""
 
 from __future__ import annotations
 
@@ -46,14 +46,13 @@ class Bpr(Spec):
 class Wmf(Spec):
     """Weighted matrix factorisation (Hu et al. 2008) by alternating least squares.
 
-    ``weight`` is that of a pair without interaction, against 1; ``decay`` that of the squared vectors.
 
     Parameters
     ----------
     epochs : int
-        Rounds of alternating least squares.
+        Iterations of alternating least squares.
     weight : float
-        Weight of a pair without interaction, against 1.
+        Weight of a pair without interaction, relative to 1 for a pair with one.
     decay : float
         Weight of the squared vectors.
     """
@@ -78,7 +77,7 @@ class LightGcn(Spec):
     decay : float
         Weight of the squared vectors.
     layers : int
-        Steps over the graph of users and items.
+        Propagation steps over the graph of users and items.
     """
 
     kind: Literal["lightgcn"] = "lightgcn"
@@ -102,24 +101,24 @@ class RecEraser(UnlearnerSpec):
     partition : {"keyed", "ubp", "ibp", "inbp"}
         Hash of the interaction; balanced clusters of users, of items, of interactions.
     leakage : {"frozen", "repartition"}
-        Whether a learned partition stays as it was made, or is made again from the kept interactions at each request. A keyed partition
-        leaks nothing and needs neither. Exact for all but the frozen one, which is exact only given the partition.
+        Whether a learned partition is kept, or computed again from the kept interactions at each request. A keyed partition leaks nothing
+        and needs neither. Unlearning is exact except with a frozen partition, where it is exact only given the partition.
     base : Bpr, Wmf or LightGcn
-        What is trained on every shard.
+        Recommender trained on every shard.
     dim : int
         Length of users' and items' vectors.
     aggregate : {"attention", "mean"}
         Attention over the shards' vectors, or mean of the shards' scores.
     attention, epochs : int
-        Width of the attention, and its epochs.
+        Width of the attention, and its training epochs.
     batch_size : int
-        Interactions a batch; with WMF, users that have about as many.
+        Interactions per batch; with WMF, users that have about as many together.
     lr : float
         Adam's learning rate.
     decay : float
         Weight of the attention's squared transfers.
     dropout : float
-        Share of the users' vectors that is dropped while the attention learns.
+        Share of the users' vectors that is dropped while the attention is trained.
     slack : float
         A shard holds at most ``ceil((1 + slack) n / shards)`` elements.
     """
@@ -147,11 +146,11 @@ class RecEraser(UnlearnerSpec):
 
     @property
     def frozen(self) -> bool:
-        """Whether a partition learned with interactions that later leave is kept."""
+        """Whether a partition learned with interactions that are forgotten later is kept."""
         return self.partition != "keyed" and self.leakage == "frozen"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return that shards, dimensions or epochs are too much, or None; what users take is not counted, as rows do not tell them."""
+        """Return an error line if shards, dimensions or epochs need too much, else None; users are not counted, as rows lack them."""
         n, shards = len(rows), min(self.shards, len(rows))
         size = 4 * shards * self.dim * (problem.classes + self.dim) + 4 * self.dim * self.attention
         size += 4 * problem.classes * self.dim**2 if isinstance(self.base, Wmf) else 0
@@ -159,34 +158,34 @@ class RecEraser(UnlearnerSpec):
         return beyond(what, n, size, self.steps(problem.training, n, 0), "ask for fewer shards, dimensions or epochs")
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
-        """Return those of all shards and the attention in the first round, and none later; WMF's shards take none."""
+        """Return the steps of all shards and the attention in the first round, and 0 later; WMF's shards take none."""
         if progress or not rows:
             return 0
         attention = self.epochs * -(-rows // self.batch_size) if self.aggregate == "attention" else 0
         if isinstance(self.base, Wmf):
             return attention
         shards = min(self.shards, rows)
-        return attention + self.base.epochs * (-(-rows // self.base.batch_size) + shards - 1)  # each shard's last batch may be small
+        return attention + self.base.epochs * (-(-rows // self.base.batch_size) + shards - 1)  # each shard may end with a partial batch
 
     def training_data(self, source: Dataset, ids: Ids) -> Ratings:
-        """Return the interactions that rows are."""
+        """Return these rows as interactions."""
         from clients.data.ratings import Ratings
 
         users = _interactions(source).users
         return Ratings(users[ids], source.y[ids], int(users[-1]) + 1, source.classes)
 
     def distillation_inputs(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return how the users of public rows teach a seed: by their histories, and by parts of them."""
+        """Return (ids, student inputs, teacher inputs) for distilling on public rows: users' histories and parts of them."""
         places, histories = _interactions(source).lessons(ids)
         return places, histories, histories
 
     def to_request(self, source: Dataset, ids: Ids) -> Ids:
-        """Return rows as pairs of user and item, int64 (len(ids), 2)."""
+        """Return the request to forget rows: pairs of user and item, int64 (len(ids), 2)."""
         return np.stack([_interactions(source).users[ids], source.y[ids]], axis=1)
 
 
 def _interactions(source: Dataset) -> Interactions:
-    """Return the data set as one of interactions; ``UnlearningError`` if it is another."""
+    """Return the data set if it consists of interactions, else raise ``UnlearningError``."""
     from clients.data.interactions import Interactions
 
     if not isinstance(source, Interactions):

@@ -1,1 +1,1 @@
-"""Learners that know their data through sums only, and forget by subtraction (Cao and Yang, 2015)."""
+"""Learners that use their data through sums only, and forget by subtraction (Cao and Yang, 2015)."""

@@ -18,37 +18,37 @@ from clients.unlearning.tabular import Floats
 
 Learned = TypeVar("Learned")
 
-_LEAST_VARIANCE = 1e-12  # where every feature is constant, scikit-learn's smoothing is 0 and would divide by it
+_LEAST_VARIANCE = 1e-12  # if all features are constant, scikit-learn's smoothing is 0, which would be a divisor
 
 
 class _Bayes(SumLearner[Learned]):
-    """Naive Bayes of any kind, with scikit-learn's names. What `predict_proba` rounds to float32, `predict_log_proba` says in float64."""
+    """Naive Bayes of any kind, with scikit-learn's names. `predict_proba` returns float32, `predict_log_proba` float64."""
 
     @abstractmethod
     def joint(self, x: npt.NDArray[np.float32]) -> Floats:
-        """Return log probabilities of class and features together, float64 (n, C), of checked features; -inf for a class without rows."""
+        """Return joint log probabilities of class and features, float64 (n, C), of checked features; -inf for a class without rows."""
 
     def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
         """Return class probabilities; a class without rows has probability 0."""
         return softmax(self.joint(x))
 
     def predict_joint_log_proba(self, x: npt.NDArray[Any]) -> Floats:
-        """Return log probabilities of class and features together, float64 (n, C), -inf for a class without rows; some row is known."""
+        """Return joint log probabilities of class and features, float64 (n, C), -inf for a class without rows; needs at least one row."""
         return self.joint(self.design.table.features(x))
 
     def predict_log_proba(self, x: npt.NDArray[Any]) -> Floats:
-        """Return log probabilities of the classes, float64 (n, C), -inf for a class without rows; at least one row is known."""
+        """Return log probabilities of the classes, float64 (n, C), -inf for a class without rows; needs at least one row."""
         joint = self.predict_joint_log_proba(x)
         top = joint.max(axis=1, keepdims=True)
         return np.asarray(joint - top - np.log(np.exp(joint - top).sum(axis=1, keepdims=True)))
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the likeliest class, int64 (n,), the first among equals; at least one row is known."""
+        """Return the most probable class, int64 (n,), the lowest among equals; needs at least one row."""
         return np.asarray(self.predict_joint_log_proba(x).argmax(axis=1))
 
     @property
     def classes_(self) -> Ints:
-        """The public labels, (C,): those without rows stay among them."""
+        """The public labels, (C,), including those without rows."""
         return np.arange(self.problem.classes)
 
     @property
@@ -59,7 +59,7 @@ class _Bayes(SumLearner[Learned]):
 
 @dataclass(frozen=True)
 class Bell:
-    """Gaussian naive Bayes: means and smoothed variances (C, D), and the smoothing."""
+    """Parameters of Gaussian naive Bayes: means and smoothed variances (C, D), and the smoothing."""
 
     mean: Floats
     variance: Floats
@@ -80,7 +80,7 @@ class Gaussian(_Bayes[Bell]):
         self.smoothing = smoothing
 
     def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
-        """Return n, and per class counts (C,), sums (C, D) and sums of squares by limbs (3, C, D)."""
+        """Return n and, per class, counts (C,), sums (C, D) and sums of squares by limbs (3, C, D)."""
         z = self.design.integers(x)
         classes = range(self.problem.classes)
         return {
@@ -91,7 +91,7 @@ class Gaussian(_Bayes[Bell]):
         }
 
     def learn(self) -> Bell:
-        """Return means and variances, in exact integers until the last division."""
+        """Return means and variances, computed in exact integers until the last division."""
         count, first = self.sums["count"].astype(object), self.sums["first"].astype(object)
         limb = self.sums["square"]
         square = (whole(limb[0], limb[1]) << 20) + limb[2].astype(object)
@@ -116,7 +116,7 @@ class Gaussian(_Bayes[Bell]):
         return scores + _log(self.class_prior_)
 
     def check(self, sums: Mapping[str, Ints]) -> None:
-        """Refuse negative counts and variances."""
+        """Raise ``UnlearningError`` for negative counts or variances."""
         check_counts(sums, ("n", "count"))
         count, first, limb = sums["count"].astype(object)[:, None], sums["first"].astype(object), sums["square"]
         square = (whole(limb[0], limb[1]) << 20) + limb[2].astype(object)
@@ -136,7 +136,7 @@ class Gaussian(_Bayes[Bell]):
 
     @property
     def epsilon_(self) -> float:
-        """What is added to every variance."""
+        """Value added to every variance."""
         return self.learned.smoothing
 
     @property
@@ -161,7 +161,7 @@ class _Counting(_Bayes[Counts]):
         self.alpha = alpha
 
     def features(self, x: npt.NDArray[np.float32]) -> Ints:
-        """Return what is counted, int64 (n, D)."""
+        """Return the features to count, int64 (n, D)."""
         raise NotImplementedError
 
     def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
@@ -171,7 +171,7 @@ class _Counting(_Bayes[Counts]):
         return {"n": np.array([len(z)]), "count": one_hot(y, self.problem.classes).sum(axis=0), "feature": total}
 
     def check(self, sums: Mapping[str, Ints]) -> None:
-        """Refuse negative counts."""
+        """Raise ``UnlearningError`` for negative counts."""
         check_counts(sums, ("n", "count", "feature"))
         _same_total(sums)
         if sums["feature"][sums["count"] == 0].any():
@@ -192,7 +192,7 @@ class Multinomial(_Counting):
     """Multinomial naive Bayes over non-negative features; attributes as in scikit-learn."""
 
     def check_labels(self, y: npt.NDArray[Any], ids: Ids) -> None:
-        """Refuse a public range that allows negative features."""
+        """Raise ``UnlearningError`` if the public range allows negative features."""
         if (self.design.low < 0).any():
             j = int(self.design.source[np.argmax(self.design.low < 0)])
             raise UnlearningError(f"column {self.design.table.names[j]}: low is below 0, multinomial counts cannot be: use gaussian")
@@ -224,12 +224,12 @@ class Bernoulli(_Counting):
         self.threshold = threshold
 
     def features(self, x: npt.NDArray[np.float32]) -> Ints:
-        """Return 1 where a feature exceeds the threshold, else 0."""
+        """Return 1 for features that exceed the threshold, else 0."""
         return (self.design.expand(x) > self.threshold).astype(np.int64)
 
     @property
     def feature_count_(self) -> Floats:
-        """How often a feature is 1, per class, (C, D)."""
+        """Number of rows in which a feature is 1, per class, (C, D)."""
         return self.sums["feature"].astype(np.float64)
 
     def learn(self) -> Counts:
@@ -251,6 +251,6 @@ def _log(share: Floats) -> Floats:
 
 
 def _same_total(sums: Mapping[str, Ints]) -> None:
-    """Refuse class counts that do not add up to the number of rows."""
+    """Raise ``UnlearningError`` if class counts do not add up to the number of rows."""
     if int(sums["count"].sum()) != int(sums["n"][0]):
         raise UnlearningError(f"sums: {int(sums['n'][0])} rows but {int(sums['count'].sum())} labels: give both of the same rows")

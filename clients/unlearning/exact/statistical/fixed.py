@@ -1,8 +1,8 @@
-"""Sums that can be taken back: public fixed point, sums of integers.
+"""Reversible sums: integers in a public fixed-point format.
 
-Float subtraction does not undo float addition; integer subtraction does. A value is shifted by a public centre and rounded once to a
+Float subtraction does not reverse float addition; integer subtraction does. A value is shifted by a public centre and rounded once to a
 multiple of 2**-40 of its public half range (rounded up to a power of two). Products of two such integers have 80 bits, so a product is
-kept as three sums over 20-bit limbs, each an exact 64-bit integer for up to 2**21 rows.
+stored as three sums over 20-bit limbs, each an exact 64-bit integer for up to 2**21 rows.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ Sums = dict[str, Ints]
 BITS = 40
 LIMB = 20
 MOST_ROWS = 1 << 21
-CHUNK = 4096  # 2**12 products below 2**41 add up without rounding in float64 (2**53), in whatever order a BLAS adds them
+CHUNK = 4096  # 2**12 products below 2**41 are summed without rounding in float64 (2**53), whatever order a BLAS uses
 
 
 @cache
 def kernels() -> Any:
-    """Return the compiled loops; imported when first needed, and once only: even a repeated import statement takes a microsecond."""
+    """Return the compiled loops; imported lazily and cached, because even a repeated import statement takes a microsecond."""
     from clients.unlearning.exact.statistical import moment_kernels
 
     return moment_kernels
 
 
 class Design:
-    """The numbers a learner sums: numeric features as they are, categorical ones as one 0/1 column a category.
+    """The columns that a learner sums: numeric features unchanged, categorical ones as one 0/1 column per category.
 
     Attributes
     ----------
     width : int
-        Columns of the design, D.
+        Number of columns of the design, D.
     low, high : float64 array, shape (D,)
     centre : float64 array, shape (D,)
         Public; zeros unless ``centred``.
@@ -71,7 +71,7 @@ class Design:
             raise UnlearningError(f"rows: {rows} are more than the {MOST_ROWS} whose sums are exact: split them over peers")
 
     def integers(self, x: npt.NDArray[np.float32]) -> Ints:
-        """Return checked features as integers, int64 (n, D), at most 2**40 (and a rounding of a bound) in size."""
+        """Return checked features as integers, int64 (n, D), with absolute values of at most 2**40 (plus the rounding of a bound)."""
         return np.asarray(np.rint((self.expand(x) - self.centre) * self.scale).astype(np.int64))
 
     def values(self, quanta: npt.NDArray[Any]) -> Floats:
@@ -109,7 +109,7 @@ def squares(z: Ints) -> Ints:
 
 
 def subtract(sums: Mapping[str, Ints], part: Mapping[str, Ints]) -> None:
-    """Take ``part`` out of ``sums``, in place."""
+    """Subtract ``part`` from ``sums``, in place."""
     for name, array in part.items():
         sums[name] -= array
 
@@ -124,7 +124,7 @@ class Gram:
 
 
 def gram(sums: Mapping[str, Ints], unit: Floats, centre: Floats) -> Gram:
-    """Return means and scatter of integer moments, in units ``1 / scale``; zeros where there are no rows."""
+    """Return means and scatter of integer moments in units ``1 / scale``; zeros if there are no rows."""
     n = int(sums["n"][0])
     m = len(unit)
     if not n:

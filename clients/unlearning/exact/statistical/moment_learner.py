@@ -1,4 +1,4 @@
-"""Learners from the first and second moments of inputs and targets together."""
+"""Learners from the joint first and second moments of inputs and targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Learned = TypeVar("Learned")
 
 
 class MomentLearner(SumLearner[Learned]):
-    """Sums of z and zz', where z is a row's design followed by its targets: one 0/1 target a class, or the number to be predicted.
+    """Sums of z and zz', where z is a row's design followed by its targets: one 0/1 target per class, or the number to predict.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class MomentLearner(SumLearner[Learned]):
         return moments(self.integers(x, y))
 
     def take_out(self, places: Places) -> None:
-        """Subtract the rows at these places; a single one without building its matrices."""
+        """Subtract the rows at these positions; for a single row without building its matrices."""
         if len(places) != 1:
             super().take_out(places)
             return
@@ -63,7 +63,7 @@ class MomentLearner(SumLearner[Learned]):
         return gram(self.sums, self.unit, self.centre)
 
     def check(self, sums: Mapping[str, Ints]) -> None:
-        """Refuse a negative number of rows and moments that no rows have."""
+        """Raise ``UnlearningError`` for a negative number of rows, or moments that no rows can have."""
         check_counts(sums, ("n",))
         check_scatter(sums["second"], sums["first"], int(sums["n"][0]))
 

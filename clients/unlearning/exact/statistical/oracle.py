@@ -1,4 +1,4 @@
-"""Statistical queries: what a learner may ask about rows that it never sees."""
+"""Statistical queries about rows that the learner never sees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clients.unlearning.states import fingerprint
 from clients.unlearning.tabular import Floats
 
 Query = Callable[[Floats, npt.NDArray[Any]], Floats]
-"""A function of features (n, d) and labels (n,) that returns, for each row by itself, numbers in [-1, 1], shape (n, k)."""
+"""Maps features (n, d) and labels (n,) to numbers in [-1, 1], shape (n, k), each row independently of the others."""
 
 FINEST = 2.0**-20
 """Smallest tolerance of an answer."""
@@ -28,9 +28,9 @@ _SCALE = 2.0**30
 class Oracle:
     """Answers statistical queries about the rows it holds (Kearns 1998; Cao and Yang, IEEE S&P 2015, section IV).
 
-    The answer to a query is its mean over the rows, up to a tolerance. Means come from sums of integers and are rounded to multiples of the
-    tolerance, so that an answer is a function of the set of rows: after rows are forgotten, every answer is, bit by bit, that of an
-    oracle which never held them.
+    The answer to a query is its mean over the rows, up to a tolerance. Means are computed from sums of integers and rounded to multiples
+    of the tolerance, so that an answer is a function of the set of rows: after rows are forgotten, every answer is bit-equal to that of an
+    oracle that never held them.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Oracle:
     Attributes
     ----------
     asked : int
-        Numbers that have been answered.
+        Number of values answered so far.
     """
 
     def __init__(self, ids: Ids, x: Floats, y: npt.NDArray[Any]) -> None:
@@ -59,9 +59,9 @@ class Oracle:
         Parameters
         ----------
         xi : callable
-            See `Query`; it must treat every row by itself.
+            See `Query`; rows must not affect each other.
         tolerance : float
-            How far an answer may lie from the mean, in [2**-20, 1].
+            Largest distance of an answer from the mean, in [2**-20, 1].
 
         Returns
         -------
@@ -86,7 +86,7 @@ class Oracle:
         return np.asarray(np.rint(mean / tolerance) * tolerance, np.float64)
 
     def digest(self) -> str:
-        """Return a hash of the rows that are held."""
+        """Return a hash of the held rows."""
         return fingerprint(self.ids, self._x, self._y)
 
     def forget(self, request: npt.ArrayLike) -> Ids:
@@ -98,7 +98,7 @@ class Oracle:
 
 
 def _checked(values: Any, rows: int) -> npt.NDArray[np.int64]:
-    """Return what a query says of rows as integers; ``UnlearningError`` if it is no query."""
+    """Return a query's values as integers; ``UnlearningError`` for a wrong shape or values outside [-1, 1]."""
     answer = np.asarray(values, np.float64)
     if answer.ndim != 2 or len(answer) != rows:
         raise UnlearningError(f"query: it returned shape {answer.shape} for {rows} rows: return (rows, k), each row by itself")

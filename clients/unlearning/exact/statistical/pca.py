@@ -1,4 +1,4 @@
-"""Principal components from moments, and a classifier in their space."""
+"""Principal components from moments, and a nearest-mean classifier in their space."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from clients.unlearning.exact.statistical.learner import softmax
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
 from clients.unlearning.tabular import Floats
 
-_LEAST_VARIANCE = 1e-12  # an axis along which nothing varies tells no classes apart
+_LEAST_VARIANCE = 1e-12  # avoids a division by 0 for axes without variance, which do not separate classes
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Mean (D,), axes (k, D), variances along them (k,), total variance, mean variance along the axes left out, class counts (C,) and
+    """Mean (D,), axes (k, D), variances along them (k,), total variance, mean variance along the omitted axes, class counts (C,) and
     class means in the axes' space (C, k).
     """
 
@@ -35,13 +35,13 @@ class Axes:
 class Components(MomentLearner[Axes]):
     """Principal component analysis; ``components_``, ``explained_variance_`` and so on as in scikit-learn.
 
-    A class is predicted by the nearest class mean in the space of the components, each scaled to variance 1: a Gaussian per class around
-    its mean there, all of variance 1, weighted by the class's share.
+    Classes are predicted by the nearest class mean in the space of the components, each scaled to variance 1: the model is one Gaussian of
+    variance 1 per class around its mean, weighted by the class's share.
 
     Parameters
     ----------
     components : int
-        Axes kept, at most the width of the design.
+        Number of axes kept, at most the width of the design.
     """
 
     def __init__(self, problem: Problem, design: Design, components: int) -> None:
@@ -85,7 +85,7 @@ class Components(MomentLearner[Axes]):
 
     @property
     def components_(self) -> Floats:
-        """Axes, (k, D), by falling variance."""
+        """Axes, (k, D), by descending variance."""
         return self.learned.axes
 
     @property
@@ -100,7 +100,7 @@ class Components(MomentLearner[Axes]):
 
     @property
     def noise_variance_(self) -> float:
-        """Mean variance along the axes that are left out, 0 if there are none."""
+        """Mean variance along the omitted axes, 0 if there are none."""
         return self.learned.noise
 
     @property

@@ -15,9 +15,9 @@ from clients.unlearning.tabular import Floats
 
 
 class ItemItem(SumLearner[Floats]):
-    """Items are alike where the same users rate them: cosine of the items' rating columns. A row is a user's ratings, 0 for none.
+    """Items are similar if the same users rate them: cosine similarity of the rating columns. A row holds a user's ratings, 0 for none.
 
-    "Classes" are the items: the probability of an item is its share of the user's scores over items not yet rated. Labels are not read.
+    The classes are the items: the probability of an item is its share of the user's scores over items not yet rated. Labels are not used.
     """
 
     def __init__(self, problem: Problem, design: Design) -> None:
@@ -28,7 +28,7 @@ class ItemItem(SumLearner[Floats]):
             raise UnlearningError("item_item: low is below 0, but 0 means not rated: use ratings of at least 0")
 
     def contribution(self, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> Sums:
-        """Return n and, over users, the sums of products of two ratings by limbs (3, items, items)."""
+        """Return n and the sums over users of products of two ratings, by limbs (3, items, items)."""
         found = moments(self.design.integers(x))
         return {"n": found["n"], "second": found["second"]}
 
@@ -51,18 +51,18 @@ class ItemItem(SumLearner[Floats]):
         return self.design.expand(self.design.table.features(x)) @ self.learned
 
     def recommend(self, x: npt.NDArray[Any], k: int) -> npt.NDArray[np.int64]:
-        """Return the k best items not yet rated, int64 (n, k), best first, smaller item first among equals."""
+        """Return the k best items not yet rated, int64 (n, k), best first, the lower item first among equals."""
         scores = np.where(self.design.table.features(x) > 0, -np.inf, self.scores(x))
         return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
     def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
-        """Return shares of the scores over items not yet rated; all alike where no item has a score."""
+        """Return shares of the scores over items not yet rated; uniform if no item has a score."""
         scores = np.where(x > 0, 0.0, np.maximum(self.scores(x), 0.0))
         total = scores.sum(axis=1, keepdims=True)
         return np.where(total > 0, scores / np.where(total > 0, total, 1.0), 1 / self.outputs)
 
     def check(self, sums: Mapping[str, Ints]) -> None:
-        """Refuse sums of products that no users have: the matrix must be non-negative and positive semidefinite."""
+        """Raise ``UnlearningError`` for sums that no users can have: the matrix must be non-negative and positive semidefinite."""
         check_counts(sums, ("n",))
         second = sums["second"]
         products = second[0] * 2.0**40 + second[1] * 2.0**20 + second[2]

@@ -14,7 +14,7 @@ from clients.unlearning.exact.statistical.moment_learner import MomentLearner
 from clients.unlearning.tabular import Floats
 
 LEAST = 1e-3
-"""Smallest score of a class before scores are made to sum to 1."""
+"""Smallest score of a class before scores are normalised to sum 1."""
 
 
 class Plane(NamedTuple):
@@ -25,10 +25,10 @@ class Plane(NamedTuple):
 
 
 class Linear(MomentLearner[Plane]):
-    """Ridge regression with an unpenalised intercept; ordinary least squares (of least norm) where ``alpha`` is 0.
+    """Ridge regression with an unpenalised intercept; minimum-norm ordinary least squares if ``alpha`` is 0.
 
-    With several classes, one regression a class on 0/1 targets: a linear probability model, whose scores sum to 1 by themselves. They
-    become probabilities by the public map ``max(score, 0.001)``, divided by the sum.
+    With several classes there is one regression per class on 0/1 targets: a linear probability model, whose scores already sum to 1. They
+    are converted to probabilities by the public map ``max(score, 0.001)``, divided by the sum.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Linear(MomentLearner[Plane]):
         self.alpha = alpha
 
     def check_labels(self, y: npt.NDArray[Any], ids: Ids) -> None:
-        """Refuse regression targets that are not finite or outside their public range."""
+        """Raise ``UnlearningError`` for regression targets that are not finite or outside their public range."""
         if self.problem.classes > 1:
             return
         wrong = ~((y >= self.target[0]) & (y <= self.target[1]))
@@ -51,7 +51,7 @@ class Linear(MomentLearner[Plane]):
             raise UnlearningError(f"row {ids[wrong][0]}: target {y[wrong][0]} lies outside the public {list(self.target)}: set target")
 
     def learn(self) -> Plane:
-        """Solve the centred normal equations: by Cholesky where the matrix is known to be definite and proves so, else with least norm."""
+        """Solve the centred normal equations: by Cholesky if the matrix is numerically positive definite, else with minimum norm."""
         d, sums = self.design.width, self.sums
         if self.alpha > 0 and self.count:
             try:

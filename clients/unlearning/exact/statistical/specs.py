@@ -1,4 +1,4 @@
-"""How scenarios name learners from sums."""
+"""Scenario tables of learners from sums."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _GINART = "Ginart, Guan, Valiant, Zou, Making AI Forget You: Data Deletion in Ma
 
 
 class Summed(UnlearnerSpec):
-    """Public bounds of features that have no column of their own in the data set.
+    """Base class with public bounds of the features, for data sets that do not describe their columns.
 
     Parameters
     ----------
     low, high : float
-        Values outside are refused; used where the data set does not describe its columns.
+        Public bounds of features without a declared column; values outside are refused.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
@@ -37,14 +37,14 @@ class Summed(UnlearnerSpec):
     high: float = 1.0
 
     def design(self, problem: Problem, centred: bool = True) -> Design:
-        """Return what is summed."""
+        """Return the design, which defines the sums."""
         from clients.unlearning.exact.statistical.fixed import Design
         from clients.unlearning.tabular import Table
 
         return Design(Table(problem, (self.low, self.high)), centred)
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return what the public bounds have against these rows, or that the sums are too large, or None."""
+        """Return an error line if rows violate the public bounds or the sums exceed a limit, else None."""
         size, steps = self._takes(problem, len(rows))
         kind = str(getattr(self, "kind"))  # noqa: B009  every registered spec has a tag
         if wrong := beyond(f"{kind} on {width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations"):
@@ -56,28 +56,28 @@ class Summed(UnlearnerSpec):
         return None
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
-        """Return the bytes of the sums and what is learned from them, here products of all columns, and steps in thousands."""
+        """Return the bytes of the sums and the learned parameters, here products of all columns, and the steps in thousands."""
         return 5 * 8 * (width(problem) + problem.classes) ** 2, 0
 
 
 def width(problem: Problem) -> int:
-    """Return how many columns are summed: one a category of a categorical feature."""
+    """Return the number of summed columns; a categorical feature counts one per category."""
     return sum(max(column.categories, 1) for column in problem.columns) or prod(problem.shape)
 
 
 class NaiveBayes(Summed):
-    """Naive Bayes; ``threshold`` is what a feature must exceed to count for ``bernoulli``.
+    """Naive Bayes.
 
     Parameters
     ----------
     distribution : {"gaussian", "multinomial", "bernoulli"}
-        How features are distributed within a class.
+        Distribution of the features within a class.
     alpha : float
         Added to every count (``multinomial``, ``bernoulli``).
     smoothing : float
         Share of the largest variance that is added to all (``gaussian``).
     threshold : float
-        What a feature must exceed to count as present (``bernoulli``).
+        Value that a feature must exceed to count as present (``bernoulli``).
     """
 
     summary: ClassVar[str] = "naive Bayes from counts and sums per class; forgets by subtraction"
@@ -89,7 +89,7 @@ class NaiveBayes(Summed):
     threshold: float = 0.0
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
-        """Return the bytes of sums a class."""
+        """Return the bytes of the sums of all classes, and no steps."""
         return 6 * 8 * problem.classes * width(problem), 0
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
@@ -106,9 +106,7 @@ class NaiveBayes(Summed):
 
 
 class Ridge(Summed):
-    """Ridge regression, one per class where there are several; ordinary least squares with ``alpha = 0``.
-
-    ``target`` bounds a regression's targets.
+    """Ridge regression, one per class if there are several; ordinary least squares with ``alpha = 0``.
 
     Parameters
     ----------
@@ -133,7 +131,7 @@ class Ridge(Summed):
 
 
 class Pca(Summed):
-    """Principal components; with several classes, nearest class mean in their space.
+    """Principal components; with several classes, a nearest-mean classifier in their space.
 
     Parameters
     ----------
@@ -155,7 +153,7 @@ class Pca(Summed):
 
 
 class ItemItem(Summed):
-    """Item-item recommender: a row is a user's ratings, a class an item."""
+    """Item-item recommender: a row holds a user's ratings, and a class is an item."""
 
     classifier: ClassVar[bool] = False
     summary: ClassVar[str] = "item-item recommender from co-occurrence sums; forgets users by subtraction"
@@ -187,13 +185,13 @@ class _Clusters(Summed):
     iterations: PositiveInt = 10
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
-        """Return the bytes of all steps' centroids and sums, and the visits of rows by centroids in thousands."""
+        """Return the bytes of all steps' centroids and sums, and the row-centroid visits in thousands."""
         wide = width(problem)
         return 8 * wide * (2 * (self.iterations + 1) * self.clusters + rows), self.iterations * self.clusters * rows * wide // 1000
 
 
 class QuantisedKMeans(_Clusters):
-    """k-means with quantised centroids; ``grid`` is the distance of grid lines as a share of a feature's half range.
+    """k-means with quantised centroids.
 
     Parameters
     ----------
@@ -215,7 +213,7 @@ class QuantisedKMeans(_Clusters):
 
 
 class AdaptiveKMeans(_Clusters):
-    """k-means that goes on from its present centroids when rows are forgotten: another optimum than training anew may find."""
+    """k-means that continues from its current centroids when rows are forgotten; retraining may find another optimum."""
 
     guarantee: ClassVar[Guarantee] = "approximate"
     summary: ClassVar[str] = "k-means that goes on from its present centroids"
