@@ -100,22 +100,27 @@ def check(file: File, settings: Settings = None) -> None:
 @app.command()
 def verify(folder: Folder) -> None:
     """Prove again, from the run directory alone, that what was erased is nowhere; exit 1 if not."""
-    from simulator.runs.verify import verify as prove
+    from simulator.runs.verify import examine
 
-    problems = prove(folder)
-    for line in problems:
+    found = examine(folder)
+    for line in found.problems:
         typer.echo(line, err=True)
-    if problems:
+    for line in found.not_checked:
+        typer.echo(f"not checked: {line}", err=True)
+    if found.problems:
         raise typer.Exit(1)
     typer.echo(f"{folder}: hashes, receipts and erasures hold")
 
 
 @app.command()
-def report(folder: Folder) -> None:
+def report(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="Where to write the page; report.html in the run directory unless told.")] = None,
+) -> None:
     """Write the HTML report of a finished run again and print its path."""
     from simulator.report.writing import write_report
 
-    typer.echo(write_report(folder))
+    typer.echo(write_report(folder, out))
 
 
 @app.command()

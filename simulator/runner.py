@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from clients.metrics import MetricError
@@ -10,11 +11,13 @@ from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError, StoppedError
 from simulator.plugins import by_hand, refuse_elsewhere
 from simulator.progress import Watch
-from simulator.runs.directory import make_directory, only_one, read_plan
+from simulator.runs import loaded
+from simulator.runs.directory import REPORT, RESULTS, make_directory, only_one, read_plan, reason
 from simulator.runs.run import Run
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
@@ -48,30 +51,72 @@ def prepare(scenario: Scenario, out: Path | str = "runs") -> Path:
 
 
 def resume(folder: Path | str, watch: Watch | None = None) -> Run:
-    """Take up a run where its ledger ends, and return it finished; a finished run is returned as it is."""
+    """Take up a run where its ledger ends, and return it finished; of a finished run what is missing is made again.
+
+    Raises
+    ------
+    LetheError
+        If it is not a run directory, or its plan or its data are not those that the run began with; nothing is played.
+    StoppedError
+        If what is around it stops the run, a full disk among them; it can be resumed.
+    """
     folder = Path(folder)
     plan = read_plan(folder)
-    with only_one(folder):
-        store = RunStore(folder)
-        try:
-            _finish(plan, store, folder, watch or Watch())
-        except StoppedError as error:
-            raise StoppedError(f"{error}; nothing committed is lost: lethe resume {folder}") from None
-        finally:
-            store.close()
+    cure = f"nothing committed is lost: lethe resume {folder}"
+    try:
+        if not _whole(folder):
+            with only_one(folder), closing(RunStore(folder)) as store:
+                _finish(plan, store, folder, watch or Watch())
+    except StoppedError as error:
+        raise StoppedError(f"{error}; {cure}") from None
+    except (OSError, sqlite3.OperationalError) as error:
+        where = getattr(error, "filename", None) or folder
+        raise StoppedError(f"{where}: cannot be written or read ({reason(error)}); {cure}") from None
     return Run(folder)
 
 
+def _whole(folder: Path) -> bool:
+    """Return whether nothing of a run is missing, and no killed process has left a log; nothing is written."""
+    with reading(folder) as store:
+        there = store.finished and all((folder / name).exists() for name in (RESULTS, REPORT))
+    return there and not (folder / "run.sqlite-wal").exists()
+
+
 def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
-    if store.meta("finished"):
-        return
+    """Play what has not been played, and write what is not there."""
+    from simulator.report.writing import page
+    from simulator.runs.written import write_results, write_whole
+
+    begun = not store.finished
+    if begun:
+        _refuse_changed(plan, store, folder)
+        _play(plan, store, folder, watch)
+        store.finish()
+    if begun or not (folder / RESULTS).exists():
+        write_results(plan, store, folder)
+    if begun or not (folder / REPORT).exists():
+        write_whole(folder / REPORT, page(folder))
+
+
+def _refuse_changed(plan: Plan, store: RunStore, folder: Path) -> None:
+    """Raise ``LetheError`` if plan or data are not those that the run began with.
+
+    Data that nobody has trained on yet may be the ones that were loaded for the plan just now, in this process.
+    """
+    if store.meta("plan") != plan.digest:
+        raise LetheError(f"{folder}: plan.json is not the plan that was played (its hash differs from the ledger's): bring it back")
+    found = loaded.compare(plan, store, fresh=store.last_round() > 0)
+    if wrong := found.changed or found.absent:
+        raise LetheError(f"{folder}: {wrong}")
+
+
+def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
+    """Play the rounds and the audits that the ledger does not have yet."""
     if lacking := cell_of(plan).lacking(plan, store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
     from server.messages import PeerLostError
-    from simulator.report.writing import write_report
     from simulator.runs.audits import audit
-    from simulator.runs.results import results
 
     store.sweep()
     engine = plan.scenario.engine
@@ -91,13 +136,3 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         if store.last_round() <= plan.rounds:
             play(plan, store, plan.name)
         audit(plan, store, play)
-    _write(folder / "results.json", json.dumps(results(plan, store), indent=1))
-    store.set_meta("finished", "yes")
-    write_report(folder)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text)
-    unfinished.rename(path)

@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from clients import data as datasets
 from clients.classification.hdus.config import HdusConfig
 from clients.spec import Spec, located
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
 from simulator.audits import AUDITS
 from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED, RUN, AuditSpec, Row, keys
-from simulator.errors import LetheError
 from simulator.report.model import (
     Accuracy,
     AuditColumn,
@@ -34,9 +32,12 @@ from simulator.report.model import (
     RoundRow,
     Status,
 )
+from simulator.runs import loaded
 from simulator.runs.audits import NOT_JUDGED, audited
 from simulator.runs.directory import read_plan
+from simulator.runs.written import read_results
 from simulator.scenarios.plan import Plan
+from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
@@ -47,17 +48,12 @@ _FIELDS = {"global_model": "global_ensemble", "local_model": "local_ensemble"}
 
 
 def collect(run_dir: Path | str) -> ReportData:
-    """Return what a report shows of a finished run; ``LetheError`` if it is not a run directory or not finished."""
+    """Return what a report shows of a finished run, written nowhere; ``LetheError`` if it is not a run directory or not finished."""
     folder = Path(run_dir)
     plan = read_plan(folder)
-    if not (folder / "results.json").is_file():
-        raise LetheError(f"{folder}: the run is not finished: `lethe resume {folder}`")
-    results = json.loads((folder / "results.json").read_text())
-    store = RunStore(folder)
-    try:
+    results = read_results(plan, folder)
+    with reading(folder) as store:
         return _collect(plan, store, results)
-    finally:
-        store.close()
 
 
 def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportData:
@@ -75,7 +71,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         classes=plan.labels,
         accuracy=final,
         rounds=tuple(_round(row, first.label) for row in results["timeline"]),
-        peers=_peers(plan, accuracies),
+        peers=_peers(plan, store, accuracies),
         scenario=plan.scenario.to_toml(),
         versions=tuple(json.loads(store.meta("versions") or "{}").items()),
         seconds=None if None in seconds else math.fsum(seconds),
@@ -137,8 +133,8 @@ def _round(row: Mapping[str, Any], metric: str) -> RoundRow:
     return RoundRow(row["round"], row["live"], accuracy, row["seconds"], row["bytes_overlay"], row["bytes_physical"], row["gradient_steps"])
 
 
-def _peers(plan: Plan, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tuple[PeerRow, ...]:
-    labels = datasets.load(plan.configs[0].data).y
+def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tuple[PeerRow, ...]:
+    labels = loaded.dataset_of(plan, store).y
     rounds = plan.timeline.rounds
     rows = []
     for peer, config in enumerate(plan.configs):

@@ -1,21 +1,46 @@
 """Writing the page of a run."""
 
-
 from __future__ import annotations
 
 from pathlib import Path
 
+from simulator.errors import LetheError
 from simulator.report.collect import collect
 from simulator.report.render import render
+from simulator.runs.directory import REPORT, RESULTS, read_plan, reason
+from simulator.runs.written import write_results, write_whole
+from simulator.storage.reading import reading
 
 
-def write_report(run_dir: Path | str) -> Path:
-    """Write ``report.html`` into the directory of a finished run, whole or not at all, and return its path.
+def page(folder: Path) -> str:
+    """Return the page of a finished run as HTML; ``LetheError`` if there is none."""
+    return render(collect(folder))
 
-    ``LetheError`` if it is not a run directory or not finished.
+
+def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
+    """Write the page of a finished run, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    run_dir : path
+        A run directory. ``results.json`` is made again there where it is missing, unless the page goes elsewhere.
+    out : path, optional
+        Where to write the page; ``report.html`` in the run directory unless told.
+
+    Raises
+    ------
+    LetheError
+        If it is not a run directory, not finished, or the page cannot be written.
     """
-    path = Path(run_dir) / "report.html"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(render(collect(run_dir)), encoding="utf-8")
-    unfinished.rename(path)
+    folder = Path(run_dir)
+    path = out or folder / REPORT
+    text = page(folder)
+    try:
+        if out is None and not (folder / RESULTS).exists():
+            with reading(folder) as store:
+                write_results(read_plan(folder), store, folder)
+        write_whole(path, text)
+    except OSError as error:
+        cure = "give another file" if out else f"lethe report {folder} --out FILE writes the page elsewhere"
+        raise LetheError(f"{path}: cannot be written ({reason(error)}): {cure}") from None
     return path

@@ -134,9 +134,14 @@ def audited(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     reasons: dict[str, str] = {}
     for name in plan.audit.asked:
         row: Mapping[str, Any] = store.audit(_key(name, erasure)) or {}
-        found |= {key: value for key, value in row.items() if key != NOT_JUDGED}
+        found |= figures(store, name, erasure)
         reasons |= {name: f"not judged: {row[NOT_JUDGED]}"} if NOT_JUDGED in row else {}
     return found | ({NOT_JUDGED: reasons} if reasons else {})
+
+
+def figures(store: RunStore, name: str, erasure: Erasure) -> dict[str, Any]:
+    """Return the figures that one audit found of an erasure by their keys, none where it was not judged."""
+    return {key: value for key, value in (store.audit(_key(name, erasure)) or {}).items() if key != NOT_JUDGED}
 
 
 def problems(plan: Plan, store: RunStore) -> Iterator[str]:

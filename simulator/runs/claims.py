@@ -36,6 +36,15 @@ def unkept(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
         yield f"{who}: claims that no weight has changed, which " + ("was not shown" if line.weights is None else "is not so")
 
 
+def unproven_exactness(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield a line where an erasure claims exactness and the run has nothing to compare bytes with."""
+    line = store.outcomes().get(erasure.index)
+    claim = family(line.outcome.guarantee) if line else cell_of(plan).method(plan, erasure)[1]
+    if claim == "exact" and store.audit(f"never-{erasure.request}") is None:
+        who = request_of(erasure.kind).name(erasure)
+        yield f"{who}: claims exact, and no run in which it never was has been played to compare with: set audit.counterfactual = true"
+
+
 def _unequal(who: str, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     """Compare with the stored hashes of the counterfactual, where it was played."""
     never = store.audit(f"never-{erasure.request}")

@@ -9,18 +9,23 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import quote
 
+from clients import wire
 from simulator.errors import LetheError
 from simulator.plugins import by_hand, refuse_unknown, versions
 from simulator.requests import request_of
+from simulator.runs import loaded
 from simulator.scenarios.plan import Plan
+from simulator.storage.reading import connected
 from simulator.storage.store import LAYOUT, RunStore
 from simulator.tasks.contract import plan_of
 from simulator.version import __version__
+
+RESULTS, REPORT = "results.json", "report.html"
+"""Names of the files that are made from the ledger when a run is finished."""
 
 PACKAGES = ("flwr", "ray", "torch", "numpy", "scikit-learn", "networkx", "pydantic", "grpcio")
 
@@ -47,18 +52,33 @@ def read_plan(folder: Path) -> Plan:
 
 
 def make_directory(plan: Plan, out: Path) -> Path:
-    """Make the run directory, whole or not at all, and return it."""
+    """Make the run directory, whole or not at all, and return it; ``LetheError`` where none can be made."""
+    try:
+        return _made(plan, out)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise LetheError(f"{out}: no run directory can be made there ({reason(error)}): give another folder with --out") from None
+
+
+def reason(error: Exception) -> str:
+    """Return in a few words why something could not be read or written."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _made(plan: Plan, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     stem = f"{plan.name}-{plan.digest[:8]}"
     unfinished = out / f".{stem}.{os.getpid()}"
     unfinished.mkdir()
     try:
-        (unfinished / "scenario.toml").write_text(plan.scenario.to_toml())
-        (unfinished / "plan.json").write_text(plan.model_dump_json())
+        text = plan.model_dump_json()
+        (unfinished / "scenario.toml").write_text(plan.scenario.to_toml(), encoding="utf-8")
+        (unfinished / "plan.json").write_text(text, encoding="utf-8")
         store = RunStore(unfinished)
         store.set_meta("layout", LAYOUT)
         store.set_meta("engine", plan.scenario.engine.kind)
         store.set_meta("plan", plan.digest)
+        store.set_meta("plan.json", wire.sha256(text.encode()))
+        store.set_meta(loaded.KEY, loaded.fingerprint(loaded.dataset(plan)))
         if used := by_hand(plan):
             store.set_meta("registered", json.dumps(used))
         own = {"lethe": __version__, "python": platform.python_version()}
@@ -92,13 +112,6 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def read_only(path: Path) -> str:
-    """Return the address under which a ledger is opened so that nothing is written, not even beside it."""
-    # without a log nobody is writing; else the log and its index are there, and reading leaves no files behind either
-    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    return f"file:{quote(str(path.resolve()))}?{how}"
-
-
 def layout_of(folder: Path) -> str | None:
     """Return the layout of a run directory, None if it is from before layouts were written down.
 
@@ -111,8 +124,10 @@ def _meta(folder: Path, key: str) -> str | None:
     """Return what the ledger says under a key, None if nothing; nothing is written, not even beside it."""
     path = folder / "run.sqlite"
     try:
-        with closing(sqlite3.connect(read_only(path), uri=True, timeout=30)) as db:
+        with connected(path) as db:
             row = db.execute("select value from meta where key = ?", (key,)).fetchone()
     except sqlite3.DatabaseError as error:
         raise LetheError(f"{path}: is not the ledger of a run ({error}): run the scenario again") from None
+    except OSError as error:
+        raise LetheError(f"{path}: cannot be read ({error.strerror}): let whoever starts lethe read the run directory") from None
     return None if row is None else str(row[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.ledger import FEDERATION
+from simulator.errors import LetheError
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
@@ -53,7 +54,10 @@ def _never_joined(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, b
     run = _states_after(store.rows("select round, peer, generation, main, seed from states order by round"), wanted.after)
     for request in sorted({one.request for one in erasures}):
         erased = {one.peer for one in plan.timeline.erasures if one.request == request}
-        never = _states_after((store.audit(f"never-{request}") or {})["states"], wanted.after)
+        pointers = store.audit(f"never-{request}")
+        if pointers is None:
+            raise LetheError(f"run.sqlite: the hashes of the run without request {request} are missing, which expectations compare with")
+        never = _states_after(pointers["states"], wanted.after)
         if unlike := sorted(peer for peer in (run.keys() | never.keys()) - erased if run.get(peer) != never.get(peer)):
             return expected, f"peers {unlike} differ", False
     _, held, absent = _absent(wanted.model_copy(update={"absent": wanted.peer}), store)

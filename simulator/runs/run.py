@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,11 +36,10 @@ class Run:
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """The content of ``results.json``; ``LetheError`` if the run is not finished."""
-        path = self.folder / "results.json"
-        if not path.is_file():
-            raise LetheError(f"{self.folder}: the run is not finished: `lethe resume {self.folder}`")
-        return dict(json.loads(path.read_text()))
+        """The content of ``results.json``, made from the ledger where it is missing; ``LetheError`` if the run is not finished."""
+        from simulator.runs.written import read_results
+
+        return read_results(self.plan, self.folder)
 
     @property
     def digest(self) -> str:
@@ -98,18 +94,15 @@ class Run:
     def peers(self) -> dict[int, Participant]:
         """Return the peers at the end of the run, ready to predict."""
         from simulator.runs.replica import peers_at_end
-        from simulator.storage.store import RunStore
+        from simulator.storage.reading import reading
 
-        store = RunStore(self.folder)
-        try:
+        with reading(self.folder) as store:
             return peers_at_end(self.plan, store)
-        finally:
-            store.close()
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        from simulator.runs.directory import read_only
+        from simulator.storage.reading import connected
 
-        with closing(sqlite3.connect(read_only(self.folder / "run.sqlite"), uri=True)) as db:
+        with connected(self.folder / "run.sqlite") as db:
             return pd.read_sql_query(f"select * from {name}", db)

@@ -6,41 +6,98 @@ chain: keep the digest elsewhere if that matters.
 
 from __future__ import annotations
 
-import json
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from clients import wire
+from clients.data import DataError
 from simulator.errors import LetheError
 from simulator.requests import request_of
-from simulator.runs import audits
-from simulator.runs.claims import unkept
-from simulator.runs.directory import read_plan
-from simulator.runs.results import results
+from simulator.runs import audits, folder_checks, ledger_checks, loaded
+from simulator.runs.asked import missing
+from simulator.runs.claims import unkept, unproven_exactness
+from simulator.runs.directory import RESULTS, read_plan, reason
+from simulator.runs.written import as_read, read_results
 from simulator.scenarios.plan import Plan
+from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
+
+GARBLED = (ValueError, TypeError, LookupError, AttributeError)
+"""What reading rows raises that no run has written, where somebody made the hashes fit them."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of proving a run again.
+
+    Parameters
+    ----------
+    problems : tuple of str
+        One line for everything that does not hold; none if the run is proven again.
+    not_checked : tuple of str
+        One line for everything that could not be looked at here, with the reason.
+    """
+
+    problems: tuple[str, ...]
+    not_checked: tuple[str, ...] = ()
 
 
 def verify(folder: Path | str) -> list[str]:
     """Return one line for everything that does not hold; an empty list means that the run is proven again."""
+    return list(examine(folder).problems)
+
+
+def examine(folder: Path | str) -> Verification:
+    """Prove a run again; nothing is written. ``LetheError`` if there is no run that this version can read."""
     folder = Path(folder)
     plan = read_plan(folder)
-    store = RunStore(folder)
+    if wrong := tuple(folder_checks.links(folder)):
+        return Verification(wrong)
     try:
-        if not store.meta("finished"):
-            return [f"{folder}: the run is not finished: `lethe resume {folder}` first"]
-        if broken := list(_ledger(plan, store)):
-            return broken  # what follows reads the ledger
-        found = [*_artefacts(store), *_receipts(plan, store)]
-        for erasure in plan.timeline.erasures:
-            found += _readable(request_of(erasure.kind).problems(erasure, plan, store))
-            found += _readable(unkept(erasure, plan, store))
-        found += audits.problems(plan, store)
-        found += [*_readable(cell_of(plan).problems(plan, store)), *_results(plan, store, folder)]
-        return list(dict.fromkeys(found))
-    finally:
-        store.close()
+        with reading(folder) as store:
+            return _examine(plan, store, folder)
+    except sqlite3.Error as error:
+        return Verification((f"run.sqlite: cannot be read ({error})",))
+    except OSError as error:
+        raise LetheError(f"{error.filename or folder}: cannot be read ({reason(error)}): mend that, and verify again") from None
+
+
+def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
+    if not store.finished:
+        return Verification((f"{folder}: the run is not finished: `lethe resume {folder}` first",))
+    if broken := tuple(ledger_checks.broken(plan, store)):
+        return Verification(tuple(dict.fromkeys((*broken, *_gaps(plan, store)))))  # the rest reads the ledger
+    found = [*folder_checks.as_planned(plan, store, folder), *folder_checks.artefacts(store, folder)]
+    found += _readable(chain(missing(plan, store), _receipts(plan, store), audits.problems(plan, store), _results(plan, store, folder)))
+    not_checked: list[str] = []
+    claims = [cell_of(plan).problems(plan, store)]
+    for erasure in plan.timeline.erasures:
+        claims += [request_of(erasure.kind).problems(erasure, plan, store), unkept(erasure, plan, store)]
+        not_checked += unproven_exactness(erasure, plan, store)
+    compared = loaded.compare(plan, store)
+    if compared.changed:
+        found.append(compared.changed)
+    for one in claims:
+        try:
+            found += _readable(one)
+        except DataError as error:
+            if not compared.absent:
+                found.append(f"data: {error}")
+            not_checked.append("what the final model answers about the data")
+    if compared.absent:
+        not_checked.insert(0, compared.absent)
+    return Verification(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(not_checked)))
+
+
+def _gaps(plan: Plan, store: RunStore) -> list[str]:
+    """Return what is missing from a ledger that was changed, as far as it can still be read: that names what was taken."""
+    try:
+        return [*missing(plan, store), *audits.problems(plan, store)]
+    except GARBLED:
+        return []
 
 
 def _readable(found: Iterator[str]) -> Iterator[str]:
@@ -49,40 +106,10 @@ def _readable(found: Iterator[str]) -> Iterator[str]:
         yield from found
     except LetheError as error:
         yield str(error)
-
-
-def _ledger(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Check that plan, rounds, journal and audits are as they were written."""
-    if store.meta("plan") != plan.digest:
-        yield "plan.json: not the plan that was played (its hash differs from the ledger's)"
-    previous = ""
-    journal = store.rows("select body from journal")
-    for number, link, chain in store.rows("select round, journal, chain from rounds order by round"):
-        if store.link(number, link, previous) != chain:
-            yield f"run.sqlite: the rows of round {number} are not those that were committed"
-        previous = chain
-    if store.last_round() != plan.rounds + 1:
-        yield f"run.sqlite: {store.last_round()} rounds, where the plan and its final evaluation make {plan.rounds + 1}"
-    elif wire.sha256(str(journal[0][0]).encode()) != link:
-        yield "run.sqlite: the journal is not the one that was committed last"
-    for name, body, sha256 in store.rows("select name, body, sha256 from audits"):
-        if wire.sha256(body.encode()) != sha256:
-            yield f"run.sqlite: audit {name} is not the one that was written down"
-    stray = store.rows("select distinct round from metrics where round not in (select round from rounds)")
-    if stray:
-        yield f"run.sqlite: metrics of rounds that were never committed: {[number for (number,) in stray]}"
-
-
-def _artefacts(store: RunStore) -> Iterator[str]:
-    """Check that every artefact is there, unchanged, and wanted."""
-    alive, there = store.alive(), store.on_disk()
-    for name in sorted(alive):
-        try:
-            store.artefact(name)
-        except LetheError as error:
-            yield str(error)
-    for name in sorted(there - alive):
-        yield f"artefacts/{name}: nothing in the ledger points to it"
+    except DataError:
+        raise
+    except GARBLED as error:
+        yield f"run.sqlite: holds what no run has written ({type(error).__name__}: {error})"
 
 
 def _receipts(plan: Plan, store: RunStore) -> Iterator[str]:
@@ -103,10 +130,11 @@ def _receipts(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _results(plan: Plan, store: RunStore, folder: Path) -> Iterator[str]:
-    try:
-        written = json.loads((folder / "results.json").read_text())
-    except (OSError, ValueError) as error:
-        yield f"results.json: cannot be read ({error}): `lethe report {folder}` does not make it, the run's own copy is lost"
+    if not (folder / RESULTS).exists():
+        yield f"{RESULTS}: is missing: `lethe report {folder}` makes it again"
         return
-    if written != json.loads(json.dumps(results(plan, store))):
-        yield "results.json: says something else than the ledger"
+    try:
+        if read_results(plan, folder) != as_read(plan, store):
+            yield f"{RESULTS}: says something else than the ledger"
+    except LetheError as error:
+        yield str(error)

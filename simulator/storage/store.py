@@ -7,7 +7,6 @@ over is removed when it is next opened.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -19,36 +18,10 @@ from clients import wire
 from server.ledger import Kept, OutcomeLine, PeerState, RoundRecord
 from server.mailbox import Mailbox
 from simulator.errors import LetheError
-from simulator.storage import history, outcomes
+from simulator.storage import chain, history, outcomes
+from simulator.storage.tables import SCHEMA, SERVER_TABLES
 
-_TABLES = """
-create table if not exists meta (key text primary key, value text not null);
-create table if not exists rounds (round integer primary key, journal text not null, chain text not null);
-create table if not exists events (round integer, do text, peers text, detail text);
-create table if not exists metrics (round integer, peer integer, name text, value real);
-create table if not exists timings (round integer, peer integer, name text, value real);
-create table if not exists receipts (round integer, erasure integer, holder integer, owner integer, version integer, sha256 text);
-create table if not exists owed (round integer, erasure integer, holder integer);
-create table if not exists incidents (round integer, text text);
-create table if not exists states (round integer, peer integer, generation integer, main text, seed text, version integer);
-create table if not exists probabilities (round integer, peer integer, sha256 text);
-create table if not exists models (round integer, name text, sha256 text);
-create table if not exists findings (round integer, name text, body text);
-create table if not exists holdings (holder integer, owner integer, version integer, sha256 text, since integer, until integer);
-create table if not exists journal (id integer primary key check (id = 1), body text not null);
-create table if not exists audits (name text primary key, body text not null, sha256 text not null);
-"""
-
-ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents", "states", "probabilities")
-"""Tables whose rows belong to the round they name; with holdings and history they are what the chain of hashes covers."""
-
-SERVER_TABLES = ("models", "findings")
-"""The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
-
-CHAINED = (*SERVER_TABLES, "outcomes")
-"""Tables that the chain of hashes leaves out where they are empty."""
-
-LAYOUT = "2"
+LAYOUT = "3"
 """Of run directories: the ledger's tables, the plan, and what the results hold. Raised when older ones can no longer be read."""
 
 PASSING = "memory"
@@ -62,11 +35,16 @@ class RunStore:
     ----------
     folder : path, optional
         The run directory; None keeps everything in memory, for runs that must leave nothing behind.
+    db : sqlite3.Connection, optional
+        The ledger, if it is open for reading; see `simulator.storage.reading`.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, db: sqlite3.Connection | None = None) -> None:
         self.folder = folder
         self._memory: dict[str, bytes] = {}
+        if db is not None:
+            self.db = db
+            return
         if folder is not None:
             (folder / "artefacts").mkdir(parents=True, exist_ok=True)
         # Flower runs server apps in a thread of its own; the store is used by one thread at a time all the same
@@ -75,7 +53,7 @@ class RunStore:
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = normal")
         self.db.execute("pragma secure_delete = on")  # a row that is deleted or replaced is overwritten, not only unlinked
-        self.db.executescript(_TABLES + outcomes.TABLE + history.TABLE)
+        self.db.executescript(SCHEMA)
 
     def close(self) -> None:
         """Close the database; a run directory then holds no side files."""
@@ -98,9 +76,27 @@ class RunStore:
         return None if row is None else json.loads(row[0])
 
     def set_audit(self, name: str, result: Any) -> None:
-        """Write down a finished audit."""
+        """Write down a finished audit behind all others; one that has been written stays where it is.
+
+        ``LetheError`` if it says something else now.
+        """
         body = json.dumps(result, sort_keys=True)
-        self.db.execute("insert or replace into audits values (?, ?, ?)", (name, body, _hash(body)))
+        rows = self.rows("select name, body, chain from audits order by rowid")
+        if known := [said for one, said, _ in rows if one == name]:
+            if known != [body]:
+                raise LetheError(f"run.sqlite: audit {name} came out otherwise than before the run was interrupted: run the scenario again")
+            return
+        previous = rows[-1][2] if rows else chain.last_link(self.db)
+        self.db.execute("insert into audits values (?, ?, ?)", (name, body, chain.audit_link(previous, name, body)))
+
+    @property
+    def finished(self) -> bool:
+        """Whether rounds and audits are all there."""
+        return bool(self.meta(chain.SEAL))
+
+    def finish(self) -> None:
+        """Write down that the run is finished, with the hashes of all tables as they are now."""
+        self.set_meta(chain.SEAL, json.dumps(chain.seal(self.db)))
 
     # the Ledger protocol -----------------------------------------------------------------------------------------------------
 
@@ -164,10 +160,9 @@ class RunStore:
             outcomes.insert(self.db, record)
             history.insert(self.db, record)
             self.db.execute("insert or replace into journal values (1, ?)", (journal,))
-            link = _hash(journal)
-            previous = self.db.execute("select chain from rounds where round = ?", (record.round - 1,)).fetchone()
-            chain = self.link(record.round, link, previous[0] if previous else "")
-            self.db.execute("insert into rounds values (?, ?, ?)", (record.round, link, chain))
+            link = chain.hashed(journal)
+            here = self.link(record.round, link, chain.last_link(self.db))
+            self.db.execute("insert into rounds values (?, ?, ?)", (record.round, link, here))
             self.db.execute("commit")
         except BaseException:
             if self.db.in_transaction:  # Ctrl-C may come when the record has just been written
@@ -183,16 +178,7 @@ class RunStore:
 
     def link(self, number: int, journal: str, previous: str) -> str:
         """Return the hash that chains a round's rows, as they stand in the tables, to the round before."""
-        content: dict[str, Any] = {
-            table: self.rows(f"select * from {table} where round = ? order by rowid", (number,)) for table in ROUND_TABLES
-        }
-        for table in CHAINED:
-            if lines := self.rows(f"select * from {table} where round = ? order by rowid", (number,)):
-                content[table] = lines
-        content |= history.changes(self.db, number)
-        content["since"] = self.rows("select holder, owner, version, sha256 from holdings where since = ? order by 1, 2", (number,))
-        content["until"] = self.rows("select holder, owner, version, sha256 from holdings where until = ? order by 1, 2", (number,))
-        return _hash(previous + journal + json.dumps(content))
+        return chain.link(self.db, number, journal, previous)
 
     def digest(self) -> str:
         """Return the hash of final states, receipts, metrics, final evaluation answers and what a server keeps: equal on every engine."""
@@ -207,7 +193,7 @@ class RunStore:
                 content[table] = lines
         if lines := outcomes.findings(self.db):
             content["outcomes"] = lines
-        return _hash(json.dumps(content, sort_keys=True))
+        return chain.hashed(json.dumps(content, sort_keys=True))
 
     def alive(self) -> set[str]:
         """Return the hashes of all artefacts that the journal points to, and of the models that the server keeps."""
@@ -291,7 +277,3 @@ class RunStore:
             unfinished = path.with_suffix(".unfinished")
             unfinished.write_bytes(blob)
             os.replace(unfinished, path)  # noqa: PTH105  atomic on one file system, unlike a write in place
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from clients import wire
 from simulator.progress import Watch
 from simulator.runner import resume, run
 from simulator.runs.run import Run
 from simulator.scenarios.scenario import Scenario
+from simulator.storage import chain
+from simulator.storage.store import RunStore
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -68,6 +71,26 @@ def play(scenario: Callable[..., Scenario], tmp_path: Path) -> Callable[..., Run
 def finished(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with a departure and a deletion; read it, never change it."""
     return run(scenario(event=[LEAVE, DELETE]), tmp_path_factory.mktemp("runs"), Watch())
+
+
+@pytest.fixture(scope="session")
+def forge() -> Callable[[Path], None]:
+    """Return a function that makes all hashes of a changed ledger fit again, as somebody could who knows how they are made."""
+
+    def write(folder: Path) -> None:
+        store = RunStore(folder)
+        here = ""
+        for number, journal in store.rows("select round, journal from rounds order by round"):
+            here = store.link(number, journal, here)
+            store.db.execute("update rounds set chain = ? where round = ?", (here, number))
+        for name, body in store.rows("select name, body from audits order by rowid"):
+            here = chain.audit_link(here, name, body)
+            store.db.execute("update audits set chain = ? where name = ?", (here, name))
+        store.set_meta("plan.json", wire.sha256((folder / "plan.json").read_bytes()))
+        store.finish()
+        store.close()
+
+    return write
 
 
 @pytest.fixture(scope="session")

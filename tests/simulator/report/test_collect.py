@@ -120,6 +120,9 @@ def test_a_folder_that_is_no_finished_run_is_named(folder: Path, tmp_path: Path)
         collect(tmp_path)
     for name in ("plan.json", "run.sqlite"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
+    with sqlite3.connect(tmp_path / "run.sqlite") as db:
+        db.execute("delete from meta where key = 'finished'")
+    db.close()
     with pytest.raises(LetheError, match="not finished"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()

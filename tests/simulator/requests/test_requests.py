@@ -91,13 +91,14 @@ def test_the_report_has_its_words() -> None:
 
 
 @pytest.mark.usefixtures("relabel")
-def test_verify_asks_it(finished: Run, tmp_path: Path) -> None:
+def test_verify_asks_it(finished: Run, tmp_path: Path, forge: Callable[[Path], None]) -> None:
     folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
     plan = asking(finished.plan)
     (folder / "plan.json").write_text(plan.model_dump_json())
     store = RunStore(folder)
     store.set_meta("plan", plan.digest)
     store.close()
+    forge(folder)
     assert "erasure 2 (relabel of peer 1): 2 labels are as they were" in verify(folder)
 
 

@@ -1,0 +1,47 @@
+"""Whether everything is in a finished run's ledger that its plan asks for: counterfactuals, receipts, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from server.timeline import Erasure
+from simulator.audits.contract import RETRAINED, keys
+from simulator.requests import request_of
+from simulator.runs.audits import figures
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+
+
+def missing(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield a line for everything that the plan asks for and the ledger does not have, however well the ledger's hashes fit together."""
+    owed = set(store.rows("select erasure, holder from owed"))
+    given = set(store.rows("select erasure, holder from receipts"))
+    for erasure in plan.timeline.erasures:
+        who = request_of(erasure.kind).name(erasure)
+        if _compared(plan, store, erasure) and store.audit(f"never-{erasure.request}") is None:
+            yield f"{who}: audits speak of the run in which it never was, but its hashes are missing"
+        due = {(erasure.index, holder) for holder in _holders(plan, store, erasure)}
+        for _, holder in sorted(due - owed):
+            yield f"{who}: peer {holder} held a seed that it had to drop, but the ledger asks for no receipt"
+        departed = plan.timeline.departs(erasure)
+        if departed and due <= given and erasure.index not in store.outcomes():
+            yield f"{who}: nothing says how it was carried out, though nobody owes a receipt"
+
+
+def _compared(plan: Plan, store: RunStore, erasure: Erasure) -> bool:
+    """Return whether an audit gives figures of the counterfactual's, which it must have looked at."""
+    for name, spec in plan.audit.asked.items():
+        rows = dict(keys(spec.columns))
+        if any(rows.get(key) == RETRAINED and value is not None for key, value in figures(store, name, erasure).items()):
+            return True
+    return False
+
+
+def _holders(plan: Plan, store: RunStore, erasure: Erasure) -> list[int]:
+    """Return who held a seed of the peer when the request came, and stayed."""
+    now = plan.timeline.rounds[erasure.round - 1]
+    held = store.rows(
+        "select holder from holdings where owner = ? and since < ? and (until is null or until >= ?) order by 1",
+        (erasure.peer, erasure.round, erasure.round),
+    )
+    return [holder for (holder,) in held if holder in now.members and holder not in now.erased]

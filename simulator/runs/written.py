@@ -1,0 +1,59 @@
+"""``results.json``: read, or made again from a finished run's ledger where it is missing."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import LetheError
+from simulator.runs.directory import RESULTS
+from simulator.runs.results import results
+from simulator.scenarios.plan import Plan
+from simulator.storage.reading import reading
+from simulator.storage.store import RunStore
+
+
+def read_results(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Return a finished run's results: what its file says, or the ledger where there is no file; nothing is written.
+
+    ``LetheError`` if the run is not finished, or the file is not one.
+    """
+    path = folder / RESULTS
+    if path.is_file():
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            cure = f"remove it, and `lethe report {folder}` makes it again"
+            raise LetheError(f"{path}: cannot be read ({error}): {cure}") from None
+    with reading(folder) as store:
+        if not store.finished:
+            raise LetheError(f"{folder}: the run is not finished: `lethe resume {folder}`")
+        return as_read(plan, store)
+
+
+def as_read(plan: Plan, store: RunStore) -> dict[str, Any]:
+    """Return the results as they are once they have been written and read: with text as keys, and lists for tuples."""
+    return dict(json.loads(_text(plan, store)))
+
+
+def write_results(plan: Plan, store: RunStore, folder: Path) -> None:
+    """Write ``results.json``."""
+    write_whole(folder / RESULTS, _text(plan, store))
+
+
+def _text(plan: Plan, store: RunStore) -> str:
+    return json.dumps(results(plan, store), indent=1)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all; ``OSError`` if it cannot be written."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,67 @@
+"""The tables of a run's ledger, and which of them the chain of hashes covers by round."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+
+from simulator.storage import history, outcomes
+
+_TABLES = """
+create table if not exists meta (key text primary key, value text not null);
+create table if not exists rounds (round integer primary key, journal text not null, chain text not null);
+create table if not exists events (round integer, do text, peers text, detail text);
+create table if not exists metrics (round integer, peer integer, name text, value real);
+create table if not exists timings (round integer, peer integer, name text, value real);
+create table if not exists receipts (round integer, erasure integer, holder integer, owner integer, version integer, sha256 text);
+create table if not exists owed (round integer, erasure integer, holder integer);
+create table if not exists incidents (round integer, text text);
+create table if not exists states (round integer, peer integer, generation integer, main text, seed text, version integer);
+create table if not exists probabilities (round integer, peer integer, sha256 text);
+create table if not exists models (round integer, name text, sha256 text);
+create table if not exists findings (round integer, name text, body text);
+create table if not exists holdings (holder integer, owner integer, version integer, sha256 text, since integer, until integer);
+create table if not exists journal (id integer primary key check (id = 1), body text not null);
+create table if not exists audits (name text primary key, body text not null, chain text not null);
+"""
+
+SCHEMA = _TABLES + outcomes.TABLE + history.TABLE
+
+ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents", "states", "probabilities")
+"""Tables whose rows belong to the round they name; with holdings and history they are what the chain of hashes covers."""
+
+SERVER_TABLES = ("models", "findings")
+"""The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
+
+CHAINED = (*SERVER_TABLES, "outcomes")
+"""Tables that the chain of hashes leaves out where they are empty."""
+
+EDGES = ("round", "since", "until")
+"""Columns that name rounds."""
+
+
+def columns(db: sqlite3.Connection, table: str) -> list[str]:
+    """Return the names of a table's columns."""
+    return [name for _, name, *_ in db.execute(f"pragma table_info({quoted(table)})")]
+
+
+def described(db: sqlite3.Connection) -> dict[tuple[str, str], str | None]:
+    """Return the statements that made everything that is in a database, by what it is and its name."""
+    return {(kind, name): sql for kind, name, sql in db.execute("select type, name, sql from sqlite_master order by 1, 2")}
+
+
+@cache
+def _own() -> dict[tuple[str, str], str | None]:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    return described(db)
+
+
+def own() -> dict[tuple[str, str], str | None]:
+    """Return what `described` says of a ledger that nobody has touched."""
+    return dict(_own())
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,164 @@
+"""Killed between its last commit and its exit, a run ends with results and report all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from server.ledger import RoundRecord
+from simulator.cli import app
+from simulator.progress import Watch
+from simulator.report.writing import write_report
+from simulator.runner import prepare, resume
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
+
+FILES = {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json", "report.html"}
+LEAVE = {"round": 2, "do": "leave", "peers": [4], "erase": True}
+
+
+def killed(folder: Path, after: int) -> int:
+    """Resume a run in a process of its own and kill it when it is about to write for the ``after``-th time; return how it ended.
+
+    Every row, file, renaming and removal counts from the moment when the last round is there; 0 ends it right then.
+    """
+    pid = os.fork()
+    if pid == 0:
+        left = [after]
+
+        def count(*_: Any) -> None:
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+
+        def watch(event: str, arguments: Any) -> None:
+            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+            if (writes and str(folder) in str(arguments[0])) or (event in ("os.rename", "os.remove") and str(folder) in str(arguments[0])):
+                count()
+
+        def begin() -> None:
+            if left[0] == 0:
+                count()
+            for name in ("set_audit", "set_meta", "close"):
+                setattr(RunStore, name, counted(getattr(RunStore, name), folder, count))
+            sys.addaudithook(watch)
+
+        try:
+            store = RunStore(folder)
+            if store.last_round() == 5:
+                begin()
+            else:
+                RunStore.commit = begun(RunStore.commit, begin)  # type: ignore[method-assign]
+            store.close()
+            resume(folder, Watch())
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def counted(write: Callable[..., Any], folder: Path, count: Callable[[], None]) -> Callable[..., Any]:
+    def counting(store: RunStore, *arguments: Any) -> Any:
+        if store.folder == folder:
+            count()
+        return write(store, *arguments)
+
+    return counting
+
+
+def begun(commit: Callable[..., Any], begin: Callable[[], None]) -> Callable[..., Any]:
+    def committing(store: RunStore, record: RoundRecord) -> None:
+        commit(store, record)
+        if record.round == 5 and store.folder is not None:
+            begin()
+
+    return committing
+
+
+@pytest.fixture(scope="module")
+def committed(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was killed right after its last commit; copy it, never change it."""
+    folder = prepare(scenario(event=[LEAVE], audit={"counterfactual": False}), tmp_path_factory.mktemp("last"))
+    assert killed(folder, 0) == signal.SIGKILL
+    return folder
+
+
+def taken_up(folder: Path, digest: str) -> None:
+    again = resume(folder, Watch())
+    assert again.digest == digest
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert verify(folder) == []
+    assert "</html>" in (folder / "report.html").read_text()
+
+
+def test_killed_at_each_write_of_the_last_stage(committed: Path, tmp_path: Path) -> None:
+    whole = Path(shutil.copytree(committed, tmp_path / "whole"))
+    digest = resume(whole, Watch()).digest
+    ended = []
+    for after in range(1, 30):
+        folder = Path(shutil.copytree(committed, tmp_path / "copy" / committed.name))
+        ended.append(killed(folder, after))
+        taken_up(folder, digest)
+        shutil.rmtree(folder)
+        if ended[-1] == 0:
+            break
+    assert ended[-1] == 0, "the last trial lives: there are no more writes"
+    assert len(ended) > 5
+    assert set(ended[:-1]) == {signal.SIGKILL}, "the control: the others were killed"
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_instants_of_the_last_stage_with_audits(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+    one = scenario(event=[LEAVE, {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}])
+    digest = resume(prepare(one, tmp_path / "whole"), Watch()).digest
+    started = prepare(one, tmp_path / "started")
+    assert killed(started, 0) == signal.SIGKILL
+    ends = []
+    for after in range(1, 21):
+        folder = Path(shutil.copytree(started, tmp_path / "copy" / started.name))
+        ends.append(killed(folder, after))
+        taken_up(folder, digest)
+        shutil.rmtree(folder)
+    assert ends.count(signal.SIGKILL) >= 15
+
+
+def test_what_was_lost_is_made_again_from_the_ledger(finished: Run, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+    before = {name: (folder / name).read_bytes() for name in FILES - {"artefacts"}}
+    for act in (lambda: resume(folder, Watch()), lambda: write_report(folder)):
+        (folder / "results.json").unlink()
+        (folder / "report.html").unlink()
+        act()
+        assert {name: (folder / name).read_bytes() for name in FILES - {"artefacts"}} == before
+
+
+def test_without_results_commands_read_the_ledger(finished: Run, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+    (folder / "results.json").unlink()
+    assert Run(folder).results == finished.results
+    shown = CliRunner().invoke(app, ["show", str(folder)])
+    assert shown.exit_code == 0
+    assert finished.digest[:16] in shown.output
+    assert verify(folder) == [f"results.json: is missing: `lethe report {folder}` makes it again"]
+    page = write_report(folder, tmp_path / "page.html")
+    assert page.read_text() == (finished.folder / "report.html").read_text()
+    assert not (folder / "results.json").exists(), "the page went elsewhere, and nothing into the run directory"
+
+
+def test_results_that_are_no_json_are_one_line(finished: Run, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+    (folder / "results.json").write_text('{"name": ')
+    for arguments in (["show"], ["report"], ["verify"]):
+        done = CliRunner().invoke(app, [*arguments, str(folder)])
+        said = done.output if done.exit_code == 1 and done.output else str(done.exception)
+        assert "results.json: cannot be read" in said
+        assert f"remove it, and `lethe report {folder}` makes it again" in said

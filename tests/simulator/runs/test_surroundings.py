@@ -1,0 +1,203 @@
+"""What surrounds a run may fail it: full disks, limits, folders that cannot be written, data that have changed. Each is one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clients import data
+from server.ledger import RoundRecord
+from simulator.cli import app
+from simulator.errors import LetheError, StoppedError
+from simulator.progress import Watch
+from simulator.report.writing import write_report
+from simulator.runner import prepare, resume, run
+from simulator.runs.verify import examine, verify
+from simulator.scenarios.scenario import Scenario
+from simulator.storage.store import RunStore
+
+PLAIN = {"audit": {"counterfactual": False}}
+
+
+@pytest.fixture
+def file(scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(scenario(rounds=2, **PLAIN).to_toml())
+    return path
+
+
+def lethe(*arguments: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator.cli", *map(str, arguments)]
+    limited = None if limit is None else partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, preexec_fn=limited)
+
+
+def test_a_file_size_limit_stops_a_run_in_one_line_and_it_can_be_resumed(file: Path, tmp_path: Path) -> None:
+    large = 'peers.main=[{kind="linear"}, {kind="mlp", hidden=[1024]}]'
+    done = lethe("run", file, "--out", tmp_path / "runs", "--set", large, limit=200_000)
+    assert done.returncode == 3, done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("lethe: ")
+    assert line.endswith(f"nothing committed is lost: lethe resume {folder}")
+    assert resume(folder, Watch()).digest == run(Scenario.load(file, [large]), tmp_path / "whole").digest
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("_write", OSError(errno.ENOSPC, "No space left on device", "x")),
+        ("_insert", sqlite3.OperationalError("database or disk is full")),
+        ("set_audit", sqlite3.OperationalError("disk I/O error")),
+        ("finish", OSError(errno.EROFS, "Read-only file system")),
+    ],
+)
+def test_an_error_of_the_disk_at_any_place_is_one_line(
+    scenario: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
+) -> None:
+    write = getattr(RunStore, place)
+
+    def fail(store: RunStore, *arguments: Any) -> Any:
+        late = place == "_insert" and isinstance(arguments[0], RoundRecord) and arguments[0].round < 2
+        if store.folder is None or late:
+            return write(store, *arguments)
+        raise error
+
+    leave = {"round": 2, "do": "leave", "peers": [4], "erase": True}
+    folder = prepare(scenario(rounds=2, event=[leave]), tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(RunStore, place, fail)
+        with pytest.raises(StoppedError, match=f"nothing committed is lost: lethe resume {folder}") as stopped:
+            resume(folder, Watch())
+    assert len(str(stopped.value).splitlines()) == 1
+    assert stopped.value.status == 3
+    assert resume(folder, Watch()).results["erasures"][0]["max_abs_difference"] == 0.0
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize("out", ["/dev/null", "/dev/null/runs", "/proc/lethe", "file"])
+def test_an_output_that_can_hold_no_run_directory_is_one_line(file: Path, tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").write_text("a file")
+    where = tmp_path / out  # an absolute one stays what it is
+    with pytest.raises(LetheError, match="no run directory can be made there") as error:
+        prepare(Scenario.load(file), where)
+    assert error.value.status == 2
+    assert len(str(error.value).splitlines()) == 1
+    assert str(where) in str(error.value)
+    assert (tmp_path / "file").read_text() == "a file"
+
+
+# data ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A file of numbers with a class, which trials change."""
+    draw = np.random.default_rng(7)
+    rows = draw.normal(size=(160, 3)).round(3)
+    path = tmp_path / "data" / "rows.csv"
+    path.parent.mkdir()
+    path.write_text("a,b,c,label\n" + "".join(f"{a},{b},{c},{int(a > 0)}\n" for a, b, c in rows))
+    return path
+
+
+@pytest.fixture
+def on_table(scenario: Callable[..., Scenario], table: Path) -> Scenario:
+    source = {"dataset": "csv", "path": str(table), "reference": 20, "test": 20, "partition": {"kind": "iid"}}
+    delete = {"round": 2, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}
+    return scenario(rounds=3, data=source, event=[delete], **PLAIN)
+
+
+def swapped(text: str) -> str:
+    """Return a table with two of its lines exchanged."""
+    lines = text.splitlines()
+    lines[5], lines[6] = lines[6], lines[5]
+    return "\n".join(lines) + "\n"
+
+
+def test_data_that_have_changed_are_not_gone_on_with(
+    on_table: Scenario, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = prepare(on_table, tmp_path / "runs")
+    commit = RunStore.commit
+
+    def die(store: RunStore, record: RoundRecord) -> None:
+        commit(store, record)
+        if record.round == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(RunStore, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            resume(folder, Watch())
+    before = table.read_text()
+    table.write_text(swapped(before))
+    with pytest.raises(LetheError, match="has changed since the run began") as error:
+        resume(folder, Watch())
+    assert str(table) in str(error.value)
+    table.unlink()
+    with pytest.raises(LetheError, match="is not here"):
+        resume(folder, Watch())
+    table.write_text(before)
+    resume(folder, Watch())
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize("change", [swapped, lambda text: text.replace(",1\n", ",yes\n"), lambda text: text[:-4], lambda text: "a\n"])
+def test_verify_compares_the_data(on_table: Scenario, table: Path, tmp_path: Path, change: Callable[[str], str]) -> None:
+    folder = run(on_table, tmp_path / "runs").folder
+    assert verify(folder) == [], "the control"
+    table.write_text(change(table.read_text()))
+    data.load.cache_clear()
+    assert any(line.startswith("data: ") and str(table) in line for line in verify(folder)), verify(folder)
+    with pytest.raises(LetheError, match="data: "):
+        write_report(folder, tmp_path / "page.html")
+
+
+@pytest.mark.parametrize("federation", ["hdus", "sums"])
+def test_without_the_data_verify_says_what_it_has_not_checked(
+    on_table: Scenario, table: Path, tmp_path: Path, federation: str
+) -> None:
+    if federation == "sums":
+        shared = on_table.model_dump(mode="json", include={"name", "rounds", "data", "audit", "event"})
+        on_table = Scenario.parse({**shared, "federation": {"kind": "sums", "model": {"kind": "ridge"}}, "peers": {"count": 4}})
+    folder = run(on_table, tmp_path / "runs").folder
+    shutil.move(table.parent, tmp_path / "moved")
+    data.load.cache_clear()
+    done = CliRunner().invoke(app, ["verify", str(folder)])
+    assert done.exit_code == 0, done.output
+    assert f"not checked: the data that were loaded: {table} is not here" in done.output
+    assert examine(folder).problems == ()
+    next((folder / "artefacts").iterdir()).unlink()
+    assert any("missing" in line for line in verify(folder)), "the control: all the rest is checked"
+
+
+def test_a_plan_that_was_changed_is_not_gone_on_with(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+    folder = prepare(scenario(**PLAIN), tmp_path)
+    plan = folder / "plan.json"
+    plan.write_text(plan.read_text().replace('"rounds":4', '"rounds":3'))
+    with pytest.raises(LetheError, match="is not the plan that was played"):
+        resume(folder, Watch())
+
+
+def test_a_run_directory_that_nobody_may_open_is_one_line(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+    folder = prepare(scenario(**PLAIN), tmp_path)
+    (folder / "run.sqlite").unlink()
+    os.mkfifo(folder / "run.sqlite")
+    for ask in (verify, resume, write_report):
+        with pytest.raises(LetheError, match="not a run directory"):
+            ask(folder)
