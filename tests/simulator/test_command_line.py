@@ -59,7 +59,11 @@ def test_a_setting_of_a_table_that_is_not_there_means_its_usual_kind(key: str) -
 
 @pytest.mark.parametrize(
     ("key", "table", "kind"),
-    [("judge.C=3.0", "judge", "svm"), ("federation.policy.budget=0.5", "federation", "mean"), ("event.0.method.share=0.2", "event", "concept_prune")],
+    [
+        ("judge.C=3.0", "judge", "svm"),
+        ("federation.policy.budget=0.5", "federation", "mean"),
+        ("event.0.method.share=0.2", "event", "concept_prune"),
+    ],
 )
 def test_settings_of_denoisers_mean_the_usual_kind_too(key: str, table: str, kind: str) -> None:
     raw = Scenario.load(DEPARTURES.with_name("revival.toml")).model_dump(mode="json")

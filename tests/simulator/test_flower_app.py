@@ -57,6 +57,6 @@ def test_same_digest_as_from_the_command_line(scenario, tmp_path, capsys):
 
 
 def test_federation_of_another_size_is_told_how_to_cure_it_before_anything_is_written(scenario, tmp_path):
-    with pytest.raises(LetheError, match="4 peers, the federation 3 SuperNodes: flwr run . --federation-config 'num-supernodes=4'"):
+    with pytest.raises(LetheError, match=r"4 peers, the federation 3 SuperNodes: flwr run \. --federation-config 'num-supernodes=4'"):
         play(scenario, tmp_path / "flower", 3)
     assert not (tmp_path / "flower").exists()
