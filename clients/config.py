@@ -6,7 +6,7 @@ import json
 from abc import abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     AnyDataset = DatasetSpec
 else:  # the registry knows its members only at run time
     AnyDataset = DATASETS.union()
+
+_FEW = 3
+"""Keys of a model's table that are always told."""
 
 
 class PeerConfig(Spec):
@@ -79,10 +82,18 @@ class PeerConfig(Spec):
 
 
 def in_short(spec: Spec) -> str:
-    """Return a model's table in one line: its kind, and the keys that were set."""
-    keys = {name: value for name, value in spec.model_dump().items() if name != "kind" and name in spec.model_fields_set}
-    told = ", ".join(f"{name} {value['kind'] if isinstance(value, dict) else value}" for name, value in keys.items())
-    return f"{spec.tag} ({told})" if told else spec.tag
+    """Return a model's table in one line: ``mlp (hidden 64)``; of one with many keys only what is not as usual."""
+    fields = {name: field for name, field in type(spec).model_fields.items() if name != "kind"}
+    told = {name: getattr(spec, name) for name, field in fields.items() if len(fields) <= _FEW or getattr(spec, name) != field.default}
+    inside = ", ".join(f"{name} {_value(value)}" for name, value in told.items() if value is not None)
+    return f"{spec.tag} ({inside})" if inside else spec.tag
+
+
+def _value(value: Any) -> str:
+    """Return a setting in short."""
+    if isinstance(value, Spec):
+        return in_short(value)
+    return "-".join(str(part) for part in value) if isinstance(value, tuple | list) else str(value)
 
 
 CONFIGS: Registry[PeerConfig] = Registry(

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +103,12 @@ class DatasetSpec(Spec):
     def metrics(self) -> tuple[Metric, ...]:
         """What answers about the set's rows are measured by; the first is what most people look at, its name in the ledger ``accuracy``."""
         return (ACCURACY,)
+
+    @property
+    def title(self) -> str:
+        """What people call the set: the name of its file or folder; of one that is bundled, its own."""
+        path = getattr(self, "path", "")
+        return one_line(Path(path).name) if path else self.tag.replace("_", " ")
 
     @abstractmethod
     def load(self) -> Dataset:

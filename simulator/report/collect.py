@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clients.classification.hdus.config import HdusConfig
-from clients.spec import Spec, located
+from clients.spec import located
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
 from simulator.audits import AUDITS
@@ -67,7 +66,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         seed=plan.seed,
         engine=_engine(plan, str(results["engine"])),
         digest=str(results["digest"]),
-        dataset=plan.configs[0].data.tag,
+        dataset=plan.configs[0].data.title,
         classes=plan.labels,
         accuracy=final,
         rounds=tuple(_round(row, first.label) for row in results["timeline"]),
@@ -142,7 +141,7 @@ def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Ac
         rows.append(
             PeerRow(
                 peer=peer,
-                main=describe(config.main) if isinstance(config, HdusConfig) else config.model,
+                main=config.model,
                 counts=tuple(int(n) for n in np.bincount(labels[list(config.rows)], minlength=plan.classes)),
                 status=_status(peer, rounds),
                 member=tuple(peer in now.members for now in rounds),
@@ -152,21 +151,6 @@ def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Ac
             )
         )
     return tuple(rows)
-
-
-def describe(spec: Spec) -> str:
-    """Return a model's table in short: ``mlp (hidden 64)``."""
-    values = {name: getattr(spec, name) for name in type(spec).model_fields if name != "kind"}
-    inside = ", ".join(f"{name} {_short(value)}" for name, value in values.items() if value is not None)
-    return f"{getattr(spec, 'kind', '?')}" + (f" ({inside})" if inside else "")
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Spec):
-        return describe(value)
-    if isinstance(value, tuple | list):
-        return "-".join(str(part) for part in value)
-    return str(value)
 
 
 def _status(peer: int, rounds: tuple[Round, ...]) -> Status:

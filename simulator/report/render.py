@@ -37,7 +37,7 @@ def render(data: ReportData) -> str:
     return environment.get_template("page").render(
         data=data,
         css=CSS + "".join(_styles(sections)),
-        headline=" ".join(page.headline(data)),
+        headline=" ".join([*page.headline(data), *words.unmet(data)]),
         figures=[*page.key_figures(data), *(figure for section in sections for figure in section.figures(data))],
         sections=[section for section in sections if not section.within],
         html=html,

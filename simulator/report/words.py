@@ -10,6 +10,8 @@ from simulator.requests import request_of
 
 NOT_MEASURED = "not measured"
 NOT_JUDGED = "not judged"
+NO_RECEIPTS = "\u2013"
+NOTHING_HELD = "0 of 0"
 
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _HAPPENED = {
@@ -130,6 +132,15 @@ def subject(erasure: ErasureRow) -> str:
     return _told(erasure, request_of(erasure.kind).subject)
 
 
+def subjects(erasures: Sequence[ErasureRow]) -> str:
+    """Return what had to be forgotten of several peers alike."""
+    if len(erasures) == 1:
+        return subject(erasures[0])
+    one, counts = request_of(erasures[0].kind), sorted({erasure.rows + erasure.edges for erasure in erasures})
+    many = integer(counts[0]) if len(counts) == 1 else f"{integer(counts[0])} to {integer(counts[-1])}"
+    return f"{peers([erasure.peer for erasure in erasures], 12)} ({many} {one.unit[counts[-1] != 1]} each)"
+
+
 def short(erasure: ErasureRow) -> str:
     """Return what had to be forgotten, for a narrow place."""
     return _told(erasure, request_of(erasure.kind).short)
@@ -148,7 +159,11 @@ def departures(data: ReportData) -> list[str]:
         count = sum(e.rows + e.edges for e in erasures)
         owners = peers(sorted({e.peer for e in erasures}))
         said.append(capital(request.sentence.format(peers=owners, count=f"{number(count)} {request.unit[count != 1]}")) + ".")
+    asked = {(e.round, e.peer) for e in data.erasures}
     others = [event for event in data.events if event.do not in {"leave", "erase", "delete"} and event.peers]
+    silent = sorted({peer for event in data.events if event.do == "leave" for peer in event.peers if (event.round, peer) not in asked})
+    if silent:
+        said.append(f"{capital(peers(silent))} left, and nobody asked for {'its' if len(silent) == 1 else 'their'} data to be forgotten.")
     if 0 < len(others) <= 3:
         told = [f"{peers(event.peers)} {_HAPPENED.get(event.do, event.do)} in round {event.round}" for event in others]
         said.append(f"{capital(listing(told))}.")
@@ -161,7 +176,7 @@ def departures(data: ReportData) -> list[str]:
 def proof(data: ReportData) -> list[str]:
     """Return how many erasures are proven exact."""
     if not data.erasures:
-        return ["Nothing had to be forgotten."]
+        return ["Nobody asked for anything to be forgotten."]
     claims = [e for e in data.erasures if e.guarantee == "exact"]
     proven = sum(e.outcome.difference == 0 for e in claims)
     unmeasured = sum(e.outcome.difference is None for e in claims)
@@ -176,6 +191,15 @@ def proof(data: ReportData) -> list[str]:
     return said
 
 
+def unmet(data: ReportData) -> list[str]:
+    """Return which expectations of the scenario failed."""
+    failed = [one.text for one in data.expectations if not one.passed]
+    if not failed:
+        return []
+    what = listing([text[:1].lower() + text[1:] for text in failed], 3)
+    return [f"{capital(number(len(failed)))} of {plural(len(data.expectations), 'expectation')} failed: {what}."]
+
+
 def steps(count: float | None) -> str:
     """Return gradient steps of relearning, which may be a mean over holders."""
     if count is None:
@@ -186,7 +210,7 @@ def steps(count: float | None) -> str:
 def receipts(outcome: Outcome) -> str:
     """Return how many of the holders gave a receipt; a dash where nothing was held."""
     if outcome.holders is None or outcome.receipts is None:
-        return "\u2013"
+        return NO_RECEIPTS
     return f"{integer(outcome.receipts)} of {integer(outcome.holders)}"
 
 

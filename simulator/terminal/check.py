@@ -34,7 +34,7 @@ def describe(plan: Plan) -> RenderableType:
     rows = sum(len(config.rows) for config in plan.configs)
     data = load(plan.configs[0].data)
     facts = Text(
-        f"data: {scenario.data.source().dataset}, {len(data)} rows, {plan.classes} classes, "  # type: ignore[attr-defined]
+        f"data: {plan.configs[0].data.title}, {len(data)} rows, {plan.classes} classes, "
         f"inputs {' x '.join(map(str, plan.shape))}; "
         f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {rows} rows dealt"
     )

@@ -26,8 +26,8 @@ def test_a_scenario_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.Capt
 
 
 def superlinks() -> set[int]:
-    found = psutil.process_iter(["name"])
-    return {one.pid for one in found if str(one.info["name"]).startswith("flower-super") and one.status() != "zombie"}
+    running = (one for one in psutil.process_iter(["name"]) if str(one.info["name"]).startswith("flower-super"))
+    return {one.pid for one in running if one.status() != psutil.STATUS_ZOMBIE}
 
 
 @pytest.mark.slow

@@ -83,7 +83,7 @@ class ClassificationPage(TaskPage):
 
 
 def _beside(label: str, ensemble: float | None, main: float | None) -> Figure:
-    return Figure(label, words.percent(ensemble), f"main alone {words.percent(main)}")
+    return Figure(label, words.percent(ensemble), "" if main is None else f"main alone {words.percent(main)}")
 
 
 def _costs(data: ReportData) -> list[Figure]:

@@ -31,11 +31,13 @@ COLUMNS: list[tuple[str, Callable[[RoundRow], str]]] = [
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
     carried = any(row.bytes_overlay is not None or row.bytes_physical is not None for row in data.rounds)
-    columns = [*page.round_columns(data), *COLUMNS]
+    shown = _shown(data.rounds)
+    known = [*page.round_columns(data), *COLUMNS]
+    columns = [(heading, text) for heading, text in known if any(text(row) != words.NOT_MEASURED for row in shown)]
     return {
         "chart": tuple(curves.costs(data, width) for width in (svg.WIDE, svg.NARROW)) if carried else None,
         "headings": ["round", "live peers", *(heading for heading, _ in columns)],
-        "rounds": [{"round": row.round, "live": row.live, "texts": [text(row) for _, text in columns]} for row in _shown(data.rounds)],
+        "rounds": [{"round": row.round, "live": row.live, "texts": [text(row) for _, text in columns]} for row in shown],
         "hidden": max(len(data.rounds) - MOST_ROUNDS, 0),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from simulator.report import words
@@ -20,13 +20,14 @@ without the data once more, its training keyed otherwise: by so much retraining 
 <div class="scroll"><table>
 <thead><tr><th></th>{% for heading in headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
 {% for row in erasures %}<tbody>
-<tr class="group"><th colspan="{{ headings|length + 1 }}" scope="rowgroup"><div>Round {{ row.data.round }}: {{ w.subject(row.data) }}
+<tr class="group"><th colspan="{{ headings|length + 1 }}" scope="rowgroup"><div>Round {{ row.data.round }}: {{ w.subjects(row.all) }}
 <span>method: {{ row.data.method }}</span> <span class="chip {{ row.verdict[0] }}">{{ row.verdict[1] }}</span></div></th></tr>
 {% for one in row.outcomes %}<tr{{ ' class="aside"'|safe if one.aside }}><th scope="row">{{ one.label }}</th>
 {% for text in one.texts %}{{ cell(text) }}{% endfor %}</tr>
 {% endfor %}</tbody>{% endfor %}
 </table></div>
 {% if hidden %}<p class="note">{{ hidden }} more erasures are in results.json.</p>{% endif %}
+{% if empty %}<p class="note">Not measured in this run: {{ w.listing(empty) }}.</p>{% endif %}
 {% if not_judged %}<ul class="note">{% for line in not_judged %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 {{ parts }}
 {% else %}<p>This scenario asked for nothing to be forgotten.</p>{% endif %}
@@ -40,16 +41,21 @@ COSTS: tuple[tuple[int, str, Callable[[Outcome], str]], ...] = (
 )
 """Place, heading and text of the columns that every erasure has."""
 
+_NOTHING = (words.NOT_MEASURED, words.NO_RECEIPTS, words.NOTHING_HELD)
+"""Texts of a cell that say nothing."""
+
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     if not data.erasures and not page.tells_of_no_erasure:
         return None
-    columns = sorted([*COSTS, *map(_column, data.columns)], key=lambda column: column[0])
     shown = data.erasures[:MOST_ERASURES]
+    known = sorted([*COSTS, *map(_column, data.columns)], key=lambda column: column[0])
+    columns = [column for column in known if not _empty(column[2], shown)]
     reasons = [f"{audit}, {words.subject(row)}, round {row.round}: {reason}" for row in shown for audit, reason in row.not_judged]
     return {
         "headings": [heading for _, heading, _ in columns],
-        "erasures": [_row(row, [text for *_, text in columns]) for row in shown],
+        "erasures": _folded([_row(row, [text for *_, text in columns]) for row in shown]),
+        "empty": [heading for _, heading, text in known if heading not in [one for _, one, _ in columns] and text is not words.receipts],
         "hidden": len(data.erasures) - len(shown),
         "not_judged": reasons,
     }
@@ -66,18 +72,37 @@ def _column(column: AuditColumn) -> tuple[int, str, Callable[[Outcome], str]]:
     return column.order, column.heading, text
 
 
-def _row(row: ErasureRow, texts: list[Callable[[Outcome], str]]) -> dict[str, Any]:
-    outcomes = (
+def _outcomes(row: ErasureRow) -> list[tuple[str, Outcome]]:
+    """Return the runs that an erasure stands beside, itself first, by what they are called."""
+    known = (
         ("as run", row.outcome),
         ("never there (retrained)", row.retrained),
         ("retrained again", row.again),
         ("did nothing", row.nothing),
         ("original", row.original),
     )
+    return [(label, outcome) for label, outcome in known if outcome is not None]
+
+
+def _empty(text: Callable[[Outcome], str], rows: Sequence[ErasureRow]) -> bool:
+    """Return whether a column says nothing of any run."""
+    return bool(rows) and all(text(outcome) in _NOTHING for row in rows for _, outcome in _outcomes(row))
+
+
+def _folded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with those drawn together that differ in nothing but whose data it was."""
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        one: ErasureRow = row["data"]
+        told = tuple((outcome["label"], *outcome["texts"]) for outcome in row["outcomes"])
+        groups.setdefault((one.round, one.kind, one.method, one.guarantee, row["verdict"], told), []).append(row)
+    return [group[0] | {"all": [row["data"] for row in group]} for group in groups.values()]
+
+
+def _row(row: ErasureRow, texts: list[Callable[[Outcome], str]]) -> dict[str, Any]:
     told = [
         {"label": label, "aside": outcome is not row.outcome, "texts": [text(outcome) for text in texts]}
-        for label, outcome in outcomes
-        if outcome is not None
+        for label, outcome in _outcomes(row)
     ]
     return {"data": row, "verdict": words.verdict(row), "outcomes": told}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.report import words
 from simulator.report.contract import Section, TaskPage
 from simulator.report.model import PeerRow, ReportData
 
@@ -28,10 +29,11 @@ TEMPLATE = """<p>{{ page.about_peers(data) }}
 
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
-    columns = page.peer_columns(data)
+    shown = _shown(data)
+    columns = [(heading, text) for heading, text in page.peer_columns(data) if any(text(row) != words.NOT_MEASURED for row in shown)]
     return {
         "headings": [heading for heading, _ in columns],
-        "rows": [{"data": row, "mix": _mix(row), "texts": [text(row) for _, text in columns]} for row in _shown(data)],
+        "rows": [{"data": row, "mix": _mix(row), "texts": [text(row) for _, text in columns]} for row in shown],
         "mixes": 0 < len(data.classes) <= MOST_CLASSES,
         "hidden": max(len(data.peers) - MOST_PEERS, 0),
     }

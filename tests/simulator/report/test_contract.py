@@ -94,7 +94,8 @@ def test_shared_parts_of_the_report_know_no_task() -> None:
 def test_columns_of_audits_stand_in_their_place_and_what_was_not_judged_says_why(example: Example) -> None:
     column = AuditColumn("distance", "distance to Rome", "area", order=5)
     reason = "not judged: there is no road"
-    unjudged = Outcome(audited={"max_abs_difference": 0.25}, not_judged=frozenset({"distance"}))
+    costs = {"gradient_steps": 3, "seconds": 1.0, "bytes": 8, "holders": 2, "receipts": 2}
+    unjudged = Outcome(**costs, audited={"max_abs_difference": 0.25}, not_judged=frozenset({"distance"}))
     rows = (
         ErasureRow(2, "rows", 3, 1, "finetune", "approximate", unjudged, not_judged=(("rome", reason),)),
         ErasureRow(3, "rows", 4, 1, "finetune", "approximate", Outcome(audited={"distance": 0.1234}), again=Outcome(), original=Outcome()),

@@ -24,7 +24,7 @@ def test_the_dry_run_tells_what_will_happen():
     for words in (
         "seed 7, 8 rounds, 10 peers",
         "inputs 1 x 8 x 8",
-        "sisa (shards 3, slices 2, base mlp)",
+        "sisa (shards 3, base mlp (hidden 64))",
         "leave 4: erased; 4 edges vanish; new edges",
         "[event 1]",
         "delete 3: 2 rows [event 2]",
