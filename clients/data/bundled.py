@@ -56,7 +56,7 @@ def _path(name: str) -> Path:
 def _table(name: str, columns: list[str], labels: tuple[str, ...]) -> Dataset:
     """Read a CSV file whose first line is a summary and whose last column is the class."""
     table = np.loadtxt(_path(name), delimiter=",", skiprows=1)
-    return Dataset(unit_interval(table[:, :-1]), table[:, -1].astype(np.int64), labels, unit_columns(columns))
+    return Dataset(unit_interval(table[:, :-1]), table[:, -1].astype(np.int64), labels, unit_columns(columns), published=True)
 
 
 class Digits(DatasetSpec):
@@ -68,7 +68,7 @@ class Digits(DatasetSpec):
         """Return images of shape (1, 8, 8)."""
         table = np.loadtxt(_path("digits.csv.gz"), delimiter=",", dtype=np.float32)
         images = (table[:, :-1] / np.float32(16)).reshape(-1, 1, 8, 8).astype(np.float32)
-        return Dataset(images, table[:, -1].astype(np.int64), tuple("0123456789"))
+        return Dataset(images, table[:, -1].astype(np.int64), tuple("0123456789"), published=True)
 
 
 class BreastCancer(DatasetSpec):

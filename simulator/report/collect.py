@@ -134,7 +134,7 @@ def _round(row: Mapping[str, Any], metric: str) -> RoundRow:
 
 
 def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tuple[PeerRow, ...]:
-    labels = loaded.dataset_of(plan, store).y
+    data = loaded.dataset_of(plan, store)
     rounds = plan.timeline.rounds
     rows = []
     for peer, config in enumerate(plan.configs):
@@ -143,7 +143,7 @@ def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Ac
             PeerRow(
                 peer=peer,
                 main=describe(config.main) if isinstance(config, HdusConfig) else config.model,
-                counts=tuple(int(n) for n in np.bincount(labels[list(config.rows)], minlength=plan.classes)),
+                counts=tuple(int(n) for n in np.bincount(data.classes_of(config.rows), minlength=plan.classes)),
                 status=_status(peer, rounds),
                 member=tuple(peer in now.members for now in rounds),
                 present=tuple(peer in now.present for now in rounds),
