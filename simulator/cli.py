@@ -99,6 +99,16 @@ def check(file: File, settings: Settings = None) -> None:
 
 
 @app.command()
+def data(file: File, settings: Settings = None) -> None:
+    """Print the facts of a scenario's data as keys of its [data] table, ready to paste, and what was noticed as comments."""
+    from simulator.scenarios.scenario import Scenario
+    from simulator.terminal.facts import told
+
+    for line in told(Scenario.load(file, settings or ())):
+        typer.echo(line)
+
+
+@app.command()
 def verify(folder: Folder) -> None:
     """Prove again, from the run directory alone, that what was erased is nowhere; exit 1 if not."""
     from simulator.runs.verify import examine

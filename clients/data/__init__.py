@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -129,6 +129,10 @@ class DatasetSpec(Spec):
         Keep so many rows, chosen by the hash of their place in the source; without it, all.
     """
 
+    published: ClassVar[bool] = False
+    """Whether bounds and classes are published with the data, so that no row decides them."""
+    catalogue: ClassVar[str] = ""
+    """What the source decides beside facts, in words, and keeps when rows are forgotten."""
     rows: PositiveInt | None = None
     columns: tuple[ColumnFacts, ...] | None = Field(
         None, exclude_if=unset, description="Public facts of columns: kind, bounds, categories."

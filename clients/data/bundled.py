@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -62,6 +62,7 @@ def _table(name: str, columns: list[str], labels: tuple[str, ...]) -> Dataset:
 class Digits(DatasetSpec):
     """1,797 handwritten digits, 8 x 8 pixels in [0, 1], 10 classes (UCI optical recognition of handwritten digits, test part)."""
 
+    published: ClassVar[bool] = True
     dataset: Literal["digits"] = "digits"
 
     def load(self) -> Dataset:
@@ -74,6 +75,7 @@ class Digits(DatasetSpec):
 class BreastCancer(DatasetSpec):
     """569 tumours, 30 features of cell nuclei scaled to [0, 1], 2 classes (UCI breast cancer Wisconsin, diagnostic)."""
 
+    published: ClassVar[bool] = True
     dataset: Literal["breast_cancer"] = "breast_cancer"
 
     def load(self) -> Dataset:
@@ -84,6 +86,7 @@ class BreastCancer(DatasetSpec):
 class Wine(DatasetSpec):
     """178 wines, 13 chemical features scaled to [0, 1], 3 classes (UCI wine recognition)."""
 
+    published: ClassVar[bool] = True
     dataset: Literal["wine"] = "wine"
 
     def load(self) -> Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -55,20 +56,31 @@ class TableSource:
 
     def facts(self, declared: Declared, rows: Ids) -> tuple[ColumnFacts, ...]:
         """Return what is known of every feature: as it is declared, the rest read off the rows with these places."""
+        found = tuple(self.tried(declared, rows))
+        if wrong := next((one for one in found if isinstance(one, DataError)), None):
+            raise wrong
+        return cast(tuple[ColumnFacts, ...], found)
+
+    def tried(self, declared: Declared, rows: Ids) -> Iterator[ColumnFacts | DataError]:
+        """Yield what is known of each feature, or why it cannot be."""
         told = self._told(declared or ())
         shown = self.table if len(rows) == len(self) else self.table.only(rows)
-        return tuple(self._fact(shown, i, told.get(i, ColumnFacts(name=self.table.names[i]))) for i in self.features)
+        for i in self.features:
+            try:
+                yield self._fact(shown, i, told.get(i, ColumnFacts(name=self.table.names[i])))
+            except DataError as error:
+                yield error
 
     def classes(self, rows: Ids) -> tuple[str, ...]:
         """Return the names of the classes that the rows with these places have."""
-        names, _ = self._labels(None)  # labels that are none are refused wherever they stand
+        names, _ = self.labels(None)  # labels that are none are refused wherever they stand
         return names if self.table.classes else names_of(self.table.only(rows).texts(self.label))
 
     def dataset(self, declared: Declared, classes: Sequence[str] | None) -> Dataset:
         """Return rows of shape (features,), coded by what is declared; the rest is read off all rows."""
         facts = self.facts(declared, np.arange(len(self)))
-        parts = [self._coded(i, fact) for i, fact in zip(self.features, facts, strict=True)]
-        names, y = self._labels(classes)
+        parts = [self.coded(i, fact) for i, fact in zip(self.features, facts, strict=True)]
+        names, y = self.labels(classes)
         notes = (*self.table.notes, *_beyond(facts, [beyond for _, beyond in parts]))
         return Dataset(
             np.stack([values for values, _ in parts], axis=1),
@@ -114,7 +126,7 @@ class TableSource:
         check_bounds(f"{told.name} of {self.table.path}", low, high)
         return ColumnFacts(name=told.name, kind="numeric", low=low, high=high)
 
-    def _coded(self, place: int, fact: ColumnFacts) -> tuple[npt.NDArray[np.float32], int]:
+    def coded(self, place: int, fact: ColumnFacts) -> tuple[npt.NDArray[np.float32], int]:
         """Return a feature, scaled or coded, shape (n,), and how many of its values lie beyond what is known of it."""
         if fact.categories is None:
             assert fact.low is not None
@@ -132,7 +144,7 @@ class TableSource:
         values[strange] = code.get(OTHER, -1)
         return values.astype(np.float32), int(strange.sum())
 
-    def _labels(self, classes: Sequence[str] | None) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    def labels(self, classes: Sequence[str] | None) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
         """Return the names of the classes, those that occur unless told, and each row's place among them."""
         cells, path, classes = self.table.columns[self.label], self.table.path, classes or self.table.classes
         if isinstance(cells, np.ndarray):

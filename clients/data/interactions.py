@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +113,8 @@ class Ratings(DatasetSpec):
         How many of the highest ranked items count as answers.
     """
 
+    published: ClassVar[bool] = True
+    catalogue: ClassVar[str] = "which users and items there are, and how they are numbered"
     dataset: Literal["ratings"] = "ratings"
     path: str
     user: str = "uid"

@@ -35,6 +35,7 @@ from simulator.report.model import (
 from simulator.runs import loaded
 from simulator.runs.audits import NOT_JUDGED, audited
 from simulator.runs.directory import read_plan
+from simulator.runs.given import given
 from simulator.runs.written import read_results
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
@@ -90,6 +91,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one in results["expectations"]
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
+        given=tuple(given(plan)),
         pooled=cell_of(plan).pooled,
         measure=first.label,
         metrics=tuple((one.label, _final_evaluation(results.get("metrics", {}).get(one.label, {}))) for one in others),
