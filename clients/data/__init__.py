@@ -127,6 +127,10 @@ class DatasetSpec(Spec):
     ----------
     rows : int, optional
         Keep so many rows, chosen by the hash of their place in the source; without it, all.
+    columns : list of tables, optional
+        Public facts of columns: kind, bounds, categories; what is not declared is read off public rows.
+    labels : list of str, optional
+        Names of the classes, in the order of their codes; unless declared, the classes of public rows.
     """
 
     published: ClassVar[bool] = False
@@ -134,12 +138,8 @@ class DatasetSpec(Spec):
     catalogue: ClassVar[str] = ""
     """What the source decides beside facts, in words, and keeps when rows are forgotten."""
     rows: PositiveInt | None = None
-    columns: tuple[ColumnFacts, ...] | None = Field(
-        None, exclude_if=unset, description="Public facts of columns: kind, bounds, categories."
-    )
-    labels: Annotated[tuple[str | int, ...], Field(min_length=1)] | None = Field(
-        None, exclude_if=unset, description="Names of the classes, in the order of their codes."
-    )
+    columns: tuple[ColumnFacts, ...] | None = Field(None, exclude_if=unset)
+    labels: Annotated[tuple[str | int, ...], Field(min_length=1)] | None = Field(None, exclude_if=unset)
 
     @field_validator("labels")
     @classmethod

@@ -28,15 +28,24 @@ class ColumnFacts(Spec):
     """What is publicly known of a feature; what is not declared is read off public rows.
 
     A value below ``low`` or above ``high`` counts as the bound, one that is none of the ``categories`` as ``other``, which joins them.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    kind : {"numeric", "categorical"}, optional
+        Whether it holds numbers or categories.
+    low, high : float, optional
+        Least and greatest value of a numeric column.
+    categories : tuple of str, optional
+        The values of a categorical column, in the order of their codes.
     """
 
-    name: Annotated[str, Field(description="Name of the column.")]
-    kind: Literal["numeric", "categorical"] | None = Field(None, exclude_if=unset, description="Whether it holds numbers or categories.")
-    low: float | None = Field(None, exclude_if=unset, description="Lowest value of a numeric column.")
-    high: float | None = Field(None, exclude_if=unset, description="Highest value of a numeric column.")
-    categories: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
-        None, exclude_if=unset, description="The values of a categorical column, in the order of their codes."
-    )
+    name: str
+    kind: Literal["numeric", "categorical"] | None = Field(None, exclude_if=unset)
+    low: float | None = Field(None, exclude_if=unset)
+    high: float | None = Field(None, exclude_if=unset)
+    categories: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(None, exclude_if=unset)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -48,9 +48,7 @@ class KeyedSpec(PartitionSpec):
         Whether the hash of a row's id decides who has it, whoever else is there; shares are then of about the sizes that they would have.
     """
 
-    keyed: bool = Field(
-        False, exclude_if=lambda keyed: not keyed, description="Whether a row's owner depends on the row's id alone, not on other rows."
-    )
+    keyed: bool = Field(False, exclude_if=lambda keyed: not keyed)
 
     def checked(self, shares: list[Ids], least: int = 1) -> list[Ids]:
         """Return the shares; ``DataError`` where one has fewer rows than it must: a keyed deal moves none."""

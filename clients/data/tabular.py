@@ -37,9 +37,7 @@ class TabularSpec(DatasetSpec):
 
     label: str | int = -1
     categorical: tuple[str | int, ...] | None = None
-    id: str | int | None = Field(
-        None, exclude_if=unset, description="Column of the rows' lifelong ids, whole numbers from 0."
-    )
+    id: str | int | None = Field(None, exclude_if=unset)
 
     @abstractmethod
     def read(self) -> Source:

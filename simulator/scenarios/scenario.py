@@ -55,10 +55,8 @@ class Public(Spec):
     reference: PositiveInt
     test: PositiveInt
     # left out where they are as usual: plans from before there were such keys keep their hash
-    validation: Count = Field(0, exclude_if=lambda count: not count, description="Public labelled rows for what must be tuned or stopped.")
-    facts: Literal["reference", "all"] = Field(
-        "reference", exclude_if=lambda facts: facts == "reference", description="The rows that undeclared facts of the data are read off."
-    )
+    validation: Count = Field(0, exclude_if=lambda count: not count)
+    facts: Literal["reference", "all"] = Field("reference", exclude_if=lambda facts: facts == "reference")
     partition: AnyPartition
 
     def source(self) -> DatasetSpec:
