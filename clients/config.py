@@ -26,10 +26,10 @@ _FEW = 3
 class PeerConfig(Spec):
     """Constants of one peer in one run, whatever its role.
 
-    ``rows``, ``reference`` and ``test`` are row ids of the data set. ``generation`` counts how often the peer has come back after an
-    erasure: a returning peer shares no random stream, hence no bytes, with its former self. ``absent_edges`` are ids of edges among its
-    rows that the data set has and the peer has not. ``repetition`` keys training otherwise: what is trained again with another one shows
-    how much training itself varies.
+    ``rows``, ``reference``, ``test`` and ``validation`` are row ids of the data set, all but the first public. ``generation`` counts how
+    often the peer has come back after an erasure: a returning peer shares no random stream, hence no bytes, with its former self.
+    ``absent_edges`` are ids of edges among its rows that the data set has and the peer has not. ``repetition`` keys training otherwise:
+    what is trained again with another one shows how much training itself varies.
     """
 
     participant: ClassVar[str]
@@ -49,6 +49,8 @@ class PeerConfig(Spec):
     repetition: int = Field(0, exclude_if=lambda repetition: not repetition)
     reference: tuple[int, ...]
     test: tuple[int, ...]
+    # left out where it is empty: plans from before there were such rows keep their hash
+    validation: tuple[int, ...] = Field((), exclude_if=lambda rows: not rows)
 
     @property
     def stream(self) -> tuple[int | str, ...]:

@@ -51,13 +51,14 @@ def run(
     """Run a scenario and write its report; the last line printed is the run directory."""
     from clients.data import load
     from simulator.runner import prepare
+    from simulator.runs.directory import read_plan
     from simulator.scenarios.scenario import Scenario
 
     chosen = list(settings or [])
     chosen += [f'engine.kind="{engine}"'] * (engine is not None) + [f"engine.workers={workers}"] * (workers is not None)
     scenario = Scenario.load(file, chosen)
     folder = prepare(scenario, out)
-    for note in load(scenario.data.source()).notes:
+    for note in load(read_plan(folder).configs[0].data).notes:
         typer.echo(f"data: {note}", err=True)
     _carry_on(folder)
 
@@ -95,6 +96,16 @@ def check(file: File, settings: Settings = None) -> None:
     from simulator.terminal.check import describe
 
     Console().print(describe(resolve(Scenario.load(file, settings or ()))))
+
+
+@app.command()
+def data(file: File, settings: Settings = None) -> None:
+    """Print the facts of a scenario's data as keys of its [data] table, ready to paste, and what was noticed as comments."""
+    from simulator.scenarios.scenario import Scenario
+    from simulator.terminal.facts import told
+
+    for line in told(Scenario.load(file, settings or ())):
+        typer.echo(line)
 
 
 @app.command()

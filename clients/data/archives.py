@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from clients.data import DataError
+from clients.data.errors import DataError
 from clients.data.limits import afford
 
 Arrays = dict[str, npt.NDArray[Any]]

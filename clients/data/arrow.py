@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.data import DataError
+from clients.data.errors import DataError
 from clients.data.tables import Cells, Table
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _PANDAS_INDEX = "__index_level_"
 
 
-def typed_table(path: str, table: pa.Table) -> tuple[Table, tuple[str, ...]]:
-    """Return a table's columns, and notes about columns that were left out.
+def typed_table(path: str, table: pa.Table) -> Table:
+    """Return a table's columns; notes tell of columns that were left out.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def typed_table(path: str, table: pa.Table) -> tuple[Table, tuple[str, ...]]:
     notes = tuple(f"column {name}, an index that pandas saved, is left out" for name in left_out)
     places = [i for i, name in enumerate(table.column_names) if name in names]
     columns = [_cells(path, table.column_names[i], table.column(i)) for i in places]
-    return Table(path, names, columns, lambda row: f"row {row} (from 0)"), notes
+    return Table(path, names, columns, lambda row: f"row {row} (from 0)", notes)
 
 
 def _cells(path: str, name: str, column: pa.ChunkedArray) -> Cells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -56,24 +56,26 @@ def _path(name: str) -> Path:
 def _table(name: str, columns: list[str], labels: tuple[str, ...]) -> Dataset:
     """Read a CSV file whose first line is a summary and whose last column is the class."""
     table = np.loadtxt(_path(name), delimiter=",", skiprows=1)
-    return Dataset(unit_interval(table[:, :-1]), table[:, -1].astype(np.int64), labels, unit_columns(columns))
+    return Dataset(unit_interval(table[:, :-1]), table[:, -1].astype(np.int64), labels, unit_columns(columns), published=True)
 
 
 class Digits(DatasetSpec):
     """1,797 handwritten digits, 8 x 8 pixels in [0, 1], 10 classes (UCI optical recognition of handwritten digits, test part)."""
 
+    published: ClassVar[bool] = True
     dataset: Literal["digits"] = "digits"
 
     def load(self) -> Dataset:
         """Return images of shape (1, 8, 8)."""
         table = np.loadtxt(_path("digits.csv.gz"), delimiter=",", dtype=np.float32)
         images = (table[:, :-1] / np.float32(16)).reshape(-1, 1, 8, 8).astype(np.float32)
-        return Dataset(images, table[:, -1].astype(np.int64), tuple("0123456789"))
+        return Dataset(images, table[:, -1].astype(np.int64), tuple("0123456789"), published=True)
 
 
 class BreastCancer(DatasetSpec):
     """569 tumours, 30 features of cell nuclei scaled to [0, 1], 2 classes (UCI breast cancer Wisconsin, diagnostic)."""
 
+    published: ClassVar[bool] = True
     dataset: Literal["breast_cancer"] = "breast_cancer"
 
     def load(self) -> Dataset:
@@ -84,6 +86,7 @@ class BreastCancer(DatasetSpec):
 class Wine(DatasetSpec):
     """178 wines, 13 chemical features scaled to [0, 1], 3 classes (UCI wine recognition)."""
 
+    published: ClassVar[bool] = True
     dataset: Literal["wine"] = "wine"
 
     def load(self) -> Dataset:

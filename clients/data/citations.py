@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class Citations(DatasetSpec):
         The ``npz`` file, from the scenario's folder.
     """
 
+    catalogue: ClassVar[str] = "which nodes the graph has, and how they are numbered"
     dataset: Literal["citations"] = "citations"
     path: str
 

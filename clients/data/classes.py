@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.data import DataError
+from clients.data.errors import DataError
 
 MISSING = frozenset(
     ["", "-", "--", "?", ".", "*", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "nat", "missing"]
@@ -63,7 +63,7 @@ def coded(cells: Sequence[str], path: str, where: Where) -> tuple[tuple[str, ...
         row = next(i for i, cell in enumerate(cells) if cell in bad)
         raise DataError(f"{path}: {where(row)} has the label {cells[row]!r:.60}, which is no class: label the row or remove it")
     numeric = all(map(is_number, counts))
-    names, place = _by_value(counts) if numeric else _by_text(counts)
+    names, place = by_value(counts) if numeric else by_text(counts)
     if numeric:
         _refuse_minus_one(names, cells, path, where)
     _refuse_measurements(names, len(cells), path, numeric)
@@ -80,13 +80,13 @@ def array_labels(y: npt.NDArray[Any], path: str, what: str = "y") -> tuple[tuple
     return coded(cells.tolist(), path, lambda row: f"row {row} (from 0) of {what}")
 
 
-def _by_text(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+def by_text(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the distinct cells in order, and the place of each."""
     ordered = sorted(cells)
     return tuple(ordered), {cell: i for i, cell in enumerate(ordered)}
 
 
-def _by_value(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+def by_value(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the names of the distinct numbers in order, and the place of every way to write them."""
     spellings: dict[float, list[str]] = {}
     for cell in cells:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.errors import DataError
 from clients.data.scaling import existing
+from clients.data.tabular import TabularSpec
+
+if TYPE_CHECKING:
+    from clients.data.coding import TableSource
 
 
-class Csv(DatasetSpec):
+class Csv(TabularSpec):
     """A table with one row a line and a class label in one column.
 
-    Numeric columns are scaled to [0, 1] by their bounds, categorical ones become codes ``0 .. c - 1`` in the order of their sorted values.
-    A column that holds numbers and something else is refused.
+    Numeric columns are scaled to [0, 1] by their bounds, categorical ones become codes ``0 .. c - 1`` in the order given; what is not
+    declared is read off public rows. A column that holds numbers and something else is refused.
 
     Parameters
     ----------
@@ -24,16 +28,16 @@ class Csv(DatasetSpec):
         Whether the first line names the columns; if not they are called ``c0``, ``c1``, ...
     categorical : tuple of str or int, optional
         Categorical columns; unless told, those that hold text and no number at all.
+    id : str or int, optional
+        The column of lifelong ids, whole numbers from 0, which is no feature; unless told, lines are numbered from 0.
     """
 
     dataset: Literal["csv"] = "csv"
     path: str
-    label: str | int = -1
     header: bool = True
-    categorical: tuple[str | int, ...] | None = None
 
-    def load(self) -> Dataset:
-        """Return rows of shape (columns,)."""
+    def read(self) -> TableSource:
+        """Return the table, its columns told apart."""
         from clients.data.delimited import read_table
         from clients.data.header import check_header
         from clients.data.tables import Table
@@ -44,4 +48,4 @@ class Csv(DatasetSpec):
         check_header(text, self.header)
         names = text.first if self.header else [f"c{i}" for i in range(text.width)]
         columns = [text.column(i, self.header) for i in range(text.width)]
-        return Table(text.path, names, columns, lambda row: text.line(row, self.header)).dataset(self.label, self.categorical)
+        return self.of(Table(text.path, names, columns, lambda row: text.line(row, self.header)))

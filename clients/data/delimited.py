@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.data import DataError
+from clients.data.errors import DataError
 from clients.data.limits import afford
 
 _BYTES_A_BYTE = 16

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from clients.data import DataError
 from clients.data.archives import Archive, Arrays
+from clients.data.errors import DataError
 from clients.data.limits import afford
 from clients.data.scaling import existing
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clients.data import DataError
 from clients.data.classes import all_numbers, is_missing, is_number
 from clients.data.delimited import TextTable
+from clients.data.errors import DataError
 
 _ENOUGH = 10
 """Rows from which on it tells something that no cell of the first line comes again."""

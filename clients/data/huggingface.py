@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from clients.data import DataError, Dataset, DatasetSpec
+from clients.data import Dataset
+from clients.data.errors import DataError
+from clients.data.facts import Source
 from clients.data.scaling import located
+from clients.data.tabular import TabularSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 _SPLITS = ("train", "validation", "test")
 
 
-class HuggingFace(DatasetSpec):
+class HuggingFace(TabularSpec):
     """A folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote; needs the extra ``huggingface``, and no network.
 
     With a column of images, rows are these images; else all columns but the label are features, as in a Parquet file. The splits of a
@@ -31,14 +34,16 @@ class HuggingFace(DatasetSpec):
         The folder, from the scenario's folder.
     label : str
         The label's column.
+    id : str or int, optional
+        The column of lifelong ids, as in a Parquet file; images are numbered from 0.
     """
 
     dataset: Literal["huggingface"] = "huggingface"
     path: str
     label: str = "label"
 
-    def load(self) -> Dataset:
-        """Return rows of shape (features,) or (channels, height, width)."""
+    def read(self) -> Source:
+        """Return the rows: of a table, or images."""
         from clients.data.arrow import typed_table
 
         features, table = self._read()
@@ -46,20 +51,25 @@ class HuggingFace(DatasetSpec):
             raise DataError(f"{self.path}: label = {self.label!r} is no column: the columns are {', '.join(table.column_names)}")
         if not len(table):
             raise DataError(f"{self.path}: has no rows: save a data set with some")
-        pictures = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
         names = getattr(features[self.label], "names", None)
-        kept = table.select([self.label]) if pictures else table
+        if pictures := self._pictures(features, table.column_names):
+            labels = typed_table(self.path, table.select([self.label])).columns[0]
+            return self._named(self._images(table.column(pictures[0]).to_pylist(), labels), labels, names)
+        typed = typed_table(self.path, table)
+        self._check_named(typed.columns[typed.place(self.label, "label")], names)
+        return self.of(replace(_with_names(typed, features), classes=None if names is None else tuple(names)))
+
+    def _pictures(self, features: Any, columns: Sequence[str]) -> list[str]:
+        """Return the column of images, if any; ``DataError`` where there is anything beside it and the label."""
+        pictures = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
         if len(pictures) > 1:
             raise DataError(f"{self.path}: columns {' and '.join(pictures)} hold images: keep one of them")
-        if pictures and table.num_columns > 2:
-            others = ", ".join(name for name in table.column_names if name not in (self.label, *pictures))
+        if pictures and self.id is not None:
+            raise DataError(f"{self.path}: id = {self.id!r}, but images are numbered from 0: leave id out")
+        if pictures and len(columns) > 2:
+            others = ", ".join(name for name in columns if name not in (self.label, *pictures))
             raise DataError(f"{self.path}: has columns beside images and label ({others}): remove them with remove_columns")
-        typed, notes = typed_table(self.path, kept)
-        if pictures:
-            data = self._images(table.column(pictures[0]).to_pylist(), typed.columns[0])
-        else:
-            data = replace(_with_names(typed, features).dataset(self.label), notes=notes)
-        return self._named(data, typed.columns[typed.place(self.label, "label")], names)
+        return pictures
 
     def _read(self) -> tuple[Any, pa.Table]:
         """Return the features of the columns, and all rows."""
@@ -110,12 +120,18 @@ class HuggingFace(DatasetSpec):
 
     def _named(self, data: Dataset, labels: Cells, names: list[str] | None) -> Dataset:
         """Return the data with the classes that the label's column names, those without a row among them."""
+        self._check_named(labels, names)
         if names is None or not isinstance(labels, np.ndarray):
             return data
+        return replace(data, y=labels.astype(np.int64), labels=tuple(names), published=True)
+
+    def _check_named(self, labels: Cells, names: list[str] | None) -> None:
+        """Raise ``DataError`` where a label is a number that has no name."""
+        if names is None or not isinstance(labels, np.ndarray):
+            return
         if labels.min() < 0 or labels.max() >= len(names):
             held = f"{labels.min()} to {labels.max()}"
             raise DataError(f"{self.path}: column {self.label} holds {held} for {len(names)} names: mend the labels")
-        return replace(data, y=labels.astype(np.int64), labels=tuple(names))
 
 
 def _with_names(table: Table, features: Any) -> Table:

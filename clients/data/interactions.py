@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveInt
 
-from clients.data import DataError, Dataset, DatasetSpec, PartitionSpec
+from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.partition import KeyedSpec, picked
 from clients.data.rows import Ids
 from clients.metrics import Metric
 from clients.streams import order, uniforms
@@ -112,6 +113,8 @@ class Ratings(DatasetSpec):
         How many of the highest ranked items count as answers.
     """
 
+    published: ClassVar[bool] = True
+    catalogue: ClassVar[str] = "which users and items there are, and how they are numbered"
     dataset: Literal["ratings"] = "ratings"
     path: str
     user: str = "uid"
@@ -139,7 +142,8 @@ class Ratings(DatasetSpec):
             raise DataError(f"{self.path}: top = {self.top} of {data.items} items leaves nothing to miss: ask for fewer")
         labels = tuple(map(str, data.item_numbers.tolist()))
         users = tuple(data.user_numbers.tolist())
-        return Interactions(data.user[:, None].astype(np.float32), data.item, labels, notes=_notes(data), top=self.top, user_numbers=users)
+        x = data.user[:, None].astype(np.float32)
+        return Interactions(x, data.item, labels, notes=_notes(data), published=True, top=self.top, user_numbers=users)
 
 
 def _notes(data: Interacted) -> tuple[str, ...]:
@@ -154,8 +158,11 @@ def _notes(data: Interacted) -> tuple[str, ...]:
     return (*renumbered, *repeated)
 
 
-class ByUser(PartitionSpec):
-    """Every peer holds a group of users with all their rows: users in random order, each to the peer with the fewest rows so far."""
+class ByUser(KeyedSpec):
+    """Every peer holds a group of users with all their rows: users in random order, each to the peer with the fewest rows so far.
+
+    In a keyed deal, the hash of what the source calls a user decides.
+    """
 
     kind: Literal["users"] = "users"
 
@@ -166,6 +173,9 @@ class ByUser(PartitionSpec):
         users, place, counts = np.unique(data.users[ids], return_inverse=True, return_counts=True)
         if len(users) < peers:
             raise DataError(f"{len(users)} users are left for {peers} peers: set peers.count to {len(users)} or less")
+        if self.keyed and data.user_names is not None:
+            by_hash = picked(data.user_names[ids], peers, seed)
+            return self.checked([ids[by_hash == peer] for peer in range(peers)])
         owner, load = np.empty(len(users), np.int64), [0] * peers
         for user in order(users, seed, "deal"):
             owner[user] = min(range(peers), key=lambda peer: (load[peer], peer))

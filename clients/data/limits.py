@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clients.data import DataError
+from clients.data.errors import DataError
 
 _SHARE = 0.5
 """Of the memory that is free: loading holds what was read beside what is made of it."""

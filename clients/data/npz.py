@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from clients.data import DataError, Dataset, DatasetSpec
+from clients.data import Dataset, DatasetSpec
 from clients.data.archives import Archive
 from clients.data.classes import array_labels
+from clients.data.errors import DataError
+from clients.data.facts import ColumnFacts, PublicRows, Source, check_bounds
 from clients.data.limits import afford
-from clients.data.scaling import existing, unit_columns
+from clients.data.rows import Column
+from clients.data.scaling import existing
 
 _PAIRS = (("x", "y"), ("x_train", "y_train"), ("x_test", "y_test"))
 
@@ -20,7 +23,8 @@ class Npz(DatasetSpec):
     """Arrays ``x`` and ``y``, or ``x_train``, ``y_train``, ``x_test``, ``y_test`` (joined in this order), in an ``.npz`` file.
 
     Bytes are divided by 255, floats are taken as they are. Images, shape (n, h, w) or (n, h, w, channels) with 1, 3 or 4 channels, become
-    channels-first. An optional array ``classes`` names the classes in the order of their labels.
+    channels-first. An optional array ``classes`` names the classes in the order of their labels. The columns of a table are called ``x0``,
+    ``x1``, ...; a value beyond their bounds counts as the bound.
 
     Parameters
     ----------
@@ -39,9 +43,41 @@ class Npz(DatasetSpec):
         if y.ndim != 1 or x.ndim < 2 or len(x) != len(y):
             raise DataError(f"{self.path}: x has shape {x.shape} and y {y.shape}: x needs (n, ...) and y (n,)")
         codes, labels = self._codes(y, arrays.get("classes"))
-        inputs = channels_first(scaled(x, self.path))
-        columns = unit_columns([f"x{i}" for i in range(inputs.shape[1])]) if _is_unit_table(inputs) else ()
-        return Dataset(inputs, codes, labels, columns)
+        inputs, published = channels_first(scaled(x, self.path)), "classes" in arrays
+        if inputs.ndim != 2 or not inputs.size:
+            return Dataset(inputs, codes, labels, published=published)
+        columns = self._bounds(inputs)
+        low, high = (np.asarray([getattr(column, end) for column in columns], np.float32) for end in ("low", "high"))
+        beyond = int(((inputs < low) | (inputs > high)).sum())
+        notes = (f"{beyond} values lie beyond their column's bounds, and count as the bound",) if beyond else ()
+        return Dataset(np.clip(inputs, low, high), codes, labels, columns, notes=notes, published=published)
+
+    def known(self, source: Source, public: PublicRows) -> Self:
+        """Return the spec with the bounds of a table's columns, those that are not declared read off the reference rows."""
+        if not isinstance(source, Dataset) or not source.columns:
+            return super().known(source, public)
+        self.check_classes(source, public)
+        columns = self._bounds(source.x[source.at(public.reference)])
+        facts = tuple(ColumnFacts(name=one.name, kind="numeric", low=one.low, high=one.high) for one in columns)
+        return self.model_copy(update={"columns": facts})
+
+    def _bounds(self, shown: npt.NDArray[np.float32]) -> tuple[Column, ...]:
+        """Return a table's columns: bounds as they are declared, else [0, 1] if all rows that are shown lie there, else read off them."""
+        names = [f"x{i}" for i in range(shown.shape[1])]
+        told = {one.name: one for one in self.columns or ()}
+        if len(told) < len(self.columns or ()) or not told.keys() <= set(names):
+            raise DataError(f"{self.path}: columns: its columns are x0 to {names[-1]}: declare each once at most")
+        if any(one.told == "categorical" for one in told.values()):
+            raise DataError(f"{self.path}: columns: an npz file holds numbers: declare low and high, no categories")
+        unit = bool(shown.min() >= 0 and shown.max() <= 1)
+        lows, highs = (np.zeros(len(names)), np.ones(len(names))) if unit else (shown.min(axis=0), shown.max(axis=0))
+        columns = []
+        for name, least, most in zip(names, lows.tolist(), highs.tolist(), strict=True):
+            one = told.get(name, ColumnFacts(name=name))
+            low, high = least if one.low is None else one.low, most if one.high is None else one.high
+            check_bounds(f"{name} of {self.path}", low, high)
+            columns.append(Column(name, low, high))
+        return tuple(columns)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the file's ``x``, ``y`` and perhaps ``classes``."""
@@ -101,8 +137,3 @@ def channels_first(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if x.ndim == 4 and x.shape[-1] in (1, 3, 4):
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     return x
-
-
-def _is_unit_table(x: npt.NDArray[np.float32]) -> bool:
-    """Tell whether x is a table of values in [0, 1]."""
-    return bool(x.ndim == 2 and x.size and x.min() >= 0 and x.max() <= 1)

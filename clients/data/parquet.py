@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from clients.data import DataError, Dataset, DatasetSpec
+from clients.data.errors import DataError
 from clients.data.scaling import existing
+from clients.data.tabular import TabularSpec
+
+if TYPE_CHECKING:
+    from clients.data.coding import TableSource
 
 
-class Parquet(DatasetSpec):
+class Parquet(TabularSpec):
     """A table with typed columns and a class label in one of them.
 
-    Numbers are scaled to [0, 1] by their bounds; text and truth values become codes ``0 .. c - 1`` in the order of their sorted values.
+    Numbers are scaled to [0, 1] by their bounds; text and truth values become codes ``0 .. c - 1`` in the order given; what is not
+    declared is read off public rows.
 
     Parameters
     ----------
@@ -22,15 +26,15 @@ class Parquet(DatasetSpec):
         Name, or number (from 0; negative from the end), of the label's column.
     categorical : tuple of str or int, optional
         Categorical columns; unless told, those of text and truth values.
+    id : str or int, optional
+        The column of lifelong ids, whole numbers from 0, which is no feature; unless told, rows are numbered from 0.
     """
 
     dataset: Literal["parquet"] = "parquet"
     path: str
-    label: str | int = -1
-    categorical: tuple[str | int, ...] | None = None
 
-    def load(self) -> Dataset:
-        """Return rows of shape (columns,)."""
+    def read(self) -> TableSource:
+        """Return the table, its columns told apart."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -50,7 +54,6 @@ class Parquet(DatasetSpec):
                 raise
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"{path}: cannot be read as Parquet ({reason}): fetch it again, or save it with pandas.to_parquet") from None
-        typed, notes = typed_table(str(path), table)
         if not len(table):
             raise DataError(f"{path}: has no rows: it needs a label and at least one feature")
-        return replace(typed.dataset(self.label, self.categorical), notes=notes)
+        return self.of(typed_table(str(path), table))

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from clients.data import DataError, Dataset, PartitionSpec
 from clients.data.rows import Ids
-from clients.streams import bottom, generator, key_hash, order
+from clients.streams import bottom, generator, key_hash, order, uniforms
 
 _REDRAWS = 50
 
@@ -29,12 +29,39 @@ def _shuffled(ids: Ids, seed: int, *key: str | int) -> Ids:
     return ids[order(ids, seed, "deal", *key)]
 
 
+def picked(ids: Ids, count: int, seed: int, *key: str | int) -> npt.NDArray[np.int64]:
+    """Return one of ``count`` for each id, int64 (len(ids),), by the id's hash alone."""
+    return (uniforms(ids, seed, "deal", *key) * count).astype(np.int64)
+
+
 def _gathered(owner: npt.NDArray[np.int64], ids: Ids, peers: int) -> list[Ids]:
     """Return each peer's ids, ascending; ``owner[i]`` has ``ids[i]``."""
     return [np.sort(ids[owner == peer]) for peer in range(peers)]
 
 
-class Iid(PartitionSpec):
+class KeyedSpec(PartitionSpec):
+    """A deal that can be made row by row.
+
+    Parameters
+    ----------
+    keyed : bool
+        Whether the hash of a row's id decides who has it, whoever else is there; shares are then of about the sizes that they would have.
+    """
+
+    keyed: bool = Field(False, exclude_if=lambda keyed: not keyed)
+
+    def checked(self, shares: list[Ids], least: int = 1) -> list[Ids]:
+        """Return the shares; ``DataError`` where one has fewer rows than it must: a keyed deal moves none."""
+        peer, fewest = min(enumerate(map(len, shares)), key=lambda share: share[1])
+        if fewest < least:
+            raise DataError(
+                f"peer {peer} gets {fewest} rows by their hashes, at least {least} are asked for, and keyed = true moves none: "
+                "take fewer peers or another seed"
+            )
+        return shares
+
+
+class Iid(KeyedSpec):
     """Equal shares (to within one row) drawn at random."""
 
     kind: Literal["iid"] = "iid"
@@ -42,14 +69,16 @@ class Iid(PartitionSpec):
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
         """Return one ascending id array a peer."""
         _enough(len(ids), peers, 1)
+        if self.keyed:
+            return self.checked(_gathered(picked(ids, peers, seed), ids, peers))
         return [np.sort(part) for part in np.array_split(_shuffled(ids, seed), peers)]
 
 
-class Dirichlet(PartitionSpec):
+class Dirichlet(KeyedSpec):
     """Label skew: each class is shared out by proportions drawn from a symmetric Dirichlet distribution.
 
     Smaller ``alpha`` means stronger skew. Draws in which some peer has fewer than ``min_rows`` rows are repeated; if none will do,
-    rows move from the largest peers to those that lack some.
+    rows move from the largest peers to those that lack some. A keyed deal has one draw, and is refused if it will not do.
 
     Parameters
     ----------
@@ -66,7 +95,12 @@ class Dirichlet(PartitionSpec):
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
         """Return one ascending id array a peer."""
         _enough(len(ids), peers, self.min_rows)
-        classes = {label: _shuffled(ids[data.y[ids] == label], seed, label) for label in range(data.classes)}
+        if self.keyed:
+            ends = np.stack([np.cumsum(self._weights(label, peers, seed, 0)) for label in range(data.classes)])
+            drawn = uniforms(ids, seed, "deal")[:, None]
+            owner = np.minimum((drawn >= ends[data.classes_of(ids)]).sum(axis=1), peers - 1)
+            return self.checked(_gathered(owner, ids, peers), self.min_rows)
+        classes = {label: _shuffled(ids[data.classes_of(ids) == label], seed, label) for label in range(data.classes)}
         for attempt in range(_REDRAWS):
             shares = self._draw(classes, peers, seed, attempt)
             if min(map(len, shares)) >= self.min_rows:
@@ -79,11 +113,15 @@ class Dirichlet(PartitionSpec):
         """Return each peer's ids in one draw."""
         shares: list[list[int]] = [[] for _ in range(peers)]
         for label, members in classes.items():
-            weights = generator(seed, "dirichlet", label, attempt).dirichlet([self.alpha] * peers)
+            weights = self._weights(label, peers, seed, attempt)
             cuts = np.rint(np.cumsum(weights)[:-1] * len(members)).astype(int)
             for share, part in zip(shares, np.split(members, cuts), strict=True):
                 share += part.tolist()
         return shares
+
+    def _weights(self, label: int, peers: int, seed: int, attempt: int) -> npt.NDArray[np.float64]:
+        """Return each peer's share of a class."""
+        return generator(seed, "dirichlet", label, attempt).dirichlet([self.alpha] * peers)
 
     def _level(self, shares: list[list[int]], seed: int) -> None:
         """Move rows from the largest peer to the poorest until everyone has ``min_rows``; possible, since there are enough rows."""
@@ -95,7 +133,7 @@ class Dirichlet(PartitionSpec):
             shares[richest] = [row for row in shares[richest] if row not in moved]
 
 
-class Pathological(PartitionSpec):
+class Pathological(KeyedSpec):
     """Every peer holds ``classes`` classes; each class is shared equally by its holders, and every class has a holder.
 
     Parameters
@@ -120,11 +158,16 @@ class Pathological(PartitionSpec):
         held = self._holders(data.classes, peers, seed)
         owner = np.empty(len(ids), dtype=np.int64)
         for label, holders in held.items():
-            places = np.flatnonzero(data.y[ids] == label)
+            places = np.flatnonzero(data.classes_of(ids) == label)
+            if self.keyed:
+                owner[places] = np.asarray(holders)[picked(ids[places], len(holders), seed, label)]
+                continue
             places = places[order(ids[places], seed, "deal", label)]
             for holder, part in zip(holders, np.array_split(places, len(holders)), strict=True):
                 owner[part] = holder
         shares = _gathered(owner, ids, peers)
+        if self.keyed:
+            return self.checked(shares)
         if empty := [peer for peer, share in enumerate(shares) if not len(share)]:
             raise DataError(f"peer {empty[0]} gets no row, its classes are too small to share: take fewer peers or more classes a peer")
         return shares
@@ -163,7 +206,7 @@ class ByColumn(PartitionSpec):
         if names.count(self.column) > 1:
             raise DataError(f"column = {self.column!r} is the name of {names.count(self.column)} columns: give each a name of its own")
         place = names.index(self.column)
-        values, codes, counts = np.unique(data.x[ids, place], return_inverse=True, return_counts=True)
+        values, codes, counts = np.unique(data.inputs(ids)[:, place], return_inverse=True, return_counts=True)
         if len(values) < peers:
             raise DataError(f"column {self.column} has {len(values)} values for {peers} peers: set peers.count to {len(values)} or less")
         owners = self._spread(counts, peers) if data.columns[place].categories else self._ranges(counts, peers)

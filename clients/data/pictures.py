@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.data import DataError
+from clients.data.errors import DataError
 from clients.data.limits import afford
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from clients.data import DataError
 from clients.data.delimited import TextTable, read_table
+from clients.data.errors import DataError
 from clients.data.rows import Ids
 from clients.data.scaling import existing
 from clients.streams import Field, uniforms

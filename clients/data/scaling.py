@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clients.data import DataError
+from clients.data.errors import DataError
 from clients.data.rows import Column
 
 
@@ -21,6 +21,16 @@ def unit_interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     width = np.where(high > low, high - low, 1.0)
     scaled: npt.NDArray[np.float32] = ((values - low) / width).astype(np.float32)
     return scaled
+
+
+def between(values: npt.NDArray[np.float64], low: float, high: float) -> tuple[npt.NDArray[np.float32], int]:
+    """Scale values, shape (n,), to [0, 1] by public bounds; return them, those beyond at the bound, and how many lie beyond.
+
+    Where the bounds are equal, every value becomes 0.
+    """
+    beyond = int(((values < low) | (values > high)).sum())
+    width = high - low if high > low else 1.0
+    return ((np.clip(values, low, high) - low) / width).astype(np.float32), beyond
 
 
 def unit_columns(names: Sequence[str]) -> tuple[Column, ...]:

@@ -221,7 +221,7 @@ class UnlearnerSpec(Spec):
 
     def training_data(self, source: Dataset, ids: Ids) -> Any:
         """Return what it learns from where it is given the rows with these ids, ascending."""
-        return Rows(ids, source.x[ids], source.y[ids])
+        return source.rows(ids)
 
     def inference_inputs(self, source: Dataset, ids: Ids) -> Any:
         """Return what it is asked where it must predict the rows with these ids, ascending, none of them its own."""

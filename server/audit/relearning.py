@@ -48,7 +48,7 @@ def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Ro
     source = data.load(peer.config.data)
     wanted = np.unique(np.asarray(ids, dtype=np.int64))
     seeds = ([peer.update] if peer.update else []) + [peer.held[owner] for owner in sorted(peer.held)]
-    return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.inputs(wanted), source.y[wanted])
+    return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.inputs(wanted), source.classes_of(wanted))
 
 
 def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:

@@ -54,8 +54,8 @@ def _area(erasure: Erasure, branch: Branch, targets: Sequence[int]) -> float | N
     for peer in (_classifier(branch.peers[number]) for number in targets if number in branch.peers):
         source = data.load(peer.config.data)
         members, others = np.asarray(erasure.rows), np.asarray(peer.config.test)
-        inside = Predictions(peer.predict_proba(source.inputs(members)), source.y[members])
-        outside = Predictions(peer.predict_proba(source.inputs(others)), source.y[others])
+        inside = Predictions(peer.predict_proba(source.inputs(members)), source.classes_of(members))
+        outside = Predictions(peer.predict_proba(source.inputs(others)), source.classes_of(others))
         scores.append(membership_auc(inside, outside))
     known = [score for score in scores if score is not None]
     return fmean(known) if known else None

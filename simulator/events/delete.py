@@ -52,7 +52,7 @@ class Chosen(Spec):
         if self.label is not None:
             chosen = {peer: rows for peer in peers if (rows := world.labelled(peer, self.label))}
             if peers and not chosen:
-                held = np.unique(world.labels[sorted(world.rows[peers[0]])])
+                held = np.unique(world.labels_of(sorted(world.rows[peers[0]])))
                 some = ", ".join(world.classes[label] for label in held[:20])
                 raise EventError(f"peer {peers[0]} has no row of class {self.label} (left): name a class it holds: {some}")
             return chosen

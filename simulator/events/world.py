@@ -59,12 +59,14 @@ class Setting:
     dealt : sequence of int arrays
         Row ids of each peer.
     labels : int array
-        Label of every row of the data set, by row id.
+        Label of every row of the data set.
     groups : mapping of str to sequence of int
     outside : iterable of int
         Peers that join later.
     connected : bool
         Whether peers have neighbours; else they know a server only.
+    numbers : int array, optional
+        Ids of the rows, ascending, where they are not 0, 1, ...
     """
 
     seed: int
@@ -76,6 +78,7 @@ class Setting:
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     outside: Iterable[int] = ()
     connected: bool = True
+    numbers: npt.NDArray[np.int64] | None = None
 
 
 class World:
@@ -104,7 +107,7 @@ class World:
     """
 
     def __init__(self, setting: Setting) -> None:
-        self.seed, self.rounds, self.labels = setting.seed, setting.rounds, setting.labels
+        self.seed, self.rounds, self.labels, self._numbers = setting.seed, setting.rounds, setting.labels, setting.numbers
         self.groups = dict(setting.groups)
         self.connected = setting.connected
         self.first_graph, self.graph = setting.graph.copy(), setting.graph
@@ -152,7 +155,12 @@ class World:
     def labelled(self, peer: int, label: int | str) -> list[int]:
         """Return the rows of the class called so that a peer holds and has not been asked to forget, ascending."""
         rows = np.asarray(sorted(self.rows[peer]), dtype=np.int64)
-        return [int(row) for row in rows[self.labels[rows] == self.class_called(label, peer)]]
+        return [int(row) for row in rows[self.labels_of(rows) == self.class_called(label, peer)]]
+
+    def labels_of(self, rows: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return the labels of rows by id."""
+        ids = np.asarray(rows, dtype=np.int64)
+        return self.labels[ids if self._numbers is None else np.searchsorted(self._numbers, ids)]
 
     def class_called(self, name: int | str, peer: int) -> int:
         """Return the label of the class with a name, as it is asked for of a peer; ``EventError`` with the names if there is none.
@@ -178,6 +186,8 @@ class World:
 
     def ends(self, ids: Iterable[int]) -> dict[int, tuple[int, int]]:
         """Return the two rows that each of the edges among some ids joins."""
+        if not len(self.data_edges):
+            return {}
         first = len(self.labels)
         return {one: (int(a), int(b)) for one in ids if one >= first for a, b in [self.data_edges[one - first]]}
 

@@ -34,6 +34,7 @@ from simulator.report.model import (
 from simulator.runs import loaded
 from simulator.runs.audits import NOT_JUDGED, audited
 from simulator.runs.directory import read_plan
+from simulator.runs.given import given
 from simulator.runs.written import read_results
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
@@ -89,6 +90,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one in results["expectations"]
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
+        given=tuple(given(plan)),
         pooled=cell_of(plan).pooled,
         measure=first.label,
         metrics=tuple((one.label, _final_evaluation(results.get("metrics", {}).get(one.label, {}))) for one in others),
@@ -133,7 +135,7 @@ def _round(row: Mapping[str, Any], metric: str) -> RoundRow:
 
 
 def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tuple[PeerRow, ...]:
-    labels = loaded.dataset_of(plan, store).y
+    data = loaded.dataset_of(plan, store)
     rounds = plan.timeline.rounds
     rows = []
     for peer, config in enumerate(plan.configs):
@@ -142,7 +144,7 @@ def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Ac
             PeerRow(
                 peer=peer,
                 main=config.model,
-                counts=tuple(int(n) for n in np.bincount(labels[list(config.rows)], minlength=plan.classes)),
+                counts=tuple(int(n) for n in np.bincount(data.classes_of(config.rows), minlength=plan.classes)),
                 status=_status(peer, rounds),
                 member=tuple(peer in now.members for now in rounds),
                 present=tuple(peer in now.present for now in rounds),

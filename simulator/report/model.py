@@ -193,9 +193,9 @@ class ReportData:
     ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``metrics`` further ones by name;
     ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds``
     is the wall time of the rounds, audits left out. Where it is ``pooled``, one model of all rows stands in the place of ensembles, and
-    peers have no neighbours. ``columns`` and ``terms`` are those of the audits. ``page`` names what the cell brings (a
-    `simulator.report.contract.TaskPage`) and ``sections`` what others bring, as ``"module:name"``; ``own`` is what the page's sections need
-    beyond the rest.
+    peers have no neighbours. ``given`` is what exact takes as given. ``columns`` and ``terms`` are those of the audits. ``page`` names
+    what the cell brings (a `simulator.report.contract.TaskPage`) and ``sections`` what others bring, as ``"module:name"``; ``own`` is what
+    the page's sections need beyond the rest.
     """
 
     name: str
@@ -216,6 +216,7 @@ class ReportData:
     erasures: tuple[ErasureRow, ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    given: tuple[str, ...] = ()
     pooled: bool = False
     measure: str = "accuracy"
     metrics: tuple[tuple[str, Accuracy], ...] = ()

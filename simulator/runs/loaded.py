@@ -35,7 +35,7 @@ class Comparison:
 
 
 def fingerprint(found: Dataset) -> str:
-    """Return the hash of all that a data set gives to a run: inputs, labels and their names, edges, and whose each row is."""
+    """Return the hash of all that a data set gives to a run: inputs, labels and their names, edges, ids, and whose each row is."""
     digest = hashlib.sha256()
     for array in (found.x, found.y, found.edges, found.users, found.user_names):
         if array is None:
@@ -45,6 +45,8 @@ def fingerprint(found: Dataset) -> str:
         digest.update(f"{plain.dtype.str} {plain.shape}\n".encode())
         digest.update(plain.data)
     digest.update(repr(found.labels).encode())
+    if found.numbers is not None:
+        digest.update(np.ascontiguousarray(found.numbers).data)
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from simulator.audits import AUDITS
 from simulator.audits.contract import RETRAINED, RUN, keys
 from simulator.runs.audits import audited
 from simulator.runs.expectations import check
+from simulator.runs.given import given
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
@@ -24,9 +25,9 @@ UNDONE = "not carried out by the end of the run; the guarantee is what the metho
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
-    ``metrics`` holds the data set's metrics by the names that people give them, means over the peers of the final evaluation, None where
-    nobody was left; ``accuracy`` repeats the one of that name. Seconds are wall-clock and differ from run to run; everything under
-    ``digest`` does not.
+    ``given`` lists what the word exact takes as given. ``metrics`` holds the data set's metrics by the names that people give them, means
+    over the peers of the final evaluation, None where nobody was left; ``accuracy`` repeats the one of that name. Seconds are wall-clock
+    and differ from run to run; everything under ``digest`` does not.
     """
     timeline = [_line(plan, store, number) for number in range(1, plan.rounds + 1)]
     erasures = [_erasure(plan, store, erasure) for erasure in plan.timeline.erasures]
@@ -39,6 +40,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         **_metrics(plan, store),
         "timeline": timeline,
         "erasures": erasures,
+        "given": list(given(plan)),
         "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }

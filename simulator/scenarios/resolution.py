@@ -8,13 +8,11 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from clients.config import PeerConfig
-from clients.data import DataError, Dataset, load, one_line
+from clients.data import DataError, Dataset, DatasetSpec, load, one_line
 from clients.data.rows import Ids
 from clients.metrics import Metrics
-from clients.streams import order
 from server.membership import MembershipError
 from server.timeline import Happening, Round, Timeline
 from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
@@ -28,6 +26,7 @@ from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.expectations import never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
 from simulator.scenarios.plan import Plan
+from simulator.scenarios.public import Split, split
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.tasks import CELLS
 from simulator.scenarios.validation_errors import name_place
@@ -104,16 +103,16 @@ class Resolution(Generic[S]):
         """What is done to the graph when a peer is erased."""
         return "none" if self.topology is None else self.topology.on_leave
 
-    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
+    def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
         """Return the world in which the events happen."""
-        return World(self.setting(graph, configs, labels))
+        return World(self.setting(graph, configs, data))
 
-    def setting(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> Setting:
+    def setting(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> Setting:
         """Return what the world starts from."""
         scenario = self.scenario
         rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
-        constants = scenario.seed, scenario.rounds, graph, self.repair, rows, labels, scenario.peers.groups
-        return Setting(*constants, outside=self._outside(), connected=self.topology is not None)
+        constants = scenario.seed, scenario.rounds, graph, self.repair, rows, data.y, scenario.peers.groups
+        return Setting(*constants, outside=self._outside(), connected=self.topology is not None, numbers=data.numbers)
 
     def timeline(self, world: World) -> Timeline:
         """Play the events and return what happens."""
@@ -125,18 +124,19 @@ class Resolution(Generic[S]):
         scenario = self.scenario
         self._check_bounds()
         self._give_up()
-        data = self.attempt("data", lambda: load(scenario.data.source()))
+        known = self._known()
         graph = self.graph()
         if graph is not None and (size := graph.number_of_edges() * scenario.rounds) > bounds.EDGE_ROUNDS:
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
-        configs = self._configs(data) if data is not None else ()
+        configs = self._configs(*known) if known is not None else ()
         self._tell(refusals.of_rounds(scenario))
         if configs:
             self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()
-        assert data is not None
+        assert known is not None
         assert graph is not None
-        world = self.world(graph, configs, data.y)
+        data = known[-1]
+        world = self.world(graph, configs, data)
         world.classes, world.users, world.data_edges = data.labels, data.user_names, data.edges
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
@@ -147,9 +147,9 @@ class Resolution(Generic[S]):
             configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
             for peer, generation, rows, absent in world.returns
         )
-        sha256 = hashlib.sha256(np.ascontiguousarray(data.x).data)
-        sha256.update(np.ascontiguousarray(data.y).data)
-        sha256.update(np.ascontiguousarray(data.edges).data)
+        sha256 = hashlib.sha256()
+        for array in (data.x, data.y, data.edges, *(() if data.numbers is None else (data.numbers,))):
+            sha256.update(np.ascontiguousarray(array).data)
         return self.cell.plan(
             scenario=scenario,
             data_sha256=sha256.hexdigest(),
@@ -193,39 +193,28 @@ class Resolution(Generic[S]):
         if self.lines:
             raise ScenarioError(self.lines)
 
-    def _configs(self, data: Dataset) -> tuple[PeerConfig, ...]:
+    def _known(self) -> tuple[DatasetSpec, Split, Dataset] | None:
+        """Return the data set's spec with every fact that coding needs, which rows are public, and the data; None where it cannot be."""
+        table, source = self.scenario.data, self.scenario.data.source()
+
+        def read() -> tuple[DatasetSpec, Split, Dataset]:
+            held = source.read()
+            aside = split(held, self.scenario.seed, table.reference, table.test, table.validation)
+            known = source.known(held, aside.shown(table.facts))
+            return known, aside, load(known)
+
+        return self.attempt("data", read)
+
+    def _configs(self, known: DatasetSpec, aside: Split, data: Dataset) -> tuple[PeerConfig, ...]:
         """Return what each peer is told, without any where the rows cannot be dealt."""
         scenario = self.scenario
-        reference, test, rest = self._aside(data)
-        if not len(rest):
-            return ()
         deal = scenario.data.partition.deal
-        dealt = self.attempt("data.partition", lambda: deal(data, rest, scenario.peers.count, scenario.seed))
+        dealt = self.attempt("data.partition", lambda: deal(data, aside.rest, scenario.peers.count, scenario.seed))
         self._tell(refusals.of_events(scenario, self.cell, connected=self.topology is not None))
         self.check(data, dealt)
-        public = {"reference": tuple(reference.tolist()), "test": tuple(test.tolist())}
-        constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": scenario.data.source(), **public}
+        public = {name: tuple(getattr(aside, name).tolist()) for name in ("reference", "test", "validation")}
+        constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": known, **public}
         return tuple(self.config(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
-
-    def _aside(self, data: Dataset) -> tuple[Ids, Ids, Ids]:
-        """Return the ids of reference, test and remaining rows, each ascending; the first in the order of their hashes are public.
-
-        Where rows belong to users, users are set aside: each is asked about by one row, and the others are dealt to nobody.
-        """
-        table = self.scenario.data
-        ids = np.arange(len(data))
-        owner, what = (ids, "rows") if data.users is None else (data.users, "users")
-        drawn = order(ids, self.scenario.seed, "asked")
-        owners, first = np.unique(owner[drawn], return_index=True)
-        public = table.reference + table.test
-        if public >= len(owners):
-            self.wrong(
-                "data",
-                f"reference = {table.reference} and test = {table.test} leave none of {len(owners)} {what} to deal: lower them",
-            )
-            return (np.empty(0, dtype=np.int64),) * 3
-        reference, test, rest = np.split(order(owners, self.scenario.seed, "aside"), [table.reference, public])
-        return np.sort(drawn[first[reference]]), np.sort(drawn[first[test]]), ids[np.isin(owner, owners[rest])]
 
     def _outside(self) -> list[int]:
         """Return the peers that join later: whoever is named in a join."""

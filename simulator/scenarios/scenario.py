@@ -34,7 +34,9 @@ Count = Annotated[int, Field(ge=0)]
 class Public(Spec):
     """What the ``[data]`` table says beside naming the data set: rows set aside in public, and how the rest is dealt.
 
-    ``reference`` rows, whose labels nobody uses, teach the seeds; ``test`` rows measure. Neither is dealt to any peer.
+    ``reference`` rows, whose labels nobody uses, teach the seeds; ``test`` rows measure; ``validation`` rows are for what must be tuned or
+    stopped. None is dealt to any peer. ``facts`` that are not declared (``columns``, ``labels``) are read off ``reference`` rows, classes
+    off all public ones; ``all`` reads them off private rows too, a negative control of exactness.
 
     Parameters
     ----------
@@ -42,12 +44,19 @@ class Public(Spec):
         Public rows, whose labels nobody uses, from which seeds are distilled.
     test : int
         Public rows that measure.
+    validation : int
+        Public rows, with labels, for what must be tuned or stopped.
+    facts : {"reference", "all"}
+        The rows that undeclared facts of the data are read off.
     partition : table
         How the other rows are dealt to the peers.
     """
 
     reference: PositiveInt
     test: PositiveInt
+    # left out where they are as usual: plans from before there were such keys keep their hash
+    validation: Count = Field(0, exclude_if=lambda count: not count)
+    facts: Literal["reference", "all"] = Field("reference", exclude_if=lambda facts: facts == "reference")
     partition: AnyPartition
 
     def source(self) -> DatasetSpec:

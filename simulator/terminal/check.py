@@ -33,10 +33,11 @@ def describe(plan: Plan) -> RenderableType:
     title = Text.assemble((plan.name, "bold"), f"  seed {plan.seed}, {plan.rounds} rounds, {len(plan.configs)} peers, plan {plan.digest}")
     rows = sum(len(config.rows) for config in plan.configs)
     data = load(plan.configs[0].data)
+    validation = f"{scenario.data.validation} validation rows, " if scenario.data.validation else ""
     facts = Text(
         f"data: {plan.configs[0].data.title}, {len(data)} rows, {plan.classes} classes, "
         f"inputs {' x '.join(map(str, plan.shape))}; "
-        f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {rows} rows dealt"
+        f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {validation}{rows} rows dealt"
     )
     return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
 
@@ -48,7 +49,7 @@ def _data(plan: Plan, data: Dataset) -> Iterator[RenderableType]:
     held = data_check.Holdings.of(plan, data)
     yield from (Text(line) for line in data_check.remarks(data, held))
     yield from (Text(f"warning: {line}", style="bold") for line in data_check.warnings(plan, data, held))
-    classes = _table("classes", "class", "rows", "with peers", "reference", "test")
+    classes = _table("classes", "class", "rows", "with peers", *data_check.PUBLIC)
     for row in data_check.classes(data, held):
         classes.add_row(*(cell.replace("[", r"\[") for cell in row))
     yield classes
@@ -76,7 +77,7 @@ def _peers(plan: Plan) -> RenderableType:
     table = _table("peers", "peer", "model", "rows", "rows by class", *(["edges"] if len(data.edges) else []))
     for config in plan.configs[:_MOST_PEERS]:
         rows = np.asarray(config.rows, dtype=np.int64)
-        counts = np.bincount(data.y[rows], minlength=plan.classes)
+        counts = np.bincount(data.classes_of(rows), minlength=plan.classes)
         mix = " ".join(map(str, counts)) if plan.classes <= _MOST_CLASSES else f"of {(counts > 0).sum()} classes"
         edges = [str(len(data.edges_among(rows))) if config.knows_edges else "-"] if len(data.edges) else []
         table.add_row(str(config.peer), config.model, str(len(rows)), mix, *edges)

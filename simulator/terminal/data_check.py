@@ -9,12 +9,16 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from clients.data import Dataset
+from clients.data import Dataset, load
+from clients.data.facts import OTHER
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 
 _MOST = 20
 """Classes, categories or columns that are named."""
+
+PUBLIC = ("reference", "test", "validation")
+"""Rows that are set aside."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +28,27 @@ class Holdings:
     Parameters
     ----------
     holder : int64 array, shape (n,)
-        Peer of each row; ``peers`` for reference, ``peers + 1`` for test rows, -1 for rows that nobody has.
+        Peer of each row, by its place in the data set; ``peers`` for reference, ``peers + 1`` for test and ``peers + 2`` for validation
+        rows, -1 for rows that nobody has.
     peers : int
+    whole : Dataset
+        The same rows by bounds, categories and classes that all rows show: nothing is cut off.
     """
 
     holder: npt.NDArray[np.int64]
     peers: int
+    whole: Dataset
 
     @classmethod
     def of(cls, plan: Plan, data: Dataset) -> Holdings:
         """Return who holds each row at the start of a plan."""
         holder = np.full(len(data), -1, np.int64)
         for config in plan.configs:
-            holder[np.asarray(config.rows, dtype=np.int64)] = config.peer
+            holder[data.at(config.rows)] = config.peer
         peers = len(plan.configs)
-        for rows, place in ((plan.configs[0].reference, peers), (plan.configs[0].test, peers + 1)):
-            holder[np.asarray(rows, dtype=np.int64)] = place
-        return cls(holder, peers)
+        for place, name in enumerate(PUBLIC):
+            holder[data.at(getattr(plan.configs[0], name))] = peers + place
+        return cls(holder, peers, load(plan.configs[0].data.by_all_rows()))
 
     def dealt(self) -> npt.NDArray[np.bool_]:
         """Return which rows are a peer's, shape (n,)."""
@@ -48,8 +56,8 @@ class Holdings:
 
 
 def classes(data: Dataset, held: Holdings) -> Iterator[tuple[str, ...]]:
-    """Yield for each class its name and how many rows there are in all, with peers, in the reference set and in the test set."""
-    parts = [np.ones(len(data), bool), held.dealt(), held.holder == held.peers, held.holder == held.peers + 1]
+    """Yield for each class its name and how many rows there are in all, with peers, and in the reference, test and validation sets."""
+    parts = [np.ones(len(data), bool), held.dealt(), *(held.holder == held.peers + place for place in range(len(PUBLIC)))]
     counts = [np.bincount(data.y[part], minlength=data.classes) for part in parts]
     for label in range(min(data.classes, _MOST)):
         yield data.labels[label], *(str(count[label]) for count in counts)
@@ -65,9 +73,12 @@ def columns(data: Dataset) -> Iterator[tuple[str, str]]:
     for place, column in enumerate(data.columns):
         if column.categories:
             counts = np.bincount(data.x[:, place].astype(np.int64), minlength=column.categories)
-            largest = sorted(range(column.categories), key=lambda code: (-counts[code], code))
+            known = [code for code in range(column.categories) if category(data, place, code) != OTHER]
+            largest = sorted(known, key=lambda code: (-counts[code], code))
             some = ", ".join(f"{category(data, place, code)} {counts[code]}" for code in largest[:_MOST])
-            yield column.name, f"{column.categories} categories: {some}{', ...' if column.categories > _MOST else ''}"
+            others = int(counts.sum() - counts[known].sum())
+            rest = (", ..." if len(known) > _MOST else "") + (f"; {others} rows in {OTHER}" if others else "")
+            yield column.name, f"{len(known)} categories: {some}{rest}"
 
 
 def category(data: Dataset, place: int, code: int) -> str:
@@ -84,28 +95,35 @@ def remarks(data: Dataset, held: Holdings) -> Iterator[str]:
         if numbers.size:
             which = "numeric inputs" if len(numeric) < len(data.columns) else "inputs"
             yield f"{which} range from {numbers.min():g} to {numbers.max():g}"
-        yield _equal_rows(held, _twins(data))
+        yield _equal_rows(held, _twins(held.whole))
     yield from data.notes
 
 
 def warnings(plan: Plan, data: Dataset, held: Holdings) -> Iterator[str]:
-    """Yield a line for each column of ids, and for each request whose rows alone decide a fact of the data or have a twin that stays."""
-    for column in data.columns:
+    """Yield a line for each column of ids, and for each request whose rows alone have a bound, category or class, or a twin that stays."""
+    for column in held.whole.columns:
         if column.categories > _MOST and 2 * column.categories > len(data):
             yield f"column {column.name} has {column.categories} categories in {len(data)} rows, as names, dates and ids have: leave it out"
-    twins = _twins(data) if data.users is None else np.zeros(len(data), np.int64)
+    twins = _twins(held.whole) if data.users is None else np.zeros(len(data), np.int64)
     for request in dict.fromkeys(one.request for one in plan.timeline.erasures):
         erasures = [one for one in plan.timeline.erasures if one.request == request and one.kind != "edges"]
-        gone = np.unique(np.asarray([row for one in erasures for row in one.rows], dtype=np.int64))
-        if not len(gone):
+        rows = np.unique(np.asarray([row for one in erasures for row in one.rows], dtype=np.int64))
+        if not len(rows):
             continue
-        who = _who(erasures, gone)
-        if decided := list(_decided(data, gone)):
+        who, gone = _who(erasures, rows), data.at(rows)
+        if decided := list(_decided(held.whole, gone)):
             some = "; ".join(decided[:_MOST]) + (f"; {len(decided) - _MOST} more" if len(decided) > _MOST else "")
-            yield f"{who}: only what is to be forgotten has {some}"
+            yield f"{who}: only what is to be forgotten has {some}{_kept(plan)}"
         staying = np.setdiff1d(np.flatnonzero(held.holder >= 0), gone)
         if data.users is None and (left := int(np.isin(twins[gone], twins[staying]).sum())):
             yield f"{who}: {left} of {len(gone)} rows have a byte-equal twin that stays with somebody"
+
+
+def _kept(plan: Plan) -> str:
+    """Return what becomes of the facts that rows to be forgotten alone have."""
+    if plan.scenario.data.facts == "all":
+        return '; facts = "all" keeps that when the rows are gone: leave facts out, or declare columns and labels'
+    return "" if plan.configs[0].data.columns is None else "; what no public row has counts as a bound, or as other"
 
 
 def _who(erasures: list[Erasure], gone: npt.NDArray[np.int64]) -> str:
@@ -152,8 +170,7 @@ def _equal_rows(held: Holdings, twins: npt.NDArray[np.int64]) -> str:
     if not shared.any():
         return f"no row is byte-equal to one of another peer, the reference set or the test set ({len(rows)} rows)"
     whose = held.holder[rows][shared]
-    counts = [int((whose < held.peers).sum()), int((whose == held.peers).sum()), int((whose == held.peers + 1).sum())]
-    return (
-        f"{int(shared.sum())} of {len(rows)} rows are byte-equal to one that somebody else holds: "
-        f"{counts[0]} with peers, {counts[1]} reference rows, {counts[2]} test rows"
-    )
+    public = [(int((whose == held.peers + place).sum()), name) for place, name in enumerate(PUBLIC)]
+    told = ", ".join(f"{count} {name} rows" for count, name in public if count or name != "validation")
+    head = f"{int(shared.sum())} of {len(rows)} rows are byte-equal to one that somebody else holds: "
+    return f"{head}{int((whose < held.peers).sum())} with peers, {told}"

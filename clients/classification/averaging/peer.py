@@ -44,11 +44,11 @@ class AveragedClassifierPeer(AveragingPeer):
         """
         if not self.weights or not len(self.rows):
             return 0
-        source, config = data.load(self.config.data), self.config
+        config, rows = self.config, data.load(self.config.data).rows(self.rows)
         self.weights, steps = config.network.train(
             self.weights,
-            source.x[self.rows],
-            source.y[self.rows],
+            rows.x,
+            rows.y,
             epochs=range(config.training.epochs),
             ids=self.rows,
             key=(*self.stream, "local", self.now),
@@ -72,9 +72,9 @@ class AveragedClassifierPeer(AveragingPeer):
         if self.trained or not self.weights:
             return {}, np.empty((0, source.classes))
         answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
-        counts = np.bincount(source.y[self.rows], minlength=source.classes).astype(np.int64)
+        counts = np.bincount(source.classes_of(self.rows), minlength=source.classes).astype(np.int64)
         scores: dict[str, float] = {}
         for metric, values in source.metrics(test, answers).items():
             scores[f"{metric}.global.model"] = float(values.mean())
-            scores[f"{metric}.local.model"] = mixed(values, source.y[test], counts)
+            scores[f"{metric}.local.model"] = mixed(values, source.classes_of(test), counts)
         return scores, answers

@@ -60,7 +60,7 @@ class Peer(Neighbour):
         key = stream or config.stream
         main = unlearner(config, key)
         main.begin(method(config).training_data(_having(source, edges), ids))
-        return cls(config, main, _rows(source, ids), edges, key)
+        return cls(config, main, source.rows(ids), edges, key)
 
     @classmethod
     def restored(cls, config: HdusConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
@@ -71,7 +71,7 @@ class Peer(Neighbour):
         key = stream or config.stream
         model = unlearner(config, key)
         model.restore(arrays, method(config).training_data(_having(source, edges), ids))
-        return cls(config, model, _rows(source, ids), edges, key)
+        return cls(config, model, source.rows(ids), edges, key)
 
     @property
     def main_blob(self) -> bytes:
@@ -154,7 +154,7 @@ class Peer(Neighbour):
         for name, probabilities in (("main", own), ("ensemble", ensemble)):
             for metric, values in source.metrics(test, probabilities).items():
                 scores[f"{metric}.global.{name}"] = float(values.mean())
-                scores[f"{metric}.local.{name}"] = mixed(values, source.y[test], self.counts)
+                scores[f"{metric}.local.{name}"] = mixed(values, source.classes_of(test), self.counts)
         return scores, ensemble
 
 
@@ -166,11 +166,6 @@ def mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt
     if not weights.sum():
         return float(values.mean())
     return float((weights * sums / np.maximum(seen, 1)).sum() / weights.sum())
-
-
-def _rows(source: data.Dataset, ids: Ids) -> Rows:
-    """Return the rows with these ids."""
-    return Rows(ids, source.x[ids], source.y[ids])
 
 
 def _having(source: data.Dataset, edges: Ids) -> data.Dataset:

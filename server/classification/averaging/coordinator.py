@@ -61,5 +61,5 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
         answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
         for metric, values in source.metrics(test, answers).items():
             record.metrics.append((FEDERATION, f"{metric}.global.model", float(values.mean())))
-        own = answers[np.arange(len(test)), source.y[test]]
+        own = answers[np.arange(len(test)), source.classes_of(test)]
         record.metrics.append((FEDERATION, "loss.global", float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())))

@@ -70,7 +70,7 @@ class Sums(Coordinator):
         record.timings.append((FEDERATION, "subtract", time.perf_counter() - clock))
         if self.statistics.learner.count:
             source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
-            right = self.statistics.learner.predict_proba(source.inputs(test)).argmax(axis=1) == source.y[test]
+            right = self.statistics.learner.predict_proba(source.inputs(test)).argmax(axis=1) == source.classes_of(test)
             record.metrics.append((FEDERATION, "accuracy.global.ensemble", float(right.mean())))
 
     def _balance(self, mailbox: MailboxState | Mailbox, fresh: Mapping[str, bytes]) -> None:

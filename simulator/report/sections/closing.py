@@ -23,7 +23,9 @@ HAPPENED = """{% if incidents %}<ul>{% for one in incidents %}<li>Round {{ one.r
 TERMS = """<dl class="terms">
 <dt>exact</dt><dd>All that remains is bit for bit what it would be had the data never been there. Said only where the measured
 difference is 0.0.</dd>
-{% for term, meaning in data.terms %}<dt>{{ term }}</dt><dd>{{ meaning }}</dd>
+{% if data.given %}<dt>given</dt><dd>What exact takes as given, the same in the run that never had the data:
+<ul>{% for one in data.given %}<li>{{ one }}</li>{% endfor %}</ul></dd>
+{% endif %}{% for term, meaning in data.terms %}<dt>{{ term }}</dt><dd>{{ meaning }}</dd>
 {% endfor %}<dt>final evaluation</dt><dd>After the last round {{ "every" if data.pooled else "the last seeds are delivered and every" }}
 peer that is still there answers the test rows once more.</dd>
 <dt>limits</dt><dd>All this concerns the bytes under the federation\u2019s control. A copy that somebody took before the request stays a

@@ -114,9 +114,9 @@ class DiffusionResolution(Resolution[Diffusion]):
                     "name other peers, or take concept_prune",
                 )
 
-    def world(self, graph: Graph, configs: Sequence[PeerConfig], labels: npt.NDArray[np.int64]) -> World:
+    def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
         """Return the world in which the events happen."""
-        return ConceptWorld(self.setting(graph, configs, labels), self.scenario.denoiser.concepts)
+        return ConceptWorld(self.setting(graph, configs, data), self.scenario.denoiser.concepts)
 
     def round(self, world: World) -> Round:
         """Return the current round."""

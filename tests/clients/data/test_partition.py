@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.data import DataError, Dataset
+from clients.data.interactions import ByUser, Interactions
 from clients.data.partition import ByColumn, Dirichlet, Iid, Pathological
 from clients.data.rows import Column
 
@@ -107,3 +108,56 @@ def test_images_have_no_columns_to_deal_by():
     data = Dataset(np.zeros((4, 1, 2, 2), np.float32), np.zeros(4, np.int64), ("a",))
     with pytest.raises(DataError, match="this data set has no columns"):
         ByColumn(column="age").deal(data, np.arange(4), 2, 0)
+
+
+KEYED = [Iid(keyed=True), Dirichlet(alpha=0.7, keyed=True), Pathological(classes=2, keyed=True)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(KEYED), st.integers(2, 6), st.integers(0, 10**6), st.sets(st.integers(0, 199), max_size=60))
+def test_a_keyed_deal_moves_nobody_when_rows_are_not_there(kind, peers, seed, gone):
+    data, ids = table(), np.arange(200)
+    left = np.setdiff1d(ids, list(gone))
+    try:
+        whole, part = (kind.deal(data, some, peers, seed) for some in (ids, left))
+    except DataError as error:
+        assert "moves none" in str(error) or "cannot hold all" in str(error)  # noqa: PT017  # a peer may be left without rows
+        return
+    assert np.array_equal(np.sort(np.concatenate(whole)), ids)
+    for before, after in zip(whole, part, strict=True):
+        assert np.array_equal(np.setdiff1d(before, list(gone)), after)
+
+
+@pytest.mark.parametrize("kind", [Iid(), Dirichlet(alpha=0.7), Pathological(classes=2)], ids=lambda kind: kind.kind)
+def test_other_deals_move_rows(kind):
+    """The negative control."""
+    data, ids = table(), np.arange(200)
+    whole, part = kind.deal(data, ids, 3, 0), kind.deal(data, ids[20:], 3, 0)
+    assert not all(np.array_equal(before[before >= 20], after) for before, after in zip(whole, part, strict=True))
+
+
+def test_keyed_shares_are_about_those_that_are_meant():
+    data, ids = table(4000), np.arange(4000)
+    assert all(800 < len(part) < 1200 for part in Iid(keyed=True).deal(data, ids, 4, 5))
+    near, exact = (Dirichlet(alpha=0.5, keyed=keyed).deal(data, ids, 4, 5) for keyed in (True, False))
+    assert all(abs(len(one) - len(other)) < 150 for one, other in zip(near, exact, strict=True))
+    held = [np.unique(data.y[part]).tolist() for part in Pathological(classes=2).deal(data, ids, 6, 5)]
+    assert held == [np.unique(data.y[part]).tolist() for part in Pathological(classes=2, keyed=True).deal(data, ids, 6, 5)]
+
+
+def test_a_keyed_deal_that_leaves_a_peer_without_rows_is_refused():
+    with pytest.raises(DataError, match=r"peer \d+ gets 0 rows by their hashes"):
+        Iid(keyed=True).deal(table(), np.arange(30), 29, 0)
+    with pytest.raises(DataError, match="at least 60 are asked for"):
+        Dirichlet(min_rows=60, keyed=True, alpha=0.1).deal(table(), np.arange(200), 3, 0)
+
+
+def test_users_stay_with_their_peer_when_others_are_not_there():
+    def dealt(names: list[int]) -> dict[int, int]:
+        users = np.repeat(np.arange(len(names)), 2)
+        data = Interactions(users[:, None].astype(np.float32), np.tile([0, 1], len(names)), ("a", "b", "c"), user_numbers=tuple(names))
+        parts = ByUser(keyed=True).deal(data, np.arange(len(users)), 2, 1)
+        return {int(name): peer for peer, part in enumerate(parts) for name in data.user_names[part]}
+
+    names = list(range(5, 200, 7))
+    assert dealt(names[3:]) == {name: peer for name, peer in dealt(names).items() if name >= names[3]}

@@ -51,15 +51,17 @@ def test_check_warns_where_a_deleted_row_alone_decides(tmp_path):
     table.append(["1e9", "0", "secret", "2"])
     write(tmp_path / "t.csv", table, "a,b,colour,label")
 
+    data = CSV | {"labels": ["0", "1", "2"]}
+
     def warned(row: int) -> str:
-        one = plan(tmp_path, CSV, seed=2)
+        one = plan(tmp_path, data, seed=2)
         holder = next(config.peer for config in one.configs if row in config.rows)
         delete = {"round": 2, "do": "delete", "peer": holder, "rows": {"ids": [row]}}
-        return " ".join(checked(plan(tmp_path, CSV, seed=2, event=[delete])).split())
+        return " ".join(checked(plan(tmp_path, data, seed=2, event=[delete])).split())
 
     for words in ("the highest value of column a", "the category secret of column colour", "the class 2"):
         assert words in warned(60)
-    dealt = [row for config in plan(tmp_path, CSV, seed=2).configs for row in config.rows]
+    dealt = [row for config in plan(tmp_path, data, seed=2).configs for row in config.rows]
     x = load(scenario(tmp_path, CSV).data.source()).x
     inner = next(row for row in dealt if row != 60 and 0 < x[row, 1] < 1 and x[row, 0] > 0)
     assert "warning" not in warned(inner), "a row like others decides nothing"

@@ -29,7 +29,7 @@ MALFORMED = [
     ("topology.kk = 3", "topology.kk: is not a key here", "known: k, kind, on_leave, p"),
     ("peers.main.3.base.hiden = [3]", "peers.main.3.base.hiden: is not a key here", "did you mean hidden?"),
     ("event.0.eraze = true", "event 1 (event.0.eraze): is not a key here", "did you mean erase?"),
-    ("data.path = 'x'", "data.path: is not a key here", "known: dataset, partition, reference, rows, test"),
+    ("data.path = 'x'", "data.path: is not a key here", "known: columns, dataset, facts, labels, partition, reference, rows, test, validation"),
     ("expect = [{after = 2, metrik = 'x'}]", "expect 1 (expect.0.metrik): is not a key here", "did you mean metric?"),
     # kinds
     ("topology.kind = 'rin'", "topology: kind = 'rin' is unknown", "did you mean ring?"),

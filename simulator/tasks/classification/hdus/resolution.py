@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clients.data import Dataset
-from clients.data.rows import Ids, Rows
+from clients.data.rows import Ids
 from clients.models import ModelSpec
 from clients.spec import Spec
 from clients.unlearning.contract import Problem, UnlearnerSpec
@@ -44,8 +44,7 @@ class HdusResolution(Resolution[HdusScenario]):
         problem = Problem(data.shape, data.classes, scenario.rounds, data.columns, scenario.training)
         owners = range(i, scenario.peers.count, len(scenario.peers.main))
         for peer in sorted(owners, key=lambda peer: len(dealt[peer])):
-            ids = dealt[peer]
-            if wrong := main.check(problem, Rows(ids, data.x[ids], data.y[ids])):
+            if wrong := main.check(problem, data.rows(dealt[peer])):
                 self.wrong(f"peers.main.{i}", f"peer {peer}: {wrong}")
                 return
 

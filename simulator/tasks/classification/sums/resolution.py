@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clients.data import Dataset
-from clients.data.rows import Ids, Rows
+from clients.data.rows import Ids
 from clients.unlearning.contract import Problem, UnlearningError
 from simulator.scenarios.resolution import Resolution
 from simulator.tasks.classification.sums.scenario import SumsScenario
@@ -29,6 +29,6 @@ class SumsResolution(Resolution[SumsScenario]):
             self.wrong("federation.model", str(error))
             return
         for peer, ids in enumerate(dealt or ()):
-            if wrong := model.check(problem, Rows(ids, data.x[ids], data.y[ids])):
+            if wrong := model.check(problem, data.rows(ids)):
                 self.wrong("federation.model", f"peer {peer}: {wrong}")
                 return

@@ -1,0 +1,36 @@
+"""What an exact run takes as given: what the run without the forgotten rows shares with it, whoever decided it. A function of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.scenario import Public
+
+
+def given(plan: Plan) -> Iterator[str]:
+    """Yield what is not asked again without the forgotten rows: facts of the data, the plan, catalogues, the deal where it is not keyed."""
+    table = plan.scenario.data
+    source = table.source()
+    yield f"facts of the data: {_facts(table)}"
+    if source.catalogue:
+        yield f"the catalogue: {source.catalogue}"
+    if source.rows is not None:
+        yield f"which rows of the source are used (rows = {source.rows}; of a file without some of them, others take their place)"
+    if not getattr(table.partition, "keyed", False):
+        yield f"the deal: who has which row was decided with all rows there (partition {table.partition.tag}, not keyed)"
+    yield "the plan: who takes part in which round, how peers are connected, who asks for what and when"
+
+
+def _facts(table: Public) -> str:
+    """Return where bounds, categories and classes come from."""
+    source = table.source()
+    if source.published:
+        return "as they are published with it"
+    if table.facts == "all":
+        return 'bounds, categories and classes of all rows, private and forgotten ones among them (facts = "all", a negative control)'
+    counts = ((table.reference, "reference"), (table.test, "test"), (table.validation, "validation"))
+    shown = ", ".join(f"{count} {name} rows" for count, name in counts if count)
+    declared = [name for name in ("columns", "labels") if getattr(source, name) is not None]
+    read = f"bounds and categories of reference rows, classes of public rows, where the source names none ({shown})"
+    return f"{' and '.join(declared)} as declared; what is not declared: {read}" if declared else read

@@ -1,0 +1,50 @@
+"""Which rows are set aside in public. The choice is keyed by the rows' ids: a private row moves nothing, there or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clients.data import DataError
+from clients.data.facts import PublicRows, Source
+from clients.data.rows import Ids
+from clients.streams import order
+
+
+@dataclass(frozen=True)
+class Split:
+    """Ids of reference, test, validation and remaining rows, each ascending."""
+
+    reference: Ids
+    test: Ids
+    validation: Ids
+    rest: Ids
+
+    def shown(self, facts: str) -> PublicRows:
+        """Return the rows that facts are read off: the public ones, or with ``facts = "all"``, the negative control, all."""
+        labelled = np.concatenate([self.reference, self.test, self.validation])
+        if facts == "all":
+            everything = np.sort(np.concatenate([labelled, self.rest]))
+            return PublicRows(everything, everything)
+        return PublicRows(self.reference, np.sort(labelled))
+
+
+def split(source: Source, seed: int, reference: int, test: int, validation: int) -> Split:
+    """Return which rows are set aside: the first in the order of the hashes of their ids.
+
+    Where rows belong to users, users are set aside: each is asked about by one row, and the others are dealt to nobody. ``DataError``
+    where nothing is left to deal.
+    """
+    ids = source.ids
+    owner, what = (ids, "rows") if source.user_names is None else (source.user_names, "users")
+    drawn = order(ids, seed, "asked")
+    owners, first = np.unique(owner[drawn], return_index=True)
+    public = reference + test + validation
+    if public >= len(owners):
+        asked = f"reference = {reference}, test = {test} and validation = {validation}"
+        asked = asked if validation else f"reference = {reference} and test = {test}"
+        raise DataError(f"{asked} leave none of {len(owners)} {what} to deal: lower them")
+    parts = np.split(order(owners, seed, "aside"), [reference, reference + test, public])
+    asked_of, tested, tuned = (np.sort(ids[drawn[first[part]]]) for part in parts[:3])
+    return Split(asked_of, tested, tuned, ids[np.isin(owner, owners[parts[3]])])
