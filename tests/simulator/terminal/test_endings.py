@@ -57,7 +57,7 @@ class Pretender(Retrain):
     kind: Literal["pretender"] = "pretender"  # type: ignore[assignment]
 
     def build(self, problem: Any, key: Any) -> Any:
-        return Unforgetting(self.base, problem, key)
+        return Unforgetting(self, problem, key)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_plugin_that_claims_exact_and_forgets_nothing_ends_red_and_with_1(
     monkeypatch.setenv("FORCE_COLOR", "1")
     junit = tmp_path / "cases.xml"
     status, out, err = lethe("run", file(**pretender), "--out", tmp_path / "runs", "--junit", junit)
-    assert status == 1
+    assert status == 1, err[-1]
     folder = Path(out[-1])
     assert "\x1b[1;31mverdict: disproved: erasure 0 (rows of peer 0) claims to be exact: differs by " in err[-1]
     page = (folder / "report.html").read_text()
