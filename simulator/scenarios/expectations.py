@@ -31,6 +31,7 @@ def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str,
         elif one.equal_to is not None:
             erased = [erasure.round for erasure in timeline.erasures if erasure.peer == one.peer and timeline.departs(erasure)]
             if not any(number <= one.round(scenario.rounds) for number in erased):
-                yield place, f"peer {one.peer} is not erased by {'the end' if one.after == 'final' else f'round {one.after}'}: name an erased peer, or a later round"
+                by = "the end" if one.after == "final" else f"round {one.after}"
+                yield place, f"peer {one.peer} is not erased by {by}: name an erased peer, or a later round"
             elif "counterfactual" not in scenario.audit.asked:
                 yield place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true"
