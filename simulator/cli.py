@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ Settings = Annotated[
 ]
 Engine = Annotated[str | None, typer.Option(help="inline, ray, grpc or flower, whatever the scenario says.")]
 Workers = Annotated[int | None, typer.Option(help="How many peers work at once.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 def _version(asked: bool) -> None:
@@ -47,55 +49,54 @@ def run(
     workers: Workers = None,
     settings: Settings = None,
     out: Annotated[Path, typer.Option(help="Where to make the run directory.")] = Path("runs"),
+    json: Json = False,
+    junit: Annotated[Path | None, typer.Option(help="Write expectations and claims as test cases into this file, too.")] = None,
 ) -> None:
-    """Run a scenario and write its report; the last line printed is the run directory."""
+    """Run a scenario and write its report; prints results, the run directory, and the verdict. Exits 1 unless it is proven or measured."""
     from clients.data import load
     from simulator.runner import prepare
     from simulator.runs.directory import read_plan
     from simulator.scenarios.scenario import Scenario
+    from simulator.terminal.ending import carry_on, exit_status
+    from simulator.terminal.junit import check_place, write_junit
 
+    if junit is not None:
+        check_place(junit)
     chosen = list(settings or [])
     chosen += [f'engine.kind="{engine}"'] * (engine is not None) + [f"engine.workers={workers}"] * (workers is not None)
     scenario = Scenario.load(file, chosen)
     folder = prepare(scenario, out)
     for note in load(read_plan(folder).configs[0].data).notes:
         typer.echo(f"data: {note}", err=True)
-    _carry_on(folder)
+    done = carry_on(folder, json=json)
+    if junit is not None:
+        write_junit(done, junit)
+    raise typer.Exit(exit_status(done))
 
 
 @app.command()
 def resume(folder: Folder) -> None:
     """Take up an interrupted run where its ledger ends."""
-    _carry_on(folder)
+    from simulator.terminal.ending import carry_on, exit_status
 
-
-def _carry_on(folder: Path) -> None:
-    from simulator.runner import resume as carry_on
-    from simulator.terminal.results import show_results
-
-    try:
-        done = carry_on(folder)
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; nothing committed is lost: lethe resume {folder}", err=True)
-        raise typer.Exit(130) from None
-    show_results(done)
-    for one in done.unmet:
-        typer.echo(f"expectation {one['expect']} failed after round {one['after']}: expected {one['expected']}; {one['found']}", err=True)
-    typer.echo(done.folder)
-    if done.unmet:
-        raise typer.Exit(1)
+    raise typer.Exit(exit_status(carry_on(folder)))
 
 
 @app.command()
-def check(file: File, settings: Settings = None) -> None:
+def check(file: File, settings: Settings = None, json: Json = False) -> None:
     """Say what a scenario will do and what it will cost; train nothing."""
     from rich.console import Console
 
     from simulator.scenarios.resolution import resolve
     from simulator.scenarios.scenario import Scenario
     from simulator.terminal.check import describe
+    from simulator.terminal.check_json import plain
 
-    Console().print(describe(resolve(Scenario.load(file, settings or ()))))
+    plan = resolve(Scenario.load(file, settings or ()))
+    if json:
+        _print_json(plain(plan))
+    else:
+        Console().print(describe(plan))
 
 
 @app.command()
@@ -109,18 +110,21 @@ def data(file: File, settings: Settings = None) -> None:
 
 
 @app.command()
-def verify(folder: Folder) -> None:
+def verify(folder: Folder, json: Json = False) -> None:
     """Prove again, from the run directory alone, that what was erased is nowhere; exit 1 if not."""
     from simulator.runs.verify import examine
 
     found = examine(folder)
+    if json:
+        _print_json({"folder": str(folder), "holds": not found.problems, "problems": found.problems, "not_checked": found.not_checked})
     for line in found.problems:
         typer.echo(line, err=True)
     for line in found.not_checked:
         typer.echo(f"not checked: {line}", err=True)
     if found.problems:
         raise typer.Exit(1)
-    typer.echo(f"{folder}: hashes, receipts and erasures hold")
+    if not json:
+        typer.echo(f"{folder}: hashes, receipts and erasures hold")
 
 
 @app.command()
@@ -135,45 +139,67 @@ def report(
 
 
 @app.command()
-def show(folder: Folder) -> None:
-    """Show a finished run's results as tables."""
+def show(folder: Folder, json: Json = False) -> None:
+    """Show a finished run's results as tables, and the verdict last."""
+    from rich.console import Console
+
     from simulator.runs.run import Run
+    from simulator.terminal.ending import as_json, show_verdict
     from simulator.terminal.results import show_results
 
-    show_results(Run(folder))
+    found = Run(folder)
+    if json:
+        _print_json(as_json(found))
+    else:
+        show_results(found)
+        show_verdict(found, Console())
 
 
 @app.command()
-def methods() -> None:
+def methods(json: Json = False) -> None:
     """List methods and unlearners with their guarantees, erasers of concepts, adversaries, fills and judges."""
-    from simulator.terminal.methods import table
+    from simulator.terminal.methods import as_json, table
 
-    typer.echo(table())
+    if json:
+        _print_json(as_json())
+    else:
+        typer.echo(table())
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
-    import json
-
     from simulator.tasks.schema import schema as scenarios
 
-    typer.echo(json.dumps(scenarios(), indent=1))
+    _print_json(scenarios())
+
+
+def _print_json(content: object) -> None:
+    """Print plain values as JSON."""
+    from json import dumps
+
+    typer.echo(dumps(content, indent=1))
 
 
 commands.register(app)
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one line on standard error and exit status 2, a run that stopped on its way 3."""
+    """Run the command line; what goes wrong is one line on standard error. The exit statuses are in the README."""
     from clients.plugins import PluginError
-    from simulator.errors import LetheError
+    from simulator.errors import LetheError, file_error, is_full, one_line
+    from simulator.stopping import terminable
 
     try:
-        app()
+        with terminable():
+            app()
     except (LetheError, PluginError) as error:
         typer.echo(f"lethe: {error}", err=True)
         sys.exit(getattr(error, "status", 2))
+    except OSError as error:
+        typer.echo(f"lethe: {one_line(file_error(error, 'standard output'))}: make room or access", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again to write what is left over
+        sys.exit(3 if is_full(error) else 2)
 
 
 if __name__ == "__main__":

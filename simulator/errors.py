@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -37,6 +38,19 @@ class ScenarioError(LetheError):
 
 
 class StoppedError(LetheError):
-    """A run that was stopped by what is around it, and can be taken up again: a cluster out of reach, workers lost for good."""
+    """Work that was stopped by what is around it, and can be taken up again: a full disk, a cluster out of reach, workers lost for good."""
 
     status: ClassVar[int] = 3
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether a device, not the user, is what keeps something from being written."""
+    return error.errno in _FULL
+
+
+def file_error(error: OSError, place: object) -> str:
+    """Return in words what went wrong with a file, and which: ``place`` where the system does not say."""
+    return f"{error.filename or place}: {error.strerror or error or type(error).__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -134,6 +135,14 @@ def _classes(plan: Plan) -> set[type[Any]]:
     tables = [*_tables(plan.scenario), *plan.configs[:1]]
     requests = {REQUESTS.load(one.kind) for one in plan.timeline.erasures}
     return {kind for table in tables for kind in type(table).__mro__} | {CELLS.load(plan.scenario.cell)} | requests
+
+
+def say_what_compiles(plan: Plan) -> None:
+    """Say on standard error which kernels peers in other processes are going to compile: what those say themselves, nobody may hear."""
+    for path in sorted({getattr(kind, "implementation", "") for kind in _classes(plan)} - {""}):
+        located(path)
+    if kernels := sys.modules.get("clients.unlearning.exact.compiled"):
+        kernels.say_ahead()
 
 
 def _tables(value: Any) -> Iterator[BaseModel]:

@@ -1,4 +1,4 @@
-"""Progress of long work, for people: silent where nobody is looking."""
+"""Progress of long work, for people: bars in a terminal, one line a round elsewhere."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from server.timeline import Round
 
 
 class Watch:
-    """A bar for each stage of a run: rounds done, what happens in them, time left.
+    """A bar for each stage of a run: rounds done, what happens in them, time left. Where there is no terminal, one line a round.
 
     Parameters
     ----------
     console : Console, optional
-        Where to draw; standard error unless told. Nothing is drawn where that is not a terminal.
+        Where to draw; standard error unless told.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -48,10 +48,17 @@ class Watch:
         def advance(now: Round | None) -> None:
             events = ", ".join(f"{one.do} {' '.join(map(str, one.peers))}" for one in now.happenings) if now else "final evaluation"
             self.bars.update(bar, advance=1, event=events, refresh=True)
+            self._say(f"{what}: round {now.round} of {rounds}{': ' * bool(events)}{events}" if now else f"{what}: {events}")
 
         return advance
 
     def steps(self, what: str, total: int) -> Callable[[], None]:
         """Begin a stage of ``total`` steps; return what to call after each."""
         bar = self.bars.add_task(what, total=total, event="")
+        self._say(f"{what}: {total} steps")
         return lambda: self.bars.update(bar, advance=1)
+
+    def _say(self, line: str) -> None:
+        """Print a line where no bar is drawn."""
+        if self.bars.disable:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)

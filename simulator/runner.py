@@ -9,7 +9,7 @@ from pathlib import Path
 from clients.metrics import MetricError
 from clients.unlearning.contract import UnlearningError
 from simulator.errors import LetheError, StoppedError
-from simulator.plugins import by_hand, refuse_elsewhere
+from simulator.plugins import by_hand, refuse_elsewhere, say_what_compiles
 from simulator.progress import Watch
 from simulator.runs import loaded
 from simulator.runs.directory import REPORT, RESULTS, make_directory, only_one, read_plan, reason
@@ -38,7 +38,7 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
     LetheError
         If the scenario cannot be resolved; nothing is written.
     StoppedError
-        If a cluster is out of reach or a peer is lost for good; the run can be resumed.
+        If a cluster is out of reach, a peer is lost for good or something cannot be written; the run can be resumed.
     """
     return resume(prepare(scenario, out), watch)
 
@@ -117,9 +117,12 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     from server.app import server_app
     from server.messages import PeerLostError
     from simulator.runs.audits import audit
+    from simulator.runs.results import settle
 
     store.sweep()
     engine = plan.scenario.engine
+    if engine.elsewhere:
+        say_what_compiles(plan)
     with watch, engine.kept():
 
         def play(one: Plan, where: RunStore, why: str) -> None:
@@ -136,3 +139,4 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         if store.last_round() <= plan.rounds:
             play(plan, store, plan.name)
         audit(plan, store, play)
+    settle(plan, store)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from simulator.errors import LetheError, StoppedError, file_error, is_full
+from simulator.stopping import stopped_by
+
 if TYPE_CHECKING:
     from clients.spec import Spec
     from server.revival.arithmetic import Arithmetic
@@ -131,13 +134,12 @@ def _work(job: Callable[[], str], out: Path) -> None:
     try:
         done = job()
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; what is finished is kept in {out}.part: give the same command again", err=True)
-        raise typer.Exit(130) from None
+        word, status = stopped_by()
+        typer.echo(f"{word}; what is finished is kept in {out}.part: give the same command again", err=True)
+        raise typer.Exit(status) from None
     except OSError as error:
-        from simulator.errors import LetheError
-
-        where = error.filename or out
-        raise LetheError(f"{where}: {error.strerror}; make room or access, then give the same command again") from None
+        what = f"{file_error(error, out)}; make room or access, then give the same command again"
+        raise (StoppedError if is_full(error) else LetheError)(what) from None
     typer.echo(done)
     typer.echo(out)
 
@@ -145,7 +147,6 @@ def _work(job: Callable[[], str], out: Path) -> None:
 def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
     """Return where and how to compute; ``LetheError`` if that cannot be here."""
     from server.revival.arithmetic import Arithmetic
-    from simulator.errors import LetheError
     from simulator.scenarios.validation_errors import suggestion
 
     known = {"float64": ("float64", False), "float32": ("float32", False), "tf32": ("float32", True)}
@@ -162,7 +163,6 @@ def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
 def _revival(completion: str, arithmetic: Arithmetic, **values: Any) -> Revival:
     from server.revival.attack import Revival
     from server.revival.completion_specs import COMPLETIONS
-    from simulator.errors import LetheError
 
     if completion != "auto":
         values["completion"] = _known(COMPLETIONS, "--completion", completion)()
@@ -186,7 +186,6 @@ def _fill(kind: str, settings: list[str]) -> Any:
 
 def _known(registry: Any, option: str, kind: str) -> Any:
     """Return the spec of a kind; ``LetheError`` names the known ones."""
-    from simulator.errors import LetheError
     from simulator.scenarios.validation_errors import suggestion
 
     if kind not in registry.targets():
@@ -197,8 +196,6 @@ def _known(registry: Any, option: str, kind: str) -> Any:
 def _settled(spec: type[S], option: str = "--", /, **values: Any) -> S:
     """Return the spec with these values; ``LetheError`` names the first option that does not fit."""
     from pydantic import ValidationError
-
-    from simulator.errors import LetheError
 
     try:
         return spec(**values)

@@ -10,8 +10,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -53,7 +55,8 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if spec.address:
-        _join(spec.address, **options)
+        with _sigterm_kept():
+            _join(spec.address, **options)
         try:
             yield
         finally:
@@ -61,11 +64,23 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
         return
     with _short_folder() as folder:
         try:
-            _start(num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), _temp_dir=folder, **options)
+            with _sigterm_kept():
+                _start(num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), _temp_dir=folder, **options)
             yield
         finally:
             ray.shutdown()
             _read_authentication()  # so that this process can join other clusters
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Put back what this process does on SIGTERM, where Ray would end it at once, with status 1 and nothing in order."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _join(address: str, **options: Any) -> None:

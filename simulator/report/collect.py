@@ -31,10 +31,13 @@ from simulator.report.model import (
     RoundRow,
     Status,
 )
+from simulator.report.words import capital
 from simulator.runs import loaded
 from simulator.runs.audits import NOT_JUDGED, audited
 from simulator.runs.directory import read_plan
+from simulator.runs.expectations import when
 from simulator.runs.given import given
+from simulator.runs.verdict import Verdict
 from simulator.runs.written import read_results
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
@@ -74,6 +77,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         peers=_peers(plan, store, accuracies),
         scenario=plan.scenario.to_toml(),
         versions=tuple(json.loads(store.meta("versions") or "{}").items()),
+        verdict=Verdict.of(results),
         seconds=None if None in seconds else math.fsum(seconds),
         events=tuple(
             EventRow(number, do, tuple(json.loads(peers)), detail)
@@ -86,7 +90,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one, row in zip(plan.timeline.erasures, results["erasures"], strict=True)
         ),
         expectations=tuple(
-            ExpectationRow(f"After round {one['after']}: {one['expected']}", bool(one["met"]), str(one["found"]))
+            ExpectationRow(f"{capital(when(one['after']))}: {one['expected']}", bool(one["met"]), str(one["found"]))
             for one in results["expectations"]
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),

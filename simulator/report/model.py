@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from simulator.runs.verdict import Verdict
+
 Edge = tuple[int, int]
 Status = Literal["present", "away", "left", "erased"]
 
@@ -209,6 +211,7 @@ class ReportData:
     peers: tuple[PeerRow, ...]
     scenario: str
     versions: tuple[tuple[str, str], ...]
+    verdict: Verdict
     seconds: float | None = None
     events: tuple[EventRow, ...] = ()
     graphs: tuple[GraphChange, ...] = ()

@@ -36,6 +36,7 @@ def render(data: ReportData) -> str:
         html[section.id] = Markup(environment.get_template(f"section/{section.id}").render(context))
     return environment.get_template("page").render(
         data=data,
+        w=words,
         css=CSS + "".join(_styles(sections)),
         headline=" ".join([*page.headline(data), *words.unmet(data)]),
         figures=[*page.key_figures(data), *(figure for section in sections for figure in section.figures(data))],

@@ -26,6 +26,7 @@ h1 { margin: .2rem 0 1rem; font-size: clamp(1.9rem, 5vw, 2.7rem); line-height: 1
 h2 { margin: 0 0 .5rem; font-size: 1.4rem; line-height: 1.25; letter-spacing: -.01em; }
 h3 { margin: 1.6rem 0 .3rem; font-size: 1rem; }
 p { margin: .5rem 0; max-width: 40rem; }
+.verdict { border-left: .35rem solid; padding: .3rem .9rem; margin: 0 0 1.4rem; max-width: none; overflow-wrap: anywhere; }
 .lead { font-size: 1.12rem; line-height: 1.55; max-width: 44rem; }
 .note { color: var(--muted); font-size: .9rem; }
 section { padding-top: 2.8rem; }

@@ -17,6 +17,7 @@ PAGE = """<!DOCTYPE html>
 </head>
 <body>
 <header>
+<p class="verdict {{ data.verdict.level }}"><strong>{{ w.capital(data.verdict.name) }}.</strong> {{ w.capital(data.verdict.why) }}.</p>
 <p class="kicker">Lethe \u00b7 what a federation forgot</p>
 <h1>{{ data.name }}</h1>
 <p class="lead">{{ headline }}</p>

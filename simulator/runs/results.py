@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,12 +15,16 @@ from simulator.audits.contract import RETRAINED, RUN, keys
 from simulator.runs.audits import audited
 from simulator.runs.expectations import check
 from simulator.runs.given import given
+from simulator.runs.verdict import claim, verdict
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 UNDONE = "not carried out by the end of the run; the guarantee is what the method claims"
 """Note on an erasure without an outcome."""
+
+CLAIMS = "claims"
+"""Under this key of the ledger's table meta stands what became of every claim."""
 
 
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
@@ -45,7 +50,14 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
     found |= cell_of(plan).findings(plan, store)
-    return found | {"expectations": check(plan, store, found)}
+    found |= {"expectations": check(plan, store, found)}
+    return found | {"verdict": verdict(json.loads(store.meta(CLAIMS) or "[]"), found)}
+
+
+def settle(plan: Plan, store: RunStore) -> None:
+    """Write down, once the audits are done, what became of every claim: the data that prove a certificate may not be there later."""
+    rows = ((one, _erasure(plan, store, one)) for one in plan.timeline.erasures)
+    store.set_meta(CLAIMS, json.dumps([claim(one, plan, store, row) for one, row in rows]))
 
 
 def _metrics(plan: Plan, store: RunStore) -> dict[str, Any]:

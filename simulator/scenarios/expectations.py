@@ -30,7 +30,8 @@ def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str,
             yield place, f"peer {stranger} is unknown: peers are 0 to {peers - 1}"
         elif one.equal_to is not None:
             erased = [erasure.round for erasure in timeline.erasures if erasure.peer == one.peer and timeline.departs(erasure)]
-            if not any(number <= one.after for number in erased):
-                yield place, f"peer {one.peer} is not erased by round {one.after}: name an erased peer, or a later round"
+            if not any(number <= one.round(scenario.rounds) for number in erased):
+                by = "the end" if one.after == "final" else f"round {one.after}"
+                yield place, f"peer {one.peer} is not erased by {by}: name an erased peer, or a later round"
             elif "counterfactual" not in scenario.audit.asked:
                 yield place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true"

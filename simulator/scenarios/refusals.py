@@ -36,7 +36,7 @@ def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:
     """Yield events and expectations after the last round."""
     last = scenario.rounds
     numbers = [(("event", i, "round"), event.round) for i, event in enumerate(scenario.event)]
-    numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect)]
+    numbers += [(("expect", i, "after"), expect.after) for i, expect in enumerate(scenario.expect) if expect.after != "final"]
     for place, number in numbers:
         if number > last:
             yield name_place(place), f"is {number}, after the last round {last}: lower it, or raise rounds"

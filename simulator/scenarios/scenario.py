@@ -111,14 +111,14 @@ class Peers(Spec):
 
 
 class Expect(Spec):
-    """What must hold ``after`` a round: a ``metric`` within bounds (of the federation, or of one ``peer``), nobody holding the seed of the
-    ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set, peers or server declare; some
-    exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
+    """What must hold ``after`` a round, or after the final evaluation: a ``metric`` within bounds (of the federation, or of one ``peer``),
+    nobody holding the seed of the ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set,
+    peers or server declare; some exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
 
     Parameters
     ----------
-    after : int
-        The round after which it must hold.
+    after : int or "final"
+        The round after which it must hold; ``final`` for the final evaluation after the last one.
     metric : str, optional
         Name of a metric, such as ``accuracy.global.ensemble``; goes with ``min``, ``max`` or both.
     min : float, optional
@@ -133,7 +133,7 @@ class Expect(Spec):
         The peer that is measured, or that had never joined.
     """
 
-    after: PositiveInt
+    after: PositiveInt | Literal["final"]
     metric: str | None = None
     min: float | None = None
     max: float | None = None
@@ -154,6 +154,10 @@ class Expect(Spec):
         if self.absent is not None and self.peer is not None:
             raise ValueError("absent names the peer itself: remove peer")
         return self
+
+    def round(self, last: int) -> int:
+        """Return the number of the round; the final evaluation is the one after the ``last``."""
+        return last + 1 if self.after == "final" else self.after
 
 
 class Scenario(Spec):

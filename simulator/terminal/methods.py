@@ -64,9 +64,9 @@ def judges() -> list[tuple[str, str]]:
     return [(kind, spec.summary) for kind, spec in JUDGES.working().items()]
 
 
-def table() -> str:
-    """Return everything as aligned text, a section each."""
-    sections = (
+def _sections() -> tuple[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]], ...]:
+    """Return title, heads and lines of every section."""
+    return (
         ("methods: how a request is carried out on given weights", ("method", "guarantee", "where", "how", "source"), methods()),
         (
             "unlearners: models that forget, and how well",
@@ -78,7 +78,17 @@ def table() -> str:
         ("fills: what hides where something was cut", ("fill", "how"), fills()),
         ("judges: what says what samples show", ("judge", "how"), judges()),
     )
-    told = [f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in sections]
+
+
+def as_json() -> dict[str, list[dict[str, str]] | list[str]]:
+    """Return everything as plain values: for each section its lines by their heads; under ``broken`` what cannot be used."""
+    told = {title.partition(":")[0]: [dict(zip(heads, line, strict=True)) for line in lines] for title, heads, lines in _sections()}
+    return {**told, "broken": broken()}
+
+
+def table() -> str:
+    """Return everything as aligned text, a section each."""
+    told = [f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in _sections()]
     if lines := broken():
         told.append("\n".join(["broken: what other distributions bring, and no scenario can use", *lines]))
     return "\n\n".join(told)

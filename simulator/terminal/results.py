@@ -96,7 +96,7 @@ def _request(erasure: dict[str, Any]) -> tuple[str, str]:
 
 
 def _expectations(expectations: list[dict[str, Any]]) -> Table:
-    table = _table("expectations", "after round", "expected", "found", "")
+    table = _table("expectations", "after", "expected", "found", "")
     for one in expectations:
         table.add_row(str(one["after"]), one["expected"], one["found"], "met" if one["met"] else "FAILED")
     return table

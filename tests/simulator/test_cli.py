@@ -124,7 +124,8 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_path: Path, sent: signal.Signals, word: str) -> None:
     longer = ["--set", "training.epochs=60", *PLAIN]
     command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), *longer]
     # A shell starts what runs in the background with SIGINT ignored; the person at the keyboard does not.
@@ -133,19 +134,35 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_pa
     while not list(tmp_path.glob("runs/small-*/artefacts/*.safetensors")):
         time.sleep(0.05)
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + sent
     (folder,) = tmp_path.glob("runs/small-*")
-    assert f"lethe resume {folder}" in err
+    assert err.splitlines()[-1] == f"{word}; nothing committed is lost: lethe resume {folder}"
     assert "Traceback" not in err
-    assert lethe("resume", folder).returncode == 0
-    assert verify(folder) == []
+    if sent == signal.SIGINT:
+        assert lethe("resume", folder).returncode == 0
+        assert verify(folder) == []
 
 
-def test_progress_is_drawn_on_a_terminal_and_nowhere_else(file: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ray", "grpc", "flower"])
+def test_sigterm_ends_what_an_engine_has_started(file: Path, tmp_path: Path, engine: str) -> None:
+    options = ["--out", str(tmp_path / "runs"), "--set", "training.epochs=500", "--engine", engine, "--workers", "2"]
+    command = [sys.executable, "-m", "simulator.cli", "run", str(file), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "small: round 1 of 4\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    (folder,) = tmp_path.glob("runs/small-*")
+    assert (process.returncode, err.splitlines()[-1]) == (143, f"terminated; nothing committed is lost: lethe resume {folder}")
+
+
+def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(file: Path, tmp_path: Path) -> None:
     quiet = lethe("run", file, "--out", tmp_path / "quiet", *PLAIN)
-    assert quiet.stderr == ""
+    rounds = ["small: round 1 of 4", "small: round 2 of 4", "small: round 3 of 4: leave 4", "small: round 4 of 4"]
+    assert quiet.stderr.splitlines()[:5] == [*rounds, "small: final evaluation"]
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud"), *PLAIN]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"})

@@ -1,8 +1,8 @@
 """Compiled functions: where their machine code is kept between runs, and who makes it.
 
-Numba would keep it beside the sources; here it goes to the user's cache folder, in a folder named by the sources' hash, so that a
-change in one module never leaves code compiled from another's old version. Compiling takes seconds to a minute, so processes that start
-together (a run's workers) take turns: the first compiles, the others read what it has kept.
+Numba would keep it beside the sources; here it goes to the user's cache folder, in a folder named by the hash of the sources and of the
+processor, so that a change in one module never leaves code compiled from another's old version. Compiling takes seconds to a minute, so
+processes that start together (a run's workers) take turns: the first says that it compiles, the others read what it has kept.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +18,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from llvmlite.binding import get_host_cpu_name
+from numba.core import event
 
 _SOURCES = Path(__file__).parent
+_SETTINGS: Any = numba.config
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _cache_folder() -> str:
     """Return a writable folder for machine code, or nothing where there is none: the code is then made anew by every process."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    target = _SETTINGS.CPU_NAME or get_host_cpu_name(), _SETTINGS.CPU_FEATURES or ""
+    digest = hashlib.sha256(f"{numba.__version__} {target}".encode())
     folders = {source.parent for source in _SOURCES.rglob("*kernels*.py")}
     for source in sorted(source for folder in folders for source in folder.glob("*.py")):  # layouts and numbers stand beside the kernels
         digest.update(source.read_bytes())
@@ -37,7 +42,6 @@ def _cache_folder() -> str:
     return str(folder) if os.access(folder, os.W_OK) else ""
 
 
-_SETTINGS: Any = numba.config
 if not _SETTINGS.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user has set it, stays in force
     _SETTINGS.CACHE_DIR = _cache_folder()
 
@@ -67,6 +71,38 @@ class _Turn:
 
 
 _TURN = _Turn(_SETTINGS.CACHE_DIR)
+_MODULES: set[str] = set()
+
+
+class _Word(event.Listener):
+    """Says that kernels of a module are compiled, when they are: not where kept code is read."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def on_start(self, event: object) -> None:
+        """Say it."""
+        say(self.module)
+
+    def on_end(self, event: object) -> None:
+        """Say nothing more."""
+
+
+def say(module: str) -> None:
+    """Say on standard error, once for each folder of kept code, that a module's kernels are compiled."""
+    if folder := _SETTINGS.CACHE_DIR:
+        try:
+            os.close(os.open(Path(folder, f"{module}.told"), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except OSError:  # mostly: another process was first
+            return
+    print(f"compiling {module} for this machine: once, for up to some minutes", file=sys.stderr, flush=True)
+
+
+def say_ahead() -> None:
+    """Say what is likely to be compiled by processes that nobody hears, for the modules imported here of which there is no kept code."""
+    for module in sorted(_MODULES):
+        if not any(Path(_SETTINGS.CACHE_DIR).rglob(f"{module.rpartition('.')[2]}.*.nbi")):
+            say(module)
 
 
 def compiled(function: Function) -> Function:
@@ -74,9 +110,10 @@ def compiled(function: Function) -> Function:
     make: Any = numba.njit(cache=bool(_SETTINGS.CACHE_DIR), error_model="numpy", nogil=True)
     made: Any = make(function)
     alone = made.compile  # what Numba calls for types it has not met: it reads kept code, or compiles and keeps
+    _MODULES.add(function.__module__)
 
     def in_turn(signature: Any) -> Any:
-        with _TURN.taken():
+        with _TURN.taken(), event.install_listener("numba:compile", _Word(function.__module__)):
             return alone(signature)
 
     made.compile = in_turn

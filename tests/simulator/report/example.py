@@ -6,6 +6,7 @@ import numpy as np
 
 from simulator.audits import AUDITS
 from simulator.report import model as m
+from simulator.runs.verdict import Verdict
 
 
 def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: str = "departures") -> m.ReportData:
@@ -28,6 +29,7 @@ def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: st
         peers=tuple(peer(p, rounds, leave.get(p), rng) for p in range(peers)),
         scenario=f'name = "{name}"\nseed = 7\nrounds = {rounds}\n\n[data]\ndataset = "digits"\n\n[[event]]\nround = 3\ndo = "leave"\n',
         versions=(("lethe", "0.1.0"), ("flwr", "1.41.0"), ("torch", "2.13.0")),
+        verdict=Verdict("proven", "every erasure left all that remains bit for bit as if the data had never been there"),
         seconds=21.4,
         events=happenings(leave),
         graphs=tuple(

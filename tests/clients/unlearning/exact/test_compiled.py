@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -25,12 +26,12 @@ print(sum(twice.stats.cache_misses.values()))
 """
 
 
-def start(folder: Path, cache: Path) -> subprocess.Popen[str]:
+def start(folder: Path, cache: Path, **options: Any) -> subprocess.Popen[str]:
     """Start a process that compiles two functions, one of which calls the other."""
     (folder / "worker.py").write_text(WORKER)
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     environment |= {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, str(folder / "worker.py")], env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, str(folder / "worker.py")], env=environment, stdout=subprocess.PIPE, text=True, **options)
 
 
 def answers(workers: list[subprocess.Popen[str]]) -> list[int]:
@@ -44,6 +45,11 @@ def test_of_processes_that_start_together_one_compiles(tmp_path: Path) -> None:
     assert sorted(answers([start(tmp_path, tmp_path / "cache") for _ in range(3)])) == [0, 0, 1]
     assert list((tmp_path / "cache").rglob("*.nbc"))
     assert not list(tmp_path.glob("__pycache__/*.nb?"))
+
+
+def test_who_compiles_says_so_once(tmp_path: Path) -> None:
+    said = [start(tmp_path, tmp_path / "cache", stderr=subprocess.PIPE).communicate(timeout=120)[1] for _ in range(2)]
+    assert said == ["compiling __main__ for this machine: once, for up to some minutes\n", ""]
 
 
 def test_where_nothing_can_be_kept_it_works_all_the_same(tmp_path: Path) -> None:

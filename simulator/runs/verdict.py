@@ -1,0 +1,145 @@
+"""The verdict on a run in one line: what its erasures claim and whether it holds, and whether expectations were met."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from clients.unlearning.contract import family
+from server.timeline import Erasure
+from simulator.errors import LetheError
+from simulator.requests import request_of
+from simulator.runs.claims import unkept
+from simulator.runs.expectations import when
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+
+Name = Literal["proven", "measured", "disproved", "expectations failed"]
+
+_PROVEN = "every erasure left all that remains bit for bit as if the data had never been there"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a run.
+
+    Parameters
+    ----------
+    name : {"proven", "measured", "disproved", "expectations failed"}
+        ``proven``: every erasure claims to be exact or certified, and that was shown. ``measured``: nothing that was claimed is wrong,
+        but not all of it was shown, or nothing had to be forgotten. ``disproved``: an erasure is not what it claims to be.
+    why : str
+        The reason, in a few words.
+    """
+
+    name: Name
+    why: str
+
+    @classmethod
+    def of(cls, results: Mapping[str, Any]) -> Self:
+        """Return the verdict that stands in a run's results."""
+        return cls(results["verdict"]["name"], results["verdict"]["why"])
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing that was claimed or expected is wrong."""
+        return self.name in ("proven", "measured")
+
+    @property
+    def level(self) -> Literal["good", "open", "bad"]:
+        """How it is marked: in green, not at all, in red."""
+        return ("good" if self.name == "proven" else "open") if self.holds else "bad"
+
+    @property
+    def line(self) -> str:
+        """The verdict as one line."""
+        return f"verdict: {self.name}: {self.why}"
+
+
+def verdict(claims: Sequence[Mapping[str, str]], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the results say under ``verdict``: ``name``, ``why``, and the ``claims``.
+
+    Parameters
+    ----------
+    claims : sequence of mapping
+        What `claim` returns of each erasure.
+    found : mapping
+        The other results.
+    """
+    name, why = _named(claims, [one for one in found["expectations"] if not one["met"]], len(found.get("concepts", ())))
+    return {"name": name, "why": why, "claims": claims}
+
+
+def claim(erasure: Erasure, plan: Plan, store: RunStore, row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what one erasure of a run whose audits are done claims, and what became of it: ``what``, ``claim``, ``verdict``, ``why``.
+
+    ``row`` is the erasure's row in the results.
+    """
+    request = request_of(erasure.kind)
+    who, claimed = request.name(erasure), str(row["guarantee"])
+    wrong = [*_read(request.problems(erasure, plan, store)), *_read(unkept(erasure, plan, store)), *_unanswered(who, row)]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        name, why = "disproved", f"{wrong[0].removeprefix(f'{who}: ')}{more}"
+    else:
+        name, why = _open(erasure, store, row)
+    return {"what": who, "claim": claimed, "verdict": name, "why": why}
+
+
+def _open(erasure: Erasure, store: RunStore, row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how far a claim that nothing speaks against was shown."""
+    claim = family(row["guarantee"])
+    if erasure.index not in store.outcomes():
+        return "measured", "not carried out by the end of the run"
+    if claim == "certified":
+        return "proven", "its certificate holds"
+    if claim != "exact":
+        return "measured", f"claims to be {claim}"
+    if row["max_abs_difference"] == 0:
+        return "proven", "bit for bit as if the data had never been there"
+    reason = row.get("not_judged", {}).get("counterfactual")
+    return "measured", f"claims to be exact, but was not compared: {reason or 'audit.counterfactual is off'}"
+
+
+def _unanswered(who: str, row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line where holders have not told that they dropped what they held."""
+    if silent := sorted(set(row["holders"]) - {one["holder"] for one in row["receipts"]}):
+        yield f"{who}: no receipt came from peers {silent} for what they held"
+
+
+def _read(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the lines, and one more where what they come from cannot be read."""
+    try:
+        yield from lines
+    except LetheError as error:
+        yield str(error)
+
+
+def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: int) -> tuple[Name, str]:
+    """Return name and reason of the verdict on all claims and unmet expectations together."""
+    wrong = [one for one in claims if one["verdict"] == "disproved"]
+    if wrong:
+        more = f" (so are {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        return "disproved", f"{wrong[0]['what']} claims to be {wrong[0]['claim']}: {wrong[0]['why']}{more}"
+    if unmet:
+        first, more = unmet[0], f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
+        what = f"number {first['expect']}, {when(first['after'])}: expected {first['expected']}; {first['found']}"
+        return "expectations failed", f"{what}{more}"
+    if not claims and not concepts:
+        return "measured", "nothing had to be forgotten"
+    if all(one["verdict"] == "proven" for one in claims) and not concepts:
+        certified = sum(family(one["claim"]) == "certified" for one in claims)
+        return "proven", f"{_PROVEN}, or holds a certificate ({certified} of {len(claims)})" if certified else _PROVEN
+    return "measured", "; ".join(_told(claims, concepts))
+
+
+def _told(claims: Sequence[Mapping[str, str]], concepts: int) -> Iterator[str]:
+    """Yield how many claims were shown, and of the others how many for each reason."""
+    if claims:
+        yield f"{sum(one['verdict'] == 'proven' for one in claims)} of {len(claims)} erasures proven"
+    for why, count in Counter(one["why"] for one in claims if one["verdict"] == "measured").items():
+        yield f"{count} {why}"
+    if concepts:
+        yield f"{concepts} erasures of concepts are measured by samples and attacks"

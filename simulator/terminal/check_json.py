@@ -1,0 +1,66 @@
+"""What a plan will do and cost, for programs: the dry run as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from clients.data import load
+from server.timeline import Erasure
+from simulator.scenarios.plan import Plan
+from simulator.tasks.contract import cell_of
+from simulator.terminal import data_check
+
+
+def plain(plan: Plan) -> dict[str, Any]:
+    """Return what ``lethe check --json`` prints: the plan's name and hash, data, peers, rounds, erasures, costs."""
+    return {
+        "name": plan.name,
+        "seed": plan.seed,
+        "plan": plan.digest,
+        "cell": plan.scenario.cell,
+        "data": _data(plan),
+        "peers": _peers(plan),
+        "rounds": [
+            {
+                "round": now.round,
+                "train": list(now.present),
+                "edges": [list(edge) for edge in now.edges],
+                "happenings": [one.model_dump(mode="json") for one in now.happenings],
+            }
+            for now in plan.timeline.rounds
+        ],
+        "erasures": [_erasure(plan, one) for one in plan.timeline.erasures],
+        "costs": dict(cell_of(plan).costs(plan)),
+    }
+
+
+def _data(plan: Plan) -> dict[str, Any]:
+    data, first = load(plan.configs[0].data), plan.configs[0]
+    held = data_check.Holdings.of(plan, data)
+    return {
+        "dataset": first.data.tag,
+        "rows": len(data),
+        "shape": list(plan.shape),
+        "classes": list(data.labels),
+        "reference": len(first.reference),
+        "test": len(first.test),
+        "remarks": list(data_check.remarks(data, held)),
+        "warnings": list(data_check.warnings(plan, data, held)),
+    }
+
+
+def _peers(plan: Plan) -> list[dict[str, Any]]:
+    labels = load(plan.configs[0].data).y
+    mixes = [np.bincount(labels[np.asarray(one.rows, dtype=np.int64)], minlength=plan.classes) for one in plan.configs]
+    return [
+        {"peer": one.peer, "model": one.model, "rows": len(one.rows), "rows_by_class": [int(count) for count in mix]}
+        for one, mix in zip(plan.configs, mixes, strict=True)
+    ]
+
+
+def _erasure(plan: Plan, erasure: Erasure) -> dict[str, Any]:
+    method, guarantee = cell_of(plan).method(plan, erasure)
+    counted = {"rows": len(erasure.rows), "edges": len(erasure.edges)}
+    return {"round": erasure.round, "kind": erasure.kind, "peer": erasure.peer, **counted, "method": method, "guarantee": guarantee}

@@ -1,0 +1,59 @@
+"""How ``lethe run`` and ``lethe resume`` end: the results, the run directory, and last of all the verdict."""
+
+from __future__ import annotations
+
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from simulator.errors import one_line
+from simulator.runner import resume
+from simulator.runs.expectations import when
+from simulator.runs.run import Run
+from simulator.runs.verdict import Verdict
+from simulator.stopping import stopped_by
+from simulator.terminal.results import show_results
+
+_STYLES = {"good": "bold green", "open": "bold", "bad": "bold red"}
+
+
+def carry_on(folder: Path, *, json: bool = False) -> Run:
+    """Play a run to its end and tell how it ended; what stops it on the way is told with the command that takes it up.
+
+    Results and run directory are printed on standard output, for programs as JSON; the verdict is the last line on standard error.
+    """
+    try:
+        done = resume(folder)
+    except KeyboardInterrupt:
+        word, status = stopped_by()
+        typer.echo(f"{word}; nothing committed is lost: lethe resume {folder}", err=True)
+        raise typer.Exit(status) from None
+    if json:
+        typer.echo(dumps(as_json(done), indent=1))
+    else:
+        show_results(done)
+        typer.echo(done.folder)
+    for one in done.unmet:
+        typer.echo(f"expectation {one['expect']} failed {when(one['after'])}: expected {one['expected']}; {one['found']}", err=True)
+    show_verdict(done, Console(stderr=True))
+    return done
+
+
+def exit_status(run: Run) -> int:
+    """Return the status with which a command ends that has played a run: 0 if it is proven or measured, 1 if not."""
+    return 0 if Verdict.of(run.results).holds else 1
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """Return the run directory and the content of ``results.json``."""
+    return {"folder": str(run.folder), **run.results}
+
+
+def show_verdict(run: Run, console: Console) -> None:
+    """Print the verdict as one line, in red where something is wrong."""
+    found = Verdict.of(run.results)
+    console.print(Text(one_line(found.line), _STYLES[found.level]), soft_wrap=True)

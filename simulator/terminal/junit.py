@@ -1,0 +1,46 @@
+"""What a run claims and what was expected of it, as test cases in JUnit's format, which continuous integration reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from clients.unlearning.contract import family
+from simulator.errors import LetheError, one_line
+from simulator.runs.expectations import when
+from simulator.runs.run import Run
+
+
+def check_place(path: Path) -> None:
+    """Raise ``LetheError`` where no file can be written at a path, before anything is played."""
+    if path.is_dir():
+        raise LetheError(f"--junit {path}: is a folder: name a file")
+    if not path.absolute().parent.is_dir():
+        raise LetheError(f"--junit {path}: there is no folder {path.absolute().parent}: make it first")
+
+
+def write_junit(run: Run, path: Path) -> None:
+    """Write a finished run's claims and expectations as test cases, whole or not at all.
+
+    What was disproved or not met failed; a claim to be exact or certified that could not be shown is skipped, with the reason.
+    """
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    suite = ElementTree.Element("testsuite", name=run.plan.name)
+    for one in run.results["verdict"]["claims"]:
+        case = ElementTree.SubElement(suite, "testcase", classname="claims", name=one_line(f"{one['what']}: {one['claim']}"))
+        if one["verdict"] == "disproved":
+            ElementTree.SubElement(case, "failure", message=one_line(one["why"]))
+        elif one["verdict"] == "measured" and family(one["claim"]) in ("exact", "certified"):
+            ElementTree.SubElement(case, "skipped", message=one_line(one["why"]))
+    for one in run.results["expectations"]:
+        name = f"expectation {one['expect']} {when(one['after'])}: {one['expected']}"
+        case = ElementTree.SubElement(suite, "testcase", classname="expectations", name=one_line(name))
+        if not one["met"]:
+            ElementTree.SubElement(case, "failure", message=one_line(f"expected {one['expected']}; {one['found']}"))
+    for name, found in (("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped")):
+        suite.set(name, str(len(suite.findall(found))))
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    ElementTree.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
+    unfinished.replace(path)
