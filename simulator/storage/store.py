@@ -81,12 +81,12 @@ class RunStore:
         ``LetheError`` if it says something else now.
         """
         body = json.dumps(result, sort_keys=True)
-        rows = self.rows("select name, body, chain from audits order by rowid")
-        if known := [said for one, said, _ in rows if one == name]:
-            if known != [body]:
+        if known := self.rows("select body from audits where name = ?", (name,)):
+            if known != [(body,)]:
                 raise LetheError(f"run.sqlite: audit {name} came out otherwise than before the run was interrupted: run the scenario again")
             return
-        previous = rows[-1][2] if rows else chain.last_link(self.db)
+        last = self.rows("select chain from audits order by rowid desc limit 1")
+        previous = last[0][0] if last else chain.last_link(self.db)
         self.db.execute("insert into audits values (?, ?, ?)", (name, body, chain.audit_link(previous, name, body)))
 
     @property

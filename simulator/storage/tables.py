@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 
 from simulator.storage import history, outcomes
@@ -51,15 +53,11 @@ def described(db: sqlite3.Connection) -> dict[tuple[str, str], str | None]:
 
 
 @cache
-def _own() -> dict[tuple[str, str], str | None]:
-    db = sqlite3.connect(":memory:")
-    db.executescript(SCHEMA)
-    return described(db)
-
-
-def own() -> dict[tuple[str, str], str | None]:
+def own() -> Mapping[tuple[str, str], str | None]:
     """Return what `described` says of a ledger that nobody has touched."""
-    return dict(_own())
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(SCHEMA)
+        return described(db)
 
 
 def quoted(name: str) -> str:
