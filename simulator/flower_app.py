@@ -1,8 +1,7 @@
-"""Lethe as a Flower app: what ``flwr run .`` plays, on whatever federation it is told to.
+"""Lethe as a Flower app, for ``flwr run .`` on any federation.
 
-Set the scenario and the folder of the run directory with ``--run-config 'scenario="path.toml" out="runs"'``; the federation needs one
-SuperNode a peer (``--federation-config 'num-supernodes=10'``), which is looked at before anything else. ``experiments.flower_run`` does all
-of this.
+Set the scenario and the folder of the run directory with ``--run-config 'scenario="path.toml" out="runs"'``. The federation needs one
+SuperNode per peer (``--federation-config 'num-supernodes=10'``), which is checked first. ``experiments.flower_run`` does all of this.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ server_app = ServerApp()
 
 @server_app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the scenario that the run configuration names, on Flower's grid, and print where the run directory is.
+    """Run the scenario of the run configuration on Flower's grid, and print the path of the run directory.
 
-    ``LetheError`` at once, and nothing written, unless the federation has one node a peer.
+    ``LetheError``, before anything is written, unless the federation has one node per peer.
     """
     from simulator import runner
     from simulator.errors import LetheError

@@ -1,4 +1,4 @@
-"""Whether the packages that Python finds are Lethe's own: a file beside a notebook may be called ``clients`` or ``server``, too."""
+"""Check that Python imports Lethe's own packages, because a file next to a notebook may be called ``clients`` or ``server`` too."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ HERE = Path(__file__).resolve().parents[1]
 
 
 def shadowed(home: Path = HERE) -> str | None:
-    """Return one line on what Python finds in place of Lethe's own packages, None if it finds those.
+    """Return an error line if Python finds other packages instead of Lethe's own, else None.
 
     Parameters
     ----------
     home : path
-        The folder in which ``simulator`` lies, and the others must.
+        The folder that contains ``simulator`` and must contain the others.
     """
     for name in ("clients", "server"):
         spec = find_spec(name)
@@ -28,11 +28,11 @@ def shadowed(home: Path = HERE) -> str | None:
 
 
 def require_own_packages() -> None:
-    """Raise ``ImportError`` with one line if something hides a package; a command says so on standard error and ends with status 2."""
+    """Raise ``ImportError`` with one line if a package is hidden; a command prints it to standard error and exits with status 2."""
     line = shadowed()
     if line is None:
         return
-    if Path(sys.argv[0]).name in ("-m", "lethe"):  # `python -m simulator.cli` is called so while it is being found
+    if Path(sys.argv[0]).name in ("-m", "lethe"):  # argv[0] is "-m" while Python locates the module of `python -m simulator.cli`
         sys.stderr.write(f"lethe: {line}\n")
         raise SystemExit(2)
     raise ImportError(line)

@@ -1,4 +1,4 @@
-"""Which rounds have to be played again when somebody is forgotten, and with whom: pure functions of the timeline."""
+"""Which rounds must be replayed after a request, and with which peers: pure functions of the timeline."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ANSWERS = "after_sending"
 
 @dataclass(frozen=True)
 class Past:
-    """The rounds of a timeline as they were, and as they are without what has been erased since."""
+    """The rounds of a timeline as they were run, and as they are without the data erased since."""
 
     timeline: Timeline
     cohorts: Cohorts
 
     @cached_property
     def _generations(self) -> list[dict[int, int]]:
-        """Generations of the peers that ever came back, in each round."""
+        """Generation, in each round, of the peers that have rejoined after an erasure."""
         found: list[dict[int, int]] = []
         now: dict[int, int] = {}
         for one in self.timeline.rounds:
@@ -37,12 +37,12 @@ class Past:
         return self.cohorts.draw(number, (peer for peer in now.present if (peer, generation.get(peer, 0)) not in gone))
 
     def contributing(self, number: int, known: int) -> tuple[int, ...]:
-        """Return who of the cohort answers: not who crashes before."""
+        """Return the peers of the cohort that answer, that is, do not crash before they have sent their update."""
         crash = self.timeline.rounds[number - 1].crash
         return tuple(peer for peer in self.drawn(number, known) if crash.get(peer, ANSWERS) == ANSWERS)
 
     def contact(self, number: int) -> int:
-        """Return the first round that would have been another without what is forgotten in round ``number``; ``number`` if none would."""
+        """Return the first round that would differ without the data forgotten in round ``number``; ``number`` if none would."""
         due = [one for one in self.timeline.erasures if one.round == number]
         rows = {(one.peer, one.generation) for one in due if not self.timeline.departs(one)}
         for earlier in range(1, number):
@@ -52,10 +52,10 @@ class Past:
         return number
 
     def rollback(self, number: int, latest: int | None = None) -> int:
-        """Return the first round to play again for the requests of round ``number``; it is ``latest`` or an earlier one.
+        """Return the first round to replay for the requests of round ``number``; at most ``latest``.
 
-        That is the first contact, or an earlier round: where an update of it was still under way at that time, and where the last state of
-        a peer that is not asked again was made since, so that it has to be made again too.
+        This is the round of first contact, or an earlier one if one of its updates was still in transit then, or if a peer that is not
+        asked again made its last state since then, so that this state must be made again too.
         """
         first = min(self.contact(number), number if latest is None else latest)
         while (earlier := min([first, *self._crossing(first, number), *self._lost(first, number)])) < first:
@@ -63,18 +63,18 @@ class Past:
         return first
 
     def again(self, number: int, known: int) -> Round:
-        """Return a round as it is played again: who answered then and has not been erased up to round ``known`` trains; nobody crashes."""
+        """Return a round as it is replayed: peers that answered and are not erased up to round ``known`` train; none crashes."""
         present = self.contributing(number, known)
         changes = {"present": present, "members": present, "erased": (), "forget": {}, "crash": {}, "generation": {}, "happenings": ()}
         return self.timeline.rounds[number - 1].model_copy(update=changes)
 
     def touched(self, first: int, number: int) -> list[int]:
-        """Return the peers whose last state may have been made in rounds ``first`` to ``number - 1``, as they were or are played again."""
+        """Return the peers whose last state may come from rounds ``first`` to ``number - 1``, as run or as replayed."""
         rounds = range(first, number)
         return sorted({peer for one in rounds for known in (number - 1, number) for peer in self.contributing(one, known)})
 
     def unreachable(self, first: int, number: int) -> tuple[int, int] | None:
-        """Return a peer, and the round from ``first`` on, that it would have to play again in round ``number``, in which it is away."""
+        """Return a peer that is away in round ``number`` and the round from ``first`` on that it would have to replay; None if all can."""
         there = set(self.timeline.rounds[number - 1].present)
         for one in range(first, number):
             if away := sorted(set(self.contributing(one, number)) - there):
@@ -82,12 +82,12 @@ class Past:
         return None
 
     def _crossing(self, first: int, known: int) -> Sequence[int]:
-        """Return the rounds before ``first`` of which an update arrives in it, or later."""
+        """Return the rounds before ``first`` with an update that arrives in round ``first`` or later."""
         late = [(now.round, now.late) for now in self.timeline.rounds[: first - 1] if now.late]
         return [one for one, delays in late if any(one + delays.get(peer, 0) >= first for peer in self.contributing(one, known))]
 
     def _lost(self, first: int, number: int) -> Sequence[int]:
-        """Return the last rounds before ``first`` of peers whose later states go and are not made again."""
+        """Return, for peers whose later states are dropped and not made again, their last round before ``first``."""
         rounds = range(first, number)
         before = {peer for one in rounds for peer in self.contributing(one, number - 1)}
         after = {peer for one in rounds for peer in self.contributing(one, number)}

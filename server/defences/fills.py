@@ -20,15 +20,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FillSpec(Spec):
-    """How a scenario names a fill; ``seal`` carries it out."""
+    """Base class of fills in scenarios; ``seal`` applies the fill."""
 
     def seal(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], secret: Secret) -> Sealed:
-        """Return the weights with the masked places filled.
+        """Return the weights with the masked entries filled.
 
         Parameters
         ----------
         weights : mapping of str to tensor, shape (m, n)
-            Values at masked places are not read. Layers that are not in ``masks`` come back as they are.
+            Values of masked entries are not read. Layers that are not in ``masks`` are returned unchanged.
         masks : mapping of str to bool tensor
         secret : Secret
             Keys every draw, together with the layer's name.
@@ -39,7 +39,7 @@ class FillSpec(Spec):
 
     @abstractmethod
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
-        """Return float64 values for one layer, read only where the second, the mask of places to fill, is true."""
+        """Return float64 values for one layer and the bool mask of the entries to fill; values elsewhere are ignored."""
 
 
 class Gaussian(FillSpec):
@@ -66,7 +66,7 @@ class Gaussian(FillSpec):
         return self
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
-        """Draw at the masked places; one standard deviation if no scale was given."""
+        """Draw noise for the masked entries, by default with one standard deviation of the layer."""
         from server.defences import filling
 
         relative = 1.0 if self.relative is None else self.relative
@@ -87,7 +87,7 @@ class Permuted(FillSpec):
     along: Literal["row", "column"] = "row"
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
-        """Draw survivors for the masked places."""
+        """Draw surviving values for the masked entries."""
         from server.defences import filling
 
         return filling.survivors(weight, mask, secret, name, self.along), mask
@@ -131,7 +131,7 @@ class Decoys(FillSpec):
     relative: PositiveFloat = 1.0
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
-        """Draw noise for true and false places."""
+        """Draw noise for the cut and the decoys."""
         from server.defences import filling, structured
 
         places = structured.with_decoys(mask, secret, name, self.share)
@@ -170,7 +170,7 @@ class RedrawnColumns(FillSpec):
     kind: Literal["redrawn_columns"] = "redrawn_columns"
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
-        """Draw edited columns, and mark them as a whole."""
+        """Draw the edited columns, and mark whole columns as filled."""
         from server.defences import redrawing
 
         return redrawing.redrawn_columns(weight, mask, secret, name), mask.any(dim=0).expand_as(mask).clone()

@@ -1,4 +1,4 @@
-"""The timeline of a federation that draws pictures: what is erased from the model, and what the server does to it."""
+"""The timeline of a diffusion federation: erased concepts, and the server's attacks and defences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:  # the registries know their members only at run time
 
 
 class ConceptErasure(Spec):
-    """A request to erase a concept: numbered in order, made in a round of some peers, each of which erases in its own copy."""
+    """A request to erase a concept, addressed in one round to some peers, each of which erases it in its own copy."""
 
     index: int
     round: int
@@ -34,7 +34,7 @@ class ConceptErasure(Spec):
 
 
 class Attack(Spec):
-    """The server tries to revive a concept; nothing changes."""
+    """The server tries to revive a concept; the model stays unchanged."""
 
     do: Literal["attack"] = "attack"
     concept: int
@@ -42,7 +42,7 @@ class Attack(Spec):
 
 
 class Defence(Spec):
-    """The server fills the cut; the fill stays."""
+    """The server fills the cut permanently."""
 
     do: Literal["defend"] = "defend"
     fill: AnyFill
@@ -52,10 +52,10 @@ Act = Annotated[Attack | Defence, Field(discriminator="do")]
 
 
 class ConceptRound(Round):
-    """One round, resolved.
+    """One resolved round.
 
-    ``erase`` gives, by peer, the numbers of the concept erasures that it is asked for from this round on; ``acts`` are what the server
-    does, in order, once the replies of the round are folded.
+    ``erase`` lists, by peer, the indices of the concept erasures that it is asked for from this round on. ``acts`` are the server's
+    attacks and defences, in order, after the replies of the round are aggregated.
     """
 
     erase: dict[int, tuple[int, ...]] = {}
@@ -63,7 +63,7 @@ class ConceptRound(Round):
 
 
 class ConceptTimeline(Timeline):
-    """All rounds in order, and everything that must be forgotten in them."""
+    """All rounds in order, and all erasures."""
 
     rounds: tuple[ConceptRound, ...]
     concepts: tuple[ConceptErasure, ...] = ()

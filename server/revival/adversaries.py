@@ -1,4 +1,4 @@
-"""The adversaries, by ``kind``: what each must know, and how it attacks."""
+"""The adversaries by ``kind``: the knowledge that each needs, and its attack."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ HOLDS = {
     "UnprunedClient": "weights, one unpruned client's update",
     "OwnImages": "weights, own images",
 }
-"""What an adversary with each kind of knowledge holds, for people."""
+"""Description of each kind of knowledge, for reports."""
 
 
 class AdversarySpec(Spec):
-    """How a scenario names an adversary.
+    """Base class of adversaries in scenarios.
 
-    ``knowledge`` names the class in ``server.revival.knowledge`` that it is given, and beyond which it can reach nothing.
+    ``knowledge`` names the class in ``server.revival.knowledge`` that the adversary is given; it has access to nothing else.
     """
 
     knowledge: ClassVar[str]
     summary: ClassVar[str]
     """One line for ``lethe methods``."""
     completes: ClassVar[bool] = False
-    """Whether it completes matrices."""
+    """Whether the adversary completes matrices."""
     guesses: ClassVar[bool] = True
-    """Whether it names places of a cut, and guesses what was there."""
+    """Whether the adversary locates the cut and guesses the entries."""
 
     @classmethod
     def knows(cls) -> str:
-        """Return what it knows, for people."""
+        """Describe the adversary's knowledge, for reports."""
         return HOLDS.get(cls.knowledge, cls.knowledge)
 
     def attack(self, known: WeightsOnly) -> Revived:
-        """Return what the adversary makes of the release; ``TypeError`` if it is given less than it needs, or more."""
+        """Return the attack's result; ``TypeError`` if the knowledge is not exactly of the class that the adversary declares."""
         from server.revival import knowledge
 
         if type(known) is not getattr(knowledge, self.knowledge):
@@ -56,7 +56,7 @@ class AdversarySpec(Spec):
 
     @abstractmethod
     def act(self, known: WeightsOnly) -> Revived:
-        """Carry the attack out."""
+        """Carry out the attack."""
 
 
 class _Completing(AdversarySpec):
@@ -72,12 +72,12 @@ class _Completing(AdversarySpec):
     revival: Revival = Revival()
 
     def act(self, known: WeightsOnly) -> Revived:
-        """Locate as far as known, complete, retain, scale."""
+        """Locate the cut from what is known, complete, retain, scale."""
         return revive(known, self.revival)
 
 
 class ZeroScan(_Completing):
-    """Takes exact zeros, or whatever the location rule finds, for the cut."""
+    """Assumes that exact zeros, or what the location rule finds, are the cut."""
 
     knowledge: ClassVar[str] = "WeightsOnly"
     summary: ClassVar[str] = "finds zeros in released weights and completes them"
@@ -85,7 +85,7 @@ class ZeroScan(_Completing):
 
 
 class Repruner(_Completing):
-    """Knows how much was cut and takes the smallest entries for the cut."""
+    """Knows how much was cut, and assumes that the smallest entries are the cut."""
 
     knowledge: ClassVar[str] = "WithDensity"
     summary: ClassVar[str] = "cuts the smallest entries again and completes them"
@@ -93,7 +93,7 @@ class Repruner(_Completing):
 
 
 class AdaptiveRepruner(_Completing):
-    """Also knows how loud the fill is and turns the test round where it is louder than the rest."""
+    """Also knows the noise level of the fill, and takes the largest entries instead if the fill exceeds the rest."""
 
     knowledge: ClassVar[str] = "Adaptive"
     summary: ClassVar[str] = "as the repruner, from the side where the fill lies"
@@ -116,7 +116,7 @@ class Undiluter(AdversarySpec):
     kind: Literal["undiluter"] = "undiluter"
 
     def act(self, known: WeightsOnly) -> Revived:
-        """Divide by the share that kept."""
+        """Divide the cut entries by the share of clients that kept them."""
         from server.revival.history import undilute
         from server.revival.knowledge import WithShares
 
@@ -142,7 +142,7 @@ class Historian(AdversarySpec):
     whole: bool = False
 
     def act(self, known: WeightsOnly) -> Revived:
-        """Subtract, or roll back."""
+        """Restore the entries that jumped, or (``whole``) the last earlier release."""
         from server.revival.history import rollback, subtract
         from server.revival.knowledge import History
 
@@ -165,7 +165,7 @@ class Neighbour(AdversarySpec):
     revival: Revival = Revival()
 
     def act(self, known: WeightsOnly) -> Revived:
-        """Copy the entries."""
+        """Copy the cut entries from that client."""
         from server.revival.history import copy_from_client
         from server.revival.knowledge import UnprunedClient
 
@@ -189,7 +189,7 @@ class Quantise(AdversarySpec):
     bits: Annotated[int, Field(ge=2, le=8)] = 4
 
     def act(self, known: WeightsOnly) -> Revived:
-        """Round."""
+        """Round the weights."""
         from server.revival.knowledge import unplaced
         from server.revival.rivals import quantise
 
@@ -218,7 +218,7 @@ class Relearn(AdversarySpec):
     lr: PositiveFloat = 1e-3
 
     def act(self, known: WeightsOnly) -> Revived:
-        """Train."""
+        """Train on the adversary's own images."""
         from server.revival.knowledge import OwnImages, unplaced
         from server.revival.rivals import relearn
 

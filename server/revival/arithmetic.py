@@ -1,4 +1,4 @@
-"""Where and in which precision heavy linear algebra runs."""
+"""Device and precision of the linear algebra."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Arithmetic(Compute):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The torch type of the precision."""
+        """The torch dtype of the precision."""
         import torch
 
         return torch.float64 if self.precision == "float64" else torch.float32

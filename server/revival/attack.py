@@ -61,9 +61,9 @@ class Revival(Spec):
     seed: int = 0
 
     def settled(self, device: Device | None = None) -> Revival:
-        """Return the same for the device at hand, with nothing left to choose; ``ValueError`` if CUDA is asked for and missing.
+        """Return the settings with device and completion resolved; ``ValueError`` if CUDA is requested and missing.
 
-        ``device`` stands in for ``auto``.
+        ``device`` replaces ``auto``.
         """
         wanted = device if device is not None and self.arithmetic.device == "auto" else self.arithmetic.device
         arithmetic = self.arithmetic.model_copy(update={"device": resolved(wanted)})
@@ -72,7 +72,7 @@ class Revival(Spec):
 
 
 def locate(knowledge: WeightsOnly, rule: LocationSpec) -> dict[str, Tensor]:
-    """Return where the adversary believes the cut to be: the mask or the density if it knows them, else by the rule."""
+    """Return the entries that the adversary takes for the cut: by the mask or the density if it knows them, else by the rule."""
     from server.revival import knowledge as known
 
     if isinstance(knowledge, known.WithMask):
@@ -95,7 +95,7 @@ def revive(knowledge: WeightsOnly, settings: Revival | None = None, progress: Ca
         Everything the adversary has.
     settings : Revival, optional
     progress : callable, optional
-        Called with layers completed and layers in all.
+        Called with the number of completed layers and of all layers.
     """
     from server.revival.completion import complete_layers
     from server.revival.knowledge import Revived, unplaced

@@ -1,4 +1,4 @@
-"""How completions are named in scenarios."""
+"""The completion rules as named in scenarios."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class CompletionSpec(Spec):
-    """How a scenario names a completion; ``solve`` moves the missing entries of a stack of matrices."""
+    """Base class of completion rules in scenarios; ``solve`` fills the missing entries of a stack of matrices."""
 
     whole: ClassVar[bool] = False
-    """Whether the rule needs the columns that hold no missing entry, other than through their Gram matrix."""
+    """Whether the rule needs columns without a missing entry other than through their Gram matrix."""
 
     def check(self, arithmetic: Arithmetic) -> None:
         """Raise ``ValueError`` if the rule must not run in this arithmetic."""
 
     @abstractmethod
     def solve(self, stack: Stack) -> Trace:
-        """Write the guesses into the stack and return what happened on the way."""
+        """Write the guesses into the stack and return the trace of the iterations."""
 
 
 class Published(CompletionSpec):
@@ -108,7 +108,7 @@ class PolarMomentum(CompletionSpec):
     polar: Literal["auto", "eigh", "newton"] = "auto"
 
     def solve(self, stack: Stack) -> Trace:
-        """Take all steps; nothing is read back from the device on the way."""
+        """Take all steps, without reading from the device in between."""
         from server.revival.completion_rules import polar_momentum
 
         return polar_momentum(stack, self.steps, self.momentum, self.rate, self.decay, self.polar)
@@ -146,5 +146,5 @@ COMPLETIONS: Registry[CompletionSpec] = Registry(
 
 
 def usual(arithmetic: Arithmetic) -> CompletionSpec:
-    """Return the rule to take where none is named: polar momentum on CUDA, whose loop is all matrix products, else soft-impute."""
+    """Return the default rule: polar momentum on CUDA, as its loop consists of matrix products only, else soft-impute."""
     return PolarMomentum() if arithmetic.place().type == "cuda" else SoftImpute()

@@ -1,4 +1,4 @@
-"""Step 1: find where the cut was."""
+"""Step 1: locate the cut."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class LocationSpec(Spec):
-    """How a scenario names a rule that finds the cut in released weights."""
+    """Base class of location rules in scenarios, which find the cut in released weights."""
 
     @abstractmethod
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return bool tensors, true where the rule believes something was cut.
+        """Return bool tensors, true for entries that the rule takes for the cut.
 
-        Weights must come in the type they were stored in: a cast can turn small values into zeros, or hide them.
+        Weights must have the dtype in which they were stored: a cast can turn small values into zeros, or hide them.
         """
 
 
@@ -31,7 +31,7 @@ class ExactZeros(LocationSpec):
     kind: Literal["exact_zeros"] = "exact_zeros"
 
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return where a weight equals zero."""
+        """Return the entries that equal zero."""
         return {name: weight == 0 for name, weight in weights.items()}
 
 
@@ -48,7 +48,7 @@ class Threshold(LocationSpec):
     size: NonNegativeFloat
 
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return where a weight is no larger than the threshold."""
+        """Return the entries whose absolute value is at most the threshold."""
         return {name: weight.abs() <= self.size for name, weight in weights.items()}
 
 
@@ -71,7 +71,7 @@ class Extremes(LocationSpec):
     within: Literal["layer", "model"] = "model"
 
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return exactly ``round(share * entries)`` places, a layer or in all."""
+        """Return exactly ``round(share * entries)`` entries, per layer or in total."""
         import torch
 
         if self.within == "layer":
@@ -85,13 +85,13 @@ class Extremes(LocationSpec):
 
 
 def strongest(score: Tensor, among: Tensor | None, share: float) -> Tensor:
-    """Return where the ``share`` of highest scores lies: exactly ``round(share * entries)`` of them, ties by index.
+    """Return the ``share`` of entries with the highest scores: exactly ``round(share * entries)``, ties broken by index.
 
     Parameters
     ----------
     score : float tensor
     among : bool tensor of the same shape, or None
-        Which entries compete; all unless told.
+        Entries to choose from; None means all.
     share : float
         In [0, 1]; halves round up.
     """

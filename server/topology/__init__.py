@@ -1,4 +1,4 @@
-"""Who is connected with whom: graphs by ``kind``, their repair after departures, and facts about them."""
+"""Topologies: graphs by ``kind``, their repair after departures, and facts about them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ else:
 Edge = tuple[int, int]
 Repair = Literal["none", "bridge", "rewire"]
 MOST_EDGES = 2_000_000
-"""Edges of a graph, or pairs of peers looked at to draw it."""
+"""Largest number of edges of a graph, or of pairs of peers visited to draw it."""
 
 
 class TopologyError(ValueError):
-    """A graph that cannot be; the message is one line with value and cure."""
+    """A graph that cannot be drawn or read; the message is one line with value and cure."""
 
 
 class TopologySpec(Spec):
@@ -43,10 +43,10 @@ class TopologySpec(Spec):
 
     @abstractmethod
     def draw(self, peers: int, seed: int) -> Graph:
-        """Return a simple graph on ``0 .. peers - 1``; a pure function of the arguments. ``TopologyError`` where it cannot be."""
+        """Return a simple graph on ``0 .. peers - 1``, a pure function of the arguments; ``TopologyError`` if there is none."""
 
     def most_edges(self, peers: int) -> int:
-        """Return how many edges such a graph may have, or how many pairs are looked at in drawing it, whichever is more."""
+        """Return the largest number of edges of such a graph, or of pairs visited to draw it, whichever is more."""
         return peers
 
 
@@ -100,7 +100,7 @@ def edges(graph: Graph) -> tuple[Edge, ...]:
 
 
 def attach(graph: Graph, peer: int, wished: Iterable[int], degree: int, *key: int | str) -> None:
-    """Connect a peer that comes in: with those it wishes for that are there, else with ``degree`` others drawn by the key."""
+    """Add a peer: connect it with those of ``wished`` that are present or, if there are none, with ``degree`` others drawn by the key."""
     others = sorted(set(graph) - {peer})
     near = [other for other in wished if other in graph and other != peer]
     graph.add_node(peer)
@@ -109,10 +109,10 @@ def attach(graph: Graph, peer: int, wished: Iterable[int], degree: int, *key: in
 
 @dataclass(frozen=True)
 class Facts:
-    """What is to be known of a graph.
+    """Facts about a graph.
 
-    ``diameter`` is None where the graph is not connected (or empty); ``spectral_gap`` is the second smallest eigenvalue of the normalised
-    Laplacian, in [0, 2]: 0 where the graph falls apart, larger where news spreads faster.
+    ``diameter`` is None if the graph is empty or not connected. ``spectral_gap`` is the second smallest eigenvalue of the normalised
+    Laplacian, in [0, 2]: 0 if the graph is not connected, larger if information spreads faster.
     """
 
     nodes: int

@@ -14,7 +14,7 @@ from server.topology import Graph, TopologyError, TopologySpec
 Probability = Annotated[float, Field(ge=0, le=1)]
 _REDRAWS = 100
 _STEPS = 20_000_000
-"""Of all draws of a graph together; only graphs of more than 10,000 edges are drawn less than a hundred times."""
+"""Steps of all draws of a graph together; only graphs of more than 10,000 edges get fewer than a hundred draws."""
 _STEPS_AN_EDGE = 20
 
 
@@ -23,7 +23,7 @@ def _pairs(peers: int) -> int:
 
 
 def _draws(steps: int) -> int:
-    """Return how often a graph that takes so many steps may be drawn, so that drawing it ends in seconds."""
+    """Return how often a graph that takes this many steps may be drawn, so that drawing ends within seconds."""
     return max(1, min(_REDRAWS, _STEPS // max(steps, 1)))
 
 

@@ -1,4 +1,4 @@
-"""What follows a run: every erasure is judged beside runs in which it never had to be, or was ignored."""
+"""Audits after a run: they compare every erasure with runs in which the data never existed, or requests were ignored."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ AUDITS: Registry[AuditSpec] = Registry(
     },
     tag="",
 )
-"""Audits by the key that the ``[audit]`` table has for each."""
+"""Audits by their key in the ``[audit]`` table."""

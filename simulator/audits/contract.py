@@ -1,4 +1,4 @@
-"""The contract of audits: an erasure, and the ends of some runs, in; numbers under declared columns out."""
+"""The contract of audits: from an erasure and the final states of some runs to figures in declared columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clients.spec import Spec
 from server.timeline import Erasure
 from simulator.errors import LetheError
 
-if TYPE_CHECKING:  # heavy to import, and nobody needs them to check a scenario
+if TYPE_CHECKING:  # heavy imports, which checking a scenario does not need
     from clients.participant import Participant
     from simulator.storage.store import RunStore
 
@@ -21,7 +21,7 @@ Format = Literal["difference", "area", "steps", "seconds", "bytes", "share"]
 
 @dataclass(frozen=True)
 class Row:
-    """One run at whose end an audit may look: its name, what its figures' names end in, and what people call it."""
+    """One run that an audit may examine at its end: its name, the suffix of its figures' names, and its label for users."""
 
     name: str
     suffix: str
@@ -34,28 +34,28 @@ AGAIN = Row("retrained again", "_again", "retrained again")
 NOTHING = Row("did nothing", "_nothing", "did nothing")
 ORIGINAL = Row("original", "_original", "original")
 ROWS = (RUN, RETRAINED, AGAIN, NOTHING, ORIGINAL)
-"""The run; the same without what was erased; that once more, training keyed otherwise: the floor of what retraining itself varies by; the
-run with all requests ignored; and the run up to the round before the request."""
+"""The run; its counterfactual without the erased data; the counterfactual with other training keys, whose difference shows how much
+retraining itself varies; the run with all requests ignored; and the run up to the round before the request."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """What an audit measures.
+    """A quantity that an audit measures.
 
     Parameters
     ----------
     name : str
-        In ``results.json``; behind it stands the suffix of every row but the first of ``rows``.
+        Name in ``results.json``, followed by the suffix of the row for every row but the first of ``rows``.
     heading, unit, meaning : str
-        For people: what stands over the column, what it is counted in, and how it is read.
+        For users: the column's heading, its unit, and how to read it.
     format : str
-        How a figure is written.
+        How a figure is formatted.
     rows : tuple of Row
-        The runs of which there is such a figure.
+        The runs that have such a figure.
     order : int
-        Columns stand in this order in the report; costs of forgetting have 10 to 40.
+        Position among the report's columns; costs of forgetting have 10 to 40.
     shown : bool
-        Whether terminal and report show it; if not, it is in the results alone.
+        Whether terminal and report show the column; if not, it is in the results only.
     """
 
     name: str
@@ -68,40 +68,40 @@ class Column:
     shown: bool = True
 
     def key(self, row: Row) -> str:
-        """Return what the figure of a row is called in the results."""
+        """Return the name of a row's figure in the results."""
         return self.name if row == self.rows[0] else self.name + row.suffix
 
     def told(self) -> dict[str, Any]:
-        """Return what the results say of this column; ``keys`` are its figures' names by what people call the run that they are of."""
+        """Return the column's description for the results; ``keys`` maps the runs' labels to the names of their figures."""
         described = {"name": self.name, "heading": self.heading, "unit": self.unit, "format": self.format, "meaning": self.meaning}
         return {**described, "shown": self.shown, "keys": {row.label: self.key(row) for row in self.rows}}
 
 
 class NotJudgedError(Exception):
-    """An audit cannot judge a peer, an erasure or a federation; the message is the reason, which the results tell."""
+    """An audit cannot judge a peer, an erasure or a federation; the message is the reason, which the results show."""
 
 
 class AuditError(LetheError):
-    """An audit that claims what it has not measured, or gives what it has not declared."""
+    """An audit returns a figure that it has not measured or not declared."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A run at its end: its ledger, and its peers."""
+    """The final state of a run: its ledger and its peers."""
 
     store: RunStore
     peers: Mapping[int, Participant]
 
 
 class Branches(Protocol):
-    """The runs that an audit may compare; one that nobody looks at is not played."""
+    """The runs that an audit may compare; they are executed lazily."""
 
     @property
     def rows(self) -> Sequence[Row]:
-        """Which there are."""
+        """The available runs."""
 
     def __getitem__(self, row: Row) -> Branch:
-        """Return a run, played if it has not been."""
+        """Return a run, executing it if necessary."""
 
 
 Figures = Mapping[str, float | None]
@@ -110,23 +110,23 @@ Figures = Mapping[str, float | None]
 class AuditSpec(Spec):
     """An audit with its settings: a key of the ``[audit]`` table, ``true`` or a table.
 
-    A subclass lies in a file of its own, and what is heavy is imported where it is used.
+    A subclass is in a file of its own, and imports heavy modules where it uses them.
     """
 
     columns: ClassVar[tuple[Column, ...]]
-    """What it measures; the first is what it is there for, and an erasure of which the run's own figure is missing is not judged."""
+    """The quantities that it measures, the main one first; an erasure without the run's own figure of it is not judged."""
     always_told: ClassVar[bool] = False
-    """Whether its columns stand in the report of runs that did not ask for it, where they say *not measured*."""
+    """Whether its columns also appear in the reports of runs without this audit, as *not measured*."""
     sections: ClassVar[tuple[str, ...]] = ()
-    """Sections of the report that it brings, as ``"module:name"``; see `simulator.report.contract.Section`."""
+    """Report sections of the audit, as ``"module:name"``; see `simulator.report.contract.Section`."""
 
     def rows(self, exact: bool) -> tuple[Row, ...]:
-        """Return the runs that it wants to see; ``exact`` if the method claims exactness, so that its floor is zero."""
+        """Return the runs that the audit compares; ``exact`` if the method claims exactness, so that the expected difference is zero."""
         return (RUN, RETRAINED, NOTHING) if exact else ROWS
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
-        """What the report explains of it: terms and their meanings."""
+        """Terms and their meanings, for the report."""
         return tuple((column.heading, column.meaning) for column in self.columns if column.shown)
 
     @abstractmethod
@@ -137,35 +137,35 @@ class AuditSpec(Spec):
         ----------
         erasure : Erasure
         targets : sequence of int
-            Peers whose models may still remember: the holders of a departed peer's seed, or the owner of deleted rows and edges.
+            Peers whose models may still contain the data: the holders of a departed peer's seed, or the owner of deleted rows and edges.
         branches : Branches
 
         Raises
         ------
         NotJudgedError
-            If it cannot.
+            If the erasure cannot be judged.
         """
 
 
 def keys(columns: Sequence[Column], rows: Sequence[Row] = ROWS) -> Iterator[tuple[str, Row]]:
-    """Yield what every figure is called, with the run that it is of."""
+    """Yield the name of every figure, with its run."""
     for column in columns:
         yield from ((column.key(row), row) for row in column.rows if row in rows)
 
 
 def checked(name: str, spec: AuditSpec, found: Figures, rows: Sequence[Row], seen: set[Row]) -> dict[str, Any]:
-    """Return an audit's figures; ``AuditError`` where they are not what it has declared and measured.
+    """Return an audit's figures; ``AuditError`` if they are not declared or not measured.
 
     Parameters
     ----------
     name : str
-        Of the audit, for messages.
+        Name of the audit, for messages.
     found : mapping
-        What it gave.
+        The figures that it returned.
     rows : sequence of Row
-        The runs that it could look at.
+        The runs that were available to it.
     seen : set of Row
-        Those that it did look at: of any other it can know nothing.
+        The runs that it accessed; it cannot know anything about the others.
     """
     declared = dict(keys(spec.columns, rows))
     for key, value in found.items():

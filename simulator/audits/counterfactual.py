@@ -1,4 +1,4 @@
-"""The distance to the run in which what was erased never existed: the oracle of every claim of exactness."""
+"""The distance to the counterfactual, in which the erased data never existed: the test of every claim of exactness."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ TERMS = (
 
 
 class Counterfactual(AuditSpec):
-    """Plays the run again without what was erased, and once more with every request ignored.
+    """Repeats the run without the erased data, and once more with every request ignored.
 
     Parameters
     ----------
     again : bool
-        Play it a second time, training keyed otherwise, even where every method is exact: how much retraining itself varies.
+        Repeat the counterfactual with other training keys even if every method is exact, to show how much retraining itself varies.
     original : bool
-        Look at the run just before the request too, even where every method is exact.
+        Also examine the run just before the request, even if every method is exact.
     """
 
     again: bool = False
@@ -74,16 +74,16 @@ class Counterfactual(AuditSpec):
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
-        """What is compared with what; the difference itself is explained where the report speaks of exactness."""
+        """The runs that are compared; the report explains the difference itself with exactness."""
         return TERMS
 
     def rows(self, exact: bool) -> tuple[Row, ...]:
-        """Return the runs to see: those that settings ask for, or all where a method is not exact."""
+        """Return the runs to compare: those that the settings request, or all if a method is not exact."""
         asked = {AGAIN: self.again, ORIGINAL: self.original}
         return tuple(row for row in ROWS if not exact or asked.get(row, True))
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
-        """Return differences to the counterfactual, what retraining cost, and how good the models are; see `AuditSpec.judge`."""
+        """Return differences to the counterfactual, costs of retraining, and utilities of the models; see `AuditSpec.judge`."""
         never, found = branches[RETRAINED], dict[str, float | None]()
         for row in branches.rows:
             if row != RETRAINED:
@@ -100,10 +100,10 @@ class Counterfactual(AuditSpec):
 
 
 def difference(one: Branch, other: Branch) -> float | None:
-    """Return the largest absolute difference over the parameters and answers of peers that both branches have.
+    """Return the largest absolute difference over the parameters and predictions of the peers that both branches have.
 
-    Trees that grew otherwise have other parameters: what cannot be compared makes the difference infinite only where nothing else tells
-    the branches apart. None where there is nothing at all to compare: that is no difference of zero.
+    Trees of different structure have different parameters, so arrays that cannot be compared make the difference infinite only if all
+    others are equal. The result is None, not zero, if there is nothing to compare.
     """
     from server.audit.differences import max_abs_difference
 
@@ -118,7 +118,7 @@ def difference(one: Branch, other: Branch) -> float | None:
 
 
 def _everything(branch: Branch, number: int) -> Mapping[str, npt.NDArray[Any]]:
-    """Return all numbers of a peer that have a size; row ids, counts and other integers are compared as bytes by `lethe verify`."""
+    """Return all floating-point arrays of a peer; row ids, counts and other integers are compared as bytes by `lethe verify`."""
     import numpy as np
 
     from clients import wire
@@ -143,7 +143,7 @@ def _total(store: RunStore, table: str, name: str, until: int) -> float:
 
 
 def _utility(store: RunStore) -> float | None:
-    """Return the first metric of the ensembles on all classes, or of the one model, at the end; None where none is measured."""
+    """Return the final accuracy of the ensembles, or of the global model, on all classes; None if it is not measured."""
     names = "('accuracy.global.ensemble', 'accuracy.global.model')"
     query = f"select value from metrics where name in {names} and peer = ? order by round desc limit 1"
     rows = store.rows(query, (FEDERATION,))

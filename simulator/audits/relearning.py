@@ -1,4 +1,4 @@
-"""Relearning: in how few steps the erased rows are learned again from what is left."""
+"""Relearning: how many steps the remaining seeds need to relearn the erased rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from simulator.audits.contract import NOTHING, RETRAINED, RUN, AuditSpec, Branch
 
 
 class Relearning(AuditSpec):
-    """Trains the best seed that a target peer has on the erased rows until it fits them as well as if nothing had been erased.
+    """Trains a target peer's best seed on the erased rows until it fits them as well as if nothing had been erased.
 
     Parameters
     ----------
     cap : int
-        Gradient steps after which it gives up; read a figure of this size as *at least*.
+        Largest number of gradient steps; read a figure of this size as *at least*.
     """
 
     cap: PositiveInt = 2000

@@ -1,1 +1,1 @@
-"""The same methods on released checkpoints, without a federation: prune, revive, seal and scan folders in diffusers format."""
+"""Pruning, revival, sealing and scanning of released checkpoints in diffusers format, without a federation."""

@@ -1,4 +1,4 @@
-"""Which zeros of a stored layer are a cut, and which are what sixteen bits leave of small numbers."""
+"""Distinction between zeros of a cut and zeros from float16 underflow of small numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CHANCE = 1e-6
-"""A layer's zeros are a cut if underflow would leave as many less often than this."""
+"""A layer's zeros are a cut if the probability of as many zeros from underflow is below this."""
 _SUBNORMAL = 2.0**-14
 _STEPS = 2046
-"""Non-zero float16 values below ``_SUBNORMAL``, of both signs, all as far apart as zero is from its neighbours."""
+"""Number of non-zero float16 values below ``_SUBNORMAL``, of both signs; their spacing is that of zero and its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Zeros:
     ----------
     count : int
     entries : int
-        Of the whole layer.
+        Number of entries of the layer.
     expected : float
-        How many zeros float16 underflow alone would leave, told by the layer's other small values; 0 off the float16 grid.
+        Expected number of zeros from float16 underflow, estimated from the layer's other small values; 0 for layers off the float16 grid.
     cut : bool
-        Whether there are more than underflow explains.
+        Whether there are more zeros than underflow explains.
     columns : int
-        Columns that hold a zero.
+        Number of columns that contain a zero.
     alone : int
-        Zeros with no other in their column: how underflow lies, and a cut seldom does.
+        Zeros without another zero in their column, which are typical of underflow but rare in a cut.
     """
 
     count: int
@@ -49,7 +49,7 @@ class Zeros:
 
 
 def zeros_of(weight: Tensor) -> Zeros:
-    """Return what the zeros of a layer ``(m, n)`` look like; the weight must be in its stored type."""
+    """Return statistics of the zeros of a layer ``(m, n)``; the weight must have its stored dtype."""
     import torch
     from scipy.stats import poisson
 
@@ -60,7 +60,7 @@ def zeros_of(weight: Tensor) -> Zeros:
     if weight.dtype == torch.float16 or (count and value_grid(weight) == torch.float16):
         small = int(((weight != 0) & (weight.abs() < _SUBNORMAL)).sum())
         expected = small / _STEPS
-        explained = float(poisson.sf(count - 1, (small + 3) / _STEPS)) >= _CHANCE  # + 3: few small values were counted by luck
+        explained = float(poisson.sf(count - 1, (small + 3) / _STEPS)) >= _CHANCE  # + 3 allows for a small count by chance
     return Zeros(count, weight.numel(), expected, count > 0 and not explained, int((columns > 0).sum()), int((columns == 1).sum()))
 
 
@@ -83,7 +83,7 @@ def cut_layers(checkpoint: Checkpoint, found: dict[str, Zeros]) -> list[Layer]:
 
 
 def no_cut(found: dict[str, Zeros]) -> str:
-    """Say in words why the zeros found are no cut."""
+    """Describe why the zeros found are not a cut."""
     count, expected = sum(zeros.count for zeros in found.values()), sum(zeros.expected for zeros in found.values())
     if not count:
         return f"no zero in {len(found)} feed-forward layers"

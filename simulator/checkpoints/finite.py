@@ -1,4 +1,4 @@
-"""Whether a checkpoint's weights are numbers: NaN and infinity are refused before anything is done with them."""
+"""Check that a checkpoint's weights are finite, before anything else is done with them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def check_weights(checkpoint: Checkpoint, parts: bool = False) -> None:
-    """Raise unless every weight is finite; reads one tensor at a time.
+    """Raise ``LetheError`` unless every weight is finite; one tensor is read at a time.
 
     Parameters
     ----------
     checkpoint : Checkpoint
     parts : bool
-        Look at the pipeline's other parts too, which run when it is sampled from.
+        Also check the pipeline's other parts, which are used in sampling.
     """
     headers = list(checkpoint.headers.values())
     if parts:
@@ -40,17 +40,17 @@ def _check_file(header: tensors.Header, step: Callable[[int], None]) -> None:
 
 
 def check_written(where: object, weights: Mapping[str, Tensor]) -> None:
-    """Raise unless all new weights are finite in the type in which they are written."""
+    """Raise ``LetheError`` unless all new weights are finite in the dtype in which they are written."""
     for name, weight in weights.items():
         if odd := _odd(weight):
             raise LetheError(f"{where}: {name} would get {odd} values that {weight.dtype} cannot hold; lower the settings of magnitude")
 
 
 def _odd(tensor: Tensor) -> int:
-    """Return how many values are not finite."""
+    """Return the number of values that are not finite."""
     import torch
 
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return 0
-    plain = tensor.float() if tensor.element_size() == 1 else tensor  # torch has no test for eight bits
+    plain = tensor.float() if tensor.element_size() == 1 else tensor  # torch's isfinite does not support 8-bit floats
     return int((~torch.isfinite(plain)).sum())

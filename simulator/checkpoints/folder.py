@@ -1,4 +1,4 @@
-"""Finding a UNet's weights in a folder, and knowing what may be copied beside them."""
+"""Location of a UNet's weights in a folder, and of the files that may be copied with them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from simulator.checkpoints.tensors import Header, read_header
 from simulator.errors import LetheError
 
 ENDING = ".ff.net.2.weight"
-"""How the names of feed-forward output weights end in diffusers format."""
+"""Suffix of the names of feed-forward output weights in diffusers format."""
 PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
-"""Endings of files that run code when they are opened."""
+"""Suffixes of files that may run code when they are loaded."""
 _BESIDE = {"", ".json", ".md", ".txt"}
 _WEIGHTS = "diffusion_pytorch_model"
 _NAME_PARTS = {_WEIGHTS, "safetensors", "index", "json"}
 _TYPES = {"F16", "BF16", "F32", "F64"}
 _SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}\.safetensors")
 _LARGEST_JSON = 64 << 20
-"""Bytes; the index of the largest released model has a few million."""
+"""In bytes; the index of the largest released model has a few million."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A feed-forward output weight: its module's name, its shard, ``(output units, hidden neurons)`` and safetensors type."""
+    """A feed-forward output weight: its module's name, its shard, its shape ``(output units, hidden neurons)`` and safetensors dtype."""
 
     name: str
     shard: str
@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def tensor(self) -> str:
-        """Name of the tensor in the file."""
+        """The tensor's name in the file."""
         return f"{self.name}.weight"
 
 
@@ -48,9 +48,9 @@ class Checkpoint:
     Parameters
     ----------
     root, unet : Path
-        The folder that was named, and the one with the UNet's ``config.json``.
+        The given folder, and the folder with the UNet's ``config.json``.
     components : tuple of str
-        Folders of the pipeline's parts, the UNet's among them; empty for a UNet alone.
+        Folders of the pipeline's parts, including the UNet's; empty for a UNet alone.
     variant : str
         ``"plain"``, or the variant of the weights, such as ``"fp16"``.
     headers : dict of str to Header
@@ -74,9 +74,9 @@ class Checkpoint:
         return self.unet / layer.shard
 
     def copied(self) -> list[Path]:
-        """Return the files that belong to an output, relative to the root.
+        """Return the files that are copied to an output, relative to the root.
 
-        Other weights of the same UNet never do: they still hold what was cut.
+        Other weights of the same UNet are never copied, because they still contain what was cut.
         """
         inside = [path for path in _files(self.unet) if path.suffix in _BESIDE and not path.name.startswith(_WEIGHTS)]
         weights = [path for path in _files(self.unet) if path.name.startswith(_WEIGHTS)]
@@ -91,11 +91,11 @@ class Checkpoint:
         return [stays(self.root, path) for folder in self._others() for path in sorted(folder.rglob("*.safetensors")) if path.is_file()]
 
     def _others(self) -> list[Path]:
-        """Return the folders of the parts beside the UNet."""
+        """Return the folders of the parts other than the UNet."""
         return [self.root / name for name in self.components if self.root / name != self.unet]
 
     def left_out(self) -> list[str]:
-        """Return what lies in the folder and does not belong to an output, relative to the root; hidden files are not named."""
+        """Return the files and folders that are not copied to an output, relative to the root, without hidden files."""
         copied = {str(path) for path in self.copied()}
         folders = {self.unet.name, *self.components}
         top = [p for p in sorted(self.root.iterdir()) if p.is_file() or (p.name not in folders and self.unet != self.root)]
@@ -104,7 +104,7 @@ class Checkpoint:
 
 
 def find(root: Path, variant: str | None = None) -> Checkpoint:
-    """Return what lies in a folder; ``LetheError`` says what is wrong with it."""
+    """Return the checkpoint in a folder; ``LetheError`` says what is wrong with it."""
     if not root.is_dir():
         raise LetheError(f"{root}: is no folder; give a local folder in diffusers format, a pipeline or a UNet alone")
     root = root.resolve()
@@ -126,7 +126,7 @@ def find(root: Path, variant: str | None = None) -> Checkpoint:
     if not layers:
         raise LetheError(f"{unet}: no tensor is named *{ENDING}; this is no UNet with gated feed-forward blocks")
     checkpoint = Checkpoint(root, unet, parts, chosen, headers, index, layers)
-    checkpoint.copied()  # raises where a link leaves the root
+    checkpoint.copied()  # raises if a link leads out of the root
     return checkpoint
 
 
@@ -167,7 +167,7 @@ def _sharded(index: Path) -> list[str]:
 
 
 def _check_index(index: Path | None, headers: dict[str, Header]) -> None:
-    """Raise if the index and the shards name different tensors."""
+    """Raise ``LetheError`` if the index names a tensor that its shard does not hold."""
     if index is None:
         return
     for tensor, shard in read_json(index)["weight_map"].items():
@@ -196,7 +196,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the table in a file; ``LetheError`` if there is none."""
+    """Return the JSON object in a file; ``LetheError`` if there is none."""
     if path.stat().st_size > _LARGEST_JSON:
         raise LetheError(f"{path}: has {path.stat().st_size} bytes, no JSON table of a model has more than {_LARGEST_JSON}; fetch it again")
     try:

@@ -1,4 +1,4 @@
-"""What an unfinished output already has: an SQLite file beside it, one transaction a layer group."""
+"""Journal of an unfinished output: an SQLite file next to it, with one transaction per layer group."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Journal:
-    """Values by kind and name, safe on disk once ``keep`` returns."""
+    """Values by kind and name, durable once ``keep`` returns."""
 
     def __init__(self, path: Path) -> None:
         self._base = sqlite3.connect(path)
@@ -16,7 +16,7 @@ class Journal:
             self._base.execute("CREATE TABLE IF NOT EXISTS kept (kind TEXT, name TEXT, value BLOB, PRIMARY KEY (kind, name))")
 
     def keep(self, kind: str, values: Mapping[str, str | bytes]) -> None:
-        """Keep all of the values, or none if the process dies before the end."""
+        """Store all values in one transaction."""
         with self._base:
             self._base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", [(kind, n, v) for n, v in values.items()])
 
@@ -25,5 +25,5 @@ class Journal:
         return dict(self._base.execute("SELECT name, value FROM kept WHERE kind = ? ORDER BY name", (kind,)))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self._base.close()

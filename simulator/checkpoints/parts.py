@@ -1,4 +1,4 @@
-"""Settings of a pipeline's parts, checked before a library acts on them: no code of their own, no model larger than its weights."""
+"""Checks of the settings of a pipeline's parts before a library uses them: no custom code, no model larger than its weights."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 _CODE = ("auto_map", "custom_pipelines", "quantization_config", "trust_remote_code")
-"""Keys by which settings ask for code of their own, or for a library that unpacks weights."""
+"""Keys by which settings request custom code, or a library that unpacks weights."""
 _LAYERS = 1000
 _NUMBER = 10_000_000
-"""Bounds on layers, and on whatever else models and schedulers count."""
+"""Largest number of layers, and largest other number in the settings of models and schedulers."""
 _MARGIN = 2.0
-"""How many times the stored values a model may have: tied weights are stored once."""
+"""Largest ratio of a model's values to its stored values; above 1 because tied weights are stored once."""
 _SMALL = 1_000_000
 
 
 def check_parts(checkpoint: Checkpoint) -> None:
-    """Raise if the settings of a part ask for code, or for more than its files hold."""
+    """Raise ``LetheError`` if the settings of a part request custom code, or a model larger than its files."""
     index = read_json(checkpoint.root / "model_index.json")
     for name in checkpoint.components:
         folder = checkpoint.root / name
@@ -46,7 +46,7 @@ def _check_settings(path: Path, table: dict[str, Any], bounded: bool) -> None:
 
 
 def _settings(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every value with the key under which it stands, however deep."""
+    """Yield every value with its key, at every level of nesting."""
     waiting: list[tuple[str, Any]] = list(table.items())
     while waiting:
         key, value = waiting.pop()
@@ -58,13 +58,13 @@ def _settings(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _check_size(checkpoint: Checkpoint, folder: Path, library: str, kind: str) -> None:
-    """Raise if a model would have far more values than its files; it is built without memory to find out."""
+    """Raise ``LetheError`` if a model would have far more values than its files; it is built on the meta device to count them."""
     own = folder == checkpoint.unet
     headers = checkpoint.headers.values() if own else [read_header(path) for path in sorted(folder.glob("*.safetensors"))]
     stored = sum(math.prod(entry.shape) for header in headers for entry in header.tensors.values())
     try:
         model = _without_memory(library, kind, folder)
-    except Exception as error:  # whatever the libraries make of somebody else's settings
+    except Exception as error:  # foreign settings may make the libraries raise anything
         what = shown(" ".join(str(error).split()) or type(error).__name__)
         raise LetheError(f"{folder / 'config.json'}: {library} cannot build {kind} from it ({what}); fetch the file again") from None
     wanted = 0 if model is None else sum(value.numel() for value in model.state_dict().values())
@@ -74,7 +74,7 @@ def _check_size(checkpoint: Checkpoint, folder: Path, library: str, kind: str) -
 
 
 def _without_memory(library: str, kind: str, folder: Path) -> nn.Module | None:
-    """Return a model as its settings describe it, without values; None for a part that is no model."""
+    """Return the model that the settings describe, on the meta device; None for a part that is not a model."""
     import diffusers
     import torch
     import transformers

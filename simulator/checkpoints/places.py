@@ -1,4 +1,4 @@
-"""Which names in a checkpoint may be followed: what somebody else wrote into it must lead nowhere but into its own folder."""
+"""Validation of names and paths in a checkpoint: foreign content must not lead out of the checkpoint's folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SHOWN = 100
 
 
 def shown(text: object) -> str:
-    """Return what somebody else wrote as it can stand in a message: on one line, without control characters, not too long."""
+    """Return foreign text for use in a message: on one line, without control characters, shortened."""
     plain = str(text)
     plain = plain if plain.isprintable() else repr(plain)
     return plain if len(plain) <= _SHOWN else plain[: _SHOWN - 3] + "..."
 
 
 def components(root: Path, table: dict[str, Any]) -> tuple[str, ...]:
-    """Return the folders of a pipeline's parts, sorted; ``LetheError`` for a name that is no plain folder, or a class of unknown code.
+    """Return the folders of a pipeline's parts, sorted; ``LetheError`` for a name that is not a plain folder, or an unknown class.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def components(root: Path, table: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _component(index: Path, name: str, entry: list[Any]) -> bool:
-    """Return whether an entry names a class, which must be of a library that is known."""
+    """Return whether an entry names a class; ``LetheError`` if the class is not from a known library."""
     if len(entry) != 2 or not all(part is None or isinstance(part, str) for part in entry):
         raise LetheError(f"{index}: {name} is {shown(repr(entry))}: wants a library and a class; fetch the file again")
     library, kind = entry
@@ -60,7 +60,7 @@ def _component(index: Path, name: str, entry: list[Any]) -> bool:
 
 
 def _within_diffusers(library: str | None) -> bool:
-    """Return whether a library is one of the modules in which diffusers keeps parts of pipelines; it is not imported."""
+    """Return whether a library is one of the modules of diffusers that contain parts of pipelines; nothing is imported."""
     spec = find_spec("diffusers")
     if library is None or not _CLASS.fullmatch(library) or spec is None:
         return False
@@ -68,16 +68,16 @@ def _within_diffusers(library: str | None) -> bool:
 
 
 def stays(root: Path, path: Path, weights: Iterable[Path] = ()) -> Path:
-    """Return the path; ``LetheError`` if it is, or lies behind, a link that leads out of the root, or to weights from elsewhere.
+    """Return the path; ``LetheError`` if a link on it leads out of the root, or to weights under another name.
 
-    Links into the store of a Hugging Face cache, of which a snapshot consists, stay within the download and are followed.
+    Links into the blob store of a Hugging Face cache, of which a snapshot consists, are allowed.
 
     Parameters
     ----------
     root, path : Path
         The resolved root, and a path below it.
     weights : iterable of Path
-        Files that may be reached under their own names only: a copy elsewhere would still hold what is taken out of them.
+        Files that may be reached under their own names only, because a copy under another name would keep what is cut from them.
     """
     try:
         target = path.resolve(strict=True)
@@ -94,7 +94,7 @@ def stays(root: Path, path: Path, weights: Iterable[Path] = ()) -> Path:
 
 
 def within(folder: Path, path: Path) -> Path:
-    """Return a destination; ``LetheError`` unless it lies inside the folder, links followed."""
+    """Return a destination; ``LetheError`` unless it is inside the folder after links are resolved."""
     if ".." in path.parts or not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
         raise LetheError(f"{shown(path)}: lies outside {folder}, where alone files are written; give a checkpoint without such names")
     return path

@@ -1,4 +1,4 @@
-"""Bars for long work on a checkpoint; silent where nobody is looking."""
+"""Progress bars for long work on a checkpoint, shown in terminals only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bars:
-    """One bar a stage, on standard error; nothing is drawn where that is not a terminal."""
+    """One progress bar per stage, on standard error if that is a terminal."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -26,6 +26,6 @@ class Bars:
         self.bars.stop()
 
     def stage(self, what: str, total: int, done: int = 0) -> Callable[[int], None]:
-        """Begin a stage of ``total`` steps; return what to call with the number of steps made."""
+        """Begin a stage of ``total`` steps; return a function to call with the number of steps made."""
         bar = self.bars.add_task(what, total=total, completed=done)
         return lambda steps: self.bars.update(bar, advance=steps)

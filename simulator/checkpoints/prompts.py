@@ -1,4 +1,4 @@
-"""A text-to-image pipeline as the subject of concept pruning: prompts in, the UNet's first calls heard."""
+"""A text-to-image pipeline as the subject of concept pruning: it samples from prompts and records the UNet's first calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WANTED = {"text_encoder", "tokenizer", "scheduler", "unet", "vae"}
 
 @dataclass(frozen=True)
 class Prompts:
-    """What is asked of the pipeline: a concept in scenes, each scene with and without it, ``samples`` times.
+    """Prompts for the pipeline: scenes with and without a concept, each ``samples`` times.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class Prompts:
     template : str
         The concept's prompt; ``{concept}`` and ``{base}`` are replaced.
     samples, steps : int
-        Images a scene, and sampler steps of each (most are never taken).
+        Images per scene, and sampler steps of each (most of which are never taken).
     guidance : float
-        Above 1, each call carries an unconditional half first.
+        If above 1, each call has an unconditional half first.
     seed : int
-        Keys the start noise.
+        Key of the start noise.
     """
 
     concept: str
@@ -59,13 +59,13 @@ class Prompts:
             raise LetheError(f"--prompt {self.template!r}: names no concept; write {{concept}} where it belongs")
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return prompts with and without the concept, one pair a sampler run."""
+        """Return the prompts with and without the concept, one pair per sampler run."""
         filled = [(self.template.replace("{concept}", self.concept).replace("{base}", scene), scene) for scene in self.scenes]
         return [pair for pair in filled for _ in range(self.samples)]
 
 
 class PromptSubject(Subject):
-    """A pipeline and one pair of prompts, run from the same start noise.
+    """A pipeline and one pair of prompts, sampled from the same start noise.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class PromptSubject(Subject):
         self.target, self.concepts, self.texts = prompts.concept, (prompts.concept,), dict(zip(("target", "base"), pair, strict=True))
 
     def samples(self, conditions: str) -> int:
-        """Return 1: one image a run."""
+        """Return 1, as a run samples one image."""
         return 1
 
     def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
@@ -97,23 +97,23 @@ class PromptSubject(Subject):
         yield partial(self.pipeline, prompt=[self.texts[conditions]], latents=noise, **how)
 
     def loss(self, rows: Rows, step: int, batch_size: int) -> Tensor:
-        """Refuse: a released checkpoint brings no images."""
+        """Raise ``LetheError``, because a released checkpoint has no images."""
         self._no_images()
 
     def redirection(self, step: int, batch_size: int) -> Tensor:
-        """Refuse: a released checkpoint brings no images."""
+        """Raise ``LetheError``, because a released checkpoint has no images."""
         self._no_images()
 
     def _no_images(self) -> NoReturn:
         raise LetheError("a checkpoint comes without images; only erasers that need none can be used on it")
 
     def describe(self) -> dict[str, Any]:
-        """Return the prompts and the noise's number."""
+        """Return the prompts, the number of the start noise, and the seed."""
         return {**self.texts, "index": self.index, "seed": self.prompts.seed}
 
 
 def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device) -> Any:
-    """Return the pipeline, ready on the device; ``LetheError`` if it cannot read the prompts. On a CPU it computes in float32."""
+    """Return the pipeline on the device, in float32 on a CPU; ``LetheError`` if it cannot process the prompts."""
     import torch
 
     _check_parts(checkpoint)
@@ -134,7 +134,7 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     try:
         load: Any = DiffusionPipeline.from_pretrained  # not typed
         pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how)
-    except Exception as error:  # whatever the libraries make of somebody else's settings
+    except Exception as error:  # foreign settings may make the libraries raise anything
         raise LetheError(f"{checkpoint.root}: diffusers cannot load it: {' '.join(str(error).split())[:300]}") from None
     if not {"prompt", "latents", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):
         kind = type(pipeline).__name__
@@ -145,7 +145,7 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
 
 
 def _check_parts(checkpoint: Checkpoint) -> None:
-    """Raise if the prompts cannot be read here, or only by opening pickles."""
+    """Raise ``LetheError`` if parts needed for prompts are missing, or exist as pickles only."""
     if not checkpoint.components:
         what = "is a UNet alone, which reads no text; prompts need the whole pipeline"
         raise LetheError(f"{checkpoint.root}: {what} (model_index.json, {', '.join(sorted(_WANTED))})")
@@ -160,7 +160,7 @@ def _check_parts(checkpoint: Checkpoint) -> None:
 
 
 def _check_words(tokenizer: Any, prompts: Prompts) -> None:
-    """Raise if the tokenizer knows no word of the concept, or cuts it off."""
+    """Raise ``LetheError`` if the tokenizer does not know the concept, or truncates it."""
     own = tokenizer(prompts.concept, add_special_tokens=False).input_ids
     if all(token == tokenizer.unk_token_id for token in own):
         raise LetheError(f"--concept {prompts.concept!r}: the pipeline's tokenizer knows none of it; use words of its language")

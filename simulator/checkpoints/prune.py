@@ -1,4 +1,4 @@
-"""ConceptPrune on a released pipeline: hear the concept, cut what it excites."""
+"""ConceptPrune on a released pipeline: record activations with and without a concept, and cut the weights that it excites."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Heard = dict[str, Activity]
-    """By ``"target"`` and ``"base"``."""
+    """Activation statistics under ``"target"`` and ``"base"``."""
 
 _SETS: tuple[Literal["target", "base"], ...] = ("target", "base")
 
@@ -30,16 +30,16 @@ _SETS: tuple[Literal["target", "base"], ...] = ("target", "base")
 def prune_checkpoint(
     root: Path, out: Path, prompts: Prompts, settings: ConceptPrune, arithmetic: Arithmetic, variant: str | None = None
 ) -> str:
-    """Write a copy of a pipeline with a concept cut out, and a record beside it; return one line on what was done.
+    """Write a copy of a pipeline with a concept cut out, and a record next to it; return one line on what was done.
 
     Parameters
     ----------
     root, out : Path
-        The input, which is never changed, and the folder to make.
+        The input, which is never changed, and the folder to create.
     prompts : Prompts
     settings : ConceptPrune
     arithmetic : Arithmetic
-        For sampling, in the checkpoint's own precision.
+        Device and determinism of sampling, which uses the checkpoint's own precision.
     variant : str, optional
     """
     checkpoint, device = find(root, variant), arithmetic.place()
@@ -70,7 +70,7 @@ def prune_checkpoint(
 
 
 def listen(shop: Workshop, pipeline: Any, prompts: Prompts, settings: ConceptPrune, bars: Bars) -> Heard:
-    """Return the activity with and without the concept, summed over all runs; finished runs are taken from the journal."""
+    """Return activation statistics with and without the concept, summed over all runs; finished runs come from the journal."""
     notes = shop.journal.of("heard")
     step = bars.stage("listening to the UNet", 2 * settings.calls * len(prompts.pairs()))
     heard: Heard = {}
@@ -100,7 +100,7 @@ def _record(subject: PromptSubject, which: str, settings: ConceptPrune) -> Activ
 
 
 def _packed(activity: Activity) -> bytes:
-    """Return an activity as the bytes of a safetensors file."""
+    """Return activation statistics as the bytes of a safetensors file."""
     import torch
     from safetensors.torch import save
 
@@ -109,7 +109,7 @@ def _packed(activity: Activity) -> bytes:
 
 
 def _unpacked(blob: str | bytes) -> Activity:
-    """Return the activity of one run."""
+    """Return the activation statistics of one run."""
     from safetensors.torch import load
 
     assert isinstance(blob, bytes)
@@ -120,14 +120,14 @@ def _unpacked(blob: str | bytes) -> Activity:
 
 
 def _check_names(layers: Sequence[Layer], heard: Activity) -> None:
-    """Raise if the file and the model that ran have different layers."""
+    """Raise ``LetheError`` if the file and the loaded model have different layers."""
     different = sorted({layer.name for layer in layers} ^ set(heard.sums))
     if different:
         raise LetheError(f"layer {different[0]}: is not in both the file and the running model; save it again with save_pretrained")
 
 
 def _cut(weights: dict[str, Tensor], heard: Heard, settings: ConceptPrune) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a group's weights without what the concept excites, and what to report of them."""
+    """Return a group's weights without those that the concept excites, and each layer's part of the report."""
     new, facts = {}, {}
     for name, weight in weights.items():
         norms = [heard[which].sums[name].sqrt() for which in _SETS]

@@ -1,4 +1,4 @@
-"""The attack on a released checkpoint: find the zeros, complete, keep the surest signs, make them bold."""
+"""The attack on a released checkpoint: locate the zeros, complete, keep the most confident signs, scale them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 def revive_checkpoint(root: Path, out: Path, settings: Revival, random_signs: bool = False, variant: str | None = None) -> str:
-    """Write a revived copy of a checkpoint and a report beside it; return one line on what was done.
+    """Write a revived copy of a checkpoint and a report next to it; return one line on what was done.
 
     Parameters
     ----------
     root, out : Path
-        The input, which is never changed, and the folder to make.
+        The input, which is never changed, and the folder to create.
     settings : Revival
-        Its location is not used: places are exact zeros of the stored type, in layers with more of them than underflow explains.
+        Its location is not used: the cut consists of the exact zeros in the stored dtype, in layers with more than underflow explains.
     random_signs : bool
-        Draw the signs instead of completing: the control a revival must beat.
+        Draw the signs instead of completing, as a control that a revival must beat.
     variant : str, optional
     """
     checkpoint = find(root, variant)
@@ -53,7 +53,7 @@ def revive_checkpoint(root: Path, out: Path, settings: Revival, random_signs: bo
 
 
 def _revived(weights: dict[str, Tensor], settings: Revival, random_signs: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a group's revived weights and what to report of them."""
+    """Return a group's revived weights and each layer's part of the report."""
     mask = {name: weight == 0 for name, weight in weights.items()}
     if random_signs:
         from server.revival import oracle
@@ -65,7 +65,7 @@ def _revived(weights: dict[str, Tensor], settings: Revival, random_signs: bool) 
 
 
 def _facts(new: Tensor, mask: Tensor, guess: Tensor | None) -> dict[str, Any]:
-    """Return the report of one layer; confidence is a guess's size over the observed entries' root mean square."""
+    """Return the report of one layer; confidence is a guess's absolute value relative to the observed entries' root mean square."""
     import torch
 
     facts: dict[str, Any] = {"shape": list(new.shape), "places": int(mask.sum()), "refilled": int((new[mask] != 0).sum())}
@@ -74,7 +74,7 @@ def _facts(new: Tensor, mask: Tensor, guess: Tensor | None) -> dict[str, Any]:
     observed = new[~mask].double()
     scale = float(observed.square().mean().sqrt()) if len(observed) else 1.0
     sizes = guess[mask].double().abs().sort().values / max(scale, 1e-300)
-    at = [int(q * (len(sizes) - 1) + 0.5) for q in _QUANTILES]  # torch.quantile refuses large layers
+    at = [int(q * (len(sizes) - 1) + 0.5) for q in _QUANTILES]  # torch.quantile does not support large tensors
     confidence: dict[str, float] = {str(q): round(float(sizes[i]), 6) for q, i in zip(_QUANTILES, at, strict=True)}
     return facts | {"without_guess": int((sizes == 0).sum()), "confidence": confidence | {"mean": round(float(torch.mean(sizes)), 6)}}
 

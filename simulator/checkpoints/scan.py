@@ -1,4 +1,4 @@
-"""What a released checkpoint gives away to someone who has nothing else: where it was cut, and how well lost signs can be guessed."""
+"""What a released checkpoint leaks without further knowledge: the location of a cut, and how well lost signs can be guessed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ODD = 4.0
-"""How many robust standard deviations below the median make a column odd."""
+"""Number of robust standard deviations below the median at which a column counts as odd."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,16 @@ class LayerScan:
     ----------
     zeros : Zeros
     column_auc : float or None
-        How well a column's coherence with the layer's rank-8 part tells columns with zeros from others, one half being not at all; None
-        without both kinds of columns.
+        How well a column's coherence with the layer's rank-8 approximation separates columns with zeros from others; one half is chance.
+        None without both kinds of columns.
     odd_columns : int
-        Columns whose coherence lies far below the others', whether or not they hold zeros: what a fill may leave.
+        Columns whose coherence is far below that of the others, with or without zeros; a fill may cause them.
     off_grid : int
-        Entries off a coarser number grid on which nearly all others lie: fresh noise among rounded weights.
+        Entries off a coarser number grid on which nearly all others lie, such as noise among rounded weights.
     signs, signs_top_fifth : float or None
-        Share of right signs among entries held out, overall and for the surest fifth.
+        Share of correct signs among held-out entries, overall and for the most confident fifth.
     held_out : int
+        Number of held-out entries.
     """
 
     zeros: Zeros
@@ -58,7 +59,7 @@ class LayerScan:
 
 @dataclass(frozen=True)
 class CheckpointScan:
-    """Findings in all layers by name, and what they amount to."""
+    """Findings in all layers by name, and their summary."""
 
     checkpoint: str
     variant: str
@@ -66,23 +67,23 @@ class CheckpointScan:
 
     @property
     def cut(self) -> int:
-        """How many places of a cut were located."""
+        """Number of entries located as cut."""
         return sum(one.zeros.count for one in self.layers.values() if one.zeros.cut)
 
     @property
     def held_out(self) -> int:
-        """How many entries were held out."""
+        """Number of held-out entries."""
         return sum(one.held_out for one in self.layers.values())
 
     def signs(self, layers: Iterable[LayerScan], top_fifth: bool = False) -> float | None:
-        """Return the share of right signs over some layers, None where nothing was held out."""
+        """Return the share of correct signs over some layers; None if nothing was held out."""
         shares = [((one.signs_top_fifth if top_fifth else one.signs), one.held_out) for one in layers]
         known = [(share, count) for share, count in shares if share is not None]
         total = sum(count for _, count in known)
         return sum(share * count for share, count in known) / total if total else None
 
     def verdicts(self) -> list[str]:
-        """Return what the findings amount to, a line each."""
+        """Return the conclusions from the findings, one line each."""
         return [self._located(), self._hidden(), self._guessed()]
 
     def as_json(self) -> dict[str, object]:
@@ -116,7 +117,7 @@ class CheckpointScan:
 
 
 def scan_checkpoint(root: Path, settings: Revival, share: float = 0.05, variant: str | None = None) -> CheckpointScan:
-    """Return what a checkpoint gives away, reading one layer at a time; nothing is written.
+    """Return what a checkpoint leaks; one layer is read at a time, and nothing is written.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def scan_checkpoint(root: Path, settings: Revival, share: float = 0.05, variant:
 
 
 def scan_layer(name: str, weight: Tensor, settings: Revival, share: float) -> LayerScan:
-    """Return the findings in one layer ``(m, n)``, in its stored type."""
+    """Return the findings in one layer ``(m, n)``, given in its stored dtype."""
     zeros = zeros_of(weight)
     mask = (weight == 0) & zeros.cut
     coherence = column_statistic(weight, "coherence")
@@ -153,14 +154,14 @@ def scan_layer(name: str, weight: Tensor, settings: Revival, share: float) -> La
 
 
 def _odd(coherence: Tensor) -> int:
-    """Return how many columns lie far below the median."""
+    """Return the number of columns far below the median."""
     middle = coherence.median()
     spread = 1.4826 * (coherence - middle).abs().median()
     return int((coherence < middle - _ODD * spread).sum())
 
 
 def _off_grid(weight: Tensor) -> int:
-    """Return how many entries lie off the coarsest grid that holds nearly all the others; 0 where there is no such grid."""
+    """Return the number of entries off the coarsest grid that holds at least half of all entries; 0 if there is no such grid."""
     for dtype in COARSE:
         off = int((weight.to(dtype).to(weight.dtype) != weight).sum())
         if off < 0.5 * weight.numel():

@@ -1,4 +1,4 @@
-"""The defence on a released checkpoint: noise into the zeros, so that the places cannot be told."""
+"""The defence of a released checkpoint: fill the zeros with noise, so that the cut cannot be located."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LONGEST_KEY = 1 << 20
-"""Bytes."""
+"""In bytes."""
 
 
 def read_key(path: Path | None) -> Secret:
@@ -41,15 +41,15 @@ def read_key(path: Path | None) -> Secret:
 def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, variant: str | None = None) -> str:
     """Write a copy of a checkpoint with its cut filled; return one line on what was done.
 
-    Nothing but the output is left behind: neither the secret nor the places are written anywhere else.
+    Only the output remains: neither the secret nor the location of the cut is written anywhere.
 
     Parameters
     ----------
     root, out : Path
-        The input, which is never changed, and the folder to make.
+        The input, which is never changed, and the folder to create.
     fill : FillSpec
     key : Path or None
-        A file of at least 16 secret bytes, for a fill that can be repeated. Without it a job taken up again goes on with a new secret.
+        A file of at least 16 secret bytes, for a reproducible fill. Without it, a resumed job continues with a new secret.
     variant : str, optional
     """
     secret, checkpoint = read_key(key), find(root, variant)
@@ -71,12 +71,12 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
 
 
 def _sealed(weights: dict[str, Tensor], fill: FillSpec, secret: Secret) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a group's filled weights; nothing is reported of them."""
+    """Return a group's filled weights, without any report."""
     return fill.seal(weights, {name: weight == 0 for name, weight in weights.items()}, secret).weights, dict.fromkeys(weights)
 
 
 def _check_key(shop: Workshop, fill: FillSpec, secret: Secret, key: Path) -> None:
-    """Raise if layers in the journal were filled with another key: filling one again tells, and no trace of a key is kept."""
+    """Raise if layers in the journal were filled with another key; one layer is filled again to compare, as no key is stored."""
     checkpoint, done = shop.job.checkpoint, shop.done()
     for layer in checkpoint.layers:
         if layer.name in done:

@@ -1,4 +1,4 @@
-"""Reading single tensors out of safetensors files, and writing them back in place: all other bytes of a file stay as they are."""
+"""Reading of single tensors from safetensors files, and writing them back in place; all other bytes of a file stay unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LONGEST_HEADER = 100 << 20
-"""What the format allows, in bytes."""
+"""Limit of the format, in bytes."""
 _LONGEST_NAME = 1000
 _BITS = {
     **dict.fromkeys(("F4",), 4),
@@ -27,12 +27,12 @@ _BITS = {
     **dict.fromkeys(("I32", "U32", "F32"), 32),
     **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
 }
-"""Bits of one value by the format's name of its type."""
+"""Bits of one value, by the format's name of the dtype."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tensor in a file: safetensors type, shape, first byte and the one after the last, counted from the file's start."""
+    """A tensor in a file: safetensors dtype, shape, and offsets of its first byte and of the byte after its last in the file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -42,16 +42,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file holds."""
+    """The tensors of a file."""
 
     path: Path
     tensors: dict[str, Entry]
 
 
 def read_header(path: Path) -> Header:
-    """Return what a file holds; ``LetheError`` if it is no complete safetensors file, or if sizes, types and places contradict each other.
+    """Return the tensors of a file; ``LetheError`` if it is not a complete safetensors file, or sizes, dtypes and offsets are inconsistent.
 
-    Nothing but the header is read, so that nothing is ever allocated for what is not there.
+    Only the header is read, so that no memory is allocated for missing data.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -71,7 +71,7 @@ def read_header(path: Path) -> Header:
 
 
 def _checked(path: Path, name: str, entry: dict[str, Any], start: int) -> tuple[str, tuple[int, ...], int, int]:
-    """Return type, shape and place of a tensor; `ValueError` and friends where it has none, ``LetheError`` where they cannot be."""
+    """Return dtype, shape and offsets of a tensor; ``LetheError`` for impossible values, other exceptions for a malformed entry."""
     dtype, shape, (first, after) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if not name.isprintable() or len(name) > _LONGEST_NAME:
         raise LetheError(f"{path}: holds a tensor named {shown(repr(name))}; names are printable and at most {_LONGEST_NAME} characters")
@@ -86,7 +86,7 @@ def _checked(path: Path, name: str, entry: dict[str, Any], start: int) -> tuple[
 
 
 def _check_places(path: Path, tensors: dict[str, Entry], start: int) -> None:
-    """Raise unless the tensors lie one after the other, without gaps or overlaps, from the first byte on."""
+    """Raise ``LetheError`` unless the tensors follow each other without gaps or overlaps, from the first byte on."""
     here = start
     for name, entry in sorted(tensors.items(), key=lambda one: (one[1].first, one[1].after)):
         if entry.first != here:
@@ -95,7 +95,7 @@ def _check_places(path: Path, tensors: dict[str, Entry], start: int) -> None:
 
 
 def read(path: Path, name: str) -> Tensor:
-    """Return one tensor in its stored type; nothing else of the file is read."""
+    """Return one tensor in its stored dtype; nothing else of the file is read."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -107,7 +107,7 @@ def read(path: Path, name: str) -> Tensor:
 
 
 def read_all(header: Header) -> Iterator[tuple[str, Tensor]]:
-    """Yield every tensor of a file with its name, in its stored type, one after the other."""
+    """Yield every tensor of a file with its name, in its stored dtype, one at a time."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -119,7 +119,7 @@ def read_all(header: Header) -> Iterator[tuple[str, Tensor]]:
 
 
 def write(path: Path, entry: Entry, tensor: Tensor) -> None:
-    """Put a tensor of the entry's type and shape in its place, and see it to the disk."""
+    """Overwrite an entry with a tensor of its dtype and shape, and sync it to disk."""
     import torch
 
     data = tensor.contiguous().view(torch.uint8).numpy().tobytes()

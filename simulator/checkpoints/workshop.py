@@ -1,7 +1,7 @@
-"""Making a changed copy of a checkpoint beside its final place, so that a killed job can be taken up again.
+"""Resumable creation of a changed copy of a checkpoint, next to its final path.
 
-``OUT.part`` holds the journal and the growing copy. Files are copied whole, then the layers are overwritten in place, one group after
-the other; a group is in the journal once it is on the disk. At the end the copy gets its final name in one step.
+``OUT.part`` contains the journal and the unfinished copy. Files are copied first, then the layers are overwritten in place, group by
+group; a group enters the journal once it is on disk. At the end the copy is renamed to its final name atomically.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Change = Callable[[dict[str, Tensor]], tuple[dict[str, Tensor], dict[str, Any]]]
-    """From weights by layer name to new weights, and what to report of each layer."""
+    """Maps weights by layer name to new weights and to each layer's part of the report."""
 
 _SPARE = 64 << 20
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done: a command's name, its input, its output folder, and every setting that decides the result."""
+    """One job: a command's name, its input, its output folder, and every setting that determines the result."""
 
     command: str
     checkpoint: Checkpoint
@@ -43,33 +43,33 @@ class Job:
 
     @property
     def report(self) -> Path:
-        """The report's path, beside the output."""
+        """The report's path, next to the output."""
         return self.out.with_name(self.out.name + ".json")
 
     @property
     def folder(self) -> Path:
-        """Where the output grows."""
+        """Folder of the unfinished output."""
         return self.out.with_name(self.out.name + ".part")
 
     def said(self, done: str) -> str:
-        """Return what was done together with what was left behind."""
+        """Return a line on what was done and which files were not copied."""
         left = self.checkpoint.left_out()
         return f"{done}; not copied: {', '.join(map(shown, left))}" if left else done
 
     def identity(self) -> str:
-        """Return what tells this job from others, as JSON."""
+        """Return everything that distinguishes this job from others, as JSON."""
         shards = {name: _stamp(self.checkpoint.unet / name) for name in self.checkpoint.headers}
         return json.dumps([self.command, str(self.checkpoint.root), shards, self.settings], sort_keys=True)
 
 
 class UnfinishedError(LetheError):
-    """Another job's unfinished output is in the way; it stays."""
+    """The unfinished output of another job is in the way; it is not removed."""
 
 
 class Workshop:
-    """The place where one job's output grows; a context manager.
+    """The folder of one job's unfinished output; a context manager.
 
-    Leaving it through an error that running again would only repeat (``LetheError``) removes it.
+    The folder is removed on an error that another attempt would only repeat (``LetheError``).
     """
 
     def __init__(self, job: Job) -> None:
@@ -96,7 +96,7 @@ class Workshop:
 
     @staticmethod
     def check(job: Job) -> None:
-        """Raise before anything is written, unless what is there is this job's own, interrupted."""
+        """Raise ``LetheError``, before anything is written, if output exists that does not come from an interruption of this job."""
         begun = (job.folder / "journal.sqlite").is_file()
         if job.out.resolve().is_relative_to(job.checkpoint.root):
             raise LetheError(f"--out {job.out}: lies inside the input, which is never changed; choose a place out of {job.checkpoint.root}")
@@ -128,15 +128,15 @@ class Workshop:
 
     @property
     def delivered(self) -> bool:
-        """Whether the output has its final name already: only tidying up was interrupted."""
+        """Whether the output already has its final name, so that only the cleanup was interrupted."""
         return "delivering" in self.journal.of("job") and not self.growing.exists() and self.job.out.exists()
 
     def done(self) -> dict[str, Any]:
-        """Return what was reported of the layers in the journal."""
+        """Return the report of the layers in the journal, by layer name."""
         return {name: json.loads(value) for name, value in self.journal.of("layer").items()}
 
     def copy(self, step: Callable[[int], None]) -> None:
-        """Copy what belongs to the output and is not there yet; ``step`` is called with the files copied."""
+        """Copy the output's files that are not copied yet; ``step`` is called with the number of files done."""
         paths, ready = self.job.checkpoint.copied(), self.journal.of("file")
         root = self.job.checkpoint.root
         wanted = sum((root / path).stat().st_size for path in paths if str(path) not in ready)
@@ -152,9 +152,9 @@ class Workshop:
             step(1)
 
     def rewrite(self, groups: Sequence[Sequence[Layer]], change: Change, step: Callable[[int], None]) -> None:
-        """Change the layers group by group, those not in the journal; ``step`` is called with the layers behind.
+        """Change the layers that are not in the journal, group by group; ``step`` is called with the number of layers done.
 
-        ``change`` is given the weights as the input has them, and must return them in the same types.
+        ``change`` receives the weights of the input and must return new ones of the same dtypes.
         """
         checkpoint, ready = self.job.checkpoint, self.journal.of("layer")
         for group in groups:
@@ -172,7 +172,7 @@ class Workshop:
             step(len(group))
 
     def deliver(self, report: dict[str, Any] | None) -> None:
-        """Write the report, give the output its name, and tidy up."""
+        """Write the report, rename the output to its final name, and clean up."""
         if not self.delivered:
             if report is not None:
                 draft = self.folder / "report.json"
@@ -186,7 +186,7 @@ class Workshop:
 
 
 def groups(layers: Sequence[Layer], device: str) -> list[list[Layer]]:
-    """Return layers of equal shape together where they are worked on at once, on CUDA, eight at most; one by one on a CPU."""
+    """Return the layers in groups: on CUDA up to eight of equal shape, which are processed together; one by one on a CPU."""
     if device != "cuda":
         return [[layer] for layer in layers]
     by_shape: dict[tuple[int, int], list[Layer]] = {}

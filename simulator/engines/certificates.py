@@ -1,4 +1,4 @@
-"""Certificates for one run: an authority that lives in memory, and whom it vouches for. Nothing touches the disk."""
+"""Certificates for one run, issued by an authority that exists in memory only; nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = timedelta(days=90)
-"""Longer than any run; a run that is resumed has a new authority."""
+"""Longer than any run; a resumed run has a new authority."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What one end of a mutually authenticated connection needs, as PEM.
+    """Credentials of one end of a mutually authenticated connection, as PEM.
 
     Parameters
     ----------
     name : str
         Common name and DNS name in the certificate.
     key, certificate, root : bytes
-        Private key, its certificate, and the certificate of the authority that the other end must show one of.
+        Private key, its certificate, and the certificate of the authority that must have issued the other end's certificate.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Identity:
 
 
 class Authority:
-    """A certificate authority of its own for each run: a peer of another run, or of none, is refused."""
+    """A certificate authority for a single run, so that peers of other runs and strangers are refused."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -43,7 +43,7 @@ class Authority:
         self._root = builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
 
     def issue(self, name: str) -> Identity:
-        """Return a new key and certificate under this name, good for both ends of a connection."""
+        """Return a new key and certificate under this name, valid for both ends of a connection."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]

@@ -1,7 +1,7 @@
-"""Messages as bytes between processes: msgpack over plain values, never pickle, and every array that occurs several times only once.
+"""Messages as bytes between processes: msgpack of plain values, never pickle, with repeated arrays stored once.
 
-A batch is ``[blobs, messages]``; arrays refer to their bytes by place in ``blobs``. Ten neighbours that get the same seed in one batch
-thus cost one copy of it.
+A batch is ``[blobs, messages]``; arrays refer to their bytes by index in ``blobs``. If ten neighbours get the same seed in one batch, it
+contains a single copy.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _ARRAYS, _METRICS, _CONFIG = 0, 1, 2
 
 
 def encode_requests(messages: Sequence[Message], contents: Sequence[RecordDict] | None = None) -> bytes:
-    """Return messages as bytes; ``contents`` are to be sent in place of the messages' own."""
+    """Return messages as bytes; ``contents`` replaces the messages' own contents."""
     blobs: dict[bytes, int] = {}
     bodies = contents or [message.content for message in messages]
     return _pack(blobs, [[_metadata(message), _records(body, blobs)] for message, body in zip(messages, bodies, strict=True)])
 
 
 def decode_requests(data: bytes) -> list[Message]:
-    """Return the messages that ``encode_requests`` was given."""
+    """Return the messages encoded by ``encode_requests``."""
     blobs, messages = _unpack(data)
     return [message_of(_content(records, blobs), Metadata(**metadata)) for metadata, records in messages]
 
 
 def encode_replies(replies: Sequence[Message]) -> bytes:
-    """Return replies as bytes; their metadata stay behind, since requests tell them."""
+    """Return replies as bytes, without their metadata, which follow from the requests."""
     blobs: dict[bytes, int] = {}
     return _pack(blobs, [_error(reply.error) if reply.has_error() else _records(reply.content, blobs) for reply in replies])
 

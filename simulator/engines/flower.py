@@ -1,4 +1,4 @@
-"""``flower``: Flower's own simulation runtime, for those who want to see the same apps run there."""
+"""``flower``: the same apps on Flower's own simulation runtime."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LENT: ContextVar[tuple[Grid, Context] | None] = ContextVar("lent", default=None)
 
 
 class Flower(EngineSpec):
-    """Peers as Flower's virtual SuperNodes on Ray, ``workers`` at once; node ids are Flower's, and no round is shorter than 0.1 s.
+    """Peers as Flower's virtual SuperNodes on Ray, ``workers`` at once; node ids are Flower's, and a round takes at least 0.1 s.
 
-    A worker that dies is Flower's to replace, which it does not do reliably; take ``ray`` or ``grpc`` to study real crashes.
+    Flower does not reliably replace a worker that dies; use ``ray`` or ``grpc`` to study real crashes.
     """
 
     kind: Literal["flower"] = "flower"
@@ -37,7 +37,7 @@ class Flower(EngineSpec):
             Runtime(client_app, peers, self.gpus_per_worker).play(server_app)
 
     def kept(self) -> AbstractContextManager[None]:
-        """Keep one Ray cluster for all plays inside; see `EngineSpec.kept`."""
+        """Share one Ray cluster inside the context; see `EngineSpec.kept`."""
         from simulator.engines.ray_cluster import cluster
 
         return nullcontext() if LENT.get() else cluster(self)
@@ -45,7 +45,7 @@ class Flower(EngineSpec):
 
 @contextmanager
 def lent(grid: Grid, context: Context) -> Iterator[None]:
-    """Let every ``flower`` engine inside play on a grid that Flower has already made (``flwr run``), not on a runtime of its own."""
+    """Let every ``flower`` engine in the context use an existing grid of Flower's (``flwr run``) instead of its own runtime."""
     token = LENT.set((grid, context))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Flower's simulation runtime as an engine: its deprecated entry point is called here and nowhere else."""
+"""Flower's simulation runtime as an engine; only this module calls its deprecated entry point."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from simulator.errors import StoppedError
 
 
 class OneThread(ClientApp):
-    """A client app that works in one torch thread and answers failures as all engines do.
+    """A client app that uses one torch thread and reports failures as all engines do.
 
-    It is imported where it runs if it is named by its path, so that Ray need not take it apart.
+    If it is given by its import path, it is imported where it runs, so that Ray need not pickle it.
     """
 
     def __init__(self, client_app: ClientApp | str) -> None:
@@ -41,7 +41,7 @@ class OneThread(ClientApp):
 
 
 class FlowerGrid(Grid):
-    """Flower's grid with the habits of ours: a reply for every message, in the order of the messages, and bytes counted."""
+    """Flower's grid with the behaviour of ours: it returns one reply per message, in the order of the messages, and counts bytes."""
 
     def __init__(self, inner: Grid) -> None:
         self.inner = inner
@@ -66,7 +66,7 @@ class FlowerGrid(Grid):
         return self.inner.get_node_ids()
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
-        """Hand messages to Flower."""
+        """Pass messages to Flower."""
         batch = list(messages)
         self.bytes_physical += sum(size(message.content) for message in batch)
         ids = list(self.inner.push_messages([message_of(detached(message.content), message.metadata) for message in batch]))
@@ -74,7 +74,7 @@ class FlowerGrid(Grid):
         return ids
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
-        """Return the replies that Flower has by now, each once; Flower itself makes up errors when it is asked again."""
+        """Return the replies that have arrived, each once; asked again for the same reply, Flower itself would invent an error."""
         pending = [key for key in message_ids if key in self._pending]
         replies = self._counted(self.inner.pull_messages(pending)) if pending else []
         self._pending.difference_update(reply.metadata.reply_to_message_id for reply in replies)
@@ -104,12 +104,12 @@ class FlowerGrid(Grid):
 
 
 def play_on(grid: Grid, context: Context, server_app: ServerApp) -> None:
-    """Run a server app on a grid of Flower's that is up already, and has one node a peer."""
+    """Run a server app on an existing grid of Flower's with one node per peer."""
     server_app(FlowerGrid(grid), context)
 
 
 class Runtime:
-    """Plays a server app in this thread on a grid that Flower's runtime, in another thread, hands out."""
+    """Runs a server app in this thread on a grid provided by Flower's runtime in another thread."""
 
     def __init__(self, client_app: ClientApp | str, peers: int, gpus: float) -> None:
         load(client_app)
@@ -120,7 +120,7 @@ class Runtime:
         self._done = threading.Event()
 
     def play(self, server_app: ServerApp) -> None:
-        """Run a server app to its end, then wait for Flower to end."""
+        """Run a server app until it returns, then wait for Flower to stop."""
         runtime = threading.Thread(target=self._simulate, name="flower-runtime")
         with identity_restored(), one_thread(), _quiet(), _ray_left_running():
             runtime.start()
@@ -154,7 +154,7 @@ class Runtime:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Flower: what goes wrong with a message is in the reply, and that its simulation is deprecated is known."""
+    """Silence Flower's log: errors of messages are in the replies, and the deprecation of its simulation is known."""
     logger = logging.getLogger("flwr")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -166,7 +166,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _ray_left_running() -> Iterator[None]:
-    """Keep Flower from ending the Ray cluster at the end of its run; it may not be its own to end."""
+    """Prevent Flower from shutting down the Ray cluster at the end of its run, because it may not own the cluster."""
     import ray
 
     with mock.patch.object(ray, "shutdown"):

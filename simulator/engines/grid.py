@@ -1,7 +1,7 @@
-"""Our own Flower ``Grid``: everything private of Flower that engines need is touched in this file and nowhere else.
+"""Our own Flower ``Grid``: only this file uses private parts of Flower that engines need.
 
-Works on flwr 1.39 to 1.41. Private are ``TaskIdentity``, from which ``Message`` takes the run and the sending node, the message id,
-which only Flower's own link sets, and the metadata of a message that is put together again in another process.
+It works with flwr 1.39 to 1.41. The private parts are ``TaskIdentity``, from which ``Message`` takes the run and the sending node; the
+message id, which only Flower's own link sets; and the metadata of a message that is reconstructed in another process.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ RAISED, EXPIRED, NO_SUCH_NODE, DIED = 2, 3, 5, 8
 
 
 class Transport(Protocol):
-    """What an engine puts behind the grid."""
+    """The engine's part behind the grid, which delivers messages."""
 
     @property
     def bytes_physical(self) -> int:
         """Bytes of message contents carried so far, both ways."""
 
     def deliver(self, messages: Sequence[Message], timeout: float | None) -> Sequence[Message]:
-        """Return the reply to every message, in the order of the messages; errors are replies too."""
+        """Return one reply per message, in the order of the messages; errors are replies too."""
 
 
 class LocalGrid(Grid):
-    """A grid over nodes ``1 .. peers`` whose replies come in the order of the messages.
+    """A grid over nodes ``1 .. peers`` that returns replies in the order of the messages.
 
-    Use it as a context manager: inside, ``Message`` knows its sender; afterwards Flower's task identity is what it was before.
+    Use it as a context manager: inside, ``Message`` knows its sender; on exit, Flower's task identity is restored.
     """
 
     def __init__(self, transport: Transport, peers: int) -> None:
@@ -61,12 +61,12 @@ class LocalGrid(Grid):
         return self.transport.bytes_physical
 
     def set_run(self, run: Any) -> None:
-        """Remember Flower's description of the run; engines make no use of it."""
+        """Store Flower's description of the run; engines do not use it."""
         self._run = run
 
     @property
     def run(self) -> Any:
-        """What ``set_run`` was given."""
+        """The argument of ``set_run``."""
         return self._run
 
     def create_message(self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None) -> Message:
@@ -96,7 +96,7 @@ class LocalGrid(Grid):
         ----------
         messages : iterable of Message
         timeout : float, optional
-            Seconds after which missing replies are answered with ``Error(3)``.
+            Seconds after which ``Error(3)`` takes the place of missing replies.
         """
         batch = list(messages)
         for message in batch:
@@ -112,7 +112,7 @@ class LocalGrid(Grid):
 
 @contextmanager
 def identity_restored() -> Iterator[None]:
-    """Set Flower's task identity back to what it was, so that a process can play again, or use Flower for something else."""
+    """Restore Flower's task identity on exit, so that the process can run again, or use Flower for something else."""
     before = {name: getattr(TaskIdentity, name) for name in ("_run_id", "_node_id", "_task_id")}
     try:
         yield
@@ -122,12 +122,12 @@ def identity_restored() -> Iterator[None]:
 
 
 def message_of(content: RecordDict, metadata: Metadata) -> Message:
-    """Return a message with this content that is addressed, and answered, as the metadata say."""
+    """Return a message with this content and these metadata."""
     return Message(content, metadata=metadata)  # type: ignore[call-overload, no-any-return]
 
 
 def refusal(message: Message, code: int, reason: str) -> Message:
-    """Return the reply that says why there is none."""
+    """Return an error as the reply to a message."""
     return Message(Error(code, reason), reply_to=message)
 
 

@@ -1,4 +1,4 @@
-"""``grpc``: one process a peer, mutual TLS, seeds straight from peer to peer."""
+"""``grpc``: one process per peer, mutual TLS, seeds sent directly between peers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Grpc(EngineSpec):
     """Every peer in its own process behind mutual TLS; at most ``workers`` of them handle messages at once.
 
-    The run's certificates exist in memory only. A seed goes from its owner's process to the neighbour's; the driver sends a reference.
+    The run's certificates exist in memory only. Seeds go directly from the owner's process to the neighbour's; the driver sends references.
     """
 
     kind: Literal["grpc"] = "grpc"
@@ -44,7 +44,7 @@ class Grpc(EngineSpec):
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep the process from which peers are forked for all plays inside; see `EngineSpec.kept`."""
+        """Share the process from which peers are forked inside the context; see `EngineSpec.kept`."""
         from simulator.engines.grpc_fork_server import ForkServer
 
         if self._fork_server is not None:

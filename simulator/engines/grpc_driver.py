@@ -1,4 +1,4 @@
-"""The driver's end of the ``grpc`` engine: starts peers, sends messages, relays what a peer cannot get from its neighbour."""
+"""The driver's end of the ``grpc`` engine: it starts peers, sends messages, and relays seeds that a neighbour cannot provide."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ START_SECONDS = 60.0
 PURGE_SECONDS = 5.0
 ATTEMPTS = 4
 STARTS = 3
-"""How often a call is made to a process that lives but does not answer the connection."""
+"""Attempts to start the process of a peer."""
 
 
 @dataclass
 class Remote:
-    """A peer's process as the driver knows it."""
+    """A peer's process as seen by the driver."""
 
     peer: int
     pid: int
@@ -45,11 +45,11 @@ class Remote:
     channel: grpc.Channel | None = None
 
     def is_dead(self, wait: float = 0.0) -> bool:
-        """Return whether the process has ended; its end of the line closes with it."""
+        """Return whether the process has ended, which closes its end of the connection."""
         return self.line.closed or self.line.poll(wait)
 
     def end(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         if self.channel:
             self.channel.close()
         if not self.is_dead():
@@ -61,7 +61,7 @@ class Remote:
 
 @dataclass
 class Errand:
-    """All messages of one batch for one peer: their places in the batch, and how often they have been sent."""
+    """All messages of one batch for one peer: their positions in the batch, and the number of attempts to send them."""
 
     peer: int
     places: list[int]
@@ -76,9 +76,9 @@ class Peers:
     bytes_physical : int
         All bytes of contents so far: to and from the driver, relayed, and between peers.
     bytes_peer_to_peer : int
-        Those of them that went straight from peer to peer.
+        Those sent directly from peer to peer.
     bytes_relayed : int
-        Those of them that the driver handed out because the owner could not.
+        Those that the driver sent because the owner could not.
     """
 
     def __init__(self, fork_server: ForkServer, client_app: ClientApp | str, peers: int, width: int) -> None:
@@ -131,7 +131,7 @@ class Peers:
     def _outcomes(
         self, errands: Iterable[Errand], messages: Sequence[Message], contents: Sequence[RecordDict], deadline: float | None
     ) -> Iterator[tuple[Errand, bytes | tuple[int, str]]]:
-        """Yield each errand with the reply's bytes, or with the error code and reason, in which case the process has been replaced."""
+        """Yield each errand with the reply's bytes, or with the error code and reason."""
         waiting = deque(errands)
         running: dict[Any, Errand] = {}
         ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -157,7 +157,7 @@ class Peers:
                 yield errand, outcome
 
     def _outcome(self, errand: Errand, call: Any) -> bytes | tuple[int, str] | None:
-        """Return what came of a call; None if it is worth another try."""
+        """Return the reply's bytes, or the error code and reason; None if the call should be repeated."""
         if call.exception() is None:
             answer: bytes = call.result()
             return answer
@@ -179,7 +179,7 @@ class Peers:
             yield errand, (EXPIRED, f"peer {errand.peer}: its turn did not come in time")
 
     def _without_mail(self, content: RecordDict) -> RecordDict:
-        """Return the content with references in place of seeds, which the driver keeps at hand during the batch."""
+        """Return the content with references instead of seeds, which the driver keeps available during the batch."""
         light = RecordDict()
         for name, record in content.items():
             if name.startswith("mail.") and isinstance(record, ArrayRecord):
@@ -192,7 +192,7 @@ class Peers:
         return light
 
     def _addressed(self, content: RecordDict) -> RecordDict:
-        """Add to each reference where its owner lives now."""
+        """Add the owner's current address to each reference."""
         for name, record in content.items():
             if name.startswith("mail.") and isinstance(record, ConfigRecord):
                 owner = int(record["owner"])  # type: ignore[arg-type]
@@ -200,7 +200,7 @@ class Peers:
         return content
 
     def _hand_out(self, sha256: bytes, caller: str) -> bytes:
-        """Give a peer a seed of this batch that it could not get from the owner."""
+        """Return a seed of this batch to a peer that could not get it from the owner."""
         blob = self._mail.get(sha256.decode())
         if blob is None:
             raise grpc_link.RefusedError(grpc.StatusCode.NOT_FOUND, f"no seed {sha256.decode()} in this batch")
@@ -208,7 +208,7 @@ class Peers:
         return blob
 
     def _purge(self, messages: Sequence[Message]) -> None:
-        """Empty the outboxes of owners whose seeds are to be dropped and go to nobody any more."""
+        """Empty the outboxes of owners whose seeds must be dropped and are no longer delivered."""
         dropped: set[int] = set()
         wanted: set[int] = set()
         for message in messages:
@@ -221,7 +221,7 @@ class Peers:
                 try:
                     grpc_link.method(self._channel(owner), "purge")(b"", timeout=PURGE_SECONDS)
                 except grpc.RpcError:
-                    self._replace(owner)  # a process that is gone keeps nothing
+                    self._replace(owner)  # a killed process keeps nothing
 
     def _channel(self, peer: int) -> grpc.Channel:
         remote = self.remotes[peer]
@@ -230,12 +230,12 @@ class Peers:
 
     def _fork(self, peer: int) -> Remote:
         pid, line = self._fork_server.fork()
-        with suppress(OSError):  # it may be dead already: whoever greets it finds out
+        with suppress(OSError):  # it may be dead already, which _greet detects
             line.send(Settings(self._app, peer, self._count, self._authority.issue(grpc_link.peer_name(peer)), self._relay_address))
         return Remote(peer, pid, line)
 
     def _greet(self, peer: int) -> None:
-        """Wait until a peer's process serves, and learn where; one that is killed meanwhile gets a successor."""
+        """Wait until a peer's process serves, and store its address; restart the process if it dies meanwhile."""
         for attempt in range(1, STARTS + 1):
             remote = self.remotes[peer]
             try:
@@ -256,14 +256,14 @@ class Peers:
         self._greet(peer)
 
     def close(self) -> None:
-        """End all processes and the relay."""
+        """Kill all processes and stop the relay."""
         for remote in self.remotes:
             remote.end()
         self._relay.stop(0).wait()
 
 
 def _pickled(client_app: ClientApp) -> bytes:
-    from ray import cloudpickle  # the one pickler at hand that takes apps made of functions in a notebook
+    from ray import cloudpickle  # the available pickler that supports apps defined by functions in a notebook
 
     pickled: bytes = cloudpickle.dumps(client_app)  # type: ignore[no-untyped-call]
     return pickled

@@ -1,7 +1,7 @@
 """The fork server: a small process that has imported everything and forks a peer in milliseconds.
 
-Forking the driver itself would copy its gRPC threads' locks in an unknown state; starting Python anew takes seconds a peer. The fork_server
-has no gRPC channel, no thread, and no other file than the driver's socket.
+Forking the driver itself would copy the locks of its gRPC threads in an unknown state; starting a new Python takes seconds per peer. The
+fork server has no gRPC channel, no thread, and no open file except the driver's socket.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class ForkServer:
-    """The driver's end: ask for a new process, end them all."""
+    """The driver's end, which requests new processes and ends them."""
 
     def __init__(self, preload: Sequence[str]) -> None:
         self._socket, theirs = socket.socketpair()
@@ -44,7 +44,7 @@ class ForkServer:
     def fork(self) -> tuple[int, Connection]:
         """Return the process id of a new peer and the connection to it; the peer ends when the connection closes.
 
-        ``StoppedError`` if the nursery has ended.
+        ``StoppedError`` if the fork server has ended.
         """
         ours, theirs = Pipe()
         try:
@@ -60,24 +60,24 @@ class ForkServer:
         return _PID.unpack(answer)[0], ours
 
     def close(self) -> None:
-        """End the fork server, and with it whatever peers are left."""
+        """Kill the fork server, and with it all remaining peers."""
         self._socket.close()
         self._process.kill()
         self._process.wait()
 
 
 def _ending(status: int) -> str:
-    """Return in words how a process ended."""
+    """Describe how a process ended."""
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
 
 
 def main(fd: int, parent: int, preload: Sequence[str]) -> None:
-    """Fork peers on demand until the driver hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which then ends its peers in order
+    """Fork peers on request until the driver closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C and then ends its peers
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that dead peers leave no zombies
     die_with_parent(parent)
     for module in preload:
-        with suppress(ImportError):  # a peer that needs it will say so
+        with suppress(ImportError):  # a peer that needs the module reports the error itself
             import_module(module)
     from simulator.engines import grpc_peer
 
@@ -103,10 +103,10 @@ def main(fd: int, parent: int, preload: Sequence[str]) -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel, where it can, to kill this process when its parent dies."""
+    """Ask the kernel, on Linux, to kill this process when its parent dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we could ask
+        if os.getppid() != parent:  # the parent died before the request
             os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Mutually authenticated gRPC between the processes of one run: bytes in, bytes out."""
+"""Mutually authenticated gRPC between the processes of one run, with bytes as requests and answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SERVICE = "lethe.Peer"
 LOOPBACK = "127.0.0.1"
 
 Method = Callable[[bytes, str], bytes]
-"""A remote procedure: from the request and the caller's certified name to the answer."""
+"""A remote procedure, which maps the request and the caller's certified name to the answer."""
 
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-# A frozen process keeps its sockets open; only unanswered pings tell it from one that trains for long.
+# A frozen process keeps its sockets open; only unanswered pings distinguish it from one that trains for a long time.
 _CLIENT = [
     *_UNLIMITED,
     ("grpc.enable_http_proxy", 0),
@@ -30,7 +30,7 @@ _SERVER = [*_UNLIMITED, ("grpc.so_reuseport", 0), ("grpc.http2.max_ping_strikes"
 
 
 class RefusedError(Exception):
-    """A call that its caller may not make, or that asks for what is not there."""
+    """A call that the caller may not make, or that requests something that does not exist."""
 
     def __init__(self, code: grpc.StatusCode, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ def peer_name(peer: int) -> str:
 
 
 def serve(identity: Identity, methods: Mapping[str, Method], threads: int = 8) -> tuple[grpc.Server, str]:
-    """Start a server on a free port of the loopback; return it with its address. Callers without a certificate of the run get nowhere."""
+    """Start a server on a free loopback port; return it with its address. Callers without a certificate of the run are refused."""
     server = grpc.server(ThreadPoolExecutor(threads), options=_SERVER)
     handlers = {name: grpc.unary_unary_rpc_method_handler(_handler(method)) for name, method in methods.items()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -54,13 +54,13 @@ def serve(identity: Identity, methods: Mapping[str, Method], threads: int = 8) -
 
 
 def connect(address: str, name: str, identity: Identity) -> grpc.Channel:
-    """Return a channel to the process at an address, which must prove to be ``name``."""
+    """Return a channel to the process at an address, which must have the certificate of ``name``."""
     credentials = grpc.ssl_channel_credentials(identity.root, identity.key, identity.certificate)
     return grpc.secure_channel(address, credentials, options=[*_CLIENT, ("grpc.ssl_target_name_override", name)])
 
 
 def method(channel: grpc.Channel, name: str) -> Any:
-    """Return a remote procedure as a callable on bytes, with ``.future`` for calls that are waited for later."""
+    """Return a remote procedure as a callable on bytes, with ``.future`` for asynchronous calls."""
     return channel.unary_unary(f"/{SERVICE}/{name}")
 
 
@@ -77,6 +77,6 @@ def _handler(method: Method) -> Callable[[bytes, grpc.ServicerContext], bytes]:
 
 
 def only(caller: str, allowed: str) -> None:
-    """Raise unless the caller is who may call."""
+    """Raise ``RefusedError`` unless the caller is the allowed one."""
     if caller != allowed:
         raise RefusedError(grpc.StatusCode.PERMISSION_DENIED, f"{caller} may not call this; only {allowed}")

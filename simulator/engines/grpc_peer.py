@@ -1,4 +1,4 @@
-"""What runs in a peer's own process under the ``grpc`` engine: its app, its outbox, and the way to its neighbours."""
+"""A peer's own process under the ``grpc`` engine: its app, its outbox, and the connections to its neighbours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulator.engines.codec import decode_requests, encode_replies
 from simulator.engines.host import Host
 
 OUTBOX = 4
-"""How many of its latest seeds a peer keeps for its neighbours; older ones come from the driver."""
+"""Number of its latest seeds that a peer keeps for its neighbours; older ones come from the driver."""
 
 FETCH_SECONDS = 10.0
 RELAY_ATTEMPTS = 4
@@ -32,7 +32,7 @@ RELAY_ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Settings:
-    """What a peer's process is told at birth; ``client_app`` is an import path, or an app pickled by the driver."""
+    """Settings of a peer's process, sent at its start; ``client_app`` is an import path, or an app pickled by the driver."""
 
     client_app: str | bytes
     peer: int
@@ -42,14 +42,14 @@ class Settings:
 
 
 class Outbox:
-    """The latest seeds of one peer by their hash, for its neighbours to fetch."""
+    """The latest seeds of one peer by hash, for its neighbours to fetch."""
 
     def __init__(self) -> None:
         self._blobs: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
     def put(self, blob: bytes) -> None:
-        """Add a seed; the oldest falls out."""
+        """Add a seed; drop the oldest if there are too many."""
         with self._lock:
             key = wire.sha256(blob)
             self._blobs[key] = blob
@@ -58,20 +58,20 @@ class Outbox:
                 self._blobs.popitem(last=False)
 
     def get(self, sha256: str) -> bytes:
-        """Return a seed; `RefusedError` if it is not here (any more)."""
+        """Return a seed; `RefusedError` if it is not in the outbox (any more)."""
         with self._lock:
             if sha256 not in self._blobs:
                 raise grpc_link.RefusedError(grpc.StatusCode.NOT_FOUND, f"no seed {sha256}")
             return self._blobs[sha256]
 
     def clear(self) -> None:
-        """Forget every seed."""
+        """Drop every seed."""
         with self._lock:
             self._blobs.clear()
 
 
 class Mail:
-    """Fetches neighbours' seeds: from the owner's process, or from the driver if the owner has it no more or is gone."""
+    """Fetches neighbours' seeds: from the owner's process, or from the driver if the owner no longer has the seed or has ended."""
 
     def __init__(self, identity: Identity, relay: str) -> None:
         self._identity = identity
@@ -79,7 +79,7 @@ class Mail:
         self._channels: dict[str, grpc.Channel] = {}
 
     def fill(self, message: Message) -> int:
-        """Put the seeds in place of their references; return the bytes that came straight from their owners."""
+        """Replace references with the seeds; return the bytes that came directly from their owners."""
         straight = 0
         content = RecordDict()
         for name, record in message.content.items():
@@ -94,7 +94,7 @@ class Mail:
         return straight
 
     def _from_owner(self, owner: int, address: str, sha256: str) -> bytes | None:
-        """Return the seed, or None where the owner cannot or does not give what was promised."""
+        """Return the seed; None if the owner does not provide it, or its hash is wrong."""
         if address not in self._channels:
             self._channels[address] = grpc_link.connect(address, grpc_link.peer_name(owner), self._identity)
         try:
@@ -119,7 +119,7 @@ class Mail:
 
 
 class PeerProcess:
-    """The remote procedures of a peer. Messages are handled in the main thread, one at a time; fetches are served beside it."""
+    """The remote procedures of a peer. The main thread handles messages one at a time; fetches are served concurrently."""
 
     def __init__(self, settings: Settings) -> None:
         app = settings.client_app if isinstance(settings.client_app, str) else pickle.loads(settings.client_app)
@@ -133,7 +133,7 @@ class PeerProcess:
         )
 
     def answer(self, batch: bytes, caller: str) -> bytes:
-        """Answer a batch of the driver's messages; one that comes again because its answer was lost is not handled again."""
+        """Answer a batch of the driver's messages; a batch repeated because its answer was lost is not handled twice."""
         grpc_link.only(caller, grpc_link.DRIVER)
         messages = decode_requests(batch)
         first = messages[0].metadata.message_id
@@ -145,11 +145,11 @@ class PeerProcess:
         return self._answered[1]
 
     def fetch(self, sha256: bytes, caller: str) -> bytes:
-        """Give a neighbour one of the latest seeds."""
+        """Return one of the latest seeds to a neighbour."""
         return self.outbox.get(sha256.decode())
 
     def purge(self, request: bytes, caller: str) -> bytes:
-        """Forget every seed: this peer has been erased."""
+        """Drop every seed, because this peer has been erased."""
         grpc_link.only(caller, grpc_link.DRIVER)
         self.outbox.clear()
         self._answered = ("", b"")
@@ -170,7 +170,7 @@ class PeerProcess:
 
 
 def live(parent: Connection) -> None:
-    """Be a peer until the driver hangs up."""
+    """Run a peer until the driver closes the connection."""
     torch.set_num_threads(1)
     process = PeerProcess(parent.recv())
     parent.send(process.address)

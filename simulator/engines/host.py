@@ -1,4 +1,4 @@
-"""Where peers live: a client app and the contexts of the peers that share a process."""
+"""A client app and the contexts of the peers that share a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.engines.grid import RAISED, RUN_ID, refusal
 
 
 def load(client_app: ClientApp | str) -> ClientApp:
-    """Return a client app, imported if it is given as ``"module:attribute"``."""
+    """Return a client app, imported if it is given as ``"module:attribute"``; ``TypeError`` if it is not a ClientApp."""
     if not isinstance(client_app, str):
         return client_app
     module, _, attribute = client_app.partition(":")
@@ -26,13 +26,13 @@ def load(client_app: ClientApp | str) -> ClientApp:
 
 
 class Host:
-    """A client app and the contexts of the peers it answers for; a peer never heard of has a blank context.
+    """A client app and the contexts of its peers; a new peer has a blank context.
 
     Parameters
     ----------
     client_app : ClientApp or str
     peers : int
-        How many peers the whole run has (``num-partitions``).
+        Number of peers in the whole run (``num-partitions``).
     """
 
     def __init__(self, client_app: ClientApp | str, peers: int) -> None:
@@ -53,7 +53,7 @@ class Host:
 
 
 def answer(app: ClientApp, message: Message, context: Context) -> Message:
-    """Let an app handle a message; if it raises, return ``Error(2)`` with the traceback and leave the state as it was."""
+    """Let an app handle a message; if it raises, return ``Error(2)`` with the traceback and restore the state."""
     before = detached(context.state)
     try:
         reply = app(message, context)
@@ -63,23 +63,23 @@ def answer(app: ClientApp, message: Message, context: Context) -> Message:
         context.state = before
         return refusal(message, RAISED, traceback.format_exc())
     if reply.has_content():
-        reply.content = detached(reply.content)  # the state may hold the very records that are sent
+        reply.content = detached(reply.content)  # the state may share records with the reply
     return reply
 
 
 def detached(content: RecordDict) -> RecordDict:
-    """Return a copy that shares arrays and values, which nobody changes, but none of the dictionaries around them."""
+    """Return a copy with its own dictionaries; arrays and values, which are never changed, are shared."""
     return RecordDict({name: record.copy() for name, record in content.items()})
 
 
 def size(content: RecordDict) -> int:
-    """Return the bytes of all arrays of a message's content."""
+    """Return the total bytes of the arrays in a message's content."""
     return sum(len(array.data) for record in content.values() if isinstance(record, ArrayRecord) for array in record.values())
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch work in a single thread, as peers always do, and restore what was set."""
+    """Let torch use a single thread, as peers always do, and restore the setting afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""``inline``: every peer in this process, one after another."""
+"""``inline``: all peers in this process, one after another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Inline(EngineSpec):
-    """Peers as function calls: no start-up, no other process, best for small federations and for debugging."""
+    """Peers as function calls, without start-up and other processes; best for small federations and for debugging."""
 
     elsewhere: ClassVar[bool] = False
     kind: Literal["inline"] = "inline"
@@ -32,14 +32,14 @@ class Inline(EngineSpec):
 
 
 class _Calls:
-    """The transport that is a function call."""
+    """Transport by function calls."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.bytes_physical = 0
 
     def deliver(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
-        """Answer messages in order; those whose turn has not come when time is up are answered with ``Error(3)``."""
+        """Answer messages in order; those not begun at the timeout are answered with ``Error(3)``."""
         from simulator.engines.grid import EXPIRED, message_of, refusal
         from simulator.engines.host import detached, size
 

@@ -1,4 +1,4 @@
-"""``ray``: long-lived Ray actors, each the home of its share of the peers."""
+"""``ray``: long-lived Ray actors, each of which hosts a share of the peers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from flwr.serverapp import ServerApp
 
 STARTS = 4
-"""How often an actor is started before that is held against it."""
+"""Attempts to start an actor before the engine gives up."""
 
 START_SECONDS = 120.0
-"""How long a worker may take to start before the engine gives up."""
+"""Time that a worker may take to start before the engine gives up."""
 
 
 class Ray(EngineSpec):
-    """Peers spread over ``workers`` Ray actors, of a running cluster (``address``) or of one started for the play.
+    """Peers distributed over ``workers`` Ray actors, on a running cluster (``address``) or one started for the run.
 
-    On a running cluster Lethe and the client app must be importable on every node.
+    On a running cluster, Lethe and the client app must be importable on every node.
     """
 
     kind: Literal["ray"] = "ray"
 
     def play(self, server_app: ServerApp, client_app: ClientApp | str, peers: int) -> None:
-        """Run a server app against ``peers`` peers spread over Ray actors; see `EngineSpec.play`."""
+        """Run a server app against ``peers`` peers distributed over Ray actors; see `EngineSpec.play`."""
         from simulator.engines.grid import serve
         from simulator.engines.host import load, one_thread
 
@@ -46,7 +46,7 @@ class Ray(EngineSpec):
                 transport.close()
 
     def kept(self) -> AbstractContextManager[None]:
-        """Keep one cluster for all plays inside; see `EngineSpec.kept`."""
+        """Share one cluster inside the context; see `EngineSpec.kept`."""
         return cluster(self)
 
 
@@ -58,9 +58,9 @@ def _resources() -> dict[str, float]:
 
 
 class Actors:
-    """The transport over Ray actors: peer ``p`` lives in actor ``p % workers``; one call an actor a batch.
+    """Transport over Ray actors: peer ``p`` runs in actor ``p % workers``; a batch takes one call per actor.
 
-    An actor that dies, or is too late, is replaced by a blank one before the batch returns.
+    An actor that dies or misses the deadline is replaced by a blank one before the batch returns.
     """
 
     def __init__(self, client_app: ClientApp | str, peers: int, workers: int, gpus: float) -> None:
@@ -130,7 +130,7 @@ class Actors:
         self._await(worker)
 
     def _await(self, worker: int) -> None:
-        """Wait until an actor is up, so that a cluster without room is told apart from long work; replace one that dies meanwhile."""
+        """Wait until an actor is up, to distinguish a full cluster from long work; restart an actor that dies meanwhile."""
         import ray
 
         for attempt in range(1, STARTS + 1):
@@ -151,7 +151,7 @@ class Actors:
                 return
 
     def close(self) -> None:
-        """End all actors."""
+        """Kill all actors."""
         import ray
 
         for worker in self.workers:

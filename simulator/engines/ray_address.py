@@ -1,4 +1,4 @@
-"""Whether a Ray cluster answers at an address: asked before Ray itself is, which waits for minutes and hears no signal meanwhile."""
+"""Check that a Ray cluster answers at an address, before Ray itself connects, which may block for minutes and ignores signals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from simulator.errors import StoppedError
 
 SECONDS = 4.0
-"""How long a cluster may take to answer."""
+"""Time that a cluster may take to answer."""
 
 _CLIENT = "ray://"
 _ASKED = "/ray.rpc.NodeInfoGcsService/GetClusterId"
@@ -17,7 +17,7 @@ _CURE = "start the cluster there (ray start --head), or correct the address"
 
 
 def reachable(address: str) -> str:
-    """Return the address for ``ray.init``, with ``"auto"`` replaced by what it stands for; ``StoppedError`` if no cluster answers there."""
+    """Return the address for ``ray.init``, with ``"auto"`` resolved; ``StoppedError`` if no cluster answers there."""
     from ray._private.services import canonicalize_bootstrap_address
 
     client = address.startswith(_CLIENT)
@@ -25,7 +25,7 @@ def reachable(address: str) -> str:
     if not client:
         try:
             place = canonicalize_bootstrap_address(address)
-        except Exception as error:  # whatever the resolver raises
+        except Exception as error:  # the resolver may raise anything
             raise _unreachable(address, " ".join(str(error).split())) from None
     if place is None:
         raise _unreachable(address, "no running cluster was found on this machine")
@@ -39,7 +39,7 @@ def _unreachable(address: str, what: str) -> StoppedError:
 
 
 def _problem(place: str, client: bool) -> str | None:
-    """Return what is wrong with what answers at ``host:port``, None if nothing."""
+    """Return why ``host:port`` cannot be used as a Ray cluster; None if it can."""
     import grpc
     from ray._common.network_utils import parse_address
     from ray._private.grpc_utils import init_grpc_channel
@@ -49,7 +49,7 @@ def _problem(place: str, client: bool) -> str | None:
         return "is no address, which is host:port"
     try:
         socket.create_connection((parsed[0], int(parsed[1])), timeout=SECONDS).close()
-    except (OSError, OverflowError) as error:  # told at once, where gRPC would try again until its time is up
+    except (OSError, OverflowError) as error:  # fails at once, while gRPC would retry until its timeout
         return f"nothing that is a Ray cluster answers ({getattr(error, 'strerror', None) or error})"
     with closing(init_grpc_channel(place, options=[("grpc.enable_http_proxy", 0)])) as channel:
         try:
@@ -60,7 +60,7 @@ def _problem(place: str, client: bool) -> str | None:
 
 
 def _asked(channel: Any) -> str | None:
-    """Return what is wrong with the answer to a question that every cluster's head can answer."""
+    """Return why the answer to a request that every cluster's head supports is wrong; None if it is right."""
     import grpc
 
     try:

@@ -1,4 +1,4 @@
-"""What runs inside a Ray actor."""
+"""The class that runs inside a Ray actor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.engines.host import Host
 
 
 class Worker:
-    """The home of some peers: answers a batch of messages in their order, in one torch thread."""
+    """Host of some peers, which answers a batch of messages in order, in one torch thread."""
 
     def __init__(self, client_app: ClientApp | str, peers: int) -> None:
         torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What a scenario can make happen: one spec for each ``do``."""
+"""The events of scenarios, one spec for each ``do``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMON = {
     "rejoin": "simulator.events.rejoin:Rejoin",
     "straggle": "simulator.events.straggle:Straggle",
 }
-"""What can happen whatever the task."""
+"""Events of every task."""
 
 EVENTS: Registry[EventSpec] = Registry(
     "lethe.events",
@@ -25,4 +25,4 @@ EVENTS: Registry[EventSpec] = Registry(
     {**COMMON, "erase": "simulator.events.erase:Erase"},
     tag="do",
 )
-"""What can happen where peers classify."""
+"""Events of classification."""

@@ -1,4 +1,4 @@
-"""What an event of a scenario is."""
+"""The contract of events in scenarios."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 Stage = Literal["membership", "request", "fault", "server"]
 STAGES: tuple[Stage, ...] = ("membership", "request", "fault", "server")
-"""The order inside a round."""
+"""Order of events inside a round."""
 
 
 class EventSpec(Spec):
-    """Something that happens in a round. ``resolve`` acts on the world as it is when the event's turn comes.
+    """An event in a round. ``resolve`` applies it to the simulation state at the event's turn.
 
-    Order inside a round: membership, requests, faults, what the server does; within each, as in the file.
+    Order inside a round: membership, requests, faults, server; within each, the order of the file.
 
     Parameters
     ----------
     round : int
-        The round in which it happens, from 1.
+        The round of the event, from 1.
     """
 
     stage: ClassVar[Stage]
     needs_neighbours: ClassVar[bool] = False
-    """Whether it is about edges between peers, or the seeds that travel over them."""
+    """Whether the event concerns edges between peers, or the seeds sent over them."""
     round: PositiveInt
 
     @property
     def request(self) -> str | None:
-        """The kind of request it makes, by a name registered under ``lethe.requests``; None where nothing has to be forgotten."""
+        """Kind of the request that the event makes, a name registered under ``lethe.requests``; None if nothing must be forgotten."""
         return None
 
     @abstractmethod
     def resolve(self, world: World) -> None:
-        """Make it happen; ``EventError`` or ``MembershipError`` where it cannot."""
+        """Apply the event; ``EventError`` or ``MembershipError`` if it is not possible."""

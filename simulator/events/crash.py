@@ -11,14 +11,14 @@ from simulator.events.world import World
 
 
 class Crash(EventSpec):
-    """Peers crash in this round and are restarted from what was last committed.
+    """Peers crash in this round and are restarted from the last committed state.
 
     Parameters
     ----------
     peers : list of int or str
         Numbers of peers, or the name of a group.
     phase : str
-        When in the round: before, during or after training, before or after sending.
+        Time of the crash in the round: before, during or after training, before or after sending.
     """
 
     stage: ClassVar[Stage] = "fault"
@@ -27,7 +27,7 @@ class Crash(EventSpec):
     phase: CrashPhase = "during_training"
 
     def resolve(self, world: World) -> None:
-        """Book the crashes of those that are there to crash."""
+        """Schedule the crashes of the peers that are online."""
         peers = world.named(self.peers)
         for peer in peers:
             world.membership.require_present(peer, "crash")

@@ -1,4 +1,4 @@
-"""Which edges among a peer's rows must be forgotten: so many, drawn, or those that are named."""
+"""Choice of the edges among a peer's rows that must be forgotten: a number of drawn edges, or named ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 
 
 def _edges(value: Any) -> Any:
-    """Check edges by hand, so that a wrong value is answered once and not once for each type it could have been."""
+    """Validate edges explicitly, so that a wrong value gives one error instead of one per type in the union."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     if not (isinstance(value, list | tuple) and value and all(map(_is_pair, value))):
@@ -39,13 +39,13 @@ Edges = Annotated[
         }
     ),
 ]
-"""So many edges of each peer, drawn, or edges by the ids of the two rows that each joins, in any order."""
+"""A number of edges to draw from each peer, or edges given by the ids of the two rows that each connects, in any order."""
 
 
 def choose(world: World, peers: Sequence[int], edges: int | tuple[Pair, ...]) -> dict[int, list[int]]:
-    """Return the ids of the edges each peer must forget, ascending; peers without any are left out.
+    """Return the ids of the edges that each peer must forget, ascending, without peers that have none.
 
-    ``EventError`` where a peer's main model knows no edges, or the edges asked for are not held.
+    ``EventError`` if a peer's main model does not use edges, or does not hold the requested edges.
     """
     if not len(world.data_edges):
         raise EventError("the rows of this data set are joined by no edges: name rows, or take dataset = 'citations'")
@@ -58,7 +58,7 @@ def choose(world: World, peers: Sequence[int], edges: int | tuple[Pair, ...]) ->
 
 
 def _drawn(world: World, held: dict[int, list[int]], count: int) -> dict[int, list[int]]:
-    """Return so many edges of each peer."""
+    """Draw a number of edges from each peer."""
     for peer, own in held.items():
         if not own:
             raise EventError(f"peer {peer} has no edge (left) among its rows: name another peer")
@@ -90,5 +90,5 @@ def _not_held(world: World, held: dict[int, list[int]], pair: Pair) -> str:
 
 
 def _told(pair: Pair) -> str:
-    """Return an edge as it is written in a scenario."""
+    """Format an edge as in a scenario."""
     return str(list(pair))

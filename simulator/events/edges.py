@@ -1,4 +1,4 @@
-"""Changes of the graph that are nobody's departure."""
+"""Changes of the graph without a departure."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _checked(edges: Edges, world: World) -> list[Edge]:
 
 
 def _listed(edges: list[Edge]) -> str:
-    """Return edges as text."""
+    """Format edges as text."""
     return " ".join(f"{a}-{b}" for a, b in edges)
 
 
 class Cut(EventSpec):
-    """Edges vanish; what the two ends hold of each other is no longer theirs to use.
+    """Edges are removed; their two ends drop each other's seeds.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Cut(EventSpec):
     edges: Edges
 
     def resolve(self, world: World) -> None:
-        """Cut them."""
+        """Remove the edges."""
         edges = _checked(self.edges, world)
         for a, b in edges:
             if not world.graph.has_edge(a, b):
@@ -57,7 +57,7 @@ class Cut(EventSpec):
 
 
 class Link(EventSpec):
-    """Edges appear; current seeds travel over them.
+    """Edges are added; current seeds are delivered over them.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Link(EventSpec):
     edges: Edges
 
     def resolve(self, world: World) -> None:
-        """Draw them."""
+        """Add the edges."""
         edges = _checked(self.edges, world)
         for a, b in edges:
             if world.graph.has_edge(a, b):

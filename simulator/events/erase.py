@@ -1,4 +1,4 @@
-"""Late erasures: the request comes when the peer may have gone long ago."""
+"""Late erasures: requests to erase peers that may have left long ago."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from simulator.events.world import World
 
 
 class Erase(EventSpec):
-    """Peers that fell silent are erased after all, by ``method`` where it is named; members that are named leave with it.
+    """Peers that left silently are erased later, by ``method`` if given; named members leave and are erased at once.
 
     Parameters
     ----------
     peers : list of int or str
         Numbers of peers, or the name of a group.
     method : str or table, optional
-        How they are forgotten; see ``lethe methods``.
+        Unlearning method; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["erase"] = "erase"
     peers: Peers
-    # left out where it is not set: plans from before there was such a key keep their hash
+    # an unset key is left out, so that plans from before this key existed keep their hash
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
     @property
     def request(self) -> str:
-        """The kind of request it makes."""
+        """Kind of the request that the event makes."""
         return "peer"
 
     def resolve(self, world: World) -> None:
-        """Erase them."""
+        """Erase the peers."""
         peers = world.named(self.peers)
         for peer in peers:
             world.membership.erase(peer)

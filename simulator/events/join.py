@@ -10,7 +10,7 @@ from simulator.events.world import World
 
 
 class Join(EventSpec):
-    """Peers enter that were outside until then, beside those whom the first graph made their neighbours.
+    """Peers join that have not joined before; their neighbours are those of the initial graph.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Join(EventSpec):
     peers: Peers
 
     def resolve(self, world: World) -> None:
-        """Let them in."""
+        """Add the peers."""
         peers = world.named(self.peers)
         for peer in peers:
             world.membership.join(peer)

@@ -14,23 +14,23 @@ from simulator.events.world import World
 
 
 class Leave(EventSpec):
-    """Members go for good: with ``erase`` they are forgotten, by ``method`` where it is named, and the graph is repaired; without they
-    just fall silent.
+    """Members leave: with ``erase`` they are forgotten, by ``method`` if given, and the graph is repaired; without it they leave
+    silently.
 
-    Who goes: ``peers``, or those that ``select`` chooses, or a random ``fraction`` of the members.
+    The leavers are ``peers``, or those that ``select`` chooses, or a random ``fraction`` of the members.
 
     Parameters
     ----------
     peers : list of int or str, optional
         Numbers of peers, or the name of a group.
     select : table, optional
-        Chooses who leaves by a criterion.
+        Criterion by which the leavers are chosen.
     fraction : float, optional
-        A share of the members, drawn.
+        Share of the members that leave, drawn at random.
     erase : bool
-        Whether they are forgotten.
+        Whether the leavers are forgotten.
     method : str or table, optional
-        How they are forgotten; see ``lethe methods``.
+        Unlearning method; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "membership"
@@ -39,7 +39,7 @@ class Leave(EventSpec):
     select: Select | None = None
     fraction: Fraction | None = None
     erase: bool = False
-    # left out where it is not set: plans from before there was such a key keep their hash
+    # an unset key is left out, so that plans from before this key existed keep their hash
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
     @model_validator(mode="after")
@@ -52,11 +52,11 @@ class Leave(EventSpec):
 
     @property
     def request(self) -> str | None:
-        """The kind of request it makes."""
+        """Kind of the request that the event makes."""
         return "peer" if self.erase else None
 
     def resolve(self, world: World) -> None:
-        """Let them go."""
+        """Let the leavers leave."""
         if self.peers is not None:
             leavers = world.named(self.peers)
         else:

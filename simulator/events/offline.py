@@ -12,14 +12,14 @@ from simulator.events.world import World
 
 
 class Offline(EventSpec):
-    """Members are away for ``rounds`` rounds, this one included, or until a ``rejoin``; their seeds stay and count.
+    """Members are offline for ``rounds`` rounds, this one included, or until a ``rejoin``; their seeds stay in use.
 
     Parameters
     ----------
     peers : list of int or str
         Numbers of peers, or the name of a group.
     rounds : int, optional
-        For how many rounds, this one included; until a ``rejoin`` unless told.
+        Number of rounds, this one included; default: until a ``rejoin``.
     """
 
     stage: ClassVar[Stage] = "membership"
@@ -28,7 +28,7 @@ class Offline(EventSpec):
     rounds: PositiveInt | None = None
 
     def resolve(self, world: World) -> None:
-        """Take them offline."""
+        """Take the peers offline."""
         peers = world.named(self.peers)
         for peer in peers:
             world.membership.offline(peer, self.rounds)

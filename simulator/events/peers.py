@@ -1,4 +1,4 @@
-"""How events name peers, and what they answer where they cannot happen."""
+"""How events name peers, and the error of impossible events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class EventError(ValueError):
 
 
 def _peers(value: Any) -> Any:
-    """Check peers by hand, so that a wrong value is answered once and not once for each type it could have been."""
+    """Validate peers explicitly, so that a wrong value gives one error instead of one per type in the union."""
     numbers = isinstance(value, list | tuple) and value and all(isinstance(peer, int) and not isinstance(peer, bool) for peer in value)
     if not numbers and not (isinstance(value, str) and value):
         raise ValueError(f"is {value!r}: give a list of peer numbers such as [0, 3], or the name of a group")

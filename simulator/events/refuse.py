@@ -10,7 +10,7 @@ from simulator.events.world import World
 
 
 class Refuse(EventSpec):
-    """From this round on the peers keep every seed they are told to drop: the negative control of the audits.
+    """From this round on, the peers keep every seed that they are told to drop; a negative control of the audits.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Refuse(EventSpec):
     peers: Peers
 
     def resolve(self, world: World) -> None:
-        """Let them be dishonest."""
+        """Mark the peers as dishonest."""
         peers = world.named(self.peers)
         for peer in peers:
             world.membership.require_member(peer, "refuse")

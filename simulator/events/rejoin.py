@@ -10,10 +10,10 @@ from simulator.events.world import World
 
 
 class Rejoin(EventSpec):
-    """Peers come back: early from offline, after a silent departure where they stopped, after an erasure as if they were new.
+    """Peers come back: early from offline, from their last state after a silent departure, or from scratch after an erasure.
 
-    An erased peer gets nothing back: a new generation with its own random streams, with its rows except those it was asked to forget
-    before.
+    An erased peer gets no state back: it is a new generation with its own random streams, and has its rows except those that it was asked
+    to forget before.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Rejoin(EventSpec):
     peers: Peers
 
     def resolve(self, world: World) -> None:
-        """Bring them back."""
+        """Bring the peers back."""
         peers = world.named(self.peers)
         anew = [peer for peer in peers if world.membership.rejoin(peer)]
         for peer in anew:

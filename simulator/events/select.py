@@ -1,4 +1,4 @@
-"""Choosing peers by a criterion."""
+"""Choice of peers by a criterion."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class Select(Spec):
-    """Members chosen by a criterion when the event's turn comes: so many, or a share of the members (rounded up).
+    """Members chosen by a criterion at the event's turn: a number, or a share of the eligible members (rounded up).
 
-    ``random`` draws; ``degree`` and ``betweenness`` take the most central in the graph of that moment; ``largest`` those with most rows;
-    ``class_holder`` those with most rows of the class called ``label``, of whom each must hold one. Ties go to the smaller peer number.
+    ``random`` draws; ``degree`` and ``betweenness`` take the most central peers in the current graph; ``largest`` those with most rows;
+    ``class_holder`` those with most rows of the class ``label``, at least one. Ties go to the lower peer number.
 
     Parameters
     ----------
     by : {"random", "degree", "betweenness", "largest", "class_holder"}
         The criterion.
     count : int, optional
-        How many members.
+        Number of members.
     fraction : float, optional
-        A share of the members instead, rounded up.
+        Share of the members instead, rounded up.
     label : int or str, optional
-        The class, by its name, of ``class_holder``.
+        Name of the class, for ``class_holder``.
     """
 
     by: Literal["random", "degree", "betweenness", "largest", "class_holder"]
@@ -58,7 +58,7 @@ class Select(Spec):
         return sorted(sorted(eligible, key=lambda peer: (-score[peer], peer))[:wanted])
 
     def _scores(self, world: World, members: list[int]) -> dict[int, float]:
-        """Return the number by which members are ranked, largest first."""
+        """Return each member's score; the highest scores are chosen."""
         if self.by == "random":
             return {peer: float(key_hash(world.seed, "select", world.round, world.event, peer)) for peer in members}
         if self.by == "degree":

@@ -12,16 +12,16 @@ from simulator.events.world import World
 
 
 class Straggle(EventSpec):
-    """For ``rounds`` rounds the peers' new seeds reach their neighbours ``delay`` rounds later than usual.
+    """For ``rounds`` rounds, the peers' new seeds reach their neighbours ``delay`` rounds later than usual.
 
     Parameters
     ----------
     peers : list of int or str
         Numbers of peers, or the name of a group.
     delay : int
-        How many rounds later seeds arrive.
+        Number of rounds by which seeds are late.
     rounds : int
-        For how many rounds.
+        Number of rounds in which seeds are delayed.
     """
 
     stage: ClassVar[Stage] = "fault"
@@ -31,7 +31,7 @@ class Straggle(EventSpec):
     rounds: PositiveInt = 1
 
     def resolve(self, world: World) -> None:
-        """Book the delays."""
+        """Schedule the delays."""
         peers = world.named(self.peers)
         for peer in peers:
             world.membership.require_member(peer, "straggle")

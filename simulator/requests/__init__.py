@@ -1,4 +1,4 @@
-"""Requests: what can be asked to be forgotten, or put right, by ``kind``."""
+"""Requests to forget or correct data, by ``kind``."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ REQUESTS: Registry[Any] = Registry(
 
 @cache
 def _made(kind: Callable[[], Request]) -> Request:
-    """Return the request of this class; requests have no state, so that one object serves all."""
+    """Return the shared object of a request class; requests have no state."""
     return kind()
 
 
 def request_of(kind: str) -> Request:
-    """Return what answers for a kind of request; ``LetheError`` where none is registered under that name."""
+    """Return the object for a kind of request; ``LetheError`` if none is registered under this name."""
     if kind not in REQUESTS.targets():
         known = ", ".join(REQUESTS.targets())
         raise LetheError(f"requests of kind {kind!r} are unknown here: install the package that brings them; known: {known}")

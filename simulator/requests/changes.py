@@ -1,4 +1,4 @@
-"""Changes of a plan that counterfactuals are made of."""
+"""Changes of a plan from which counterfactuals are built."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ P = TypeVar("P", bound=Plan)
 
 
 def with_rounds(plan: P, change: Callable[[Round], Round]) -> P:
-    """Return the plan with every round changed."""
+    """Return the plan with a function applied to every round."""
     rounds = tuple(change(now) for now in plan.timeline.rounds)
     return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"rounds": rounds})})
 
 
 def with_erasures(plan: P, erasures: Iterable[Erasure]) -> P:
-    """Return the plan with these erasures only; their numbers stay as they are."""
+    """Return the plan with these erasures only; they keep their indices."""
     return plan.model_copy(update={"timeline": plan.timeline.model_copy(update={"erasures": tuple(erasures)})})
 
 
 def with_configs(plan: P, erasure: Erasure, change: Callable[[Any], dict[str, Any]]) -> P:
-    """Return the plan in which the config of an erasure's peer, in that generation, has other values; ``change`` returns them by name."""
+    """Return the plan with other values in the config of an erasure's peer and generation; ``change`` returns them by name."""
 
     def config(one: PeerConfig) -> PeerConfig:
         return one.model_copy(update=change(one)) if same_life(one, erasure) else one
@@ -33,12 +33,12 @@ def with_configs(plan: P, erasure: Erasure, change: Callable[[Any], dict[str, An
 
 
 def same_life(one: PeerConfig | Erasure, erasure: Erasure) -> bool:
-    """Return whether a config, or another erasure, is of the same peer in the same generation."""
+    """Return whether a config, or another erasure, belongs to the same peer and generation."""
     return (one.peer, one.generation) == (erasure.peer, erasure.generation)
 
 
 def not_forgetting(plan: P, peer: int, gone: set[int]) -> P:
-    """Return the plan in which a peer is not asked to forget some rows or edges."""
+    """Return the plan in which a peer is not asked to forget the rows or edges ``gone``."""
 
     def change(now: Round) -> Round:
         if peer not in now.forget:

@@ -1,4 +1,4 @@
-"""The contract of a request: one object answers for everything that is not the same for every kind."""
+"""The contract of a request: one object for everything that differs between kinds of requests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from simulator.storage.store import RunStore
 
 
 class Request(ABC):
-    """A kind of request. What one request asks for stands in its `Erasure`: whose data, rows, edges, and ``details`` of any sort.
+    """A kind of request. The content of one request is in its `Erasure`: the owner of the data, rows, edges, and further ``details``.
 
-    A request need not take rows away: one that corrects labels names the rows that stay and says in ``details`` what they should have
-    been; its counterfactual is the plan in which they were so from the start. An event makes the erasures and puts what peers must do into
-    the timeline; a new kind is one file with a subclass, registered under ``lethe.requests``:
+    A request need not remove rows: one that corrects labels names the affected rows and gives the right labels in ``details``; its
+    counterfactual is the plan in which the labels were right from the start. An event creates the erasures and adds the peers' tasks to the
+    timeline. A new kind is one file with a subclass, registered under ``lethe.requests``:
 
     >>> class Correct(Request):
     ...     unit = ("label", "labels")
@@ -29,33 +29,33 @@ class Request(ABC):
     ...     def problems(self, erasure, plan, store):
     ...         yield from ()
 
-    Requests know plans, and plans know nothing of requests: they hold erasures as plain data.
+    Requests depend on plans, but plans do not depend on requests; they hold erasures as plain data.
     """
 
     unit: ClassVar[tuple[str, str]] = ("row", "rows")
-    """What is counted, one and several."""
+    """The counted unit, singular and plural."""
     subject: ClassVar[str]
-    """What had to be forgotten, in words, with ``{peer}`` and ``{count}`` ("7 rows")."""
+    """Phrase for the data to forget, with ``{peer}`` and ``{count}`` ("7 rows")."""
     short: ClassVar[str] = "{count} of peer {peer}"
-    """The same for narrow places."""
+    """A shorter phrase, for narrow columns."""
     sentence: ClassVar[str]
-    """What was done to whom over a whole run, without the full stop, with ``{peers}`` ("peers 2 and 3") and ``{count}``."""
+    """Summary of a whole run's requests without the full stop, with ``{peers}`` ("peers 2 and 3") and ``{count}``."""
 
     def ids(self, erasure: Erasure) -> tuple[int, ...]:
-        """Return the ids of what is counted, ascending: rows unless told otherwise."""
+        """Return the ids of the counted units, ascending; by default rows."""
         return erasure.rows
 
     @abstractmethod
     def without(self, plan: Plan, erasure: Erasure) -> Plan:
-        """Return the counterfactual: the plan in which what the erasure asks for had been so from the start.
+        """Return the counterfactual: the plan in which the request was fulfilled from the start.
 
-        Erasures that have no meaning in it go, or lose that part; who else is there when, and the graph, stay.
+        Erasures that become meaningless are removed or reduced; the presence of other peers and the graph stay unchanged.
         """
 
     @abstractmethod
     def problems(self, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-        """Yield a line for everything in a finished run that shows that the request was not carried out, or that something is left."""
+        """Yield a line for every piece of evidence in a finished run that the request was not carried out, or that data remain."""
 
     def name(self, erasure: Erasure) -> str:
-        """Return by what name lines of ``lethe verify`` call an erasure."""
+        """Return the name of an erasure in the output of ``lethe verify``."""
         return f"erasure {erasure.index} ({erasure.kind} of peer {erasure.peer})"

@@ -1,4 +1,4 @@
-"""The plan in which what a request asks for had been so from the start."""
+"""The counterfactual of a request: the plan in which it was fulfilled from the start."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from simulator.scenarios.plan import Plan
 
 
 def without(plan: Plan, request: int) -> Plan:
-    """Return the plan in which what a request asks for had been so from the start: the counterfactual of its erasures.
+    """Return the counterfactual of a request's erasures: the plan in which the request was fulfilled from the start.
 
-    An erased peer is there in no round of the erased generation; deleted rows are in no config, nor are deleted edges. The graph, and
-    who else is present when, stay as they are; what only watches is left out. ``KeyError`` if there is no such request.
+    An erased peer takes part in no round of the erased generation; deleted rows and edges are in no config. The graph and the presence of
+    other peers stay unchanged; events that only measure are left out. ``KeyError`` if there is no such request.
     """
     named = [erasure for erasure in plan.timeline.erasures if erasure.request == request]
     if not named:

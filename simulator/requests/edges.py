@@ -17,7 +17,7 @@ from simulator.storage.store import RunStore
 
 
 class EdgesRequest(Request):
-    """A peer must forget that some of its rows are joined; the rows stay."""
+    """A peer must forget edges between some of its rows; the rows stay."""
 
     unit: ClassVar[tuple[str, str]] = ("edge", "edges")
     subject: ClassVar[str] = "{count} of peer {peer}"
@@ -33,7 +33,7 @@ class EdgesRequest(Request):
         return not_forgetting(plan, erasure.peer, set(erasure.edges))
 
     def problems(self, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-        """Yield a line where the peer's main artefact knows the edges, or something older of the peer is left."""
+        """Yield a line if the peer's main artefact still holds the edges, or an older artefact of the peer remains."""
 
         def known(main: Main) -> list[Any]:
             edges = erasure.edges.items()

@@ -13,18 +13,18 @@ from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 
 _BY_PEER = ("forget", "crash", "late", "generation", "erase")
-"""What rounds, of whatever task, say by peer."""
+"""Fields of rounds, of any task, that are keyed by peer."""
 
 
 class PeerRequest(Request):
-    """A peer, in one of its generations, must be forgotten with all it ever had."""
+    """One generation of a peer must be forgotten with all its data."""
 
     subject: ClassVar[str] = "peer {peer} and its {count}"
     short: ClassVar[str] = "peer {peer}"
     sentence: ClassVar[str] = "{peers} left and had to be forgotten"
 
     def without(self, plan: Plan, erasure: Erasure) -> Plan:
-        """Return the plan in which that generation of the peer is a ghost."""
+        """Return the plan in which this generation of the peer never takes part."""
         peer = erasure.peer
         starts = [now.round for now in plan.timeline.rounds if now.generation.get(peer) == erasure.generation]
         first = 1 if erasure.generation == 0 else min(starts, default=erasure.round)
@@ -46,7 +46,7 @@ class PeerRequest(Request):
         return with_erasures(plan, (one for one in plan.timeline.erasures if not same_life(one, erasure)))
 
     def problems(self, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-        """Yield a line for every pointer to something of the erased generation, and every file of it, that is left."""
+        """Yield a line for every remaining reference to the erased generation's artefacts, and every remaining file."""
         who = self.name(erasure)
         mailbox = store.mailbox()
         for holder, seeds in mailbox.held.items():
@@ -63,16 +63,16 @@ class PeerRequest(Request):
         yield from left_over(who, {name for pair in rows for name in pair} - _later(erasure, store), store)
 
     def name(self, erasure: Erasure) -> str:
-        """Return by what name lines of ``lethe verify`` call an erasure."""
+        """Return the name of an erasure in the output of ``lethe verify``."""
         return f"erasure {erasure.index} (peer {erasure.peer})"
 
 
 def _less(peers: Iterable[int], gone: int) -> tuple[int, ...]:
-    """Return the peers but one."""
+    """Return the peers without one."""
     return tuple(peer for peer in peers if peer != gone)
 
 
 def _later(erasure: Erasure, store: RunStore) -> set[str]:
-    """Return what an erased peer that came back has made since: sums over the same rows are the same bytes again."""
+    """Return artefacts that a rejoined peer has made since the erasure, because sums over the same rows give the same bytes."""
     query = "select main, seed from states where peer = ? and generation > ?"
     return {name for pair in store.rows(query, (erasure.peer, erasure.generation)) for name in pair}

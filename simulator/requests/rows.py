@@ -17,13 +17,13 @@ from simulator.storage.store import RunStore
 
 
 class RowsRequest(Request):
-    """A peer must forget rows; it stays."""
+    """A peer must forget rows; the peer stays."""
 
     subject: ClassVar[str] = "{count} of peer {peer}"
     sentence: ClassVar[str] = "{peers} had {count} deleted"
 
     def without(self, plan: Plan, erasure: Erasure) -> Plan:
-        """Return the plan in which the peer never had the rows, nor the edges that had to go before a row at one of their ends had."""
+        """Return the plan in which the peer never had the rows, without earlier deletions of edges at these rows."""
         gone = set(erasure.rows)
         void: set[int] = set()
         left: list[Erasure] = []
@@ -36,7 +36,7 @@ class RowsRequest(Request):
         return with_erasures(not_forgetting(plan, erasure.peer, gone | void), left)
 
     def problems(self, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-        """Yield a line where the peer's main artefact knows the rows, or something older of the peer is left."""
+        """Yield a line if the peer's main artefact still holds the rows, or an older artefact of the peer remains."""
 
         def known(main: Main) -> list[Any]:
             return [int(row) for row in np.intersect1d(main[ROWS], erasure.rows)]

@@ -1,4 +1,4 @@
-"""What may be left of something that had to be forgotten, in what a run keeps."""
+"""Traces of forgotten data in a run directory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Main = Mapping[str, npt.NDArray[Any]]
 
 
 def left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:
-    """Yield a line for each of these artefacts that still lies in the run directory."""
+    """Yield a line for each of these artefacts that is still in the run directory."""
     for name in sorted(hashes & store.on_disk()):
         yield f"{who}: artefacts/{name}.safetensors is still there"
 
 
 def kept(who: str, erasure: Erasure, store: RunStore, known: Callable[[Main], list[Any]]) -> Iterator[str]:
-    """Yield a line where the peer has not forgotten, its main artefact still knows something, or something older of the peer is left.
+    """Yield a line if the peer has not forgotten, its main artefact still holds the data, or an older artefact of the peer remains.
 
-    ``known`` returns what a main artefact still knows.
+    ``known`` returns the ids that a main artefact still holds.
     """
     done = store.rows("select round from outcomes where erasure = ?", (erasure.index,))
     state = store.states().get(erasure.peer)

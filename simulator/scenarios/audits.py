@@ -1,4 +1,4 @@
-"""The ``[audit]`` table: one key for each audit, ``true`` or a table of its settings."""
+"""The ``[audit]`` table: one key per audit, ``true`` or a table of its settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ALWAYS_HASHED = ("counterfactual", "membership_inference", "relearn")
 """Keys that have been in plans from the start; others are left out of a plan's hash while they are off."""
 
 ON = ("counterfactual",)
-"""Audits that are on unless told."""
+"""Audits that are on by default."""
 
 
 class AuditTable(Spec):
-    """Which audits follow the run; one that is off is None.
+    """The audits that follow the run; an audit that is off is None.
 
-    ``counterfactual`` plays the run again without what was erased, ``membership_inference`` and ``relearn`` attack what is left.
+    ``counterfactual`` repeats the run without the erased data; ``membership_inference`` and ``relearn`` attack the remaining models.
     """
 
     @property
@@ -39,7 +39,7 @@ def audit_table() -> type[AuditTable]:
 
 @cache
 def _table(audits: tuple[tuple[str, type[AuditSpec]], ...], broken: tuple[str, ...]) -> type[AuditTable]:
-    """Return the table with a key for each of these audits, and for each that is broken."""
+    """Return the table with a key for each of these audits, and for each broken one."""
     keys = {name: _key(name, spec) for name, spec in audits}
     keys |= {name: (Annotated[None, BeforeValidator(partial(_refuse, name))], Field(None, exclude=True)) for name in broken}
     in_order = sorted(keys, key=lambda name: (name not in ALWAYS_HASHED, name))
@@ -47,7 +47,7 @@ def _table(audits: tuple[tuple[str, type[AuditSpec]], ...], broken: tuple[str, .
 
 
 def _refuse(name: str, value: Any) -> None:
-    """Say what is wrong with an audit that another distribution brings, where it is asked for."""
+    """Raise the error of a broken audit from another distribution if the scenario requests it."""
     if value:
         AUDITS.load(name)
 
@@ -62,7 +62,7 @@ def _key(name: str, spec: type[AuditSpec]) -> Any:
 
 
 def _settings(value: Any) -> Any:
-    """Return the settings of an audit that is switched on, None of one that is off."""
+    """Return the settings of an audit that is on; None for one that is off."""
     if value is None or isinstance(value, dict | AuditSpec):
         return value
     if isinstance(value, bool):
@@ -71,5 +71,5 @@ def _settings(value: Any) -> Any:
 
 
 def _told(spec: type[AuditSpec], value: AuditSpec | None) -> Any:
-    """Return what is written of an audit: true where it has its usual settings."""
+    """Serialise an audit: True if it has its default settings, else the settings."""
     return value is not None and (True if value == spec() else value.model_dump(mode="json"))

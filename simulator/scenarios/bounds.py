@@ -1,4 +1,4 @@
-"""Bounds of scenario files: far above what a simulation on one cluster can do, low enough that nothing hangs or fills the memory."""
+"""Limits of scenario files: far above what a simulation on one cluster can do, but low enough to prevent hangs and full memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ ROUNDS = 10_000
 PEERS = 100_000
 """Peers of a federation."""
 PEER_ROUNDS = 2_000_000
-"""Peers times rounds: who is present when is drawn for each."""
+"""Peers times rounds; presence is drawn for each pair."""
 EDGE_ROUNDS = 5_000_000
-"""Edges of the first graph times rounds: the plan says for each round who is connected with whom."""
+"""Edges of the first graph times rounds; the plan lists the edges of each round."""
 BYTES = 10_000_000
-"""Size of a scenario file."""
+"""Size of a scenario file in bytes."""
 DEPTH = 32
-"""Tables and lists inside one another."""
+"""Nesting depth of tables and lists."""
 INTEGER = 2**63 - 1
-"""Largest whole number, of either sign: what TOML promises to keep."""
+"""Largest absolute value of an integer, the range that TOML guarantees."""
 
 Rounds = Annotated[int, Field(gt=0, le=ROUNDS, description=f"A number of rounds, 1 to {ROUNDS}.")]
 Peers = Annotated[int, Field(gt=0, le=PEERS, description=f"A number of peers, 1 to {PEERS}.")]
 
 
 def text_of(file: Path) -> str:
-    """Return a scenario file's text; ``LetheError`` if it is no regular file, or none that can be read."""
+    """Return a scenario file's text; ``LetheError`` if it is not a regular file, too large, or cannot be read."""
     cure = "give the path of a scenario file (TOML)"
     try:
         if file.exists() and not file.is_file():
@@ -45,7 +45,7 @@ def text_of(file: Path) -> str:
 
 
 def check_nesting(content: Mapping[str, Any], source: str) -> None:
-    """Raise ``ScenarioError`` for content that is nested too deep, circles included, or holds a whole number that is too large."""
+    """Raise ``ScenarioError`` if content is nested too deep (including cycles), or contains an integer that is too large."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), content)]
     while waiting:
         place, value = waiting.pop()
@@ -62,7 +62,7 @@ def check_nesting(content: Mapping[str, Any], source: str) -> None:
 
 
 def irregular(path: str) -> str | None:
-    """Return what is wrong with a path that a scenario names, None if nothing, or if there is nothing: whoever reads it tells that."""
+    """Return why a path in a scenario is not usable, or None; missing files are reported by the code that reads them."""
     try:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError, PermissionError):

@@ -1,4 +1,4 @@
-"""Churn: who happens to be away, drawn when the scenario is resolved."""
+"""Churn: random absences of peers, drawn when the scenario is resolved."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class ChurnError(ValueError):
-    """A trace that cannot be read; the message is one line with file, line and cure."""
+    """A trace that is invalid or cannot be read; the message is one line with file, line and cure."""
 
 
 class ChurnSpec(Spec):
-    """Who happens to be away: among ``peers``, all unless told.
+    """Random absences among ``peers``.
 
     Parameters
     ----------
     peers : list of int or str, optional
-        Numbers of peers, or the name of a group; all unless told.
+        Numbers of peers, or the name of a group; default: all.
     """
 
     peers: Peers | None = None
 
     @abstractmethod
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
-        """Return for each round ``1 .. rounds`` those of ``peers``, ascending, that are away."""
+        """Return for each round ``1 .. rounds`` which of ``peers``, given in ascending order, are away."""
 
 
 CHURN: Registry[ChurnSpec] = Registry(
@@ -50,16 +50,16 @@ CHURN: Registry[ChurnSpec] = Registry(
 
 
 class Markov(ChurnSpec):
-    """Two states: a peer that is on goes off with ``p_off``, one that is off comes back with ``p_on``, each round from ``start`` on.
+    """Two states: each round from ``start`` on, an online peer goes away with ``p_off``, and an absent one comes back with ``p_on``.
 
     Parameters
     ----------
     p_off : float
-        Probability of going away, a round.
+        Probability per round of going away.
     p_on : float
-        Probability of coming back, a round.
+        Probability per round of coming back.
     start : int
-        First round in which anybody may go away.
+        First round in which a peer may be away.
     """
 
     kind: Literal["markov"] = "markov"
@@ -68,7 +68,7 @@ class Markov(ChurnSpec):
     start: PositiveInt = 1
 
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
-        """Return who is away; each draw is keyed by peer and round."""
+        """Return the absent peers of each round; each draw is keyed by peer and round."""
         found: dict[int, set[int]] = {number: set() for number in range(1, rounds + 1)}
         for peer in peers:
             off = False
@@ -81,7 +81,7 @@ class Markov(ChurnSpec):
 
 @dataclass(frozen=True)
 class Interval:
-    """A peer's presence in the rounds ``start <= round < end``; ``line`` says where the file has it."""
+    """A peer's presence in the rounds ``start <= round < end``; ``line`` names the line of the file."""
 
     peer: int
     start: int
@@ -92,13 +92,13 @@ class Interval:
 class Trace(ChurnSpec):
     """A CSV file with the columns peer, from, to: the peer is present in the rounds ``from <= round < to``.
 
-    With ``period`` round ``period + 1`` is like round 1, and so on. Peers without a line are always present. Intervals that end after the
-    last round are cut to it.
+    With ``period``, round ``period + 1`` is like round 1, and so on. Peers without a line are always present. Intervals are truncated at
+    the last round.
 
     Parameters
     ----------
     path : str
-        The file, from the scenario's folder.
+        The file, relative to the scenario's folder.
     period : int, optional
         Rounds after which the trace repeats.
     """
@@ -108,7 +108,7 @@ class Trace(ChurnSpec):
     period: PositiveInt | None = None
 
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
-        """Return who is away; ``ChurnError`` if the file cannot be read, names no peer of these, or has an interval without a round."""
+        """Return the absent peers; ``ChurnError`` if the file cannot be read, names another peer, or has an interval outside all rounds."""
         last = self.period or rounds
         present: dict[int, set[int]] = {}
         for one in self._intervals():

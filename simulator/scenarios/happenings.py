@@ -1,4 +1,4 @@
-"""What a resolved scenario tells beside its events, and its erasures in order."""
+"""Happenings of a resolved scenario in addition to its events, and its erasures in order."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from simulator.events.world import World
 
 
 def tell_churn(world: World, away: set[int], was_away: set[int]) -> None:
-    """Tell who has gone away by churn, and who is back."""
+    """Add happenings for peers that go away by churn, and for those that come back."""
     for do, peers in (("away", away - was_away), ("back", was_away - away)):
         if peers:
             world.draft.happenings.append(Happening(do=do, peers=tuple(sorted(peers)), detail="churn"))
 
 
 def tell_undone(world: World) -> None:
-    """Tell which deletions never became possible."""
+    """Add happenings for deletions that were never carried out."""
     for due in world.pending:
         detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
         world.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
 
 
 def numbered(world: World) -> tuple[Erasure, ...]:
-    """Return the erasures in the order in which they are carried out."""
+    """Return the erasures in the order in which they are carried out, with their indices."""
     ordered = sorted(world.erasures, key=lambda one: (one.round, one.request, one.peer))
     return tuple(one.model_copy(update={"index": index}) for index, one in enumerate(ordered))

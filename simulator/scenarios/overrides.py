@@ -1,4 +1,4 @@
-"""Changes of single keys of a scenario from the command line."""
+"""Overrides of single keys of a scenario from the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.scenarios.bounds import DEPTH
 
 
 def override(raw: dict[str, Any], setting: str) -> None:
-    """Apply ``key.path=value`` to the content of a scenario file, in place; ``LetheError`` where the path leads nowhere."""
+    """Apply ``key.path=value`` to the content of a scenario file, in place; ``LetheError`` if the path or value is not valid."""
     path, equals, text = setting.partition("=")
     steps = path.strip().split(".")
     if not equals or not all(steps):
@@ -36,7 +36,7 @@ def override(raw: dict[str, Any], setting: str) -> None:
 
 
 def _value(text: str, setting: str) -> Any:
-    """Return a value written in TOML; anything that is not TOML is text."""
+    """Parse a TOML value; text that is not TOML is returned as a string."""
     try:
         table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""The scenario resolved: who holds which rows, and what happens when. Same scenario and seed, same plan on every machine."""
+"""The resolved scenario: each peer's rows, and the timeline. The same scenario and seed give the same plan on every machine."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from simulator.scenarios.scenario import Scenario
 
 
 class Plan(Spec):
-    """A scenario after every random choice has been drawn: what plans of every task have in common.
+    """A scenario after every random choice has been drawn; the common part of the plans of all tasks.
 
     Parameters
     ----------
     scenario : Scenario
     data_sha256 : str
-        Hash of the data set's inputs and labels.
+        SHA-256 of the data set's inputs and labels.
     shape : tuple of int
         Shape of one input.
     labels : tuple of str
         Names of the classes.
     configs : tuple of PeerConfig
-        One a peer, in peer order; their ``rows`` are the dealt ids.
+        One per peer, in peer order; ``rows`` are the ids that the partition gives to the peer.
     returns : tuple of PeerConfig
-        For peers that come back after an erasure: what holds from the round on in which their ``generation`` begins.
+        For peers that rejoin after an erasure: their configs from the round on in which their ``generation`` begins.
     timeline : Timeline
     """
 
@@ -59,7 +59,7 @@ class Plan(Spec):
 
     @property
     def audit(self) -> AuditTable:
-        """Which audits follow the run."""
+        """The audits that follow the run."""
         return self.scenario.audit
 
     @property
@@ -69,15 +69,15 @@ class Plan(Spec):
 
     @property
     def digest(self) -> str:
-        """Short hash (16 hexadecimal digits) of all that decides what is computed; engine and folders do not."""
+        """Short hash (16 hexadecimal digits) of everything that determines the results; engine and folders do not."""
         content = self.model_dump(mode="json")
         del content["scenario"]["engine"]
-        content["briefs"] = content.pop("configs")  # the name under which plans were first hashed
+        content["briefs"] = content.pop("configs")  # the key's name when plans were first hashed
         canonical = json.dumps(_without_folders(content), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def config(self, peer: int, generation: int = 0) -> PeerConfig:
-        """Return what a peer is told at the start of a generation; ``KeyError`` if it has no such generation."""
+        """Return a peer's config in a generation; ``KeyError`` if it has no such generation."""
         if generation == 0:
             return self.configs[peer]
         for config in self.returns:
@@ -86,11 +86,11 @@ class Plan(Spec):
         raise KeyError((peer, generation))
 
     def unwatched(self) -> Self:
-        """Return the plan without what only measures and changes nothing: counterfactuals are played without it."""
+        """Return the plan without events that only measure, which counterfactuals do not need."""
         return self
 
     def again(self) -> Self:
-        """Return the same plan with every peer's random choices keyed otherwise: the same training with other draws."""
+        """Return the same plan with other keys for every peer's random choices."""
 
         def keyed(configs: Iterable[PeerConfig]) -> tuple[PeerConfig, ...]:
             return tuple(one.model_copy(update={"repetition": one.repetition + 1}) for one in configs)
@@ -98,15 +98,15 @@ class Plan(Spec):
         return self.model_copy(update={"configs": keyed(self.configs), "returns": keyed(self.returns)})
 
     def until(self, last: int) -> Self:
-        """Return the plan that ends with the round ``last``, of at least 1."""
+        """Return the plan truncated after the round ``last``, which is at least 1."""
         erasures = tuple(erasure for erasure in self.timeline.erasures if erasure.round <= last)
         timeline = self.timeline.model_copy(update={"rounds": self.timeline.rounds[:last], "erasures": erasures})
         return self.model_copy(update={"timeline": timeline}).unwatched()
 
     def ignoring_requests(self) -> Self:
-        """Return the plan in which nobody forgets anything: neighbours go on hearing the seeds of those who had themselves erased.
+        """Return the plan in which all requests are ignored: neighbours keep the seeds of erased peers.
 
-        Presence and repairs stay as they are; an erased peer keeps the edges it had, until it comes back as another.
+        Presence and repairs of the graph stay unchanged; an erased peer keeps its edges until it rejoins as a new generation.
         """
         kept: dict[int, tuple[tuple[int, int], ...]] = {}
         rounds: list[Round] = []
@@ -122,7 +122,7 @@ class Plan(Spec):
 
 
 def _without_folders(content: Any) -> Any:
-    """Return plain data with every ``path`` cut to the file's name: the same data elsewhere make the same plan."""
+    """Return plain data with every ``path`` reduced to the file name, so that the same data in another folder give the same plan."""
     if isinstance(content, dict):
         return {
             key: Path(value).name if key == "path" and isinstance(value, str) else _without_folders(value) for key, value in content.items()

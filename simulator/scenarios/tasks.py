@@ -1,4 +1,4 @@
-"""The cells that scenarios can be played in: what is learned, and how peers work together."""
+"""The cells in which scenarios can run: pairs of a task and a federation kind."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def name_of(raw: Mapping[str, Any], source: str = "scenario") -> str:
     Raises
     ------
     ScenarioError
-        If the task or the federation kind is unknown, or a kind is missing; the line lists what there is.
+        If the task or the federation kind is unknown, or a kind is missing; the line lists the known ones.
     """
     task = raw.get("task", DEFAULT_TASK)
     tasks = sorted({name.partition("/")[0] for name in CELLS.targets()})

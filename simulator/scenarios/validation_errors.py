@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, in words: one line for each thing, with place, value and cure."""
+"""Validation errors of a scenario in words: one line per error, with place, value and cure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TAGS = ("kind", "do", "dataset")
 
 
 def validation_errors(error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Return one line for each place that is wrong, in the order of the file.
+    """Return one line per wrong place, in the order of the file.
 
     Parameters
     ----------
     error : ValidationError
     raw : mapping
-        What was validated.
+        The validated content.
     schema : mapping
         The JSON schema it was validated against.
     """
@@ -35,12 +35,12 @@ def validation_errors(error: ValidationError, raw: Mapping[str, Any], schema: Ma
 
 
 def _counts_only_valid_entries(error: ErrorDetails, value: Any) -> bool:
-    """Return whether a list is called too short only because some of its entries are wrong, which is told for each of them."""
+    """Return whether a list counts as too short only because some of its entries are invalid, which have errors of their own."""
     return error["type"] == "too_short" and isinstance(value, list) and len(value) >= error["ctx"]["min_length"]
 
 
 def name_place(place: Iterable[str | int]) -> str:
-    """Return a place in words: ``peers.main.2.channels``, or ``event 4 (event.3.peers)`` counting events from 1."""
+    """Describe a place: ``peers.main.2.channels``, or ``event 4 (event.3.peers)``, where events count from 1."""
     steps = tuple(place)
     path = ".".join(str(step) if len(str(step)) < 60 else f"{str(step)[:57]}..." for step in steps) or "the file"
     if len(steps) > 1 and steps[0] in ("event", "expect") and isinstance(steps[1], int):
@@ -56,7 +56,7 @@ def suggestion(word: object, known: Iterable[str]) -> str:
 
 
 def _place(loc: Place, raw: Any) -> Place:
-    """Return an error's place as a path in the file: without the names of union members that pydantic puts in."""
+    """Return an error's place as a path in the file, without the names of union members that pydantic adds."""
     steps: list[str | int] = []
     here = raw
     for step in loc:
@@ -72,7 +72,7 @@ def _place(loc: Place, raw: Any) -> Place:
 
 
 def _value(place: Place, raw: Any) -> Any:
-    """Return what the file has at a place, None where there is nothing."""
+    """Return the value at a place in the file; None if there is none."""
     for step in place:
         try:
             raw = raw[step]
@@ -82,7 +82,7 @@ def _value(place: Place, raw: Any) -> Any:
 
 
 def _words(place: Place, errors: list[ErrorDetails], raw: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Return what is wrong at a place, and the cure."""
+    """Describe the error at a place, and the cure."""
     value = _value(place, raw)
     told = list(dict.fromkeys(_WORDS[one["type"]](one, value) for one in errors if one["type"] in _WORDS))
     first = errors[0]
@@ -103,18 +103,18 @@ def _words(place: Place, errors: list[ErrorDetails], raw: Mapping[str, Any], sch
 
 
 def _is(value: Any) -> str:
-    """Return a value for a message, cut where it is long."""
+    """Format a value for a message, shortened if it is long."""
     text = repr(value)
     return f"is {text if len(text) < 60 else text[:57] + '...'}"
 
 
 def _must(what: str) -> Callable[[ErrorDetails, Any], str]:
-    """Return the words for a value that must be something else."""
+    """Return a function that words the error of a value that must be something else."""
     return lambda error, value: f"{_is(value)}: write {what.format(**error.get('ctx', {}))}"
 
 
 def _own_words(error: ErrorDetails, value: Any) -> str:
-    """Return the message of one of this program's own validators."""
+    """Return the message of one of our own validators."""
     return str(error["ctx"]["error"])
 
 
@@ -154,7 +154,7 @@ _WORDS: dict[str, Callable[[ErrorDetails, Any], str]] = {
 
 
 def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema node with its reference followed; of optional ones, the table."""
+    """Return a schema node with references resolved; for an optional node, the table."""
     while True:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
@@ -167,7 +167,7 @@ def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
 
 
 def _schema_at(place: Place, raw: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of what stands at a place, an unresolved union if its tag is not known."""
+    """Return the schema of a place, which is an unresolved union if its tag is unknown."""
     node, here = _resolved(schema, schema), raw
     for step in place:
         node = _member(node, here, schema)
@@ -177,7 +177,7 @@ def _schema_at(place: Place, raw: Any, schema: Mapping[str, Any]) -> Mapping[str
 
 
 def _member(node: Mapping[str, Any], value: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the member of a tagged union that a value names."""
+    """Return the member of a tagged union that a value selects."""
     if "discriminator" not in node or not isinstance(value, dict):
         return node
     tag = value.get(node["discriminator"]["propertyName"])

@@ -1,1 +1,1 @@
-"""What a federation can be asked to learn, and how its peers can work together: ``<task>/<kind>/federation.py`` answers for one cell."""
+"""The tasks and federation kinds; ``<task>/<kind>/federation.py`` implements one cell."""

@@ -1,4 +1,4 @@
-"""The contract of a cell: one object answers for one task under one federation kind."""
+"""The contract of a cell: one object implements one task under one federation kind."""
 
 from __future__ import annotations
 
@@ -28,89 +28,89 @@ P = TypeVar("P", bound=Plan)
 
 
 class Cell(ABC, Generic[S, P]):
-    """What is not the same for every task and federation kind.
+    """Everything that depends on the task and the federation kind.
 
-    A cell has no state: everything it needs is in the scenario, the plan and the store that it is handed.
+    A cell has no state: everything that it needs is in the scenario, the plan and the store passed to its methods.
     """
 
     scenario: ClassVar[type[Scenario]]
     """The schema of scenario files."""
     plan: ClassVar[type[Plan]]
-    """What a resolved scenario becomes."""
+    """The class of plans, which resolved scenarios become."""
     resolution: ClassVar[type[Resolution[Any]]]
-    """What draws the random choices of a scenario."""
+    """The class that draws the random choices of a scenario."""
     page: ClassVar[str] = "simulator.report.contract:TaskPage"
-    """What the report says in the words of this cell, as ``"module:name"``; see `simulator.report.contract.TaskPage`."""
+    """The cell's own part of the report, as ``"module:name"``; see `simulator.report.contract.TaskPage`."""
     pooled: ClassVar[bool] = False
-    """Whether peers answer with one model of all their rows, where others have ensembles with their neighbours."""
+    """Whether peers predict with one model of all their rows instead of ensembles with their neighbours."""
     unjudged: ClassVar[Mapping[str, str]] = {}
-    """Why some audits cannot judge such federations, by audit; the results say so."""
+    """Reasons why some audits cannot judge such federations, by audit, for the results."""
     measured: ClassVar[tuple[Metric, ...]] = ()
-    """What the coordinator measures beside the peers, as its class declares it."""
+    """Metrics of the coordinator in addition to those of the peers, as its class declares them."""
 
     @abstractmethod
     def config(self, scenario: S, peer: int, **constants: Any) -> PeerConfig:
-        """Return what a peer is told once; ``constants`` are the fields of `PeerConfig` that no cell decides."""
+        """Return a peer's config; ``constants`` are the fields of `PeerConfig` that do not depend on the cell."""
 
     def coordinator(self, plan: P, store: RunStore, watch: Watch) -> Coordinator:
-        """Return what the server does beyond relaying messages, taken up where the store ends."""
+        """Return the coordinator, resumed from the store's last round."""
         from server.coordinator import Coordinator
 
         return Coordinator()
 
     def further_runs(self, plan: P) -> int:
-        """Return how many runs the audits play beside the plan: of each request a counterfactual, and one in which none is met."""
+        """Return the number of runs that the audits need in addition: counterfactuals of each request, and one that ignores all."""
         judging = [spec for name, spec in plan.audit.asked.items() if name not in self.unjudged]
         own = {(one.request, row) for one in plan.timeline.erasures for spec in judging for row in self.compared(plan, spec, one)}
         shared = {row for _, row in own if row == NOTHING}
         return len(shared) + sum(row not in (RUN, NOTHING) for _, row in own)
 
     def compared(self, plan: P, spec: AuditSpec, erasure: Erasure) -> tuple[Row, ...]:
-        """Return the runs that an audit of an erasure may look at; before the first round there was no model yet."""
+        """Return the runs that an audit of an erasure may examine; an original exists only if the request comes after round 1."""
         erasures = plan.timeline.erasures
         exact = all(self.method(plan, one)[1] == "exact" for one in erasures if one.request == erasure.request)
         return tuple(row for row in spec.rows(exact) if row != ORIGINAL or erasure.round > 1)
 
     def metrics(self, config: PeerConfig) -> Metrics:
-        """Return every metric that is declared for a run whose peers have such configs."""
+        """Return every metric declared for a run whose peers have such configs."""
         return Metrics([TRAFFIC, *config.metrics, *self.measured])
 
     @abstractmethod
     def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, the one its event names or else the cell's own, and what that claims."""
+        """Return the method of an erasure, which its event names or the cell chooses, and its guarantee."""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind, by their ``kind`` under ``lethe.methods``.
 
-        A cell that carries out more than one reads which from ``Erasure.method``. Without any, peers' main models say how they forget.
+        A cell with several methods reads the chosen one from ``Erasure.method``. If there are none, the peers' main models determine it.
         """
         return ()
 
     def topology(self, plan: P) -> str | None:
-        """Return the kind of graph that connects the peers, None where nothing does."""
+        """Return the kind of graph that connects the peers; None if there is none."""
         topology = getattr(plan.scenario, "topology", None)
         return None if topology is None else str(topology.tag)
 
     @abstractmethod
     def costs(self, plan: P) -> Iterator[tuple[str, str]]:
-        """Yield what a plan costs, told without training: what is spent, and how much of it."""
+        """Yield each kind of cost of a plan and its amount, estimated without training."""
 
     def lacking(self, plan: P, after: int) -> str | None:
-        """Return what the rounds after this one need that this machine has not, and what to do; None if nothing."""
+        """Return what this machine lacks for the rounds after ``after``, and the cure; None if nothing."""
         return None
 
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
-        """Return what the results say beyond what they say of every cell."""
+        """Return the cell's own part of the results."""
         return {}
 
     def problems(self, plan: P, store: RunStore) -> Iterator[str]:
-        """Yield a line for everything of this cell that does not hold when a run is verified."""
+        """Yield a line for every property of this cell that a finished run violates."""
         return iter(())
 
 
 @cache
 def _made(kind: Callable[[], Cell[Any, Any]]) -> Cell[Any, Any]:
-    """Return the cell of this class; cells have no state, so that one object serves all."""
+    """Return the shared object of a cell class; cells have no state."""
     return kind()
 
 
@@ -126,10 +126,10 @@ def cell_of(plan: Plan | Scenario) -> Cell[Any, Any]:
 
 
 def plan_of(text: str) -> Plan:
-    """Return the plan that this JSON says; ``ValueError`` or ``KeyError`` if it says none."""
+    """Return the plan in this JSON; ``ValueError`` or ``KeyError`` if there is none."""
     return _cell(name_of(json.loads(text)["scenario"])).plan.model_validate_json(text)
 
 
 def scenarios() -> dict[str, type[Scenario]]:
-    """Return the schemas of all cells by their names; cells may share one."""
+    """Return the scenario schemas of all cells by name; cells may share a schema."""
     return {name: _cell(name).scenario for name in CELLS.working()}

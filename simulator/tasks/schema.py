@@ -1,4 +1,4 @@
-"""The JSON schema of scenario files, made so that an editor marks the key that is wrong, and not the whole file."""
+"""The JSON schema of scenario files, built so that an editor marks the wrong key instead of the whole file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> Node:
-    """Return the JSON schema of scenario files, of every cell, for editors.
+    """Return the JSON schema of scenario files of every cell, for editors.
 
-    Where a tag (``kind``, ``do``, ``dataset``) or the task decides what a table may say, ``if`` and ``then`` lead to the one table that is
-    meant: a union would call all its members wrong at once, and say nothing of the key.
+    If a tag (``kind``, ``do``, ``dataset``) or the task determines the keys of a table, ``if`` and ``then`` select this one table: a union
+    would report errors of all its members at once, but not the wrong key.
     """
     cells = scenarios()
     whole = TypeAdapter(reduce(or_, dict.fromkeys(cells.values()))).json_schema()
@@ -31,7 +31,7 @@ def schema() -> Node:
 
 
 def _by_cell(places: Mapping[str, Node]) -> Node:
-    """Return what a scenario file must be, by its task and federation kind; ``places`` are the schemas of the cells."""
+    """Return the rules for a scenario file by its task and federation kind; ``places`` are the schemas of the cells."""
     kinds: dict[str, list[str]] = {}
     for name in places:
         task, _, kind = name.partition("/")
@@ -46,14 +46,14 @@ def _by_cell(places: Mapping[str, Node]) -> Node:
 
 
 def _is_cell(task: str, kind: str) -> Node:
-    """Return the condition that a file is a scenario of this cell."""
+    """Return the condition that a file is a scenario of a cell."""
     usual = kind == DEFAULT_KINDS.get(task)
     federation = _has("federation", {"type": "object", **_has("kind", {"const": kind}, usual)}, usual)
     return {"allOf": [_has("task", {"const": task}, task == DEFAULT_TASK), federation]}
 
 
 def _has(key: str, value: Node, usual: bool) -> Node:
-    """Return the condition that a key has such a value, or is not there if that value is the usual one."""
+    """Return the condition that a key has a value, or is missing if the value is the default."""
     return {"properties": {key: value}} | ({} if usual else {"required": [key]})
 
 
@@ -62,7 +62,7 @@ def _then(condition: Node, place: Node) -> Node:
 
 
 def _guided(node: Any) -> Any:
-    """Return a part of the schema in which unions have become ``if`` and ``then``."""
+    """Return a part of the schema with unions replaced by ``if`` and ``then``."""
     if isinstance(node, list):
         return [_guided(part) for part in node]
     if not isinstance(node, dict):
@@ -74,7 +74,7 @@ def _guided(node: Any) -> Any:
 
 
 def _by_tag(node: Node) -> Node:
-    """Return a tagged union as a table whose tag leads to the member that is meant."""
+    """Return a tagged union as a table whose tag selects the member."""
     union = node["discriminator"]
     tag, members, usual = union["propertyName"], union["mapping"], union.get("default")
     rest = {key: part for key, part in node.items() if key not in ("discriminator", "oneOf")}
@@ -85,7 +85,7 @@ def _by_tag(node: Node) -> Node:
 
 
 def _by_type(node: Node) -> Node:
-    """Return alternatives as what the value's own type leads to; what is not set is left out of a file, so that nothing can be null."""
+    """Return alternatives selected by the type of the value, without null, because unset keys are left out of a file."""
     options = [one for one in node["anyOf"] if one.get("type") != "null"]
     rest = {key: part for key, part in node.items() if key != "anyOf" and (key, part) != ("default", None)}
     if len(options) == 1:
@@ -98,6 +98,6 @@ def _by_type(node: Node) -> Node:
 
 
 def _type(node: Node) -> str | None:
-    """Return the type of the values that a schema takes, None if that is not certain."""
+    """Return the type of the values that a schema accepts; None if it is not unique."""
     told = node.get("type")
     return "object" if "$ref" in node else told if isinstance(told, str) else None

@@ -1,7 +1,7 @@
-"""Averaging models of which some clients have cut entries away: explicit policies, and what each does to the cut.
+"""Policies for averaging models from which some clients have cut entries.
 
-An entry counts as cut by a client where its mask says so. Shares are the clients' weights, scaled to sum to 1. Sums run in float64 in
-the order given.
+An entry counts as cut by a client if the client's mask says so. Shares are the clients' weights, scaled to sum to 1. Sums run in float64
+in the order given.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Weights = Mapping[str, "Tensor"]
 
 @dataclass(frozen=True)
 class Reply:
-    """One client's layers and what it cut from them.
+    """One client's layers and the masks of what it cut.
 
     Parameters
     ----------
     client : str
-        For errors.
+        Name for error messages.
     weights : mapping of str to tensor, shape (m, n)
     masks : mapping of str to bool tensor, shape (m, n)
         Layers without a mask were not cut.
@@ -46,7 +46,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The folded layers and the entries that must keep their value in every later round (zero, or a fill), by layer name.
+    """The aggregated layers and masks of the entries that keep their value (zero, or a fill) in every later round, by layer name.
 
     ``frozen`` is as secret as a mask.
     """
@@ -56,7 +56,7 @@ class Aggregate:
 
 
 class BudgetError(ValueError):
-    """A client's mask cuts more than one erasure may."""
+    """A client's mask cuts more than the budget of one erasure."""
 
 
 class PolicySpec(Spec):
@@ -69,18 +69,18 @@ class PolicySpec(Spec):
     """
 
     keeps_erasure: ClassVar[bool]
-    """Whether what one client cut is cut in the aggregate, whatever the others send."""
+    """Whether an entry cut by one client is cut in the aggregate, whatever the others send."""
     freezes: ClassVar[bool] = False
-    """Whether what is cut in the aggregate stays so in every later round."""
+    """Whether entries cut in the aggregate stay cut in every later round."""
     collects_statistics: ClassVar[bool] = False
     """Whether clients send activation statistics instead of cutting."""
     knob: ClassVar[str] = ""
-    """The setting that is always told with the kind."""
+    """The setting that is always shown with the kind."""
     budget: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
     def name(self) -> str:
-        """The kind with its knob and every unusual setting, as in ``vote(0.3)``: two policies of one name fold alike."""
+        """The kind with its knob and every setting that differs from its default, as in ``vote(0.3)``; equal names mean equal policies."""
         told = [f"{getattr(self, self.knob):g}"] if self.knob else []
         for key, field in type(self).model_fields.items():
             if key not in ("kind", self.knob) and getattr(self, key) != field.default:
@@ -89,21 +89,21 @@ class PolicySpec(Spec):
         return f"{kind}({', '.join(told)})" if told else kind
 
     def aggregate(self, replies: Sequence[Reply], secret: Secret | None = None) -> Aggregate:
-        """Return the folded layers.
+        """Return the aggregated layers.
 
         Parameters
         ----------
         replies : sequence of Reply
             In the order of the peers.
         secret : Secret, optional
-            Keys a fill; needed by policies that fill.
+            Key of the fill; required by policies that fill.
 
         Raises
         ------
         BudgetError
             If a client's mask exceeds the budget; the message names the client.
         ValueError
-            If there is nothing to fold, or the replies do not fit each other.
+            If there are no replies, the replies do not fit each other, or a required secret is missing.
         """
         check(replies, self.budget)
         folded, frozen = {}, {}
@@ -113,10 +113,10 @@ class PolicySpec(Spec):
 
     @abstractmethod
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
-        """Return one layer's weights, and the mask of entries that must stay as they are."""
+        """Return one layer's aggregated weights, and the mask of entries that must keep their value."""
 
     def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
-        """Return the aggregate after whatever concerns all layers together."""
+        """Return the aggregate after the steps that concern all layers together."""
         return aggregate
 
 
@@ -130,7 +130,7 @@ class Layer:
 
     @classmethod
     def of(cls, name: str, replies: Sequence[Reply]) -> Layer:
-        """Collect a layer; cut entries count as zero, whatever was sent there."""
+        """Collect one layer of all replies."""
         import torch
 
         total = sum(reply.share for reply in replies)
@@ -147,7 +147,7 @@ class Layer:
         return total
 
     def sum_of_kept(self) -> Tensor:
-        """Return the shares' sum over the clients that kept an entry, float64 ``(m, n)``."""
+        """Return the share-weighted sum over the clients that kept an entry, float64 ``(m, n)``."""
         import torch
 
         total = torch.zeros(self.masks[0].shape, dtype=torch.float64)
@@ -156,24 +156,24 @@ class Layer:
         return total
 
     def mean_of_kept(self) -> Tensor:
-        """Return the mean over the clients that kept an entry, 0 where none did; float64 ``(m, n)``."""
+        """Return the mean over the clients that kept an entry, 0 if none did; float64 ``(m, n)``."""
         kept = 1 - self.cut_share()
         return (self.sum_of_kept() / kept.where(~self.intersection(), 1.0)).masked_fill(self.intersection(), 0.0)
 
     def union(self) -> Tensor:
-        """Return where any client cut."""
+        """Return the entries that any client cut, bool ``(m, n)``."""
         import torch
 
         return torch.stack(self.masks).any(dim=0)
 
     def intersection(self) -> Tensor:
-        """Return where every client cut."""
+        """Return the entries that every client cut, bool ``(m, n)``."""
         import torch
 
         return torch.stack(self.masks).all(dim=0)
 
     def cast(self, folded: Tensor) -> Tensor:
-        """Return folded weights in the type the clients sent."""
+        """Return aggregated weights in the dtype that the clients sent."""
         return folded.to(self.weights[0].dtype)
 
 
@@ -184,7 +184,7 @@ class Mean(PolicySpec):
     kind: Literal["mean"] = "mean"
 
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
-        """Return the mean; only what all cut is sure to be zero."""
+        """Return the mean; only entries that all clients cut are certain to be zero."""
         return layer.cast(layer.sum_of_kept()), layer.intersection()
 
 
@@ -195,7 +195,7 @@ class MaskedMean(PolicySpec):
     kind: Literal["masked_mean"] = "masked_mean"
 
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
-        """Return the mean of the kept."""
+        """Return the mean of the kept entries."""
         return layer.cast(layer.mean_of_kept()), layer.intersection()
 
 
@@ -233,7 +233,7 @@ class Vote(PolicySpec):
     losers: Literal["masked_mean", "mean"] = "masked_mean"
 
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
-        """Return the layer with what won the vote cut out."""
+        """Return the layer with the entries that won the vote cut out."""
         won = (layer.cut_share() >= self.threshold - 1e-12) & layer.union()  # shares are sums of floats
         mean = layer.mean_of_kept() if self.losers == "masked_mean" else layer.sum_of_kept()
         return layer.cast(mean.masked_fill(won, 0.0)), won
@@ -253,7 +253,7 @@ class UnionNoise(UnionZero):
     ratio: NonNegativeFloat = 1.0
 
     def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
-        """Fill what was cut."""
+        """Fill the cut entries."""
         from server.defences.fills import Gaussian
 
         if secret is None:
@@ -277,7 +277,7 @@ POLICIES: Registry[PolicySpec] = Registry(
 
 
 def check(replies: Sequence[Reply], budget: float = 1.0) -> None:
-    """Raise on replies that cannot be folded: none at all, foreign layers or shapes, bad shares, masks above the budget."""
+    """Raise if replies cannot be aggregated: none given, other layers or shapes, invalid shares, masks above the budget."""
     if not replies or not sum(reply.share for reply in replies) > 0 or min(reply.share for reply in replies) < 0:
         raise ValueError(f"{len(replies)} replies: wants at least one, with shares >= 0, one of them > 0")
     shapes = {name: weight.shape for name, weight in replies[0].weights.items()}
@@ -293,9 +293,9 @@ def check(replies: Sequence[Reply], budget: float = 1.0) -> None:
 
 
 def hold(weights: Weights, frozen: Mapping[str, Tensor], values: Weights) -> dict[str, Tensor]:
-    """Return weights with the frozen entries set back to their values, for every round after an erasure.
+    """Return weights with the frozen entries reset to their values, for every round after an erasure.
 
-    A client that comes back with old weights cannot bring an entry back through this.
+    A client that rejoins with old weights therefore cannot restore an entry.
     """
     import torch
 

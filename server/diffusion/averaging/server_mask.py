@@ -1,4 +1,4 @@
-"""One cut made on the server from what all peers hear their neurons do; see `server.diffusion.averaging.policies`."""
+"""One cut made on the server from the peers' activation statistics; see `server.diffusion.averaging.policies`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ServerMask(Mean):
-    """The mean; peers cut nothing but send activation statistics, and the server cuts where their sums say.
+    """The mean; peers cut nothing but send activation statistics, and the server cuts by their sums.
 
     ``most_samples`` scales down a peer that reports more samples than that.
 
@@ -44,10 +44,10 @@ def mask_from_activities(
     weights : mapping of str to tensor
         Global feed-forward output weights.
     target, base : sequence of Activity
-        One a client, each, over equally many conditions.
+        One per client each, over equally many conditions.
     eraser : ConceptPrune
     most_samples : int, optional
-        A client that reports more samples is scaled down to this many: no client decides by its number alone.
+        A client that reports more samples is scaled down to this many, so that no client decides by its sample count alone.
     """
     if not target or len(target) != len(base):
         raise ValueError(f"{len(target)} target and {len(base)} base statistics: wants one of each from every client")
@@ -63,7 +63,7 @@ def _sum(activities: Sequence[Activity]) -> Activity:
 
 
 def _capped(activity: Activity, most: int | None) -> Activity:
-    """Return the statistics of at most so many samples; no norm exceeds what its rows allow."""
+    """Return the statistics scaled down to at most ``most`` samples; a sum is clamped to at most its number of rows."""
     from clients.unlearning.pruning.recorder import Activity
 
     factor = 1.0 if most is None else min(1.0, most / activity.samples)

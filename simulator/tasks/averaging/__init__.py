@@ -1,1 +1,1 @@
-"""What cells of averaging servers share, whatever is learned."""
+"""Common parts of the cells of averaging servers, independent of the task."""

@@ -1,4 +1,4 @@
-"""What an averaging server keeps, and what forgetting costs, told without training."""
+"""History size and unlearning costs of an averaging server, estimated without training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.timeline import Timeline
 
 
 def history_in_words(keeping: Keeping, timeline: Timeline, past: Past, size: int, moments: int) -> Iterator[tuple[str, str]]:
-    """Yield the bytes of the history; ``size`` are those of one model, ``moments`` those of what the optimizer remembers, 0 if unknown."""
+    """Yield the bytes of the history, given the bytes of one model (``size``) and of the optimizer's state (``moments``); 0 if unknown."""
     rounds = timeline.rounds
     updates = sum(len(past.contributing(now.round, now.round)) for now in rounds)
     models = len(rounds) if keeping.models else 1
@@ -21,7 +21,7 @@ def history_in_words(keeping: Keeping, timeline: Timeline, past: Past, size: int
 
 
 def replays_in_words(timeline: Timeline, past: Past) -> Iterator[tuple[str, str]]:
-    """Yield how many rounds are played again, and by how many peers."""
+    """Yield the number of replayed rounds, and of peers' local trainings in them."""
     for number in sorted({one.round for one in timeline.erasures}):
         methods = sorted({method_of(one).tag for one in timeline.erasures if one.round == number})
         if not {"retrain", "rollback"}.intersection(methods):

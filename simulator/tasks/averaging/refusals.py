@@ -1,4 +1,4 @@
-"""What an averaging federation cannot carry out, as far as the timeline tells."""
+"""Requests that an averaging federation cannot carry out, derived from the timeline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.timeline import Timeline
 
 
 def refusals(timeline: Timeline, past: Past, history: Choice | None) -> Iterator[tuple[str, str]]:
-    """Yield place and reason of every request that cannot be carried out as it is to be."""
+    """Yield place and reason of every request that cannot be carried out as specified."""
     unclean: tuple[str, int] | None = None
     for number in sorted({one.round for one in timeline.erasures}):
         methods = [method_of(one) for one in timeline.erasures if one.round == number]

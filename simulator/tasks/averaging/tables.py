@@ -1,4 +1,4 @@
-"""The ``[federation]`` tables of averaging servers: what they say whatever is learned."""
+"""The ``[federation]`` tables of averaging servers: keys that are independent of the task."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AveragingTable(Spec):
-    """How a server goes from the global model to the next, and what it keeps of earlier rounds.
+    """How a server updates the global model, and what it keeps of earlier rounds.
 
     Parameters
     ----------
     history : {"none", "models", "updates", "all"}, optional
-        Whether it keeps every round's model, every update that came, or both; unless told, what the methods need by which requests of
-        the scenario are carried out.
+        Whether the server keeps every round's model, every update, or both; default: what the methods of the scenario's requests need.
     """
 
     kind: str
-    # left out where it is not set: plans from before there was such a key keep their hash
+    # an unset key is left out, so that plans from before this key existed keep their hash
     history: Choice | None = Field(None, exclude_if=lambda choice: choice is None)
 
     @property
     def pull(self) -> float:
-        """Weight of the pull of local training to the global model."""
+        """Weight of the proximal term in local training."""
         return 0.0
 
     def optimizer(self) -> ServerOptimizer:
-        """Return how the server goes from the global model to the next, given the fold of the replies."""
+        """Return the server optimizer."""
         return Replace()
 
     def keeping(self, timeline: Timeline) -> Keeping:
@@ -50,12 +49,12 @@ class FedAvg(AveragingTable):
 
 
 class FedProx(AveragingTable):
-    """As ``fedavg``; peers are pulled to the global model by ``mu / 2 * ||w - w_global||^2`` (Li et al., MLSys 2020).
+    """As ``fedavg``, with the proximal term ``mu / 2 * ||w - w_global||^2`` in local training (Li et al., MLSys 2020).
 
     Parameters
     ----------
     mu : float
-        Weight of the pull to the global model.
+        Weight of the proximal term.
     """
 
     kind: Literal["fedprox"] = "fedprox"
@@ -63,12 +62,12 @@ class FedProx(AveragingTable):
 
     @property
     def pull(self) -> float:
-        """Weight of the pull of local training to the global model."""
+        """Weight of the proximal term in local training."""
         return self.mu
 
 
 class FedAdam(AveragingTable):
-    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), as Flower's strategy of that name does.
+    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), like Flower's strategy of this name.
 
     Parameters
     ----------
@@ -89,5 +88,5 @@ class FedAdam(AveragingTable):
     tau: PositiveFloat = 1e-3
 
     def optimizer(self) -> ServerOptimizer:
-        """Return Adam's step."""
+        """Return Adam with these settings."""
         return AdamOptimizer(self.eta, self.beta_1, self.beta_2, self.tau)

@@ -1,4 +1,4 @@
-"""Proving again, from what lies in a run directory, that an averaging server kept nothing of what was erased."""
+"""Verification, from a run directory, that an averaging server kept nothing of the erased data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def history_as_written(store: RunStore) -> Iterator[str]:
-    """Yield a line for every round whose state is another in the history than what the server had at the end of it."""
+    """Yield a line for every round whose state in the history differs from the server's state at its end."""
     query = (
         "select models.round, models.name from models join history on history.name = models.name and history.made = models.round "
         "where history.since = models.round and history.sha256 != models.sha256 order by 1, 2"
@@ -27,7 +27,7 @@ def history_as_written(store: RunStore) -> Iterator[str]:
 def left_in_history(timeline: Timeline, past: Past, store: RunStore) -> Iterator[str]:
     """Yield a line for everything that is kept although it was made with erased data.
 
-    After an exact erasure that is every model, moment and update of the rounds from the first contact on, as they were before; after any,
+    After an exact erasure these are the original models, moments and updates of all rounds from the first contact on; after any other,
     the updates of the peer itself.
     """
     yield from history_as_written(store)

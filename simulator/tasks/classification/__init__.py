@@ -1,1 +1,1 @@
-"""Peers that classify: one package a federation kind."""
+"""Classification: one package per federation kind."""

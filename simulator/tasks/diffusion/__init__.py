@@ -1,1 +1,1 @@
-"""Federations that train a denoiser together: tables, events, plans, and what is measured."""
+"""Diffusion: tables, events, plans and results of federations that train denoisers."""

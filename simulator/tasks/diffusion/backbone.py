@@ -1,4 +1,4 @@
-"""The public backbone of a denoiser, trained once or taken from the cache."""
+"""The public backbone of a denoiser, trained or loaded from the cache."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def backbone(config: DenoisingConfig, watch: Watch) -> bytes:
-    """Return the weights of the public backbone: trained on the reference images alone, which cannot tell their classes apart.
+    """Return the weights of the public backbone as a safetensors file; it is trained on the reference images, without their classes.
 
-    In the joint design nothing is trained in public: these are the initial weights.
+    In the joint design there is no public training, and these are the initial weights.
     """
     key: tuple[Field, ...] = (config.run_seed, "public")
     settings = config.denoising

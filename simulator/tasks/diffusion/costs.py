@@ -1,4 +1,4 @@
-"""What a plan of a denoiser costs, estimated without training."""
+"""Costs of a plan of a denoiser, estimated without training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.tasks.diffusion.resolution import warnings
 
 
 def in_words(plan: DiffusionPlan, further_runs: int, distillation: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield what is spent, and how much of it; then what a reader should be warned of. ``distillation`` are the steps of all seeds."""
+    """Yield each kind of cost and its amount, then warnings; ``distillation`` is the number of distillation steps of all seeds."""
     scenario = plan.scenario
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
     yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"

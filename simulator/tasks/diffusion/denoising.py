@@ -1,4 +1,4 @@
-"""What every cell of denoisers answers alike."""
+"""Common base of the cells of denoisers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ P = TypeVar("P", bound=DiffusionPlan)
 
 
 class DenoisingCell(Cell[S, P]):
-    """Peers train denoisers, out of which concepts are erased."""
+    """Peers train denoisers, from which concepts are erased."""
 
     page: ClassVar[str] = "simulator.report.diffusion.page:DenoisingPage"
     unjudged: ClassVar[Mapping[str, str]] = {
@@ -30,10 +30,10 @@ class DenoisingCell(Cell[S, P]):
 
     @abstractmethod
     def refusals(self, scenario: S) -> Iterator[tuple[str, str]]:
-        """Yield place and reason of everything in a scenario that does not go with its federation."""
+        """Yield place and reason of everything in a scenario that does not fit its federation."""
 
     def lacking(self, plan: P, after: int) -> str | None:
-        """Return what is still to be computed on CUDA, where there is none: the run was begun elsewhere."""
+        """Return an error line if later computations need CUDA and there is none, as in a run begun on another machine; else None."""
         computed: list[tuple[str, Compute]] = [("the run", plan.configs[0].compute)]
         for now in plan.timeline.rounds[after:]:
             attacks = [getattr(act.adversary, "revival", None) for act in now.acts if isinstance(act, Attack)]
@@ -46,7 +46,7 @@ class DenoisingCell(Cell[S, P]):
         return None
 
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
-        """Return what the results say of the model that was trained, what was erased from it, and how it was attacked."""
+        """Return the results on the trained model, its concept erasures, and attacks on it."""
         from simulator.tasks.diffusion.results import findings
 
         return findings(plan, store)

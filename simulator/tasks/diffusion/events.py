@@ -1,4 +1,4 @@
-"""What can happen to a federation that trains a denoiser, beside what can happen to any."""
+"""Events of diffusion federations, in addition to those of every task."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVENTS: Registry[EventSpec] = Registry(
 
 
 def _concept(value: Any) -> Any:
-    """Check a concept by hand, so that a wrong value is answered once."""
+    """Validate a concept explicitly, so that a wrong value gives one error."""
     if isinstance(value, bool) or not (isinstance(value, str) or (isinstance(value, int) and value >= 0)):
         raise ValueError(f"is {value!r}: give the number of a class, or the name of a style")
     return value
@@ -43,9 +43,9 @@ Named = Annotated[Concept, BeforeValidator(_concept), WithJsonSchema({"anyOf": [
 
 
 class EraseEvent(EventSpec):
-    """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; who is away does so when present again.
+    """Peers, or ``"all"`` members, erase a concept from their copies by ``method``; absent peers do so when they are present again.
 
-    From then on they do not train on images of that class, or in that style, and keep what they have cut.
+    From then on they do not train on images of this class or style, and keep their cuts.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class EraseEvent(EventSpec):
     method: AnyEraser = ConceptPrune()
 
     def resolve(self, world: World) -> None:
-        """Book the erasure."""
+        """Schedule the erasure."""
         concepts = _world(world)
         concept = concepts.number(self.concept)
         everyone = self.peers == "all" and "all" not in world.groups
@@ -78,14 +78,14 @@ class EraseEvent(EventSpec):
 
 
 class AttackEvent(EventSpec):
-    """The server tries to bring an erased concept back, with what its ``adversary`` knows, and measures; nothing changes.
+    """The server tries to revive an erased concept with the knowledge of an ``adversary``, and measures the result; nothing changes.
 
     Parameters
     ----------
     concept : int or str
         A class by its number, or a style by its name.
     adversary : table
-        Who attacks, with what knowledge; see ``lethe methods``.
+        The adversary, which determines attack and knowledge; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "server"
@@ -94,7 +94,7 @@ class AttackEvent(EventSpec):
     adversary: AnyAdversary = ZeroScan()
 
     def resolve(self, world: World) -> None:
-        """Book the attack."""
+        """Schedule the attack."""
         concepts = _world(world)
         concept = concepts.number(self.concept)
         asked = concepts.asked_to_erase(concept)
@@ -107,12 +107,12 @@ class AttackEvent(EventSpec):
 
 
 class DefendEvent(EventSpec):
-    """The server fills what was cut, so that the place does not show; the fill stays as it is in every later round.
+    """The server fills the cut, so that it cannot be located; the fill stays unchanged in every later round.
 
     Parameters
     ----------
     fill : table
-        What the cut is filled with; see ``lethe methods``.
+        The fill; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "server"
@@ -120,7 +120,7 @@ class DefendEvent(EventSpec):
     fill: AnyFill = Gaussian(relative=1.0)
 
     def resolve(self, world: World) -> None:
-        """Book the defence."""
+        """Schedule the defence."""
         concepts = _world(world)
         if not concepts.concepts:
             raise EventError(f"nothing has been erased by round {world.round}: put an erase event before, or into, it")
@@ -129,6 +129,6 @@ class DefendEvent(EventSpec):
 
 
 def _world(world: World) -> ConceptWorld:
-    """Return the world as one in which concepts can be erased."""
+    """Return the simulation state, asserting that concepts can be erased in it."""
     assert isinstance(world, ConceptWorld)
     return world

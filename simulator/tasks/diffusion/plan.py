@@ -19,7 +19,7 @@ class DiffusionPlan(Plan):
     timeline: ConceptTimeline
 
     def unwatched(self) -> Self:
-        """Return the plan without attacks; concepts are erased, and cuts filled, as before."""
+        """Return the plan without attacks; concept erasures and defences stay."""
         rounds = tuple(
             now.model_copy(update={"acts": tuple(act for act in now.acts if isinstance(act, Defence))}) for now in self.timeline.rounds
         )

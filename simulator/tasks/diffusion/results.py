@@ -1,4 +1,4 @@
-"""What the results say of a denoiser: how well it draws, what was erased from it, how it was attacked."""
+"""Results of a denoiser: sample accuracy, concept erasures, attacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
-    """Return the keys that only runs of a denoiser have."""
+    """Return the keys of the results that only runs of a denoiser have."""
     found: dict[str, list[dict[str, Any]]] = {}
     for number, name, body in store.rows("select round, name, body from findings order by rowid"):
         found.setdefault(name, []).append({"round": number, **json.loads(body)})
@@ -39,7 +39,7 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
 
 
 def _called(told: Any, names: Sequence[Concept]) -> Any:
-    """Return the same with every concept called as in the scenario."""
+    """Replace every concept number by the concept's name in the scenario."""
     if isinstance(told, list):
         return [_called(one, names) for one in told]
     if isinstance(told, dict):
@@ -48,20 +48,20 @@ def _called(told: Any, names: Sequence[Concept]) -> Any:
 
 
 def _judge(found: dict[str, Any]) -> dict[str, Any]:
-    """Return how well the judge of samples knew held-out real images, and a line where that is too badly."""
+    """Return the judge's accuracy on held-out real images, with a warning if it is too low."""
     line = doubt(min(found.values(), default=1.0))
     return found if line is None else found | {"doubt": line}
 
 
 def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any]]:
-    """Return one row an attack, with the seconds that it took."""
+    """Return one row per attack, with its duration in seconds."""
     timed = "select round, value from timings where name like 'attack/%' and peer = ? order by rowid"
     seconds = [value for _, value in store.rows(timed, (FEDERATION,))]
     return [{**row, "seconds": value} for row, value in zip(rows, seconds, strict=True)]
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a finding without the round it is from."""
+    """Return a finding without its round."""
     return {key: value for key, value in row.items() if key != "round"}
 
 
@@ -71,7 +71,7 @@ def _last(found: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
 
 
 def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row a request to erase a concept; ``scored`` are what was drawn before, and once all its peers had been asked."""
+    """Return one row per concept erasure; ``scored`` holds the sample accuracies before it, and once all its peers had received it."""
     policy = getattr(plan.scenario.federation, "policy", None)
     rows = []
     for one in plan.timeline.concepts:
@@ -95,9 +95,9 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
 
 
 def _drawn(plan: DiffusionPlan, store: RunStore, one: ConceptErasure) -> dict[str, float] | None:
-    """Return how often the peers that erased a concept draw it in the final evaluation, alone (``local``) and with their neighbours' seeds.
+    """Return the final accuracy on an erased concept of the peers that erased it, alone (``local``) and with their neighbours' seeds.
 
-    Mean over these peers, 0-1; None where no peer draws for itself.
+    Mean over these peers, in [0, 1]; None if peers are not evaluated individually.
     """
     query = "select value from metrics where round = ? and name = ? and peer in (select value from json_each(?)) order by peer"
     drawn = {}

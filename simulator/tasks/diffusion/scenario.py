@@ -29,12 +29,12 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Revival(Spec):
-    """What an attack measures.
+    """Measurements of an attack.
 
     Parameters
     ----------
     target, others : int
-        Samples drawn of the erased concept, and of each other class, to be judged.
+        Samples of the erased concept, and of each other class, that are drawn and judged.
     noise_levels : tuple of float
         Gaussian fills to try, in standard deviations of a layer.
     sparsities : tuple of float
@@ -54,24 +54,24 @@ class Revival(Spec):
 
 
 class Diffusion(common.Scenario):
-    """A scenario in which peers train a denoiser: a public backbone first, then, round after round, the weights that carry concepts.
+    """A scenario in which peers train a denoiser: first a public backbone, then, in rounds, the weights that encode concepts.
 
     Parameters
     ----------
     denoiser : table
         Architecture of the denoiser.
     denoising : table
-        How it is trained.
+        Training of the denoiser.
     sampling : table
-        How samples are drawn.
+        Sampling settings.
     compute : table
-        Where denoisers and completions run.
+        Device of denoisers and completions.
     judge : table
-        Who says what samples show.
+        The classifier that evaluates samples.
     topology : table, optional
-        Who is whose neighbour, under ``hdus``.
+        The graph of neighbours, for ``hdus``.
     revival : table
-        What an attack measures.
+        Measurements of an attack.
     """
 
     task: Literal["diffusion"]

@@ -1,4 +1,4 @@
-"""What the ``[federation]`` tables of denoisers have in common."""
+"""Common part of the ``[federation]`` tables of denoisers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The world while a scenario of a denoiser is being resolved: also which concepts are to be erased, and what the server does."""
+"""The simulation state during resolution of a diffusion scenario: with concept erasures, and the server's attacks and defences."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from simulator.events.world import Setting, World
 
 
 class ConceptWorld(World):
-    """Everything an event may look at and act on.
+    """The state that events may read and change.
 
     Parameters
     ----------
     setting : Setting
     names : sequence of int or str
-        What the scenario calls the concepts, by their number: classes first, then styles.
+        The concepts' names in the scenario, by number: classes first, then styles.
 
     Attributes
     ----------
     concepts : list of ConceptErasure
         All requests so far.
     orders : dict of int to list of int
-        By peer, the requests that it gets in this round.
+        Indices of the requests that each peer receives in this round.
     acts : list
-        What the server does in this round.
+        The server's attacks and defences in this round.
     """
 
     def __init__(self, setting: Setting, names: Sequence[Concept]) -> None:
@@ -39,7 +39,7 @@ class ConceptWorld(World):
         self._waiting: dict[int, list[int]] = {}
 
     def number(self, concept: Concept) -> int:
-        """Return the number of a concept; ``EventError`` if there is none of that name."""
+        """Return the number of a concept; ``EventError`` if there is none of this name."""
         if concept not in self.names:
             styles = [name for name in self.names if isinstance(name, str)]
             and_styles = f", the styles {', '.join(styles)}" if styles else "; there are no styles" if isinstance(concept, str) else ""
@@ -51,7 +51,7 @@ class ConceptWorld(World):
         return {peer for one in self.concepts if one.concept == concept for peer in one.peers}
 
     def request(self, concept: int, peers: Sequence[int], method: EraserSpec) -> None:
-        """Book a request to erase a concept, for each peer in the first round in which it is present."""
+        """Schedule a concept erasure for each peer in the first round in which it is present; ``EventError`` if a peer had it before."""
         again = sorted(self.asked_to_erase(concept).intersection(peers))
         if again:
             raise EventError(f"peer {again[0]} was asked to erase concept {self.names[concept]} before: name others")
@@ -61,15 +61,15 @@ class ConceptWorld(World):
             self._waiting.setdefault(peer, []).append(one.index)
 
     def act(self, act: Attack | Defence) -> None:
-        """Book what the server does at the end of the round."""
+        """Schedule an attack or a defence at the end of the round."""
         self.acts.append(act)
 
     def carry_out(self) -> None:
-        """Let present peers forget, and erase, what is due."""
+        """Assign due deletions and concept erasures to present peers."""
         super().carry_out()
         self.orders = {peer: self._waiting.pop(peer) for peer in sorted(self.online) if peer in self._waiting}
 
     def taken_acts(self) -> tuple[Attack | Defence, ...]:
-        """Return what the server does in this round, and begin anew."""
+        """Return and reset the attacks and defences of this round."""
         acts, self.acts = tuple(self.acts), []
         return acts

@@ -1,1 +1,1 @@
-"""Classification by one model that a server averages."""
+"""Federated averaging of one classifier."""

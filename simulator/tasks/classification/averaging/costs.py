@@ -1,4 +1,4 @@
-"""What a plan of averaged classifiers costs, told without training."""
+"""Costs of a plan of averaged classifiers, estimated without training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.tasks.classification.averaging.plan import AveragedPlan
 
 
 def in_words(plan: AveragedPlan, past: Past, further_runs: int) -> Iterator[tuple[str, str]]:
-    """Yield what is spent, and how much of it."""
+    """Yield each kind of cost and its amount."""
     scenario, timeline = plan.scenario, plan.timeline
     drawn = [past.drawn(now.round, now.round) for now in timeline.rounds]
     steps = [scenario.training.steps(len(config.rows)) for config in plan.configs]
@@ -29,7 +29,7 @@ def in_words(plan: AveragedPlan, past: Past, further_runs: int) -> Iterator[tupl
 
 
 def model_bytes(plan: AveragedPlan) -> int:
-    """Return the bytes of the global model's parameters, 0 where the model does not tell."""
+    """Return the bytes of the global model's parameters; 0 if the model cannot tell them."""
     config = plan.configs[0]
     try:
         return 4 * int(config.main.parameters(expanded_shape(plan.shape, load(config.data).columns), plan.classes))

@@ -1,4 +1,4 @@
-"""Classifiers that a server averages: what this cell answers for."""
+"""The cell of averaged classifiers."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
     measured: ClassVar[tuple[Metric, ...]] = METRICS
 
     def config(self, scenario: AveragedScenario, peer: int, **constants: Any) -> AveragedClassifierConfig:
-        """Return what a peer is told once."""
+        """Return a peer's config."""
         (main,), pull = scenario.peers.main, scenario.federation.pull
         return AveragedClassifierConfig(peer=peer, main=main, training=scenario.training, proximal=pull, **constants)
 
     def coordinator(self, plan: AveragedPlan, store: RunStore, watch: Watch) -> Coordinator:
-        """Return the averaging server of a plan, taken up where the store ends."""
+        """Return the averaging server of a plan, resumed from the store's last round."""
         from server.averaging.contract import Averaged
         from server.classification.averaging.coordinator import ClassifierAveraging
 
@@ -57,7 +57,7 @@ class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
         return ClassifierAveraging(plan.configs[0], averaged)
 
     def method(self, plan: AveragedPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, and its guarantee."""
+        """Return the method of an erasure, and its guarantee."""
         method = method_of(erasure)
         return method.tag, method.guarantee
 
@@ -66,15 +66,15 @@ class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
         return able(request)
 
     def past(self, plan: AveragedPlan) -> Past:
-        """Return the plan's rounds, as they were and as they are without what has been erased."""
+        """Return the plan's rounds as they were run, and as they are without the erased data."""
         return Past(plan.timeline, Cohorts(plan.seed, plan.scenario.federation.cohort))
 
     def costs(self, plan: AveragedPlan) -> Iterator[tuple[str, str]]:
-        """Yield what the plan costs: what is spent, and how much of it."""
+        """Yield each kind of cost of the plan and its amount."""
         return in_words(plan, self.past(plan), self.further_runs(plan))
 
     def problems(self, plan: AveragedPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for all that was kept of the erased, and for every peer that was evaluated on another model than the last."""
+        """Yield a line for everything kept of the erased data, and for every peer evaluated on another model than the last."""
         from simulator.tasks.averaging.verification import left_in_history
         from simulator.tasks.classification.averaging.verification import answers
 

@@ -1,4 +1,4 @@
-"""How a scenario of averaged classifiers becomes a plan."""
+"""Resolution of a scenario of averaged classifiers to a plan."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from simulator.tasks.classification.averaging.scenario import AveragedScenario
 
 
 class AveragedResolution(Resolution[AveragedScenario]):
-    """A scenario of averaged classifiers on its way to a plan."""
+    """Resolution of a scenario of averaged classifiers."""
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down a model that cannot take the data, and a cohort that cannot be."""
+        """Record an error for a model that cannot take the data, and for an impossible cohort."""
         scenario = self.scenario
         if data.users is not None:
             self.wrong("data", "ratings of users are no rows of classes for a classifier: choose other data")
@@ -30,7 +30,7 @@ class AveragedResolution(Resolution[AveragedScenario]):
         try:
             scenario.peers.main[0].parameters(expanded_shape(data.shape, data.columns), data.classes)
         except NotImplementedError:
-            pass  # it does not tell before it is built
+            pass  # the size is unknown before the model is built
         except ValueError as error:
             self.wrong("peers.main.0", str(error))
         cohort, peers = scenario.federation.cohort, scenario.peers.count
@@ -40,7 +40,7 @@ class AveragedResolution(Resolution[AveragedScenario]):
             self.wrong("training.streams", "is 'sequential', the control of an hdus federation: leave it out")
 
     def check_timeline(self, timeline: Timeline) -> None:
-        """Write down requests that cannot be carried out."""
+        """Record an error for each request that cannot be carried out."""
         federation = self.scenario.federation
         for place, what in refusals(timeline, Past(timeline, Cohorts(self.scenario.seed, federation.cohort)), federation.history):
             self.wrong(place, what)

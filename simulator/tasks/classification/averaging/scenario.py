@@ -1,4 +1,4 @@
-"""The tables of a scenario in which a server averages classifiers."""
+"""The tables of a scenario of averaged classifiers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ else:  # the registry knows its members only at run time
 
 
 def _refused(why: str) -> Any:
-    """Return the type of a key that other federations of classifiers have, and this one has not; the text says why."""
+    """Return the type of a key that other federations of classifiers have but this one does not; the text says why."""
 
     def refuse(value: Any) -> Any:
         if value is not None:
@@ -32,19 +32,19 @@ def _refused(why: str) -> Any:
 
 
 def _one(value: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-    """Refuse more, or fewer, models than the one that there is."""
+    """Raise ``ValueError`` unless exactly one model is given."""
     if len(value) != 1:
         raise ValueError(f"lists {len(value)} models, but an averaging federation has one, the global model: list exactly one")
     return value
 
 
 class Peers(common.Peers):
-    """Who takes part: ``count`` peers, the one model that they train together, and names for groups of them.
+    """The peers: their number ``count``, the one model that they train together, and names for groups of them.
 
     Parameters
     ----------
     main : list of one table
-        The model that they train together.
+        The model that the peers train together.
     """
 
     main: Annotated[tuple[AnyModel, ...], AfterValidator(_one)]
@@ -52,7 +52,7 @@ class Peers(common.Peers):
 
 
 class AveragedScenario(common.Scenario):
-    """A scenario in which peers train one classifier, and a server averages what they send; ``[training]`` is one round's local work.
+    """A scenario in which peers train one classifier, and a server averages their updates; ``[training]`` is one round's local work.
 
     Parameters
     ----------

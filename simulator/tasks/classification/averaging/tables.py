@@ -1,4 +1,4 @@
-"""The ``[federation]`` table of a scenario in which a server averages classifiers."""
+"""The ``[federation]`` table of a scenario of averaged classifiers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulator.tasks.averaging import tables
 
 
 def _cohort(value: Any) -> Any:
-    """Check a cohort by hand, so that a wrong value is answered once and not once for each type it could have been."""
+    """Validate a cohort explicitly, so that a wrong value gives one error instead of one per type in the union."""
     peers = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     share = isinstance(value, float) and 0 < value <= 1
     if value is not None and not peers and not share:
@@ -34,9 +34,9 @@ class Averaged(Spec):
     Parameters
     ----------
     cohort : int or float, optional
-        Who trains in a round: so many of the present peers, or a share of them (rounded up), drawn by key; without it, all.
+        Peers that train in a round: a number of the present peers, or a share of them (rounded up), drawn by key; default: all.
     weighting : {"rows", "equal"}
-        How replies weigh in the mean: by their peers' rows, or all alike.
+        Weights of the updates in the mean: the peers' numbers of rows, or equal.
     """
 
     cohort: Cohort = None
@@ -48,8 +48,8 @@ class FedAvg(tables.FedAvg, Averaged):
 
 
 class FedProx(tables.FedProx, Averaged):
-    """As ``fedavg``; peers are pulled to the global model by ``mu / 2 * ||w - w_global||^2`` (Li et al., MLSys 2020)."""
+    """As ``fedavg``, with the proximal term ``mu / 2 * ||w - w_global||^2`` in local training (Li et al., MLSys 2020)."""
 
 
 class FedAdam(tables.FedAdam, Averaged):
-    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), as Flower's strategy of that name does."""
+    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), like Flower's strategy of this name."""

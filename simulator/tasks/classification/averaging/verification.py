@@ -1,4 +1,4 @@
-"""Proving again, from what lies in a run directory, that peers were evaluated on the model that the server ended with."""
+"""Verification, from a run directory, that peers were evaluated on the server's final model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def answers(plan: AveragedPlan, store: RunStore) -> Iterator[str]:
-    """Yield a line for every peer whose answers in the final evaluation are not those of the last global model."""
+    """Yield a line for every peer whose predictions in the final evaluation are not those of the last global model."""
     config = plan.configs[0]
     try:
         weights = wire.from_bytes(store.artefact(str(store.model("global"))))

@@ -1,4 +1,4 @@
-"""What a plan of classifying peers costs, estimated without training."""
+"""Costs of a plan of classification peers, estimated without training."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from simulator.tasks.classification.hdus.plan import HdusPlan
 
 @dataclass(frozen=True)
 class Costs:
-    """What a plan costs, estimated without training.
+    """Costs of a plan, estimated without training.
 
     Parameters
     ----------
     messages : int
-        To peers and back, the final evaluation at the end included.
+        Messages to peers and back, including the final evaluation.
     main_steps, seed_steps : int
-        Gradient steps of main models, about or at most, and of distillations.
+        Approximate or largest number of gradient steps of main models, and number of those of distillations.
     forget_steps : int
-        At most: if every deletion repeats all that its peer has trained so far.
+        Largest number of gradient steps of deletions: if each repeats all earlier training of its peer.
     seed_bytes : int
-        One seed's parameters at 4 bytes; 0 where the model does not tell its size.
+        Bytes of one seed's parameters at 4 bytes each; 0 if the model cannot tell its size.
     overlay_bytes : int
-        Seeds that travel over edges.
+        Bytes of seeds sent over edges.
     """
 
     messages: int
@@ -40,7 +40,7 @@ class Costs:
 
 
 def costs(plan: HdusPlan) -> Costs:
-    """Return what a plan costs."""
+    """Return the costs of a plan."""
     scenario = plan.scenario
     rows = {config.peer: set(config.rows) for config in plan.configs}
     trained: dict[int, int] = dict.fromkeys(rows, 0)
@@ -69,19 +69,19 @@ def costs(plan: HdusPlan) -> Costs:
 
 
 def _steps(plan: HdusPlan, peer: int, rows: int, progress: int) -> int:
-    """Return the gradient steps of a peer's round on so many rows, after ``progress`` rounds."""
+    """Return the gradient steps of a peer's round on a number of rows, after ``progress`` rounds."""
     main, training = plan.configs[peer].main, plan.scenario.training
     return main.steps(training, rows, progress) if isinstance(main, UnlearnerSpec) else training.steps(rows)
 
 
 def _lessons(plan: HdusPlan) -> int:
-    """Return how many inputs teach a seed."""
+    """Return the number of inputs for distilling a seed."""
     each = 1 if load(plan.configs[0].data).users is None else LESSONS
     return plan.scenario.data.reference * each
 
 
 def _parameters(plan: HdusPlan) -> int:
-    """Return the number of parameters of a seed, 0 where the model does not tell."""
+    """Return the number of parameters of a seed; 0 if the model cannot tell it."""
     try:
         columns = load(plan.configs[0].data).columns
         return int(plan.scenario.peers.seed.parameters(expanded_shape(plan.shape, columns), plan.classes))
@@ -90,7 +90,7 @@ def _parameters(plan: HdusPlan) -> int:
 
 
 def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
-    """Yield what is spent, and how much of it."""
+    """Yield each kind of cost and its amount."""
     cost = costs(plan)
     yield "messages to peers and back", f"{cost.messages:,}"
     yield "gradient steps, main models", f"about {cost.main_steps:,}"

@@ -1,4 +1,4 @@
-"""Classification by neighbourhood ensembles (HDUS): what this cell answers for."""
+"""The cell of classification by neighbourhood ensembles (HDUS)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
 
     def config(self, scenario: HdusScenario, peer: int, **constants: Any) -> HdusConfig:
-        """Return what a peer is told once; main models are dealt in turn."""
+        """Return a peer's config; main models are assigned to peers in turn."""
         mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
         return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
 
     def method(self, plan: HdusPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, and its guarantee."""
+        """Return the method of an erasure, and its guarantee."""
         if erasure.kind == "peer":
             return "drop_seed", "exact"
         main = plan.configs[erasure.peer].main
@@ -44,9 +44,9 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         return main.tag, main.guarantee
 
     def methods(self, request: str) -> tuple[str, ...]:
-        """Return the method that an event may name: seeds of leavers are dropped, everything else is up to the main models."""
+        """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
         return ("drop_seed",) if request == "peer" else ()
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
-        """Yield what the plan costs: what is spent, and how much of it."""
+        """Yield each kind of cost of the plan and its amount."""
         return in_words(plan, self.further_runs(plan))

@@ -1,4 +1,4 @@
-"""The tables of a scenario in which peers classify, each with its neighbours' seeds."""
+"""The tables of a scenario in which peers classify with their neighbours' seeds."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ else:  # the registry knows its members only at run time
 
 
 class Peers(common.Peers):
-    """Who takes part: ``count`` peers with main models dealt in turn, one common seed model, and names for groups of them.
+    """The peers: their number ``count``, main models assigned in turn, one common seed model, and names for groups of peers.
 
     Parameters
     ----------
     main : list of tables
-        Main models, dealt to the peers in turn: networks, or unlearners.
+        Main models, assigned to the peers in turn: networks, or unlearners.
     seed : table
         The seed model that every peer distils for its neighbours.
     """
@@ -39,7 +39,7 @@ class Peers(common.Peers):
 
 
 class Hdus(Spec):
-    """Peers exchange seed models with their neighbours; nobody is in the middle."""
+    """Peers exchange seed models with their neighbours; no server aggregates."""
 
     kind: Literal["hdus"] = "hdus"
 
@@ -52,14 +52,14 @@ class HdusScenario(common.Scenario):
     training : table
         A round's local work on the main model.
     distillation : table
-        How seed models are made.
+        Distillation of seed models.
     ensemble : table
         How a peer combines its main model with its neighbours' seeds.
     topology : table
-        Who is whose neighbour.
+        The graph of neighbours.
     """
 
-    # what is the same for all is left out: plans from before there were tasks and federations keep their hash
+    # constant keys are left out, so that plans from before tasks and federations existed keep their hash
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Hdus = Field(Hdus(), exclude=True)
     peers: Peers

@@ -1,1 +1,1 @@
-"""Classification from sums: peers send the sums over their rows, a server adds them up to one model and forgets by subtraction."""
+"""Classification from sums: peers send sums over their rows; a server adds them up to one model, and forgets by subtraction."""

@@ -1,4 +1,4 @@
-"""Classification from sums that a server adds up: what this cell answers for."""
+"""The cell of classification from sums."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SumsClassification(Cell[SumsScenario, SumsPlan]):
-    """Peers send sums over their rows; one model of all of them forgets by subtraction."""
+    """Peers send sums over their rows; one model of all rows forgets by subtraction."""
 
     scenario: ClassVar[type[Scenario]] = SumsScenario
     plan: ClassVar[type[Plan]] = SumsPlan
@@ -35,25 +35,25 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
     }
 
     def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
-        """Return what a peer is told once."""
+        """Return a peer's config."""
         return SumsConfig(peer=peer, main=scenario.federation.model, **constants)
 
     def coordinator(self, plan: SumsPlan, store: RunStore, watch: Watch) -> Coordinator:
-        """Return the server that adds up, taken up where the store ends."""
+        """Return the server that adds up the sums, resumed from the store's last round."""
         from server.classification.sums.coordinator import Sums
 
         return Sums(plan.configs[0], store, len(plan.timeline.rounds))
 
     def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, and its guarantee."""
+        """Return the method of an erasure, and its guarantee."""
         return "subtract", "exact"
 
     def methods(self, request: str) -> tuple[str, ...]:
-        """Return the method that an event may name: there is one."""
+        """Return the one method that an event may name."""
         return ("subtract",)
 
     def costs(self, plan: SumsPlan) -> Iterator[tuple[str, str]]:
-        """Yield what the plan costs: what is spent, and how much of it."""
+        """Yield each kind of cost of the plan and its amount."""
         erasures = plan.timeline.erasures
         departures = sum(map(plan.timeline.departs, erasures))
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
@@ -63,7 +63,7 @@ class SumsClassification(Cell[SumsScenario, SumsPlan]):
         yield "further runs for the audits", str(self.further_runs(plan))
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for every peer that was evaluated on another model than that of the sums that lie in the mailbox."""
+        """Yield a line for every peer evaluated on another model than that of the sums in the mailbox."""
         from simulator.tasks.classification.sums.verification import problems
 
         return problems(plan, store)

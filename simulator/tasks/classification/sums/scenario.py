@@ -19,12 +19,12 @@ else:  # the registry knows its members only at run time
 
 
 class Sums(Spec):
-    """A server adds up the sums that peers send; ``model`` says of what, and what is learned from them.
+    """A server adds up the sums that peers send; ``model`` defines the sums and the model computed from them.
 
     Parameters
     ----------
     model : table
-        What is learned from the sums.
+        The model computed from the sums.
     """
 
     kind: Literal["sums"] = "sums"
@@ -32,7 +32,7 @@ class Sums(Spec):
 
 
 class SumsScenario(common.Scenario):
-    """A scenario in which peers classify by one model of all their rows; a deletion or a departure is one subtraction at the server."""
+    """A scenario in which peers classify with one model of all their rows; the server forgets deletions and departures by subtraction."""
 
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Sums

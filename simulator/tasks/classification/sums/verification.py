@@ -1,4 +1,4 @@
-"""Proving again, from what lies in a run directory, that the federation's model is that of the sums that are left."""
+"""Verification, from a run directory, that the federation's model is that of the remaining sums."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def model(plan: SumsPlan, store: RunStore) -> SumLearner[Any]:
-    """Return the federation's model at the end: of the sums that lie in the mailbox. ``LetheError`` if one cannot be read."""
+    """Return the federation's final model, computed from the sums in the mailbox; ``LetheError`` if one cannot be read."""
     statistics = Statistics(learner(plan.configs[0]))
     for peer, parcel in sorted(store.mailbox().newest.items()):
         statistics.give(peer, wire.from_bytes(store.artefact(parcel.sha256)))
@@ -27,7 +27,7 @@ def model(plan: SumsPlan, store: RunStore) -> SumLearner[Any]:
 
 
 def problems(plan: SumsPlan, store: RunStore) -> Iterator[str]:
-    """Yield a line for every peer that was examined on another model than that of the sums that are left."""
+    """Yield a line for every peer evaluated on another model than that of the remaining sums."""
     try:
         total = model(plan, store)
         source, test = data.load(plan.configs[0].data), np.asarray(plan.configs[0].test, dtype=np.int64)

@@ -1,1 +1,1 @@
-"""Denoisers that a server averages."""
+"""Federated averaging of one denoiser."""

@@ -1,4 +1,4 @@
-"""Denoisers that a server averages: what this cell answers for."""
+"""The cell of averaged denoisers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisingPlan]):
-    """A server averages what the peers' denoisers learn, by FedAvg, FedProx or FedAdam."""
+    """Peers train one denoiser; a server averages it by FedAvg, FedProx or FedAdam."""
 
     scenario: ClassVar[type[Scenario]] = AveragedDenoisingScenario
     plan: ClassVar[type[Plan]] = AveragedDenoisingPlan
@@ -42,7 +42,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
     measured: ClassVar[tuple[Metric, ...]] = (*METRICS, REPLAYED)
 
     def refusals(self, scenario: AveragedDenoisingScenario) -> Iterator[tuple[str, str]]:
-        """Yield a graph, and what does not go with the policy."""
+        """Yield place and reason of a topology, and of settings that do not fit the policy or the history."""
         policy, history = scenario.federation.policy, scenario.federation.history
         if history in ("none", "updates"):
             yield "federation.history", f"is {history!r}, but erasures are measured against earlier models: write 'models' or 'all'"
@@ -57,13 +57,13 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
                 yield f"event.{i}", f"policy {policy.tag!r} leaves no cut that could be filled: take one of {kinds}"
 
     def config(self, scenario: AveragedDenoisingScenario, peer: int, **constants: Any) -> AveragedDenoisingConfig:
-        """Return what a peer is told once."""
+        """Return a peer's config."""
         tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         federation = scenario.federation
         return AveragedDenoisingConfig(peer=peer, steps=federation.steps, proximal=federation.pull, **constants, **tables)
 
     def coordinator(self, plan: AveragedDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
-        """Return the averaging server of a plan, taken up where the store ends."""
+        """Return the averaging server of a plan, resumed from the store's last round."""
         from clients.diffusion.metrics import Budget
         from server.averaging.contract import Averaged
         from server.diffusion.averaging.acts import Playing
@@ -82,7 +82,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
         return DenoiserAveraging(Setup(config, public, federation.policy, plan.timeline, playing), averaged)
 
     def method(self, plan: AveragedDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method by which something is forgotten, and its guarantee."""
+        """Return the method of an erasure, and its guarantee."""
         method = method_of(erasure)
         return method.tag, method.guarantee
 
@@ -91,15 +91,15 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
         return able(request)
 
     def keeping(self, plan: AveragedDenoisingPlan) -> Keeping:
-        """Return what is kept of earlier rounds; models always, since attacks are measured against the one before an erasure."""
+        """Return what is kept of earlier rounds; models always, because attacks are compared with the one before an erasure."""
         return replace(plan.scenario.federation.keeping(plan.timeline), models=True)
 
     def past(self, plan: AveragedDenoisingPlan) -> Past:
-        """Return the plan's rounds, as they were and as they are without what has been erased."""
+        """Return the plan's rounds as they were run, and as they are without the erased data."""
         return Past(plan.timeline, Cohorts(plan.seed))
 
     def costs(self, plan: AveragedDenoisingPlan) -> Iterator[tuple[str, str]]:
-        """Yield what the plan costs: what is spent, and how much of it."""
+        """Yield each kind of cost of the plan and its amount."""
         federation, past = plan.scenario.federation, self.past(plan)
         yield from in_words(plan, self.further_runs(plan))
         if plan.scenario.denoising.design != "joint":
@@ -109,7 +109,7 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
         yield from replays_in_words(plan.timeline, past)
 
     def problems(self, plan: AveragedDenoisingPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for every round after which the global model has lost a part of its cut, and for all that was kept of the erased."""
+        """Yield a line for every round in which the global model lost a part of its cut, and for everything kept of the erased data."""
         from simulator.tasks.averaging.verification import left_in_history
         from simulator.tasks.diffusion.averaging.verification import problems
 

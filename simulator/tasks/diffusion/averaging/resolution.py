@@ -1,4 +1,4 @@
-"""How a scenario of averaged denoisers becomes a plan."""
+"""Resolution of a scenario of averaged denoisers to a plan."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from simulator.tasks.diffusion.resolution import DiffusionResolution
 
 
 class AveragedDenoisingResolution(DiffusionResolution):
-    """A scenario of averaged denoisers on its way to a plan."""
+    """Resolution of a scenario of averaged denoisers."""
 
     def check_timeline(self, timeline: Timeline) -> None:
-        """Write down requests that cannot be carried out."""
+        """Record an error for each request that cannot be carried out."""
         history = getattr(self.scenario.federation, "history", None)
         for place, what in refusals(timeline, Past(timeline, Cohorts(self.scenario.seed)), history):
             self.wrong(place, what)

@@ -1,4 +1,4 @@
-"""The tables of a scenario in which a server averages denoisers."""
+"""The tables of a scenario of averaged denoisers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from simulator.tasks.diffusion.scenario import Diffusion
 
 
 class AveragedDenoisingScenario(Diffusion):
-    """A scenario in which a server averages what the peers' denoisers learn."""
+    """A scenario in which peers train one denoiser, and a server averages it."""
 
     federation: Annotated[FedAvg | FedProx | FedAdam, Field(discriminator="kind")]

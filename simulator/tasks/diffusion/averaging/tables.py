@@ -1,4 +1,4 @@
-"""The ``[federation]`` table of a scenario in which a server averages denoisers."""
+"""The ``[federation]`` table of a scenario of averaged denoisers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ else:  # the registry knows its members only at run time
 
 
 class Averaged(FederationTable):
-    """A server averages what the peers trained: ``policy`` says how entries are folded that some peers have cut away.
+    """A server averages the peers' updates; ``policy`` defines how entries that some peers have cut are averaged.
 
     Parameters
     ----------
     policy : table
-        How entries are folded that some peers have cut away.
+        How entries that some peers have cut are averaged.
     """
 
     policy: AnyPolicy = Mean()
@@ -31,8 +31,8 @@ class FedAvg(tables.FedAvg, Averaged):
 
 
 class FedProx(tables.FedProx, Averaged):
-    """As ``fedavg``; peers are pulled to the global model by ``mu / 2 * ||w - w_global||^2`` (Li et al., MLSys 2020)."""
+    """As ``fedavg``, with the proximal term ``mu / 2 * ||w - w_global||^2`` in local training (Li et al., MLSys 2020)."""
 
 
 class FedAdam(tables.FedAdam, Averaged):
-    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), as Flower's strategy of that name does."""
+    """The server steps towards the mean with Adam (Reddi et al., ICLR 2021), like Flower's strategy of this name."""

@@ -1,4 +1,4 @@
-"""Proving again, from what lies in a run directory, that what was cut stayed cut."""
+"""Verification, from a run directory, that cut entries stayed cut."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
-    """Yield a line for every round after which the global model has lost a frozen entry, or changed its value.
+    """Yield a line for every round in which the global model lost a frozen entry, or changed its value.
 
-    Frozen entries may only grow; one that is new is zero, or filled in a round with a defence or by a policy that fills.
+    Entries may only be added to the frozen ones; a new one is zero, or filled by a defence in the round or by a policy that fills.
     """
     before: Arrays | None = None
     held: Arrays = {}

@@ -1,1 +1,1 @@
-"""Denoisers of peers that exchange seed denoisers."""
+"""Diffusion with exchanged seed denoisers."""

@@ -1,4 +1,4 @@
-"""Denoisers of peers that exchange seed denoisers: what this cell answers for."""
+"""The cell of peers that exchange seed denoisers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
-    """Each peer trains its own denoiser; neighbours' seed denoisers help it draw."""
+    """Each peer trains its own denoiser, and samples with its neighbours' seed denoisers."""
 
     scenario: ClassVar[type[Scenario]] = HdusDenoisingScenario
     plan: ClassVar[type[Plan]] = HdusDenoisingPlan
     resolution: ClassVar[type[Resolution[Any]]] = DiffusionResolution
 
     def refusals(self, scenario: HdusDenoisingScenario) -> Iterator[tuple[str, str]]:
-        """Yield a missing graph, seeds that cannot draw the images, and what needs an average."""
+        """Yield place and reason of a missing topology, seeds that do not fit the images, and events that need an average."""
         seed = scenario.federation.seed
         if scenario.topology is None:
             yield "topology", "hdus sends seeds to neighbours, of which there are none without a graph: add the table"
@@ -44,13 +44,13 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
                 yield f"event.{i}", f"{event.tag} is what a server does to an average, hdus has neither: remove the event, or take fedavg"
 
     def config(self, scenario: HdusDenoisingScenario, peer: int, **constants: Any) -> HdusDenoisingConfig:
-        """Return what a peer is told once."""
+        """Return a peer's config."""
         tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         own = {name: getattr(scenario.federation, name) for name in ("steps", "seed", "distillation", "ensemble", "judged", "streams")}
         return HdusDenoisingConfig(peer=peer, **own, **constants, **tables)
 
     def coordinator(self, plan: HdusDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
-        """Return who hands out the public backbones, trained once or taken from the cache, and passes requests on."""
+        """Return the coordinator, which sends out the public backbones (trained or loaded from the cache) and forwards requests."""
         from server.diffusion.hdus.coordinator import Neighbourhood
         from simulator.tasks.diffusion.backbone import backbone
 
@@ -59,27 +59,27 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
         return Neighbourhood(config, backbone(config, watch), backbone(seed, watch), plan.timeline)
 
     def method(self, plan: HdusDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method: a departed peer's seed is dropped, rows are forgotten by training again."""
+        """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, rows are forgotten by retraining."""
         return "drop_seed" if erasure.kind == "peer" else "retrain", "exact"
 
     def methods(self, request: str) -> tuple[str, ...]:
-        """Return the method that an event may name: seeds of leavers are dropped, everything else is up to the main models."""
+        """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
         return ("drop_seed",) if request == "peer" else ()
 
     def costs(self, plan: HdusDenoisingPlan) -> Iterator[tuple[str, str]]:
-        """Yield what the plan costs: what is spent, and how much of it."""
+        """Yield each kind of cost of the plan and its amount."""
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
         return in_words(plan, self.further_runs(plan), distillation=meetings * plan.scenario.federation.distillation.steps)
 
     def problems(self, plan: HdusDenoisingPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for every request to erase a concept that was not carried out, and every cut that has grown over."""
+        """Yield a line for every concept erasure that was not carried out, and every cut with non-zero entries."""
         from simulator.tasks.diffusion.hdus.verification import problems
 
         return problems(plan, store)
 
 
 def _unfit(spec: DenoiserSpec) -> str | None:
-    """Return why there can be no seed denoiser of this description, or None."""
+    """Return why a seed denoiser cannot have this architecture, or None if it can."""
     if spec.size % 2 ** (len(spec.widths) - 1):
         return f"images of size {spec.size} cannot be halved {len(spec.widths) - 1} times: take fewer widths"
     if unfit := [width for width in spec.widths if width % spec.groups or width % spec.heads]:

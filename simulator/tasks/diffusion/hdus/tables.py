@@ -1,4 +1,4 @@
-"""Peers that train a denoiser each and help each other with seeds; nobody is in the middle."""
+"""The ``[federation]`` table of peers that train one denoiser each and exchange seeds."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from simulator.tasks.diffusion.tables import FederationTable
 
 
 class Hdus(FederationTable):
-    """Peers exchange seed denoisers with their neighbours and draw with the weighted mean of all the noises (HDUS; this form is ours).
+    """Peers exchange seed denoisers with their neighbours and sample with the weighted mean of all predicted noises (HDUS in our form).
 
     Parameters
     ----------
     seed : SeedDenoiser
         The architecture of seeds.
     distillation : SeedDistillation
-        How seeds are made.
+        Distillation of seeds.
     ensemble : NoiseWeights
-        How predicted noises are weighed.
+        Weights of the predicted noises.
     judged : int
         Samples of each class that are drawn and judged at every peer after each round, from its ensemble and from its main model alone.
     streams : {"keyed", "sequential"}
-        ``"sequential"`` is a negative control: draws depend on how many messages were sent before, and departures are not exact.
+        ``"sequential"`` is a negative control: draws depend on the number of messages sent so far, and departures are not exact.
     """
 
     kind: Literal["hdus"] = "hdus"

@@ -1,4 +1,4 @@
-"""Proving again, from what lies in a run directory, that peers have cut the concepts that they were asked to erase."""
+"""Verification, from a run directory, that peers have cut the concepts that they were asked to erase."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
-    """Yield a line for every request that a peer has not carried out, and for every cut that has grown over."""
+    """Yield a line for every request that a peer has not carried out, and for every cut with non-zero entries."""
     names = plan.scenario.denoiser.concepts
     for peer, state in sorted(store.states().items()):
         asked = [one for one in plan.timeline.concepts if peer in one.peers and _generation(plan, peer, one) == state.generation]
@@ -38,7 +38,7 @@ def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
 
 
 def grown_over(main: Mapping[str, npt.NDArray[Any]]) -> Iterator[str]:
-    """Yield a line for every layer of a main artefact that is not zero where it was cut."""
+    """Yield a line for every layer of a main artefact whose cut entries are not all zero."""
     for name, mask in main.items():
         if name.startswith(CUT):
             layer = name.removeprefix(CUT)
@@ -48,5 +48,5 @@ def grown_over(main: Mapping[str, npt.NDArray[Any]]) -> Iterator[str]:
 
 
 def _generation(plan: DiffusionPlan, peer: int, one: ConceptErasure) -> int:
-    """Return which of its lives a peer was in when the request was made."""
+    """Return the peer's generation when the request was made."""
     return max((now.generation.get(peer, 0) for now in plan.timeline.rounds[: one.round]), default=0)
