@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.scenarios.data_table import Public
 from simulator.scenarios.plan import Plan
-from simulator.scenarios.scenario import Public
 
 
 def given(plan: Plan) -> Iterator[str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from clients.metrics import MetricError, Metrics
 from server.timeline import Timeline
-from simulator.scenarios.scenario import Expect, Scenario
+from simulator.scenarios.expect import Expect
+from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
 
 

@@ -6,13 +6,12 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, create_model, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
+from clients.data import DATASETS
 from clients.plugins import PluginError
 from clients.spec import Spec
 from clients.union import Made
@@ -23,65 +22,22 @@ from simulator.events.contract import EventSpec
 from simulator.scenarios import bounds
 from simulator.scenarios.audits import AuditTable, audit_table
 from simulator.scenarios.churn import CHURN, ChurnSpec
+from simulator.scenarios.data_table import Public, data_table
+from simulator.scenarios.expect import Expect
 from simulator.scenarios.overrides import override
 from simulator.scenarios.tasks import CELLS, name_of
 from simulator.scenarios.validation_errors import validation_errors
 
 DEFAULT_ENGINE = "inline"
-Count = Annotated[int, Field(ge=0)]
-
-
-class Public(Spec):
-    """What the ``[data]`` table says beside naming the data set: rows set aside in public, and how the rest is dealt.
-
-    ``reference`` rows, whose labels nobody uses, teach the seeds; ``test`` rows measure; ``validation`` rows are for what must be tuned or
-    stopped. None is dealt to any peer. ``facts`` that are not declared (``columns``, ``labels``) are read off ``reference`` rows, classes
-    off all public ones; ``all`` reads them off private rows too, a negative control of exactness.
-
-    Parameters
-    ----------
-    reference : int
-        Public rows, whose labels nobody uses, from which seeds are distilled.
-    test : int
-        Public rows that measure.
-    validation : int
-        Public rows, with labels, for what must be tuned or stopped.
-    facts : {"reference", "all"}
-        The rows that undeclared facts of the data are read off.
-    partition : table
-        How the other rows are dealt to the peers.
-    """
-
-    reference: PositiveInt
-    test: PositiveInt
-    # left out where they are as usual: plans from before there were such keys keep their hash
-    validation: Count = Field(0, exclude_if=lambda count: not count)
-    facts: Literal["reference", "all"] = Field("reference", exclude_if=lambda facts: facts == "reference")
-    partition: AnyPartition
-
-    def source(self) -> DatasetSpec:
-        """Return the data set alone."""
-        kind = DATASETS.load(self.tag)
-        return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
-
-
-@cache
-def _data_table(kind: type[DatasetSpec]) -> type[Spec]:
-    """Return the ``[data]`` table of a data set: its own keys and those of `Public`."""
-    return create_model(kind.__name__, __base__=(Public, kind), __doc__=kind.__doc__)
-
 
 if TYPE_CHECKING:
-    AnyPartition = PartitionSpec
     AnyData = Public
     AnyTopology = TopologySpec
     AnyChurn = ChurnSpec
     AnyEngine = EngineSpec
     Audit = AuditTable
 else:  # the registries know their members only at run time
-    AnyPartition = PARTITIONS.union()
-    Public.model_rebuild()
-    AnyData = DATASETS.union(table=_data_table)
+    AnyData = DATASETS.union(table=data_table)
     AnyTopology = TOPOLOGIES.union()
     AnyChurn = CHURN.union()
     AnyEngine = ENGINES.union(default=DEFAULT_ENGINE)
@@ -108,56 +64,6 @@ class Peers(Spec):
             if strangers := [peer for peer in members if not 0 <= peer < self.count]:
                 raise ValueError(f"group {name} names peer {strangers[0]}: peers are 0 to {self.count - 1}")
         return self
-
-
-class Expect(Spec):
-    """What must hold ``after`` a round, or after the final evaluation: a ``metric`` within bounds (of the federation, or of one ``peer``),
-    nobody holding the seed of the ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set,
-    peers or server declare; some exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
-
-    Parameters
-    ----------
-    after : int or "final"
-        The round after which it must hold; ``final`` for the final evaluation after the last one.
-    metric : str, optional
-        Name of a metric, such as ``accuracy.global.ensemble``; goes with ``min``, ``max`` or both.
-    min : float, optional
-        Least value of the metric.
-    max : float, optional
-        Largest value of the metric.
-    absent : int, optional
-        The peer whose seed nobody may hold.
-    equal_to : {"never_joined"}, optional
-        Every other peer must be as if ``peer`` had never joined.
-    peer : int, optional
-        The peer that is measured, or that had never joined.
-    """
-
-    after: PositiveInt | Literal["final"]
-    metric: str | None = None
-    min: float | None = None
-    max: float | None = None
-    absent: Count | None = None
-    equal_to: Literal["never_joined"] | None = None
-    peer: Count | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if sum(way is not None for way in (self.metric, self.absent, self.equal_to)) != 1:
-            raise ValueError("needs exactly one of metric, absent, equal_to: expect one thing a table")
-        if (self.metric is None) != (self.min is None and self.max is None):
-            raise ValueError("metric goes with min, max or both: give the bounds it must keep")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min = {self.min} is above max = {self.max}: exchange them")
-        if self.equal_to is not None and self.peer is None:
-            raise ValueError("equal_to needs peer: say who is never to have joined")
-        if self.absent is not None and self.peer is not None:
-            raise ValueError("absent names the peer itself: remove peer")
-        return self
-
-    def round(self, last: int) -> int:
-        """Return the number of the round; the final evaluation is the one after the ``last``."""
-        return last + 1 if self.after == "final" else self.after
 
 
 class Scenario(Spec):
@@ -195,7 +101,7 @@ class Scenario(Spec):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
-    seed: Count = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     rounds: bounds.Rounds
     data: AnyData
     peers: Peers

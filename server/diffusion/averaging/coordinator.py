@@ -25,7 +25,8 @@ from server.averaging.contract import REPLAYED, Arrays, Averaged
 from server.averaging.coordinator import Averaging
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
-from server.diffusion.averaging.policies import BudgetError, PolicySpec, Reply, UnionNoise, check
+from server.diffusion.averaging.policies import BudgetError, PolicySpec, UnionNoise, check
+from server.diffusion.averaging.replies import Reply
 from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
 from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.metrics import METRICS

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from clients.unlearning.pruning.concept_prune import ConceptPrune
     from clients.unlearning.pruning.recorder import Activity
-    from server.diffusion.averaging.policies import Weights
+    from server.diffusion.averaging.replies import Weights
 
 
 class ServerMask(Mean):
