@@ -1,1 +1,1 @@
-"""Scenarios, notebooks, benchmarks and reproductions: what the program is used for."""
+"""Scenarios, notebooks, benchmarks, campaigns and reproductions."""

@@ -1,8 +1,8 @@
-"""Play a scenario by ``flwr run``: ``python -m experiments.flower_run [SCENARIO] [OUT]``; the last line printed is the run directory.
+"""Run a scenario with ``flwr run``: ``python -m experiments.flower_run [SCENARIO] [OUT]``; the last printed line is the run directory.
 
-What it adds to ``flwr run .``: the number of SuperNodes is that of the scenario's peers; the packages that are installed are used, where
-Flower would install all of them anew, with gigabytes of CUDA; the SuperLink that is started is stopped again; and the exit status is that
-of the run, where Flower's is 0 whatever happened.
+In contrast to ``flwr run .``, the number of SuperNodes equals the scenario's number of peers; the installed packages are used, while Flower
+would install all of them again, including gigabytes of CUDA; the SuperLink is stopped at the end; and the exit status is that of the run,
+while Flower's is always 0.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent
 SECONDS = 60
-"""How long a SuperLink may take to answer."""
+"""Time that a SuperLink may take to answer."""
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
+    """Return an unused loopback port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the environment of Flower's programs: a home of their own, nothing installed, nothing reported."""
+    """Return the environment of Flower's programs: a separate home, no installation, no telemetry."""
     quiet = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     path = os.pathsep.join((str(TOOLS), os.environ.get("PATH", "")))
     return os.environ | quiet | {"FLWR_HOME": str(home), "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1", "PATH": path}
@@ -40,7 +40,7 @@ def environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def superlink(home: Path) -> Iterator[str]:
-    """Keep a SuperLink on the loopback while inside, and give the name under which ``flwr`` finds it; what it has started ends with it."""
+    """Run a SuperLink on the loopback inside the context, and yield its name for ``flwr``; its child processes end with it."""
     port = free_port()
     (home / "config.toml").write_text(f'[superlink.lethe]\naddress = "127.0.0.1:{port}"\ninsecure = true\n', encoding="utf-8")
     command = ["flower-superlink", "--insecure", "--simulation", "--host", "127.0.0.1", "--port", str(port)]
@@ -67,7 +67,7 @@ def superlink(home: Path) -> Iterator[str]:
 
 
 def play(scenario: Path, out: Path) -> int:
-    """Play a scenario on Flower; return the exit status."""
+    """Run a scenario on Flower; return the exit status."""
     from simulator.scenarios.scenario import Scenario
 
     peers = Scenario.load(scenario).peers.count
@@ -84,7 +84,7 @@ def play(scenario: Path, out: Path) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Play what the arguments say; return the exit status."""
+    """Run the scenario of the arguments; return the exit status."""
     from simulator.errors import LetheError
 
     scenario = Path(arguments[0]) if arguments else ROOT / "experiments" / "scenarios" / "departures.toml"

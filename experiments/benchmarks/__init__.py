@@ -1,1 +1,1 @@
-"""Measurements that anybody can repeat: ``python -m experiments.benchmarks.<name>``."""
+"""Repeatable measurements: ``python -m experiments.benchmarks.<name>``."""

@@ -1,4 +1,4 @@
-"""What a device does at its best, and which share of that a run of the completion amounts to."""
+"""Peak rates of a device, and the share of them that a run of the completion achieves."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from server.revival.stack import Completion
 T = TypeVar("T")
 
 RATED = {"cpu": 2048, "cuda": 8192}
-"""Side of the matrices on which the device's own rates are measured."""
+"""Side of the matrices with which the device's peak rates are measured."""
 
 
 def timed(work: Callable[[], T], cuda: bool) -> tuple[T, float]:
-    """Return the result and the seconds it took: wall-clock on CUDA, of the processor otherwise."""
+    """Return the result and its duration in seconds: wall-clock time on CUDA, processor time otherwise."""
     if not cuda:
         begin = time.process_time()
         return work(), time.process_time() - begin
@@ -37,7 +37,7 @@ def timed(work: Callable[[], T], cuda: bool) -> tuple[T, float]:
 
 @dataclass(frozen=True)
 class Rates:
-    """What the device does at its best: sums (a multiplication and an addition are two) and bytes (read and written), a second."""
+    """Peak rates of a device per second: floating-point operations (a multiplication and an addition are two), and bytes moved."""
 
     flops: float
     traffic: float
@@ -45,7 +45,7 @@ class Rates:
     @classmethod
     @cache
     def measured(cls, arithmetic: Arithmetic, size: int) -> Rates:
-        """Return the rates of one product of square matrices and of one copy of such a matrix, the best of three."""
+        """Return the rates of one product of square matrices and of one copy of such a matrix, each the best of three."""
         place = arithmetic.place()
         matrix = torch.randn(size, size, dtype=arithmetic.dtype, generator=torch_generator("revival benchmark", "rates")).to(place)
         other, cuda = torch.empty_like(matrix), place.type == "cuda"
@@ -65,7 +65,7 @@ def device_share(
     often: dict[str, int],
     seconds: float,
 ) -> str:
-    """Return which share of the device's rates a run amounts to, each layer counted ``often``."""
+    """Return the share of the device's rates that a run achieves, with each layer counted ``often`` times."""
     size = RATED[arithmetic.device]
     rates = Rates.measured(arithmetic, size)
     flops = traffic = 0.0
@@ -82,13 +82,13 @@ def device_share(
 
 
 def needs(rule: CompletionSpec, arithmetic: Arithmetic, m: int, c: int) -> tuple[float, float]:
-    """Return the sums of one iteration on ``m`` rows and ``c`` moving columns, and the matrix entries that it reads or writes.
+    """Return the operations of one iteration on ``m`` rows and ``c`` moving columns, and the matrix entries that it reads or writes.
 
-    Products count ``2 m n k`` sums and their three matrices once each. A symmetric eigendecomposition counts 9 m^3, as by the QR method
-    with vectors (Golub and Van Loan, 4th edition, section 8.3), and reads and writes its matrix once.
+    A product counts ``2 m n k`` operations and each of its three matrices once. A symmetric eigendecomposition counts 9 m^3 operations, as
+    in the QR method with vectors (Golub and Van Loan, 4th edition, section 8.3), and reads and writes its matrix once.
     """
-    gram_and_step = 4 * m * m * c, 2 * m * m + 5 * m * c  # the Gram matrix, the step of the columns, what is kept of them
+    gram_and_step = 4 * m * m * c, 2 * m * m + 5 * m * c  # the Gram matrix, the step of the columns, the stored columns
     if isinstance(rule, SoftImpute) or arithmetic.device != "cuda":
         return gram_and_step[0] + (9 + 2) * m**3, gram_and_step[1] + (2 + 3) * m * m
-    products = 4 * QUINTIC_STEPS  # four products of m x m a step
+    products = 4 * QUINTIC_STEPS  # four m x m products per step
     return gram_and_step[0] + 2 * products * m**3, gram_and_step[1] + 3 * products * m * m

@@ -1,8 +1,8 @@
-"""Seconds a round of every engine beside a plain loop and Flower's own simulation: ``python -m experiments.benchmarks.engines [--quick]``.
+"""Seconds per round of every engine, a plain loop and Flower's own simulation: ``python -m experiments.benchmarks.engines [--quick]``.
 
-One round of FedAvg over a small network on digits, the same pair of apps everywhere; the plain loop calls the same training function
-without any messages. A peer's work is calibrated to 1 ms and to 5 ms on the machine at hand. Every measurement has processes of its
-own; the first round, in which workers still import, is told apart and not counted.
+The work is one round of FedAvg with a small network on digits, with the same pair of apps everywhere; the plain loop calls the same
+training function without messages. A peer's work is calibrated to 1 ms and to 5 ms on the machine. Every measurement has processes of its
+own; the first round, in which workers still import, is reported separately and not counted.
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ client = ClientApp()
 
 @client.query("hello")
 def hello(message: Message, context: Context) -> Message:
-    """Say which peer this is."""
+    """Reply with the number of this peer."""
     return Message(RecordDict({"who": ConfigRecord({"peer": int(context.node_config["partition-id"])})}), reply_to=message)
 
 
 @client.train()
 def on_train(message: Message, context: Context) -> Message:
-    """Train on the weights that came and send them back."""
+    """Train from the received weights and send the result back."""
     weights = wire.from_bytes(wire.unpack(message.content.array_records["weights"]))
     steps = int(message.content.config_records["order"]["steps"])  # type: ignore[arg-type]
     after = train(weights, int(context.node_config["partition-id"]), steps)
@@ -103,7 +103,7 @@ def on_train(message: Message, context: Context) -> Message:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of every counted round, seconds until the first was over, and megabytes of all processes together at the end."""
+    """Seconds of every counted round, seconds until the end of the first, and total megabytes of all processes at the end."""
 
     rounds: list[float]
     first: float
@@ -132,7 +132,7 @@ def measure(table: dict[str, Any] | None, peers: int, steps: int, rounds: int) -
 
 
 def server_app(drive: Callable[[Callable[[Weights], Weights]], None], steps: int, peers: int) -> ServerApp:
-    """Return the server app of the benchmark: FedAvg with everybody in every round."""
+    """Return the server app of the benchmark: FedAvg with all peers in every round."""
     app = ServerApp()
 
     @app.main()
@@ -162,7 +162,7 @@ def megabytes() -> float:
 
 
 def calibrate(milliseconds: float) -> int:
-    """Return how many steps of training take about this long here."""
+    """Return the number of training steps that take about this long on this machine."""
     torch.set_num_threads(1)
     weights = first_weights()
     train(weights, 0, 20)

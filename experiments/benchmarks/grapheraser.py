@@ -1,9 +1,9 @@
 """GraphEraser beside random shards and the whole graph: ``python -m experiments.benchmarks.grapheraser [--quick] [--data cora.npz]``.
 
-A tenth of the nodes is held out and asked about with its edges; F1 is micro-averaged over classes. Methods with one partition share their
-sub-models; all sub-models are the same networks with the same settings, trained to convergence: ``loss`` is their mean cross-entropy on
-their own nodes. Seconds are of one thread's processor time; those of a deletion include the partition where it is redone, the touched
-shards and the learned weights; the speed-up is against retraining on the whole graph.
+A tenth of the nodes is held out and classified with its edges; F1 is micro-averaged over classes. Methods with the same partition share
+their sub-models. All sub-models are the same networks with the same settings, trained to convergence: ``loss`` is their mean cross-entropy
+on their own nodes. Seconds are processor time of one thread; a deletion includes the partition if it is recomputed, the affected shards
+and the learned weights; the speed-up is relative to retraining on the whole graph.
 Settings were chosen with other seeds (held-out nodes included) than those reported.
 """
 
@@ -33,15 +33,15 @@ from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.sparse import Sparse
 
 FIRST_SEED = 10
-"""Seeds below were used to choose settings."""
+"""Lower seeds were used to choose settings."""
 
 Known = dict[tuple[str, int, int], State]
-"""What was fitted on a partition: its kind, its hops, the number of shards."""
+"""States fitted on a partition, by its kind, its hops and the number of shards."""
 
 
 @dataclass
 class Row:
-    """What was measured of one method, one number a seed."""
+    """Measurements of one method, one number per seed."""
 
     f1: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Row:
 
 
 def methods(shards: int, network: str, epochs: int) -> dict[str, GraphEraser]:
-    """Return the compared methods by the name of their row; of those with one partition, the one with learned weights comes first."""
+    """Return the compared methods by the name of their row; of those with the same partition, the one with learned weights comes first."""
     common = {"shards": shards, "network": network, "epochs": epochs, "leakage": "frozen"}
     found = {"whole graph": GraphEraser(**{**common, "shards": 1, "partition": "keyed", "aggregate": "mean"})}
     kinds = {"random": "keyed", "BLPA": "blpa", "BEKM": "bekm"}
@@ -67,7 +67,7 @@ def methods(shards: int, network: str, epochs: int) -> dict[str, GraphEraser]:
 
 
 def measure(row: Row, spec: GraphEraser, train: Graph, asked: Graph, classes: int, seed: int, deletions: int, known: Known) -> None:
-    """Ask one method, fitted or with the sub-models of a method fitted on the same partition, and time single deletions."""
+    """Evaluate one method, fitted or with the sub-models of a method fitted on the same partition, and time single deletions."""
     model: GraphEraserModel = spec.build(Problem((train.x.shape[1],), classes), ("grapheraser", seed))
     same = spec.partition, spec.hops, spec.shards
     if same in known:
@@ -107,7 +107,7 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 
 
 def stand_in() -> Graph:
-    """Return a generated graph for where no file is given: six communities with weak features."""
+    """Return a generated graph, used if no file is given: six communities with weak features."""
     blocks = 6
     drawn = nx.stochastic_block_model([150] * blocks, (np.full((blocks, blocks), 0.001) + 0.02 * np.eye(blocks)).tolist(), seed=0)
     y = np.repeat(np.arange(blocks), 150)
@@ -134,7 +134,7 @@ def run(data: Graph, shards: int, network: str, epochs: int, seeds: int, deletio
 
 
 def table(rows: dict[str, Row]) -> None:
-    """Print one line a method."""
+    """Print one line per method."""
     whole = mean(rows["whole graph"].forget)
     print(
         f"{'method':26s} {'micro-F1':15s} {'above random, mean':18s} {'loss':>6s} {'kept edges':10s} {'largest':>8s} {'s to fit':>8s} "

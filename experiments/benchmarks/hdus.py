@@ -1,17 +1,17 @@
-"""Ensembles of seed models beside FedAvg, before and after half the peers have gone: ``python -m experiments.benchmarks.hdus [--quick]``.
+"""Ensembles of seed models and FedAvg, before and after half the peers leave: ``python -m experiments.benchmarks.hdus [--quick]``.
 
-Ten peers share digits by a Dirichlet(0.3) partition on a complete graph. HDUS peers train mains of several architectures, exchange seed
-models distilled on public images, and predict with class-weighted ensembles; nobody retrains when peers leave, their seeds are
-dropped. FedAvg averages one architecture, with the same local training on the same rows, and starts again without the leavers; so does
-one model on all the stayers' rows together, which shows what these rows can give.
+Digits are partitioned over ten peers by Dirichlet(0.3), on a complete graph. HDUS peers train main models of several architectures,
+exchange seed models distilled on public images, and predict with class-weighted ensembles; when peers leave, their seeds are dropped and
+no peer retrains. FedAvg averages one architecture, with the same local training on the same rows, and is retrained without the leavers; so
+is one model on all the remaining peers' rows together, as an upper reference.
 
-The ensembles are formed twice from the same voices: as they are (``prior = "own"``, the scenario's default), and with each owner's class
-mix divided out (``prior = "even"``). The weights are those of ``weights = "class"`` in both.
+The ensembles are formed twice from the same predictions: unchanged (``prior = "own"``, the scenario's default), and with each owner's class
+distribution divided out (``prior = "even"``). Both use ``weights = "class"``.
 
-Settings were chosen on validation rows of seeds 2001-2006, whose test rows stayed unused; FedAvg's architecture and step too, and it got
-the best found. It is one small data set: validation rows of one seed are among the test rows of another. An earlier choice, with fewer
-convolutions and a perceptron for a seed, missed FedAvg by 0.022 (even: 0.027) on the test rows of seeds 3001-3005 and was given up. The
-default seeds had been seen with earlier settings; seeds 4001-4005 were first run after the last choice, and once.
+Settings were chosen on validation rows of seeds 2001-2006, whose test rows stayed unused; so were FedAvg's architecture and step size, of
+which it uses the best found. As there is only one small data set, validation rows of one seed are among the test rows of another. An
+earlier choice, with fewer convolutions and a perceptron as seed, missed FedAvg by 0.022 (even: 0.027) on the test rows of seeds 3001-3005
+and was discarded. The default seeds had been used with earlier settings; seeds 4001-4005 were run only once, after the last choice.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from server.aggregation.mean import weighted_mean
 PEERS = 10
 TEST = 360
 RETRAINED = 3
-"""Draws of leavers for which FedAvg and one model on all rows are trained again."""
+"""Number of draws of leavers for which FedAvg and one model on all rows are retrained."""
 PRIORS = (Ensemble(prior="own"), Ensemble(prior="even"))
 
 
 class Settings(Spec):
-    """What is chosen; every field is an option of a scenario file, but for FedAvg's own."""
+    """The chosen settings; all fields except FedAvg's are options of scenario files."""
 
     mains: tuple[ModelSpec | UnlearnerSpec, ...]
     rounds: int = 8
@@ -84,14 +84,14 @@ CHOSEN = Settings(
     reference=180,
     fedavg=Cnn(channels=(16,)),
 )
-"""The scenario's rounds and local epochs, with wider networks and more and larger steps; fewer public rows leave more to train on."""
+"""The scenario's rounds and local epochs, with wider networks, more and larger steps, and fewer public rows, so more training rows."""
 
 VARIANTS = {"scenario": SCENARIO, "chosen": CHOSEN}
 
 
 @dataclass(frozen=True)
 class Federation:
-    """The rows of one run: each peer's, the public reference images, and those that measure."""
+    """The rows of one run: each peer's rows, the public reference images, and the evaluation rows."""
 
     data: Dataset
     peers: tuple[Ids, ...]
@@ -103,12 +103,12 @@ class Federation:
         return Rows(self.peers[peer], self.data.x[self.peers[peer]], self.data.y[self.peers[peer]])
 
     def accuracy(self, probabilities: npt.NDArray[np.floating]) -> float:
-        """Return the accuracy of answers to the judges' rows."""
+        """Return the accuracy of predictions for the evaluation rows."""
         return float((probabilities.argmax(axis=1) == self.data.y[self.judges]).mean())
 
 
 def deal(settings: Settings, seed: int, validation: int = 0) -> Federation:
-    """Return the rows of a run. With ``validation``, that many rows judge instead of the test rows, which stay unused."""
+    """Return the rows of a run. With ``validation``, that many rows are used for evaluation instead of the test rows."""
     data = Digits().load()
     ids = streams.order(np.arange(len(data.y)), "hdus benchmark", seed, "split").astype(np.int64)
     test, rest = ids[:TEST], ids[TEST:]
@@ -120,18 +120,18 @@ def deal(settings: Settings, seed: int, validation: int = 0) -> Federation:
 
 @dataclass(frozen=True)
 class Voices:
-    """What every peer's main and seed answer to the judges' rows: enough to form any ensemble."""
+    """Predictions of every peer's main and seed model for the evaluation rows, from which any ensemble can be formed."""
 
     mains: list[Member]
     seeds: list[Member]
 
     def ensemble(self, settings: Ensemble, present: Sequence[int], peer: int) -> npt.NDArray[np.float64]:
-        """Return a peer's prediction with everybody present as its neighbour."""
+        """Return a peer's prediction with all present peers as its neighbours."""
         return combine(settings, self.mains[peer], [self.seeds[other] for other in present if other != peer])
 
 
 def hdus(settings: Settings, federation: Federation, seed: int) -> Voices:
-    """Train every peer's main on its own rows and distil its seed."""
+    """Train every peer's main model on its own rows and distil its seed model."""
     data = federation.data
     problem = Problem(data.shape, data.classes, settings.rounds, training=settings.training)
     network = Network(settings.seed, data.shape, data.classes)
@@ -151,7 +151,7 @@ def hdus(settings: Settings, federation: Federation, seed: int) -> Voices:
 
 
 def fedavg(settings: Settings, federation: Federation, seed: int, present: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Return the answers of a FedAvg model of these peers: every round, local epochs from the mean, weighted by rows."""
+    """Return the predictions of a FedAvg model of these peers: in every round, local epochs from the mean, weighted by rows."""
     data, training = federation.data, settings.training
     network = Network(settings.fedavg, data.shape, data.classes)
     weights = network.initial((seed, "fedavg"))
@@ -167,29 +167,29 @@ def fedavg(settings: Settings, federation: Federation, seed: int, present: Seque
 
 
 def pooled(settings: Settings, federation: Federation, seed: int, present: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Return the answers of one model, FedAvg's, trained as many epochs on these peers' rows together."""
+    """Return the predictions of one model of FedAvg's architecture, trained for as many epochs on these peers' pooled rows."""
     together = np.sort(np.concatenate([federation.peers[peer] for peer in present]))
     return fedavg(settings, Federation(federation.data, (together,), federation.reference, federation.judges), seed, [0])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Accuracies of one seed, 0-1: means over peers, and over draws of who leaves."""
+    """Accuracies of one seed, in [0, 1]: means over peers, and over draws of leavers."""
 
     main: float
     ensemble: tuple[float, ...]
-    """One for each prior."""
+    """The ensembles, one value per prior."""
     fedavg: float
     halved: tuple[tuple[float, ...], ...]
-    """For each prior, the ensemble after half the peers have left, for each draw of leavers."""
+    """The ensembles after half the peers have left, per prior and draw of leavers."""
     fedavg_halved: float
-    """FedAvg begun again without the leavers, mean of the first draws."""
+    """FedAvg retrained without the leavers, mean over the first draws."""
     pooled_halved: float
-    """One model on the stayers' rows, mean of the same draws."""
+    """One model on the remaining peers' rows, mean over the same draws."""
 
 
 def outcome(settings: Settings, seed: int, draws: int) -> Outcome:
-    """Return what one seed gives on the test rows."""
+    """Return the accuracies of one seed on the test rows."""
     federation = deal(settings, seed)
     voices = hdus(settings, federation, seed)
     everybody = range(PEERS)
@@ -210,7 +210,7 @@ def accuracy(ensemble: Ensemble, federation: Federation, voices: Voices, present
 
 
 def bars(name: str, outcomes: Sequence[Outcome], prior: int) -> list[str]:
-    """Return one line a bar: what was asked, the mean over seeds, and whether it is met, with the prior of that index."""
+    """Return one line per bar: the criterion, the mean over seeds, and whether it is met, for the prior of this index."""
     gain = mean(each.ensemble[prior] - each.main for each in outcomes)
     behind = mean(each.fedavg - each.ensemble[prior] for each in outcomes)
     halved = [accuracy for each in outcomes for accuracy in each.halved[prior]]
@@ -240,7 +240,7 @@ def _spread(halved: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one line a seed and one a bar, for the scenario's settings and for the chosen ones."""
+    """Print one line per seed and one per bar, for the scenario's settings and for the chosen ones."""
     parser = argparse.ArgumentParser(description="Ensembles of seed models beside FedAvg, before and after half the peers have left.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--draws", type=int, default=20, help="draws of who leaves, a seed")

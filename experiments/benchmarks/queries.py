@@ -1,8 +1,8 @@
-"""How fine statistical queries are, against accuracy and the time of a deletion: ``python -m experiments.benchmarks.queries [--quick]``.
+"""Accuracy and deletion time by granularity of statistical queries: ``python -m experiments.benchmarks.queries [--quick]``.
 
-Digits, 1,000 rows to learn from, 797 to test, one split a seed; processor time. Adaptive learners ask again after a deletion, so their
-cost falls with fewer iterations; the tolerance of the answers costs accuracy alone. The summation learner beside them, naive Bayes over
-pixels cut into bins, asks once for as many sums as there are pixels, bins and classes, and forgets by subtraction.
+The data are digits, 1,000 training rows and 797 test rows, with one split per seed; times are processor time. Adaptive learners query again
+after a deletion, so their cost falls with fewer iterations; the tolerance of the answers affects accuracy only. The summation learner in
+comparison, naive Bayes over binned pixels, queries once for one sum per pixel, bin and class, and forgets by subtraction.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BINS = (2, 3, 5, 9, 17)
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one seed: numbers asked for in a fit, share of test rows that are right, seconds of a fit and of the deletion of one row."""
+    """Measurements of one seed: queried numbers in a fit, test accuracy, and seconds of a fit and of the deletion of one row."""
 
     queries: int
     accuracy: float
@@ -46,7 +46,7 @@ class Measured:
 
 
 def split(seed: int, bins: int | None = None) -> tuple[Rows, Rows, Problem]:
-    """Return training and test rows and the problem; pixels lie in [0, 1], or are categories where there are bins."""
+    """Return training rows, test rows and the problem; pixels are in [0, 1], or categories if bins are given."""
     source = load_digits()
     x, y = source.data / 16, source.target.astype(np.int64)
     columns: tuple[Column, ...] = ()
@@ -59,7 +59,7 @@ def split(seed: int, bins: int | None = None) -> tuple[Rows, Rows, Problem]:
 
 
 def measure(spec: UnlearnerSpec, seed: int, bins: int | None, deletions: int) -> Measured:
-    """Fit, test, and delete rows one by one; a deletion is over when a test row is answered."""
+    """Fit, test, and delete rows one by one; the time of a deletion includes the prediction of a test row."""
     train, test, problem = split(seed, bins)
     model: Any = spec.build(problem, (seed, "queries benchmark"))
     begin = thread_time()
@@ -75,13 +75,13 @@ def measure(spec: UnlearnerSpec, seed: int, bins: int | None, deletions: int) ->
 
 
 def interval(values: Sequence[float]) -> str:
-    """Return mean and half width of the 95 % interval over seeds."""
+    """Format mean and half width of the 95 % interval over seeds."""
     half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return f"{mean(values):.3f} ± {half:.3f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each granularity."""
+    """Print one line per granularity."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="two seeds, few settings")
     quick = parser.parse_args(arguments).quick

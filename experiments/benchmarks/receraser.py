@@ -1,9 +1,9 @@
-"""RecEraser beside random shards and the whole model: ``python -m experiments.benchmarks.receraser [--quick] [--data ratings.csv]``.
+"""RecEraser compared with random shards and one model: ``python -m experiments.benchmarks.receraser [--quick] [--data ratings.csv]``.
 
-Interactions are dealt by keyed hash to training (80 %), validation (10 %) and test (10 %); settings were chosen on the validation part of
-another seed, and nothing looks at the test part before the table. Each learned partition stands beside random shards whose sub-models
-are the same; learned partitions are frozen, as in the paper. "Mean" is that of the shards' scores. Seconds are of one thread's processor
-time; those of a deletion include the shards and the aggregation; the speed-up is against retraining the whole model.
+Interactions are split by keyed hash into training (80 %), validation (10 %) and test (10 %); settings were chosen on the validation part of
+another seed, and the test part is used for the table only. Each learned partition is compared with random shards that have the same
+sub-models; learned partitions are frozen, as in the paper. "Mean" is that of the shards' scores. Seconds are processor time of one thread;
+a deletion includes the shards and the aggregation; the speed-up is relative to retraining the whole model.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ BASES: dict[str, Wmf | Bpr | LightGcn] = {"wmf": Wmf(), "bpr": Bpr(epochs=50), "
 K = 10
 
 Known = dict[tuple[str, int], State]
-"""What was fitted on a partition: its kind and the number of shards."""
+"""States fitted on a partition, by its kind and the number of shards."""
 
 
 @dataclass
 class Row:
-    """What was measured of one method, one number a seed (a deletion)."""
+    """Measurements of one method, one number per seed (or deletion)."""
 
     recall: list[float] = field(default_factory=list)
     ndcg: list[float] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Row:
 
 
 def methods(base: Wmf | Bpr | LightGcn, shards: Sequence[int]) -> dict[str, RecEraser]:
-    """Return the compared methods by the name of their row; of those with one partition, attention comes first."""
+    """Return the compared methods by the name of their row; of those with the same partition, attention comes first."""
     whole = RecEraser(base=base, shards=1, partition="keyed", aggregate="mean")
     found = {"whole": whole}
     for k in shards:
@@ -86,7 +86,7 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
 
 
 def stand_in() -> Ratings:
-    """Return generated interactions for where no file is given: 120 users of four tastes, 160 items."""
+    """Return generated interactions, used if no file is given: 120 users of four tastes, 160 items."""
     taste = np.arange(120)[:, None] % 4 == np.arange(160) % 4
     liked = generator("stand-in").random(taste.shape) < np.where(taste, 0.35, 0.04)
     users, items = np.nonzero(liked)

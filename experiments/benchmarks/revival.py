@@ -1,12 +1,12 @@
-"""The published completion beside ours at Stable Diffusion 1.5 sizes: ``python -m experiments.benchmarks.revival [--device cuda]``.
+"""The published completion and ours at Stable Diffusion 1.5 sizes: ``python -m experiments.benchmarks.revival [--device cuda]``.
 
-Sixteen layers of random weights, of the shapes of the model's feed-forward outputs, with slowly falling singular values and a tail of
-noise as trained layers have them, lose 2 % of their entries in the pattern of a concept cut: the largest of each row, within some
-columns. The published rule is a loop over layers of float64 SVDs, as its code has it. On a CPU one layer of each shape is measured and
-counted as often as the model has it; the published rule is run to its end on the smallest shape and timed for a few iterations on the
-others, which are taken to need as many. Times are then processor seconds of one thread, which other work on the machine disturbs
-least. On CUDA our rules complete all layers, timed by the clock. On either, what a rule needs in sums and in memory traffic is set beside
-what the device does of both in one large product and one large copy.
+Sixteen layers of random weights have the shapes of the model's feed-forward outputs, and slowly falling singular values with a tail of
+noise, like trained layers. They lose 2 % of their entries in the pattern of a concept cut: the largest of each row, within some columns.
+The published rule is a loop of float64 SVDs over layers, as in its code. On a CPU, one layer of each shape is measured and counted as often
+as the model has it; the published rule is run to its end on the smallest shape and timed for a few iterations on the others, which are
+assumed to need equally many. Times are then processor seconds of one thread, which other work on the machine affects least. On CUDA our
+rules complete all layers in wall-clock time. On both, a rule's operations and memory traffic are compared with the device's rates in one
+large product and one large copy.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHAPES = {(320, 1280): 5, (640, 2560): 5, (1280, 5120): 6}
 MISSING = 0.02
 KEEP = 0.6
 FASTER, AGREEING, RIGHT, SECONDS = 15.0, 0.99, 0.005, 60.0
-"""The bar: times as fast as published on a CPU; share of retained signs that agree, or how much fewer may be right; seconds on CUDA."""
+"""The bars: speed-up over published on a CPU; share of agreeing retained signs, or allowed loss of correct ones; seconds on CUDA."""
 
 
 def layer(shape: tuple[int, int], index: int, power: float, noise: float) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ def layer(shape: tuple[int, int], index: int, power: float, noise: float) -> tup
 
 
 def published_loop(weight: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], limit: int) -> tuple[npt.NDArray[np.float64], int]:
-    """Return what a plain loop of the published rule makes of one layer, and its iterations: NumPy, float64, full SVD."""
+    """Return the completion of one layer by a plain loop of the published rule (NumPy, float64, full SVD), and its iterations."""
     z = np.where(mask, np.nan, weight)
     z = np.where(mask, np.nanmean(z, axis=0), weight)
     older = z
@@ -64,12 +64,12 @@ def published_loop(weight: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_],
 
 
 def kept_signs(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the places whose sign the attack would keep, and all signs."""
+    """Return the entries whose sign the attack would keep, and all signs."""
     return strongest(values.abs(), mask, KEEP), values.sign()
 
 
 def compare(ours: Completion, theirs: Tensor, truth: Tensor) -> tuple[float, float, float]:
-    """Return the share of retained signs on which both agree, and how many of its own each gets right."""
+    """Return the share of retained signs on which both agree, and each one's share of correct retained signs."""
     mask = ours.missing
     (place_a, sign_a), (place_b, sign_b) = kept_signs(ours.values, mask), kept_signs(theirs, mask)
     both = place_a & place_b
@@ -82,7 +82,7 @@ def compare(ours: Completion, theirs: Tensor, truth: Tensor) -> tuple[float, flo
 
 @dataclass(frozen=True)
 class Published:
-    """What the published loop costs for the whole model, in processor seconds, and the layers that it completed."""
+    """Processor seconds of the published loop for the whole model, and the layers that it completed."""
 
     seconds: float
     layers: dict[str, Tensor]
@@ -96,11 +96,11 @@ class Line:
     ----------
     name : str
     seconds : float
-        Of the processor, on CUDA of the clock.
+        Processor time; on CUDA wall-clock time.
     faster : float
-        Times as fast as the published loop.
+        Speed-up over the published loop.
     agree, ours, theirs : float
-        Share of retained signs on which both agree, and how many of its own each gets right.
+        Share of retained signs on which both agree, and each one's share of correct retained signs.
     told : str
         The same in words.
     """
@@ -115,11 +115,11 @@ class Line:
 
     @property
     def same_signs(self) -> bool:
-        """Whether the signs are as good as those of the published rule."""
+        """Whether the signs are as accurate as those of the published rule."""
         return self.agree >= AGREEING or self.ours >= self.theirs - RIGHT
 
     def verdict(self, cuda: bool) -> str:
-        """Return the bar, what was measured of it, and whether it is reached."""
+        """Return the bar, the measured value, and whether it is met."""
         fast = self.seconds <= SECONDS if cuda else self.faster >= FASTER
         bar = f"all layers in {SECONDS:g} s" if cuda else f"at least {FASTER:g} times as fast as published"
         got = f"{self.seconds:.3g} s" if cuda else f"{self.faster:.1f} times"
@@ -131,7 +131,7 @@ class Line:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="without the largest shape")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -169,14 +169,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def published_cost(data: dict[str, tuple[Tensor, Tensor]], shapes: dict[tuple[int, int], int], few: int) -> Published:
-    """Time the published loop and print how the whole was extrapolated."""
+    """Time the published loop and print the extrapolation to the whole model."""
     smallest, reference, total, full_count = next(iter(shapes)), {}, 0.0, 0
     for (m, n), count in shapes.items():
         name = f"{m}x{n}/0"
         weight, mask = data[name]
         limit = 500 if (m, n) == smallest else few
         begin = time.process_time()
-        with threadpool_limits(1):  # NumPy's threads burn processor time while they wait for each other
+        with threadpool_limits(1):  # NumPy's threads use processor time while they wait for each other
             values, iterations = published_loop(weight.double().numpy(), mask.numpy(), limit)
         each = (time.process_time() - begin) / iterations
         if (m, n) == smallest:
@@ -197,11 +197,11 @@ def report(
     shapes: dict[tuple[int, int], int],
     published: Published,
 ) -> Line:
-    """Run one of our rules on the measured layers and return what the whole model costs."""
+    """Run one of our rules on the measured layers and return its cost for the whole model."""
     weights, masks = {k: w.masked_fill(m, 0) for k, (w, m) in data.items()}, {k: m for k, (_, m) in data.items()}
     results: dict[str, Completion] = {}
     if arithmetic.device == "cuda":
-        complete_layers(weights, masks, rule, arithmetic)  # the first call pays for loading kernels
+        complete_layers(weights, masks, rule, arithmetic)  # warm-up: the first call loads kernels
         results, seconds = timed(lambda: complete_layers(weights, masks, rule, arithmetic), True)
         often = dict.fromkeys(results, 1)
     else:

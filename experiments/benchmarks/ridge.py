@@ -1,7 +1,7 @@
-"""What a deletion costs ridge regression from sums, beside scikit-learn's refit: ``python -m experiments.benchmarks.ridge [--quick]``.
+"""Cost of a deletion in ridge regression from sums and of scikit-learn's refit: ``python -m experiments.benchmarks.ridge [--quick]``.
 
-n = 100,000 rows, d = 50, 1,000 single deletions, each followed by the new coefficients, one thread; processor time, so that
-a busy machine matters little.
+n = 100,000 rows, d = 50, 1,000 single deletions, each followed by the new coefficients, on one thread. Times are processor time, which
+other work on the machine affects little.
 """
 
 from __future__ import annotations
@@ -61,21 +61,21 @@ def fitted(rows: Rows) -> Linear:
 
 
 def delete(model: Linear, gone: Ids) -> list[float]:
-    """Forget the rows one by one, ask for the coefficients each time, and return the seconds each took."""
+    """Forget the rows one by one, compute the coefficients each time, and return the seconds that each took."""
     spent = []
     for row in gone:
         request = np.array([row])
         begin = thread_time()
         model.forget(request)
-        model.coef_  # noqa: B018  the new model is what is timed
+        model.coef_  # noqa: B018  computes the new model, which is timed
         spent.append(thread_time() - begin)
     return spent
 
 
 def benchmark(n: int, d: int, deletions: int, refits: int) -> Result:
-    """Return what was measured."""
+    """Return the measurements."""
     rows = rows_of(n, d)
-    delete(fitted(rows_of(200, d)), np.arange(3))  # compilation is no deletion's cost
+    delete(fitted(rows_of(200, d)), np.arange(3))  # compile first, so that no deletion includes it
     begin = thread_time()
     model = fitted(rows)
     model.coef_  # noqa: B018
@@ -94,7 +94,7 @@ def benchmark(n: int, d: int, deletions: int, refits: int) -> Result:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the measurements and whether the bars are reached."""
+    """Print the measurements and whether the bars are met."""
     parser = argparse.ArgumentParser(description="A deletion from ridge regression beside scikit-learn's refit.")
     parser.add_argument("--quick", action="store_true", help="10,000 rows, 100 deletions")
     options = parser.parse_args(arguments)

@@ -1,9 +1,9 @@
-"""What a deletion costs under SISA, beside the published formulas: ``python -m experiments.benchmarks.sisa [--quick]``.
+"""Cost of deletions under SISA compared with the published formulas: ``python -m experiments.benchmarks.sisa [--quick]``.
 
-Trains SISA on digits, deletes K rows in one batch or one by one, and divides the cost of retraining by the cost of the deletions, in
-three units: rows x epochs (the formulas' unit), gradient steps (short batches count whole) and seconds. The first two are free of
-noise; they vary over repeats because rows, shards and requests are drawn anew. One request in R slices has few possible costs, so the
-formula is met by ratios of means, not by each repeat.
+The benchmark trains SISA on digits, deletes K rows in one batch or one by one, and divides the cost of retraining by the cost of the
+deletions, in three units: rows x epochs (the formulas' unit), gradient steps (a partial batch counts as one) and seconds. The first two are
+free of noise; they vary over repeats because rows, shards and requests are drawn anew. One request in R slices has few possible costs, so
+the formula holds for ratios of means, not for each repeat.
 
 One batch is compared with one retraining, K requests one after the other with K retrainings.
 """
@@ -42,13 +42,13 @@ SHAPES = ((5, 1), (5, 4), (20, 1), (20, 4))
 
 
 def slice_share(slices: int, requests: int) -> float:
-    """Return the expected share of a shard's training that K uniform requests in that shard cost (Bourtoule et al. 2021)."""
+    """Return the expected cost of K uniform requests in one shard, as a share of its training (Bourtoule et al. 2021)."""
     missed = sum(i * (1 - ((slices - i) / slices) ** requests) for i in range(1, slices + 1))
     return 2 / (slices * (slices + 1)) * missed
 
 
 def batch_cost(rows: int, shards: int, slices: int, requests: int) -> float:
-    """Return the expected rows trained again for K requests in one batch.
+    """Return the expected number of retrained rows for K requests in one batch.
 
     For one slice the published ``N (1 - (1 - 1/S)^K) - K``; for more, each shard's hits k follow ``Binomial(K, 1/S)`` and cost
     ``slice_share(R, k)`` of it.
@@ -60,20 +60,20 @@ def batch_cost(rows: int, shards: int, slices: int, requests: int) -> float:
 
 
 def serial_cost(rows: int, shards: int, slices: int, requests: int) -> float:
-    """Return the expected rows trained again for K requests one after the other: the published sum times one slice's share."""
+    """Return the expected number of retrained rows for K requests one by one: the published sum times one slice's share."""
     whole = (rows / shards + 1 / (2 * shards) - 1) * requests - requests**2 / (2 * shards)
     return whole * slice_share(slices, 1)
 
 
 @dataclass
 class Tally:
-    """A network that counts the rows x epochs it is trained on."""
+    """A network that counts the rows x epochs on which it is trained."""
 
     network: Network
     visits: int = 0
 
     def train(self, arrays: Arrays, x: npt.NDArray[Any], y: npt.NDArray[Any], **rest: Any) -> tuple[Arrays, int]:
-        """Count, and train."""
+        """Count the rows x epochs, and train."""
         self.visits += len(x) * len(rest["epochs"])
         return self.network.train(arrays, x, y, **rest)
 
@@ -83,7 +83,7 @@ class Tally:
 
 @dataclass
 class Cost:
-    """Rows x epochs, gradient steps, seconds."""
+    """A cost in rows x epochs, gradient steps and seconds."""
 
     visits: float = 0
     steps: float = 0
@@ -106,7 +106,7 @@ class Line:
     mode: str
     formula: float
     measured: list[tuple[Cost, Cost]] = field(default_factory=list)
-    """Cost of retraining and of forgetting, a repeat."""
+    """Cost of retraining and of forgetting, per repeat."""
 
     def show(self) -> str:
         """Return the line as printed."""
@@ -118,7 +118,7 @@ class Line:
 
 
 def forget(model: Sharded | Retrained, request: Ids) -> Cost:
-    """Carry out one request and return what it cost."""
+    """Carry out one request and return its cost."""
     tally = Tally(model.network)
     model.network = tally  # type: ignore[assignment]
     begin = perf_counter()
@@ -155,7 +155,7 @@ def measure(lines: dict[tuple[int, int, int, str], Line], rows: Rows, repeat: in
 
 
 def retrainings(rows: int, requests: int, seconds: float) -> Cost:
-    """Return the cost of retraining after each of K requests; seconds are K times those of the first, measured."""
+    """Return the cost of retraining after each of K requests; seconds are K times the measured seconds of the first."""
     kept = range(rows - requests, rows)
     epochs = TRAINING.epochs
     return Cost(epochs * sum(kept), epochs * sum(ceil(n / TRAINING.batch_size) for n in kept), requests * seconds)

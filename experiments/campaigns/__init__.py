@@ -1,1 +1,1 @@
-"""Long trials of the program's robustness; each prints what it found and exits with 1 where that is anything."""
+"""Long robustness tests; each prints its findings and exits with status 1 if there are any."""

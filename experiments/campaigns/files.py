@@ -1,8 +1,7 @@
-"""Damaged files by the thousand: each must be refused in lines, or read with all of its rows.
+"""Fuzz test with damaged files: each must be refused with error lines, or read with all of its rows.
 
-``python -m experiments.campaigns.files --count 2000`` draws good files, damages one, and lets ``lethe check`` look at it in a process
-of its own. It reports tracebacks, signals, warnings, hangs, and files that were read with another number of rows than an independent
-reader counts.
+``python -m experiments.campaigns.files --count 2000`` draws valid files, damages one, and runs ``lethe check`` on it in a process of its
+own. It reports tracebacks, signals, warnings, hangs, and files that are read with another number of rows than an independent reader counts.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _BAD = ("traceback", "signal", "hang", "silent change", "warning", "untidy refus
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file: ``what`` in a word, ``detail`` for people, ``rows`` where it was read."""
+    """The outcome for a file: ``what`` in one word, ``detail`` for users, ``rows`` if it was read."""
 
     what: str
     detail: str = ""
@@ -41,7 +40,7 @@ class Outcome:
 
 
 def look(folder: Path) -> Outcome:
-    """Return what ``lethe check`` makes of the scenario in a folder."""
+    """Return the outcome of ``lethe check`` for the scenario in a folder."""
     from rich.console import Console
 
     from clients.data import load
@@ -69,13 +68,13 @@ def look(folder: Path) -> Outcome:
 
 
 def _serve(pipe: Connection, looking: Callable[[Any], Any]) -> None:
-    """Look at one folder after another."""
+    """Check one folder after another."""
     while folder := pipe.recv():
         pipe.send(looking(folder))
 
 
 class Worker:
-    """A process that looks at files, and is replaced where one ends or stops it."""
+    """A process that checks files, and is replaced if a file crashes or hangs it."""
 
     def __init__(self, limit: float, looking: Callable[[Any], Any] = look) -> None:
         self.limit, self.looking = limit, looking
@@ -89,7 +88,7 @@ class Worker:
         theirs.close()
 
     def look(self, folder: Path) -> Outcome:
-        """Return what became of the file in a folder."""
+        """Return the outcome for the file in a folder."""
         self.pipe.send(folder)
         try:
             if self.pipe.poll(self.limit):
@@ -110,7 +109,7 @@ class Worker:
 
 
 def trial(number: int, seed: int, folder: Path, worker: Worker, kinds: list[str]) -> tuple[str, str, Outcome]:
-    """Damage a file and return its kind, how it was damaged, and what became of it."""
+    """Damage a file and return its kind, the damage, and the outcome."""
     draw = np.random.default_rng((seed, number))
     kind = kinds[number % len(kinds)]
     sample = SAMPLES[kind]
@@ -125,9 +124,9 @@ def trial(number: int, seed: int, folder: Path, worker: Worker, kinds: list[str]
 
 
 def run(count: int, seed: int, limit: float, kinds: list[str], keep: Path | None) -> int:
-    """Try files, print what was found, and return the number of bad outcomes."""
+    """Test files, print findings, and return the number of bad outcomes."""
     worker, table, bad, start, slowest = Worker(60.0), Counter[tuple[str, str]](), 0, time.monotonic(), 0.0
-    with tempfile.TemporaryDirectory() as first:  # the first look imports what later ones find there
+    with tempfile.TemporaryDirectory() as first:  # warm-up: the first check imports the modules
         good = Path(first)
         SAMPLES["csv"].write(good, np.random.default_rng(seed))
         (good / "s.toml").write_text(SAMPLES["csv"].scenario())
@@ -152,7 +151,7 @@ def run(count: int, seed: int, limit: float, kinds: list[str], keep: Path | None
 
 
 def main() -> None:
-    """Run the campaign that the command line asks for."""
+    """Run the campaign from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000, help="files to try")
     parser.add_argument("--seed", type=int, default=0, help="of the files and their damage")

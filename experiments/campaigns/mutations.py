@@ -1,4 +1,4 @@
-"""Ways to damage a file: as bytes, as text, as an archive of arrays."""
+"""Mutations of files: as bytes, as text, as an archive of arrays."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NUMBERS = [0, 1, -1, 2**31 - 1, 2**31, 2**32 - 1, 255, 1 << 20]
 
 
 def _place(blob: bytes, draw: Draw) -> int:
-    """Return a place in the bytes, the first of which are the likelier ones: headers are there."""
+    """Return a random position in the bytes; early ones are more likely, because headers are there."""
     end = min(len(blob), 64) if draw.random() < 0.4 else len(blob)
     return int(draw.integers(0, end + 1))
 
 
 def flip(blob: bytes, draw: Draw) -> bytes:
-    """Return the bytes with one bit turned over."""
+    """Return the bytes with one bit flipped."""
     if not blob:
         return blob
     place = min(_place(blob, draw), len(blob) - 1)
@@ -35,7 +35,7 @@ def flip(blob: bytes, draw: Draw) -> bytes:
 
 
 def cut(blob: bytes, draw: Draw) -> bytes:
-    """Return the bytes up to a place."""
+    """Return the bytes truncated at a random position."""
     return blob[: _place(blob, draw)]
 
 
@@ -46,13 +46,13 @@ def without(blob: bytes, draw: Draw) -> bytes:
 
 
 def doubled(blob: bytes, draw: Draw) -> bytes:
-    """Return the bytes with some of them twice."""
+    """Return the bytes with some of them repeated."""
     place, size = _place(blob, draw), int(draw.integers(1, 80))
     return blob[:place] + blob[place : place + size] + blob[place:]
 
 
 def token(blob: bytes, draw: Draw) -> bytes:
-    """Return the bytes with something that means something put in."""
+    """Return the bytes with a meaningful token inserted."""
     place = _place(blob, draw)
     return blob[:place] + _TOKENS[int(draw.integers(len(_TOKENS)))] + blob[place + int(draw.integers(0, 4)) :]
 
@@ -64,13 +64,13 @@ def number(blob: bytes, draw: Draw) -> bytes:
 
 
 def noise(blob: bytes, draw: Draw) -> bytes:
-    """Return the bytes with random ones in the place of some."""
+    """Return the bytes with some of them replaced by random ones."""
     place, size = _place(blob, draw), int(draw.integers(1, 16))
     return blob[:place] + draw.bytes(size) + blob[place + size :]
 
 
 def encoded(blob: bytes, draw: Draw) -> bytes:
-    """Return text in another encoding, or with other line ends."""
+    """Return text in another encoding, or with other line endings."""
     text = blob.decode("utf-8", "replace")
     ways: list[Callable[[], bytes]] = [
         lambda: text.encode("utf-16"),
@@ -90,7 +90,7 @@ def separated(blob: bytes, draw: Draw) -> bytes:
 
 
 def lines(blob: bytes, draw: Draw) -> bytes:
-    """Return text with a line gone, twice, empty, a comment, or with a cell more or less."""
+    """Return text with a line removed, repeated, emptied or commented out, or with a cell added or removed."""
     held = blob.split(b"\n")
     place = int(draw.integers(len(held)))
     line = held[place]
@@ -99,7 +99,7 @@ def lines(blob: bytes, draw: Draw) -> bytes:
 
 
 def _array(array: np.ndarray, draw: Draw) -> np.ndarray:
-    """Return another array in the place of this one."""
+    """Return a mutation of an array."""
     ways: list[Callable[[], np.ndarray]] = [
         lambda: array[: len(array) // 2],
         lambda: array[:0],
@@ -126,7 +126,7 @@ def _array(array: np.ndarray, draw: Draw) -> np.ndarray:
 
 
 def arrays(blob: bytes, draw: Draw) -> bytes:
-    """Return an archive in which an array is another, is missing, or has a header that lies."""
+    """Return an archive in which an array is changed, is missing, or has a wrong header."""
     with np.load(io.BytesIO(blob)) as file:
         held = {name: file[name] for name in file.files}
     name = str(draw.choice(list(held)))
@@ -150,13 +150,13 @@ _ARRAYS = [*_BYTES, arrays, arrays, arrays, arrays, arrays]
 
 
 def mutate(path: Path, draw: Draw) -> str:
-    """Damage a file in one to three ways that suit it, and return their names."""
+    """Damage a file by one to three mutations that suit it, and return their names."""
     ways = _TEXT if path.suffix in (".csv", ".txt", ".toml", ".graphml") else _ARRAYS if path.suffix == ".npz" else _BYTES
     done: list[str] = []
     for i in range(1 if draw.random() < 0.6 else int(draw.integers(2, 4))):
         way = ways[int(draw.integers(len(ways)))]
         if way is arrays and i:
-            continue  # what has been damaged as bytes is no archive any more
+            continue  # after damage to its bytes, the file is no longer a valid archive
         path.write_bytes(way(path.read_bytes(), draw))
         done.append(way.__name__)
     return ", ".join(done)

@@ -1,4 +1,4 @@
-"""Small good files of every kind that a scenario can name, each with its scenario and how many rows it holds."""
+"""Small valid files of every kind that a scenario can name, each with its scenario and its number of rows."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Sample:
     Parameters
     ----------
     write : callable
-        Writes the good files into a folder.
+        Writes the valid files into a folder.
     target : str
         Pattern of the files that are damaged.
     rows : callable
-        Returns how many rows the files in a folder hold, as an independent reader counts them; None where it cannot read them.
+        Returns the number of rows in a folder's files as counted by an independent reader; None if it cannot read them.
     settings : dict of str to str
-        What the scenario says.
+        The scenario's keys.
     """
 
     write: Callable[[Path, np.random.Generator], None]

@@ -1,4 +1,4 @@
-"""Mutants of scenario files: each is a valid scenario with a few things about it made wrong."""
+"""Mutants of scenario files: valid scenarios with a few random errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simulator.tasks.diffusion.events import EVENTS as DIFFUSION_EVENTS
 
 Table = dict[str, Any]
 Place = tuple[Any, Any]
-"""A table or list, and a key or number in it."""
+"""A table or list, and a key or index in it."""
 
 VALUES: tuple[Any, ...] = (
     *(0, 1, -1, 2, 7, 1000, 10_001, 10**6, 10**9, 2**31, 2**53, 2**63 - 1, -(2**63), 2**63, 10**30),
@@ -46,7 +46,7 @@ TEXTS = ("\n", "=", "[", "]", "{", "}", '"', "'", "#", ".", ",", "\x00", "\t", "
 
 
 def places(content: Any) -> list[Place]:
-    """Return every place in a content, tables and lists before what is in them."""
+    """Return every place in the content; tables and lists come before their entries."""
     found: list[Place] = []
     waiting = [content]
     while waiting:
@@ -107,7 +107,7 @@ def _nest(raw: Table, random: Random) -> None:
 
 
 def _kind(raw: Table, random: Random) -> None:
-    """Make a table one of another kind, with some of that kind's keys."""
+    """Change the kind of a table, and add some keys of the new kind."""
     tables = [(here[key], tag) for here, key in places(raw) if isinstance(here[key], dict) for tag in TAGS if tag in here[key]]
     table, tag = random.choice(tables) if tables else (raw, "")
     registries = [one for one in REGISTRIES if one.tag == tag and str(table.get(tag)) in one.targets()]
@@ -186,7 +186,7 @@ def setting(raw: Table, random: Random) -> str:
 
 
 def _path(raw: Table, random: Random) -> str:
-    """Return the dotted path of some place."""
+    """Return the dotted path of a random place."""
     steps: list[str] = []
     here: Any = raw
     while isinstance(here, dict | list) and here and (not steps or random.random() < 0.7):

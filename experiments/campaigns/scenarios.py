@@ -1,8 +1,8 @@
-"""Wrong scenarios by the thousand: ``python -m experiments.campaigns.scenarios [--count 3000] [--settings 200] [--seed 0]``.
+"""Fuzz test with wrong scenarios: ``python -m experiments.campaigns.scenarios [--count 3000] [--settings 200] [--seed 0]``.
 
-Every shipped scenario, on small data, is made wrong in one to three ways, read, resolved and described, as ``lethe check`` does. Each
-must be taken, or refused in lines that say so. What raises anything else, computes for longer than 20 s, prints control characters, or
-quotes a file that is none of the scenario's is printed with its seed and kept in ``--keep``; the exit status is 1 then.
+Every shipped scenario, on small data, is mutated in one to three ways, then read, resolved and described as by ``lethe check``. Each must
+be accepted, or refused with error lines. A mutant that raises anything else, computes for longer than 20 s, prints control characters, or
+quotes a foreign file is printed with its seed and stored in ``--keep``; the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from experiments.campaigns.scenario_mutations import mutant, setting
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SECONDS = 20
-"""Of computing; six times as many may pass where the machine is busy, or where something waits for what never comes."""
+"""Limit of processor time; the limit of wall-clock time, for busy machines and for hangs, is six times as long."""
 MEMORY = 24 << 30
 TRIES = 8
 SMALL = {"dataset": "digits", "rows": 300, "reference": 40, "test": 40}
@@ -45,11 +45,11 @@ EVENTS: list[dict[str, Any]] = [
 
 
 class TooLongError(Exception):
-    """A scenario that has taken longer than any may."""
+    """A scenario has exceeded the time limit."""
 
 
 def originals() -> list[dict[str, Any]]:
-    """Return valid scenarios on small data: those that are shipped, and one in which much happens."""
+    """Return valid scenarios on small data: the shipped ones, and one with many events."""
     found = []
     for path in sorted(SCENARIOS.glob("*.toml")):
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def originals() -> list[dict[str, Any]]:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Raise `TooLongError` after 20 s of computing, or two minutes; end the process, with all stacks, where that is not heard."""
+    """Raise `TooLongError` after 20 s of processor time or two minutes; if that has no effect, kill the process with all stacks."""
 
     def late(*_: object) -> None:
         raise TooLongError(f"more than {SECONDS} s")
@@ -109,7 +109,7 @@ def check(text: str, settings: Sequence[str] = ()) -> str:
 
 
 def refused_early(text: str) -> bool:
-    """Return whether a scenario is refused when it is read, before anything is drawn."""
+    """Return whether a scenario is refused on reading, before anything is drawn."""
     from simulator.errors import LetheError
     from simulator.scenarios.scenario import Scenario
 
@@ -117,13 +117,13 @@ def refused_early(text: str) -> bool:
         Scenario.parse(text, (), "mutant.toml", SCENARIOS)
     except LetheError:
         return True
-    except Exception:  # for the trial to find
+    except Exception:  # left to the trial to report
         return False
     return False
 
 
 def _check_words(message: str) -> None:
-    """Raise unless a refusal is made of lines for people, and of nothing that stands in other files."""
+    """Raise unless a refusal consists of readable lines without content of other files."""
     lines = message.splitlines()
     if not message or not all(line.strip() and line.isprintable() for line in lines):
         raise ValueError(f"not made of printable lines: {message!r}")
@@ -135,7 +135,7 @@ def _check_words(message: str) -> None:
 
 
 def trial(name: str, make: Callable[[], tuple[str, Sequence[str]]], keep: Path | None) -> str:
-    """Return how one mutant was answered; ``failed`` is printed and kept."""
+    """Return the outcome for one mutant; print and store it if it ``failed``."""
     text, settings = make()
     try:
         return check(text, settings)
@@ -150,17 +150,17 @@ def trial(name: str, make: Callable[[], tuple[str, Sequence[str]]], keep: Path |
 
 
 def campaign(count: int, settings: int, seed: int, keep: Path | None = None) -> Counter[str]:
-    """Return how many mutants were taken, refused, and failed."""
+    """Return the numbers of mutants that were accepted, refused, and failed."""
     import tomli_w
 
     raws = originals()
-    for raw in raws:  # a control: what is mutated is valid, so that a refusal is for the mutation
+    for raw in raws:  # control: the originals are valid, so that refusals are due to mutations
         check(tomli_w.dumps(raw))
 
     def scenario(number: int) -> tuple[str, Sequence[str]]:
         random = Random(f"{seed} scenario {number}")
         text = mutant(random.choice(raws), random)
-        for _ in range(TRIES if number % 2 else 0):  # half of them are to come as far as the drawing of choices
+        for _ in range(TRIES if number % 2 else 0):  # half of the mutants should pass reading and reach resolution
             if not refused_early(text):
                 break
             text = mutant(random.choice(raws), random)

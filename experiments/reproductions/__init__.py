@@ -1,1 +1,1 @@
-"""What papers found, found again or not: ``python -m experiments.reproductions.<name>``."""
+"""Reproductions of published results: ``python -m experiments.reproductions.<name>``."""

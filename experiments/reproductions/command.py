@@ -1,4 +1,4 @@
-"""What the command lines of reproductions share: a mistake is one line; there is a folder of results, and the cache of denoisers."""
+"""Common command line of reproductions: one-line errors, a folder of results, and the cache of denoisers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from clients.diffusion import cache
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that shows defaults in its help and answers a mistake in one line.
+    """A parser that shows defaults in its help and reports errors in one line.
 
     Parameters
     ----------
     prog : str
     doc : str
-        Of the program's module; its first line is shown.
+        Docstring of the program's module; its first line is shown.
     """
 
     def __init__(self, prog: str, doc: str) -> None:
         super().__init__(prog=prog, description=doc.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong, and end with status 2."""
+        """Print an error line and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
     def add_compute(self) -> None:
@@ -33,19 +33,19 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--deterministic", action="store_true", help="on CUDA: only kernels whose result does not vary between calls")
 
     def compute(self, options: argparse.Namespace) -> Compute:
-        """Return where to train and sample; ends the program where that is not here."""
+        """Return the device of training and sampling; exit with an error if it is not available."""
         try:
             return Compute(device=options.device, deterministic=options.deterministic).settled()
         except ValueError as error:
             self.error(f"--{error}")
 
     def add_folders(self, out: str) -> None:
-        """Add ``--out``, with its default as the help shows it, and ``--cache``, by default that of all simulations."""
+        """Add ``--out``, with ``out`` as the default shown in the help, and ``--cache``, by default that of all simulations."""
         self.add_argument("--out", type=Path, default=argparse.SUPPRESS, help=f"folder of results (default: {out})")
         self.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
 
     def make_folders(self, options: argparse.Namespace, out: Path) -> None:
-        """Make the folders and write them into ``options``; ``out`` is taken where none was told."""
+        """Create the folders and write them into ``options``; ``out`` is the default output folder."""
         options.out, options.cache = getattr(options, "out", out).expanduser(), options.cache.expanduser()
         for name in ("out", "cache"):
             try:

@@ -1,9 +1,10 @@
-"""What federation does to a cut: ``python -m experiments.reproductions.dilution [--concepts 1 4 7]``.
+"""Effect of federated averaging on a cut: ``python -m experiments.reproductions.dilution [--concepts 1 4 7]``.
 
-Ten peers tune one denoiser of digits for two rounds, each on its own class mix. In the second, a share of them also cuts a concept out
-of its update, or (``server_mask``) tells what its neurons do; the server averages under six policies. Printed are the accuracy of the
-target and of the other classes by share and policy, what is left of a cut entry beside the theory (under the mean, ``1 - q``), and what
-an adversary restores who kept the earlier releases. The denoiser is that of ``roots`` and comes from the same cache. Minutes on one core.
+Ten peers fine-tune one denoiser of digits for two rounds, each on its own class distribution. In the second round, a share of them also
+cuts a concept from its update, or (``server_mask``) sends activation statistics; the server averages under six policies. The output shows
+the accuracy on the target and on the other classes by share and policy, the remaining size of a cut entry with its theoretical value (``1
+- q`` under the mean), and what an adversary with earlier releases restores. The denoiser is that of ``roots``, from the same cache. The
+run takes minutes on one core.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TRAINING = FULL_BUDGET
 
 
 def run(trial: Trial, concepts: Sequence[int], folder: Path) -> list[Point]:
-    """Return the points of all concepts; nothing is kept between runs but the denoiser in the cache."""
+    """Return the points of all concepts; only the denoiser in the cache is kept between runs."""
     with Bars() as drawn:
         denoiser, _ = trained(trial.work, trial.seed, folder, training_bars(drawn, trial.seed))
         federation = federate(trial, denoiser, drawn.stage("local steps", 2 * trial.peers))
@@ -59,7 +60,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Tune, cut, average, measure; print the tables and draw the picture."""
+    """Fine-tune, cut, average and measure; print the tables and draw the figure."""
     options = _options(arguments)
     images = digits()
     judge = JUDGES.load(options.judge)().learned(images, compute=options.compute)

@@ -1,4 +1,4 @@
-"""What ``dilution`` measures: peers that tune one denoiser, of which a share cuts a concept out, and a server that averages them."""
+"""The federation of ``dilution``: peers fine-tune one denoiser, some of them cut a concept, and a server averages the updates."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ POLICIES: dict[str, PolicySpec] = {
 }
 
 Point = dict[str, Any]
-"""One policy at one share of pruning peers, for one concept: plain values."""
+"""Measurements of one policy at one share of pruning peers, for one concept, as plain values."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How the federation is set up, and at which shares of pruning peers each policy is looked at.
+    """Settings of the federation, and the numbers of pruning peers at which each policy is measured.
 
     Parameters
     ----------
     work : Work
     seed : int
-        Of the denoiser's training, and of every other draw.
+        Seed of the denoiser's training, and of all other draws.
     peers : int
     alpha : float
-        Of the Dirichlet distribution of the peers' class mixes.
+        Parameter of the Dirichlet distribution of the peers' class distributions.
     tuning : DenoiserTraining
-        Local steps a round; there are two rounds.
+        Local training of a round; there are two rounds.
     pruning : sequence of int
         Numbers of peers that cut.
     history : sequence of int
-        Those at which the adversary with history is scored as well.
+        Those of them at which the adversary with history is scored too.
     """
 
     work: Work
@@ -81,7 +81,7 @@ class Federation:
     Parameters
     ----------
     denoiser : Denoiser
-        Holds the mean of the peers' updates, as if nobody had cut.
+        With the mean of the peers' updates, as if no peer had cut.
     releases : list of Weights
         Feed-forward output weights of earlier global models, oldest first.
     updates : list of mapping
@@ -117,7 +117,7 @@ def federate(trial: Trial, denoiser: Denoiser, advance: Callable[[int], None]) -
 
 
 def measure(trial: Trial, federation: Federation, concept: int, advance: Callable[[int], None]) -> list[Point]:
-    """Return what becomes of one concept under every policy and share; ``advance`` is called with 1 for every policy and share.
+    """Return the measurements of one concept under every policy and share; ``advance`` is called with 1 for each of them.
 
     The first point, of policy ``none``, is that of the mean when nobody cuts.
     """
@@ -139,7 +139,7 @@ def measure(trial: Trial, federation: Federation, concept: int, advance: Callabl
 
 
 def _point(trial: Trial, federation: Federation, concept: int, masks: Mapping[int, Weights], policy: str, count: int) -> Point:
-    """Return a point of so many pruning peers; ``masks`` are by peer, under ``server_mask`` the server's own at every peer."""
+    """Return the point of ``count`` pruning peers; ``masks`` are given by peer (under ``server_mask``, the server's mask for each)."""
     replies = [
         Reply(f"peer {peer}", _outputs(federation, update), masks.get(peer, {})) for peer, update in enumerate(federation.updates)
     ]
@@ -154,7 +154,7 @@ def _point(trial: Trial, federation: Federation, concept: int, masks: Mapping[in
 
 
 def _what_is_left(federation: Federation, released: Aggregate, masks: list[Weights]) -> dict[str, float]:
-    """Return the share of all cut places that stay cut, and the median of what is left of an entry that all pruning peers cut."""
+    """Return the share of all cut entries that stay cut, and the median remaining share of entries that all pruning peers cut."""
     uncut = {name: torch.stack([_outputs(federation, update)[name] for update in federation.updates]).mean(0) for name in released.weights}
     kept = total = 0
     ratios = []
@@ -168,7 +168,7 @@ def _what_is_left(federation: Federation, released: Aggregate, masks: list[Weigh
 
 
 def _masks(trial: Trial, federation: Federation, concept: int) -> list[Weights]:
-    """Return each peer's own cut of its own tuned model, found from start noise of its own."""
+    """Return each peer's cut of its own tuned model, computed with its own start noise."""
     denoiser, together = federation.denoiser, _parameters(federation.denoiser)
     masks = []
     for peer, update in enumerate(federation.updates):
@@ -180,7 +180,7 @@ def _masks(trial: Trial, federation: Federation, concept: int) -> list[Weights]:
 
 
 def _heard(trial: Trial, federation: Federation, concept: int) -> list[tuple[Activity, Activity]]:
-    """Return what each peer tells of the neurons of the mean, from start noise of its own."""
+    """Return each peer's activation statistics of the mean, computed with its own start noise."""
     keys = ((trial.seed, "mask", peer) for peer in range(trial.peers))
     subjects = (DenoiserSubject(federation.denoiser, concept, key, sampling=trial.work.sampling) for key in keys)
     return [trial.work.eraser.listen(subject) for subject in subjects]

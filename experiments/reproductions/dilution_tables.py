@@ -1,4 +1,4 @@
-"""What ``dilution`` prints and draws."""
+"""Tables and figure of ``dilution``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLES = {
     "union_noise(1)": ("#c8324a", "v", (0, (1, 1.5))),
     "server_mask": ("#1c1f26", "X", (0, (3, 1, 1, 1, 1, 1))),
 }
-"""Colour, marker and dashes, so that no policy is told by its colour alone."""
+"""Colour, marker and dashes, so that policies do not differ by colour alone."""
 
 
 def value(points: Sequence[Point], policy: str, pruning: int, name: str) -> float:
@@ -27,7 +27,7 @@ def value(points: Sequence[Point], policy: str, pruning: int, name: str) -> floa
 
 
 def tables(points: Sequence[Point]) -> list[Table]:
-    """Return accuracies by share and policy, what is left of the cut, and what history restores."""
+    """Return accuracies by share and policy, the remaining part of the cut, and what the adversary with history restores."""
     shares = sorted({point["pruning"] for point in points if point["pruning"]})
     looked = sorted({point["pruning"] for point in points if "history_target" in point})
     peers = points[0]["peers"]
@@ -57,7 +57,7 @@ def tables(points: Sequence[Point]) -> list[Table]:
 
 
 def picture(points: Sequence[Point], path: Path) -> None:
-    """Draw target and others by share and policy, and what history restores, as an SVG."""
+    """Draw target and others by share and policy, and what the adversary with history restores, as an SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter

@@ -1,9 +1,9 @@
-"""Do edited columns show to a reader that was trained to see them? ``python -m experiments.reproductions.reader [--own 11]``.
+"""Detection of edited columns by a trained detector: ``python -m experiments.reproductions.reader [--own 11]``.
 
-The attacker trains a denoiser of its own (with the quick budget), cuts every digit out of it, fills the cuts with the fill it expects,
-and learns from many statistics of columns which were edited. Then it reads the denoisers of ``roots``, which have other training
-seeds and other secrets. Beside the fills stand the original weights, where there is nothing to see but which columns a concept would
-choose, and the plain cut. Denoisers come from the cache, or are trained.
+The attacker trains a denoiser of its own (with the quick budget), cuts every digit from it, fills the cuts with the expected fill, and
+trains a detector of edited columns on many statistics of columns. It then applies the detector to the denoisers of ``roots``, which have
+other training seeds and other secrets. The fills are compared with the original weights, which reveal only the columns that a concept would
+select, and with the plain cut. Denoisers come from the cache, or are trained.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from server.defences.secret import Secret
 
 USUAL = ["gaussian", "decoys", "redrawn_columns"]
 Hide = Callable[[Weights, Mapping[str, Tensor], int], Weights]
-"""What is released of a denoiser of some training seed, given its weights and the cut."""
+"""Maps a denoiser's weights, its cut and its training seed to the released weights."""
 
 
 def cut(weights: Weights, masks: Mapping[str, Tensor]) -> Weights:
-    """Return the weights with the cut at zero."""
+    """Return the weights with the cut entries set to zero."""
     return {name: weight.masked_fill(masks[name], 0.0) for name, weight in weights.items()}
 
 
 def sealed(fill: FillSpec) -> Hide:
-    """Return what fills the cut, with the secret of the denoiser's own seed."""
+    """Return a function that fills the cut with the secret of the denoiser's own seed."""
     return lambda weights, masks, seed: fill.seal(cut(weights, masks), masks, Secret.of_run(seed)).weights
 
 
 def releases(fills: Sequence[str]) -> dict[str, Hide]:
-    """Return what is read, by its name: no cut, the plain cut, and fills as they come."""
+    """Return the kinds of release by name: no cut, the plain cut, and the given fills."""
     plain: dict[str, Hide] = {"original": lambda weights, masks, seed: weights, "pruned": lambda weights, masks, seed: cut(weights, masks)}
     return plain | {kind: sealed(FILLS.load(kind)()) for kind in fills}
 
@@ -59,13 +59,13 @@ def cuts(denoiser: Denoiser, work: Work, seed: int, concepts: Sequence[int]) -> 
 
 
 def read(own: Sequence[Release], others: Mapping[int, Sequence[Release]]) -> list[float]:
-    """Return how well a reader that learnt from its own releases reads others, as a mean over the releases of every seed."""
+    """Return the AUCs of a detector trained on its own releases, each averaged over the releases of one other seed."""
     reader = Reader(own)
     return [mean(reader.auc(*release).value for release in those) for those in others.values()]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train or load, cut, fill, read, and print one row for every kind of release."""
+    """Train or load, cut, fill and detect; print one row per kind of release."""
     parser = Parser("reader", __doc__ or "")
     parser.add_argument("--own", type=int, default=11, help="training seed of the attacker's denoiser")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds of the denoisers that are read")

@@ -1,10 +1,10 @@
 """Roots beneath the cut, on a small denoiser: ``python -m experiments.reproductions.roots [--seeds 0 1 2] [--concepts 0 ... 9]``.
 
-For every training seed a denoiser is trained, or taken from the cache; every concept is cut out of it, revived from what is left,
-hidden by a fill, and attacked again. Finished pairs of seed and concept are kept as JSON lines in the output folder at once, so that
-the same command goes on where the last one was stopped, however it was stopped; commands for different seeds may share the folder.
-Printed are the paper's figures ("Roots Beneath the Cut", Zhang et al., CVPR 2026, arXiv 2603.06640; Stable Diffusion 1.5, 12 classes of
-ImageNet) beside ours: only those on which two independent summaries of the paper agree.
+For every training seed a denoiser is trained, or loaded from the cache; every concept is cut from it, revived from the remaining weights,
+hidden by a fill, and attacked again. Finished pairs of seed and concept are immediately stored as JSON lines in the output folder, so that
+the same command continues after any interruption; commands for different seeds may share the folder.
+The output compares our figures with the paper's ("Roots Beneath the Cut", Zhang et al., CVPR 2026, arXiv 2603.06640; Stable Diffusion 1.5,
+12 classes of ImageNet), of which only those are shown on which two independent summaries of the paper agree.
 
 With ``--styles plain inverted`` each image is in one of these styles, and a style can be erased as well: ``--concepts 3 inverted``.
 """
@@ -42,7 +42,7 @@ AXES: tuple[Axis, Axis] = ("class", "style")
 
 @dataclass(frozen=True)
 class Store:
-    """Finished pairs in a folder: a line each in ``pairs.jsonl``, and an array of samples each in ``samples``."""
+    """Finished pairs in a folder: one line each in ``pairs.jsonl``, and one array of samples each in ``samples``."""
 
     folder: Path
 
@@ -52,20 +52,20 @@ class Store:
         return self.folder / "pairs.jsonl"
 
     def finished(self) -> dict[str, Pair]:
-        """Return the pairs by their hash; a damaged line is passed over, as is a pair without its samples."""
+        """Return the pairs by their hash; damaged lines and pairs without samples are skipped."""
         pairs = {}
         for line in self.lines.read_bytes().split(b"\n") if self.lines.is_file() else []:
             try:
                 pair = json.loads(line)
                 name = pair["pair"]
-            except (ValueError, TypeError, KeyError):  # the end of a line that was cut off
+            except (ValueError, TypeError, KeyError):  # a truncated line
                 continue
             if self._array(name).is_file():
                 pairs[name] = pair
         return pairs
 
     def keep(self, pair: Pair, samples: npt.NDArray[np.uint8]) -> None:
-        """Write a pair down for good: the samples first, so that a line speaks for both."""
+        """Store a pair durably: the samples first, so that a line implies that they exist."""
         array = self._array(pair["pair"])
         array.parent.mkdir(parents=True, exist_ok=True)
         part = array.with_suffix(f".{os.getpid()}.part")
@@ -90,7 +90,7 @@ class Store:
 
 
 def run(work: Work, seeds: Sequence[int], concepts: Sequence[int], store: Store, cache: Path, say: Callable[[str], None]) -> list[Pair]:
-    """Return the pairs of all seeds and concepts, in that order; those that are not in the store are measured and put there."""
+    """Return the pairs of all seeds and concepts, in this order; missing ones are measured and stored."""
     done = store.finished()
     for seed in seeds:
         left = [concept for concept in concepts if work.pair(seed, concept) not in done]
@@ -114,7 +114,7 @@ def _say(line: str) -> None:
 
 
 def training_bars(drawn: Bars, seed: int) -> Progress:
-    """Return what draws one bar a phase of training into ``drawn``."""
+    """Return a callback that shows one progress bar per training phase in ``drawn``."""
     stages: dict[str, Callable[[int], None]] = {}
 
     def progress(phase: str, step: int, total: int) -> None:
@@ -148,7 +148,7 @@ def _concept(text: str) -> Concept:
 
 
 def _refuse(options: argparse.Namespace, parser: Parser) -> None:
-    """End the program where arguments are wrong, and load the images, which may be wrong too."""
+    """Exit with an error if arguments are wrong, or the images cannot be loaded."""
     if (options.data == "mnist") != (options.path is not None):
         parser.error("--path: give it with --data mnist, and only then")
     if wrong := [seed for seed in options.seeds if seed < 0]:
@@ -177,7 +177,7 @@ def _work(options: argparse.Namespace) -> Work:
 
 
 def _dressed(images: Images, spec: DenoiserSpec, options: argparse.Namespace) -> Work:
-    """Return the work on images as they are, or each in one style, if any are named."""
+    """Return the work on unchanged images, or on images in one of the named styles each."""
     training, styles, compute = BUDGETS[options.budget], tuple(options.styles), options.compute
     learned = partial(JUDGES.load(options.judge)().learned, images, styles=styles, compute=compute)
     if not styles:
@@ -188,7 +188,7 @@ def _dressed(images: Images, spec: DenoiserSpec, options: argparse.Namespace) ->
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, measure, print the tables and the bars, and draw one picture a seed."""
+    """Train and measure; print the tables and the bars, and draw one picture per seed."""
     options = _options(arguments)
     store, console = Store(options.out), Console(width=140)
     try:

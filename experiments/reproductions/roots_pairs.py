@@ -1,4 +1,4 @@
-"""What ``roots`` measures: one denoiser a training seed, and everything that happens to one concept of it."""
+"""The measurements of ``roots``: one denoiser per training seed, and erasure, revival and defence of one of its concepts."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ from server.revival.knowledge import Adaptive, OwnImages, WeightsOnly, WithMask
 from server.revival.tuning import Tuner
 
 VERSION = 3
-"""Raised when the same settings would give other numbers."""
+"""Version of the measurements; increase it when the same settings give other numbers."""
 PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
 """Rows of the picture."""
 STATISTICS: tuple[Statistic, ...] = ("std", "leading", "coherence")
 RIVALS = (Quantise(), Relearn())
-"""Other published attacks, on the bare cut."""
+"""Other published attacks, on the unfilled cut."""
 SAMPLES = 3
-"""Samples a cell of the picture."""
+"""Samples per cell of the picture."""
 
 Weights = dict[str, Tensor]
 Pair = dict[str, Any]
-"""One concept of one denoiser: plain values, as kept on disk."""
+"""Measurements of one concept of one denoiser, as plain values."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is trained, on which images, and how it is measured; all but the training seed and the concept.
+    """Settings of training, images and measurements, without the training seed and the concept.
 
-    Concepts are numbered as in ``spec.concepts``. Where there are styles, ``style_judge`` names them, and the images have some.
+    Concepts are numbered as in ``spec.concepts``. If there are styles, the images have some, and ``style_judge`` classifies them.
     """
 
     images: Images
@@ -71,7 +71,7 @@ class Work:
     compute: Compute = field(default_factory=Compute)
 
     def model(self, seed: int) -> dict[str, Any]:
-        """Return all that determines the weights of a training seed, as plain values."""
+        """Return everything that determines the weights of a training seed, as plain values."""
         return {
             "denoiser": self.spec.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
@@ -81,7 +81,7 @@ class Work:
         }
 
     def pair(self, seed: int, concept: int) -> str:
-        """Return the hash of all that determines a pair's measurements."""
+        """Return the hash of everything that determines a pair's measurements."""
         measured = {
             "eraser": self.eraser.model_dump(mode="json"),
             "revival": self.revival.model_dump(mode="json"),
@@ -96,7 +96,7 @@ class Work:
         return configuration_hash({"model": self.model(seed), "concept": concept, **measured})
 
     def score(self, denoiser: Denoiser, seed: int, concept: int) -> dict[str, float]:
-        """Return accuracies of samples: of the concept, of the others on its axis, and on the other axis where there is one."""
+        """Return accuracies of samples: of the concept, of the others on its axis, and on the other axis if there is one."""
         axis, target = self.spec.axis(concept)
         judges = self.judge, self.style_judge
         judge, other = judges if axis == "class" else judges[::-1]
@@ -109,7 +109,7 @@ class Work:
 
 
 def trained(work: Work, seed: int, cache: Path, progress: Progress | None = None) -> tuple[Denoiser, bool]:
-    """Return the denoiser of a training seed, and whether the cache had it."""
+    """Return the denoiser of a training seed, and whether it came from the cache."""
     key: tuple[Field, ...] = (seed, "denoiser")
     denoiser = build(work.spec, key).to(work.compute.place())
     with work.compute.active():
@@ -119,14 +119,14 @@ def trained(work: Work, seed: int, cache: Path, progress: Progress | None = None
 
 @dataclass(frozen=True)
 class Story:
-    """What became of one concept: all versions of the weights by row, and what the attacks know and guess."""
+    """The course of one concept: all versions of the weights by row, and the attacks' knowledge and guesses."""
 
     versions: dict[str, Weights]
     measured: dict[str, Any]
 
 
 def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
-    """Erase, revive, hide, and attack again; the denoiser is left as it was."""
+    """Erase, revive, hide, and attack again; the denoiser stays unchanged."""
     original, revival = feed_forward_weights(denoiser.unet), work.revival.settled(work.compute.device)
     axis, target = work.spec.axis(concept)
     masks = work.eraser.erase(DenoiserSubject(denoiser, target, (seed, "mask"), axis=axis, sampling=work.sampling), ()).masks
@@ -163,7 +163,7 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
 
 
 def _own_images(work: Work, denoiser: Denoiser, seed: int, concept: int, released: Weights, adversary: Relearn) -> OwnImages:
-    """Return what a relearner knows: the released model, and a few images of the concept out of all, for there are no others."""
+    """Return the knowledge of a relearner: the released model, and a few images of the concept from the only data set."""
     axis, target = work.spec.axis(concept)
     labels = work.images.classes if axis == "class" else work.images.styles
     assert labels is not None
@@ -173,7 +173,7 @@ def _own_images(work: Work, denoiser: Denoiser, seed: int, concept: int, release
 
 
 def _told(weights: Weights, masks: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return how well entries and columns of the cut are told from the rest: areas under the curve, 0.5 is chance."""
+    """Return how well cut entries and columns are separated from the rest, as AUCs; 0.5 is chance."""
     areas = {statistic: column_auc(weights, masks, statistic).two_sided for statistic in STATISTICS}
     return {
         "location_auc": entry_auc(weights, masks).value,
@@ -206,7 +206,7 @@ def measure(
     try:
         for name, weights in story.versions.items():
             if name == "mask_oracle" and _same(weights, story.versions["revived"]):
-                rows[name] = rows["revived"]  # the same bits draw the same images
+                rows[name] = rows["revived"]  # equal weights give equal samples
             else:
                 set_feed_forward_weights(denoiser.unet, weights)
                 rows[name] = work.score(denoiser, seed, concept)
@@ -226,7 +226,7 @@ def _same(a: Weights, b: Weights) -> bool:
 
 
 def _pictures(work: Work, denoiser: Denoiser, seed: int, concept: int) -> npt.NDArray[np.uint8]:
-    """Return the first samples of the target among those that were judged."""
+    """Return the first samples of the target among the judged ones."""
     axis, target = work.spec.axis(concept)
     asked, classes, styles = metrics.conditions(denoiser, target, axis, work.budget)
     first = int(np.flatnonzero(asked == target)[0])

@@ -1,4 +1,4 @@
-"""What ``roots`` prints and draws: ours beside the paper's, the bars, and one picture a seed."""
+"""Tables, bars and pictures of ``roots``: our figures with the paper's, and one picture per seed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ AREAS = {
 
 
 class Summary:
-    """Means over concepts, all of one axis, of every seed, and what they come to over seeds."""
+    """Means over the concepts of one axis, per seed, and their statistics over seeds."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.pairs = pairs
@@ -53,7 +53,7 @@ class Summary:
         self.crossed = all("cross" in pair["rows"]["original"] for pair in pairs)
 
     def per_seed(self, value: Callable[[Pair], float]) -> list[float]:
-        """Return the mean over concepts, one a seed."""
+        """Return the mean over concepts of each seed."""
         return [mean(value(pair) for pair in self.pairs if pair["seed"] == seed) for seed in self.seeds]
 
     def mean(self, value: Callable[[Pair], float]) -> float:
@@ -61,25 +61,25 @@ class Summary:
         return mean(self.per_seed(value))
 
     def text(self, value: Callable[[Pair], float]) -> str:
-        """Return mean and standard deviation over seeds; one seed has no spread."""
+        """Format mean and standard deviation over seeds; a single seed has no deviation."""
         each = self.per_seed(value)
         return f"{mean(each):.3f}" + (f" ± {stdev(each):.3f}" if len(each) > 1 else "")
 
     def row(self, name: str, part: str) -> float:
-        """Return the mean accuracy of a row, ``part`` target or others."""
+        """Return the mean accuracy of a row; ``part`` is target or others."""
         return self.mean(lambda pair: pair["rows"][name][part])
 
     def area(self, name: str, kind: str) -> float:
-        """Return the mean of an area under the curve of a version of the weights."""
+        """Return the mean AUC of one kind for a version of the weights."""
         return self.mean(lambda pair: pair["where"][name][kind])
 
     def span(self) -> str:
-        """Say what was run."""
+        """Describe the seeds and concepts."""
         return f"training seeds {', '.join(map(str, self.seeds))}; concepts {', '.join(map(str, self.concepts))}"
 
 
 def tables(summary: Summary) -> list[Table]:
-    """Return accuracies beside the paper's, single figures, and how well the cut is found."""
+    """Return accuracies with the paper's, single figures, and detectability of the cut."""
     accuracies = Table(title="accuracy: mean ± standard deviation over training seeds", title_justify="left")
     parts = {"target": "target", "others": "others"} | ({"cross": "the other axis"} if summary.crossed else {})
     for column in ("", *parts.values(), "paper: target", "paper: others"):
@@ -102,7 +102,7 @@ def tables(summary: Summary) -> list[Table]:
 
 
 def bars(summary: Summary, data: str) -> list[str]:
-    """Return one line for each bar of these data, with what was measured and whether it holds."""
+    """Return one line per bar of these data, with the measured value and whether it is met."""
     lines = []
     for what, value, least, limit in [*(_digits_bars(summary) if data == "digits" else []), *_bars(summary)]:
         holds = value >= limit if least else value <= limit
@@ -111,7 +111,7 @@ def bars(summary: Summary, data: str) -> list[str]:
 
 
 Bar = tuple[str, float, bool, float]
-"""What, measured, whether the limit is the least rather than the most, limit."""
+"""Name, measured value, whether the limit is a lower bound (else an upper one), limit."""
 
 
 def _digits_bars(summary: Summary) -> list[Bar]:
@@ -147,14 +147,14 @@ def _bars(summary: Summary) -> list[Bar]:
 
 
 def picture(pairs: Iterable[Pair], samples: Mapping[Concept, npt.NDArray[np.uint8]], path: Path) -> None:
-    """Draw concepts by rows, with the target accuracy under each cell, as a PNG.
+    """Draw rows by concepts, with the target accuracy under each cell, as a PNG.
 
     Parameters
     ----------
     pairs : iterable of Pair
-        Of one seed.
+        Pairs of one seed.
     samples : mapping of int or str to uint8 array, shape (rows, samples, channels, size, size)
-        By concept.
+        Samples by concept.
     """
     from matplotlib.figure import Figure
 
@@ -165,7 +165,7 @@ def picture(pairs: Iterable[Pair], samples: Mapping[Concept, npt.NDArray[np.uint
         for line, name in enumerate(PICTURED):
             axis = axes[line, column]
             own_samples = samples[pair["concept"]][line].transpose(0, 2, 3, 1)
-            images = np.pad(own_samples, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=255)  # a gap beside each
+            images = np.pad(own_samples, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=255)  # a gap next to each
             axis.imshow(np.concatenate(images, axis=1)[:, :-1], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])

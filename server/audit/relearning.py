@@ -1,7 +1,7 @@
 """Relearning: how many gradient steps a seed model needs until it fits the erased rows again.
 
-What was only hidden comes back sooner than what was never there: the relearn time of Golatkar et al., "Eternal sunshine of the
-spotless net", CVPR 2020, used here on seed models.
+Rows that were only hidden are relearned faster than rows that were never trained on: the relearn time of Golatkar et al., "Eternal
+sunshine of the spotless net", CVPR 2020, applied to seed models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from clients.training import Steps, from_arrays, train
 Weights = Mapping[str, npt.NDArray[Any]]
 
 CAP = 2000
-"""Gradient steps after which relearning is given up."""
+"""Largest number of gradient steps of relearning."""
 
 
 def best_loss(peer: Peer, ids: npt.ArrayLike) -> float:
@@ -36,9 +36,9 @@ def best_loss(peer: Peer, ids: npt.ArrayLike) -> float:
 
 
 def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float, cap: int = CAP) -> int:
-    """Return in how many gradient steps the best seed the peer has fits the rows with these ids as well as the target says.
+    """Return how many gradient steps the peer's best seed needs to reach the target loss on the rows with these ids.
 
-    Batches and optimiser are those of the peer's own training; ``cap`` means *at least*.
+    Batch size and optimiser are those of the peer's own training. A result of ``cap`` means *at least* that many.
     """
     seed, starts, rows = _of_peer(peer, ids)
     return steps_to_loss(seed, starts, rows, target, (peer.config.run_seed, peer.config.peer), peer.config.training, cap)
@@ -59,9 +59,9 @@ def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:
     seed : Network
         The common architecture of seed models.
     starts : sequence of weights
-        The seeds a peer can lay hands on: its own and those it holds. Not empty; arrays that are no weights are ignored.
+        The seeds available to a peer: its own and those it holds. Not empty; arrays that are not weights are ignored.
     rows : Rows
-        What was erased; not empty.
+        The erased rows; not empty.
     """
     return min(_losses(seed, starts, rows))
 
@@ -71,7 +71,7 @@ def steps_to_loss(
 ) -> int:
     """Return how many gradient steps on the erased rows bring a seed's mean loss on them down to the target.
 
-    The relearner begins with the seed of the lowest loss (the first, if several have it), so it gets 0 where a seed that knows the rows
+    Relearning starts from the seed with the lowest loss (the first, if several have it), so the result is 0 if a seed that fits the rows
     was left behind.
 
     Parameters
@@ -79,13 +79,13 @@ def steps_to_loss(
     seed, starts, rows
         As in ``lowest_loss``.
     target : float
-        Mean cross-entropy in nats; usually ``lowest_loss`` where nothing was forgotten.
+        Mean cross-entropy in nats; usually the ``lowest_loss`` of a run without unlearning.
     key : tuple
-        What the order of the rows is keyed by.
+        Key of the random order of the rows.
     settings : Training or Distillation
         Batch size and optimiser.
     cap : int
-        Where to give up; also what is returned then, so read it as *at least*.
+        Largest number of steps; returned if the target is not reached, so read it as *at least*.
     """
     losses = _losses(seed, starts, rows)
     module = _module(seed, starts[losses.index(min(losses))])
@@ -103,7 +103,7 @@ class _DoneError(Exception):
 
 
 class _Watch:
-    """The training loss, which looks at the loss on all rows before each step and ends the training when it may."""
+    """The training loss; before each step it evaluates the loss on all rows and stops the training at the target or the cap."""
 
     def __init__(self, module: nn.Module, x: torch.Tensor, y: torch.Tensor, target: float, cap: int) -> None:
         self.module, self.x, self.y = module, x, y

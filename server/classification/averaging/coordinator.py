@@ -22,7 +22,7 @@ from server.timeline import Round
 
 @dataclass(frozen=True)
 class ClassifierUpdate:
-    """What one peer sent: trained weights, empty where it did not train, and how many rows it has."""
+    """One peer's update: trained weights, empty if it did not train, and its number of training rows."""
 
     peer: int
     weights: Arrays
@@ -30,12 +30,12 @@ class ClassifierUpdate:
 
 
 class ClassifierAveraging(Averaging[ClassifierUpdate]):
-    """The server; see `Averaging`.
+    """The averaging server of classifiers; see `Averaging`.
 
     Parameters
     ----------
     config : AveragedClassifierConfig
-        Of any peer.
+        Config of any peer.
     averaged : Averaged
     """
 
@@ -46,17 +46,17 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
         super().__init__(averaged, config.network.initial((config.run_seed, "global")))
 
     def read(self, peer: int, blob: bytes) -> ClassifierUpdate:
-        """Return the update that a peer sent as these bytes."""
+        """Decode a peer's update."""
         arrays = wire.from_bytes(blob)
         count = int(arrays.pop(COUNT))
         return ClassifierUpdate(peer, arrays, count)
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return the global model, in the final evaluation and to the cohort; who has only to forget gets none."""
+        """Return the global model for the cohort and for the final evaluation; peers that only carry out requests get none."""
         return self.records() if now.round > len(self.averaged.timeline.rounds) or peer in self.cohort else {}
 
     def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:
-        """Measure accuracy, 0-1, and cross-entropy, in nats, of the global model on the test rows."""
+        """Measure accuracy, in [0, 1], and cross-entropy, in nats, of the global model on the test rows."""
         source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
         answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
         for metric, values in source.metrics(test, answers).items():

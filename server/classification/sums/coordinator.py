@@ -1,4 +1,4 @@
-"""A server that adds up what peers send: one model of all their rows, out of which a deletion or a departure is subtracted."""
+"""A server that adds up the peers' sums: one model of all their rows, from which deletions and departures are subtracted."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from server.timeline import Round
 
 
 class Sums(Coordinator):
-    """The server; see `Coordinator`.
+    """The server that adds up sums; see `Coordinator`.
 
-    What a peer gave is its newest seed in the mailbox, and nothing else is kept: what leaves the mailbox leaves the model.
+    A peer's contribution is its newest update in the mailbox, and nothing else is kept: what leaves the mailbox leaves the model.
 
     Parameters
     ----------
     config : SumsConfig
-        Of any peer.
+        Config of any peer.
     ledger : Ledger
-        Where seeds lie, and where a run is taken up.
+        Stores the updates; a run resumes from it.
     rounds : int
-        How many there are before the final evaluation.
+        Number of rounds before the final evaluation.
     """
 
     delay: ClassVar[int] = 0
@@ -46,7 +46,7 @@ class Sums(Coordinator):
         self._balance(ledger.mailbox(), {})
 
     def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """In the final evaluation, take in what came last, and hand out the total."""
+        """In the final evaluation, add the last updates and prepare the total for the peers."""
         self._total = None
         if now.round > self.rounds:
             self._balance(mailbox, record.artefacts)
@@ -54,16 +54,16 @@ class Sums(Coordinator):
                 self._total = wire.pack(wire.to_bytes(total))
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return the sums over all peers in the final evaluation; before, peers may still have to tell what is to be taken out of them."""
+        """Return the sums over all peers in the final evaluation; none before it, as peers may still have deletions to report."""
         return {} if self._total is None else {TOTAL: self._total}
 
     def traffic(self, reply: RecordDict) -> int:
-        """Return the bytes of the total that went to a peer, and of the sums that came back."""
+        """Return the bytes of the total sent to a peer and of the sums that came back."""
         records = [self._total, reply.array_records.get("seed")]
         return sum(len(wire.unpack(record)) for record in records if record is not None)
 
     def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Subtract what is gone, add what is new, and measure the model of all."""
+        """Subtract sums that were withdrawn, add new ones, and measure the model of the total."""
         mailbox.open(now.round)
         clock = time.perf_counter()
         self._balance(mailbox, record.artefacts)
@@ -74,7 +74,7 @@ class Sums(Coordinator):
             record.metrics.append((FEDERATION, "accuracy.global.ensemble", float(right.mean())))
 
     def _balance(self, mailbox: MailboxState | Mailbox, fresh: Mapping[str, bytes]) -> None:
-        """Let the model be that of the newest seeds; bytes that are not in the ledger yet are among the ``fresh``."""
+        """Bring the model up to date with the newest updates; ``fresh`` holds artefacts that are not in the ledger yet."""
         for peer, entry in sorted(self._entries.items()):
             parcel = mailbox.newest.get(peer)
             if parcel is None or parcel.generation != entry.generation:
