@@ -192,6 +192,8 @@ class UnlearnerSpec(Spec):
     """Paper, year."""
     unit: ClassVar[str] = "rows"
     """What a request names: rows, nodes and edges, interactions and users, a concept."""
+    untouched: ClassVar[str] = ""
+    """What it means that a request took no step and touched no part, where that needs saying; results note it."""
     classifier: ClassVar[bool] = True
     """Whether it is made to predict the rows' classes, as a peer's main model must."""
     regressor: ClassVar[bool] = False

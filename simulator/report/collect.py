@@ -232,6 +232,7 @@ def _erasure(row: Mapping[str, Any], found: Mapping[str, Any], audits: Mapping[s
         nothing=outcome(NOTHING, gradient_steps=0, seconds=0.0, bytes=0, holders=holders, receipts=0),
         original=outcome(ORIGINAL, gradient_steps=0, seconds=0.0, bytes=0) if ORIGINAL in beside else None,
         not_judged=tuple((name.replace("_", " "), reason) for name, reason in reasons.items()),
+        notes=tuple(row["notes"]),
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clients.metrics import Metric
+from clients.unlearning import UNLEARNERS
+from clients.unlearning.contract import Cost, Outcome
 from server.ledger import FEDERATION
 from server.timeline import Erasure
 from simulator.audits import AUDITS
@@ -113,7 +115,7 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         "method": method,
         "guarantee": line.outcome.guarantee if line else claim,
         "certificate": line.outcome.certificate if line else None,
-        "notes": list(line.outcome.notes) if line else [UNDONE],
+        "notes": [*line.outcome.notes, *_untouched(method, line.outcome)] if line else [UNDONE],
         "gradient_steps": line.outcome.cost.gradient_steps if line else 0,
         "seconds": _seconds(store, erasure, holders if plan.timeline.departs(erasure) else None),
         "bytes": _bytes(store, receipts),
@@ -123,6 +125,12 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
         **({"edges": len(erasure.edges)} if erasure.edges else {}),
         **_replayed(plan, store, erasure),
     } | {key: _finite(value) for key, value in audited(plan, store, erasure).items()}
+
+
+def _untouched(method: str, outcome: Outcome) -> list[str]:
+    """Return why forgetting took nothing, where the unlearner knows a reason; said here, so that ledgers and digests are as ever."""
+    spec = UNLEARNERS.load(method) if method in UNLEARNERS.targets() else None
+    return [spec.untouched] if spec and spec.untouched and outcome.cost == Cost() else []
 
 
 def _unmeasured() -> dict[str, None]:

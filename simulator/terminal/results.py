@@ -27,7 +27,7 @@ def show_results(run: Run, console: Console | None = None) -> None:
     for column in (column for columns in found.get("audits", {}).values() for column in columns if column["shown"]):
         if judged := [one for one in found["erasures"] if one.get(column["name"]) is not None]:
             console.print(_audited(column, judged))
-    for line in dict.fromkeys(line for one in found["erasures"] for line in _not_judged(one)):
+    for line in dict.fromkeys(line for one in found["erasures"] for line in (*_notes(one), *_not_judged(one))):
         console.print(line, highlight=False, markup=False)
     if found["expectations"]:
         console.print(_expectations(found["expectations"]))
@@ -63,13 +63,14 @@ def _show_concepts(found: dict[str, Any], console: Console) -> None:
 
 
 def _erasures(erasures: list[dict[str, Any]]) -> Table:
-    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", "receipts")
+    held = ["receipts"] if any(one["holders"] for one in erasures) else []
+    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", *held)
     for column in table.columns:
         column.no_wrap = column.header != "what"
     for one in erasures:
-        receipts = f"{len(one['receipts'])} of {len(one['holders'])}"
+        receipts = [f"{len(one['receipts'])} of {len(one['holders'])}"] if held else []
         difference = _number(one["max_abs_difference"])
-        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), receipts)
+        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), *receipts)
     return table
 
 
@@ -80,6 +81,13 @@ def _audited(column: dict[str, Any], judged: list[dict[str, Any]]) -> Table:
     for one in judged:
         table.add_row(*_request(one), *(_number(one.get(key)) for key in runs.values()))
     return table
+
+
+def _notes(erasure: dict[str, Any]) -> Iterator[str]:
+    """Yield what is to be said of an erasure."""
+    number, what = _request(erasure)
+    for note in erasure.get("notes", ()):
+        yield f"{erasure['method']}, round {number}, {what}: {note}"
 
 
 def _not_judged(erasure: dict[str, Any]) -> Iterator[str]:

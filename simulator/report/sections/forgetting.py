@@ -28,7 +28,7 @@ without the data once more, its training keyed otherwise: by so much retraining 
 </table></div>
 {% if hidden %}<p class="note">{{ hidden }} more erasures are in results.json.</p>{% endif %}
 {% if empty %}<p class="note">Not measured in this run: {{ w.listing(empty) }}.</p>{% endif %}
-{% if not_judged %}<ul class="note">{% for line in not_judged %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if remarks %}<ul class="note">{% for line in remarks %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 {{ parts }}
 {% else %}<p>This scenario asked for nothing to be forgotten.</p>{% endif %}
 """
@@ -52,12 +52,13 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     known = sorted([*COSTS, *map(_column, data.columns)], key=lambda column: column[0])
     columns = [column for column in known if not _empty(column[2], shown)]
     reasons = [f"{audit}, {words.subject(row)}, round {row.round}: {reason}" for row in shown for audit, reason in row.not_judged]
+    notes = [f"{row.method}, {words.subject(row)}, round {row.round}: {note}" for row in shown for note in row.notes]
     return {
         "headings": [heading for _, heading, _ in columns],
         "erasures": _folded([_row(row, [text for *_, text in columns]) for row in shown]),
         "empty": [heading for _, heading, text in known if heading not in [one for _, one, _ in columns] and text is not words.receipts],
         "hidden": len(data.erasures) - len(shown),
-        "not_judged": reasons,
+        "remarks": [*notes, *reasons],
     }
 
 
