@@ -133,7 +133,8 @@ class ErasureRow:
     """One erasure and its outcome beside retraining without the data (the counterfactual) and doing nothing.
 
     Erasures of one ``request`` share a counterfactual. ``again`` is another counterfactual, its training keyed otherwise, ``original`` the
-    run just before; None where neither was played. ``not_judged`` are pairs of an audit and why it could not judge; ``notes`` what the method says.
+    run just before; None where neither was played. ``not_judged`` are pairs of an audit and why it could not judge;
+    ``notes`` what the method says.
     """
 
     round: int
