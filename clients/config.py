@@ -1,4 +1,4 @@
-"""A peer's config: everything constant that it needs to know, handed to it once."""
+"""A peer's config: all constants that the peer needs, sent to it once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:  # the registry knows its members only at run time
     AnyDataset = DATASETS.union()
 
 _FEW = 3
-"""Keys of a model's table that are always told."""
+"""A model's table with up to this many keys is always shown in full."""
 
 
 class PeerConfig(Spec):
@@ -28,14 +28,14 @@ class PeerConfig(Spec):
 
     ``rows``, ``reference``, ``test`` and ``validation`` are row ids of the data set, all but the first public. ``generation`` counts how
     often the peer has come back after an erasure: a returning peer shares no random stream, hence no bytes, with its former self.
-    ``absent_edges`` are ids of edges among its rows that the data set has and the peer has not. ``repetition`` keys training otherwise:
-    what is trained again with another one shows how much training itself varies.
+    ``absent_edges`` are ids of edges among its rows that the data set has but the peer does not. ``repetition`` changes the training key:
+    training again with another value shows how much training itself varies.
     """
 
     participant: ClassVar[str]
-    """Who lives by such a config, as ``"module:Class"``; the class is a `clients.participant.Participant`."""
+    """Class of the peers with such a config, a `clients.participant.Participant`, as ``"module:Class"``."""
     places: ClassVar[tuple[str, ...]] = ()
-    """Where such peers measure the data set's metrics, as ``<test mix>.<model>``."""
+    """Where such peers measure the data set's metrics, as ``<test distribution>.<model>``."""
 
     run_seed: int
     peer: int
@@ -43,13 +43,13 @@ class PeerConfig(Spec):
     rounds: PositiveInt
     data: AnyDataset
     rows: tuple[int, ...]
-    # left out where it is empty: plans from before there were deletions of edges keep their hash
+    # an empty key is left out, so that plans from before deletions of edges existed keep their hash
     absent_edges: tuple[int, ...] = Field((), exclude_if=lambda edges: not edges)
-    # left out where it is 0, as in every run but a second counterfactual
+    # 0 is left out: only a second counterfactual has another value
     repetition: int = Field(0, exclude_if=lambda repetition: not repetition)
     reference: tuple[int, ...]
     test: tuple[int, ...]
-    # left out where it is empty: plans from before there were such rows keep their hash
+    # an empty key is left out, so that plans from before such rows existed keep their hash
     validation: tuple[int, ...] = Field((), exclude_if=lambda rows: not rows)
 
     @property
@@ -61,11 +61,11 @@ class PeerConfig(Spec):
     @property
     @abstractmethod
     def model(self) -> str:
-        """What the peer trains, in one line."""
+        """The model that the peer trains, in one line."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Every metric that peers of this role send: steps, and the data set's metrics at the role's places."""
+        """Every metric that peers of this role send: gradient steps, and the data set's metrics at the role's ``places``."""
         return (*STEPS, *(metric.at(place) for metric in self.data.metrics for place in self.places))
 
     @property
@@ -75,16 +75,16 @@ class PeerConfig(Spec):
 
     @property
     def sequential(self) -> bool:
-        """Whether draws are keyed by how many messages were sent before (a negative control)."""
+        """Whether draws are keyed by the number of messages sent before (a negative control)."""
         return False
 
     def computing(self) -> AbstractContextManager[None]:
-        """Return a context in which torch's switches are as the peer's work wants them."""
+        """Return a context in which torch's settings are those that the peer's work needs."""
         return nullcontext()
 
 
 def in_short(spec: Spec) -> str:
-    """Return a model's table in one line: ``mlp (hidden 64)``; of one with many keys only what is not as usual."""
+    """Return a model's table in one line: ``mlp (hidden 64)``; if it has many keys, only those that differ from their defaults."""
     fields = {name: field for name, field in type(spec).model_fields.items() if name != "kind"}
     told = {name: getattr(spec, name) for name, field in fields.items() if len(fields) <= _FEW or getattr(spec, name) != field.default}
     inside = ", ".join(f"{name} {_value(value)}" for name, value in told.items() if value is not None)
@@ -114,5 +114,5 @@ CONFIGS: Registry[PeerConfig] = Registry(
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> PeerConfig:
-    """Return the config that this JSON says; one that names no role is a classifier's."""
+    """Return the config that this JSON describes; without a role it is a classifier's."""
     return CONFIGS.load(json.loads(text).get("role", "classifier")).model_validate_json(text)

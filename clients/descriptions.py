@@ -1,4 +1,4 @@
-"""What docstrings say of a table's keys, for the JSON schema of scenario files and the editors that read it."""
+"""Descriptions of a table's keys, read from docstrings, for the JSON schema of scenario files and editors that use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENTRY = re.compile(r"^(\S[^\n]*)\n((?:[ ]+[^\n]*\n|\n)+)", re.MULTILINE)
 
 
 def keys_described(table: type[Any]) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of each key under *Parameters*, in one line; nearer classes count first."""
+    """Return each key's description, in one line, from *Parameters* in the docstrings of a class and its bases; subclasses win."""
     found: dict[str, str] = {}
     for kind in reversed(table.__mro__):
         section = _PARAMETERS.search(inspect.cleandoc(kind.__dict__.get("__doc__") or "") + "\n")
@@ -21,10 +21,10 @@ def keys_described(table: type[Any]) -> dict[str, str]:
 
 
 def summary(table: type[Any]) -> str:
-    """Return what the docstring of a class says of it, without the sections on parts of it."""
+    """Return the docstring of a class without its sections."""
     return _plain(re.split(r"\n\w[^\n]*\n-{3,}\n", inspect.cleandoc(table.__doc__ or ""))[0])
 
 
 def _plain(text: str) -> str:
-    """Return text in one line, without marks for code."""
+    """Return the text in one line, without backticks."""
     return " ".join(text.split()).replace("``", "")

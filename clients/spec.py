@@ -20,7 +20,7 @@ from clients.plugins import located as located
 from clients.union import Tagged
 
 TAGS = ("kind", "do", "dataset", "role")
-"""Fields that tell the specs of a registry apart."""
+"""Fields that can distinguish the specs of a registry."""
 
 
 class Spec(BaseModel):
@@ -30,7 +30,7 @@ class Spec(BaseModel):
 
     @property
     def tag(self) -> str:
-        """The value by which a registry knows this spec; ``AttributeError`` for a table that is in no registry."""
+        """The name of this spec in its registry; ``AttributeError`` for a table that is in no registry."""
         for name in TAGS:
             if name in type(self).model_fields:
                 return str(getattr(self, name))
@@ -49,7 +49,7 @@ class Spec(BaseModel):
 
     @classmethod
     def incomplete(cls) -> str | None:
-        """Return what keeps the class from being registered beyond what every contract asks, in a few words, or None."""
+        """Return why the class cannot be registered, in a few words, or None; the requirements of every contract are checked elsewhere."""
         return None
 
 
@@ -57,20 +57,20 @@ S = TypeVar("S", bound=Spec)
 
 
 class Registry(Generic[S]):
-    """Classes by name, most of them specs by the value of their tag.
+    """Classes by name; for most registries, specs by the value of their tag.
 
-    Other distributions add theirs through an entry point, a notebook through `register`.
+    Other distributions add classes through an entry point, notebooks through `register`.
 
     Parameters
     ----------
     group : str
         Entry-point group in which other distributions register specs, for example ``"lethe.models"``.
     contract : str
-        The class that all are subclasses of, as ``"module:Class"``.
+        The common base class, as ``"module:Class"``.
     builtin : mapping of str to str
-        Name to ``"module:Class"``. Nothing is imported before it is asked for.
+        Name to ``"module:Class"``. A class is imported when it is first requested.
     tag : str
-        Name of the field that tells the specs apart, ``"kind"`` unless told; empty where they are keys of a table and carry none.
+        Name of the field that distinguishes the specs; empty if they are keys of a table and have no such field.
     """
 
     def __init__(self, group: str, contract: str, builtin: Mapping[str, str], tag: str = "kind") -> None:
@@ -83,13 +83,13 @@ class Registry(Generic[S]):
 
     @cached_property
     def contract(self) -> type[S]:
-        """The class that all are subclasses of."""
+        """The common base class."""
         found_class: type[S] = located(self._contract)
         return found_class
 
     @cached_property
     def plugins(self) -> dict[str, list[Plugin]]:
-        """What other distributions bring, by name."""
+        """The plugins of other distributions, by name."""
         return found(self.group)
 
     def targets(self) -> dict[str, str]:
@@ -106,7 +106,7 @@ class Registry(Generic[S]):
         KeyError
             If there is none.
         PluginError
-            If another distribution claims the name, and what it brings is broken or the name is not its own.
+            If another distribution's class is broken, or its name is built in or claimed by a second distribution.
         """
         if kind not in self.loaded:
             self.loaded[kind] = self._load(kind)
@@ -127,9 +127,9 @@ class Registry(Generic[S]):
         return spec
 
     def register(self, spec: type[S], name: str | None = None) -> type[S]:
-        """Make a class known in this process, under its tag unless told, and return it; a name that was registered by hand is replaced.
+        """Register a class in this process under ``name`` (default: its tag) and return it; a class registered by hand is replaced.
 
-        ``PluginError`` if the class does not keep the contract, or the name is taken.
+        ``PluginError`` if the class does not fulfil the contract, or the name is taken.
         """
         fields = getattr(spec, "model_fields", {})
         known_as = name or (fields[self.tag].default if self.tag in fields else None)
@@ -159,7 +159,7 @@ class Registry(Generic[S]):
             return error
 
     def specs(self) -> list[type[S]]:
-        """Return every class that can be used in the order of their names."""
+        """Return every class that can be used, in the order of their names."""
         return list(self.working().values())
 
     def union(
@@ -169,7 +169,7 @@ class Registry(Generic[S]):
         default: str | None = None,
         by_name: bool = False,
     ) -> Any:
-        """Return the union of all specs, and of other registries' with the same tag, told apart by it, as a type for a pydantic field.
+        """Return the union of all specs, and of other registries with the same tag, discriminated by the tag, as a type for pydantic.
 
         A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told; ``default`` is the
         name that is meant where a table gives none; ``by_name`` lets a name stand for a table that says nothing else.

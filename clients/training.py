@@ -1,4 +1,4 @@
-"""The local training loop, and the table that sets it."""
+"""The local training loop, and the table of its settings."""
 
 from __future__ import annotations
 
@@ -59,21 +59,21 @@ Optimizer = Annotated[Adam | Sgd, Field(discriminator="kind")]
 
 
 class Training(Spec):
-    """Local training: ``epochs`` a round, a fresh optimiser each round.
+    """Local training: ``epochs`` per round, with a fresh optimiser each round.
 
-    ``streams = "sequential"`` is a negative control: it keys a peer's randomness by how many messages the coordinator has sent
+    ``streams = "sequential"`` is a negative control: it keys a peer's randomness by the number of messages the coordinator has sent
     before, as one global generator would, so that draws depend on who else is present.
 
     Parameters
     ----------
     epochs : int
-        Local epochs a round.
+        Local epochs per round.
     batch_size : int
-        Rows a gradient step.
+        Rows per gradient step.
     optimizer : Adam or Sgd
-        What takes the steps.
+        The optimiser.
     streams : {"keyed", "sequential"}
-        Where draws come from; ``sequential`` is the negative control.
+        How random draws are keyed; ``sequential`` is the negative control.
     """
 
     epochs: PositiveInt = 5
@@ -82,20 +82,20 @@ class Training(Spec):
     streams: Literal["keyed", "sequential"] = "keyed"
 
     def steps(self, rows: int) -> int:
-        """Return the gradient steps of one round on so many rows."""
+        """Return the number of gradient steps of one round on this many rows."""
         return self.epochs * -(-rows // self.batch_size)
 
 
 class Steps(Protocol):
-    """What sets the gradient steps: ``Training`` and ``Distillation`` both do."""
+    """The settings of gradient steps, which ``Training`` and ``Distillation`` both have."""
 
     @property
     def batch_size(self) -> int:
-        """Rows a step; the last batch of an epoch is shorter."""
+        """Rows per step; the last batch of an epoch may be shorter."""
 
     @property
     def optimizer(self) -> Adam | Sgd:
-        """The optimiser, begun anew by every call of ``train``."""
+        """The optimiser; every call of ``train`` starts with a fresh one."""
 
 
 def train(
@@ -112,8 +112,8 @@ def train(
 ) -> int:
     """Train the module in place and return the number of gradient steps.
 
-    Each epoch visits the rows in the order of their keyed hashes, cut into batches, so that a row's absence moves no other row
-    before another. What a module draws while it trains (dropout) is keyed by the first epoch.
+    Each epoch visits the rows in the order of their keyed hashes, cut into batches, so that a row's absence does not change
+    the order of the others. Random draws of the module during training (dropout) are keyed by the first epoch.
 
     Parameters
     ----------
@@ -121,19 +121,19 @@ def train(
         Maps ``x`` to logits; left in evaluation mode.
     x : float32 tensor, shape (n, ...)
     targets : tensor, shape (n, ...)
-        What ``loss(module(x), targets)`` needs: classes, or probabilities.
+        Second argument of ``loss(module(x), targets)``: classes, or probabilities.
     loss : callable
         Mean loss of a batch, a scalar.
     epochs : range
         Indices of the epochs to train, counted over the model's whole life: part of the key of each epoch's order.
     ids : int64 array, shape (n,)
-        Lifelong ids of the rows.
+        Permanent ids of the rows.
     key : tuple
-        What the order of the rows is keyed by.
+        Key of the order of the rows.
     settings : Training or Distillation
         Batch size and optimiser.
     pull : float
-        Weight ``mu`` of a pull to where the module starts, ``mu / 2 * ||w - w_start||^2`` (FedProx); at 0 there is no such term.
+        Weight ``mu`` of the proximal term ``mu / 2 * ||w - w_start||^2`` (FedProx); 0 leaves it out.
     """
     import torch
 
@@ -166,7 +166,8 @@ def train(
 def _optimizer(settings: Adam | Sgd, parameters: list[nn.Parameter]) -> Callable[[list[torch.Tensor]], None]:
     """Return a fresh optimiser: a function that takes the gradients and changes the parameters.
 
-    torch's functional forms: a third cheaper a step than the optimiser classes, whose first use also loads torch's compiler (0.8 s).
+    It uses torch's functional forms: a step costs a third less than with the optimiser classes, whose first use also loads torch's
+    compiler (0.8 s).
     """
     import torch
     from torch.optim.adamw import adamw

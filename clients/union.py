@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 
 class Members(Protocol):
-    """What a union asks of a registry."""
+    """The part of a registry that a union needs."""
 
     tag: str
 
@@ -29,18 +29,18 @@ class Members(Protocol):
 
 @dataclass(frozen=True)
 class Tagged:
-    """The mark that makes an annotated type a union over registries, told apart by their tag.
+    """Annotation that makes a type a union over registries, discriminated by their tag.
 
     Parameters
     ----------
     registries : tuple of Members
         Names are looked up in this order.
     table : function
-        Return the table of a scenario that a registered class stands for: itself, unless more keys belong to it.
+        Returns the scenario table of a registered class: the class itself, unless the table has further keys.
     default : str, optional
-        The name that is meant where a table gives none; without it, none may be left out.
+        The name if a table gives none; without a default, every table must give one.
     by_name : bool
-        Whether a name alone stands for the table that says nothing else.
+        Whether a name alone is accepted in place of a table that has no other keys.
     """
 
     registries: tuple[Members, ...]
@@ -50,7 +50,7 @@ class Tagged:
 
     @property
     def tag(self) -> str:
-        """The field that tells members apart."""
+        """The field that distinguishes the members."""
         return self.registries[0].tag
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -64,7 +64,7 @@ class Tagged:
         return found
 
     def _validated(self, value: Any, info: ValidationInfo) -> Any:
-        """Return the value as the member that its tag names; text is taken strictly, as all of a scenario file is."""
+        """Return the value as the member that its tag names; text is validated strictly, like all of a scenario file."""
         if self.by_name and isinstance(value, str):
             value = {self.tag: value}
         if not isinstance(value, Mapping | BaseModel):
@@ -85,7 +85,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Made:
-    """The mark that makes an annotated type a table whose keys are known when a value is validated; ``make`` returns its class."""
+    """Annotation that makes a type a table whose class is known only when a value is validated; ``make`` returns the class."""
 
     make: Callable[[], type[BaseModel]]
 

@@ -1,4 +1,4 @@
-"""The suite of unlearners: what is claimed is compared with the run that never had the data."""
+"""The test suite for unlearners: their claims are checked against a run that never had the data."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ UNITS: Mapping[str, Callable[[], Material]] = {
     "nodes and edges": graph_material,
     "interactions and users": interactions_material,
 }
-"""The data on which an unlearner is checked unless others are given, by what a request names."""
+"""Default data for checking an unlearner, keyed by its ``unit`` (what a request names)."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A configuration small enough to fit dozens of times, and what to fit it on."""
+    """A configuration small enough to fit dozens of times, and its training data."""
 
     spec: UnlearnerSpec
     of: Material
@@ -39,7 +39,7 @@ class Case:
         return self.of.ids
 
     def fit(self, data: Any = None, rounds: int | None = None) -> Unlearner[Any, Any]:
-        """Return a model after so many rounds, all unless told, on the data, all unless given."""
+        """Return a model trained for ``rounds`` rounds (default: all) on ``data`` (default: all)."""
         model = self.spec.build(self.of.problem, KEY)
         model.begin(self.of.data if data is None else data)
         for _ in range(self.of.problem.rounds if rounds is None else rounds):
@@ -51,7 +51,7 @@ class Case:
         return self.of.without(self.of.data, ids)
 
     def forget(self, model: Unlearner[Any, Any], ids: npt.ArrayLike) -> Outcome:
-        """Have a model forget some ids."""
+        """Let a model forget some ids; return the outcome."""
         return model.forget(self.of.request(ids))
 
     def group(self) -> Ids:
@@ -67,7 +67,7 @@ def canonical(model: Unlearner[Any, Any]) -> bytes:
 
 
 def require_same(case: Case, model: Unlearner[Any, Any], oracle: Unlearner[Any, Any]) -> None:
-    """Require that two models are equal byte by byte, in state and answers."""
+    """Require that two models are equal byte for byte, in state and predictions."""
     require(canonical(model) == canonical(oracle), "the states differ")
     answers = [one.predict_proba(case.of.asked).tobytes() for one in (model, oracle)]
     require(answers[0] == answers[1], "the states are equal, but the answers differ")
@@ -89,7 +89,7 @@ FAULTS = ("unknown", "unknown among known", "repeated", "already forgotten")
 
 
 def says_what_it_is(case: Case) -> None:
-    """The spec has a guarantee, one line on how it works, a source, and survives being written down."""
+    """The spec has a guarantee, a one-line summary and a source, and survives serialisation."""
     spec = case.spec
     require(spec.guarantee in get_args(Guarantee), f"guarantee {spec.guarantee!r} is none of {', '.join(get_args(Guarantee))}")
     require(spec.summary and "\n" not in spec.summary, "summary is not one line")
@@ -98,7 +98,7 @@ def says_what_it_is(case: Case) -> None:
 
 
 def predicts(case: Case) -> None:
-    """Answers are probabilities, and better than chance."""
+    """Predictions are probabilities, and better than chance."""
     answers = case.fit().predict_proba(case.of.asked)
     shape = (len(case.of.answers), case.of.problem.classes)
     require(answers.shape == shape, f"answers have the shape {answers.shape}, not {shape}")
@@ -115,7 +115,7 @@ def repeats(case: Case) -> None:
 
 
 def forgets(requests: str, case: Case) -> None:
-    """After requests the model is the one that never had what they name."""
+    """After the requests, the model equals one that never had the data they name."""
     model, named = case.fit(), REQUESTS[requests](case)
     for ids in named:
         case.forget(model, ids)
@@ -123,7 +123,7 @@ def forgets(requests: str, case: Case) -> None:
 
 
 def forgets_further(case: Case) -> None:
-    """The same for requests that no list of ids says."""
+    """The same for requests that a list of ids cannot express."""
     require(case.of.further, f"it forgets {case.spec.unit}: give material with further requests")
     for named, left in case.of.further.values():
         model = case.fit()
@@ -133,7 +133,7 @@ def forgets_further(case: Case) -> None:
 
 
 def forgets_between_rounds(done: int, case: Case) -> None:
-    """Forgetting between two rounds equals never having had, at once and after the last round."""
+    """Forgetting between two rounds equals never having had the data, both immediately and after the last round."""
     model, gone = case.fit(rounds=done), case.ids[::3]
     case.forget(model, gone)
     require_same(case, model, case.fit(case.without(gone), rounds=done))
@@ -143,7 +143,7 @@ def forgets_between_rounds(done: int, case: Case) -> None:
 
 
 def foretells_steps(case: Case) -> None:
-    """``steps`` tells about how many gradient steps are taken."""
+    """``steps`` predicts approximately the number of gradient steps taken."""
     problem = case.of.problem
     model = case.spec.build(problem, KEY)
     model.begin(case.of.data)
@@ -153,7 +153,7 @@ def foretells_steps(case: Case) -> None:
 
 
 def goes_on_after_a_restart(case: Case) -> None:
-    """A restored model is the same and goes on alike."""
+    """A restored model equals the saved one and continues in the same way."""
     first, second = case.ids[4:9], case.ids[40:43]
     model = case.fit(rounds=1)
     case.forget(model, first)
@@ -178,7 +178,7 @@ def ignores_an_empty_request(case: Case) -> None:
 
 
 def refuses(fault: str, case: Case) -> None:
-    """A bad request is one line that names the culprit, and nothing has changed."""
+    """A bad request raises a one-line error that names the faulty id, and changes nothing."""
     ids, model, unknown = case.ids.tolist(), case.fit(), case.of.unknown
     case.forget(model, ids[7:8])
     bad, named = {
@@ -201,7 +201,7 @@ def refuses(fault: str, case: Case) -> None:
 
 
 def learns_more(case: Case) -> None:
-    """What is added is as if it had always been there, where the spec says that it can be."""
+    """If the spec supports adding rows, a model with added rows equals one that always had them."""
     if not case.spec.adds:
         return
     model: Any = case.fit(case.without(case.ids[20:40]))
@@ -210,7 +210,7 @@ def learns_more(case: Case) -> None:
 
 
 def stores_nothing_of_the_forgotten(case: Case) -> None:
-    """No stored artefact knows of what was forgotten, and no id of it is left in the state."""
+    """No stored artefact depends on forgotten data, and no forgotten id is left in the state."""
     gone, model = case.ids[10:50:3], case.fit()
     known = np.concatenate([kept.ids for kept in model.stored()])
     require(np.isin(gone, known).all(), "stored() does not list what was learned from")
@@ -224,7 +224,7 @@ def stores_nothing_of_the_forgotten(case: Case) -> None:
 
 
 def notices_not_forgetting(case: Case) -> None:
-    """A model that did not forget differs from one that never had the data: else the checks above would show nothing."""
+    """A model that did not forget differs from one that never had the data; otherwise the checks above would prove nothing."""
     oracle, model = case.fit(case.without(case.group())), case.fit()
     require(canonical(model) != canonical(oracle), "the state is the same with a whole class and without it")
     difference = np.abs(model.predict_proba(case.of.asked) - oracle.predict_proba(case.of.asked)).max()
@@ -244,7 +244,7 @@ ALWAYS: Mapping[str, Callable[[Case], None]] = {
     "an empty request changes nothing": ignores_an_empty_request,
     **{f"a bad request names the culprit and changes nothing: {fault}": partial(refuses, fault) for fault in FAULTS},
 }
-"""What every unlearner must do, whatever it claims."""
+"""Checks for every unlearner, whatever its guarantee."""
 
 EXACT: Mapping[str, Callable[[Case], None]] = {
     **{f"forgetting equals never having had: {name}": partial(forgets, name) for name in REQUESTS},
@@ -253,21 +253,21 @@ EXACT: Mapping[str, Callable[[Case], None]] = {
     "nothing of the forgotten is stored": stores_nothing_of_the_forgotten,
     "not forgetting is noticed": notices_not_forgetting,
 }
-"""What those must do that claim to be exact."""
+"""Additional checks for unlearners that claim to be exact."""
 
 FURTHER: Mapping[str, Callable[[Case], None]] = {"what else can be asked for equals never having had it": forgets_further}
-"""What exact ones must do besides whose requests name more than rows."""
+"""Additional checks for exact unlearners whose requests can name more than rows."""
 
 
 def unlearner_checks(spec: UnlearnerSpec, material: Material | None = None) -> Iterator[Check]:
-    """Yield every check of an unlearner, by name, to be run one by one, for example by pytest.
+    """Yield every check of an unlearner with its name, to be run one at a time, for example by pytest.
 
     Parameters
     ----------
     spec : UnlearnerSpec
         A configuration small enough to be trained some fifty times.
     material : Material, optional
-        What it learns from; small data of its ``unit`` unless given.
+        Training data; small data of its ``unit`` by default.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def unlearner_checks(spec: UnlearnerSpec, material: Material | None = None) -> I
 
 
 def check_unlearner(spec: UnlearnerSpec, material: Material | None = None) -> None:
-    """Carry out every check of an unlearner; ``ContractError`` with one line for each that fails and must not.
+    """Run every check of an unlearner; ``ContractError`` with one line for each check that fails and must pass.
 
     Parameters are those of `unlearner_checks`.
     """

@@ -1,4 +1,4 @@
-"""What peers that train a denoiser are told."""
+"""The config of peers that train a denoiser."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ else:  # the registry knows its members only at run time
 
 
 class DenoisingConfig(PeerConfig):
-    """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps a round.
+    """Constants of a peer that trains a denoiser, whatever its role; ``steps`` are its gradient steps per round.
 
-    ``compute`` says where it trains and draws; its device is settled, never ``auto``, so that all peers of a run are on the same.
-    ``judge`` is who says what samples show, wherever they are judged.
+    ``compute`` says where it trains and samples; its device is resolved, never ``auto``, so that all peers of a run use the same one.
+    ``judge`` classifies samples, wherever they are judged.
     """
 
     denoiser: DenoiserSpec
@@ -38,7 +38,7 @@ class DenoisingConfig(PeerConfig):
         return f"denoiser ({self.denoising.design})"
 
     def computing(self) -> AbstractContextManager[None]:
-        """Return a context in which torch's switches are as ``compute`` wants them."""
+        """Return a context in which torch's settings are those of ``compute``."""
         return self.compute.active()
 
 

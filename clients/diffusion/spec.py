@@ -1,4 +1,4 @@
-"""The tables that describe a denoiser, its training and its sampler; nothing heavy is imported here."""
+"""The tables that describe a denoiser, its training and its sampler. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clients.spec import Spec
 Style = Literal["plain", "inverted", "shifted", "thick"]
 Axis = Literal["class", "style"]
 Concept = int | str
-"""What can be erased: a class by its number, or a style by its name."""
+"""A concept that can be erased: a class by its number, or a style by its name."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -31,12 +31,12 @@ class DenoiserSpec(Spec):
     plain_levels : int
         How many of the finest levels have no attention, hence no feed-forward block.
     layers : int
-        Residual blocks a level.
+        Residual blocks per level.
     condition_width, heads, groups : int
         Width of a condition token, attention heads, groups of the normalisation.
     feed_forward_std : float or None
-        Standard deviation of the initial feed-forward output weights; None for the library's default. Near zero, what is learned
-        is not drowned in what was drawn.
+        Standard deviation of the initial feed-forward output weights; None for the library's default. Near zero, the learned
+        part outweighs the random initialisation.
     """
 
     size: PositiveInt = 8
@@ -53,7 +53,7 @@ class DenoiserSpec(Spec):
 
     @property
     def concepts(self) -> tuple[Concept, ...]:
-        """All that can be erased, by number: the classes, then the styles."""
+        """All concepts that can be erased, in the order of their numbers: the classes, then the styles."""
         return *range(self.classes), *self.styles
 
     def axis(self, number: int) -> tuple[Axis, int]:
@@ -69,7 +69,7 @@ class NoiseSchedule(Spec):
     timesteps : int
         Steps from image to noise.
     betas : {"linear", "scaled_linear", "squaredcos_cap_v2"}
-        How noise grows, by the names of diffusers.
+        Schedule of the noise variances, by its name in diffusers.
     """
 
     timesteps: PositiveInt = 400
@@ -77,7 +77,7 @@ class NoiseSchedule(Spec):
 
 
 class DenoiserTraining(Spec):
-    """How a denoiser is trained; budgets are counted in steps, never in minutes.
+    """How a denoiser is trained; budgets are numbers of gradient steps, never minutes.
 
     ``two_phase`` trains a backbone that cannot know the class, then the feed-forward weights alone; ``low_rank`` does the same but
     learns the feed-forward output as a product of rank ``rank`` (in a federation a new one each round, sent merged into the weights);
@@ -86,19 +86,19 @@ class DenoiserTraining(Spec):
     Parameters
     ----------
     design : {"two_phase", "low_rank", "joint"}
-        What is trained when.
+        Which weights are trained in which phase.
     backbone_steps : int
         Gradient steps of the public backbone.
     concept_steps : int
-        Gradient steps of the feed-forward weights; a federation counts its own (``federation.steps``).
+        Gradient steps of the feed-forward weights; a federation has its own number (``federation.steps``).
     batch_size : int
-        Images a gradient step.
+        Images per gradient step.
     lr : float
         Highest learning rate.
     final_lr : float
         Learning rate at the end.
     warmup : int
-        Steps in which the learning rate rises.
+        Steps over which the learning rate rises.
     weight_decay : float
         Decoupled weight decay.
     clip : float
@@ -150,7 +150,7 @@ DIGITS = DenoiserSpec()
 MNIST16 = DenoiserSpec(size=16)
 CIFAR32 = DenoiserSpec(size=32, channels=3, widths=(32, 64, 64), plain_levels=1)
 SMOKE = DenoiserSpec(widths=(16,), condition_width=16, heads=2)
-"""One level and 64 k parameters: for tests of plumbing, never for numbers."""
+"""One level and 64 k parameters: for smoke tests, never for reported results."""
 
 FULL_BUDGET = DenoiserTraining()
 QUICK_BUDGET = DenoiserTraining(backbone_steps=842, concept_steps=1262)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Cnn(ModelSpec):
-    """A stage a channel count: 3x3 convolution, ReLU, 2x2 maximum; then one linear layer.
+    """One stage per channel count: 3x3 convolution, ReLU, 2x2 max-pooling; then one linear layer.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Cnn(ModelSpec):
         return sum((9 * before + 1) * after for before, after in pairwise((shape[0], *self.channels))) + (features + 1) * classes
 
     def _features(self, shape: tuple[int, ...]) -> int:
-        """Return the inputs of the last layer: every stage halves height and width, rounding down."""
+        """Return the number of inputs of the last layer: every stage halves height and width, rounding down."""
         if len(shape) != 3:
             raise ValueError(f'cnn needs images (channels, height, width), not inputs of shape {shape}: use kind = "mlp" or "linear"')
         stages = len(self.channels)

@@ -1,4 +1,4 @@
-"""One network trained in rounds: what plain unlearners have in common."""
+"""One network trained in rounds: the common base class of plain unlearners."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODEL = "model/"
 
 
 class Plain(Unlearner[Rows, Ids]):
-    """A network, the rows it may learn from, and how many rounds it has trained.
+    """A network, its training rows, and the number of rounds it has trained.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Plain(Unlearner[Rows, Ids]):
         Its ``base`` is the network's architecture.
     problem : Problem
     key : tuple
-        What initial weights and row orders are keyed by.
+        Key of initial weights and row orders.
     """
 
     def __init__(self, spec: OneNetwork, problem: Problem, key: tuple[Field, ...]) -> None:
@@ -44,7 +44,7 @@ class Plain(Unlearner[Rows, Ids]):
         self.weights: Arrays = {}
 
     def begin(self, data: Rows) -> None:
-        """Start anew on ``data``; no rows at all are allowed, and predict every class alike."""
+        """Start anew on ``data``, which may be empty; all classes are then equally probable."""
         self.rows, self.progress = self.table.shaped(data), 0
         self.weights = self._initial()
 
@@ -58,7 +58,7 @@ class Plain(Unlearner[Rows, Ids]):
         return self.network.initial((*self.key, "init"))
 
     def _train(self, key: tuple[Field, ...]) -> int:
-        """Train a round's epochs on the rows at hand."""
+        """Train one round's epochs on the present rows; return the gradient steps."""
         epochs = self.settings.epochs
         self.weights, steps = self.network.train(
             self.weights,
@@ -72,7 +72,7 @@ class Plain(Unlearner[Rows, Ids]):
         return steps
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return class probabilities, shape (len(x), classes); all alike while nothing has been learned."""
+        """Return class probabilities, shape (len(x), classes); uniform before training."""
         features = self.table.features(x).reshape(len(x), *self.problem.shape)
         if not (self.progress and len(self.rows)):
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
@@ -83,10 +83,10 @@ class Plain(Unlearner[Rows, Ids]):
         return Signed({PROGRESS: np.array([self.progress]), **_named(self.weights)}, self._origin(self.rows))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``.
+        """Restore the model from its ``state`` and its retained rows ``data``.
 
-        ``UnlearningError`` if it has other names, dtypes or shapes, or is of other rows, another key or other settings. The latter is told
-        by its fingerprint: weights that were trained imply none of them, those that were not imply the key.
+        ``UnlearningError`` if the state has other names, dtypes or shapes, or belongs to other rows, another key or other settings. Rows,
+        key and settings are checked by the fingerprint: trained weights imply none of them, untrained ones imply only the key.
         """
         rows = self.table.shaped(data)
         arrays, progress = opened(state, self._origin(rows))
@@ -102,7 +102,7 @@ class Plain(Unlearner[Rows, Ids]):
         return fingerprint(type(self).__name__, network, settings, self.rounds, self.key, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
-        """List the weights, which all rows have influenced once a round was trained."""
+        """Return the weights, which depend on all rows once a round has been trained."""
         return [Stored("model", self.rows.ids.copy() if self.progress else self.rows.ids[:0].copy())]
 
 

@@ -1,6 +1,6 @@
 """A peer that trains the server's classifier on its own rows and sends the result back.
 
-McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017; the pull to the global model is
+McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017; the proximal term is
 that of Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 2020.
 """
 
@@ -18,7 +18,7 @@ from clients.classification.hdus.peer import mixed
 from clients.participant import Record
 
 GLOBAL = "global"
-"""Name of the record with the global model; a peer that gets none has only to forget."""
+"""Name of the record with the global model; a peer that receives none only has to forget."""
 
 
 class AveragedClassifierPeer(AveragingPeer):
@@ -27,20 +27,20 @@ class AveragedClassifierPeer(AveragingPeer):
     Attributes
     ----------
     weights : dict of str to float32 array
-        The global model as it came, and once trained what is sent; empty where none came.
+        The global model as received, and after training the update to send; empty if none was received.
     """
 
     config: AveragedClassifierConfig
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take the global model, where it comes, and note the round."""
+        """Store the global model, if the message has one, and the round."""
         self.now, self.trained = now, False
         self.weights: Arrays = wire.from_bytes(wire.unpack(arrays(payload[GLOBAL]))) if GLOBAL in payload else {}
 
     def train(self) -> int:
-        """Train the global model on own rows with a fresh optimizer; return the gradient steps.
+        """Train the global model on the peer's own rows with a fresh optimiser; return the gradient steps.
 
-        Order and noise are keyed by peer, generation and round: the same model in the same round gives the same bytes whenever it is asked.
+        Order and noise are keyed by peer, generation and round: the same model in the same round always gives the same bytes.
         """
         if not self.weights or not len(self.rows):
             return 0
@@ -59,14 +59,14 @@ class AveragedClassifierPeer(AveragingPeer):
         return steps
 
     def sent(self) -> Arrays:
-        """Return the trained weights; nothing where there was nothing to train, or to train on."""
+        """Return the trained weights; empty if there was no model to train, or no rows to train on."""
         return self.weights if self.trained else {}
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return nothing after training; of a global model that came to be evaluated, metrics in 0-1 and answers on the test rows.
+        """Return nothing after training; for a global model sent for evaluation, metrics in [0, 1] and predictions on the test rows.
 
-        ``global`` is a metric's mean over the test rows; ``local`` re-weights the classes to the peer's own mix. The answers are class
-        probabilities, float64 ``(n_test, classes)``.
+        ``global`` is a metric's mean over the test rows; ``local`` re-weights the classes to the peer's own distribution. The predictions
+        are class probabilities, float64 ``(n_test, classes)``.
         """
         source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
         if self.trained or not self.weights:

@@ -1,4 +1,4 @@
-"""Distilling a seed model from a main model on the public reference set."""
+"""Distillation of a seed model from a main model on the public reference set."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Distillation(Spec):
     epochs : int
         Passes over the reference set.
     temperature : float
-        Divides logits on both sides; softer above 1.
+        Divides the logits of both models; targets are softer above 1.
     batch_size : int
-        Rows a gradient step.
+        Rows per gradient step.
     optimizer : Adam or Sgd
-        What takes the steps.
+        The optimiser.
     targets : {"soft", "hard"}
-        Whether the seed learns probabilities or labels of the main model.
+        Whether the seed learns the main model's probabilities or its labels.
     """
 
     epochs: PositiveInt = 20
@@ -48,9 +48,9 @@ def distil(
 ) -> tuple[Arrays, int]:
     """Return the weights of a seed model that imitates a main model, and the gradient steps taken.
 
-    A pure function of the main's answers, the reference set and the key: the seed never sees a private row. Soft targets minimise
+    A pure function of the main model's predictions, the reference set and the key: the seed never sees a private row. Soft targets minimise
     ``mean_x T^2 KL(softmax(log p / T) || softmax(g(x) / T))``, whose gradient is that of the cross-entropy used here (our reading of
-    Ye et al. 2023; softened probabilities instead of logits, since a main may be a forest). Hard targets are ``argmax p`` (ties to
+    Ye et al. 2023; softened probabilities instead of logits, since a main model may be a forest). Hard targets are ``argmax p`` (ties to
     the lowest class) at temperature 1.
 
     Parameters
@@ -63,7 +63,7 @@ def distil(
     probabilities : array, shape (n, classes)
         The main model's probabilities ``p`` on ``x``.
     key : tuple
-        The same before and after a deletion, so that a seed distilled again is the one the counterfactual would have sent.
+        The same before and after a deletion, so that a seed distilled again equals the one that the counterfactual would send.
     settings : Distillation
     """
     if settings.targets == "hard":
@@ -83,7 +83,7 @@ def distil(
 
 
 def soften(probabilities: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float32]:
-    """Return ``softmax(log p / T)``, shape and order of ``p``; classes of probability 0 keep 0."""
+    """Return ``softmax(log p / T)``, shape and order of ``p``; classes with probability 0 stay at 0."""
     p = probabilities.astype(np.float64)
     powers = (p / p.max(axis=1, keepdims=True)) ** (1 / temperature)  # the largest is 1: no underflow at low temperatures
     softened: npt.NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)

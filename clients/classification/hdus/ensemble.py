@@ -13,9 +13,9 @@ from pydantic import Field
 from clients.spec import Spec
 
 _PRIOR = 0.1
-"""Rows that every member is credited with in every class, so that a class nobody holds gets equal weights, and none divides by 0."""
+"""Pseudo-count of rows that every member gets in every class: a class that nobody holds gets equal weights, without division by 0."""
 _SHARPNESS = 4.0
-"""How strongly an uncertain answer is discounted, per nat of entropy."""
+"""How strongly an uncertain prediction is discounted, per nat of entropy."""
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -23,22 +23,22 @@ Probabilities = npt.NDArray[np.float64]
 class Ensemble(Spec):
     """How a peer combines its main model with its neighbours' seeds.
 
-    ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1], the members'
-    seeds sharing the rest.
+    ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1]; the members'
+    seeds share the rest.
 
-    A model learns its owner's class mix along with the classes, and leans to classes that are common there. ``prior = "own"`` takes its
-    probabilities as they are; ``"even"`` divides them by the owner's class frequencies first (label shift with known priors, Saerens
-    et al. 2002), so that members with different mixes mean the same by them. Even is better where all classes are asked for alike, own
-    on a peer's own mix. The correction for different mixes is this project's, as the weights are.
+    A model also learns its owner's class distribution, and favours classes that are common there. ``prior = "own"`` takes its
+    probabilities unchanged; ``"even"`` divides them by the owner's class frequencies first (label shift with known priors, Saerens
+    et al. 2002), so that members with different distributions become comparable. Even is better if all classes are equally frequent at
+    test time, own on a peer's own distribution. The correction, like the weights, is this project's own.
 
     Parameters
     ----------
     weights : {"uniform", "size", "class", "confidence"}
-        By what the seeds are weighed: alike, by rows, by rows of the class, by confidence.
+        How the seeds are weighted: equally, by rows, by rows of the class, by confidence.
     self_weight : float or "share"
         Weight of the main model.
     prior : {"own", "even"}
-        Whether probabilities are taken as they are, or divided by the owner's class mix.
+        Whether probabilities are taken unchanged, or divided by the owner's class frequencies.
     """
 
     weights: Literal["uniform", "size", "class", "confidence"] = "class"
@@ -48,7 +48,7 @@ class Ensemble(Spec):
 
 @dataclass(frozen=True)
 class Member:
-    """One voice: whose model it is, its probabilities ``(n, classes)``, and its owner's rows a class ``(classes,)``."""
+    """One member: the model's owner, its probabilities ``(n, classes)``, and the owner's rows per class ``(classes,)``."""
 
     owner: int
     probabilities: npt.NDArray[np.floating]
@@ -58,7 +58,7 @@ class Member:
 def combine(settings: Ensemble, own: Member, seeds: Sequence[Member]) -> Probabilities:
     """Return a peer's prediction, float64 (n, classes), rows summing to 1.
 
-    Sums run in the order of the owners, whatever the order of ``seeds``. Without seeds the result is the peer's own prediction.
+    Members are summed in the order of their owners, whatever the order of ``seeds``. Without seeds the result is the own prediction.
     Probabilities are averaged, never multiplied: a product would let one over-confident peer veto classes it never saw.
     """
     if not seeds:
@@ -72,7 +72,7 @@ def combine(settings: Ensemble, own: Member, seeds: Sequence[Member]) -> Probabi
 
 
 def _even(member: Member) -> Member:
-    """Return what the member would say if its owner had equally many rows of every class."""
+    """Return the member with its probabilities as if its owner had equally many rows of every class."""
     likelihoods = member.probabilities.astype(np.float64) / (member.histogram + _PRIOR)
     return replace(member, probabilities=likelihoods / likelihoods.sum(axis=1, keepdims=True))
 

@@ -1,4 +1,4 @@
-"""A peer: private rows, a main model, a seed model, the neighbours' seeds it holds, and what it does with them.
+"""A peer of HDUS: its private rows, main model, seed model, the neighbours' seeds it holds, and its operations.
 
 Heterogeneous decentralised unlearning (HDUS) with seed-model distillation: Ye, Chen, Nguyen, Yin, arXiv 2308.13269 (2023). Loss,
 temperature and ensemble weightings are this project's reading.
@@ -31,17 +31,17 @@ COUNTS = "counts"
 
 @dataclass
 class Peer(Neighbour):
-    """A peer that classifies; the rest is as in `clients.participant.Participant`.
+    """A peer that classifies; see also `clients.participant.Participant`.
 
     Parameters
     ----------
     config : HdusConfig
     main : Unlearner
-        The main model, begun on the peer's rows.
+        The main model, initialised on the peer's rows.
     rows : Rows
         The rows the peer still has.
     edges : int64 array, shape (m,)
-        Ids of the edges it still has among them, ascending.
+        Ids of the edges among them that the peer still has, ascending.
     """
 
     config: HdusConfig
@@ -64,7 +64,7 @@ class Peer(Neighbour):
 
     @classmethod
     def restored(cls, config: HdusConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
-        """Return the peer whose main artefact has these bytes (no own seed and no held ones yet)."""
+        """Return the peer whose main artefact has these bytes; it has no seed yet, neither its own nor neighbours'."""
         arrays = wire.from_bytes(main)
         source, ids = data.load(config.data), arrays.pop(ROWS)
         edges = arrays.pop(EDGES) if EDGES in arrays else source.edges_among(ids)
@@ -75,7 +75,7 @@ class Peer(Neighbour):
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: the unlearner's canonical state and the ids of the rows, and if need be of the edges, it knows."""
+        """The main artefact: the unlearner's canonical state, the ids of its rows and, if it learns from edges, of its edges."""
         whole = len(self.edges) == len(data.load(self.config.data).edges_among(self.rows.ids))
         return wire.to_bytes({**self.main.state(), ROWS: self.rows.ids, **({} if whole else {EDGES: self.edges})})
 
@@ -85,7 +85,7 @@ class Peer(Neighbour):
         return np.bincount(self.rows.y, minlength=data.load(self.config.data).classes).astype(np.int64)
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Take what the server alone sends: nothing, for this role."""
+        """Receive this round's server records: none, for this role."""
 
     def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows and edges by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
@@ -113,7 +113,7 @@ class Peer(Neighbour):
         return steps
 
     def answers(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Return the main model's class probabilities of public rows by id, edges and all, float32 ``(n, classes)``."""
+        """Return the main model's class probabilities for public rows by id, with their edges, float32 ``(n, classes)``."""
         return self.main.predict_proba(method(self.config).inference_inputs(data.load(self.config.data), ids))
 
     def predict_main(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -142,9 +142,9 @@ class Peer(Neighbour):
         return Member(owner, self.seed_network.probabilities(weights, x), counts)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return the data set's metrics in 0-1 and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
+        """Return the data set's metrics in [0, 1] and the ensemble's probabilities on the test rows, float64 ``(n_test, classes)``.
 
-        ``global`` is a metric's mean over test rows; ``local`` re-weights the classes to the peer's own mix.
+        ``global`` is a metric's mean over test rows; ``local`` re-weights the classes to the peer's own distribution.
         """
         source = data.load(self.config.data)
         test = np.asarray(self.config.test, dtype=np.int64)
@@ -159,7 +159,7 @@ class Peer(Neighbour):
 
 
 def mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> float:
-    """Return the mean under a class mix: classes' means weighted by the counts, over classes that the test rows show."""
+    """Return the mean under a class distribution: class means weighted by ``counts``, over the classes among the test rows."""
     seen = np.bincount(y, minlength=len(counts))
     sums = np.bincount(y, weights=values, minlength=len(counts))
     weights = np.where(seen > 0, counts, 0)
@@ -169,12 +169,12 @@ def mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt
 
 
 def _having(source: data.Dataset, edges: Ids) -> data.Dataset:
-    """Return the data with no edges but those with these ids."""
+    """Return the data with only the edges that have these ids."""
     return replace(source, edges=source.ends(edges)) if len(source.edges) else source
 
 
 def method(config: HdusConfig) -> UnlearnerSpec:
-    """Return the spec of a config's main model; a plain model stands for retraining it when rows must go."""
+    """Return the spec of a config's main model; a plain model means that it is retrained when rows must be forgotten."""
     spec = config.main
     return Retrain(base=spec) if isinstance(spec, ModelSpec) else spec
 

@@ -1,4 +1,4 @@
-"""The tables of HDUS for diffusion: the seed denoiser, its distillation, the ensemble of noises; nothing heavy is imported here."""
+"""The tables of HDUS for diffusion: the seed denoiser, its distillation, the ensemble of predicted noises. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from clients.spec import Spec
 
 
 class SeedDenoiser(Spec):
-    """The common architecture of seed denoisers; images, classes, and whatever is not set, are those of the main model.
+    """The common architecture of seed denoisers; images, classes, and all keys that are not set, are those of the main model.
 
-    A seed starts from a public backbone, as the main model does, and only what it learns is sent. With the main model's architecture
-    both stand on the same backbone, and little is left to learn; a smaller network draws faster, but has to learn everything.
+    A seed starts from a public backbone, as the main model does, and only its learned weights are sent. With the main model's
+    architecture both share one backbone, and little is left to learn; a smaller network samples faster, but must learn everything.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class SeedDenoiser(Spec):
     plain_levels : int, optional
         How many of the finest levels have no attention.
     layers : int, optional
-        Residual blocks a level.
+        Residual blocks per level.
     condition_width, heads, groups : int, optional
         Width of a condition token, attention heads, groups of the normalisation.
     """
@@ -39,15 +39,15 @@ class SeedDenoiser(Spec):
     groups: PositiveInt | None = None
 
     def beside(self, main: DenoiserSpec) -> DenoiserSpec:
-        """Return the full description of a seed that stands beside this main model."""
+        """Return the complete spec of the seed denoiser for this main model."""
         return main.model_copy(update=self.model_dump(exclude_none=True, exclude={"learns"}))
 
 
 class SeedDistillation(Spec):
     """How a seed denoiser is made from a main model: noise prediction on the noised reference images.
 
-    The class is drawn independently of the image (nobody uses the labels of the reference set), the style is the one that the image has
-    been put in; both are "no condition" with probability ``null_share``. The learning rate warms up over the first tenth of the steps and
+    The class is drawn independently of the image (nobody uses the labels of the reference set), the style is the one applied to
+    the image; both are "no condition" with probability ``null_share``. The learning rate warms up over the first tenth of the steps and
     then falls along half a cosine.
 
     Parameters
@@ -55,7 +55,7 @@ class SeedDistillation(Spec):
     steps : int
         Gradient steps.
     batch_size : int
-        Images a gradient step.
+        Images per gradient step.
     lr : float
         Highest learning rate.
     null_share : float
@@ -69,16 +69,16 @@ class SeedDistillation(Spec):
 
 
 class NoiseWeights(Spec):
-    """How a peer weighs the noises that its main model and its neighbours' seeds predict.
+    """How a peer weights the noises that its main model and its neighbours' seeds predict.
 
-    ``uniform`` counts heads, ``size`` images, ``class`` images of the class, and in the style, asked for ("no condition" counts all).
-    ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1], the seeds
-    sharing the rest. There is no weighting by confidence: a predicted noise has none.
+    ``uniform`` counts models, ``size`` images, ``class`` images of the requested class and style ("no condition" counts all).
+    ``self_weight`` is ``"share"`` (the main model is one member among others) or the weight of the main model in [0, 1]; the seeds
+    share the rest. There is no weighting by confidence: a predicted noise has none.
 
     Parameters
     ----------
     weights : {"uniform", "size", "class"}
-        By what predicted noises are weighed: alike, by images, by images of the class.
+        How predicted noises are weighted: equally, by images, by images of the class.
     self_weight : float or "share"
         Weight of the main model.
     """

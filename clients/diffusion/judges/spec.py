@@ -1,4 +1,4 @@
-"""Who says what a sample shows, by ``kind``; nothing heavy is imported here."""
+"""Judges, the classifiers of samples, by ``kind``. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from clients.diffusion.judges.svm import Judge
 
 MOST = 4000
-"""Images that a judge learns from at most whose training time grows with their square."""
+"""Most images that a judge learns from if its training time grows with their square."""
 
 POOR = 0.8
-"""Held-out accuracy below which a judge's verdicts say little."""
+"""Held-out accuracy below which a judge is unreliable."""
 
 
 class JudgeSpec(Spec):
-    """How a scenario names a judge."""
+    """Base class of a judge in scenarios."""
 
     summary: ClassVar[str]
-    """One line for lists of what there is."""
+    """One line for listings."""
 
     @abstractmethod
     def learned(
@@ -38,20 +38,20 @@ class JudgeSpec(Spec):
         most: int = MOST,
         compute: Compute | None = None,
     ) -> Judge:
-        """Return a judge that has learned from the images.
+        """Return a judge trained on the images.
 
         Parameters
         ----------
         images : Images
-            As they are, some of each class.
+            Unstyled images, some of each class.
         styles : tuple of str
             Styles in which every image is learned and judged.
         axis : {"class", "style"}
-            What is to be named.
+            Whether it predicts classes or styles.
         most : int
-            Images, counted in every style, that a judge may learn from whose training time grows with their square.
+            Most images, counted once per style, for a judge whose training time grows with their square.
         compute : Compute, optional
-            Where a judge that needs it learns and judges; the CPU unless told.
+            Where a judge that needs it learns and predicts; default: the CPU.
         """
 
 
@@ -61,7 +61,7 @@ class Svm(JudgeSpec):
     Parameters
     ----------
     gamma : float, optional
-        Width of the kernel on pixels scaled to 0..16; unless told, 0.001 for images of 8 x 8, else by the variance of the pixels.
+        Width of the kernel on pixels scaled to 0..16; default: 0.001 for images of 8 x 8, otherwise by the variance of the pixels.
     C : float
         Cost of errors.
     """
@@ -80,7 +80,7 @@ class Svm(JudgeSpec):
         most: int = MOST,
         compute: Compute | None = None,
     ) -> Judge:
-        """Return the machine, on the CPU; of more images than ``most``, it learns from some that a keyed draw chooses."""
+        """Return the support vector machine, on the CPU; of more than ``most`` images, a keyed sample is used."""
         import torch
 
         from clients.diffusion.judges.svm import SvmJudge
@@ -144,7 +144,7 @@ JUDGES: Registry[JudgeSpec] = Registry(
 
 
 def doubt(accuracy: float) -> str | None:
-    """Return one line on a judge that is often wrong, or None."""
+    """Return a one-line warning about a judge that is often wrong, or None."""
     if accuracy >= POOR:
         return None
     return f"the judge names {accuracy:.0%} of held-out real images rightly, less than {POOR:.0%}: its verdicts on samples say little"

@@ -1,4 +1,4 @@
-"""SISA: one network a shard, a checkpoint before each slice."""
+"""SISA: one network per shard, with a checkpoint before each slice."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from clients.unlearning.tabular import Table
 
 
 class Sharded(Unlearner[Rows, Ids]):
-    """Isolated networks, their checkpoints, and the rows they may learn from.
+    """Isolated networks, their checkpoints, and their training rows.
 
-    Where a row belongs is a keyed hash of its id, and shards share neither data nor state: what a deletion does not touch is, byte
-    for byte, what it would be without the rows. Optimisers are begun anew with each round and stage, so a checkpoint is weights only.
+    A keyed hash of its id assigns a row to a shard and slice, and shards share neither data nor state: everything that a deletion does
+    not touch equals, byte for byte, what it would be without the rows. Each round and stage starts with a fresh optimiser, so a
+    checkpoint consists of weights only.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class Sharded(Unlearner[Rows, Ids]):
         See `clients.unlearning.exact.votes.joined`.
     problem : Problem
     key : tuple
-        What places, initial weights and row orders are keyed by.
+        Key of row assignment, initial weights and row orders.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Sharded(Unlearner[Rows, Ids]):
         self.checkpoints: list[dict[int, Arrays]] = []
 
     def begin(self, data: Rows) -> None:
-        """Start anew on ``data``; empty shards are allowed and have no voice."""
+        """Start anew on ``data``; empty shards are allowed and are ignored in predictions."""
         self.rows, self.progress = self.table.shaped(data), 0
         self.weights = [self._initial(shard) for shard in range(self.shards)]
         self.checkpoints = [{} for _ in range(self.shards)]
@@ -80,7 +81,7 @@ class Sharded(Unlearner[Rows, Ids]):
         for shard in (int(touched) for touched in np.unique(shards)):
             stage = int(slices[shards == shard].min())
             if self.schedule.start(stage) >= self.schedule.reached(self.progress):
-                continue  # the slice has not entered yet
+                continue  # training has not reached the slice yet
             self.weights[shard] = self.checkpoints[shard][stage] if stage else self._initial(shard)
             self.checkpoints[shard] = {k: kept for k, kept in self.checkpoints[shard].items() if k <= stage}
             steps += self._train(shard, self.schedule.start(stage))
@@ -91,7 +92,7 @@ class Sharded(Unlearner[Rows, Ids]):
         return self.network.initial((*self.key, "shard", shard, "init"))
 
     def _train(self, shard: int, begin: int) -> int:
-        """Train a shard from epoch ``begin`` up to the end of its rounds, leaving a checkpoint before each slice; return the steps."""
+        """Train a shard from epoch ``begin`` to the end of its rounds, with a checkpoint before each slice; return the gradient steps."""
         shards, slices = self.places(self.rows.ids)
         steps = 0
         for stage, epochs in self.schedule.segments(begin, self.progress):
@@ -111,7 +112,7 @@ class Sharded(Unlearner[Rows, Ids]):
         return steps
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return class probabilities, shape (len(x), classes); shards that have learned nothing have no voice."""
+        """Return class probabilities, shape (len(x), classes); shards that have learned nothing are ignored."""
         features = self.table.features(x).reshape(len(x), *self.problem.shape)
         sizes = [len(self._learned(shard, self._stage())) for shard in range(self.shards)]
         answers = [self.network.probabilities(weights, features) for weights, rows in zip(self.weights, sizes, strict=True) if rows]
@@ -139,16 +140,16 @@ class Sharded(Unlearner[Rows, Ids]):
         return Signed(state, self._origin(self.rows))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``.
+        """Restore the model from its ``state`` and its retained rows ``data``.
 
-        ``UnlearningError`` if it has other names, dtypes or shapes, or is of other rows, another key or other settings. The latter is told
-        by its fingerprint: weights that were trained imply none of them, those of shards and slices without rows imply the key.
+        ``UnlearningError`` if the state has other names, dtypes or shapes, or belongs to other rows, another key or other settings. Rows,
+        key and settings are checked by the fingerprint: trained weights imply none of them, those of empty shards and slices only the key.
         """
         rows = self.table.shaped(data)
         arrays, progress = opened(state, self._origin(rows))
         shards, slices = self.places(rows.ids)
         begun = [stage for stage in range(self.slices) if self.schedule.start(stage) < self.schedule.reached(progress)]
-        kept = (0, *begun[1:])  # 0 stands for the network as it is now
+        kept = (0, *begun[1:])  # 0 stands for the current network
         parts = {(s, k): f"shard/{s}/before/{k}/" if k else f"shard/{s}/model/" for s in range(self.shards) for k in kept}
         initial = [self._initial(shard) for shard in range(self.shards)]
         fits(arrays, {prefix + name: array for (s, _), prefix in parts.items() for name, array in initial[s].items()})
@@ -166,7 +167,7 @@ class Sharded(Unlearner[Rows, Ids]):
         return fingerprint("sisa", network, settings, self.rounds, self.slices, self.shards, self.key, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
-        """List the networks and checkpoints, each under the ids of the rows that entered before it was written."""
+        """Return the networks and checkpoints, each with the ids of the rows it was trained on."""
         now = self._stage()
         networks = [Stored(f"shard {shard}", self._learned(shard, now)) for shard in range(self.shards)]
         return networks + [

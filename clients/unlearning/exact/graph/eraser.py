@@ -30,7 +30,7 @@ _WIDTH = 128
 
 
 class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
-    """One graph network a shard, and how much each is listened to.
+    """One graph network per shard, and the learned weights of their predictions.
 
     A shard's network is trained on the subgraph its nodes induce; edges between shards carry messages only when a prediction is made.
     All networks are trained in the first round.
@@ -40,7 +40,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
     options : GraphEraser
     problem : Problem
     key : tuple
-        What partition, initial weights, dropout and samples are keyed by.
+        Key of partition, initial weights, dropout and samples.
     """
 
     def __init__(self, options: GraphEraser, problem: Problem, key: tuple[Field, ...]) -> None:
@@ -59,14 +59,14 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         self.weights = np.empty(0)
 
     def begin(self, data: Graph, place: npt.NDArray[np.int64] | None = None) -> None:
-        """Start anew on a graph; no nodes at all are allowed, and predict every class alike.
+        """Start anew on a graph, which may be empty; all classes are then equally probable.
 
         Parameters
         ----------
         data : Graph
             Every edge joins two of its nodes.
         place : int64 array, shape (n,), optional
-            The shard of each node: a partition made before, instead of a new one.
+            The shard of each node: an existing partition instead of a new one.
 
         Raises
         ------
@@ -96,8 +96,8 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         Parameters
         ----------
         x : Graph or float array, shape (n, features)
-            New nodes with their edges, to one another or to nodes held; edges to any other node (one forgotten, say) are ignored. An
-            array stands for nodes without edges.
+            New nodes with their edges, to one another or to nodes held; edges to any other node (such as a forgotten one) are ignored. An
+            array means nodes without edges.
         """
         query = x if isinstance(x, Graph) else self._isolated(x)
         if query.x.shape[1] != self.features:
@@ -117,7 +117,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
     def forget(self, request: Removal | npt.ArrayLike) -> Outcome:
         """Forget nodes with all their edges, or edges alone; an array names nodes. Shards whose subgraph changes are retrained.
 
-        The learned weights are computed anew whenever anything was forgotten.
+        The weights of the networks' predictions are learned anew after every request that is not empty.
         """
         removal = request if isinstance(request, Removal) else Removal(request)
         nodes, edges = self._named(removal)
@@ -142,10 +142,10 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         return Signed(state | {"aggregation": self.weights}, self._origin(self.graph))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Graph) -> None:
-        """Become the model whose ``state`` this is and whose retained graph is ``data``.
+        """Restore the model from its ``state`` and its retained graph ``data``.
 
-        ``UnlearningError`` if it has other nodes, or names, dtypes or shapes, or is of other features, edges or labels, another key or
-        other settings. The latter is told by its fingerprint: trained weights imply none of them.
+        ``UnlearningError`` if the state has other nodes, names, dtypes or shapes, or belongs to other features, edges, labels, another key
+        or other settings. The latter are checked by the fingerprint: trained weights imply none of them.
         """
         graph = self._checked(data)
         arrays, progress = opened(state, self._origin(graph))
@@ -165,13 +165,13 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         return fingerprint(settings, self.features, self.classes, self.key, graph.ids, graph.x, graph.edges, graph.y)
 
     def stored(self) -> list[Stored]:
-        """List the partition, the networks and the learned weights, with the nodes that can have influenced them."""
+        """Return the partition, the networks and the learned weights, with the nodes that can have influenced them."""
         ids = self.graph.ids
         networks = [Stored(f"shard {s}", ids[self.place == s]) for s in self.experts]
         return [Stored("partition", ids.copy()), *networks, Stored("aggregation", (ids if self.progress else ids[:0]).copy())]
 
     def _checked(self, data: Graph) -> Graph:
-        """Return a graph of its own memory; ``UnlearningError`` if it contradicts the problem or itself."""
+        """Return a copy of the graph; ``UnlearningError`` if it contradicts the problem or itself."""
         n = len(data)
         if data.x.shape != (n, self.features):
             raise UnlearningError(f"{n} nodes with features of shape {data.x.shape}: make them ({n}, {self.features})")
@@ -191,7 +191,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         return Graph(data.ids.copy(), data.x.copy(), data.edges.copy(), data.y.copy())
 
     def _named(self, removal: Removal) -> tuple[Ids, Edges]:
-        """Return nodes and edges of a request in canonical form; ``UnlearningError`` names the first wrong, repeated or not held."""
+        """Return nodes and edges of a request in canonical form; ``UnlearningError`` names the first invalid, repeated or unknown one."""
         nodes = np.sort(whole_ids(removal.nodes, "node"))
         edges = np.sort(whole_ids(removal.edges, "edge", 2), axis=1)
         codes = edge_codes(edges)
@@ -210,7 +210,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         return nodes, edges
 
     def _settled(self, kept: Graph) -> npt.NDArray[np.int64]:
-        """Return the partition after a request: made anew, or the old one without the nodes that left."""
+        """Return the partition after a request: a new one, or the old one without the forgotten nodes."""
         if self.options.frozen:
             return self.place[np.searchsorted(self.graph.ids, kept.ids)]
         return self._partition(kept)
@@ -230,7 +230,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         return partition.bekm(graph.ids, points, options.shards, options.slack, key)
 
     def _voiced(self, graph: Graph, place: npt.NDArray[np.int64]) -> list[int]:
-        """Return the shards that hold a labelled node: the others learn nothing and have no voice."""
+        """Return the shards that hold a labelled node: the others learn nothing and are ignored in predictions."""
         return [int(s) for s in np.unique(place[graph.y >= 0])]
 
     def _train(self, graph: Graph, place: npt.NDArray[np.int64], shard: int) -> Arrays:
@@ -240,7 +240,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         return [self.experts[s] for s in sorted(self.experts)]
 
     def _weigh(self) -> npt.NDArray[np.float64]:
-        """Return the weights of the voiced shards in order, learned on a keyed sample of the labelled nodes held."""
+        """Return the weights of the shards with labelled nodes, in order, learned on a keyed sample of the labelled nodes held."""
         if self.options.aggregate != "lbaggr" or not self.experts:
             return np.full(len(self.experts), 1 / max(len(self.experts), 1))
         labelled = np.flatnonzero(self.graph.y >= 0)
@@ -260,5 +260,5 @@ def _shard(graph: Graph, place: npt.NDArray[np.int64], shard: int) -> Graph:
 
 
 def _same(a: Graph, b: Graph) -> bool:
-    """Whether two subgraphs of one history are equal; a node's features and label never change, so its id speaks for them."""
+    """Whether two subgraphs of one history are equal; a node's features and label never change, so its id identifies them."""
     return np.array_equal(a.ids, b.ids) and np.array_equal(a.edges, b.edges)

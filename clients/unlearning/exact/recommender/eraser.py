@@ -24,9 +24,10 @@ Pair = tuple[bases.Vectors, bases.Vectors]
 
 
 class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
-    """One recommender a shard, and an attention over them.
+    """One recommender per shard, and an attention over them.
 
-    All is trained in the first round. The attention is trained on every kept interaction, so it is trained anew after each request.
+    Everything is trained in the first round. The attention is trained on all retained interactions, so it is trained anew after each
+    request.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
     problem : Problem
         ``classes`` is the number of items of the public catalogue.
     key : tuple
-        What partition, initial vectors, orders and negatives are keyed by.
+        Key of partition, initial vectors, orders and negative samples.
     """
 
     def __init__(self, options: RecEraser, problem: Problem, key: tuple[Field, ...]) -> None:
@@ -50,13 +51,13 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         self._scores: npt.NDArray[np.float32] | None = None
 
     def begin(self, data: Ratings, place: Ids | None = None) -> None:
-        """Start anew on interactions; none at all are allowed, and make every item equally likely.
+        """Start anew on interactions; without any, all items are equally likely.
 
         Parameters
         ----------
         data : Ratings
         place : int64 array, shape (n,), optional
-            The shard of each interaction: a partition made before, instead of a new one.
+            The shard of each interaction: an existing partition instead of a new one.
 
         Raises
         ------
@@ -77,13 +78,13 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         return self._train({}) if self.progress == 1 else 0
 
     def predict_proba(self, x: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return for each user asked about how likely each unseen item comes next, shape (len(x), items).
+        """Return the probability of each unseen item to come next, for each requested user, shape (len(x), items).
 
         Parameters
         ----------
         x : array-like of int, shape (n,), or array, shape (n, items)
             Users, in ``0 .. users - 1``; or the histories of other users, 1 for an item that was seen. Probabilities are the softmax of the
-            scores over the items not seen; a user who has seen all items gets them all alike.
+            scores over the items not seen; for a user who has seen all items they are uniform.
         """
         asked = np.asarray(x)
         if asked.ndim == 2:
@@ -97,7 +98,7 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         return shares
 
     def scores_of(self, histories: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return the score of every item, seen or not, for each user of whom only the history, shape (items,), is known."""
+        """Return the score of every item, seen or not, for users known only by their history, shape (len(histories), items)."""
         if histories.shape[1] != self.items:
             raise UnlearningError(f"histories over {histories.shape[1]} items, not {self.items}: give one column an item")
         if not self.experts or not len(histories):
@@ -117,11 +118,11 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         return self._scores[asked]
 
     def recommend(self, users: npt.ArrayLike, k: int) -> Ids:
-        """Return the k items most likely to come next, best first, shape (len(users), k); equal ones in order of number."""
+        """Return the k items most likely to come next, best first, shape (len(users), k); ties in the order of item numbers."""
         return np.argsort(-self.predict_proba(users), axis=1, kind="stable")[:, :k]
 
     def forget(self, request: Removal | npt.ArrayLike) -> Outcome:
-        """Forget interactions, all of users, or all of items; an array of shape (m, 2) names interactions.
+        """Forget single interactions, or all of some users or items; an array of shape (m, 2) names interactions.
 
         Shards whose interactions change are retrained, and the attention is trained anew.
         """
@@ -147,10 +148,11 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         return Signed(state | {f"aggregation/{name}": array for name, array in self.weights.items()}, self._origin(self.data))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Ratings) -> None:
-        """Become the model whose ``state`` this is and whose retained interactions are ``data``.
+        """Restore the model from its ``state`` and its retained interactions ``data``.
 
-        ``UnlearningError`` if it has other interactions, or names, dtypes or shapes, or is of another key or other settings. The latter is
-        told by its fingerprint, and by the vectors of users and items that a shard has never met, which stay as the key has drawn them.
+        ``UnlearningError`` if the state has other interactions, names, dtypes or shapes, or belongs to another key or other settings. Key
+        and settings are checked by the fingerprint, and by the vectors of users and items that a shard has never seen: these keep their
+        keyed initial values.
         """
         kept = self._checked(data)
         arrays, progress = opened(state, self._origin(kept))
@@ -179,13 +181,13 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         return fingerprint(self.options.model_dump_json(), self.key, data.users, data.items, data.user, data.item)
 
     def stored(self) -> list[Stored]:
-        """List the partition, the shards' vectors and the attention, with the interactions that can have influenced them."""
+        """Return the partition, the shards' vectors and the attention, with the interactions that can have influenced them."""
         vectors = [Stored(f"shard {s}", self.data.ids[self.place == s]) for s in self.experts]
         attention = [Stored("aggregation", self.data.ids)] if self.weights else []
         return [Stored("partition", self.data.ids), *vectors, *attention]
 
     def _checked(self, data: Ratings) -> Ratings:
-        """Return interactions of their own memory; ``UnlearningError`` if they contradict the problem or the catalogues."""
+        """Return a copy of the interactions; ``UnlearningError`` if they contradict the problem or the catalogues."""
         if data.items != self.items:
             raise UnlearningError(
                 f"interactions with a catalogue of {data.items} items, not {self.items}: give all peers the same catalogue"

@@ -1,7 +1,7 @@
-"""k-means that forgets: exactly, by quantised centroids, or adaptively, by going on from where it is.
+"""k-means that forgets: exactly, by quantised centroids, or adaptively, by continuing from the present centroids.
 
-Quantised: Ginart, Guan, Valiant, Zou, "Making AI Forget You" (NeurIPS 2019), Q-k-means; here with keyed start and phases, fixed
-iterations, and a restart from the first iteration whose centroids move, instead of from the beginning.
+Quantised: Ginart, Guan, Valiant, Zou, "Making AI Forget You" (NeurIPS 2019), Q-k-means; here with keyed start and phases, a fixed
+number of iterations, and a restart from the first iteration whose centroids change, instead of from the beginning.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _COARSE = BITS - 20  # distances are taken in integers of 20 bits, so that their
 
 
 class KMeans(Unlearner[Rows, Ids]):
-    """k-means in ``iterations`` keyed steps; ``cluster_centers_``, ``labels_``, ``inertia_`` and ``n_iter_`` mean what they do in
-    scikit-learn. Their values are those of these steps: scikit-learn starts elsewhere, and moves centroids freely.
+    """k-means in ``iterations`` keyed steps; ``cluster_centers_``, ``labels_``, ``inertia_`` and ``n_iter_`` have the same meaning as in
+    scikit-learn. Their values differ: scikit-learn starts from other centroids and does not round them.
 
     The first centroids are the rows with the smallest keyed hashes. Each step assigns rows to the nearest centroid and moves every
-    centroid to its rows' mean, rounded to a grid with a keyed phase; a centroid without rows stays. A class is predicted by its share,
-    smoothed by one row a class, in the row's cluster.
+    centroid to its rows' mean, rounded to a grid with a keyed phase; a centroid without rows stays. The probability of a class is
+    its share in the row's cluster, smoothed by one row per class.
 
     Parameters
     ----------
     clusters, iterations : int
     grid : float
-        Distance of grid lines, as a share of a feature's public half range.
+        Grid spacing, as a fraction of a feature's public half range.
     adaptive : bool
-        Forget by going on from the present centroids (approximate) instead of repeating the steps that change (exact).
+        Forget by continuing from the present centroids (approximate) instead of repeating the steps that change (exact).
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class KMeans(Unlearner[Rows, Ids]):
         self._start_over()
 
     def _start_over(self) -> None:
-        """Have no steps done."""
+        """Reset to the state before the first step."""
         k, d, t = self.clusters, self.design.width, self.iterations
         self.points: Ints = np.empty((0, d), np.int64)
         self.centroids = np.zeros((t + 1, k, d), np.int64)
@@ -64,7 +64,7 @@ class KMeans(Unlearner[Rows, Ids]):
         self.labels = np.zeros((k, self.problem.classes), np.int64)
 
     def begin(self, data: Rows) -> None:
-        """Start anew on ``data``; no rows at all are allowed."""
+        """Start anew on ``data``, which may be empty."""
         rows = self.design.table.rows(data)
         self.design.check(len(rows))
         self.held, self.progress = Held(rows), 0
@@ -72,7 +72,7 @@ class KMeans(Unlearner[Rows, Ids]):
         self.points = np.rint(self.design.integers(rows.x) / 2.0**_COARSE).astype(np.int64)
 
     def advance(self) -> int:
-        """Take all steps in the first round; nothing is left to do in later ones."""
+        """Take all steps in the first round; later rounds do nothing."""
         if not self.progress and self.held.count:
             self.centroids[0] = self._first()
             self._steps(0)
@@ -80,13 +80,13 @@ class KMeans(Unlearner[Rows, Ids]):
         return 0
 
     def _first(self) -> Ints:
-        """Return the points of the rows with the smallest keyed hashes, (k, D); where there are fewer rows they are repeated."""
+        """Return the points of the rows with the smallest keyed hashes, (k, D); fewer rows than clusters are repeated."""
         alive = np.flatnonzero(self.held.alive)
         chosen = alive[order(self.held.rows.ids[alive], *self.key, "first")[: self.clusters]]
         return np.asarray(self.points[chosen[np.arange(self.clusters) % len(chosen)]])
 
     def _steps(self, start: int) -> None:
-        """Take the steps from number ``start`` on, and count labels in the clusters that come out."""
+        """Take the steps from number ``start`` on, and count the labels in the resulting clusters."""
         alive = np.flatnonzero(self.held.alive)
         points = self.points[alive]
         for t in range(start, self.iterations):
@@ -103,14 +103,14 @@ class KMeans(Unlearner[Rows, Ids]):
         return one_hot(y, self.problem.classes)
 
     def _moved(self, t: int) -> Ints:
-        """Return step t's means, rounded to the grid, in integers throughout."""
+        """Return the means of step ``t``, rounded to the grid, in integer arithmetic only."""
         count = np.maximum(self.counts[t], 1)[:, None]
         phase = int(uniform(*self.key, "phase", t) * self.grid)
         rounded: Ints = (2 * (self.sums[t] - phase * count) + self.grid * count) // (2 * self.grid * count) * self.grid + phase
         return np.asarray(np.where(self.counts[t][:, None] > 0, rounded, self.centroids[t]))
 
     def forget(self, request: Ids) -> Outcome:
-        """Take the rows out of every step's sums; repeat the steps from the first whose centroids move on. Parts are repeated steps."""
+        """Subtract the rows from every step's sums; repeat all steps from the first whose centroids change. Parts are repeated steps."""
         places = self.held.find(request)
         if not len(places):
             return Outcome(Cost(), self.guarantee)
@@ -127,7 +127,7 @@ class KMeans(Unlearner[Rows, Ids]):
         return Outcome(Cost(parts=self._go_on() if self.adaptive else self._repeat(rows, points, labels)), self.guarantee)
 
     def _repeat(self, ids: Ids, points: Ints, labels: Ints) -> int:
-        """Subtract forgotten points from the steps they leave unmoved; return how many steps had to be repeated."""
+        """Subtract forgotten points from the steps whose centroids they do not change; return the number of repeated steps."""
         first = self._first()
         if (first != self.centroids[0]).any():
             self.centroids[0] = first
@@ -146,7 +146,7 @@ class KMeans(Unlearner[Rows, Ids]):
         return 0
 
     def _go_on(self) -> int:
-        """Start from the present centroids and take all steps; return how many. Those on the way still knew the rows, and are wiped."""
+        """Take all steps from the present centroids; return how many. Earlier steps still depend on the rows, and are cleared."""
         self.centroids[0] = self.centroids[-1]
         self._steps(0)
         self.centroids[:-1], self.sums[:-1], self.counts[:-1] = 0, 0, 0
@@ -180,22 +180,22 @@ class KMeans(Unlearner[Rows, Ids]):
         return found
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return smoothed class shares of each row's cluster, (len(x), classes); all alike while nothing has been learned."""
+        """Return smoothed class shares of each row's cluster, (len(x), classes); uniform before training."""
         shares = (self.labels + 1.0) / (self.labels + 1.0).sum(axis=1, keepdims=True)
         return np.asarray(shares[self.predict(x)], dtype=np.float32)
 
     def state(self) -> State:
-        """Return progress, and every step's centroids, sums and counts; of an adaptive model the last step's only."""
+        """Return progress, and every step's centroids, sums and counts; for an adaptive model only those of the last step."""
         names = ("centroids", "sums", "counts")
         kept = {name: getattr(self, name)[-1:] if self.adaptive else getattr(self, name) for name in names}
         arrays = {PROGRESS: np.array([self.progress]), "labels": self.labels, **kept}
         return Signed(arrays, self._origin(self.held.kept()))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is; ``UnlearningError`` if it is not that of these rows and this key.
+        """Restore the model from its ``state``; ``UnlearningError`` if it does not belong to these rows and this key.
 
-        The steps of an exact model are taken again and compared. Those of an adaptive one depend on what it has forgotten since; of it,
-        what the rows imply is compared: their sum, and their classes in the clusters.
+        The steps of an exact model are repeated and compared. Those of an adaptive one depend on earlier deletions, so only what the rows
+        imply is compared: their sum, and their classes in the clusters.
         """
         other = copy(self)
         other.begin(data)
@@ -210,7 +210,7 @@ class KMeans(Unlearner[Rows, Ids]):
         vars(self).update(vars(other))
 
     def _go_to(self, arrays: State) -> None:
-        """Become the adaptive model of a state on the rows at hand; ``UnlearningError`` if they cannot have it."""
+        """Restore an adaptive model from a state on the present rows; ``UnlearningError`` if they contradict it."""
         fits(arrays, {name: array for name, array in self.state().items() if name != PROGRESS})
         for name in ("centroids", "sums", "counts"):
             getattr(self, name)[-1:] = arrays[name]
@@ -230,5 +230,5 @@ class KMeans(Unlearner[Rows, Ids]):
         return fingerprint(settings, self.key, self.design.low, self.design.high, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
-        """List the centroids and sums, which every held row has influenced."""
+        """Return the centroids and sums, which depend on every held row."""
         return [Stored("clusters", self.held.ids() if self.progress else self.held.ids()[:0])]

@@ -1,4 +1,4 @@
-"""What all learners from sums have in common."""
+"""The common base class of learners from sums."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
     ----------
     problem : Problem
     design : Design
-        What is summed, and its public scale.
+        The features that are summed, and their public scale.
     """
 
     def __init__(self, problem: Problem, design: Design) -> None:
@@ -45,7 +45,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
 
     @abstractmethod
     def learn(self) -> Learned:
-        """Return what is learned from the present sums."""
+        """Return the parameters learned from the present sums."""
 
     @abstractmethod
     def probabilities(self, x: npt.NDArray[np.float32]) -> Floats:
@@ -53,11 +53,11 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
 
     @abstractmethod
     def check(self, sums: Mapping[str, Ints]) -> None:
-        """Raise ``UnlearningError`` if no rows at all could have these sums."""
+        """Raise ``UnlearningError`` if no set of rows can have these sums."""
 
     @property
     def learned(self) -> Learned:
-        """What is learned from the sums; worked out when first asked for after a change."""
+        """The parameters learned from the sums; computed on first use after a change."""
         if self._learned is None:
             self._learned = self.learn()
         return self._learned
@@ -74,7 +74,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         return int(self.sums["n"][0]) if self.sums else 0
 
     def begin(self, data: Rows) -> None:
-        """Start anew on ``data``; no rows at all are allowed."""
+        """Start anew on ``data``, which may be empty."""
         self.held, self.progress, self.sums, self._learned = Held(self._checked(data)), 0, {}, None
 
     def _checked(self, data: Rows) -> Rows:
@@ -84,10 +84,10 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         return rows
 
     def check_labels(self, y: npt.NDArray[Any], ids: Ids) -> None:
-        """Raise ``UnlearningError`` on labels that this learner cannot take; any will do unless overridden."""
+        """Raise ``UnlearningError`` on labels that this learner cannot use; by default all are accepted."""
 
     def advance(self) -> int:
-        """Sum the rows in the first round; nothing is left to do in later ones."""
+        """Sum the rows in the first round; later rounds do nothing."""
         if not self.sums:
             rows = self.held.kept()
             self.adopt(self.contribution(rows.x, rows.y))
@@ -95,17 +95,17 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         return 0
 
     def adopt(self, sums: Mapping[str, Ints]) -> None:
-        """Become the model of these sums, for example the sums of all peers; the rows at hand stay what they are."""
+        """Replace the sums, for example by those of all peers; the held rows do not change."""
         self.sums = {name: np.array(array, dtype=np.int64) for name, array in sums.items()}
         self._learned = None
 
     def named(self, ids: npt.ArrayLike) -> Sums:
-        """Return the sums over the held rows with these ids: what a peer sends, or asks the coordinator to take out."""
+        """Return the sums over the held rows with these ids, which a peer sends or asks the coordinator to subtract."""
         places = self.held.find(ids)
         return self.contribution(self.held.rows.x[places], self.held.rows.y[places])
 
     def forget(self, request: Ids) -> Outcome:
-        """Take the named rows out of the sums; one part is touched, whatever the number of rows."""
+        """Subtract the named rows from the sums; the cost is one part, whatever the number of rows."""
         places = self.held.find(request)
         if not len(places):
             return _NOTHING
@@ -116,7 +116,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         return _TOUCHED if self.sums else _NOTHING
 
     def add(self, rows: Rows) -> None:
-        """Add more rows, with ids never held before, to the sums; afterwards they are as if they had always been there.
+        """Add rows with ids never held before to the sums; the model then equals one that always had them.
 
         ``UnlearningError`` if an id is or was held, or the sums become too large to be exact; nothing has changed then.
         """
@@ -128,11 +128,11 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         self.held = joined
 
     def take_out(self, places: Places) -> None:
-        """Subtract the rows at these places from the sums."""
+        """Subtract the rows at these positions from the sums."""
         subtract(self.sums, self.contribution(self.held.rows.x[places], self.held.rows.y[places]))
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return class probabilities, shape (len(x), classes); all alike while no row is known."""
+        """Return class probabilities, shape (len(x), classes); uniform without rows."""
         features = self.design.table.features(x)
         if not self.count:
             return np.full((len(features), self.outputs), 1 / self.outputs, np.float32)
@@ -140,7 +140,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
 
     @property
     def outputs(self) -> int:
-        """Columns of the probabilities."""
+        """Number of columns of the probabilities."""
         return self.problem.classes
 
     def state(self) -> State:
@@ -148,7 +148,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         return Signed({PROGRESS: np.array([self.progress]), **self.sums}, self._origin(self.held.kept()))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is; ``UnlearningError`` if its sums are not, byte for byte, those over ``data``."""
+        """Restore the model from its ``state``; ``UnlearningError`` unless its sums equal those over ``data`` byte for byte."""
         rows = self._checked(data)
         arrays, progress = opened(state, self._origin(rows))
         sums = self.contribution(rows.x, rows.y) if progress else {}
@@ -160,7 +160,7 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         return fingerprint(type(self).__name__, self.design.low, self.design.high, rows.ids, rows.x, rows.y)
 
     def stored(self) -> list[Stored]:
-        """List the sums, which every held row has influenced."""
+        """Return the sums, which depend on every held row."""
         return [Stored("sums", self.held.ids() if self.sums else self.held.ids()[:0])]
 
 
@@ -176,7 +176,7 @@ def one_hot(y: npt.NDArray[Any], classes: int) -> Ints:
 
 
 def check_counts(sums: Mapping[str, Ints], names: tuple[str, ...]) -> None:
-    """Raise ``UnlearningError`` naming a sum that is negative although it is over things that are not."""
+    """Raise ``UnlearningError`` naming a sum that is negative although its terms cannot be."""
     for name in names:
         if (sums[name] < 0).any():
             raise UnlearningError(f"sums: {name} falls to {int(sums[name].min())}, below 0: more is taken out than was given")
