@@ -1,4 +1,4 @@
-"""How a run is described, carried and kept.
+"""Scenarios, execution and storage of runs.
 
 In a notebook: ``from simulator import Scenario, run`` and then ``run(Scenario.load("scenario.toml")).timeline``.
 """
@@ -53,10 +53,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, when it is asked for: the command line must answer before torch is loaded."""
+    """Import a name when it is first used: the command line must respond before torch is loaded."""
     from importlib import import_module
 
     if name not in _HOMES:
         raise AttributeError(f"module 'simulator' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"simulator.{_HOMES[name]}"), name)  # else the module `verify` would hide the function
+    found = globals()[name] = getattr(import_module(f"simulator.{_HOMES[name]}"), name)  # else the module `verify` hides the function
     return found

@@ -1,4 +1,4 @@
-"""Everything that can be extended: the registries by entry-point group, and classes that a notebook registers by hand."""
+"""Extension points: the registries by entry-point group, and classes that a notebook registers by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HOMES = {
     "lethe.topologies": "server.topology:TOPOLOGIES",
     "lethe.unlearners": "clients.unlearning:UNLEARNERS",
 }
-"""Where the registry of each entry-point group is, as ``"module:NAME"``."""
+"""Location of the registry of each entry-point group, as ``"module:NAME"``."""
 
 C = TypeVar("C", bound=type[Any])
 
@@ -54,21 +54,21 @@ def registries() -> Iterator[Registry[Any]]:
 
 
 def register(cls: C, *, group: str | None = None, name: str | None = None) -> C:
-    """Make a class known under its tag, in this process only, and return it; a class decorator for notebooks.
+    """Register a class under its tag, in this process only, and return it; a class decorator for notebooks.
 
     Parameters
     ----------
     cls : type
         A subclass of the contract of some registry, for example of `clients.models.ModelSpec`.
     group : str, optional
-        The entry-point group whose registry takes it; every group with its contract unless told.
+        The entry-point group of its registry; default: every group with its contract.
     name : str, optional
-        Its name, for classes that carry no tag (cells, audits, requests).
+        Its name, for classes without a tag (cells, audits, requests).
 
     Raises
     ------
     LetheError
-        If it keeps no contract, lacks what its contract asks, or takes a name that is built in or comes from another distribution.
+        If it fulfils no contract, lacks a part of its contract, or has a name that is built in or used by another distribution.
     """
     if group is not None and group not in HOMES:
         raise LetheError(f"group = {group!r} is no entry-point group: take one of {', '.join(HOMES)}")
@@ -83,7 +83,7 @@ def register(cls: C, *, group: str | None = None, name: str | None = None) -> C:
             one.register(cls, name)
     except PluginError as error:
         raise LetheError(str(error)) from None
-    config.read.cache_clear()  # else peers would be of the class that was known by this name before
+    config.read.cache_clear()  # otherwise peers would still use the class registered under this name before
     return cls
 
 
@@ -99,14 +99,14 @@ def by_hand(plan: Plan) -> dict[str, list[str]]:
 
 
 def versions(plan: Plan) -> dict[str, str]:
-    """Return the versions of the other distributions whose classes a plan uses, by their names."""
+    """Return the versions of the other distributions whose classes a plan uses, by distribution name."""
     used = _classes(plan)
     brought = [plugins[0] for one in registries() for name, plugins in one.plugins.items() if one.loaded.get(name) in used]
     return dict(sorted(plugin.distribution.split(" ", 1) for plugin in brought))
 
 
 def refuse_elsewhere(used: Mapping[str, list[str]], engine: EngineSpec) -> None:
-    """Raise ``LetheError`` if peers would live in processes that cannot import what was registered by hand."""
+    """Raise ``LetheError`` if peers would run in processes that cannot import the classes registered by hand."""
     if used and engine.elsewhere:
         raise LetheError(
             f"engine.kind = {engine.tag!r} has peers in other processes, which cannot import what this one registered by hand"
@@ -115,7 +115,7 @@ def refuse_elsewhere(used: Mapping[str, list[str]], engine: EngineSpec) -> None:
 
 
 def refuse_unknown(used: str | None, folder: object) -> None:
-    """Raise ``LetheError`` if a run used classes, told as JSON, that another process registered by hand and this one has not."""
+    """Raise ``LetheError`` if a run used classes (listed as JSON) registered by hand in another process but not in this one."""
     told: dict[str, list[str]] = json.loads(used or "{}")
     known = {one.group: one.registered for one in registries() if one.group in told}
     if missing := {group: left for group, names in told.items() if (left := [name for name in names if name not in known.get(group, {})])}:
@@ -126,19 +126,19 @@ def refuse_unknown(used: str | None, folder: object) -> None:
 
 
 def in_words(used: Mapping[str, list[str]]) -> str:
-    """Return names by group in a few words."""
+    """Return names by group as text."""
     return "; ".join(f"{group}: {', '.join(names)}" for group, names in used.items())
 
 
 def _classes(plan: Plan) -> set[type[Any]]:
-    """Return every class of which a plan's scenario, its peers or its cell are made, base classes included."""
+    """Return every class that a plan's scenario, peers or cell use, including base classes."""
     tables = [*_tables(plan.scenario), *plan.configs[:1]]
     requests = {REQUESTS.load(one.kind) for one in plan.timeline.erasures}
     return {kind for table in tables for kind in type(table).__mro__} | {CELLS.load(plan.scenario.cell)} | requests
 
 
 def say_what_compiles(plan: Plan) -> None:
-    """Say on standard error which kernels peers in other processes are going to compile: what those say themselves, nobody may hear."""
+    """Print to standard error which kernels peers in other processes will compile, since the output of those processes may be lost."""
     for path in sorted({getattr(kind, "implementation", "") for kind in _classes(plan)} - {""}):
         located(path)
     if kernels := sys.modules.get("clients.unlearning.exact.compiled"):

@@ -1,4 +1,4 @@
-"""Being asked to end: SIGTERM is taken as Ctrl-C is, so that what was started is ended in order; only the exit status is another."""
+"""Handling of SIGTERM: it is treated like Ctrl-C, so that everything started is stopped cleanly; only the exit status differs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_RECEIVED: list[int] = []  # what is raised cannot tell: Ray raises another KeyboardInterrupt in the place of ours
+_RECEIVED: list[int] = []  # the exception cannot carry it: Ray replaces ours by another KeyboardInterrupt
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -16,13 +16,13 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def stopped_by() -> tuple[str, int]:
-    """Return by what a KeyboardInterrupt came about, in a word, and the exit status that goes with it."""
+    """Return the cause of a KeyboardInterrupt in one word, and its exit status."""
     return ("terminated", 128 + signal.SIGTERM) if _RECEIVED else ("interrupted", 128 + signal.SIGINT)
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` in the main thread where SIGTERM comes while inside, and let the process end with its exit status."""
+    """Raise ``KeyboardInterrupt`` in the main thread if SIGTERM arrives inside the context, and exit with its status."""
     _RECEIVED.clear()
     before = signal.signal(signal.SIGTERM, _end)
     try:

@@ -37,7 +37,7 @@ class MembershipInference(AuditSpec):
 
 
 def _need_rows(erasure: Erasure, targets: Sequence[int]) -> None:
-    """Raise where there is nothing to attack, or nobody."""
+    """Raise ``NotJudgedError`` without erased rows or without target peers."""
     if not erasure.rows:
         raise NotJudgedError("edges were deleted, the attack is on rows")
     if not targets:
@@ -62,7 +62,7 @@ def _area(erasure: Erasure, branch: Branch, targets: Sequence[int]) -> float | N
 
 
 def _classifier(peer: Any) -> Any:
-    """Return a peer that gives class probabilities; raise for any other."""
+    """Return the peer if it predicts class probabilities; ``NotJudgedError`` otherwise."""
     if not hasattr(peer, "predict_proba"):
         raise NotJudgedError(f"peers of the role {type(peer).__name__} give no class probabilities, by which rows are ranked")
     return peer

@@ -124,13 +124,13 @@ def scan(
 
 
 def register(app: typer.Typer) -> None:
-    """Give the command line its four commands for checkpoints."""
+    """Register the four commands for checkpoints with the command line."""
     for command in (prune, revive, seal, scan):
         app.command()(command)
 
 
 def _work(job: Callable[[], str], out: Path) -> None:
-    """Do it; print what was done, and the output last."""
+    """Run the job; print its summary, then the output path."""
     try:
         done = job()
     except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def _work(job: Callable[[], str], out: Path) -> None:
 
 
 def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:
-    """Return where and how to compute; ``LetheError`` if that cannot be here."""
+    """Return where and how to compute; ``LetheError`` if this machine cannot do that."""
     from server.revival.arithmetic import Arithmetic
     from simulator.scenarios.validation_errors import suggestion
 

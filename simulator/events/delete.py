@@ -18,19 +18,19 @@ from simulator.events.world import Pending, World
 
 
 class Chosen(Spec):
-    """Which rows: a ``fraction`` of each peer's (at least one, drawn), rows by their ``ids`` in the data set, all of the class
-    called ``label``, or of a ``user`` (where rows belong to users).
+    """Selection of rows: a random ``fraction`` of each peer's (at least one), rows by their ``ids`` in the data set, all rows of the class
+    named ``label``, or all rows of a ``user`` (if rows belong to users).
 
     Parameters
     ----------
     fraction : float, optional
-        A share of each peer's rows, at least one, drawn.
+        A fraction of each peer's rows, at least one, drawn at random.
     ids : list of int, optional
         Ids of rows in the data set.
     label : int or str, optional
-        The name of a class, all rows of which go.
+        The name of a class, all rows of which are deleted.
     user : int, optional
-        A user, all rows of whom go.
+        A user, all rows of whom are deleted.
     """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -87,29 +87,29 @@ class Chosen(Spec):
 
 
 class Delete(EventSpec):
-    """Members must forget rows, or edges among their rows, by ``method`` where it is named.
+    """Members must forget rows, or edges among their rows, by ``method`` if one is named.
 
-    One that is away does so in the first round in which it is present again.
+    An absent peer does so in the first round in which it is present again.
 
     Parameters
     ----------
     peer : int, optional
-        Whose rows: one peer.
+        The peer that must forget.
     peers : list of int or str, optional
-        Whose rows: numbers of peers, or the name of a group.
+        The peers that must forget: their numbers, or the name of a group.
     rows : table, optional
-        Which rows.
+        The rows to forget.
     edges : int or list of pairs, optional
-        So many edges among their rows, drawn, or pairs of row ids.
+        The edges among their rows to forget: a number, drawn at random, or pairs of row ids.
     method : str or table, optional
-        How it is forgotten; see ``lethe methods``.
+        The unlearning method; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "request"
     do: Literal["delete"] = "delete"
     peer: int | None = None
     peers: Peers | None = None
-    # what is not asked for is left out: plans from before there were such keys keep their hash
+    # keys that are not set are left out, so that plans from before these keys existed keep their hash
     rows: Chosen | None = Field(None, exclude_if=lambda rows: rows is None)
     edges: Edges | None = Field(None, exclude_if=lambda edges: edges is None)
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
@@ -124,11 +124,11 @@ class Delete(EventSpec):
 
     @property
     def request(self) -> str:
-        """The kind of request it makes."""
+        """The kind of request that this event makes."""
         return "rows" if self.rows else "edges"
 
     def resolve(self, world: World) -> None:
-        """Book the deletions as due."""
+        """Schedule the deletions for when their peers are next present."""
         peers = world.named((self.peer,) if self.peer is not None else self.peers or ())
         erased_now = [peer for peer in peers if peer in world.draft.erased]
         for peer in erased_now:
@@ -147,7 +147,7 @@ class Delete(EventSpec):
             world.tell("delete", [peer], f"{world.counted(ids)}{self._of_class(world, peer)}{waits}")
 
     def _of_class(self, world: World, peer: int) -> str:
-        """Return the class whose rows are deleted, in words; nothing where rows are named in another way."""
+        """Return the class whose rows are deleted, in words; empty if rows are not selected by class."""
         if self.rows is None or self.rows.label is None:
             return ""
         return f" of class {world.classes[world.class_called(self.rows.label, peer)]}"

@@ -1,4 +1,4 @@
-"""The world while a scenario is being resolved: who is in, the graph, who holds which rows, and what was asked for."""
+"""The simulation state while a scenario is resolved: membership, the graph, the peers' rows, and requests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from server.topology.repair import remove
 from simulator.events.peers import EventError, Peers
 
 _NAMED = 20
-"""Classes that a message names."""
+"""Most classes that a message lists."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A request that waits until its peer is present: which, of which kind, by which event, to forget which ids, asked for in which round,
-    and how, None where that is left to the peer.
+    """A request that waits until its peer is present: its number, kind, event and peer, the ids to forget, the round ``asked`` in which it
+    was made, and the method, None if the peer chooses it.
     """
 
     request: int
@@ -37,7 +37,7 @@ class Pending:
 
 @dataclass
 class Draft:
-    """What the current round has gathered so far; see `server.timeline.Round` for the meaning."""
+    """The events of the current round so far; see `server.timeline.Round` for the fields."""
 
     erased: set[int] = field(default_factory=set)
     forget: dict[int, set[int]] = field(default_factory=dict)
@@ -47,15 +47,15 @@ class Draft:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a world starts from.
+    """The initial state of a `World`.
 
     Parameters
     ----------
     seed, rounds : int
     graph : networkx.Graph
-        As drawn for all peers, those that join later included.
+        The graph of all peers, including those that join later.
     repair : {"none", "bridge", "rewire"}
-        What is done to the graph when a peer is erased.
+        How the graph is repaired when a peer is erased.
     dealt : sequence of int arrays
         Row ids of each peer.
     labels : int array
@@ -64,9 +64,9 @@ class Setting:
     outside : iterable of int
         Peers that join later.
     connected : bool
-        Whether peers have neighbours; else they know a server only.
+        Whether peers have neighbours; otherwise they only have a server.
     numbers : int array, optional
-        Ids of the rows, ascending, where they are not 0, 1, ...
+        Ids of the rows, ascending, if they are not 0, 1, ...
     """
 
     seed: int
@@ -82,20 +82,20 @@ class Setting:
 
 
 class World:
-    """Everything an event may look at and act on, from a `Setting` on.
+    """The simulation state that events read and change, starting from a `Setting`.
 
     Attributes
     ----------
     online : set of int
-        Who is present in this round: members neither offline nor, by churn, away.
+        The peers present in this round: members that are neither offline nor away by churn.
     rows : dict of int to set of int
         Rows each peer holds and has not been asked to forget.
     late : dict of int to dict of int to int
-        Round to peer to delay.
+        Delay in rounds by round and peer.
     reborn : dict of int to int
-        Peers that came back after an erasure and have not been present since, with their new generation.
+        New generation of each peer that came back after an erasure and has not been present since.
     returns : list of (peer, generation, rows, absent edges)
-        With what erased peers came back, and which edges among their rows they had been asked to forget.
+        The rows with which erased peers came back, and the edges among them that they had been asked to forget.
     classes : sequence of str
         Names of the classes, in the order of their labels.
     users : int array, optional
@@ -153,7 +153,7 @@ class World:
             raise EventError(f"peer {peer} is unknown: peers are 0 to {len(self.rows) - 1}")
 
     def labelled(self, peer: int, label: int | str) -> list[int]:
-        """Return the rows of the class called so that a peer holds and has not been asked to forget, ascending."""
+        """Return a peer's rows of the named class, without those it has been asked to forget, ascending."""
         rows = np.asarray(sorted(self.rows[peer]), dtype=np.int64)
         return [int(row) for row in rows[self.labels_of(rows) == self.class_called(label, peer)]]
 
@@ -163,9 +163,9 @@ class World:
         return self.labels[ids if self._numbers is None else np.searchsorted(self._numbers, ids)]
 
     def class_called(self, name: int | str, peer: int) -> int:
-        """Return the label of the class with a name, as it is asked for of a peer; ``EventError`` with the names if there is none.
+        """Return the label of the class with a name, requested of a peer; ``EventError`` with the names if there is none.
 
-        A number that is no class's name in writing is the class whose name has its value: 3 may be called ``3.0``.
+        A number that does not equal any name as text means the class whose name has its value: 3 matches ``3.0``.
         """
         names = list(self.classes)
         if str(name) in names:
@@ -192,12 +192,12 @@ class World:
         return {one: (int(a), int(b)) for one in ids if one >= first for a, b in [self.data_edges[one - first]]}
 
     def counted(self, ids: Sequence[int]) -> str:
-        """Return how many rows, or edges, some ids name: ``7 rows``."""
+        """Return the number of rows, or edges, with these ids, in words: ``7 rows``."""
         edges = self.ends(ids)
         return f"{len(edges)} edge{'' if len(edges) == 1 else 's'}" if edges else f"{len(ids)} rows"
 
     def tell(self, do: str, peers: Iterable[int], detail: str = "") -> None:
-        """Write a line of the timeline."""
+        """Add a line to the timeline."""
         self.draft.happenings.append(Happening(do=do, peers=tuple(sorted(peers)), detail=detail, event=self.event))
 
     def new_request(self) -> int:
@@ -206,18 +206,18 @@ class World:
         return self.requests - 1
 
     def hold(self, peer: int) -> tuple[int, ...]:
-        """Return the rows a peer still holds, asked to be forgotten but not yet done included, ascending."""
+        """Return the rows a peer still holds, including those with a pending deletion, ascending."""
         due = {one for due in self.pending if due.peer == peer for one in due.ids}
         return tuple(sorted(self.rows[peer] | (due - self.ends(due).keys())))
 
     def ask(self, request: Pending) -> None:
-        """Book rows, or edges, that a peer must forget when it is next present."""
+        """Schedule a deletion of rows, or edges, for when the peer is next present."""
         self.rows[request.peer].difference_update(request.ids)
         self.asked.update(request.ids)
         self.pending.append(request)
 
     def carry_out(self) -> None:
-        """Let present peers forget what is due."""
+        """Carry out the pending requests of present peers."""
         for due in [due for due in self.pending if due.peer in self.online]:
             self.pending.remove(due)
             self.draft.forget.setdefault(due.peer, set()).update(due.ids)
@@ -227,21 +227,21 @@ class World:
                 self.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
 
     def _deletion(self, due: Pending) -> Erasure:
-        """Return the erasure of rows, or edges, that are now forgotten."""
+        """Return the erasure that carries out a request for rows, or edges."""
         generation, edges = self.membership.generation(due.peer), self.ends(due.ids)
         rows = tuple(one for one in due.ids if one not in edges)
         where = {"index": 0, "request": due.request, "round": self.round, "peer": due.peer, "generation": generation}
         return Erasure(kind=due.kind, rows=rows, edges=edges, method=due.method, **where)
 
     def restart(self, peer: int) -> None:
-        """Let an erased peer start anew, with the rows and edges it has not been asked to forget."""
+        """Restart an erased peer with the rows and edges that it has not been asked to forget."""
         self.enter(peer)
         self.reborn[peer] = self.membership.generation(peer)
         absent = tuple(edge for edge in self.edges_among(peer) if edge in self.asked)
         self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer])), absent))
 
     def erase(self, kind: str, peers: Iterable[int], method: MethodSpec | None = None) -> str:
-        """Carry out a request to erase peers whom the membership already counts as erased; return what to tell about it."""
+        """Carry out the erasure of peers that the membership already marks as erased; return a description for the timeline."""
         request = self.new_request()
         gone = sorted(peers)
         for peer in gone:
@@ -257,7 +257,7 @@ class World:
         return "; ".join(told)
 
     def enter(self, peer: int) -> None:
-        """Put a peer into the graph: beside its first neighbours as far as they are there, else beside as many others."""
+        """Add a peer to the graph, linked to its first neighbours if they are present, otherwise to as many other peers."""
         if not self.connected:
             self.graph.add_node(peer)
             return

@@ -1,4 +1,4 @@
-"""Which rows are set aside in public. The choice is keyed by the rows' ids: a private row moves nothing, there or not."""
+"""Choice of the public rows. It is keyed by the rows' ids, so that no private row can influence it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Split:
     rest: Ids
 
     def shown(self, facts: str) -> PublicRows:
-        """Return the rows that facts are read off: the public ones, or with ``facts = "all"``, the negative control, all."""
+        """Return the rows from which facts are read: the public ones or, with ``facts = "all"`` (the negative control), all."""
         labelled = np.concatenate([self.reference, self.test, self.validation])
         if facts == "all":
             everything = np.sort(np.concatenate([labelled, self.rest]))
@@ -31,10 +31,10 @@ class Split:
 
 
 def split(source: Source, seed: int, reference: int, test: int, validation: int) -> Split:
-    """Return which rows are set aside: the first in the order of the hashes of their ids.
+    """Return the rows that are set aside: the first in the order of the hashes of their ids.
 
-    Where rows belong to users, users are set aside: each is asked about by one row, and the others are dealt to nobody. ``DataError``
-    where nothing is left to deal.
+    If rows belong to users, users are set aside: one row of each is used, and no peer gets the others. ``DataError`` if no row is left
+    for the peers.
     """
     ids = source.ids
     owner, what = (ids, "rows") if source.user_names is None else (source.user_names, "users")

@@ -1,4 +1,4 @@
-"""How a scenario of a denoiser becomes a plan."""
+"""Resolution of a scenario of a denoiser to a plan."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from simulator.tasks.diffusion.scenario import Diffusion
 from simulator.tasks.diffusion.world import ConceptWorld
 
 JUDGED = 4
-"""Images of each class that the judge of samples needs: it is measured on a third of them."""
+"""Images of each class that the judge of samples needs: its accuracy is measured on a third of them."""
 
 
 @runtime_checkable
 class Refuses(Protocol):
-    """What this resolution asks of its cell beside what every resolution asks; see `simulator.tasks.diffusion.denoising`."""
+    """The part of a cell that only this resolution needs; see `simulator.tasks.diffusion.denoising`."""
 
     def refusals(self, scenario: Any) -> Iterator[tuple[str, str]]:
-        """Yield place and reason of everything in a scenario that does not go with its federation."""
+        """Yield place and reason of everything in a scenario that contradicts its federation."""
 
 
 class DiffusionResolution(Resolution[Diffusion]):
-    """A scenario of a denoiser on its way to a plan."""
+    """Resolution of a scenario of a denoiser."""
 
     def config(self, peer: int, **constants: Any) -> PeerConfig:
-        """Return what a peer is told."""
+        """Return a peer's config."""
         return super().config(peer, compute=self._compute, **constants)
 
     @cached_property
     def _compute(self) -> Compute:
-        """Return where this run computes, settled for this machine; the CPU, and a line written down, where that cannot be."""
+        """Return the compute settings resolved for this machine; if that fails, record an error and return the CPU."""
         try:
             return self.scenario.compute.settled()
         except ValueError as error:
@@ -53,7 +53,7 @@ class DiffusionResolution(Resolution[Diffusion]):
             return Compute()
 
     def _check_workers(self) -> None:
-        """Write down GPUs that are set aside for nobody, and workers on a GPU that none is set aside for."""
+        """Record an error for GPU shares reserved in a run on the CPU, and for workers on a GPU without a reserved share."""
         engine, device = self.scenario.engine, self._compute.device
         kind = engine.tag
         if engine.gpus_per_worker and device == "cpu" and self.scenario.compute.device != "cuda":
@@ -64,7 +64,7 @@ class DiffusionResolution(Resolution[Diffusion]):
             self.wrong("engine.gpus_per_worker", what)
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down what the data and the deal do not allow."""
+        """Record an error for everything that contradicts the data or the partition."""
         assert isinstance(self.cell, Refuses)
         for place, what in self.cell.refusals(self.scenario):
             first, _, rest = place.partition(".")
@@ -80,20 +80,20 @@ class DiffusionResolution(Resolution[Diffusion]):
         self._check_workers()
 
     def _check_adversaries(self) -> None:
-        """Write down adversaries whose completion cannot run as it is to, or on a device that is not here."""
+        """Record an error for adversaries whose completion cannot run as configured, or whose device does not exist here."""
         for i, event in enumerate(self.scenario.event):
             settings: Revival | None = getattr(getattr(event, "adversary", None), "revival", None)
             if settings is None:
                 continue
             try:
                 settings.completion.check(settings.arithmetic)
-                if settings.arithmetic.device == "cuda":  # only then does it take torch to know
+                if settings.arithmetic.device == "cuda":  # only this check needs torch
                     settings.arithmetic.place()
             except ValueError as error:
                 self.wrong(name_place(("event", i, "adversary", "revival")), str(error))
 
     def _check_erasers(self, data: Dataset, dealt: Sequence[Ids]) -> None:
-        """Write down methods that listen to more calls than there are, and peers that cannot erase for want of images."""
+        """Record an error for methods that record more calls than there are, and for peers with too few images to erase."""
         steps = self.scenario.sampling.steps
         for i, event in enumerate(self.scenario.event):
             if not isinstance(event, EraseEvent):
@@ -102,7 +102,7 @@ class DiffusionResolution(Resolution[Diffusion]):
             if calls > steps:
                 place = name_place(("event", i))
                 self.wrong(place, f"calls = {calls}, but the sampler makes {steps} steps: lower calls, or raise sampling.steps")
-            if not event.method.needs_images or isinstance(event.concept, str):  # which style an image is in is drawn at run time
+            if not event.method.needs_images or isinstance(event.concept, str):  # the style of an image is drawn at run time
                 continue
             named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
             lacking = [peer for peer in named if not _both(data.y[dealt[peer]] == event.concept)]
@@ -115,7 +115,7 @@ class DiffusionResolution(Resolution[Diffusion]):
                 )
 
     def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
-        """Return the world in which the events happen."""
+        """Return the initial simulation state."""
         return ConceptWorld(self.setting(graph, configs, data), self.scenario.denoiser.concepts)
 
     def round(self, world: World) -> Round:
@@ -126,7 +126,7 @@ class DiffusionResolution(Resolution[Diffusion]):
         return ConceptRound(**super().round(world).model_dump(), erase=erase, acts=acts)
 
     def _placed(self, act: Attack | Defence) -> Attack | Defence:
-        """Return an act with its arithmetic settled: where the run computes, unless it names a device."""
+        """Return an attack or defence with its arithmetic resolved: the run's device, unless it names one."""
         settings: Revival | None = getattr(getattr(act, "adversary", None), "revival", None)
         if settings is None or not isinstance(act, Attack) or self.lines:
             return act
@@ -134,14 +134,14 @@ class DiffusionResolution(Resolution[Diffusion]):
         return act.model_copy(update={"adversary": placed})
 
     def timeline(self, world: World) -> Timeline:
-        """Play the events and return what happens."""
+        """Simulate the events and return the timeline."""
         assert isinstance(world, ConceptWorld)
         common = super().timeline(world)
         return ConceptTimeline(rounds=common.rounds, erasures=common.erasures, concepts=tuple(world.concepts))
 
 
 def warnings(scenario: Diffusion) -> list[str]:
-    """Return one line for everything in a scenario that will not erase what it seems to."""
+    """Return one warning for each part of a scenario that will not erase what it seems to."""
     policy = getattr(scenario.federation, "policy", None)
     if policy is None or policy.keeps_erasure or policy.freezes:
         return []
@@ -157,7 +157,7 @@ def warnings(scenario: Diffusion) -> list[str]:
 
 
 def _misfit(scenario: Diffusion, data: Dataset) -> str | None:
-    """Return why the denoiser cannot draw the data's images, or None."""
+    """Return why the denoiser cannot generate the data's images, or None."""
     spec = scenario.denoiser
     if len(data.shape) != 3 or data.shape[1] != data.shape[2]:
         return f"draws square images, the data's inputs are {' x '.join(map(str, data.shape))}: choose digits, idx or npz images"
@@ -183,5 +183,5 @@ def _misfit(scenario: Diffusion, data: Dataset) -> str | None:
 
 
 def _both(chosen: npt.NDArray[np.bool_]) -> bool:
-    """Return whether some are chosen and some are not."""
+    """Return whether some entries are true and some are false."""
     return bool(chosen.any() and not chosen.all())

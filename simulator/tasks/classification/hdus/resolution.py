@@ -1,4 +1,4 @@
-"""How a scenario of classifying peers becomes a plan."""
+"""Resolution of a scenario of HDUS classifiers to a plan."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from simulator.tasks.classification.hdus.scenario import HdusScenario
 
 
 class HdusResolution(Resolution[HdusScenario]):
-    """A scenario of classifying peers on its way to a plan."""
+    """Resolution of a scenario of HDUS classifiers."""
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down models that cannot take the data or their peers' rows."""
+        """Record an error for each model that cannot use the data or its peers' rows."""
         peers = self.scenario.peers
         if data.classes < 2:
             self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
@@ -31,7 +31,7 @@ class HdusResolution(Resolution[HdusScenario]):
                 if isinstance(model, ModelSpec):
                     model.parameters(data.shape, data.classes)
             except NotImplementedError:
-                continue  # it does not tell before it is built
+                continue  # its requirements are known only once it is built
             except ValueError as error:
                 self.wrong(place, str(error))
         for i, main in enumerate(peers.main if dealt else ()):
@@ -39,7 +39,7 @@ class HdusResolution(Resolution[HdusScenario]):
                 self._check_rows(i, main, data, dealt or ())
 
     def _check_rows(self, i: int, main: UnlearnerSpec, data: Dataset, dealt: Sequence[Ids]) -> None:
-        """Write down why a main model cannot learn from one of its peers' rows; the peer with the fewest is asked first."""
+        """Record why a main model cannot learn from one of its peers' rows; the peer with the fewest rows is checked first."""
         scenario = self.scenario
         problem = Problem(data.shape, data.classes, scenario.rounds, data.columns, scenario.training)
         owners = range(i, scenario.peers.count, len(scenario.peers.main))
@@ -50,7 +50,7 @@ class HdusResolution(Resolution[HdusScenario]):
 
 
 def _unfit(spec: Spec, data: Dataset) -> str | None:
-    """Return why no peer can have this main model, whatever its rows, or None; a graph has nodes for rows, users interactions."""
+    """Return why no peer can have this main model, whatever its rows, or None; rows can be nodes of a graph or users' interactions."""
     if data.users is not None:
         return _unfit_for_users(spec)
     if not isinstance(spec, UnlearnerSpec) or (spec.unit == "nodes and edges" and len(data.edges)):

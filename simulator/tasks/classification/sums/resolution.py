@@ -1,4 +1,4 @@
-"""How a scenario of peers that send sums becomes a plan."""
+"""Resolution of a scenario of peers that send sums to a plan."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from simulator.tasks.classification.sums.scenario import SumsScenario
 
 
 class SumsResolution(Resolution[SumsScenario]):
-    """A scenario of peers that send sums on its way to a plan."""
+    """Resolution of a scenario of peers that send sums."""
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down a model that cannot take the data."""
+        """Record an error if the model cannot use the data."""
         if data.users is not None:
             self.wrong("data", "ratings of users are no rows of classes to sum over: choose other data")
             return
