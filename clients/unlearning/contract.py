@@ -1,4 +1,4 @@
-"""The contract every unlearner obeys: fit, predict, forget, and say what is stored."""
+"""The interface of every unlearner: fit, predict, forget, and report what is stored."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from clients.data import Dataset
 
 Guarantee = Literal["exact", "certified", "approximate", "behavioural"]
-"""What is promised: bit-equal to never having had the data; close to it, proven; close to it, measured; weights unchanged."""
+"""Kinds of guarantee: bit-equal to never having had the data; provably close to it; measurably close to it; weights unchanged."""
 
 State = dict[str, npt.NDArray[Any]]
 
 
 class UnlearningError(ValueError):
-    """A request that cannot be carried out; the model is as it was before, byte for byte."""
+    """A request that cannot be carried out; the model is unchanged, byte for byte."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a learner may know before it sees a private row.
+    """The public facts that a learner may know before it sees a private row.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ class Problem:
     classes : int
         Number of classes; labels are ``0 .. classes - 1``. 1 for regression.
     rounds : int
-        How many calls of ``advance`` make a full fit.
+        Number of calls of ``advance`` in a full fit.
     columns : tuple of Column
-        Public facts of tabular features; empty where the features are not columns.
+        Public facts of tabular features; empty if the features are not columns.
     training : Training
-        Epochs a round, batch size and optimiser, for what is trained by gradient descent.
+        Epochs per round, batch size and optimiser, for models trained by gradient descent.
     """
 
     shape: tuple[int, ...]
@@ -58,7 +58,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one request cost: gradient steps (0 if none) and parts (shards, trees, nodes ...) rebuilt."""
+    """The cost of one request: gradient steps (0 if none) and rebuilt parts (shards, trees, nodes, ...)."""
 
     gradient_steps: int = 0
     parts: int = 0
@@ -75,7 +75,7 @@ def certified(epsilon: float, delta: float) -> str:
 
 
 def family(guarantee: str) -> Guarantee:
-    """Return what kind of promise a guarantee's text makes: ``certified`` of ``certified(1, 0.0001)``.
+    """Return the kind of a guarantee given as text: ``certified`` for ``certified(1, 0.0001)``.
 
     ``ValueError`` for a text that is no guarantee: none of ``exact``, ``approximate``, ``behavioural``, ``certified(epsilon, delta)``.
     """
@@ -93,7 +93,7 @@ _CERTIFIED = re.compile(r"certified\((\S+), (\S+)\)")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What carrying out one request led to. The guarantee is a fact of that request: a learner that is forced to retrain says ``exact``.
+    """The outcome of one request. The guarantee belongs to that request: a learner that has to retrain reports ``exact``.
 
     >>> Outcome(Cost(gradient_steps=40, parts=1), certified(1, 1e-4), {"kind": "residual", "bound": 0.02}, ("budget half spent",))
 
@@ -103,7 +103,7 @@ class Outcome:
     guarantee : str
         ``exact``, ``approximate``, ``behavioural``, or ``certified(epsilon, delta)``; ``ValueError`` for anything else.
     certificate : mapping, optional
-        The table of a registered certificate (`clients.unlearning.certificates`), plain values that JSON can say.
+        The table of a registered certificate (`clients.unlearning.certificates`), with values that JSON can represent.
     notes : tuple of str
         One line each, for people.
     """
@@ -132,8 +132,8 @@ Request = TypeVar("Request")
 class Unlearner(ABC, Generic[Data, Request]):
     """A model that can be asked to forget.
 
-    ``begin`` and ``advance`` train in rounds, as a peer does; ``fit`` is both at once. A model that trains in one go does so in the
-    first ``advance`` and nothing in the later ones.
+    ``begin`` and ``advance`` train in rounds, as a peer does; ``fit`` does both. A model that is not trained in rounds does all its
+    training in the first ``advance`` and nothing in later ones.
     """
 
     rounds: int = 1
@@ -144,10 +144,10 @@ class Unlearner(ABC, Generic[Data, Request]):
 
     @abstractmethod
     def advance(self) -> int:
-        """Train the next round; return the gradient steps taken (0 where there are no gradients)."""
+        """Train the next round; return the gradient steps taken (0 if it uses no gradients)."""
 
     def fit(self, data: Data) -> None:
-        """Train on ``data`` from nothing, all rounds."""
+        """Train on ``data`` from scratch, for all rounds."""
         self.begin(data)
         for _ in range(self.rounds):
             self.advance()
@@ -158,33 +158,33 @@ class Unlearner(ABC, Generic[Data, Request]):
 
     @abstractmethod
     def forget(self, request: Request) -> Outcome:
-        """Forget what is named and return the outcome; on ``UnlearningError`` nothing has changed.
+        """Forget the named data and return the outcome; on ``UnlearningError`` nothing has changed.
 
-        Afterwards the model is at the same round as before, as if the data had never been there (to the extent of the guarantee).
+        Afterwards the model is at the same round as before, as if it had never had the data (to the extent of the guarantee).
         An empty request changes nothing. Unknown, repeated and already forgotten ids are errors that name the id.
         """
 
     def settle(self) -> None:
-        """Carry out repairs that were put off; a no-op where nothing is lazy."""
+        """Carry out postponed repairs; a no-op if the unlearner has none."""
 
     @abstractmethod
     def state(self) -> State:
-        """Return the canonical state: arrays by name, no times, no log of deletions; caches are left out."""
+        """Return the canonical state: arrays by name, without times, caches or a log of deletions."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Data) -> None:
-        """Become the model whose ``state`` this is and whose retained data is ``data``."""
+        """Restore the model from its ``state`` and its retained ``data``."""
 
     @abstractmethod
     def stored(self) -> list[Stored]:
-        """List every artefact kept, with the ids that can have influenced it."""
+        """Return every stored artefact with the ids that can have influenced it."""
 
 
 class UnlearnerSpec(Spec):
-    """How a scenario names an unlearner; ``build`` makes it."""
+    """Base class of an unlearner in scenarios; ``build`` makes it."""
 
     implementation: ClassVar[str] = ""
-    """The unlearner, as ``"module:Class"``, made from the spec, the problem and the key; a spec with a ``build`` of its own needs none."""
+    """The unlearner, as ``"module:Class"``, made from the spec, the problem and the key; a spec that overrides ``build`` needs none."""
     guarantee: ClassVar[Guarantee]
     summary: ClassVar[str]
     """One line for ``lethe methods``."""
@@ -193,17 +193,17 @@ class UnlearnerSpec(Spec):
     unit: ClassVar[str] = "rows"
     """What a request names: rows, nodes and edges, interactions and users, a concept."""
     untouched: ClassVar[str] = ""
-    """What it means that a request took no step and touched no part, where that needs saying; results note it."""
+    """Note in the results for a request that took no step and touched no part; empty if none is needed."""
     classifier: ClassVar[bool] = True
-    """Whether it is made to predict the rows' classes, as a peer's main model must."""
+    """Whether it predicts the rows' classes, as a peer's main model must."""
     regressor: ClassVar[bool] = False
     """Whether its unlearner, of a problem with one class, predicts numbers: ``predict(x)``, float64 (n,)."""
     adds: ClassVar[bool] = False
-    """Whether its unlearner learns more rows by ``add(rows)``, after which it is as if it had always had them."""
+    """Whether its unlearner can learn more rows by ``add(rows)``, and then equals one that always had them."""
 
     @classmethod
     def incomplete(cls) -> str | None:
-        """Return what keeps the class from being registered, or None."""
+        """Return why the class cannot be registered, or None."""
         if cls.guarantee not in get_args(Guarantee):
             return f"has the guarantee {cls.guarantee!r}, which is none of {', '.join(get_args(Guarantee))}"
         if cls.build is UnlearnerSpec.build and not cls.implementation:
@@ -211,28 +211,28 @@ class UnlearnerSpec(Spec):
         return None
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return why it cannot learn these rows of a problem, in one line with the cure, or None; quick, and trains nothing."""
+        """Return why it cannot learn these rows of a problem, in one line with a remedy, or None; fast, without training."""
         return None
 
     def steps(self, training: Training, rows: int, progress: int) -> int:
-        """Return how many gradient steps a round takes at most, or about, on so many rows and after ``progress`` rounds, told without data.
+        """Return an upper bound or estimate of a round's gradient steps on this many rows after ``progress`` rounds, without the data.
 
-        0 where there are no gradients.
+        0 if it uses no gradients.
         """
         return 0
 
     def training_data(self, source: Dataset, ids: Ids) -> Any:
-        """Return what it learns from where it is given the rows with these ids, ascending."""
+        """Return its training data for the rows with these ids, ascending."""
         return source.rows(ids)
 
     def inference_inputs(self, source: Dataset, ids: Ids) -> Any:
-        """Return what it is asked where it must predict the rows with these ids, ascending, none of them its own."""
+        """Return its inputs for predicting the rows with these ids, ascending, none of them its training rows."""
         return source.inputs(ids)
 
     def distillation_inputs(self, source: Dataset, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32], Any]:
-        """Return how public rows with these ids, ascending, teach a seed to imitate it.
+        """Return the data for distilling a seed on the public rows with these ids, ascending.
 
-        That is the lessons' ids, what the seed is shown, shape (n, ...), and what it is asked itself.
+        These are the ids of the examples, the seed's inputs, shape (n, ...), and this model's inputs for the same examples.
         """
         return ids, source.inputs(ids), self.inference_inputs(source, ids)
 
@@ -241,6 +241,6 @@ class UnlearnerSpec(Spec):
         return ids
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
-        """Return an untrained unlearner whose every random choice is keyed by ``key``; ``UnlearningError`` on a problem it cannot take."""
+        """Return an untrained unlearner whose every random choice is keyed by ``key``; ``UnlearningError`` on an unsuitable problem."""
         built: Unlearner[Any, Any] = located(self.implementation)(self, problem, key)
         return built

@@ -1,4 +1,4 @@
-"""Columns of tables that users bring: a data frame with categories, or an array of numbers."""
+"""Columns of users' tables: a data frame with categories, or an array of numbers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Cells:
     ----------
     name : str
     numbers : float64 array, shape (n,)
-        Empty where the column is categorical.
+        Empty if the column is categorical.
     text : list of str, optional
-        The categories' cells; None where the column is numeric.
+        The cells as text; None if the column is numeric.
     categories : tuple of str
-        Those that the column's type declares, in its order.
+        The categories that the column's type declares, in its order.
     """
 
     name: str
@@ -44,7 +44,7 @@ def as_text(value: object) -> str:
 
 
 def names_of(frame: pd.DataFrame) -> list[str]:
-    """Return the names of a data frame's columns; ``ValueError`` if two are alike."""
+    """Return the names of a data frame's columns; ``ValueError`` if two are equal."""
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -58,11 +58,11 @@ def read(estimator: Any, X: Any, kinds: Sequence[str | None] | None, reset: bool
     Parameters
     ----------
     estimator : BaseEstimator
-        Its number and names of features are set, or compared.
+        Its number and names of features are set or checked.
     X : DataFrame, or array-like, shape (n, p)
     kinds : sequence of {"numeric", "categorical", None}, optional
-        Of each column. Unless told, a column of a data frame is categorical if it holds text, truth values or a categorical type, one of an
-        array is not.
+        The kind of each column. By default a column of a data frame is categorical if it holds text, booleans or a categorical type, and a
+        column of an array is numeric.
     reset : bool
         Whether the features are set.
 
@@ -87,7 +87,7 @@ def read(estimator: Any, X: Any, kinds: Sequence[str | None] | None, reset: bool
 
 
 def _matched(kinds: Sequence[str | None] | None, width: int) -> Sequence[str | None]:
-    """Return the kinds of so many columns, None where nothing is told; ``ValueError`` if they are told of more or fewer."""
+    """Return the kinds of ``width`` columns, None for those not declared; ``ValueError`` if more or fewer kinds are declared."""
     if kinds is None:
         return [None] * width
     if len(kinds) != width:
@@ -96,7 +96,7 @@ def _matched(kinds: Sequence[str | None] | None, width: int) -> Sequence[str | N
 
 
 def _holds_categories(name: str, cells: pd.Series[Any]) -> bool:
-    """Tell whether a column holds categories; ``ValueError`` if it holds text and something else."""
+    """Return whether a column holds categories; ``ValueError`` if it mixes text and other values."""
     if isinstance(cells.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(cells.dtype):
         return True
     if pd.api.types.is_numeric_dtype(cells.dtype):

@@ -15,33 +15,33 @@ from simulator.estimators.base import Estimator, able
 
 
 class UnlearningClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
-    """A classifier that can be asked to forget, by any method that serves peers as a main model.
+    """A classifier that can be asked to forget, by any method that can be a peer's main model.
 
     Parameters
     ----------
     method : str or dict
         The method's kind, or its table as in ``peers.main`` of a scenario: ``"dare"``, ``{"kind": "ridge", "alpha": 0.1}``,
-        ``{"kind": "sisa", "shards": 5, "base": {"kind": "mlp"}}``. A plain model, ``{"kind": "mlp"}``, is trained again to forget.
+        ``{"kind": "sisa", "shards": 5, "base": {"kind": "mlp"}}``. A plain model, ``{"kind": "mlp"}``, is retrained to forget.
     columns : list of dict, optional
-        What is publicly known of each column: ``{"name": "age", "low": 0, "high": 120}``, or
-        ``{"name": "sex", "kind": "categorical", "categories": ["F", "M"]}``. By name where ``X`` is a data frame, else by position. Unless
-        told, bounds and categories are read off ``X``: then they stay when the rows go that decided them.
+        Public facts of each column: ``{"name": "age", "low": 0, "high": 120}``, or
+        ``{"name": "sex", "kind": "categorical", "categories": ["F", "M"]}``. Matched by name if ``X`` is a data frame, else by position.
+        By default bounds and categories are read from ``X``; they then stay unchanged even if the rows that determined them are forgotten.
     labels : list, optional
-        All classes; unless told, those in ``y``.
+        All classes; default: those in ``y``.
     training : dict, optional
         Epochs, batch size and optimiser, as ``[training]`` of a scenario; for networks.
     random_state : int
-        What every random choice is keyed by.
+        Key of every random choice.
 
     Attributes
     ----------
     guarantee_ : str
-        What forgetting promises, such as ``exact``, and which facts it takes as given.
+        The guarantee of forgetting, such as ``exact``, and the facts that it assumes.
     classes_ : array, shape (classes,)
     columns_ : list of dict
         The facts that are used, as ``columns`` takes them.
     unlearner_ : Unlearner
-        The model behind it (`clients.unlearning.contract`).
+        The underlying model (`clients.unlearning.contract`).
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -72,7 +72,7 @@ class UnlearningClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return found
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the most probable class of each row, shape (n,), the first among equals."""
+        """Return the most probable class of each row, shape (n,); the first of tied classes."""
         places = self.predict_proba(X).argmax(axis=1)
         found: npt.NDArray[Any] = self.classes_[places]
         return found

@@ -15,7 +15,7 @@ from simulator.estimators.base import Estimator, able
 
 
 class UnlearningRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
-    """A regression that can be asked to forget.
+    """A regressor that can be asked to forget.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class UnlearningRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     columns, training, random_state
         As of `UnlearningClassifier`.
     target : tuple of float, optional
-        Public (low, high) of ``y``; unless told, its extremes.
+        Public (low, high) of ``y``; default: its extremes.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The ``[data]`` table of a scenario: which data set, what of it is public, and how the rest is dealt."""
+"""The ``[data]`` table of a scenario: the data set, its public rows, and the partition of the others."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ else:  # the registry knows its members only at run time
 
 
 class Public(Spec):
-    """What the ``[data]`` table says beside naming the data set: rows set aside in public, and how the rest is dealt.
+    """The keys of the ``[data]`` table besides those of the data set: the public rows, and the partition of the others.
 
-    ``reference`` rows, whose labels nobody uses, teach the seeds; ``test`` rows measure; ``validation`` rows are for what must be tuned or
-    stopped. None is dealt to any peer. ``facts`` that are not declared (``columns``, ``labels``) are read off ``reference`` rows, classes
-    off all public ones; ``all`` reads them off private rows too, a negative control of exactness.
+    Seeds are distilled on ``reference`` rows, whose labels nobody uses; metrics are measured on ``test`` rows; ``validation`` rows are for
+    tuning and early stopping. No peer gets any of them. Facts that are not declared (``columns``, ``labels``) are read from
+    ``reference`` rows, classes from all public ones; ``facts = "all"`` reads them from private rows too, a negative control of exactness.
 
     Parameters
     ----------
     reference : int
         Public rows, whose labels nobody uses, from which seeds are distilled.
     test : int
-        Public rows that measure.
+        Public rows on which metrics are measured.
     validation : int
-        Public rows, with labels, for what must be tuned or stopped.
+        Public rows, with labels, for tuning and early stopping.
     facts : {"reference", "all"}
-        The rows that undeclared facts of the data are read off.
+        The rows from which undeclared facts of the data are read.
     partition : table
-        How the other rows are dealt to the peers.
+        How the other rows are partitioned among the peers.
     """
 
     reference: PositiveInt
     test: PositiveInt
-    # left out where they are as usual: plans from before there were such keys keep their hash
+    # default values are left out, so that plans from before these keys existed keep their hash
     validation: Annotated[int, Field(ge=0)] = Field(0, exclude_if=lambda count: not count)
     facts: Literal["reference", "all"] = Field("reference", exclude_if=lambda facts: facts == "reference")
     partition: AnyPartition

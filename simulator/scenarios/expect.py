@@ -12,9 +12,9 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Expect(Spec):
-    """What must hold ``after`` a round, or after the final evaluation: a ``metric`` within bounds (of the federation, or of one ``peer``),
-    nobody holding the seed of the ``absent`` peer, or every peer as if ``peer`` had never joined. Any metric will do that the data set,
-    peers or server declare; some exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
+    """A condition that must hold ``after`` a round, or after the final evaluation: a ``metric`` within bounds (of the federation, or of one
+    ``peer``), no peer with the seed of the ``absent`` peer, or every peer as if ``peer`` had never joined. Every metric that the data set,
+    peers or server declare is allowed; some exist in certain rounds only, such as ``revived.target`` in rounds with an attack.
 
     Parameters
     ----------
@@ -23,15 +23,15 @@ class Expect(Spec):
     metric : str, optional
         Name of a metric, such as ``accuracy.global.ensemble``; goes with ``min``, ``max`` or both.
     min : float, optional
-        Least value of the metric.
+        Smallest value of the metric.
     max : float, optional
         Largest value of the metric.
     absent : int, optional
-        The peer whose seed nobody may hold.
+        The peer whose seed no other peer may hold.
     equal_to : {"never_joined"}, optional
         Every other peer must be as if ``peer`` had never joined.
     peer : int, optional
-        The peer that is measured, or that had never joined.
+        The peer that is measured, or that is treated as if it had never joined.
     """
 
     after: PositiveInt | Literal["final"]

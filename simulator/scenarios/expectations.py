@@ -1,4 +1,4 @@
-"""Expectations that can never be checked: of metrics that nobody measures, peers that nobody knows, erasures that never are."""
+"""Expectations that can never be checked: of metrics that are not measured, unknown peers, or erasures that never happen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.scenarios.validation_errors import name_place
 
 
 def unknown_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Yield place and reason of every metric that nobody declares."""
+    """Yield place and reason of every metric that is not declared."""
     for i, one in enumerate(expected):
         try:
             if one.metric is not None:
@@ -22,7 +22,7 @@ def unknown_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tu
 
 
 def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str, str]]:
-    """Yield place and reason of every expectation of peers that are not there, or not erased by then."""
+    """Yield place and reason of every expectation about peers that do not exist, or are not erased by then."""
     peers = scenario.peers.count
     for i, one in enumerate(scenario.expect):
         place = name_place(("expect", i))

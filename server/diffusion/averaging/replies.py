@@ -1,4 +1,4 @@
-"""What clients send that have cut entries, layer by layer, and what it is folded into.
+"""Replies of clients that have cut entries, layer by layer, and their aggregate.
 
 An entry counts as cut by a client if the client's mask says so.
 """
@@ -17,7 +17,7 @@ Weights = Mapping[str, "Tensor"]
 
 @dataclass(frozen=True)
 class Reply:
-    """One client's layers and the masks of what it cut.
+    """One client's layers and the masks of its cut entries.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The aggregated layers and masks of the entries that keep their value (zero, or a fill) in every later round, by layer name.
+    """The aggregated layers and the masks of the entries that keep their value (zero, or a fill) in all later rounds, by layer name.
 
     ``frozen`` is as secret as a mask.
     """
