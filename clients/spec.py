@@ -171,7 +171,7 @@ class Registry(Generic[S]):
     ) -> Any:
         """Return the union of all specs, and of other registries with the same tag, discriminated by the tag, as a type for pydantic.
 
-        A spec is imported when a value names it. ``table`` gives the table that stands for a spec, itself unless told; ``default`` is the
-        name that is meant where a table gives none; ``by_name`` lets a name stand for a table that says nothing else.
+        A spec is imported when a value names it. ``table`` maps a spec to its scenario table (default: the spec itself); ``default`` is the
+        name if a table gives none; ``by_name`` accepts a name in place of a table that has no other keys.
         """
         return Annotated[Any, Tagged((self, *others), table, default, by_name)]

@@ -99,7 +99,7 @@ class Contrary(FillSpec):
     Parameters
     ----------
     share : float
-        Share of places, surest first, that get the opposite sign.
+        Share of entries, most confident first, that get the opposite sign.
     relative : float
         Standard deviation, in those of the layer's untouched entries.
     """

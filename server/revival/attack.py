@@ -37,13 +37,13 @@ class Revival(Spec):
     Parameters
     ----------
     location : table
-        How the cut is found by those who know no better.
+        How the cut is located if its mask is not known.
     completion : table
-        How matrices are completed; the usual one of the device unless told.
+        How matrices are completed; default: the method that suits the device.
     arithmetic : table
         Device and precision.
     keep : float
-        Share of lost entries that is refilled, surest first.
+        Share of lost entries that is refilled, most confident first.
     magnitude : {"row_max", "row_mean", "drawn", "as_is"}
         How large refilled entries are.
     gain : float

@@ -28,9 +28,9 @@ class TopologyError(ValueError):
 
 
 class TopologySpec(Spec):
-    """How a scenario names a graph, and what is done to it when a peer is erased.
+    """Base class of a graph in scenarios, with its repair when a peer is erased.
 
-    ``on_leave``: ``none`` lets the edges vanish, ``bridge`` connects the orphaned neighbours in a path, ``rewire`` draws new edges until
+    ``on_leave``: ``none`` only removes the edges, ``bridge`` connects the former neighbours in a path, ``rewire`` draws new edges until
     they have their old degree again.
 
     Parameters

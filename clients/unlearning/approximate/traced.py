@@ -34,7 +34,7 @@ class Traced(Plain):
         return Signed({"seen": self.seen, **super().state()}, self._origin(self.rows))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Become the model whose ``state`` this is and whose retained rows are ``data``, all of which it must have seen."""
+        """Restore the model from its ``state`` and its retained rows ``data``, all of which it must have seen."""
         arrays, progress = opened(state, self._origin(self.table.shaped(data)))
         seen = arrays.pop("seen", np.empty(0))
         if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():

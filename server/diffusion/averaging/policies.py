@@ -25,7 +25,7 @@ class BudgetError(ValueError):
 
 
 class PolicySpec(Spec):
-    """How a scenario names a policy; ``budget`` is the largest share of a layer that one client may cut.
+    """Base class of a policy in scenarios; ``budget`` is the largest share of a layer that one client may cut.
 
     Parameters
     ----------
