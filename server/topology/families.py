@@ -48,7 +48,7 @@ class Ring(TopologySpec):
     kind: Literal["ring"] = "ring"
 
     def draw(self, peers: int, seed: int) -> Graph:
-        """Return the ring (a line where there are fewer than three peers)."""
+        """Return the ring (a line if there are fewer than three peers)."""
         graph: Graph = nx.cycle_graph(peers) if peers > 2 else nx.path_graph(peers)
         return graph
 

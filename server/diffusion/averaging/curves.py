@@ -79,7 +79,7 @@ def listening(
     rule: ConceptPrune,
     score: Score,
 ) -> Iterator[dict[str, Any]]:
-    """Yield accuracies per share of peers that send activation statistics, by whose sums the server cuts the original."""
+    """Yield accuracies per share of peers that send activation statistics; the server cuts the original by their sums."""
     for share in shares:
         telling = heard[: round(share * len(heard))]
         target, base = [pair[0] for pair in telling], [pair[1] for pair in telling]
