@@ -7,6 +7,7 @@ The same bytes are what the run store writes, so an artefact's name, a receipt a
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,17 +19,31 @@ if TYPE_CHECKING:  # a scenario is checked without any message
     from flwr.app import ArrayRecord, ConfigRecord
 
 _NAME = "safetensors"
+_FINGERPRINT = "fingerprint"
+"""Key of a fingerprint in the metadata of a safetensors file."""
+
+
+class Signed(dict[str, npt.NDArray[Any]]):
+    """Arrays with a fingerprint of what they were made from, which is written and read with them; a plain dictionary of them has none."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], fingerprint: str) -> None:
+        super().__init__(arrays)
+        self.fingerprint = fingerprint
 
 
 def to_bytes(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """Return the arrays as the bytes of a safetensors file; equal arrays give equal bytes."""
-    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
+    """Return the arrays as the bytes of a safetensors file; equal arrays, and equal fingerprints if they have any, give equal bytes."""
+    told = {_FINGERPRINT: arrays.fingerprint} if isinstance(arrays, Signed) else None
+    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}, told)
 
 
 def from_bytes(blob: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a safetensors file, sorted by name."""
-    arrays = load(blob)
-    return {name: arrays[name] for name in sorted(arrays)}
+    """Return the arrays of a safetensors file, sorted by name; `Signed` if they were."""
+    found = load(blob)
+    arrays = {name: found[name] for name in sorted(found)}
+    header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
+    told = header.get("__metadata__", {}).get(_FINGERPRINT)
+    return arrays if told is None else Signed(arrays, told)
 
 
 def sha256(blob: bytes) -> str:

@@ -1,8 +1,14 @@
 """States as learners give them out and take them back: of their own memory, and refused where they are another model's.
 
-What is stored of a state is its arrays alone: their bytes are what digests are made of, so nothing may be added to them. Rows, key and
-settings that the arrays do not imply are therefore told by a fingerprint beside them, which a state keeps as long as it stays in memory.
-One that was written out and read again has none; of that, only what its arrays imply is checked.
+The arrays of a trained network imply neither the rows, nor the key, nor all settings that it was trained with. These are told by a
+fingerprint, one hash over all of them, which a state bears in memory and, as long as it is written by `clients.wire` as it was given out,
+in a file. Artefacts of a run hold further arrays and no fingerprint, since a run's digest is made of their bytes; there the ledger answers
+for the data.
+
+The fingerprint is over all retained rows at once and never over one: a hash of each row would give away rows of few possible values, one
+by one, to whoever can guess them. Of the hash over all, a guess can only be tried by somebody who has every other row, the key and the
+settings, and who could as well train the model again and compare its arrays: so it tells nothing that they do not. It is made anew
+whenever a state is given out, so that forgotten rows have no part in it.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from clients import wire
 from clients.streams import key_hash
 from clients.unlearning.contract import State, UnlearningError
 
@@ -24,12 +31,11 @@ PROGRESS = "progress"
 """Name of the rounds done, int64 (1,), in every state."""
 
 
-class Signed(State):
-    """A state that knows which rows, key and settings it is of."""
+class Signed(wire.Signed):
+    """A state of its own memory that knows, by a fingerprint, which rows, key and settings it is of."""
 
     def __init__(self, arrays: Like, fingerprint: str) -> None:
-        super().__init__({name: np.array(array) for name, array in arrays.items()})
-        self.fingerprint = fingerprint
+        super().__init__({name: np.array(array) for name, array in arrays.items()}, fingerprint)
 
 
 def fingerprint(*parts: object) -> str:
@@ -68,7 +74,8 @@ def opened(state: object, wanted: str) -> tuple[State, int]:
         if not isinstance(name, str) or not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
             raise UnlearningError(f"state: {str(name)[:40]!r} is no array of numbers under a name: give what state() returned")
     if getattr(state, "fingerprint", wanted) != wanted:
-        raise UnlearningError("state: it is of other rows, another key or other settings: give those it was made with")
+        cure = "give the rows that were held, the same key and settings"
+        raise UnlearningError(f"state: it is of other rows, another key or other settings: {cure}")
     done = state.get(PROGRESS)
     if done is None or done.shape != (1,) or done.dtype != np.int64 or done[0] < 0:
         raise UnlearningError(f"state: {PROGRESS} is not one int64 from 0: give what state() returned")

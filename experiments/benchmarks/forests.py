@@ -1,7 +1,8 @@
 """What a deletion costs the forests on Online Shoppers: ``python -m experiments.benchmarks.forests [--data PATH] [--quick]``.
 
 80/20 split, stratified, seed 0; single deletions of random rows, one thread, processor time. Every deletion is followed by the query of one
-test row; what that query takes longer than the same query asked again is repair put off, and is charged to the deletion.
+test row; what that query takes longer than the same query asked again is repair put off, and is charged to the deletion. HedgeCut is
+measured for as many deletions as its budget bears, and held to its bar with the refit that the next one forces.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ ENTRIES = (
     Entry("HedgeCut", HEDGECUT, 10, 0.3, None, None, 0.898),
     Entry("HedgeCut, variants kept", HEDGECUT.model_copy(update={"nested": 1}), 10, 0.3, None, None, 0.898),
     Entry("HedgeCut, shallow", HEDGECUT.model_copy(update={"depth": 6}), 10, 0.3, None, None, 0.898),
+    Entry("HedgeCut, shallow, larger budget", HEDGECUT.model_copy(update={"depth": 6, "budget": 0.1}), 986, 0.3, None, None, 0.898),
 )
 
 
@@ -113,10 +115,11 @@ def measure(entry: Entry, train: Rows, test: Rows, problem: Problem, forest_seco
     print(f"  {entry.deletions} deletions, us: mean {micro.mean():.0f}, median {np.median(micro):.0f}, worst {micro.max():.0f}")
     print(f"  fit {fit:.2f} s ({fit / forest_seconds:.2f} x random forest), refit {again:.2f} s, refit / deletion {speed_up:.0f}")
     print(f"  AUC {auc:.4f}, accuracy {accuracy:.4f}, memory reserved {memory:.0f} MB, equal to the refit byte for byte: {same}")
+    whole = float(spent.mean())
     if isinstance(entry.spec, HedgeCut):  # its budget is as many deletions as are measured
-        amortised = (spent.sum() + again) / (len(spent) + 1) * 1e6
-        print(f"  with the refit that the next deletion forces: mean {amortised:.0f} us")
-    print(f"  {verdict(entry, float(spent.mean()), speed_up, auc, accuracy)}", flush=True)
+        whole = float(spent.sum() + again) / (len(spent) + 1)
+        print(f"  with the refit that the next deletion forces: mean {whole * 1e6:.0f} us, {again / whole:.0f} times faster than a refit")
+    print(f"  {verdict(entry, whole, speed_up, auc, accuracy)}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

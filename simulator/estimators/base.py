@@ -16,12 +16,12 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from clients.data.rows import Column, Rows
+from clients.data.facts import ColumnFacts
+from clients.data.rows import Rows
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import Outcome, Problem, Unlearner, UnlearnerSpec, UnlearningError
 from clients.unlearning.requests import whole_ids
 from simulator.estimators import cells
-from simulator.estimators.columns import ColumnFacts
 from simulator.estimators.facts import Facts
 from simulator.estimators.settings import Settings
 
@@ -57,7 +57,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         spec = self._taken(settings.spec)
         x = self._read(X, y, settings.columns)
         targets, classes, read_off = self._targets(y)
-        columns = tuple(_column(one) for one in self.facts_.columns)
+        columns = tuple(one.column for one in self.facts_.columns)
         problem = Problem((len(columns),), classes, columns=columns, training=settings.training)
         rows = _named(x, targets, ids, len(x))
         if refused := spec.check(problem, rows):
@@ -168,12 +168,6 @@ def _named(x: npt.NDArray[np.float32], y: npt.NDArray[Any], ids: Any, count: int
         raise ValueError(f"ids: there are {len(names)} for {count} rows: give each row one")
     order = np.argsort(names, kind="stable")
     return Rows(names[order], x[order], y[order])
-
-
-def _column(fact: ColumnFacts) -> Column:
-    """Return what unlearners are told of a column, after `Facts.encoded`."""
-    count = len(fact.categories or ())
-    return Column(fact.name, 0.0, float(count - 1) if count else 1.0, count)
 
 
 def _guarantee(promised: str, read_off: list[str]) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from clients.data.facts import OTHER, ColumnFacts, check_bounds, with_other
+from clients.data.scaling import between
 from simulator.estimators.cells import Cells
-from simulator.estimators.columns import ColumnFacts, check_bounds, with_other
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Facts:
         """
         found = [_encoded(fact, one) for fact, one in zip(self.columns, cells, strict=True)]
         beyond = {fact.name: count for fact, (_, count) in zip(self.columns, found, strict=True) if count}
-        return np.stack([values for values, _ in found], axis=1).astype(np.float32), beyond
+        return np.stack([values for values, _ in found], axis=1), beyond
 
     @property
     def read_off(self) -> list[str]:
@@ -64,14 +65,12 @@ def _whole(told: ColumnFacts, shown: Cells) -> ColumnFacts:
     return ColumnFacts(name=told.name, kind="numeric", low=low, high=high)
 
 
-def _encoded(fact: ColumnFacts, cells: Cells) -> tuple[npt.NDArray[np.float64], int]:
-    """Return a column as unlearners take it, float64 (n,), and how many of its cells lie beyond its facts."""
-    if fact.categories is not None:
-        code = {name: float(i) for i, name in enumerate(fact.categories)}
-        codes = [code.get(cell, -1.0) for cell in cells.text or ()]
-        values = np.array(codes, dtype=np.float64)
-        return np.where(values < 0, code["other"], values), int((values < 0).sum())
-    assert fact.low is not None
-    assert fact.high is not None
-    inside = np.clip(cells.numbers, fact.low, fact.high)
-    return (inside - fact.low) / ((fact.high - fact.low) or 1.0), int((inside != cells.numbers).sum())
+def _encoded(fact: ColumnFacts, cells: Cells) -> tuple[npt.NDArray[np.float32], int]:
+    """Return a column as unlearners take it, float32 (n,), and how many of its cells lie beyond its facts."""
+    if fact.categories is None:
+        assert fact.low is not None
+        assert fact.high is not None
+        return between(cells.numbers, fact.low, fact.high)
+    code = {name: i for i, name in enumerate(fact.categories)}
+    codes = np.array([code.get(cell, -1) for cell in cells.text or ()], dtype=np.int64)
+    return np.where(codes < 0, code[OTHER], codes).astype(np.float32), int((codes < 0).sum())

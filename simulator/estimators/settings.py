@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
+from clients.data.facts import ColumnFacts
 from clients.models import MODELS, ModelSpec
 from clients.spec import Spec
 from clients.training import Training
@@ -14,7 +15,6 @@ from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from simulator.estimators.cells import as_text
-from simulator.estimators.columns import ColumnFacts
 from simulator.scenarios.validation_errors import validation_errors
 
 if TYPE_CHECKING:

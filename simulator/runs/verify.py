@@ -19,6 +19,7 @@ from simulator.runs import audits, folder_checks, ledger_checks, loaded
 from simulator.runs.asked import missing
 from simulator.runs.claims import unkept, unproven_exactness
 from simulator.runs.directory import RESULTS, read_plan, reason
+from simulator.runs.remains import remains
 from simulator.runs.written import as_read, read_results
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
@@ -39,10 +40,13 @@ class Verification:
         One line for everything that does not hold; none if the run is proven again.
     not_checked : tuple of str
         One line for everything that could not be looked at here, with the reason.
+    remaining : tuple of str
+        One line for everything that stays, by design, of what was forgotten.
     """
 
     problems: tuple[str, ...]
     not_checked: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
 
 
 def verify(folder: Path | str) -> list[str]:
@@ -89,7 +93,7 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
             not_checked.append("what the final model answers about the data")
     if compared.absent:
         not_checked.insert(0, compared.absent)
-    return Verification(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(not_checked)))
+    return Verification(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(not_checked)), remains(plan, store))
 
 
 def _gaps(plan: Plan, store: RunStore) -> list[str]:

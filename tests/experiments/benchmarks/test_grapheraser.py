@@ -24,7 +24,7 @@ def test_held_out_nodes_are_asked_about_and_never_trained_on(monkeypatch: pytest
     recorded = lambda self, graph, place=None: (trained.append(graph.ids), begin(self, graph, place))[1]  # noqa: E731
     monkeypatch.setattr(GraphEraserModel, "begin", recorded)
     grapheraser.run(data, shards=3, network="gcn", epochs=2, seeds=1, deletions=1)
-    assert len(trained) == 5, "one training a partition: the whole, random, BLPA, and BEKM with and without smoothing"
+    assert len(trained) == 6, "one training a partition: the whole, random, BLPA, and BEKM without smoothing, with one step and with two"
     assert {len(ids) for ids in trained} == {len(data) - len(data) // 10}
     assert len({ids.tobytes() for ids in trained}) == 1
     table = capsys.readouterr().out.split("\n\n")[1]

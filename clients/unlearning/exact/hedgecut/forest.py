@@ -150,9 +150,11 @@ class Forest(Unlearner[Rows, Ids]):
                 raise UnlearningError(
                     f"forget: {len(places)} rows exceed the remaining budget of {self.remaining}: train anew, or set exhausted to refit"
                 )
+            before, trees = self.remaining, self.settings.trees
             self.held.drop(places)
             self._plant()
-            return Outcome(Cost(parts=self.settings.trees), "exact")
+            note = f"a refit: {len(places)} removed where the budget bore {before} more, so that all {trees} trees were grown anew"
+            return Outcome(Cost(parts=trees), "exact", notes=(note,))
         changed = 0
         for place in places:
             changed += self._perform(kernels.FORGET, int(place), int(self.held.rows.y[place]))[0]

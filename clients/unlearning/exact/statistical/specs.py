@@ -31,7 +31,6 @@ class Summed(UnlearnerSpec):
 
     guarantee: ClassVar[Guarantee] = "exact"
     source: ClassVar[str] = _CAO
-    adds: ClassVar[bool] = True
 
     low: float = 0.0
     high: float = 1.0
@@ -80,6 +79,7 @@ class NaiveBayes(Summed):
         Value that a feature must exceed to count as present (``bernoulli``).
     """
 
+    adds: ClassVar[bool] = True
     summary: ClassVar[str] = "naive Bayes from counts and sums per class; forgets by subtraction"
 
     kind: Literal["naive_bayes"] = "naive_bayes"
@@ -116,6 +116,7 @@ class Ridge(Summed):
         Bounds of a regression's targets.
     """
 
+    adds: ClassVar[bool] = True
     regressor: ClassVar[bool] = True
     summary: ClassVar[str] = "linear and ridge regression (one per class) from moments; forgets by subtraction"
 
@@ -140,6 +141,7 @@ class Pca(Summed):
     """
 
     classifier: ClassVar[bool] = False
+    adds: ClassVar[bool] = True
     summary: ClassVar[str] = "principal components from moments, nearest class mean; forgets by subtraction"
 
     kind: Literal["pca"] = "pca"
@@ -156,6 +158,7 @@ class ItemItem(Summed):
     """Item-item recommender: a row holds a user's ratings, and a class is an item."""
 
     classifier: ClassVar[bool] = False
+    adds: ClassVar[bool] = True
     summary: ClassVar[str] = "item-item recommender from co-occurrence sums; forgets users by subtraction"
 
     kind: Literal["item_item"] = "item_item"
@@ -179,7 +182,6 @@ class _Clusters(Summed):
     """
 
     classifier: ClassVar[bool] = False
-    adds: ClassVar[bool] = False
 
     clusters: PositiveInt = 10
     iterations: PositiveInt = 10

@@ -110,10 +110,12 @@ def test_forgetting_within_the_budget_and_beyond_leaves_the_refit(name: str, tab
     assert model.remaining == budget
     for i, row in enumerate(gone):
         left = model.remaining
-        model.forget(np.array([row]))
+        outcome = model.forget(np.array([row]))
         if left:
-            assert model.remaining == left - 1
-        else:  # the forced refit
+            assert (model.remaining, outcome.notes) == (left - 1, ())
+        else:  # the forced refit, whose cost is told
+            assert outcome.notes == (f"a refit: 1 removed where the budget bore 0 more, so that all {spec.trees} trees were grown anew",)
+            assert outcome.cost.parts == spec.trees
             assert model.remaining == round(spec.budget * (len(rows) - i - 1))
         if i in (5, budget - 1, budget, 199):
             assert blob(model) == blob(fitted(spec, rows.without(gone[: i + 1]), problem)), i

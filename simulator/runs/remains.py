@@ -1,0 +1,67 @@
+"""What stays, by design, of what was forgotten in a run: where a copy, an id, a hash or a figure of it is still to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clients.unlearning.contract import family
+from simulator.requests import request_of
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+
+_HASHES = "select main from states union select seed from states" + "".join(
+    f" union select sha256 from {table}" for table in ("receipts", "holdings", "models", "history", "probabilities")
+)
+
+
+def remains(plan: Plan, store: RunStore) -> tuple[str, ...]:
+    """Return a line for each thing that stays of what had to be forgotten in a finished run; none where nothing had to be.
+
+    None of them makes a run wrong: they are what bit equality of all that is at work does not speak of.
+    """
+    if not plan.timeline.erasures:
+        return ()
+    return (*_held(plan, store), *_in_weights(plan, store), *_written(plan, store), *_outside(plan))
+
+
+def _held(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield the seeds that holders were to drop and did not."""
+    mailbox = store.mailbox()
+    for holder, owners in sorted(mailbox.owed.items()):
+        for owner, erasures in sorted(owners.items()):
+            if seed := mailbox.held.get(holder, {}).get(owner):
+                asked = ", ".join(map(str, erasures))
+                yield f"peer {holder} holds the seed of peer {owner} (erasure {asked}), for which it gave no receipt: {seed.sha256}"
+
+
+def _in_weights(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield the erasures after which weights go on that had learned from the data."""
+    outcomes = store.outcomes()
+    for erasure in plan.timeline.erasures:
+        line = outcomes.get(erasure.index)
+        if line is not None and family(line.outcome.guarantee) != "exact":
+            who = request_of(erasure.kind).name(erasure)
+            yield f"{who}: {line.outcome.guarantee}: weights that learned from it were changed, and are not what they would be without it"
+
+
+def _written(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield what the run directory says of the forgotten: ids, hashes, figures."""
+    ids = sum(len(request_of(erasure.kind).ids(erasure)) for erasure in plan.timeline.erasures)
+    yield f"plan.json and run.sqlite name what was forgotten by {ids} ids, and say whose it was"
+    if gone := {name for (name,) in store.rows(_HASHES) if name} - store.alive():
+        yield f"run.sqlite names {len(gone)} artefacts that are gone by their hashes: who has a copy can tell that it is one"
+    last = max(erasure.round for erasure in plan.timeline.erasures)
+    if count := store.rows("select count(*) from metrics where round < ?", (last,))[0][0]:
+        yield f"run.sqlite, results.json and the report hold {count} metrics of earlier rounds, of models that may have learned from it"
+
+
+def _outside(plan: Plan) -> Iterator[str]:
+    """Yield what belongs to whoever simulates, not to the federation."""
+    source = plan.configs[0].data
+    where = getattr(source, "path", None)
+    yield f"the data set, {source.tag}{f' ({where})' if where else ''}: rows are dealt from it, and counterfactuals played from it"
+    if plan.scenario.cell.startswith("diffusion/"):
+        from clients.diffusion.cache import folder
+
+        if count := len(list(folder().glob("*.safetensors"))):
+            yield f"the simulator's cache, {folder()}: {count} files, among them trainings with what was forgotten; it may be deleted"
