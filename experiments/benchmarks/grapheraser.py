@@ -2,8 +2,8 @@
 
 A tenth of the nodes is held out and classified with its edges; F1 is micro-averaged over classes. Methods with the same partition share
 their sub-models. All sub-models are the same networks with the same settings, trained to convergence: ``loss`` is their mean cross-entropy
-on their own nodes, ``one class`` the share of a shard's most common class. Seconds are processor time of one thread; a deletion includes the
-partition if it is recomputed, the affected shards and the learned weights; the speed-up is relative to retraining on the whole graph.
+on their own nodes, ``one class`` the share of a shard's most common class. Seconds are processor time of one thread; a deletion includes
+the partition if it is recomputed, the affected shards and the learned weights; the speed-up is relative to retraining on the whole graph.
 Settings were chosen with other seeds (held-out nodes included) than those reported.
 """
 

@@ -7,13 +7,13 @@ chain: keep the digest elsewhere if that matters.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from clients.data import DataError
-from simulator.errors import LetheError
+from simulator.errors import LetheError, one_line
 from simulator.requests import request_of
 from simulator.runs import audits, folder_checks, ledger_checks, loaded
 from simulator.runs.asked import missing
@@ -59,21 +59,21 @@ def examine(folder: Path | str) -> Verification:
     folder = Path(folder)
     plan = read_plan(folder)
     if wrong := tuple(folder_checks.links(folder)):
-        return Verification(wrong)
+        return _told(wrong)
     try:
         with reading(folder) as store:
             return _examine(plan, store, folder)
     except sqlite3.Error as error:
-        return Verification((f"run.sqlite: cannot be read ({error})",))
+        return _told([f"run.sqlite: cannot be read ({error})"])
     except OSError as error:
         raise LetheError(f"{error.filename or folder}: cannot be read ({reason(error)}): mend that, and verify again") from None
 
 
 def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
     if not store.finished:
-        return Verification((f"{folder}: the run is not finished: `lethe resume {folder}` first",))
+        return _told([f"{folder}: the run is not finished: `lethe resume {folder}` first"])
     if broken := tuple(ledger_checks.broken(plan, store)):
-        return Verification(tuple(dict.fromkeys((*broken, *_gaps(plan, store)))))  # the rest reads the ledger
+        return _told([*broken, *_gaps(plan, store)])  # the rest reads the ledger
     found = [*folder_checks.as_planned(plan, store, folder), *folder_checks.artefacts(store, folder)]
     found += _readable(chain(missing(plan, store), _receipts(plan, store), audits.problems(plan, store), _results(plan, store, folder)))
     not_checked: list[str] = []
@@ -93,7 +93,12 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
             not_checked.append("what the final model answers about the data")
     if compared.absent:
         not_checked.insert(0, compared.absent)
-    return Verification(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(not_checked)), remains(plan, store))
+    return _told(found, not_checked, remains(plan, store))
+
+
+def _told(problems: Iterable[str], not_checked: Iterable[str] = (), left: tuple[str, ...] = ()) -> Verification:
+    """Return what was found, each thing once and on one line, whatever stands in the names it tells."""
+    return Verification(*(tuple(dict.fromkeys(map(one_line, lines))) for lines in (problems, not_checked)), left)
 
 
 def _gaps(plan: Plan, store: RunStore) -> list[str]:

@@ -24,7 +24,7 @@ def link(db: sqlite3.Connection, number: int, journal: str, previous: str) -> st
     content |= history.changes(db, number)
     for edge in ("since", "until"):
         content[edge] = _rows(db, f"select holder, owner, version, sha256 from holdings where {edge} = ? order by 1, 2", number)
-    return hashed(previous + journal + _plain(content))
+    return hashed(f"{previous}{journal}{_plain(content)}")
 
 
 def audit_link(previous: str, name: str, body: str) -> str:

@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,18 +119,26 @@ def test_killed_at_each_write_of_the_last_stage(committed: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_instants_of_the_last_stage_with_audits(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+def test_killed_at_twenty_instants_of_the_last_stage_with_audits(
+    scenario: Callable[..., Scenario], kill_after: Callable[[Path, float], bool], tmp_path: Path
+) -> None:
+    """At each write, and at ten instants of the clock between them."""
     one = scenario(event=[LEAVE, {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}])
     digest = resume(prepare(one, tmp_path / "whole"), Watch()).digest
     started = prepare(one, tmp_path / "started")
     assert killed(started, 0) == signal.SIGKILL
-    ends = []
-    for after in range(1, 21):
+    clock = time.monotonic()
+    resume(Path(shutil.copytree(started, tmp_path / "timed" / started.name)), Watch())
+    length = time.monotonic() - clock
+    ends = 0
+    trials = [partial(killed, after=after) for after in range(1, 15)]
+    trials += [partial(kill_after, seconds=length * (part + 0.5) / 10) for part in range(10)]
+    for trial in trials:
         folder = Path(shutil.copytree(started, tmp_path / "copy" / started.name))
-        ends.append(killed(folder, after))
+        ends += bool(trial(folder))
         taken_up(folder, digest)
         shutil.rmtree(folder)
-    assert ends.count(signal.SIGKILL) >= 15
+    assert ends >= 14, "the control: at each write it was at work; by the clock it may have been quicker"
 
 
 def test_what_was_lost_is_made_again_from_the_ledger(finished: Run, tmp_path: Path) -> None:
