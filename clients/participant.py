@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -34,7 +35,7 @@ class Update:
     """An update of a peer: its version, which counts the owner's updates, and its bytes (a safetensors file)."""
 
     version: int
-    blob: bytes
+    blob: bytes = field(repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -105,10 +106,23 @@ class Participant(Protocol):
         """Return metrics by name, and predictions on public inputs, which the final evaluation compares."""
 
 
-class Neighbour:
-    """Mixin for peers that hold neighbours' seeds and keep nothing derived from them."""
+class Shown:
+    """Mixin for peers that print as one line, without weights and rows."""
 
+    config: Any
+    rows: Any
     held: dict[int, Update]
+
+    def __repr__(self) -> str:
+        seeds = f", seeds of {' '.join(map(str, sorted(self.held)))}" if self.held else ""
+        return f"<peer {self.config.peer}: {self.config.model}, {len(self.rows)} rows{seeds}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self)[1:-1])}</code>"
+
+
+class Neighbour(Shown):
+    """Mixin for peers that hold neighbours' seeds and keep nothing derived from them."""
 
     def drop(self, owners: Iterable[int]) -> list[Receipt]:
         """Delete these owners' seeds; return one receipt per seed that was held."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,7 +14,8 @@ from server.timeline import Round
 
 
 class Watch:
-    """A bar for each stage of a run: rounds done, what happens in them, time left. Where there is no terminal, one line a round.
+    """A bar for each stage of a run: rounds done, what happens in them, time left. Where there is no terminal, one line a round, which in
+    a notebook replaces the line before.
 
     Parameters
     ----------
@@ -33,6 +35,7 @@ class Watch:
             TextColumn("{task.fields[event]}"),
         )
         self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self._line: Any = _cell_line() if console is None else None
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -60,5 +63,17 @@ class Watch:
 
     def _say(self, line: str) -> None:
         """Print a line where no bar is drawn."""
-        if self.bars.disable:
+        if self._line is not None:
+            self._line.update({"text/plain": line}, raw=True)
+        elif self.bars.disable:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell_line() -> Any:
+    """Return a line under a notebook's cell that can be replaced, None outside of notebooks."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    from IPython.display import display
+
+    return display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]

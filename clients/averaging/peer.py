@@ -13,14 +13,14 @@ from flwr.app import ArrayRecord
 from clients import wire
 from clients.averaging.update import COUNT
 from clients.config import PeerConfig
-from clients.participant import ROWS, Receipt, Record, Update
+from clients.participant import ROWS, Receipt, Record, Shown, Update
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Outcome
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class AveragingPeer(ABC):
+class AveragingPeer(Shown, ABC):
     """A peer that trains the server's global model on its own rows; see `clients.participant.Participant`.
 
     Between rounds it keeps the ids of its rows and no part of any model.

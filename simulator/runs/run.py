@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,15 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of it."""
+        from simulator.runs.shown import as_html
+
+        try:
+            return as_html(self.results)
+        except LetheError as error:
+            return f"<p>{escape(str(error))}</p>"
 
     @cached_property
     def results(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -124,6 +125,10 @@ class Scenario(Spec):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scenario) and self.model_dump() == other.model_dump()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of it: its file."""
+        return f"<pre>{escape(self.to_toml())}</pre>"
 
     __hash__ = None  # type: ignore[assignment]  # groups are a dict
 

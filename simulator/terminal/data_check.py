@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data import Dataset, load
+from clients.data.errors import DataError
 from clients.data.facts import OTHER
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
@@ -48,11 +49,19 @@ class Holdings:
         peers = len(plan.configs)
         for place, name in enumerate(PUBLIC):
             holder[data.at(getattr(plan.configs[0], name))] = peers + place
-        return cls(holder, peers, load(plan.configs[0].data.by_all_rows()))
+        return cls(holder, peers, _whole(plan, data))
 
     def dealt(self) -> npt.NDArray[np.bool_]:
         """Return which rows are a peer's, shape (n,)."""
         return (self.holder >= 0) & (self.holder < self.peers)
+
+
+def _whole(plan: Plan, data: Dataset) -> Dataset:
+    """Return the data by the facts of all rows; as they are where a private cell is so far out that no scale reaches it."""
+    try:
+        return load(plan.configs[0].data.by_all_rows())
+    except DataError:
+        return data
 
 
 def classes(data: Dataset, held: Holdings) -> Iterator[tuple[str, ...]]:

@@ -29,7 +29,7 @@ COUNTS = "counts"
 """Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Peer(Neighbour):
     """A peer that classifies; see also `clients.participant.Participant`.
 

@@ -32,7 +32,7 @@ def learner(config: SumsConfig) -> SumLearner[Any]:
     return built
 
 
-@dataclass
+@dataclass(repr=False)
 class SumsPeer(Peer):
     """A peer that sends its sums; see `clients.participant.Participant`.
 

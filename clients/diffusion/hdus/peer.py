@@ -39,7 +39,7 @@ from clients.unlearning.contract import Outcome
 from clients.unlearning.pruning.masks import density
 
 
-@dataclass
+@dataclass(repr=False)
 class HdusPeer(Neighbour):
     """A denoising peer with a neighbourhood ensemble; see `clients.participant.Participant`.
 

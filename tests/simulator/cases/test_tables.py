@@ -159,3 +159,18 @@ def test_a_byte_order_mark_and_line_ends_of_other_systems_are_read(tmp_path):
         again = load(scenario(tmp_path, CSV).data.source())
         assert again.x.tobytes() == first.x.tobytes()
         assert [column.name for column in again.columns] == ["a", "b"]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("facts", ["reference", "all"])
+def test_cells_at_both_ends_of_what_numbers_can_say_are_answered(tmp_path, facts):
+    table = rows()
+    table[3][0], table[7][0] = "1.7e308", "-1.7e308"
+    write(tmp_path / "t.csv", table)
+    if facts == "all":
+        assert "column a of" in (line := refusal(tmp_path, CSV | {"facts": facts}))
+        assert "too far for a scale: mend the cells, or declare nearer bounds" in line
+        return
+    one = plan(tmp_path, CSV)
+    assert np.isfinite(load(one.configs[0].data).x).all()
+    assert "values beyond a bound, and count as the bound: a " in checked(one)

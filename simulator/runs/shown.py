@@ -1,0 +1,39 @@
+"""A run as a notebook shows it: what was measured, and what became of every erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from simulator.requests import request_of
+
+
+def as_html(found: Mapping[str, Any]) -> str:
+    """Return the content of ``results.json`` as HTML: a heading, a table of metrics, one of erasures."""
+    title = f"{found['name']}, seed {found['seed']}, engine {found['engine']}, digest {found['digest'][:16]}"
+    mixes = [(f"{name}, {mix}", values) for name, of in found.get("metrics", {}).items() for mix, values in of.items()]
+    models = list(dict.fromkeys(model for _, values in mixes for model in values))
+    parts = [f"<p><b>{escape(title)}</b></p>"]
+    if mixes:
+        parts.append(_table(["at the end", *models], ([name, *(_number(values.get(model)) for model in models)] for name, values in mixes)))
+    if found["erasures"]:
+        heads = ["round", "forgotten", "method", "guarantee", "largest difference", "gradient steps"]
+        parts.append(_table(heads, map(_erasure, found["erasures"])))
+    return "".join(parts)
+
+
+def _erasure(one: Mapping[str, Any]) -> list[str]:
+    request, count = request_of(one["kind"]), one["rows"] + one.get("edges", 0)
+    what = request.short.format(peer=one["peer"], count=f"{count} {request.unit[count != 1]}")
+    return [str(one["round"]), what, one["method"], one["guarantee"], _number(one["max_abs_difference"]), str(one["gradient_steps"])]
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    told = "".join(f"<th>{escape(head)}</th>" for head in heads)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{told}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3g}" if value else "0.0"

@@ -1,0 +1,67 @@
+"""How scenarios, runs, peers and progress look in a notebook: short, and with nothing unescaped."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from simulator.progress import Watch
+from simulator.runs.run import Run
+from simulator.scenarios.scenario import Scenario
+
+
+def test_peers_show_one_line(finished: Run) -> None:
+    peers = finished.peers()
+    assert repr(peers[0]).startswith("<peer 0: mlp (hidden 16), ")
+    assert "seeds of" in repr(peers[0])
+    assert max(len(repr(peer)) for peer in peers.values()) < 200
+    assert len(repr(peers[0].update)) < 200
+    assert "<" not in peers[0]._repr_html_().removeprefix("<code>").removesuffix("</code>")  # type: ignore[attr-defined]
+
+
+def test_runs_show_what_was_measured_and_forgotten(finished: Run) -> None:
+    shown = finished._repr_html_()
+    assert shown.count("<tr>") == 1 + 2 + 1 + len(finished.results["erasures"])
+    assert "drop_seed" in shown
+    assert finished.digest[:16] in shown
+
+
+def test_a_run_that_is_not_finished_says_how_it_goes_on(finished: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    (copy / "results.json").unlink()
+    assert "<p>" in Run(copy)._repr_html_()
+
+
+def test_scenarios_show_their_file(finished: Run) -> None:
+    assert "name = &quot;small&quot;" in finished.plan.scenario._repr_html_()
+    assert Scenario.parse(finished.plan.scenario.to_toml()) == finished.plan.scenario
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for IPython in a notebook; return what its one line has said."""
+    said: list[str] = []
+    handle = SimpleNamespace(update=lambda data, raw: said.append(data["text/plain"]))
+    display: Any = SimpleNamespace(display=lambda data, raw, display_id: handle)
+    shell: Any = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()), display=display)
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return said
+
+
+def test_progress_in_a_notebook_is_one_line_that_changes(lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with Watch() as watch:
+        watch.stage("small", 1, 0)(None)
+    assert lines == ["small: final evaluation"]
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_outside_of_notebooks_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with Watch() as watch:
+        watch.stage("small", 1, 0)(None)
+    assert capsys.readouterr().err == "small: final evaluation\n"
