@@ -7,7 +7,7 @@ or crashes changes nothing. A peer without state answers ``blank`` and is then s
 Messages
 --------
 query.hello
-    Reply ``who``: ``peer``, the peer's number.
+    Reply ``who``: ``peer``, the peer's number, and ``machine``, what its process computes with (see `clients.machine`).
 train
     ``order``: ``round``, ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream``
     (number or -1);
@@ -28,7 +28,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, 
 from flwr.clientapp import ClientApp
 
 from clients import config as peer_configs
-from clients import wire
+from clients import machine, wire
 from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Update, role
 
 app = ClientApp()
@@ -41,8 +41,8 @@ CRASHES_WITHOUT_REPLY = ("before_training", "during_training", "after_training",
 
 @app.query("hello")
 def hello(message: Message, context: Context) -> Message:
-    """Reply with the number of the peer on this node."""
-    who = ConfigRecord({"peer": int(context.node_config["partition-id"])})
+    """Reply with the number of the peer on this node, and what its process computes with."""
+    who = ConfigRecord({"peer": int(context.node_config["partition-id"]), "machine": machine.told()})
     return Message(RecordDict({"who": who}), reply_to=message)
 
 

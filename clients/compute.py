@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
+from pydantic import Field
+
 from clients.spec import Spec
 
 if TYPE_CHECKING:
@@ -28,7 +30,23 @@ def resolved(name: Device) -> Literal["cpu", "cuda"]:
     return "cpu"
 
 
-class Compute(Spec):
+Level = Literal["default", "avx2", "avx512"]
+
+
+class Vectors(Spec):
+    """Which instructions of the processor are taken, so that machines with different ones come to the same bits.
+
+    Parameters
+    ----------
+    level : {"default", "avx2", "avx512"}, optional
+        Vector instructions of every library that computes, in every process of the run; what each finds best unless told.
+    """
+
+    # left out where it is not set: plans from before there was such a key keep their hash
+    level: Level | None = Field(None, exclude_if=lambda level: level is None)
+
+
+class Compute(Vectors):
     """Device and strictness of a computation.
 
     Random numbers are drawn on the CPU for every device, so that all devices start from the same numbers; sums then differ in their
@@ -36,6 +54,8 @@ class Compute(Spec):
 
     Parameters
     ----------
+    level : {"default", "avx2", "avx512"}, optional
+        Vector instructions of every library that computes, in every process of the run; what each finds best unless told.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes CUDA if available.
     tf32 : bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, RecordDict
 from flwr.serverapp import Grid, ServerApp
@@ -28,17 +28,18 @@ def server_app(
     ledger: Ledger,
     on_round: Callable[[Round | None], None] = lambda _: None,
     coordinator: Coordinator | None = None,
+    on_greeting: Callable[[Mapping[int, str]], None] = lambda _: None,
 ) -> ServerApp:
     """Return the ServerApp that runs a timeline from the ledger's last committed round to the end.
 
     The parameters are those of ``Federation``. ``on_round`` is called after each commit with the round, and with None after the final
-    evaluation.
+    evaluation; ``on_greeting`` before the first round with what each peer's process computes with (see `clients.machine.told`).
     """
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        Federation(timeline, configs, returns, ledger, coordinator or Coordinator()).run(grid, on_round)
+        Federation(timeline, configs, returns, ledger, coordinator or Coordinator()).run(grid, on_round, on_greeting)
 
     return app
 
@@ -75,9 +76,10 @@ class Federation:
         self.sent = 0
         self.outcomes = Outcomes(timeline, ledger, coordinator)
 
-    def run(self, grid: Grid, on_round: Callable[[Round | None], None]) -> None:
+    def run(self, grid: Grid, on_round: Callable[[Round | None], None], on_greeting: Callable[[Mapping[int, str]], None]) -> None:
         """Run every round that the ledger does not have yet, then the final evaluation."""
-        self.nodes = greet(grid, len(self.configs))
+        self.nodes, machines = greet(grid, len(self.configs))
+        on_greeting(machines)
         done = self.ledger.last_round()
         for past in self.timeline.rounds[:done]:
             self._renew(past)

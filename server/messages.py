@@ -19,8 +19,10 @@ class PeerLostError(RuntimeError):
     """A peer that does not answer although its worker was restarted and its state sent again."""
 
 
-def greet(grid: Grid, peers: int) -> list[int]:
-    """Return the node id of every peer, in peer order; wait until all have connected and ask again those whose worker died.
+def greet(grid: Grid, peers: int) -> tuple[list[int], dict[int, str]]:
+    """Return the node id of every peer, in peer order, and what each told of its machine.
+
+    Waits until all have connected, and asks those again whose worker died.
 
     Raises
     ------
@@ -30,6 +32,7 @@ def greet(grid: Grid, peers: int) -> list[int]:
     while len(ids := list(grid.get_node_ids())) < peers:
         time.sleep(0.05)
     nodes: dict[int, int] = {}
+    machines: dict[int, str] = {}
     waiting, trouble = ids, ""
     for _ in range(ATTEMPTS):
         hello = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in waiting]
@@ -37,10 +40,12 @@ def greet(grid: Grid, peers: int) -> list[int]:
             if reply.has_error():
                 trouble = _last_line(reply.error.reason)
             else:
-                nodes[wire.integer(reply.content.config_records["who"], "peer")] = reply.metadata.src_node_id
+                who = reply.content.config_records["who"]
+                peer = wire.integer(who, "peer")
+                nodes[peer], machines[peer] = reply.metadata.src_node_id, str(who["machine"])
         waiting = sorted(set(ids) - set(nodes.values()))
         if not waiting:
-            return [nodes[peer] for peer in range(peers)]
+            return [nodes[peer] for peer in range(peers)], machines
     raise PeerLostError(f"nodes {waiting}: no answer after {ATTEMPTS} attempts; {trouble}")
 
 

@@ -55,6 +55,7 @@ def run(
 ) -> None:
     """Run a scenario and write its report; prints results, the run directory, and the verdict. Exits 1 unless it is proven or measured."""
     from clients.data import load
+    from simulator.levels import start_again_at
     from simulator.runner import prepare
     from simulator.runs.directory import read_plan
     from simulator.scenarios.scenario import Scenario
@@ -66,6 +67,7 @@ def run(
     chosen = list(settings or [])
     chosen += [f'engine.kind="{engine}"'] * (engine is not None) + [f"engine.workers={workers}"] * (workers is not None)
     scenario = Scenario.load(file, chosen)
+    start_again_at(scenario.compute.level)
     folder = prepare(scenario, out)
     for note in load(read_plan(folder).configs[0].data).notes:
         typer.echo(f"data: {note}", err=True)
@@ -78,8 +80,11 @@ def run(
 @app.command()
 def resume(folder: Folder) -> None:
     """Take up an interrupted run where its ledger ends."""
+    from simulator.levels import start_again_at
+    from simulator.runs.directory import read_plan
     from simulator.terminal.ending import carry_on, exit_status
 
+    start_again_at(read_plan(folder).scenario.compute.level)
     raise typer.Exit(exit_status(carry_on(folder)))
 
 

@@ -6,12 +6,16 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from clients.compute import Level
 from clients.metrics import MetricError
 from clients.unlearning.contract import UnlearningError
+from simulator.engines.flower import LENT
 from simulator.errors import LetheError, StoppedError
+from simulator.fresh import resume_at
+from simulator.levels import environment, in_force, unsupported
 from simulator.plugins import by_hand, refuse_elsewhere, say_what_compiles
 from simulator.progress import Watch
-from simulator.runs import loaded
+from simulator.runs import loaded, machines
 from simulator.runs.directory import REPORT, RESULTS, make_directory, only_one, read_plan, reason
 from simulator.runs.run import Run
 from simulator.scenarios.plan import Plan
@@ -62,9 +66,11 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
     """
     folder = Path(folder)
     plan = read_plan(folder)
-    cure = f"nothing committed is lost: lethe resume {folder}"
+    cure, level = f"nothing committed is lost: lethe resume {folder}", plan.scenario.compute.level
     try:
-        if not _whole(folder):
+        if not in_force(level) and not _whole(folder):
+            _resume_at(level, plan, folder)
+        elif not _whole(folder):
             with only_one(folder), closing(RunStore(folder)) as store:
                 _finish(plan, store, folder, watch or Watch())
     except StoppedError as error:
@@ -73,6 +79,19 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
         where = getattr(error, "filename", None) or folder
         raise StoppedError(f"{where}: cannot be written or read ({reason(error)}); {cure}") from None
     return Run(folder)
+
+
+def _resume_at(level: Level | None, plan: Plan, folder: Path) -> None:
+    """Let a process that is started at a level take up a run; ``LetheError`` if none can."""
+    if level is None:
+        return
+    if wrong := unsupported(level):
+        raise LetheError(f"{folder}: compute: {wrong}")
+    if LENT.get() or by_hand(plan):
+        what = "flwr does not start one" if LENT.get() else "another one cannot import what was registered by hand"
+        told = " ".join(f"{name}={value!r}" for name, value in environment(level).items())
+        raise LetheError(f"{folder}: compute.level = {level!r} needs a process of its own, and {what}: start this one with {told}")
+    resume_at(level, folder)
 
 
 def _whole(folder: Path) -> bool:
@@ -121,6 +140,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
 
     store.sweep()
     engine = plan.scenario.engine
+    met = machines.begin(store, folder)
     if engine.elsewhere:
         say_what_compiles(plan)
     with watch, engine.kept():
@@ -128,7 +148,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         def play(one: Plan, where: RunStore, why: str) -> None:
             coordinator = cell_of(one).coordinator(one, where, watch)
             progress = watch.stage(why, len(one.timeline.rounds), where.last_round())
-            app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator)
+            app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator, met)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
             except (MetricError, UnlearningError) as error:  # what a server has been sent cannot be

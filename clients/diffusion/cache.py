@@ -17,7 +17,7 @@ from typing import Any
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from clients import wire
+from clients import machine, wire
 
 VERSION = 1
 """Version of the training code; increase it when a configuration gives a different result."""
@@ -29,8 +29,8 @@ def folder() -> Path:
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a configuration of plain values and of ``VERSION``."""
-    text = json.dumps({"version": VERSION, **configuration}, sort_keys=True, separators=(",", ":"))
+    """Return the SHA-256 of a configuration of plain values, of ``VERSION``, and of what of the machine decides bits."""
+    text = json.dumps({"version": VERSION, "machine": machine.key(), **configuration}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

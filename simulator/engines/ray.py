@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from simulator.engines import EngineSpec
+from simulator.engines.alike import refuse_unlike
 from simulator.engines.ray_cluster import cluster
 from simulator.errors import StoppedError
 
@@ -135,7 +136,7 @@ class Actors:
 
         for attempt in range(1, STARTS + 1):
             try:
-                ray.get(self.workers[worker].ready.remote(), timeout=START_SECONDS)
+                told = ray.get(self.workers[worker].ready.remote(), timeout=START_SECONDS)
             except ray.exceptions.GetTimeoutError:
                 has = {name: amount for name, amount in _resources().items() if name in ("CPU", "GPU")}
                 raise StoppedError(
@@ -148,6 +149,7 @@ class Actors:
                     raise StoppedError(f"engine ray: a worker could not start; is Lethe installed on every node? {what}") from None
                 self.workers[worker] = self._new()
             else:
+                refuse_unlike(told, f"engine ray: worker {worker}")
                 return
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from unittest import mock
 
 from simulator.engines.ray_address import reachable
 from simulator.errors import StoppedError
+from simulator.levels import pinned
 
 if TYPE_CHECKING:
     from simulator.engines import EngineSpec
@@ -88,7 +89,7 @@ def _join(address: str, **options: Any) -> None:
     import ray
 
     try:
-        ray.init(address=reachable(address), **options)
+        ray.init(address=reachable(address), runtime_env={"env_vars": pinned()} if pinned() else None, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         what = " ".join(str(error).split())[:300]
         raise StoppedError(f"engine.address = {address!r}: Ray cannot join the cluster: {what}") from None

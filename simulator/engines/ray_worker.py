@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 from flwr.clientapp import ClientApp
 
+from clients import machine
 from simulator.engines.codec import decode_requests, encode_replies
 from simulator.engines.host import Host
 
@@ -18,9 +17,9 @@ class Worker:
         torch.set_num_threads(1)
         self.host = Host(client_app, peers)
 
-    def ready(self) -> int:
-        """Return the process id, once everything has been imported."""
-        return os.getpid()
+    def ready(self) -> str:
+        """Return what this process computes with (see `clients.machine.told`), once everything has been imported."""
+        return machine.told()
 
     def answer(self, batch: bytes) -> bytes:
         """Return the replies to a batch of messages."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from clients import machine
 from clients.spec import located
 from server.app import FEDERATION
 from server.timeline import Erasure, Round
@@ -25,6 +26,7 @@ from simulator.report.model import (
     GraphChange,
     HoldingsChange,
     Incident,
+    Machine,
     Outcome,
     PeerRow,
     ReportData,
@@ -78,6 +80,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         scenario=plan.scenario.to_toml(),
         versions=tuple(json.loads(store.meta("versions") or "{}").items()),
         verdict=Verdict.of(results),
+        machine=_machine(results["machine"]),
         seconds=None if None in seconds else math.fsum(seconds),
         events=tuple(
             EventRow(number, do, tuple(json.loads(peers)), detail)
@@ -114,6 +117,17 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
 def _engine(plan: Plan, name: str) -> str:
     workers = getattr(plan.scenario.engine, "workers", None)
     return f"{name}, {workers} worker{'' if workers == 1 else 's'}" if workers and name != "inline" else name
+
+
+def _machine(told: Mapping[str, Any]) -> Machine:
+    """Return where it was computed; workers compute as the driver does, or there would be no run."""
+    driver, workers = told["driver"], told["workers"]
+    facts = [(what, driver[key]) for key, what in machine.DECISIVE.items()]
+    processors = dict.fromkeys(one["processor"] for one in (driver, *workers))
+    threads = dict.fromkeys(", ".join(f"{name} {count}" for name, count in one["threads"].items()) for one in (driver, *workers))
+    facts += [("processor", "; ".join(processors)), ("system", driver["system"]), ("threads of a process", "; ".join(threads))]
+    versions = ", ".join(f"{name} {driver['versions'][name]}" for name in ("python", *machine.COMPUTING) if name in driver["versions"])
+    return Machine(told["level"], (*facts, ("versions", versions)))
 
 
 def _accuracies(store: RunStore) -> dict[int, dict[int, Accuracy]]:

@@ -182,6 +182,14 @@ class Incident:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """Where a run was computed: the vector level that it pinned, and ``facts`` by what they are called."""
+
+    level: str | None
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A key figure: what, how much, and compared with what."""
 
@@ -214,6 +222,7 @@ class ReportData:
     scenario: str
     versions: tuple[tuple[str, str], ...]
     verdict: Verdict
+    machine: Machine
     seconds: float | None = None
     events: tuple[EventRow, ...] = ()
     graphs: tuple[GraphChange, ...] = ()

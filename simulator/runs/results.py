@@ -14,6 +14,7 @@ from server.ledger import FEDERATION
 from server.timeline import Erasure
 from simulator.audits import AUDITS
 from simulator.audits.contract import RETRAINED, RUN, keys
+from simulator.runs import machines
 from simulator.runs.audits import audited
 from simulator.runs.expectations import check
 from simulator.runs.given import given
@@ -51,6 +52,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
+    found["machine"] = {"level": plan.scenario.compute.level, **(machines.read(store) or {})}
     found |= cell_of(plan).findings(plan, store)
     found |= {"expectations": check(plan, store, found)}
     return found | {"verdict": verdict(json.loads(store.meta(CLAIMS) or "[]"), found)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from clients.unlearning.general.contract import MethodSpec
+from simulator.levels import unsupported
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
 
@@ -30,6 +31,12 @@ def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Itera
         if isinstance(method, MethodSpec) and request is not None and method.tag not in (able := cell.methods(request)):
             cure = f"take one of {', '.join(able)}" if able else "remove the key: no method can be named here"
             yield name_place(("event", i, "method")), f"{method.tag} cannot be carried out for {request} in {scenario.cell}: {cure}"
+
+
+def of_machine(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Yield a vector level that this machine has not."""
+    if wrong := unsupported(scenario.compute.level):
+        yield "compute", wrong
 
 
 def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from clients.compute import Vectors
 from clients.data import DATASETS
 from clients.plugins import PluginError
 from clients.spec import Spec
@@ -93,6 +94,8 @@ class Scenario(Spec):
         What must hold.
     audit : table
         What is checked after the run.
+    compute : table
+        Which instructions of the processor are taken, and for denoisers where they run.
     engine : table
         What carries messages, and where peers live.
     task : {"classification", "diffusion"}
@@ -110,6 +113,8 @@ class Scenario(Spec):
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
     audit: Audit = Field(default_factory=lambda: audit_table()())
+    # left out where nothing is set: plans from before every task had such a table keep their hash
+    compute: Vectors = Field(Vectors(), exclude_if=lambda compute: compute == Vectors())
     engine: AnyEngine = Field(default_factory=lambda: ENGINES.load(DEFAULT_ENGINE)(kind=DEFAULT_ENGINE))
     _source: str = PrivateAttr("scenario")
 

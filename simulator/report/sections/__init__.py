@@ -11,5 +11,6 @@ COMMON = (
     "simulator.report.sections.closing:EXPECTATIONS",
     "simulator.report.sections.closing:INCIDENTS",
     "simulator.report.sections.closing:READING",
+    "simulator.report.sections.machine:SECTION",
     "simulator.report.sections.closing:SCENARIO",
 )

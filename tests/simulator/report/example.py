@@ -30,6 +30,7 @@ def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: st
         scenario=f'name = "{name}"\nseed = 7\nrounds = {rounds}\n\n[data]\ndataset = "digits"\n\n[[event]]\nround = 3\ndo = "leave"\n',
         versions=(("lethe", "0.1.0"), ("flwr", "1.41.0"), ("torch", "2.13.0")),
         verdict=Verdict("proven", "every erasure left all that remains bit for bit as if the data had never been there"),
+        machine=m.Machine("avx2", (("instructions of torch", "AVX2"), ("processor", "Example 9000"))),
         seconds=21.4,
         events=happenings(leave),
         graphs=tuple(
