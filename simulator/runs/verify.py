@@ -98,7 +98,8 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
 
 def _told(problems: Iterable[str], not_checked: Iterable[str] = (), left: tuple[str, ...] = ()) -> Verification:
     """Return what was found, each thing once and on one line, whatever stands in the names it tells."""
-    return Verification(*(tuple(dict.fromkeys(map(one_line, lines))) for lines in (problems, not_checked)), left)
+    found, unknown = (tuple(dict.fromkeys(map(one_line, lines))) for lines in (problems, not_checked))
+    return Verification(found, unknown, left)
 
 
 def _gaps(plan: Plan, store: RunStore) -> list[str]:
