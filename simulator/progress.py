@@ -14,8 +14,8 @@ from server.timeline import Round
 
 
 class Watch:
-    """A bar for each stage of a run: rounds done, what happens in them, time left. Where there is no terminal, one line a round, which in
-    a notebook replaces the line before.
+    """A bar for each stage of a run: rounds done, what happens in them, time left. Without a terminal, one line per round, which in
+    a notebook replaces the previous line.
 
     Parameters
     ----------
