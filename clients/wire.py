@@ -1,7 +1,7 @@
-"""Tensors on the wire and on disk: one serialisation, hence one hash, everywhere.
+"""Arrays in messages and on disk: one serialisation and therefore one hash everywhere.
 
-A set of arrays travels as a Flower ``ArrayRecord`` with a single ``Array`` whose ``stype`` says that its bytes are a safetensors file.
-The same bytes are what the run store writes, so an artefact's name, a receipt and a message all speak of the same hash.
+A set of arrays is sent as a Flower ``ArrayRecord`` with a single ``Array`` whose ``stype`` says that its bytes are a safetensors file.
+The run store writes the same bytes, so that an artefact's name, a receipt and a message contain the same hash.
 """
 
 from __future__ import annotations
@@ -47,29 +47,29 @@ def from_bytes(blob: bytes) -> dict[str, npt.NDArray[Any]]:
 
 
 def sha256(blob: bytes) -> str:
-    """Return the hash by which these bytes are known in receipts, pointers and file names."""
+    """Return the SHA-256, in hexadecimal, that identifies these bytes in receipts, pointers and file names."""
     return hashlib.sha256(blob).hexdigest()
 
 
 def pack(blob: bytes) -> ArrayRecord:
-    """Return a record that carries the bytes of a safetensors file."""
+    """Return a record that contains the bytes of a safetensors file."""
     from flwr.app import Array, ArrayRecord
 
     return ArrayRecord({_NAME: Array(dtype="uint8", shape=(len(blob),), stype=_NAME, data=blob)})
 
 
 def unpack(record: ArrayRecord) -> bytes:
-    """Return the bytes of the safetensors file that a record carries."""
+    """Return the bytes of the safetensors file in a record."""
     return bytes(record[_NAME].data)
 
 
 def integers(record: ConfigRecord, name: str) -> list[int]:
-    """Return a list of integers that a record holds under a name."""
+    """Return the list of integers that a record holds under a name."""
     return cast(list[int], record[name])
 
 
 def strings(record: ConfigRecord, name: str) -> list[str]:
-    """Return a list of texts that a record holds under a name."""
+    """Return the list of strings that a record holds under a name."""
     return cast(list[str], record[name])
 
 

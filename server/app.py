@@ -45,7 +45,7 @@ def server_app(
 
 
 class Federation:
-    """The round loop: apply the round's events, send one message per present peer, fold the replies in peer order, commit.
+    """The round loop: apply the round's events, send one message per present peer, process the replies in peer order, commit.
 
     Parameters
     ----------

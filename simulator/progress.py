@@ -1,4 +1,4 @@
-"""Progress of long work, for people: bars in a terminal, one line a round elsewhere."""
+"""Progress display of long work: bars in a terminal, one line per round elsewhere."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from server.timeline import Round
 
 
 class Watch:
-    """A bar for each stage of a run: rounds done, what happens in them, time left. Where there is no terminal, one line a round, which in
-    a notebook replaces the line before.
+    """A bar for each stage of a run: rounds done, what happens in them, time left. Without a terminal, one line per round, which in
+    a notebook replaces the previous line.
 
     Parameters
     ----------
     console : Console, optional
-        Where to draw; standard error unless told.
+        Where to draw; default: standard error.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -45,7 +45,7 @@ class Watch:
         self.bars.stop()
 
     def stage(self, what: str, rounds: int, done: int) -> Callable[[Round | None], None]:
-        """Begin a stage of ``rounds`` rounds and a final evaluation, ``done`` of which are behind; return what to call after each."""
+        """Begin a stage of ``rounds`` rounds and a final evaluation, ``done`` of which are complete; return a callback for each."""
         bar = self.bars.add_task(what, total=rounds + 1, completed=done, event="")
 
         def advance(now: Round | None) -> None:
@@ -56,13 +56,13 @@ class Watch:
         return advance
 
     def steps(self, what: str, total: int) -> Callable[[], None]:
-        """Begin a stage of ``total`` steps; return what to call after each."""
+        """Begin a stage of ``total`` steps; return a callback for each step."""
         bar = self.bars.add_task(what, total=total, event="")
         self._say(f"{what}: {total} steps")
         return lambda: self.bars.update(bar, advance=1)
 
     def _say(self, line: str) -> None:
-        """Print a line where no bar is drawn."""
+        """Print a line if no bar is drawn."""
         if self._line is not None:
             self._line.update({"text/plain": line}, raw=True)
         elif self.bars.disable:

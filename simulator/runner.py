@@ -1,4 +1,4 @@
-"""From a scenario to a finished run directory: play, audit, write down, and take up again what was interrupted."""
+"""From a scenario to a finished run directory: run, audit, record, and resume after an interruption."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
     ----------
     scenario : Scenario
     out : path
-        Folder in which the run directory ``<name>-<plan digest>`` is made; a number is added where that plan was run before.
+        Folder in which the run directory ``<name>-<plan digest>`` is made; a number is added if that plan was run before.
     watch : Watch, optional
-        Told of progress.
+        Shows progress.
 
     Raises
     ------
@@ -48,21 +48,21 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
 
 
 def prepare(scenario: Scenario, out: Path | str = "runs") -> Path:
-    """Resolve a scenario, make its run directory, and return its path; nothing is played yet."""
+    """Resolve a scenario, make its run directory, and return its path; no round is run yet."""
     plan = resolve(scenario)
     refuse_elsewhere(by_hand(plan), scenario.engine)
     return make_directory(plan, Path(out))
 
 
 def resume(folder: Path | str, watch: Watch | None = None) -> Run:
-    """Take up a run where its ledger ends, and return it finished; of a finished run what is missing is made again.
+    """Resume a run where its ledger ends, and return it finished; missing files of a finished run are written again.
 
     Raises
     ------
     LetheError
-        If it is not a run directory, or its plan or its data are not those that the run began with; nothing is played.
+        If it is not a run directory, or its plan or data differ from those at the start of the run; no round is run.
     StoppedError
-        If what is around it stops the run, a full disk among them; it can be resumed.
+        If the environment stops the run, for example by a full disk; it can be resumed.
     """
     folder = Path(folder)
     plan = read_plan(folder)
@@ -95,14 +95,14 @@ def _resume_at(level: Level | None, plan: Plan, folder: Path) -> None:
 
 
 def _whole(folder: Path) -> bool:
-    """Return whether nothing of a run is missing, and no killed process has left a log; nothing is written."""
+    """Return whether a run is complete and no killed process has left a log; nothing is written."""
     with reading(folder) as store:
         there = store.finished and all((folder / name).exists() for name in (RESULTS, REPORT))
     return there and not (folder / "run.sqlite-wal").exists()
 
 
 def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
-    """Play what has not been played, and write what is not there."""
+    """Run the remaining rounds and audits, and write the missing files."""
     from simulator.report.writing import page
     from simulator.runs.written import write_results, write_whole
 
@@ -118,9 +118,9 @@ def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
 
 
 def _refuse_changed(plan: Plan, store: RunStore, folder: Path) -> None:
-    """Raise ``LetheError`` if plan or data are not those that the run began with.
+    """Raise ``LetheError`` if plan or data differ from those at the start of the run.
 
-    Data that nobody has trained on yet may be the ones that were loaded for the plan just now, in this process.
+    Before the first round, the data already loaded in this process for the plan may be used for the comparison.
     """
     if store.meta("plan") != plan.digest:
         raise LetheError(f"{folder}: plan.json is not the plan that was played (its hash differs from the ledger's): bring it back")
@@ -130,7 +130,7 @@ def _refuse_changed(plan: Plan, store: RunStore, folder: Path) -> None:
 
 
 def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
-    """Play the rounds and the audits that the ledger does not have yet."""
+    """Run the rounds and audits that are not in the ledger yet."""
     if lacking := cell_of(plan).lacking(plan, store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
@@ -151,7 +151,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
             app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator, met)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
-            except (MetricError, UnlearningError) as error:  # what a server has been sent cannot be
+            except (MetricError, UnlearningError) as error:  # a message to the server was invalid
                 raise LetheError(str(error)) from None
             except PeerLostError as error:
                 raise StoppedError(str(error)) from None

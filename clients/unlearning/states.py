@@ -1,4 +1,4 @@
-"""States as learners give them out and take them back: of their own memory, and refused where they are another model's.
+"""Export and import of learners' states: as copies, and refused if they belong to another model.
 
 The arrays of a trained network imply neither the rows, nor the key, nor all settings that it was trained with. These are told by a
 fingerprint, one hash over all of them, which a state bears in memory and, as long as it is written by `clients.wire` as it was given out,
@@ -32,14 +32,14 @@ PROGRESS = "progress"
 
 
 class Signed(wire.Signed):
-    """A state of its own memory that knows, by a fingerprint, which rows, key and settings it is of."""
+    """A copy of a state with the fingerprint of its rows, key and settings."""
 
     def __init__(self, arrays: Like, fingerprint: str) -> None:
         super().__init__({name: np.array(array) for name, array in arrays.items()}, fingerprint)
 
 
 def fingerprint(*parts: object) -> str:
-    """Return a hash of arrays, sparse matrices, and of what keys are made of."""
+    """Return a hash of arrays, sparse matrices, and values that keys can contain."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         if sp.issparse(part):
@@ -61,12 +61,12 @@ def opened(state: object, wanted: str) -> tuple[State, int]:
     ----------
     state : mapping of str to array
     wanted : str
-        The fingerprint of the rows, key and settings that are to be restored.
+        The expected fingerprint of rows, key and settings.
 
     Raises
     ------
     UnlearningError
-        If it is no mapping of names to arrays of numbers, bears another fingerprint, or does not say how many rounds are done.
+        If it is not a mapping of names to numeric arrays, has another fingerprint, or lacks the number of rounds done.
     """
     if not isinstance(state, Mapping):
         raise UnlearningError(f"state: it is a {type(state).__name__}, not arrays by name: give what state() returned")
@@ -83,7 +83,7 @@ def opened(state: object, wanted: str) -> tuple[State, int]:
 
 
 def fits(state: State, like: Like) -> None:
-    """Raise ``UnlearningError`` naming an array that is missing, too many, or of another dtype or shape; progress is there already."""
+    """Raise ``UnlearningError`` naming an array that is missing, unexpected, or of another dtype or shape; progress was checked before."""
     known = state.keys() - {PROGRESS}
     if missing := sorted(like.keys() - known):
         raise UnlearningError(f"state: {missing[0]} is missing: give the whole state, the rows that were held and the same settings")
@@ -96,7 +96,7 @@ def fits(state: State, like: Like) -> None:
 
 
 def same(state: State, like: Like, of: str) -> None:
-    """Raise ``UnlearningError`` if an array differs, in any byte, from what rows and key make of it."""
+    """Raise ``UnlearningError`` if an array differs, in any byte, from the one that rows and key imply."""
     fits(state, like)
     for name, array in like.items():
         if state[name].tobytes() != array.tobytes():

@@ -1,7 +1,7 @@
-"""The Ray cluster behind the engines ``ray`` and ``flower``: one that runs already is joined, else one is started for this process alone.
+"""The Ray cluster of the engines ``ray`` and ``flower``: a running cluster is joined, or one is started for this process alone.
 
-A started cluster listens on the loopback only, and answers only those who know its token: other machines do not reach it, and other users
-of this one are refused. What is private of Ray is touched here and nowhere else.
+A started cluster listens on the loopback interface only and requires a token: other machines cannot reach it, and other users of this
+machine are refused. This is the only module that uses Ray's private interfaces.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from simulator.engines import EngineSpec
 
 STARTS = 4
-"""How often a cluster is started before that is held against it."""
+"""Number of attempts to start a cluster."""
 
 STORE_BYTES = 2 << 30
-"""Upper bound of the object store of a cluster that is started here."""
+"""Upper bound of the object store's size, in bytes, if the cluster is started here."""
 
 INLINE_BYTES = 8 << 20
-"""Batches up to this size travel in the call itself, where the cluster is started here."""
+"""Batches up to this size are sent in the call itself, if the cluster is started here."""
 
 LONGEST_FOLDER = 40
-"""Bytes that the path of Ray's folder may have: names of sockets have at most 107 (103 on macOS), and Ray appends about 60."""
+"""Longest path of Ray's folder, in bytes: socket paths have at most 107 (103 on macOS), and Ray appends about 60."""
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""What must be in the environment before Ray is imported."""
+"""Environment variables that must be set before Ray is imported."""
 
 
 @contextmanager
 def cluster(spec: EngineSpec) -> Iterator[None]:
-    """Join or start a Ray cluster, unless this process is in one already; leave what was joined, end what was started.
+    """Join or start a Ray cluster, unless this process is in one already; at the end, leave or stop it.
 
     `StoppedError` if nothing answers at ``spec.address``, or if no cluster can be started here.
     """
@@ -75,7 +75,7 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
 
 @contextmanager
 def _sigterm_kept() -> Iterator[None]:
-    """Put back what this process does on SIGTERM, where Ray would end it at once, with status 1 and nothing in order."""
+    """Restore this process's SIGTERM handler, since Ray's would end it at once, with status 1 and without cleanup."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -96,14 +96,14 @@ def _join(address: str, **options: Any) -> None:
 
 
 def _start(**options: Any) -> None:
-    """Start a cluster; Ray gives a node half a minute, which a busy machine can miss, so that is tried again."""
+    """Start a cluster; Ray waits half a minute for a node, which can be too short on a busy machine, so it is retried."""
     import ray
     from ray._private import ray_constants
 
-    # Workers inherit the environment, but not this process's sys.path. Ray's own helpers outlive a killed driver for as long as they
-    # try to reach its cluster again, by default a minute. A batch of replies is faster in the call's own answer than by way of the
-    # object store, where Ray puts what is above 100 kB. A node that is told to make no cluster with others takes the loopback's address,
-    # on Linux as everywhere else, and then all its processes listen there. The token keeps other users of this machine out.
+    # Workers inherit the environment, but not this process's sys.path. Ray's helper processes outlive a killed driver for as long as
+    # they try to reconnect to its cluster, by default a minute. A batch of replies is faster inside the call's result than through the
+    # object store, which Ray uses above 100 kB. A node that may not form a cluster with others uses the loopback address, on Linux as
+    # everywhere else, and then all its processes listen there. The token keeps other users of this machine out.
     inherited = {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
@@ -120,7 +120,7 @@ def _start(**options: Any) -> None:
         except OSError as error:
             ray.shutdown()
             raise StoppedError(f"engine ray: no cluster can be started ({' '.join(str(error).split())}); make room or access") from None
-        except Exception as error:  # Ray has no class of its own for it
+        except Exception as error:  # Ray has no specific class for a startup timeout
             ray.shutdown()
             if "timed out during startup" not in str(error):
                 raise
@@ -131,7 +131,7 @@ def _start(**options: Any) -> None:
 
 
 def _read_authentication() -> None:
-    """Let Ray, which keeps what it once read, read from the environment again whether it needs a token, and which."""
+    """Make Ray, which caches its settings, read from the environment again whether it needs a token, and which."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
 
     Config.initialize("")
@@ -140,7 +140,7 @@ def _read_authentication() -> None:
 
 @contextmanager
 def _short_folder() -> Iterator[str | None]:
-    """Return a folder for Ray's files: None for its own choice, or a passing one where the names of sockets would become too long."""
+    """Yield a folder for Ray's files: None for Ray's default, or a temporary folder if socket paths would become too long."""
     from ray._common.utils import get_default_ray_temp_dir
 
     if len(os.fsencode(get_default_ray_temp_dir())) <= LONGEST_FOLDER:  # type: ignore[no-untyped-call]
@@ -151,6 +151,6 @@ def _short_folder() -> Iterator[str | None]:
 
 
 def _store_bytes() -> int:
-    """Return a size of the object store that fits into shared memory, which containers keep small."""
+    """Return a size of the object store, in bytes, that fits into shared memory, which is small in containers."""
     free = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else STORE_BYTES  # noqa: PTH112
     return max(80 << 20, min(STORE_BYTES, int(free * 0.5)))

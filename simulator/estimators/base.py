@@ -1,4 +1,4 @@
-"""What the estimators have in common: an adapter from tables of users to unlearners."""
+"""The common base class of the estimators: an adapter from users' tables to unlearners."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from simulator.estimators.settings import Settings
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
-    """A learner that can be asked to forget; the two that are public say what is predicted."""
+    """A learner that can be asked to forget; the two public subclasses define the predictions."""
 
     method: Any
     columns: Any
@@ -37,22 +37,22 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     unlearner_: Any
 
     def fit(self, X: Any, y: Any, ids: Any = None) -> Self:
-        """Learn from nothing.
+        """Train from scratch.
 
         Parameters
         ----------
         X : DataFrame, or array-like of numbers, shape (n, p)
-            Columns of a data frame that hold text, truth values or a categorical type are categories.
+            Columns of a data frame that hold text, booleans or a categorical type are categories.
         y : array-like, shape (n,)
         ids : array-like of int, shape (n,), optional
-            Lifelong names of the rows, each once, by which they can be forgotten; ``0 .. n - 1`` unless told.
+            Permanent, unique ids of the rows, by which they can be forgotten; default: ``0 .. n - 1``.
 
         Raises
         ------
         ValueError
-            One line that names the row, column or setting, and the cure. ``UnlearningError``, which is one, where the method refuses.
+            One line that names the row, column or setting, and a remedy. Its subclass ``UnlearningError`` if the method refuses.
         """
-        self.__dict__.pop("unlearner_", None)  # a fit that fails must not leave it beside the facts of other rows
+        self.__dict__.pop("unlearner_", None)  # a failed fit must not leave the old model next to the facts of other rows
         settings = Settings.of(self.method, self.columns, self.training, self.random_state)
         spec = self._taken(settings.spec)
         x = self._read(X, y, settings.columns)
@@ -69,7 +69,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def forget(self, ids: Any) -> Outcome:
-        """Forget the rows with these ids and return what that led to: its cost, and what is guaranteed.
+        """Forget the rows with these ids and return the outcome: cost and guarantee.
 
         ``UnlearningError``, and nothing has changed, for an id that is no integer, named twice, or not held.
         """
@@ -79,9 +79,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @available_if(lambda self: Settings.of(self.method, None, None, 0).spec.adds)  # type: ignore[untyped-decorator]
     def add(self, X: Any, y: Any, ids: Any) -> Self:
-        """Learn more rows, with ids never held before; afterwards the model is as if it had always had them.
+        """Learn more rows, with ids never held before; the model then equals one that always had them.
 
-        There for methods whose sums or trees allow it. Facts stay what they are: what is beyond them is taken as in ``predict``.
+        Available for methods whose sums or trees allow it. Facts do not change: values beyond them are treated as in ``predict``.
         """
         check_is_fitted(self, "unlearner_")
         x = self._encoded(cells.read(self, X, self._kinds, reset=False), "add")
@@ -96,7 +96,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _taken(self, spec: UnlearnerSpec) -> UnlearnerSpec:
-        """Return the spec; ``ValueError`` if it does not learn this."""
+        """Return the spec; ``ValueError`` if it cannot learn these targets."""
 
     @abstractmethod
     def _targets(self, y: Any) -> tuple[npt.NDArray[Any], int, list[str]]:
@@ -104,11 +104,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _known_targets(self, y: Any) -> npt.NDArray[Any]:
-        """Return what is learned from further rows, by the facts that are kept."""
+        """Return the targets of further rows, encoded by the stored facts."""
 
     @property
     def columns_(self) -> list[dict[str, Any]]:
-        """What is taken as public of the columns, as ``columns`` takes it."""
+        """The public facts of the columns, in the format of ``columns``."""
         check_is_fitted(self, "unlearner_")
         return [one.model_dump(exclude_none=True) for one in self.facts_.columns]
 
@@ -135,7 +135,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return x
 
     def _inputs(self, X: Any) -> npt.NDArray[np.float32]:
-        """Return rows to be asked about as unlearners take them."""
+        """Return rows for prediction, encoded for unlearners."""
         check_is_fitted(self, "unlearner_")
         return self._encoded(cells.read(self, X, self._kinds, reset=False), "predict")
 
@@ -171,7 +171,7 @@ def _named(x: npt.NDArray[np.float32], y: npt.NDArray[Any], ids: Any, count: int
 
 
 def _guarantee(promised: str, read_off: list[str]) -> str:
-    """Return what is promised in words, with what is taken as given."""
+    """Return the guarantee in words, with the facts that it assumes."""
     if not read_off:
         return promised
     return f"{promised}, given what was read off the rows and stays when they go: {', '.join(read_off)}"

@@ -1,4 +1,4 @@
-"""What a scenario asks for that cannot be, as pairs of place and reason."""
+"""Contradictions in a scenario, as pairs of place and reason."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from simulator.scenarios.validation_errors import name_place
 
 
 class HasMethods(Protocol):
-    """What is asked of the cell; see `simulator.tasks.contract.Cell`."""
+    """The part of a cell that is needed here; see `simulator.tasks.contract.Cell`."""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind."""
 
 
 def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Iterator[tuple[str, str]]:
-    """Yield events about neighbours where peers have none, and methods that the cell cannot carry out."""
+    """Yield events that need neighbours if peers have none, and methods that the cell does not support."""
     for i, event in enumerate(scenario.event):
         if event.needs_neighbours and not connected:
             kind = scenario.cell.partition("/")[2]

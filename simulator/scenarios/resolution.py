@@ -1,4 +1,4 @@
-"""Drawing every random choice of a scenario: data, deal, graph, events, churn."""
+"""Resolution of every random choice of a scenario: data, partition, graph, events, churn."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve(scenario: Scenario) -> Plan:
     Raises
     ------
     ScenarioError
-        With one line for everything that cannot be: data, partition, graph, events, expectations.
+        With one line per error in data, partition, graph, events or expectations.
     """
     cell = CELLS.load(scenario.cell)()
     resolution: Resolution[Any] = cell.resolution(scenario, cell)
@@ -51,22 +51,22 @@ S = TypeVar("S", bound=Scenario)
 
 
 class Resolves(Protocol):
-    """What a resolution asks of its cell; see `simulator.tasks.contract.Cell`."""
+    """The part of a cell that a resolution needs; see `simulator.tasks.contract.Cell`."""
 
     plan: type[Plan]
 
     def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
-        """Return what a peer is told once."""
+        """Return a peer's config."""
 
     def metrics(self, config: PeerConfig) -> Metrics:
-        """Return every metric that is declared for a run whose peers have such configs."""
+        """Return every metric declared for a run whose peers have such configs."""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind."""
 
 
 class Resolution(Generic[S]):
-    """One scenario on its way to a plan, and what has been found wrong with it; a task says what is not the same for all."""
+    """The resolution of one scenario to a plan, with the errors found so far; subclasses define the parts specific to a task."""
 
     def __init__(self, scenario: S, cell: Resolves) -> None:
         self.scenario = scenario
@@ -74,24 +74,24 @@ class Resolution(Generic[S]):
         self.lines: list[str] = []
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Write down what the data and the deal, None where it failed, do not allow."""
+        """Record an error for everything that contradicts the data or the partition ``dealt`` (None if it failed)."""
         raise NotImplementedError
 
     def check_timeline(self, timeline: Timeline) -> None:
-        """Write down what cannot happen as it is to."""
+        """Record an error for every event that cannot be carried out."""
 
     def config(self, peer: int, **constants: Any) -> PeerConfig:
-        """Return what a peer is told."""
+        """Return a peer's config."""
         return self.cell.config(self.scenario, peer, **constants)
 
     @property
     def topology(self) -> TopologySpec | None:
-        """What connects the peers, None where they know a server only."""
+        """The topology of the peers; None if they only have a server."""
         return getattr(self.scenario, "topology", None)
 
     def graph(self) -> Graph | None:
-        """Return the graph of all peers, or None where it cannot be drawn; peers without a topology are not connected."""
-        import networkx as nx  # takes longer to import than a scenario without a graph to resolve
+        """Return the graph of all peers, or None if it cannot be drawn; without a topology it has no edges."""
+        import networkx as nx  # importing it takes longer than resolving a scenario without a graph
 
         topology, peers = self.topology, self.scenario.peers.count
         if topology is None:
@@ -100,27 +100,27 @@ class Resolution(Generic[S]):
 
     @property
     def repair(self) -> Repair:
-        """What is done to the graph when a peer is erased."""
+        """How the graph is repaired when a peer is erased."""
         return "none" if self.topology is None else self.topology.on_leave
 
     def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
-        """Return the world in which the events happen."""
+        """Return the initial simulation state."""
         return World(self.setting(graph, configs, data))
 
     def setting(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> Setting:
-        """Return what the world starts from."""
+        """Return the settings of the initial simulation state."""
         scenario = self.scenario
         rows = [np.asarray(config.rows, dtype=np.int64) for config in configs]
         constants = scenario.seed, scenario.rounds, graph, self.repair, rows, data.y, scenario.peers.groups
         return Setting(*constants, outside=self._outside(), connected=self.topology is not None, numbers=data.numbers)
 
     def timeline(self, world: World) -> Timeline:
-        """Play the events and return what happens."""
+        """Simulate the events and return the timeline."""
         rounds = tuple(self._rounds(world))
         return Timeline(rounds=rounds, erasures=numbered(world))
 
     def plan(self) -> Plan:
-        """Return the plan, or raise all that is wrong."""
+        """Return the plan; ``ScenarioError`` with all errors found."""
         scenario = self.scenario
         self._check_bounds()
         self._give_up()
@@ -161,7 +161,7 @@ class Resolution(Generic[S]):
         )
 
     def _check_bounds(self) -> None:
-        """Write down what would never end, before anything is read or drawn."""
+        """Record an error for everything that would never end, before anything is read or drawn."""
         scenario = self.scenario
         peers, rounds = scenario.peers.count, scenario.rounds
         if peers * rounds > bounds.PEER_ROUNDS:
@@ -172,7 +172,7 @@ class Resolution(Generic[S]):
                 self.wrong(f"{name}.path", problem)
 
     def attempt(self, place: str, make: Callable[[], T]) -> T | None:
-        """Return what is made, or write down why it cannot be."""
+        """Return the result of ``make``; on failure record the error and return None."""
         try:
             return make()
         except (DataError, TopologyError, ChurnError, EventError, MembershipError) as error:
@@ -180,21 +180,21 @@ class Resolution(Generic[S]):
             return None
 
     def wrong(self, place: str, what: str) -> None:
-        """Write down a line."""
+        """Record an error."""
         self.lines.append(one_line(f"{self.scenario.source}: {place}: {what}"))
 
     def _tell(self, found: Iterable[tuple[str, str]]) -> None:
-        """Write down a line for each place and what is wrong there."""
+        """Record an error for each pair of place and reason."""
         for place, what in found:
             self.wrong(place, what)
 
     def _give_up(self) -> None:
-        """Raise all that has been found wrong, if anything has."""
+        """Raise ``ScenarioError`` with all errors, if there are any."""
         if self.lines:
             raise ScenarioError(self.lines)
 
     def _known(self) -> tuple[DatasetSpec, Split, Dataset] | None:
-        """Return the data set's spec with every fact that coding needs, which rows are public, and the data; None where it cannot be."""
+        """Return the data set's spec with all facts needed for encoding, the public rows, and the data; None on failure."""
         table, source = self.scenario.data, self.scenario.data.source()
 
         def read() -> tuple[DatasetSpec, Split, Dataset]:
@@ -206,7 +206,7 @@ class Resolution(Generic[S]):
         return self.attempt("data", read)
 
     def _configs(self, known: DatasetSpec, aside: Split, data: Dataset) -> tuple[PeerConfig, ...]:
-        """Return what each peer is told, without any where the rows cannot be dealt."""
+        """Return the config of each peer; empty if the rows cannot be partitioned."""
         scenario = self.scenario
         deal = scenario.data.partition.deal
         dealt = self.attempt("data.partition", lambda: deal(data, aside.rest, scenario.peers.count, scenario.seed))
@@ -217,25 +217,25 @@ class Resolution(Generic[S]):
         return tuple(self.config(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
 
     def _outside(self) -> list[int]:
-        """Return the peers that join later: whoever is named in a join."""
+        """Return the peers that join later: those named in a join event."""
         peers = self.scenario.peers
         named = [event.peers for event in self.scenario.event if isinstance(event, Join)]
         members = [peer for names in named for peer in (peers.groups.get(names, ()) if isinstance(names, str) else names)]
         return sorted(peer for peer in set(members) if 0 <= peer < peers.count)
 
     def _away(self, world: World) -> dict[int, set[int]]:
-        """Return who is away by churn in each round."""
+        """Return the peers that are away by churn in each round."""
         churn = self.scenario.churn
         if churn is None:
             return {}
         everybody = sorted(world.rows)
         peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else everybody)
-        # all peers are asked for, so that a trace can tell a peer that is not chosen from one that there is not
+        # all peers are passed, so that a trace can distinguish a peer that is not selected from one that does not exist
         away = self.attempt("churn", lambda: churn.away(everybody, world.rounds, world.seed)) or {}
         return {number: gone.intersection(peers or ()) for number, gone in away.items()}
 
     def _rounds(self, world: World) -> Iterator[Round]:
-        """Play the events, round after round."""
+        """Simulate the events round by round."""
         schedule = self._away(world)
         gone: set[int] = set()
         for now in range(1, world.rounds + 1):
@@ -256,7 +256,7 @@ class Resolution(Generic[S]):
             yield self.round(world)
 
     def _play(self, world: World, stage: str) -> None:
-        """Let the events of a stage of the current round happen, in the order of the file."""
+        """Apply the events of one stage of the current round, in the order of the file."""
         for i, event in enumerate(self.scenario.event):
             if event.round == world.round and event.stage == stage:
                 world.event = i

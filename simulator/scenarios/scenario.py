@@ -47,12 +47,12 @@ else:  # the registries know their members only at run time
 
 
 class Peers(Spec):
-    """Who takes part: ``count`` peers, and names for groups of them.
+    """The participants: ``count`` peers, and names for groups of them.
 
     Parameters
     ----------
     count : int
-        How many peers.
+        Number of peers.
     groups : table of lists
         Names for groups of peers, for events to use.
     """
@@ -71,25 +71,25 @@ class Peers(Spec):
 class Scenario(Spec):
     """One scenario, the only input of a run: what scenarios of every task have in common.
 
-    ``load`` and ``parse`` return the scenario of the cell that the file names: its ``task``, ``classification`` unless told, and its
-    ``federation.kind``, ``hdus`` for classification unless told. The tables of a cell are in ``simulator.tasks``.
+    ``load`` and ``parse`` return the scenario of the cell that the file names: its ``task`` (default: ``classification``) and its
+    ``federation.kind`` (default for classification: ``hdus``). The tables of a cell are in ``simulator.tasks``.
 
     Parameters
     ----------
     name : str
-        What the run is called: letters, digits, dots, dashes and underscores.
+        Name of the run: letters, digits, dots, dashes and underscores.
     seed : int
         Keys every random choice.
     rounds : int
-        How many rounds are played.
+        Number of rounds.
     data : table
-        The data set, and how it is dealt.
+        The data set, and its partition among the peers.
     peers : table
-        Who takes part.
+        The participants.
     event : list of tables
         What happens when.
     churn : table, optional
-        Who happens to be away.
+        Random absences of peers.
     expect : list of tables
         What must hold.
     audit : table
@@ -97,11 +97,11 @@ class Scenario(Spec):
     compute : table
         Which instructions of the processor are taken, and for denoisers where they run.
     engine : table
-        What carries messages, and where peers live.
+        How messages are sent, and where peers run.
     task : {"classification", "diffusion"}
         What is learned.
     federation : table
-        How peers work together; ``hdus`` for classification unless told.
+        How peers work together; default for classification: ``hdus``.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
