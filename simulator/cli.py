@@ -105,8 +105,7 @@ def data(file: File, settings: Settings = None) -> None:
     from simulator.scenarios.scenario import Scenario
     from simulator.terminal.facts import told
 
-    for line in told(Scenario.load(file, settings or ())):
-        typer.echo(line)
+    typer.echo("\n".join(told(Scenario.load(file, settings or ()))))
 
 
 @app.command()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -56,18 +55,15 @@ class TableSource:
 
     def facts(self, declared: Declared, rows: Ids) -> tuple[ColumnFacts, ...]:
         """Return what is known of every feature: as it is declared, the rest read off the rows with these places."""
-        found = tuple(self.tried(declared, rows))
-        if wrong := next((one for one in found if isinstance(one, DataError)), None):
-            raise wrong
-        return cast(tuple[ColumnFacts, ...], found)
+        return _all_of(self.tried(declared, rows))
 
-    def tried(self, declared: Declared, rows: Ids) -> Iterator[ColumnFacts | DataError]:
-        """Yield what is known of each feature, or why it cannot be."""
+    def tried(self, declared: Declared, rows: Ids, closed: bool = False) -> Iterator[ColumnFacts | DataError]:
+        """Yield what is known of each feature, or why it cannot be; where facts are ``closed``, no category joins the declared ones."""
         told = self._told(declared or ())
         shown = self.table if len(rows) == len(self) else self.table.only(rows)
         for i in self.features:
             try:
-                yield self._fact(shown, i, told.get(i, ColumnFacts(name=self.table.names[i])))
+                yield self._fact(shown, i, told.get(i, ColumnFacts(name=self.table.names[i])), closed)
             except DataError as error:
                 yield error
 
@@ -78,7 +74,7 @@ class TableSource:
 
     def dataset(self, declared: Declared, classes: Sequence[str] | None) -> Dataset:
         """Return rows of shape (features,), coded by what is declared; the rest is read off all rows."""
-        facts = self.facts(declared, np.arange(len(self)))
+        facts = _all_of(self.tried(declared, np.arange(len(self)), closed=True))
         parts = [self.coded(i, fact) for i, fact in zip(self.features, facts, strict=True)]
         names, y = self.labels(classes)
         notes = (*self.table.notes, *_beyond(facts, [beyond for _, beyond in parts]))
@@ -110,14 +106,15 @@ class TableSource:
             told[place] = one
         return told
 
-    def _fact(self, shown: Table, place: int, told: ColumnFacts) -> ColumnFacts:
+    def _fact(self, shown: Table, place: int, told: ColumnFacts, closed: bool) -> ColumnFacts:
         """Return all that is known of a feature."""
         categorical = shown.is_categorical(place, self.named) if told.told is None else told.told == "categorical"
         if categorical is None:
             raise self.table.no_number(place, self.named, self.features)
         if categorical:
             names = told.categories or _sorted(shown.texts(place))
-            listed = with_other(names) if told.categories or len(shown) < len(self) else names
+            open_end = not closed and (told.categories is not None or len(shown) < len(self))
+            listed = with_other(names) if open_end else names
             return ColumnFacts(name=told.name, kind="categorical", categories=listed)
         low, high = told.low, told.high
         if low is None or high is None:
@@ -154,6 +151,16 @@ class TableSource:
         if classes is None:
             return names, y
         return tuple(classes), codes_of(self.table.texts(self.label), classes, path, self.table.where)
+
+
+def _all_of(found: Iterable[ColumnFacts | DataError]) -> tuple[ColumnFacts, ...]:
+    """Return facts, or raise the first error among them."""
+    facts: list[ColumnFacts] = []
+    for one in found:
+        if isinstance(one, DataError):
+            raise one
+        facts.append(one)
+    return tuple(facts)
 
 
 def _sorted(cells: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from clients.data import Dataset, load
+from clients.data import DataError, Dataset, load
 from clients.data.facts import OTHER
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
@@ -48,7 +48,11 @@ class Holdings:
         peers = len(plan.configs)
         for place, name in enumerate(PUBLIC):
             holder[data.at(getattr(plan.configs[0], name))] = peers + place
-        return cls(holder, peers, load(plan.configs[0].data.by_all_rows()))
+        try:
+            whole = load(plan.configs[0].data.by_all_rows())
+        except DataError:  # private rows are too far apart for a scale
+            whole = data
+        return cls(holder, peers, whole)
 
     def dealt(self) -> npt.NDArray[np.bool_]:
         """Return which rows are a peer's, shape (n,)."""

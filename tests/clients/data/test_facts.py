@@ -81,7 +81,12 @@ def test_all_rows_decide_where_all_are_asked():
     known = spec.known(source, PublicRows(source.ids, source.ids))
     assert known.columns[0].high == 7.5
     assert known.columns[1].categories == ("blue", "green", "red"), "nothing is left that could be another"
-    assert source.dataset(known.columns, None).x[2, 0] != coded(rows)[0].x[2, 0]
+    whole = source.dataset(known.columns, None)
+    assert [column.categories for column in whole.columns] == [0, 3], "neither when they are read off, nor when they are used"
+    assert whole.x[2, 0] != coded(rows)[0].x[2, 0]
+    apart = source.dataset(None, None)
+    assert apart.x.tobytes() == whole.x.tobytes()
+    assert apart.columns == whole.columns
 
 
 def test_what_is_declared_counts():

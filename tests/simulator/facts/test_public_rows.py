@@ -96,6 +96,17 @@ def test_what_cannot_be_read_is_told_with_the_rest(tmp_path):
         resolve(scenario(tmp_path, "t.csv"))
 
 
+def test_data_that_cannot_be_read_print_nothing(tmp_path):
+    rows = ordinary()
+    rows[3][4] = ""
+    write(tmp_path / "t.csv", rows)
+    (tmp_path / "s.toml").write_text(scenario(tmp_path, "t.csv").to_toml())
+    done = CliRunner().invoke(app, ["data", str(tmp_path / "s.toml")])
+    assert isinstance(done.exception, ScenarioError)
+    assert "line 5 has the label ''" in str(done.exception)
+    assert done.output == ""
+
+
 def resolved_rows(folder, rows) -> list[int]:
     write(folder / "t.csv", rows)
     return list(resolve(scenario(folder, "t.csv")).configs[0].rows)
