@@ -15,6 +15,8 @@ def given(plan: Plan) -> Iterator[str]:
     yield f"facts of the data: {_facts(table)}"
     if source.catalogue:
         yield f"the catalogue: {source.catalogue}"
+    if not (source.catalogue or source.published or getattr(source, "id", None) is not None):
+        yield "the ids of rows: their places in the source (id names a column of a table that keeps them when rows before are gone)"
     if source.rows is not None:
         yield f"which rows of the source are used (rows = {source.rows}; of a file without some of them, others take their place)"
     if not getattr(table.partition, "keyed", False):

@@ -126,9 +126,10 @@ def test_what_exact_takes_as_given_is_told(tmp_path):
     assert "30 reference rows, 40 test rows" in keyed[0]
     assert keyed[1].startswith("the plan: ")
     partition = {"kind": "iid"}
-    control = list(given(resolve(scenario(tmp_path, "t.csv", {"facts": "all", "partition": partition}))))
+    control = list(given(resolve(scenario(tmp_path, "t.csv", {"facts": "all", "id": None, "partition": partition}))))
     assert "private and forgotten ones among them" in control[0]
-    assert control[1].startswith("the deal: who has which row was decided with all rows there")
+    assert control[1].startswith("the ids of rows: their places in the source")
+    assert control[2].startswith("the deal: who has which row was decided with all rows there")
     digits = {"dataset": "digits", "path": None, "id": None, "rows": 500, "partition": partition}
     published = list(given(resolve(scenario(tmp_path, "", digits))))
     assert published[0] == "facts of the data: as they are published with it"
