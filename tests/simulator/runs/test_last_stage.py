@@ -29,28 +29,29 @@ FILES = {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json"
 LEAVE = {"round": 2, "do": "leave", "peers": [4], "erase": True}
 
 
-def killed(folder: Path, after: int) -> int:
-    """Resume a run in a process of its own and kill it when it is about to write for the ``after``-th time; return how it ended.
+def killed(folder: Path, after: int, place: str = "") -> int:
+    """Resume a run in a process of its own and kill it when it is about to write once more than ``after`` times; return how it ended.
 
-    Every row, file, renaming and removal counts from the moment when the last round is there; 0 ends it right then.
+    Every row, file, renaming and removal counts from the moment when the last round is there, of those whose name holds ``place``; that
+    moment itself is the first where there is none.
     """
     pid = os.fork()
     if pid == 0:
         left = [after]
 
-        def count(*_: Any) -> None:
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left[0] -= 1
+        def count(name: str) -> None:
+            if place in name:
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left[0] -= 1
 
         def watch(event: str, arguments: Any) -> None:
             writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
             if (writes and str(folder) in str(arguments[0])) or (event in ("os.rename", "os.remove") and str(folder) in str(arguments[0])):
-                count()
+                count(Path(str(arguments[0])).name)
 
         def begin() -> None:
-            if left[0] == 0:
-                count()
+            count("")
             for name in ("set_audit", "set_meta", "close"):
                 setattr(RunStore, name, counted(getattr(RunStore, name), folder, count))
             sys.addaudithook(watch)
@@ -68,10 +69,10 @@ def killed(folder: Path, after: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def counted(write: Callable[..., Any], folder: Path, count: Callable[[], None]) -> Callable[..., Any]:
+def counted(write: Callable[..., Any], folder: Path, count: Callable[[str], None]) -> Callable[..., Any]:
     def counting(store: RunStore, *arguments: Any) -> Any:
         if store.folder == folder:
-            count()
+            count(str(arguments[0]) if arguments else "")
         return write(store, *arguments)
 
     return counting
@@ -102,9 +103,28 @@ def taken_up(folder: Path, digest: str) -> None:
     assert "</html>" in (folder / "report.html").read_text()
 
 
-def test_killed_at_each_write_of_the_last_stage(committed: Path, tmp_path: Path) -> None:
-    whole = Path(shutil.copytree(committed, tmp_path / "whole"))
-    digest = resume(whole, Watch()).digest
+@pytest.fixture(scope="module")
+def digest(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the run ends with if nobody disturbs its last stage."""
+    whole = shutil.copytree(committed, tmp_path_factory.mktemp("whole") / "run")
+    return resume(Path(whole), Watch()).digest
+
+
+@pytest.mark.parametrize(
+    ("after", "place", "left"), [(0, "finished", set()), (1, "results", {"results.json.unfinished"}), (0, "report", {"results.json"})]
+)
+def test_killed_at_a_write_of_the_last_stage(
+    committed: Path, digest: str, tmp_path: Path, after: int, place: str, left: set[str]
+) -> None:
+    """Before it is finished, when results are written and not named, and before the report."""
+    folder = Path(shutil.copytree(committed, tmp_path / "run"))
+    assert killed(folder, after, place) == signal.SIGKILL
+    assert {path.name for path in folder.glob("re*")} == left
+    taken_up(folder, digest)
+
+
+@pytest.mark.slow
+def test_killed_at_each_write_of_the_last_stage(committed: Path, digest: str, tmp_path: Path) -> None:
     ended = []
     for after in range(1, 30):
         folder = Path(shutil.copytree(committed, tmp_path / "copy" / committed.name))
