@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 torch.set_num_threads(1)
+settings.register_profile("lethe", deadline=None)  # a busy machine is slow, and not wrong
+settings.load_profile("lethe")
 
 CLUSTERS = (
     "simulator/engines/",

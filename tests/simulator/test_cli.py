@@ -135,7 +135,7 @@ def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_
         time.sleep(0.05)
         assert process.poll() is None
     process.send_signal(sent)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 128 + sent
     (folder,) = tmp_path.glob("runs/small-*")
     assert err.splitlines()[-1] == f"{word}; nothing committed is lost: lethe resume {folder}"
@@ -174,6 +174,6 @@ def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(file: P
         except OSError:  # the terminal's other end is closed
             break
         drawn += chunk
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=300) == 0
     assert b"5/5" in drawn
     assert b"leave 4" in drawn

@@ -103,7 +103,7 @@ def test_dropped_seeds_leave_their_owners_outbox(engine, play, order, straight):
 
 def ping(address, channel):
     try:
-        return grpc_link.method(channel, "ping")(b"hello", timeout=5)
+        return grpc_link.method(channel, "ping")(b"hello", timeout=120)
     except grpc.RpcError as error:
         return error.code()
 
@@ -141,7 +141,7 @@ def test_peers_may_not_command_each_other(engine, play, method):
         friend = grid.transport._authority.issue(grpc_link.peer_name(1))
         channel = grpc_link.connect(grid.transport.remotes[0].address, grpc_link.peer_name(0), friend)
         with pytest.raises(grpc.RpcError) as refused:
-            grpc_link.method(channel, method)(b"", timeout=5)
+            grpc_link.method(channel, method)(b"", timeout=120)
         return refused.value.code()
 
     assert play(engine, body, peers=1) == grpc.StatusCode.PERMISSION_DENIED

@@ -86,7 +86,9 @@ def test_two_processes_do_not_work_on_one_run(undisturbed: tuple[Run, Path, floa
     shutil.copytree(undisturbed[1], folder)
     pid = start(folder)
     try:
-        time.sleep(0.3)
+        while not list((folder / "artefacts").glob("*")):  # until it is at work
+            assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+            time.sleep(0.01)
         with pytest.raises(LetheError, match="another process"):
             resume(folder, Watch())
     finally:
