@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simulator.errors import LetheError
+from simulator.errors import LetheError, StoppedError, is_full
 from simulator.report.collect import collect
 from simulator.report.render import render
 from simulator.runs.directory import REPORT, RESULTS, read_plan, reason
@@ -30,7 +30,7 @@ def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
     Raises
     ------
     LetheError
-        If it is not a run directory, not finished, or the page cannot be written.
+        If it is not a run directory, not finished, or the page cannot be written; ``StoppedError`` where only room is missing.
     """
     folder = Path(run_dir)
     path = out or folder / REPORT
@@ -42,5 +42,6 @@ def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
         write_whole(path, text)
     except OSError as error:
         cure = "give another file" if out else f"lethe report {folder} --out FILE writes the page elsewhere"
-        raise LetheError(f"{path}: cannot be written ({reason(error)}): {cure}") from None
+        kind = StoppedError if is_full(error) else LetheError
+        raise kind(f"{path}: cannot be written ({reason(error)}): {cure}") from None
     return path
