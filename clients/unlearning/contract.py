@@ -26,6 +26,9 @@ Guarantee = Literal["exact", "certified", "approximate", "behavioural"]
 
 State = dict[str, npt.NDArray[Any]]
 
+COST_NOTE = "cost: "
+"""How a note of an outcome begins that tells what a request cost: like costs, it has no part in the digest of a run."""
+
 
 class UnlearningError(ValueError):
     """A request that cannot be carried out; the model is unchanged, byte for byte."""

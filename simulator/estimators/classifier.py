@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
@@ -105,5 +106,8 @@ class UnlearningClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 def _labels(y: Any) -> npt.NDArray[Any]:
     """Return labels, shape (n,), none of them missing."""
     found: npt.NDArray[Any] = column_or_1d(y, warn=True)
+    missing = np.asarray(pd.isna(np.asarray(y, dtype=object)), dtype=np.bool_).ravel()  # a list with text would turn NaN into text
+    if missing.any():
+        raise ValueError(f"y: row {int(np.argmax(missing))} has no label (input y contains NaN): give it one, or leave the row out")
     check_classification_targets(found)
     return found

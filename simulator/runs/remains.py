@@ -14,17 +14,19 @@ _HASHES = "select main from states union select seed from states" + "".join(
 )
 
 
-def remains(plan: Plan, store: RunStore) -> tuple[str, ...]:
-    """Return a line for each thing that stays of what had to be forgotten in a finished run; none where nothing had to be.
+def remains(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield a line for each thing that stays of what had to be forgotten in a finished run; none where nothing had to be.
 
     None of them makes a run wrong: they are what bit equality of all that is at work does not speak of.
     """
-    if not plan.timeline.erasures:
-        return ()
-    return (*_held(plan, store), *_in_weights(plan, store), *_written(plan, store), *_outside(plan))
+    if plan.timeline.erasures:
+        yield from _held(store)
+        yield from _in_weights(plan, store)
+        yield from _written(plan, store)
+        yield from _outside(plan)
 
 
-def _held(plan: Plan, store: RunStore) -> Iterator[str]:
+def _held(store: RunStore) -> Iterator[str]:
     """Yield the seeds that holders were to drop and did not."""
     mailbox = store.mailbox()
     for holder, owners in sorted(mailbox.owed.items()):

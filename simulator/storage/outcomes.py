@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from clients.unlearning.contract import Cost, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Outcome
 from server.ledger import OutcomeLine, RoundRecord
 
 TABLE = """
@@ -41,8 +41,14 @@ def read(db: sqlite3.Connection) -> dict[int, OutcomeLine]:
 
 
 def findings(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """Return what certificates and notes say, beyond what plan, states and metrics decide: all of the outcomes that counts in digests."""
+    """Return what certificates and notes say, beyond what plan, states and metrics decide: all of the outcomes that counts in digests.
+
+    Notes of costs count as little as costs do.
+    """
+    found = []
     columns = "round, erasure, peer, guarantee, certificate, notes"
-    return db.execute(
-        f"select {columns} from outcomes where certificate is not null or notes != '[]' order by round, erasure, peer"
-    ).fetchall()
+    for *head, certificate, notes in db.execute(f"select {columns} from outcomes order by round, erasure, peer"):
+        told = [note for note in json.loads(notes) if not note.startswith(COST_NOTE)]
+        if certificate is not None or told:
+            found.append((*head, certificate, json.dumps(told)))
+    return found

@@ -95,6 +95,12 @@ def test_what_cannot_be_is_refused_in_one_line(model: Any, table: Any, words: st
         model.predict(table)
 
 
+@pytest.mark.parametrize("y", [["no", None] * 4, ["no", np.nan] * 4, pd.Series([pd.NA, "no"] * 4, dtype="string")], ids=str)
+def test_a_missing_label_is_no_class(y: Any) -> None:
+    with pytest.raises(ValueError, match=r"y: row [01] has no label"):
+        UnlearningClassifier("ridge").fit(X, y)
+
+
 def test_a_fit_that_fails_leaves_no_model_of_other_rows() -> None:
     model = UnlearningClassifier("ridge").fit(X, Y)
     with pytest.raises(ValueError, match="one class"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +55,15 @@ def test_a_holder_that_refused_and_weights_that_go_on_are_named(play: Callable[.
     ]
     assert [line for line in found.remaining if ": approximate: " in line]
     assert any("peer 3 gave no receipt" in line for line in found.problems), "that it refused stays a failure, too"
+
+
+def test_a_ledger_that_cannot_be_read_is_a_problem_and_no_crash(finished: Run, forge: Callable[[Path], None], tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+    with sqlite3.connect(copy / "run.sqlite") as db:
+        db.execute("update outcomes set notes = 'no JSON'")
+    db.close()
+    forge(copy)
+    assert any("holds what no run has written" in line for line in examine(copy).problems)
 
 
 def test_where_nothing_had_to_be_forgotten_nothing_is_listed(play: Callable[..., Run]) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field, key_hash
-from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
+from clients.unlearning.contract import COST_NOTE, Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
 from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
@@ -153,7 +153,7 @@ class Forest(Unlearner[Rows, Ids]):
             before, trees = self.remaining, self.settings.trees
             self.held.drop(places)
             self._plant()
-            note = f"a refit: {len(places)} removed where the budget bore {before} more, so that all {trees} trees were grown anew"
+            note = f"{COST_NOTE}a refit, {len(places)} removed where the budget bore {before} more: all {trees} trees were grown anew"
             return Outcome(Cost(parts=trees), "exact", notes=(note,))
         changed = 0
         for place in places:

@@ -114,7 +114,7 @@ def test_forgetting_within_the_budget_and_beyond_leaves_the_refit(name: str, tab
         if left:
             assert (model.remaining, outcome.notes) == (left - 1, ())
         else:  # the forced refit, whose cost is told
-            assert outcome.notes == (f"a refit: 1 removed where the budget bore 0 more, so that all {spec.trees} trees were grown anew",)
+            assert outcome.notes == (f"cost: a refit, 1 removed where the budget bore 0 more: all {spec.trees} trees were grown anew",)
             assert outcome.cost.parts == spec.trees
             assert model.remaining == round(spec.budget * (len(rows) - i - 1))
         if i in (5, budget - 1, budget, 199):
