@@ -122,6 +122,22 @@ def test_workers_that_compute_otherwise_are_refused() -> None:
         refuse_unlike(json.dumps(mine | {"blas": "openblas Nehalem"}), "peer 3")
 
 
+@two_levels
+def test_a_run_whose_workers_were_started_at_another_level_stops_before_its_first_round(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = prepare(small(engine={"kind": "grpc", "workers": 2}), tmp_path)
+    machine.told()  # here torch has chosen its level already
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    with pytest.raises(StoppedError, match=r"peer 0 computes otherwise than the driver.*instructions of torch: DEFAULT.*lethe resume"):
+        resume(folder, Watch())
+    store = RunStore(folder)
+    assert store.last_round() == 0
+    store.close()
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY")
+    assert resume(folder, Watch()).results["machine"]["workers"] != []
+
+
 @pytest.mark.parametrize("engine", [pytest.param(kind, marks=pytest.mark.slow) for kind in ("ray", "grpc", "flower")])
 @two_levels
 def test_workers_of_every_engine_work_at_the_pinned_level(small: Callable[..., Scenario], tmp_path: Path, engine: str) -> None:

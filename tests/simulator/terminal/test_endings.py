@@ -128,6 +128,7 @@ def test_verdicts_of_what_was_not_compared_refused_or_expected(
 ) -> None:
     def played(**changes: Any) -> tuple[int, Verdict, Path]:
         status, out, err = lethe("run", file(**changes), "--json", "--out", tmp_path / "runs")
+        assert out, err
         found = json.loads("\n".join(out))
         assert err[-1] == Verdict.of(found).line
         return status, Verdict.of(found), Path(found["folder"])
