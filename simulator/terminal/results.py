@@ -63,14 +63,16 @@ def _show_concepts(found: dict[str, Any], console: Console) -> None:
 
 
 def _erasures(erasures: list[dict[str, Any]]) -> Table:
+    again = ["steps to\nretrain"] if any(one.get("retrain_gradient_steps") is not None for one in erasures) else []
     held = ["receipts"] if any(one["holders"] for one in erasures) else []
-    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", *held)
+    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", *again, *held)
     for column in table.columns:
         column.no_wrap = column.header != "what"
     for one in erasures:
+        retrained = [_count(one.get("retrain_gradient_steps"))] if again else []
         receipts = [f"{len(one['receipts'])} of {len(one['holders'])}"] if held else []
         difference = _number(one["max_abs_difference"])
-        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), *receipts)
+        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), *retrained, *receipts)
     return table
 
 
@@ -108,6 +110,11 @@ def _expectations(expectations: list[dict[str, Any]]) -> Table:
     for one in expectations:
         table.add_row(str(one["after"]), one["expected"], one["found"], "met" if one["met"] else "FAILED")
     return table
+
+
+def _count(value: float | None) -> str:
+    """Return a whole number for people; what was not measured says so."""
+    return "not measured" if value is None else f"{int(value):,}"
 
 
 def _number(value: float | None) -> str:
