@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from simulator import Scenario, resolve
+from simulator import Scenario, resolve, run
 from simulator.cli import app
+from simulator.terminal.results import show_results
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,6 +45,19 @@ def test_the_python_example_names_what_exists() -> None:
         compile(block, "README.md", "exec")
     scenario = Scenario.load(ROOT / "experiments" / "scenarios" / "departures.toml")
     assert resolve(scenario.replace(topology__on_leave="none")).timeline.rounds[-1].edges != resolve(scenario).timeline.rounds[-1].edges
+
+
+@pytest.mark.slow
+def test_the_demo_prints_the_figures_that_stand_beside_it(tmp_path: Path) -> None:
+    done = run(Scenario.load(ROOT / "experiments" / "scenarios" / "departures.toml"), tmp_path)
+    shown = io.StringIO()
+    show_results(done, Console(file=shown, width=100))
+    peers, rows = (done.erasures[done.erasures["kind"] == kind] for kind in ("peer", "rows"))
+    least, most = (f"{int(steps):,}" for steps in (peers["retrain_gradient_steps"].min(), peers["retrain_gradient_steps"].max()))
+    assert f"training again up to the request takes {least} to {most}" in README
+    assert least in shown.getvalue()
+    assert most in shown.getvalue()
+    assert f"`make demo`: 0.0 and {rows['gradient_steps'].item()} steps for {rows['rows'].item()} rows" in README
 
 
 def test_links_into_the_tree_lead_somewhere() -> None:

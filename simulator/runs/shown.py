@@ -16,7 +16,7 @@ def as_html(found: Mapping[str, Any]) -> str:
     models = list(dict.fromkeys(model for _, values in mixes for model in values))
     parts = [f"<p><b>{escape(title)}</b></p>"]
     if mixes:
-        parts.append(_table(["at the end", *models], ([name, *(_number(values.get(model)) for model in models)] for name, values in mixes)))
+        parts.append(_table(["at the end", *models], ([name, *(number(values.get(model)) for model in models)] for name, values in mixes)))
     if found["erasures"]:
         heads = ["round", "forgotten", "method", "guarantee", "largest difference", "gradient steps"]
         parts.append(_table(heads, map(_erasure, found["erasures"])))
@@ -24,9 +24,14 @@ def as_html(found: Mapping[str, Any]) -> str:
 
 
 def _erasure(one: Mapping[str, Any]) -> list[str]:
-    request, count = request_of(one["kind"]), one["rows"] + one.get("edges", 0)
-    what = request.short.format(peer=one["peer"], count=f"{count} {request.unit[count != 1]}")
-    return [str(one["round"]), what, one["method"], one["guarantee"], _number(one["max_abs_difference"]), str(one["gradient_steps"])]
+    difference = number(one["max_abs_difference"])
+    return [*round_and_subject(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"])]
+
+
+def round_and_subject(erasure: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the round of an erasure in the results, and what was forgotten."""
+    request, count = request_of(erasure["kind"]), erasure["rows"] + erasure.get("edges", 0)
+    return str(erasure["round"]), request.short.format(peer=erasure["peer"], count=f"{count} {request.unit[count != 1]}")
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -35,5 +40,6 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f"<table><thead><tr>{told}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Return a number for people; what was not measured says so."""
     return "not measured" if value is None else f"{value:.3g}" if value else "0.0"

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from simulator.requests import request_of
 from simulator.runs.run import Run
+from simulator.runs.shown import number, round_and_subject
 from simulator.terminal import concept_tables
 
 
@@ -47,13 +47,13 @@ def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
     table = _table("at the end, mean over live peers", "", "test mix", *heads)
     for name, mixes in metrics.items():
         for mix, values in mixes.items():
-            table.add_row(name, "each peer's own" if mix == "local" else mix, *(_number(values.get(model)) for model in models))
+            table.add_row(name, "each peer's own" if mix == "local" else mix, *(number(values.get(model)) for model in models))
     return table
 
 
 def _show_concepts(found: dict[str, Any], console: Console) -> None:
     """Print how well the model draws, what was erased from it, and what attacks brought back, or why they were not played."""
-    console.print(f"samples that show what was asked for, at the end: {_number(found['accuracy'].get('sampled'))}", highlight=False)
+    console.print(f"samples that show what was asked for, at the end: {number(found['accuracy'].get('sampled'))}", highlight=False)
     if doubt := found["judge"].get("doubt"):
         console.print(f"warning: {doubt}", highlight=False)
     for table in concept_tables.tables(found, console.width):
@@ -63,14 +63,17 @@ def _show_concepts(found: dict[str, Any], console: Console) -> None:
 
 
 def _erasures(erasures: list[dict[str, Any]]) -> Table:
+    again = ["steps to\nretrain"] if any(one.get("retrain_gradient_steps") is not None for one in erasures) else []
     held = ["receipts"] if any(one["holders"] for one in erasures) else []
-    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", *held)
+    table = _table("erasures", "round", "what", "method", "guarantee", "max\ndifference", "steps", *again, *held)
     for column in table.columns:
         column.no_wrap = column.header != "what"
     for one in erasures:
+        retrained = [_count(one.get("retrain_gradient_steps"))] if again else []
         receipts = [f"{len(one['receipts'])} of {len(one['holders'])}"] if held else []
-        difference = _number(one["max_abs_difference"])
-        table.add_row(*_request(one), one["method"], one["guarantee"], difference, str(one["gradient_steps"]), *receipts)
+        difference = number(one["max_abs_difference"])
+        told = (one["method"], one["guarantee"], difference, str(one["gradient_steps"]))
+        table.add_row(*round_and_subject(one), *told, *retrained, *receipts)
     return table
 
 
@@ -79,28 +82,22 @@ def _audited(column: dict[str, Any], judged: list[dict[str, Any]]) -> Table:
     runs = {label: key for label, key in column["keys"].items() if any(one.get(key) is not None for one in judged)}
     table = _table(f"{column['heading']}: {column['unit']}", "round", "what", *(label.replace(" (", "\n(") for label in runs))
     for one in judged:
-        table.add_row(*_request(one), *(_number(one.get(key)) for key in runs.values()))
+        table.add_row(*round_and_subject(one), *(number(one.get(key)) for key in runs.values()))
     return table
 
 
 def _notes(erasure: dict[str, Any]) -> Iterator[str]:
     """Yield what is to be said of an erasure."""
-    number, what = _request(erasure)
+    when, what = round_and_subject(erasure)
     for note in erasure.get("notes", ()):
-        yield f"{erasure['method']}, round {number}, {what}: {note}"
+        yield f"{erasure['method']}, round {when}, {what}: {note}"
 
 
 def _not_judged(erasure: dict[str, Any]) -> Iterator[str]:
     """Yield a line for each audit that could not judge an erasure."""
-    number, what = _request(erasure)
+    when, what = round_and_subject(erasure)
     for audit, reason in erasure.get("not_judged", {}).items():
-        yield f"{audit.replace('_', ' ')}, round {number}, {what}: {reason}"
-
-
-def _request(erasure: dict[str, Any]) -> tuple[str, str]:
-    """Return the round, and what was forgotten."""
-    request, count = request_of(erasure["kind"]), erasure["rows"] + erasure.get("edges", 0)
-    return str(erasure["round"]), request.short.format(peer=erasure["peer"], count=f"{count} {request.unit[count != 1]}")
+        yield f"{audit.replace('_', ' ')}, round {when}, {what}: {reason}"
 
 
 def _expectations(expectations: list[dict[str, Any]]) -> Table:
@@ -110,6 +107,6 @@ def _expectations(expectations: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
-    """Return a number for people; what was not measured says so."""
-    return "not measured" if value is None else f"{value:.3g}" if value else "0.0"
+def _count(value: float | None) -> str:
+    """Return a whole number for people; what was not measured says so."""
+    return "not measured" if value is None else f"{int(value):,}"
