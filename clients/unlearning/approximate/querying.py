@@ -40,8 +40,10 @@ class Querying(Unlearner[Rows, Ids]):
         self.rounds, self.problem, self.spec, self.key = problem.rounds, problem, spec, key
         self.design = spec.design(problem)
         self.model = _model(spec, self.design.width + 1, problem.classes)
-        half = (self.design.high - self.design.low) / 2
-        self._half = np.where(half > 0, half, 1.0)
+        low, high = self.design.low, self.design.high
+        binary = self.design.table.categories[self.design.source] > 0  # 0 or 1 as they are: a category never seen then moves no score
+        self._middle = np.where(binary, 0.0, (high + low) / 2)
+        self._half = np.where(binary | (high <= low), 1.0, (high - low) / 2)
         self.progress = 0
         self.parameters = self.model.initial(key)
         self.oracle = self._oracle(Rows(np.empty(0, np.int64), np.empty((0, *problem.shape), np.float32), np.empty(0, np.int64)))
@@ -114,8 +116,7 @@ class Querying(Unlearner[Rows, Ids]):
 
     def _scaled(self, x: npt.NDArray[np.float32]) -> Floats:
         """Return checked features scaled from their public bounds to [-1, 1], and a constant 1, float64 (n, width)."""
-        middle = (self.design.high + self.design.low) / 2
-        scaled = np.clip((self.design.expand(x) - middle) / self._half, -1, 1)
+        scaled = np.clip((self.design.expand(x) - self._middle) / self._half, -1, 1)
         return np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
 
     def _origin(self, oracle: Oracle) -> str:
