@@ -31,7 +31,7 @@ MAINS: list[dict[str, Any]] = [
     {"kind": "retrain", "base": LINEAR},
 ]
 REFUSED = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit != "rows" or not UNLEARNERS.load(kind).classifier]
-NOT_EXACT = {"approximate", "finetune"}
+NOT_EXACT = {"adaptive_queries", "approximate", "finetune"}
 
 
 def scenario(dataset: str = "wine", **changes: Any) -> Scenario:
