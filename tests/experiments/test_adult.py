@@ -41,6 +41,7 @@ def assert_exact(finished: Run, deletions: int) -> None:
     assert verify(finished.folder) == []
 
 
+@pytest.mark.slow
 def test_a_part_of_adult_is_exact_and_the_same_on_ray(shared_data: Path, tmp_path: Path) -> None:
     inline = run(adult(shared_data, *FEW), tmp_path)
     assert_exact(inline, 96)

@@ -39,8 +39,12 @@ def digest(play: Play) -> str:
 
 @pytest.mark.parametrize(
     "engine",
-    [{"kind": "ray", "workers": 1}, {"kind": "ray", "workers": 2}, {"kind": "grpc"}, {"kind": "flower", "workers": 2}],
-    ids=lambda engine: "-".join(map(str, engine.values())),
+    [
+        pytest.param({"kind": "ray", "workers": 1}, id="ray-1", marks=pytest.mark.slow),
+        pytest.param({"kind": "ray", "workers": 2}, id="ray-2"),
+        pytest.param({"kind": "grpc"}, id="grpc"),
+        pytest.param({"kind": "flower", "workers": 2}, id="flower-2"),
+    ],
 )
 def test_every_engine_gives_the_digest_of_inline(play: Play, digest: str, engine: dict[str, Any]) -> None:
     run = play(**QUIET, engine=engine)
@@ -88,7 +92,10 @@ def assassin(find: Callable[[], list[psutil.Process]], kills: int, runs: Path) -
 LONGER = {"training": {"epochs": 60}, "distillation": {"epochs": 60}}
 
 
-@pytest.mark.parametrize(("engine", "find"), [({"kind": "ray", "workers": 2}, ray_workers), ({"kind": "grpc"}, grpc_peers)])
+@pytest.mark.parametrize(
+    ("engine", "find"),
+    [({"kind": "ray", "workers": 2}, ray_workers), pytest.param({"kind": "grpc"}, grpc_peers, marks=pytest.mark.slow)],
+)
 def test_killed_workers_change_nothing(
     play: Play, tmp_path: Path, engine: dict[str, Any], find: Callable[[], list[psutil.Process]]
 ) -> None:

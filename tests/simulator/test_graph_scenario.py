@@ -156,6 +156,7 @@ def test_communities_need_edges_and_enough_nodes(scenario: Callable[..., Scenari
     )
 
 
+@pytest.mark.slow
 def test_cora_in_communities(shared_data: Path, tmp_path: Path) -> None:
     few = [f"data.path='{shared_data / 'cora.npz'}'", "rounds=2", *(f"event.{i}.round=2" for i in range(3)), "expect.0.after=2"]
     few += ["peers.main.0.epochs=10", "peers.main.2.epochs=10", "distillation.epochs=5", "training.epochs=1"]

@@ -70,6 +70,7 @@ def test_killed_at_fifty_instants(undisturbed: tuple[Run, Path, float], kill_aft
         survives(undisturbed, kill_after, tmp_path / str(number), seconds)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(undisturbed: tuple[Run, Path, float], kill_after: Kill, tmp_path: Path) -> None:
     run, fresh, length = undisturbed
     folder = tmp_path / "run"
