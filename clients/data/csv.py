@@ -22,14 +22,10 @@ class Csv(TabularSpec):
     ----------
     path : str
         The file, from the scenario's folder.
-    label : str or int
-        Name, or number (from 0; negative from the end), of the label's column.
     header : bool
         Whether the first line names the columns; if not they are called ``c0``, ``c1``, ...
     categorical : tuple of str or int, optional
         Categorical columns; unless told, those that hold text and no number at all.
-    id : str or int, optional
-        The column of lifelong ids, whole numbers from 0, which is no feature; unless told, lines are numbered from 0.
     """
 
     dataset: Literal["csv"] = "csv"

@@ -22,12 +22,8 @@ class Parquet(TabularSpec):
     ----------
     path : str
         The file, from the scenario's folder.
-    label : str or int
-        Name, or number (from 0; negative from the end), of the label's column.
     categorical : tuple of str or int, optional
         Categorical columns; unless told, those of text and truth values.
-    id : str or int, optional
-        The column of lifelong ids, whole numbers from 0, which is no feature; unless told, rows are numbered from 0.
     """
 
     dataset: Literal["parquet"] = "parquet"

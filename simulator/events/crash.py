@@ -5,25 +5,22 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from server.timeline import CrashPhase
-from simulator.events.contract import EventSpec, Stage
-from simulator.events.peers import Peers
+from simulator.events.contract import Stage
+from simulator.events.named import NamedPeers
 from simulator.events.world import World
 
 
-class Crash(EventSpec):
+class Crash(NamedPeers):
     """Peers crash in this round and are restarted from the last committed state.
 
     Parameters
     ----------
-    peers : list of int or str
-        Numbers of peers, or the name of a group.
     phase : str
         Time of the crash in the round: before, during or after training, before or after sending.
     """
 
     stage: ClassVar[Stage] = "fault"
     do: Literal["crash"] = "crash"
-    peers: Peers
     phase: CrashPhase = "during_training"
 
     def resolve(self, world: World) -> None:

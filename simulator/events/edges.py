@@ -31,8 +31,8 @@ def _listed(edges: list[Edge]) -> str:
     return " ".join(f"{a}-{b}" for a, b in edges)
 
 
-class Cut(EventSpec):
-    """Edges are removed; their two ends drop each other's seeds.
+class _NamedEdges(EventSpec):
+    """An event that happens to edges.
 
     Parameters
     ----------
@@ -42,8 +42,14 @@ class Cut(EventSpec):
 
     stage: ClassVar[Stage] = "membership"
     needs_neighbours: ClassVar[bool] = True
-    do: Literal["cut"] = "cut"
+
     edges: Edges
+
+
+class Cut(_NamedEdges):
+    """Edges are removed; their two ends drop each other's seeds."""
+
+    do: Literal["cut"] = "cut"
 
     def resolve(self, world: World) -> None:
         """Remove the edges."""
@@ -56,19 +62,10 @@ class Cut(EventSpec):
         world.tell("cut", {peer for edge in edges for peer in edge}, _listed(edges))
 
 
-class Link(EventSpec):
-    """Edges are added; current seeds are delivered over them.
+class Link(_NamedEdges):
+    """Edges are added; current seeds are delivered over them."""
 
-    Parameters
-    ----------
-    edges : list of pairs
-        Pairs of peers.
-    """
-
-    stage: ClassVar[Stage] = "membership"
-    needs_neighbours: ClassVar[bool] = True
     do: Literal["link"] = "link"
-    edges: Edges
 
     def resolve(self, world: World) -> None:
         """Add the edges."""

@@ -7,25 +7,22 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from clients.unlearning.general import AnyMethod
-from simulator.events.contract import EventSpec, Stage
-from simulator.events.peers import Peers
+from simulator.events.contract import Stage
+from simulator.events.named import NamedPeers
 from simulator.events.world import World
 
 
-class Erase(EventSpec):
+class Erase(NamedPeers):
     """Peers that left silently are erased later, by ``method`` if given; named members leave and are erased at once.
 
     Parameters
     ----------
-    peers : list of int or str
-        Numbers of peers, or the name of a group.
     method : str or table, optional
         Unlearning method; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["erase"] = "erase"
-    peers: Peers
     # an unset key is left out, so that plans from before this key existed keep their hash
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 

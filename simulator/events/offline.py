@@ -6,25 +6,22 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from simulator.events.contract import EventSpec, Stage
-from simulator.events.peers import Peers
+from simulator.events.contract import Stage
+from simulator.events.named import NamedPeers
 from simulator.events.world import World
 
 
-class Offline(EventSpec):
+class Offline(NamedPeers):
     """Members are offline for ``rounds`` rounds, this one included, or until a ``rejoin``; their seeds stay in use.
 
     Parameters
     ----------
-    peers : list of int or str
-        Numbers of peers, or the name of a group.
     rounds : int, optional
         Number of rounds, this one included; default: until a ``rejoin``.
     """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["offline"] = "offline"
-    peers: Peers
     rounds: PositiveInt | None = None
 
     def resolve(self, world: World) -> None:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from simulator.events.contract import EventSpec, Stage
-from simulator.events.peers import Peers
+from simulator.events.contract import Stage
+from simulator.events.named import NamedPeers
 from simulator.events.world import World
 
 
-class Refuse(EventSpec):
-    """From this round on, the peers keep every seed that they are told to drop; a negative control of the audits.
-
-    Parameters
-    ----------
-    peers : list of int or str
-        Numbers of peers, or the name of a group.
-    """
+class Refuse(NamedPeers):
+    """From this round on, the peers keep every seed that they are told to drop; a negative control of the audits."""
 
     stage: ClassVar[Stage] = "fault"
     needs_neighbours: ClassVar[bool] = True
     do: Literal["refuse"] = "refuse"
-    peers: Peers
 
     def resolve(self, world: World) -> None:
         """Mark the peers as dishonest."""

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from simulator.events.contract import EventSpec, Stage
-from simulator.events.peers import Peers
+from simulator.events.contract import Stage
+from simulator.events.named import NamedPeers
 from simulator.events.world import World
 
 
-class Rejoin(EventSpec):
+class Rejoin(NamedPeers):
     """Peers come back: early from offline, from their last state after a silent departure, or from scratch after an erasure.
 
     An erased peer gets no state back: it is a new generation with its own random streams, and has its rows except those that it was asked
     to forget before.
-
-    Parameters
-    ----------
-    peers : list of int or str
-        Numbers of peers, or the name of a group.
     """
 
     stage: ClassVar[Stage] = "membership"
     do: Literal["rejoin"] = "rejoin"
-    peers: Peers
 
     def resolve(self, world: World) -> None:
         """Bring the peers back."""

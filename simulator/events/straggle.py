@@ -6,18 +6,16 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from simulator.events.contract import EventSpec, Stage
-from simulator.events.peers import Peers
+from simulator.events.contract import Stage
+from simulator.events.named import NamedPeers
 from simulator.events.world import World
 
 
-class Straggle(EventSpec):
+class Straggle(NamedPeers):
     """For ``rounds`` rounds, the peers' new seeds reach their neighbours ``delay`` rounds later than usual.
 
     Parameters
     ----------
-    peers : list of int or str
-        Numbers of peers, or the name of a group.
     delay : int
         Number of rounds by which seeds are late.
     rounds : int
@@ -26,7 +24,6 @@ class Straggle(EventSpec):
 
     stage: ClassVar[Stage] = "fault"
     do: Literal["straggle"] = "straggle"
-    peers: Peers
     delay: PositiveInt = 1
     rounds: PositiveInt = 1
 
