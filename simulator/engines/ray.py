@@ -140,8 +140,8 @@ class Actors:
             except ray.exceptions.GetTimeoutError:
                 has = {name: amount for name, amount in _resources().items() if name in ("CPU", "GPU")}
                 raise StoppedError(
-                    f"engine ray: no room for a worker within {START_SECONDS:g} s; each needs {self._needs}, the cluster has {has}; "
-                    "lower engine.workers or engine.gpus_per_worker"
+                    f"engine ray: no worker started within {START_SECONDS:g} s; each needs {self._needs}, the cluster has {has}; "
+                    "lower engine.workers or engine.gpus_per_worker, or end other work on its nodes"
                 ) from None
             except ray.exceptions.RayError as error:
                 if attempt == STARTS:

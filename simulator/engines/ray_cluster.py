@@ -103,12 +103,14 @@ def _start(**options: Any) -> None:
     # Workers inherit the environment, but not this process's sys.path. Ray's helper processes outlive a killed driver for as long as
     # they try to reconnect to its cluster, by default a minute. A batch of replies is faster inside the call's result than through the
     # object store, which Ray uses above 100 kB. A node that may not form a cluster with others uses the loopback address, on Linux as
-    # everywhere else, and then all its processes listen there. The token keeps other users of this machine out.
+    # everywhere else, and then all its processes listen there. The token keeps other users of this machine out. Ray starts workers at
+    # niceness 15, at which they starve beside one busy process; here they are the work itself.
     inherited = {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
         "RAY_max_direct_call_object_size": str(INLINE_BYTES),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_worker_niceness": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }

@@ -52,6 +52,13 @@ def test_every_socket_of_a_started_cluster_is_on_the_loopback(started):
     assert all(ip.startswith(LOOPBACK) for ips in found.values() for ip in ips), found
 
 
+def test_workers_have_the_priority_of_the_process_that_started_them(ray_cluster):
+    import ray
+
+    niceness = ray.get(ray.remote(lambda: os.nice(0)).remote())
+    assert niceness == os.nice(0), "Ray's own 15 would let them starve beside one busy process"
+
+
 @pytest.mark.parametrize("kind", ["flower", "grpc", "ray"])
 def test_no_engine_listens_beyond_the_loopback(kind, play, ray_cluster):
     found = play(ENGINES.load(kind)(kind=kind, workers=1), lambda grid: listening(), peers=2)
