@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from clients.data.ratings import Ratings
 
 
-class Bpr(Spec):
-    """Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), trained with Adagrad.
+class _ByGradient(Spec):
+    """Vectors of users and items, trained by gradient steps on batches of interactions.
 
     Parameters
     ----------
@@ -36,8 +36,16 @@ class Bpr(Spec):
         Weight of the squared vectors.
     """
 
-    kind: Literal["bpr"] = "bpr"
     epochs: PositiveInt = 100
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    decay: NonNegativeFloat
+
+
+class Bpr(_ByGradient):
+    """Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), trained with Adagrad."""
+
+    kind: Literal["bpr"] = "bpr"
     batch_size: PositiveInt = 256
     lr: PositiveFloat = 0.05
     decay: NonNegativeFloat = 0.01
@@ -45,7 +53,6 @@ class Bpr(Spec):
 
 class Wmf(Spec):
     """Weighted matrix factorisation (Hu et al. 2008) by alternating least squares.
-
 
     Parameters
     ----------
@@ -63,25 +70,16 @@ class Wmf(Spec):
     decay: PositiveFloat = 3.0
 
 
-class LightGcn(Spec):
+class LightGcn(_ByGradient):
     """LightGCN (He et al. 2020), trained with the ranking loss and Adam.
 
     Parameters
     ----------
-    epochs : int
-        Passes over the interactions.
-    batch_size : int
-        Interactions a gradient step.
-    lr : float
-        Learning rate.
-    decay : float
-        Weight of the squared vectors.
     layers : int
         Propagation steps over the graph of users and items.
     """
 
     kind: Literal["lightgcn"] = "lightgcn"
-    epochs: PositiveInt = 100
     batch_size: PositiveInt = 1024
     lr: PositiveFloat = 0.01
     decay: NonNegativeFloat = 1e-3
