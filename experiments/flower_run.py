@@ -1,8 +1,8 @@
 """Run a scenario with ``flwr run``: ``python -m experiments.flower_run [SCENARIO] [OUT]``; the last printed line is the run directory.
 
 In contrast to ``flwr run .``, the number of SuperNodes equals the scenario's number of peers; the installed packages are used, while Flower
-would install all of them again, including gigabytes of CUDA; the SuperLink is stopped at the end; and the exit status is that of the run,
-while Flower's is always 0.
+would install all of them again, including gigabytes of CUDA; the SuperLink is stopped at the end; and the exit status is that of
+``lethe run``, 1 if no run ended, while Flower's is always 0.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def superlink(home: Path) -> Iterator[str]:
 
 def play(scenario: Path, out: Path) -> int:
     """Run a scenario on Flower; return the exit status."""
+    from simulator.runs.run import Run
     from simulator.scenarios.scenario import Scenario
+    from simulator.terminal.ending import exit_status
 
     peers = Scenario.load(scenario).peers.count
     before = set(out.glob("*/report.html"))
@@ -77,10 +79,10 @@ def play(scenario: Path, out: Path) -> int:
         federation = f"num-supernodes={peers} client-resources-num-cpus=1"
         command = [str(TOOLS / "flwr"), "run", str(ROOT), name, "--stream", "--run-config", run_config, "--federation-config", federation]
         subprocess.run(command, env=environment(Path(folder)), check=True)
-    done = set(out.glob("*/report.html")) - before
+    done = sorted(set(out.glob("*/report.html")) - before)
     for report in done:
         print(report.parent)
-    return 0 if done else 1
+    return max((exit_status(Run(report.parent)) for report in done), default=1)
 
 
 def main(arguments: list[str]) -> int:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from simulator import Scenario, resolve, run
 from simulator.cli import app
+from simulator.scenarios.tasks import CELLS
 from simulator.terminal.results import show_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +59,15 @@ def test_the_demo_prints_the_figures_that_stand_beside_it(tmp_path: Path) -> Non
     assert least in shown.getvalue()
     assert most in shown.getvalue()
     assert f"`make demo`: 0.0 and {rows['gradient_steps'].item()} steps for {rows['rows'].item()} rows" in README
+
+
+def test_the_rollback_in_the_table_costs_what_it_says() -> None:
+    plan = resolve(Scenario.load(ROOT / "experiments" / "scenarios" / "averaging.toml"))
+    past = CELLS.load(plan.scenario.cell)().past(plan)
+    first = past.rollback(10)
+    steps = [plan.scenario.training.steps(len(one.rows)) for one in plan.configs]
+    spent = sum(steps[peer] for number in range(first, 10) for peer in past.contributing(number, 10))
+    assert f"{spent} gradient steps for a peer that was first drawn in round {first} of 9" in README
 
 
 def test_links_into_the_tree_lead_somewhere() -> None:

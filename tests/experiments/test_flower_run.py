@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from experiments import flower_run
+from simulator import Scenario
 
 SCENARIO = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "keys" / "sums.toml"
 
@@ -40,7 +41,16 @@ def test_a_scenario_is_played_and_nothing_is_left_running(tmp_path: Path, capsys
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_exits_with_1(tmp_path: Path) -> None:
+def test_a_run_that_does_not_meet_its_expectations_exits_with_1(tmp_path: Path) -> None:
+    hopeless = tmp_path / "hopeless.toml"
+    beyond = {"after": "final", "metric": "accuracy.global.ensemble", "min": 1.0}
+    hopeless.write_text(Scenario.load(SCENARIO).replace(expect=[beyond]).to_toml())
+    assert flower_run.play(hopeless, tmp_path / "runs") == 1
+    assert next(tmp_path.glob("runs/*/report.html")), "it ended, with a report"
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_begin_exits_with_1(tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("no folder")
     assert flower_run.play(SCENARIO, taken) == 1

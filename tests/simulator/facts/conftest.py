@@ -1,4 +1,4 @@
-"""Tables with a few rows that are like no other, the same without them, and scenarios over both."""
+"""Lets the tests of this folder share the module fact_tables."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tables import ERASED, MAINS, both, scenario
+from fact_tables import ERASED, MAINS, both, scenario
 
 from clients.data import load
 from simulator.runner import run

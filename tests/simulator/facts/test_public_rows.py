@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as st
-from tables import ERASED, both, ordinary, scenario, write
+from fact_tables import ERASED, both, ordinary, scenario, write
 from typer.testing import CliRunner
 
 from clients.data import DataError, Dataset, load
