@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fact_tables import ERASED, both, ordinary, scenario, write
 from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as st
-from fact_tables import ERASED, both, ordinary, scenario, write
 from typer.testing import CliRunner
 
 from clients.data import DataError, Dataset, load
