@@ -193,6 +193,8 @@ commands.register(app)
 
 def main() -> None:
     """Run the command line; what goes wrong is one line on standard error. The exit statuses are in the README."""
+    import sqlite3
+
     from clients.plugins import PluginError
     from simulator.errors import LetheError, file_error, is_full, one_line
     from simulator.stopping import terminable
@@ -203,6 +205,9 @@ def main() -> None:
     except (LetheError, PluginError) as error:
         typer.echo(f"lethe: {error}", err=True)
         sys.exit(getattr(error, "status", 2))
+    except sqlite3.DatabaseError as error:
+        typer.echo(f"lethe: run.sqlite: cannot be read ({one_line(str(error))}): `lethe verify` says what is damaged", err=True)
+        sys.exit(2)
     except OSError as error:
         typer.echo(f"lethe: {one_line(file_error(error, 'standard output'))}: make room or access", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again to write what is left over

@@ -27,8 +27,10 @@ def resume_at(level: Level, folder: Path) -> None:
         except BaseException:
             process.terminate()
             raise
+    told = last.removeprefix("lethe: ") if last.startswith("lethe: ") else ""
     if process.returncode == 3:
-        raise StoppedError(last.removeprefix("lethe: ").partition("; nothing committed is lost")[0])
-    if process.returncode not in (0, 1):
-        ended = f"{folder}: the process with compute.level = {level!r} ended with {process.returncode}"
-        raise LetheError(last.removeprefix("lethe: ") or ended)
+        raise StoppedError(told.partition("; nothing committed is lost")[0])
+    if process.returncode == 2 and told:
+        raise LetheError(told)
+    if process.returncode not in (0, 1):  # killed, or ended by a signal: what it said last is progress
+        raise StoppedError(f"{folder}: the process with compute.level = {level!r} ended with {process.returncode}")

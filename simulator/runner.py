@@ -68,11 +68,12 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
     plan = read_plan(folder)
     cure, level = f"nothing committed is lost: lethe resume {folder}", plan.scenario.compute.level
     try:
-        if not in_force(level) and not _whole(folder):
-            _resume_at(level, plan, folder)
-        elif not _whole(folder):
-            with only_one(folder), closing(RunStore(folder)) as store:
-                _finish(plan, store, folder, watch or Watch())
+        if not _whole(folder):
+            if level is None or in_force(level):
+                with only_one(folder), closing(RunStore(folder)) as store:
+                    _finish(plan, store, folder, watch or Watch())
+            else:
+                _resume_at(level, plan, folder)
     except StoppedError as error:
         raise StoppedError(f"{error}; {cure}") from None
     except (OSError, sqlite3.OperationalError) as error:
@@ -81,10 +82,8 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
     return Run(folder)
 
 
-def _resume_at(level: Level | None, plan: Plan, folder: Path) -> None:
-    """Let a process that is started at a level take up a run; ``LetheError`` if none can."""
-    if level is None:
-        return
+def _resume_at(level: Level, plan: Plan, folder: Path) -> None:
+    """Let a process that is started at a level finish a run; ``LetheError`` if none can, ``StoppedError`` if it ends before the run."""
     if wrong := unsupported(level):
         raise LetheError(f"{folder}: compute: {wrong}")
     if LENT.get() or by_hand(plan):
@@ -92,6 +91,8 @@ def _resume_at(level: Level | None, plan: Plan, folder: Path) -> None:
         told = " ".join(f"{name}={value!r}" for name, value in environment(level).items())
         raise LetheError(f"{folder}: compute.level = {level!r} needs a process of its own, and {what}: start this one with {told}")
     resume_at(level, folder)
+    if not _whole(folder):
+        raise StoppedError(f"{folder}: the process with compute.level = {level!r} ended before the run did")
 
 
 def _whole(folder: Path) -> bool:

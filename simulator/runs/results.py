@@ -55,13 +55,18 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
     found["machine"] = {"level": plan.scenario.compute.level, **(machines.read(store) or {})}
     found |= cell_of(plan).findings(plan, store)
     found |= {"expectations": check(plan, store, found)}
-    return found | {"verdict": verdict(json.loads(store.meta(CLAIMS) or "[]"), found)}
+    return found | {"verdict": verdict(json.loads(str(store.meta(CLAIMS))), found)}
 
 
 def settle(plan: Plan, store: RunStore) -> None:
     """Write down, once the audits are done, what became of every claim: the data that prove a certificate may not be there later."""
+    store.set_meta(CLAIMS, settled(plan, store))
+
+
+def settled(plan: Plan, store: RunStore) -> str:
+    """Return, as JSON, what becomes of every claim by the evidence in the ledger and the data."""
     rows = ((one, _erasure(plan, store, one)) for one in plan.timeline.erasures)
-    store.set_meta(CLAIMS, json.dumps([claim(one, plan, store, row) for one, row in rows]))
+    return json.dumps([claim(one, plan, store, row) for one, row in rows])
 
 
 def _metrics(plan: Plan, store: RunStore) -> dict[str, Any]:

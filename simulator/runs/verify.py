@@ -21,6 +21,7 @@ from simulator.runs.asked import missing
 from simulator.runs.claims import unkept, unproven_exactness
 from simulator.runs.directory import RESULTS, read_plan, reason
 from simulator.runs.remains import remains
+from simulator.runs.results import CLAIMS, settled
 from simulator.runs.written import as_read, read_results
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
@@ -78,20 +79,24 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
     found = [*folder_checks.as_planned(plan, store, folder), *folder_checks.artefacts(store, folder)]
     found += _readable(chain(missing(plan, store), _receipts(plan, store), audits.problems(plan, store), _results(plan, store, folder)))
     not_checked: list[str] = []
-    claims = [cell_of(plan).problems(plan, store)]
+    claims = [("what the final model answers about the data", cell_of(plan).problems(plan, store))]
     for erasure in plan.timeline.erasures:
-        claims += [request_of(erasure.kind).problems(erasure, plan, store), unkept(erasure, plan, store)]
+        request = request_of(erasure.kind)
+        what = f"{request.name(erasure)}: its claim, for which the data are needed"
+        claims += [(what, request.problems(erasure, plan, store)), (what, unkept(erasure, plan, store))]
         not_checked += _read_so_far(unproven_exactness(erasure, plan, store))
     compared = loaded.compare(plan, store)
     if compared.changed:
         found.append(compared.changed)
-    for one in claims:
+    if not (compared.changed or compared.absent):
+        claims.append(("the verdicts on the claims", _verdicts(plan, store)))
+    for what, one in claims:
         try:
             found += _readable(one)
         except DataError as error:
             if not compared.absent:
                 found.append(f"data: {error}")
-            not_checked.append("what the final model answers about the data")
+            not_checked.append(what)
     if compared.absent:
         not_checked.insert(0, compared.absent)
     return _told(found, not_checked, _read_so_far(remains(plan, store)))
@@ -115,8 +120,14 @@ def _gaps(plan: Plan, store: RunStore) -> list[str]:
     """Return what is missing from a ledger that was changed, as far as it can still be read: that names what was taken."""
     try:
         return [*missing(plan, store), *audits.problems(plan, store)]
-    except GARBLED:
+    except (sqlite3.Error, *GARBLED):
         return []
+
+
+def _verdicts(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Check that the verdicts that were written down are those that the evidence gives."""
+    if store.meta(CLAIMS) != settled(plan, store):
+        yield "run.sqlite: its verdicts on the claims are not those that the evidence gives"
 
 
 def _readable(found: Iterator[str]) -> Iterator[str]:

@@ -23,8 +23,11 @@ def read_results(plan: Plan, folder: Path) -> dict[str, Any]:
     path = folder / RESULTS
     if path.is_file():
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            found = dict(json.loads(path.read_text(encoding="utf-8")))
+            if not found.keys() >= {"name", "timeline", "erasures", "verdict"}:
+                raise ValueError("these are not the results of a run")
+            return found
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             cure = f"remove it, and `lethe report {folder}` makes it again"
             raise LetheError(f"{path}: cannot be read ({error}): {cure}") from None
     with reading(folder) as store:

@@ -52,8 +52,8 @@ def _data(plan: Plan) -> dict[str, Any]:
 
 
 def _peers(plan: Plan) -> list[dict[str, Any]]:
-    labels = load(plan.configs[0].data).y
-    mixes = [np.bincount(labels[np.asarray(one.rows, dtype=np.int64)], minlength=plan.classes) for one in plan.configs]
+    data = load(plan.configs[0].data)
+    mixes = [np.bincount(data.classes_of(one.rows), minlength=plan.classes) for one in plan.configs]
     return [
         {"peer": one.peer, "model": one.model, "rows": len(one.rows), "rows_by_class": [int(count) for count in mix]}
         for one, mix in zip(plan.configs, mixes, strict=True)

@@ -9,6 +9,7 @@ from clients.unlearning.contract import family
 from simulator.errors import LetheError, one_line
 from simulator.runs.expectations import when
 from simulator.runs.run import Run
+from simulator.runs.written import write_whole
 
 
 def check_place(path: Path) -> None:
@@ -24,7 +25,6 @@ def write_junit(run: Run, path: Path) -> None:
 
     What was disproved or not met failed; a claim to be exact or certified that could not be shown is skipped, with the reason.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
     suite = ElementTree.Element("testsuite", name=run.plan.name)
     for one in run.results["verdict"]["claims"]:
         case = ElementTree.SubElement(suite, "testcase", classname="claims", name=one_line(f"{one['what']}: {one['claim']}"))
@@ -42,5 +42,4 @@ def write_junit(run: Run, path: Path) -> None:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    ElementTree.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
-    unfinished.replace(path)
+    write_whole(path, '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode"))

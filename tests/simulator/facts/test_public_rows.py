@@ -17,6 +17,7 @@ from simulator.runs.given import given
 from simulator.scenarios.public import split
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.terminal.check_json import plain
 
 
 def numbered(ids: np.ndarray) -> Dataset:
@@ -134,3 +135,12 @@ def test_what_exact_takes_as_given_is_told(tmp_path):
     published = list(given(resolve(scenario(tmp_path, "", digits))))
     assert published[0] == "facts of the data: as they are published with it"
     assert published[1].startswith("which rows of the source are used (rows = 500;")
+
+
+def test_rows_by_class_are_counted_by_id_and_not_by_place(tmp_path):
+    write(tmp_path / "all.csv", ordinary())
+    plan = resolve(scenario(tmp_path, "all.csv"))
+    label = {int(row[0]): row[4] for row in ordinary()}
+    told = plain(plan)
+    for config, peer in zip(plan.configs, told["peers"], strict=True):
+        assert peer["rows_by_class"] == [sum(label[int(row)] == name for row in config.rows) for name in told["data"]["classes"]]

@@ -64,8 +64,9 @@ def killed(folder: Path, after: int, place: str = "") -> int:
                 RunStore.commit = begun(RunStore.commit, begin)  # type: ignore[method-assign]
             store.close()
             resume(folder, Watch())
-        finally:
             os._exit(0)
+        except BaseException:
+            os._exit(1)
     return os.waitpid(pid, 0)[1]
 
 

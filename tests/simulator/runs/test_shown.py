@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simulator.progress import Watch
+from simulator.runner import prepare
 from simulator.runs.run import Run
 from simulator.scenarios.scenario import Scenario
 
@@ -31,10 +32,10 @@ def test_runs_show_what_was_measured_and_forgotten(finished: Run) -> None:
     assert finished.digest[:16] in shown
 
 
-def test_a_run_that_is_not_finished_says_how_it_goes_on(finished: Run, tmp_path: Path) -> None:
-    copy = shutil.copytree(finished.folder, tmp_path / "copy")
-    (copy / "results.json").unlink()
-    assert "<p>" in Run(copy)._repr_html_()
+def test_a_run_that_is_not_finished_says_how_it_goes_on(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+    shown = Run(prepare(scenario(), tmp_path))._repr_html_()
+    assert "the run is not finished" in shown
+    assert "lethe resume" in shown
 
 
 def test_scenarios_show_their_file(finished: Run) -> None:

@@ -142,6 +142,8 @@ def change(folder: Path, *statements: str) -> None:
         ("create trigger t after insert on metrics begin delete from receipts; end", "trigger t is none of a run's ledger"),
         ("create index i on metrics (value)", "index i is none of a run's ledger"),
         ("drop table findings", "table findings is missing"),
+        ("drop table outcomes", "table outcomes is missing"),
+        ("drop table audits", "table audits is missing"),
         ("alter table metrics add column note", "table metrics is made otherwise"),
         ("insert into holdings values (0, 1, 1, 'x', 99, null)", "holdings of rounds that were never committed: [99]"),
         ("insert into history values ('m', 0, 1, 'x', 1, 98, 99)", "history of rounds that were never committed: [98]"),
@@ -184,6 +186,13 @@ def test_what_the_plan_asks_for_must_be_there_even_if_all_hashes_fit(
     change(copy, *statements)
     forge(copy)
     assert any(said in line for line in verify(copy)), verify(copy)
+
+
+@pytest.mark.parametrize("verdict", ["measured", "disproved"])
+def test_verdicts_must_be_those_of_the_evidence_even_if_all_hashes_fit(copy: Path, forge: Callable[[Path], None], verdict: str) -> None:
+    change(copy, f"update meta set value = replace(value, '\"proven\"', '\"{verdict}\"') where key = 'claims'")
+    forge(copy)
+    assert any("its verdicts on the claims are not those that the evidence gives" in line for line in verify(copy)), verify(copy)
 
 
 # files -----------------------------------------------------------------------------------------------------------------------

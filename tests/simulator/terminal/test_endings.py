@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.retraining import Retrained
 from server.ledger import RoundRecord
 from simulator import cli, register
+from simulator.runs.run import Run
 from simulator.runs.verdict import Verdict
 from simulator.runs.verify import verify
 from simulator.storage.store import RunStore
@@ -165,6 +167,22 @@ def test_what_is_expected_of_the_final_evaluation_is_looked_up_there(
     status, _, err = lethe("run", path, "--set", "expect.0.after=finale", "--out", tmp_path / "none")
     assert status == 2
     assert err == [f"lethe: {path}: expect 1 (expect.0.after): is 'finale': write a whole number or 'final'"]
+
+
+def test_a_damaged_run_is_one_line_and_never_reads_as_disproved(finished: Run, lethe: Callable[..., Ended], tmp_path: Path) -> None:
+    for damage in ("results", "ledger"):
+        folder = Path(shutil.copytree(finished.folder, tmp_path / damage))
+        (folder / "results.json").write_text("{}")
+        if damage == "ledger":
+            (folder / "results.json").unlink()
+            (folder / "report.html").unlink()
+            ledger = bytearray((folder / "run.sqlite").read_bytes())
+            ledger[4096:] = bytes(len(ledger) - 4096)
+            (folder / "run.sqlite").write_bytes(bytes(ledger))
+        for command in ("show", "report"):
+            status, out, err = lethe(command, folder)
+            assert (status, out, len(err)) == (2, [], 1), (damage, command, err)
+            assert ("cannot be read" if damage == "results" else "is not the ledger of a run") in err[0]
 
 
 def test_programs_read_json_and_nothing_else(file: Callable[..., Path], lethe: Callable[..., Ended], tmp_path: Path) -> None:
