@@ -8,6 +8,7 @@ from clients.unlearning.contract import family
 from simulator.requests import request_of
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
+from simulator.tasks.contract import cell_of
 
 _HASHES = "select main from states union select seed from states" + "".join(
     f" union select sha256 from {table}" for table in ("receipts", "holdings", "models", "history", "probabilities")
@@ -62,8 +63,4 @@ def _outside(plan: Plan) -> Iterator[str]:
     source = plan.configs[0].data
     where = getattr(source, "path", None)
     yield f"the data set, {source.tag}{f' ({where})' if where else ''}: rows are dealt from it, and counterfactuals played from it"
-    if plan.scenario.cell.startswith("diffusion/"):
-        from clients.diffusion.cache import folder
-
-        if count := len(list(folder().glob("*.safetensors"))):
-            yield f"the simulator's cache, {folder()}: {count} files, among them trainings with what was forgotten; it may be deleted"
+    yield from cell_of(plan).remains(plan)

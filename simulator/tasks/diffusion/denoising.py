@@ -50,3 +50,10 @@ class DenoisingCell(Cell[S, P]):
         from simulator.tasks.diffusion.results import findings
 
         return findings(plan, store)
+
+    def remains(self, plan: P) -> Iterator[str]:
+        """Yield a line if the cache of trainings holds any."""
+        from clients.diffusion.cache import folder
+
+        if count := len(list(folder().glob("*.safetensors"))):
+            yield f"the simulator's cache, {folder()}: {count} files, among them trainings with what was forgotten; it may be deleted"
