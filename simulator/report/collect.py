@@ -89,8 +89,8 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         graphs=() if cell_of(plan).pooled else tuple(_graphs(plan.timeline.rounds)),
         holdings=() if cell_of(plan).pooled else tuple(_holdings(plan.timeline.erasures, store)),
         erasures=tuple(
-            _erasure(row, audited(plan, store, one), audits)
-            for one, row in zip(plan.timeline.erasures, results["erasures"], strict=True)
+            _erasure(row, verdict, audited(plan, store, one), audits)
+            for one, row, verdict in zip(plan.timeline.erasures, results["erasures"], Verdict.of_claims(results), strict=True)
         ),
         expectations=tuple(
             ExpectationRow(f"{capital(when(one['after']))}: {one['expected']}", bool(one["met"]), str(one["found"]))
@@ -212,7 +212,7 @@ def _audits(plan: Plan) -> dict[str, AuditSpec]:
     return asked | {name: spec() for name, spec in told.items() if spec.always_told and name not in asked}
 
 
-def _erasure(row: Mapping[str, Any], found: Mapping[str, Any], audits: Mapping[str, AuditSpec]) -> ErasureRow:
+def _erasure(row: Mapping[str, Any], verdict: Verdict, found: Mapping[str, Any], audits: Mapping[str, AuditSpec]) -> ErasureRow:
     """Return an erasure's row; audits are asked for their figures, since results.json cannot say *infinite*."""
     holders, receipts = len(row["holders"]), len(row["receipts"])
     reasons: Mapping[str, str] = found.get(NOT_JUDGED, {})
@@ -247,6 +247,7 @@ def _erasure(row: Mapping[str, Any], found: Mapping[str, Any], audits: Mapping[s
         original=outcome(ORIGINAL, gradient_steps=0, seconds=0.0, bytes=0) if ORIGINAL in beside else None,
         not_judged=tuple((name.replace("_", " "), reason) for name, reason in reasons.items()),
         notes=tuple(row["notes"]),
+        verdict=verdict,
     )
 
 

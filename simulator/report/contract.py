@@ -76,7 +76,7 @@ def proven(data: ReportData) -> list[Figure]:
     """Return how many erasures are proven exact; nothing if there was none."""
     if not data.erasures:
         return []
-    count = sum(row.guarantee == "exact" and row.outcome.difference == 0 for row in data.erasures)
+    count = sum(row.guarantee == "exact" and row.verdict.name == "proven" for row in data.erasures)
     return [Figure("erasures bit-equal", f"{count} of {len(data.erasures)}", "to never having been there")]
 
 

@@ -128,13 +128,17 @@ class Outcome:
         return self.audited.get("max_abs_difference")
 
 
+UNCOMPARED = Verdict("measured", "not compared")
+"""The verdict on an erasure of which nothing is known."""
+
+
 @dataclass(frozen=True)
 class ErasureRow:
     """One erasure and its outcome beside retraining without the data (the counterfactual) and doing nothing.
 
     Erasures of one ``request`` share a counterfactual. ``again`` is another counterfactual, its training keyed otherwise, ``original`` the
     run just before; None where neither was played. ``not_judged`` are pairs of an audit and why it could not judge;
-    ``notes`` what the method says.
+    ``notes`` what the method says; ``verdict`` what became of its claim, which the verdict on the run sums up.
     """
 
     round: int
@@ -152,6 +156,7 @@ class ErasureRow:
     original: Outcome | None = None
     not_judged: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    verdict: Verdict = UNCOMPARED
 
 
 @dataclass(frozen=True)

@@ -115,16 +115,13 @@ def sentence(event: EventRow) -> str:
 
 
 def verdict(erasure: ErasureRow) -> tuple[str, str]:
-    """Return how an erasure ended as (level, words); the level is ``good``, ``bad`` or ``open``.
-
-    Only a measured difference of 0.0 proves a claim of exactness.
-    """
-    found = erasure.outcome.difference
-    if erasure.guarantee != "exact":
-        return "open", f"{erasure.guarantee}, " + (NOT_MEASURED if found is None else f"{difference(found)} from retraining")
-    if found is None:
-        return "open", "claims exact, not measured"
-    return ("good", "exact: every bit as if never there") if found == 0 else ("bad", f"claims exact but differs by {difference(found)}")
+    """Return the verdict on an erasure as (level, words); the level is ``good``, ``bad`` or ``open``."""
+    found, why = erasure.outcome.difference, erasure.verdict.why
+    if erasure.verdict.name == "proven":
+        return erasure.verdict.level, f"{erasure.guarantee}: {why}"
+    if erasure.verdict.name == "disproved":
+        return erasure.verdict.level, f"claims to be {erasure.guarantee}: {why}"
+    return erasure.verdict.level, why if found is None else f"{why}, {difference(found)} from retraining"
 
 
 def subject(erasure: ErasureRow) -> str:
@@ -178,8 +175,7 @@ def proof(data: ReportData) -> list[str]:
     if not data.erasures:
         return ["Nobody asked for anything to be forgotten."]
     claims = [e for e in data.erasures if e.guarantee == "exact"]
-    proven = sum(e.outcome.difference == 0 for e in claims)
-    unmeasured = sum(e.outcome.difference is None for e in claims)
+    proven, unmeasured = (sum(e.verdict.name == name for e in claims) for name in ("proven", "measured"))
     said = []
     if claims and proven == len(claims):
         said.append("Every erasure that claims to be exact left all that remains bit for bit as in a run where the data never existed.")

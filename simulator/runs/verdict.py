@@ -23,13 +23,14 @@ _PROVEN = "every erasure left all that remains bit for bit as if the data had ne
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a run.
+    """What became of a run, or of one of its erasures.
 
     Parameters
     ----------
     name : {"proven", "measured", "disproved", "expectations failed"}
         ``proven``: every erasure claims to be exact or certified, and that was shown. ``measured``: nothing that was claimed is wrong,
-        but not all of it was shown, or nothing had to be forgotten. ``disproved``: an erasure is not what it claims to be.
+        but not all of it was shown, or nothing had to be forgotten. ``disproved``: an erasure is not what it claims to be. One erasure
+        has no expectations.
     why : str
         The reason, in a few words.
     """
@@ -41,6 +42,11 @@ class Verdict:
     def of(cls, results: Mapping[str, Any]) -> Self:
         """Return the verdict that stands in a run's results."""
         return cls(results["verdict"]["name"], results["verdict"]["why"])
+
+    @classmethod
+    def of_claims(cls, results: Mapping[str, Any]) -> tuple[Self, ...]:
+        """Return the verdict on each erasure of a run, in the order of ``results["erasures"]``."""
+        return tuple(cls(one["verdict"], one["why"]) for one in results["verdict"]["claims"])
 
     @property
     def holds(self) -> bool:

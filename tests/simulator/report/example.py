@@ -8,6 +8,8 @@ from simulator.audits import AUDITS
 from simulator.report import model as m
 from simulator.runs.verdict import Verdict
 
+PROVEN = Verdict("proven", "bit for bit as if the data had never been there")
+
 
 def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: str = "departures") -> m.ReportData:
     rng = np.random.default_rng(peers)
@@ -110,6 +112,7 @@ def outcomes() -> tuple[m.ErasureRow, ...]:
             outcome(0.0, 23456 + p, 6.21, 1_234_000, None, None, mia, 412),
             outcome(0.4321, 0, 0.0, 0, 4, 0, mia + 0.06, 0),
             request=r,
+            verdict=PROVEN,
         )
 
     rows = m.ErasureRow(
@@ -118,6 +121,7 @@ def outcomes() -> tuple[m.ErasureRow, ...]:
         outcome(0.0, 24001, 6.35, 1_230_000, None, None, 0.5123, 37),
         outcome(0.0231, 0, 0.0, 0, 4, 0, 0.5987, 0),
         request=4,
+        verdict=PROVEN,
     )
     return (peer_erasure(3, 4, 0.5312), rows, peer_erasure(6, 2, 0.4871), peer_erasure(6, 7, 0.5099))
 

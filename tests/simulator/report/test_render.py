@@ -11,6 +11,7 @@ import pytest
 from simulator.report import words
 from simulator.report.model import Accuracy, ErasureRow, Outcome, ReportData, RoundRow
 from simulator.report.render import render
+from simulator.runs.verdict import Verdict
 
 Example = Callable[..., ReportData]
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -136,11 +137,12 @@ def test_a_thousand_peers_are_cut_to_a_readable_page_that_says_so(example: Examp
 
 
 def test_what_was_not_measured_says_so(ten: ReportData) -> None:
-    bare = ErasureRow(2, "rows", 3, 1, "finetune", "approximate", Outcome())
+    bare = ErasureRow(2, "rows", 3, 1, "finetune", "approximate", Outcome(), verdict=Verdict("measured", "claims to be approximate"))
     page = Page(render(replace(ten, erasures=(bare,), accuracy=Accuracy(), seconds=None)))
-    assert "approximate, not measured" in page.text
+    assert "claims to be approximate" in page.text
+    assert "Not measured in this run: largest difference" in page.text
     assert "0.0" not in page.text.split("Was it forgotten?")[1].split("Who was there")[0]
-    assert "exact: every bit" not in page.text
+    assert "exact: bit for bit" not in page.text
 
 
 def test_a_run_without_rounds_erasures_or_events_renders(ten: ReportData) -> None:

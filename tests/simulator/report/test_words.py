@@ -6,6 +6,7 @@ import pytest
 
 from simulator.report import words
 from simulator.report.model import ErasureRow, EventRow, Outcome
+from simulator.runs.verdict import Name, Verdict
 
 ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(audited={"max_abs_difference": 0.0}))
 
@@ -44,10 +45,15 @@ def test_says(found: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("guarantee", "difference", "level"),
-    [("exact", 0.0, "good"), ("exact", 1e-9, "bad"), ("exact", float("inf"), "bad"), ("exact", None, "open"), ("approximate", 0.0, "open")],
+    ("name", "difference", "level", "text"),
+    [
+        ("proven", 0.0, "good", "exact: because"),
+        ("disproved", 1e-9, "bad", "claims to be exact: because"),
+        ("disproved", 0.0, "bad", "claims to be exact: because"),
+        ("measured", None, "open", "because"),
+        ("measured", 0.25, "open", "because, 0.25 from retraining"),
+    ],
 )
-def test_only_a_measured_zero_proves_exactness(guarantee: str, difference: float | None, level: str) -> None:
-    row = replace(ROW, guarantee=guarantee, outcome=Outcome(audited={"max_abs_difference": difference}))
-    assert words.verdict(row)[0] == level
-    assert ("every bit" in words.verdict(row)[1]) == (level == "good")
+def test_an_erasure_is_marked_by_the_verdict_on_its_claim_alone(name: Name, difference: float | None, level: str, text: str) -> None:
+    row = replace(ROW, verdict=Verdict(name, "because"), outcome=Outcome(audited={"max_abs_difference": difference}))
+    assert words.verdict(row) == (level, text)
