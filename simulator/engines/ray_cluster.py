@@ -56,7 +56,7 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if spec.address:
-        with _sigterm_kept():
+        with _sigterm_kept(), _silent():
             _join(spec.address, **options)
         try:
             yield
@@ -65,7 +65,7 @@ def cluster(spec: EngineSpec) -> Iterator[None]:
         return
     with _short_folder() as folder:
         try:
-            with _sigterm_kept():
+            with _sigterm_kept(), _silent():
                 _start(num_cpus=spec.width, include_dashboard=False, object_store_memory=_store_bytes(), _temp_dir=folder, **options)
             yield
         finally:
@@ -82,6 +82,18 @@ def _sigterm_kept() -> Iterator[None]:
     finally:
         if callable(before) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Ray from starting the thread that prints what goes wrong on its nodes, pages of it, to standard output.
+
+    What matters of it reaches the engine as an error of a call, and standard output holds what a run says.
+    """
+    from ray._private import worker
+
+    with mock.patch.object(worker, "listen_error_messages"):
+        yield
 
 
 def _join(address: str, **options: Any) -> None:

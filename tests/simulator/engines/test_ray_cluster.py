@@ -59,6 +59,12 @@ def test_workers_have_the_priority_of_the_process_that_started_them(ray_cluster)
     assert niceness == os.nice(0), "Ray's own 15 would let them starve beside one busy process"
 
 
+def test_ray_does_not_print_what_happens_to_its_nodes(ray_cluster):
+    from ray._private.worker import global_worker
+
+    assert not global_worker.listener_thread.is_alive(), "it would write to standard output, which programs read"
+
+
 @pytest.mark.parametrize("kind", ["flower", "grpc", "ray"])
 def test_no_engine_listens_beyond_the_loopback(kind, play, ray_cluster):
     found = play(ENGINES.load(kind)(kind=kind, workers=1), lambda grid: listening(), peers=2)
