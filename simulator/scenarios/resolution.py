@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -67,6 +67,9 @@ class Resolves(Protocol):
 
 class Resolution(Generic[S]):
     """The resolution of one scenario to a plan, with the errors found so far; subclasses define the parts specific to a task."""
+
+    synthetic: ClassVar[bool] = False
+    """Whether peers can distil on reference rows that are drawn instead of set aside."""
 
     def __init__(self, scenario: S, cell: Resolves) -> None:
         self.scenario = scenario
@@ -199,7 +202,7 @@ class Resolution(Generic[S]):
 
         def read() -> tuple[DatasetSpec, Split, Dataset]:
             held = source.read()
-            aside = split(held, self.scenario.seed, table.reference, table.test, table.validation)
+            aside = split(held, self.scenario.seed, table.set_aside, table.test, table.validation)
             known = source.known(held, aside.shown(table.facts))
             return known, aside, load(known)
 
@@ -211,6 +214,7 @@ class Resolution(Generic[S]):
         deal = scenario.data.partition.deal
         dealt = self.attempt("data.partition", lambda: deal(data, aside.rest, scenario.peers.count, scenario.seed))
         self._tell(refusals.of_events(scenario, self.cell, connected=self.topology is not None))
+        self._tell(refusals.of_reference(scenario, synthetic=self.synthetic))
         self.check(data, dealt)
         public = {name: tuple(getattr(aside, name).tolist()) for name in ("reference", "test", "validation")}
         constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": known, **public}
