@@ -96,6 +96,28 @@ class Made:
         return handler(self.make().__pydantic_core_schema__)
 
 
+@dataclass(frozen=True)
+class CountOr:
+    """Annotation that makes a type a whole number above 0, or a table in its place."""
+
+    table: type[BaseModel]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validated)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(core_schema.union_schema([core_schema.int_schema(gt=0), self.table.__pydantic_core_schema__]))
+
+    def _validated(self, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, Mapping | BaseModel):
+            return _read(self.table, value, info)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise PydanticKnownError("int_type")
+        if value <= 0:
+            raise PydanticKnownError("greater_than", {"gt": 0})
+        return value
+
+
 def _read(table: type[Any], value: Any, info: ValidationInfo) -> Any:
     """Return the value as this table."""
     if info.mode == "json":

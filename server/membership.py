@@ -63,6 +63,10 @@ class Membership:
             self._states[peer] = "present"
         return back
 
+    def unchanged(self, peer: int) -> bool:
+        """Return whether nothing has happened to the peer in this round."""
+        return self._changed.get(peer, (0, ""))[0] < self.round
+
     def require_member(self, peer: int, verb: str) -> None:
         """Raise ``MembershipError`` unless the peer belongs to the federation."""
         if self._states[peer] not in ("present", "away"):

@@ -21,6 +21,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ import numpy.typing as npt
 from clients import streams
 from clients.classification.hdus.distillation import Distillation, distil
 from clients.classification.hdus.ensemble import Ensemble, Member, combine
-from clients.data import Dataset
+from clients.data import Dataset, DatasetSpec
 from clients.data.bundled import Digits
 from clients.data.partition import Dirichlet
 from clients.data.rows import Ids, Rows
@@ -38,9 +39,8 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.spec import Spec
-from clients.streams import Field
 from clients.training import Sgd, Training
-from clients.unlearning.contract import Problem, UnlearnerSpec
+from clients.unlearning.contract import Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from server.aggregation.mean import weighted_mean
@@ -107,11 +107,13 @@ class Federation:
         return float((probabilities.argmax(axis=1) == self.data.y[self.judges]).mean())
 
 
-def deal(settings: Settings, seed: int, validation: int = 0) -> Federation:
-    """Return the rows of a run. With ``validation``, that many rows are used for evaluation instead of the test rows."""
-    data = Digits().load()
+def deal(settings: Settings, seed: int, validation: int = 0, source: DatasetSpec | None = None, tested: int = TEST) -> Federation:
+    """Return the rows of a run, of digits unless another source is given. With ``validation``, that many rows are used for evaluation
+    instead of the test rows.
+    """
+    data = (source or Digits()).load()
     ids = streams.order(np.arange(len(data.y)), "hdus benchmark", seed, "split").astype(np.int64)
-    test, rest = ids[:TEST], ids[TEST:]
+    test, rest = ids[:tested], ids[tested:]
     judges, rest = (rest[:validation], rest[validation:]) if validation else (test, rest)
     reference, private = rest[: settings.reference], np.sort(rest[settings.reference :])
     partition = Dirichlet(alpha=0.3, min_rows=settings.min_rows)
@@ -130,24 +132,39 @@ class Voices:
         return combine(settings, self.mains[peer], [self.seeds[other] for other in present if other != peer])
 
 
-def hdus(settings: Settings, federation: Federation, seed: int) -> Voices:
-    """Train every peer's main model on its own rows and distil its seed model."""
+def trained(settings: Settings, federation: Federation, seed: int) -> list[Unlearner[Any, Any]]:
+    """Return every peer's main model, trained on its own rows."""
     data = federation.data
-    problem = Problem(data.shape, data.classes, settings.rounds, training=settings.training)
-    network = Network(settings.seed, data.shape, data.classes)
-    reference, judges = data.x[federation.reference], data.x[federation.judges]
-    voices = Voices([], [])
-    for peer in range(PEERS):
-        key: tuple[Field, ...] = (seed, peer)
+    problem = Problem(data.shape, data.classes, settings.rounds, data.columns, settings.training)
+    mains: list[Unlearner[Any, Any]] = []
+    for peer in range(len(federation.peers)):
         chosen = settings.mains[peer % len(settings.mains)]
-        main = (Retrain(base=chosen) if isinstance(chosen, ModelSpec) else chosen).build(problem, (*key, "main"))
-        rows = federation.rows(peer)
-        main.fit(rows)
-        counts = np.bincount(rows.y, minlength=data.classes)
-        weights, _ = distil(network, reference, federation.reference, main.predict_proba(reference), (*key, "seed"), settings.distillation)
+        main = (Retrain(base=chosen) if isinstance(chosen, ModelSpec) else chosen).build(problem, (seed, peer, "main"))
+        main.fit(federation.rows(peer))
+        mains.append(main)
+    return mains
+
+
+def voiced(
+    settings: Settings, federation: Federation, seed: int, mains: Sequence[Unlearner[Any, Any]], x: npt.NDArray[np.float32], ids: Ids
+) -> Voices:
+    """Return the predictions of main models, and of seed models distilled from them on the inputs ``x``, whose ids are ``ids``."""
+    data = federation.data
+    network = Network(settings.seed, data.shape, data.classes, data.columns)
+    judges = data.x[federation.judges]
+    voices = Voices([], [])
+    for peer, main in enumerate(mains):
+        counts = np.bincount(federation.rows(peer).y, minlength=data.classes)
+        weights, _ = distil(network, x, ids, main.predict_proba(x), (seed, peer, "seed"), settings.distillation)
         voices.mains.append(Member(peer, main.predict_proba(judges), counts))
         voices.seeds.append(Member(peer, network.probabilities(weights, judges), counts))
     return voices
+
+
+def hdus(settings: Settings, federation: Federation, seed: int) -> Voices:
+    """Train every peer's main model on its own rows and distil its seed model on the reference images."""
+    x = federation.data.x[federation.reference]
+    return voiced(settings, federation, seed, trained(settings, federation, seed), x, federation.reference)
 
 
 def fedavg(settings: Settings, federation: Federation, seed: int, present: Sequence[int]) -> npt.NDArray[np.float32]:

@@ -13,6 +13,8 @@ def given(plan: Plan) -> Iterator[str]:
     table = plan.scenario.data
     source = table.source()
     yield f"facts of the data: {_facts(table)}"
+    if (drawn := table.synthetic) is not None:
+        yield f"the reference rows: {drawn.rows} drawn from the seed and facts of the data alone (reference = {drawn.kind})"
     if source.catalogue:
         yield f"the catalogue: {source.catalogue}"
     if not (source.catalogue or source.published or getattr(source, "id", None) is not None):
@@ -31,8 +33,9 @@ def _facts(table: Public) -> str:
         return "as they are published with it"
     if table.facts == "all":
         return 'bounds, categories and classes of all rows, private and forgotten ones among them (facts = "all", a negative control)'
-    counts = ((table.reference, "reference"), (table.test, "test"), (table.validation, "validation"))
+    counts = ((table.set_aside, "reference"), (table.test, "test"), (table.validation, "validation"))
     shown = ", ".join(f"{count} {name} rows" for count, name in counts if count)
     declared = [name for name in ("columns", "labels") if getattr(source, name) is not None]
-    read = f"bounds and categories of reference rows, classes of public rows, where the source names none ({shown})"
+    off = "bounds and categories of reference rows, classes" if table.set_aside else "bounds, categories, classes"
+    read = f"{off} of public rows, where the source names none ({shown})"
     return f"{' and '.join(declared)} as declared; what is not declared: {read}" if declared else read

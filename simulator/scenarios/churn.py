@@ -1,4 +1,4 @@
-"""Churn: random absences of peers, drawn when the scenario is resolved."""
+"""Churn: random absences, arrivals and exits of peers, drawn when the scenario is resolved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -16,6 +16,9 @@ from clients.data.scaling import existing
 from clients.spec import Registry, Spec
 from clients.streams import uniform
 from simulator.events.peers import Peers
+
+if TYPE_CHECKING:
+    from simulator.events.world import World
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -27,7 +30,7 @@ class ChurnError(ValueError):
 
 
 class ChurnSpec(Spec):
-    """Random absences among ``peers``.
+    """Random absences, arrivals and exits among ``peers``.
 
     Parameters
     ----------
@@ -41,11 +44,22 @@ class ChurnSpec(Spec):
     def away(self, peers: Sequence[int], rounds: int, seed: int) -> dict[int, set[int]]:
         """Return for each round ``1 .. rounds`` which of ``peers``, given in ascending order, are away."""
 
+    def absentees(self, peers: Sequence[int], seed: int) -> set[int]:
+        """Return which of ``peers`` have not joined when the run begins."""
+        return set()
+
+    def change(self, world: World, peers: Sequence[int]) -> None:
+        """Let some of ``peers`` arrive or leave in the current round, after its events of membership."""
+
 
 CHURN: Registry[ChurnSpec] = Registry(
     "lethe.churn",
     "simulator.scenarios.churn:ChurnSpec",
-    {"markov": "simulator.scenarios.churn:Markov", "trace": "simulator.scenarios.churn:Trace"},
+    {
+        "markov": "simulator.scenarios.churn:Markov",
+        "poisson": "simulator.scenarios.poisson:Poisson",
+        "trace": "simulator.scenarios.churn:Trace",
+    },
 )
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, create_model
 
 from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
+from clients.data.synthetic import SyntheticReference
 from clients.spec import Spec
+from clients.union import CountOr
 
 if TYPE_CHECKING:
     AnyPartition = PartitionSpec
+    AnyReference = int | SyntheticReference
 else:  # the registry knows its members only at run time
     AnyPartition = PARTITIONS.union()
+    AnyReference = Annotated[Any, CountOr(SyntheticReference)]
 
 
 class Public(Spec):
@@ -22,11 +26,12 @@ class Public(Spec):
     Seeds are distilled on ``reference`` rows, whose labels nobody uses; metrics are measured on ``test`` rows; ``validation`` rows are for
     tuning and early stopping. No peer gets any of them. Facts that are not declared (``columns``, ``labels``) are read from
     ``reference`` rows, classes from all public ones; ``facts = "all"`` reads them from private rows too, a negative control of exactness.
+    Where the reference rows are synthetic, none is set aside, and facts are read from the other public rows.
 
     Parameters
     ----------
-    reference : int
-        Public rows, whose labels nobody uses, from which seeds are distilled.
+    reference : int or table
+        Public rows, whose labels nobody uses, from which seeds are distilled: how many are set aside, or how they are drawn.
     test : int
         Public rows on which metrics are measured.
     validation : int
@@ -37,12 +42,22 @@ class Public(Spec):
         How the other rows are partitioned among the peers.
     """
 
-    reference: PositiveInt
+    reference: AnyReference
     test: PositiveInt
     # default values are left out, so that plans from before these keys existed keep their hash
     validation: Annotated[int, Field(ge=0)] = Field(0, exclude_if=lambda count: not count)
     facts: Literal["reference", "all"] = Field("reference", exclude_if=lambda facts: facts == "reference")
     partition: AnyPartition
+
+    @property
+    def set_aside(self) -> int:
+        """Number of rows of the data set that are set aside as reference rows; 0 if they are synthetic."""
+        return self.reference if isinstance(self.reference, int) else 0
+
+    @property
+    def synthetic(self) -> SyntheticReference | None:
+        """How reference rows are drawn; None if they are rows of the data set."""
+        return None if isinstance(self.reference, int) else self.reference
 
     def source(self) -> DatasetSpec:
         """Return the data set alone."""

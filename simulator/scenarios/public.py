@@ -22,12 +22,16 @@ class Split:
     rest: Ids
 
     def shown(self, facts: str) -> PublicRows:
-        """Return the rows from which facts are read: the public ones or, with ``facts = "all"`` (the negative control), all."""
+        """Return the rows from which facts are read: the public ones or, with ``facts = "all"`` (the negative control), all.
+
+        Without reference rows, the other public rows show bounds and categories as well as classes.
+        """
         labelled = np.concatenate([self.reference, self.test, self.validation])
         if facts == "all":
             everything = np.sort(np.concatenate([labelled, self.rest]))
             return PublicRows(everything, everything)
-        return PublicRows(self.reference, np.sort(labelled))
+        labelled = np.sort(labelled)
+        return PublicRows(self.reference if len(self.reference) else labelled, labelled)
 
 
 def split(source: Source, seed: int, reference: int, test: int, validation: int) -> Split:
@@ -42,9 +46,14 @@ def split(source: Source, seed: int, reference: int, test: int, validation: int)
     owners, first = np.unique(owner[drawn], return_index=True)
     public = reference + test + validation
     if public >= len(owners):
-        asked = f"reference = {reference}, test = {test} and validation = {validation}"
-        asked = asked if validation else f"reference = {reference} and test = {test}"
+        asked = _asked({"reference": reference, "test": test, "validation": validation})
         raise DataError(f"{asked} leave none of {len(owners)} {what} to deal: lower them")
     parts = np.split(order(owners, seed, "aside"), [reference, reference + test, public])
     asked_of, tested, tuned = (np.sort(ids[drawn[first[part]]]) for part in parts[:3])
     return Split(asked_of, tested, tuned, ids[np.isin(owner, owners[parts[3]])])
+
+
+def _asked(counts: dict[str, int]) -> str:
+    """Return the keys that ask for rows, in words: ``reference = 3 and test = 4``."""
+    *first, last = [f"{name} = {count}" for name, count in counts.items() if count]
+    return f"{', '.join(first)} and {last}" if first else last

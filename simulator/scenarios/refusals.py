@@ -33,6 +33,14 @@ def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Itera
             yield name_place(("event", i, "method")), f"{method.tag} cannot be carried out for {request} in {scenario.cell}: {cure}"
 
 
+def of_reference(scenario: Scenario, *, synthetic: bool) -> Iterator[tuple[str, str]]:
+    """Yield synthetic reference rows where no peer distils on them."""
+    table = scenario.data.synthetic
+    if table is not None and not synthetic:
+        what = f"kind = {table.kind!r} is for classifiers of an hdus federation, not {scenario.cell}"
+        yield "data.reference", f"{what}: give a number of rows"
+
+
 def of_machine(scenario: Scenario) -> Iterator[tuple[str, str]]:
     """Yield a vector level that this machine has not."""
     if wrong := unsupported(scenario.compute.level):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -18,10 +18,9 @@ from server.timeline import Happening, Round, Timeline
 from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
 from simulator.errors import ScenarioError
 from simulator.events.contract import STAGES, EventSpec
-from simulator.events.join import Join
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
-from simulator.scenarios import bounds, refusals
+from simulator.scenarios import bounds, presence, refusals
 from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.expectations import never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
@@ -67,6 +66,9 @@ class Resolves(Protocol):
 
 class Resolution(Generic[S]):
     """The resolution of one scenario to a plan, with the errors found so far; subclasses define the parts specific to a task."""
+
+    synthetic: ClassVar[bool] = False
+    """Whether peers can distil on reference rows that are drawn instead of set aside."""
 
     def __init__(self, scenario: S, cell: Resolves) -> None:
         self.scenario = scenario
@@ -199,7 +201,7 @@ class Resolution(Generic[S]):
 
         def read() -> tuple[DatasetSpec, Split, Dataset]:
             held = source.read()
-            aside = split(held, self.scenario.seed, table.reference, table.test, table.validation)
+            aside = split(held, self.scenario.seed, table.set_aside, table.test, table.validation)
             known = source.known(held, aside.shown(table.facts))
             return known, aside, load(known)
 
@@ -211,32 +213,28 @@ class Resolution(Generic[S]):
         deal = scenario.data.partition.deal
         dealt = self.attempt("data.partition", lambda: deal(data, aside.rest, scenario.peers.count, scenario.seed))
         self._tell(refusals.of_events(scenario, self.cell, connected=self.topology is not None))
+        self._tell(refusals.of_reference(scenario, synthetic=self.synthetic))
         self.check(data, dealt)
         public = {name: tuple(getattr(aside, name).tolist()) for name in ("reference", "test", "validation")}
         constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": known, **public}
         return tuple(self.config(peer, rows=tuple(rows.tolist()), **constants) for peer, rows in enumerate(dealt or ()))
 
-    def _outside(self) -> list[int]:
-        """Return the peers that join later: those named in a join event."""
-        peers = self.scenario.peers
-        named = [event.peers for event in self.scenario.event if isinstance(event, Join)]
-        members = [peer for names in named for peer in (peers.groups.get(names, ()) if isinstance(names, str) else names)]
-        return sorted(peer for peer in set(members) if 0 <= peer < peers.count)
+    def _outside(self) -> set[int]:
+        """Return the peers that join later: those named in a join event, and those that churn lets in."""
+        return presence.joining(self.scenario) | (self.attempt("churn", lambda: presence.absentees(self.scenario)) or set())
 
-    def _away(self, world: World) -> dict[int, set[int]]:
-        """Return the peers that are away by churn in each round."""
+    def _subject_to_churn(self, world: World) -> list[int]:
+        """Return the peers that churn concerns, ascending."""
         churn = self.scenario.churn
         if churn is None:
-            return {}
-        everybody = sorted(world.rows)
-        peers = self.attempt("churn.peers", lambda: world.named(churn.peers) if churn.peers is not None else everybody)
-        # all peers are passed, so that a trace can distinguish a peer that is not selected from one that does not exist
-        away = self.attempt("churn", lambda: churn.away(everybody, world.rounds, world.seed)) or {}
-        return {number: gone.intersection(peers or ()) for number, gone in away.items()}
+            return []
+        named = churn.peers
+        return sorted(world.rows) if named is None else self.attempt("churn.peers", lambda: world.named(named)) or []
 
     def _rounds(self, world: World) -> Iterator[Round]:
         """Simulate the events round by round."""
-        schedule = self._away(world)
+        subject = self._subject_to_churn(world)
+        schedule = self.attempt("churn", lambda: presence.away(self.scenario, world, subject)) or {}
         gone: set[int] = set()
         for now in range(1, world.rounds + 1):
             world.round, world.draft, world.event = now, Draft(), -1
@@ -246,6 +244,7 @@ class Resolution(Generic[S]):
             for stage in STAGES:
                 self._play(world, stage)
                 if stage == "membership":
+                    self.attempt(f"churn in round {now}", lambda: presence.change(self.scenario, world, subject))
                     online = set(world.membership.online())
                     tell_churn(world, away & online, gone & online)
                     gone = away & online

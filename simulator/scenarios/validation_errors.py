@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 Place = tuple[str | int, ...]
 _TAGS = ("kind", "do", "dataset")
+_PLAIN = ("null", "boolean", "integer")
+"""Types that may stand in the place of a table."""
 
 
 def validation_errors(error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
@@ -158,7 +160,7 @@ def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
     while True:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-        elif "anyOf" in node and len(options := [one for one in node["anyOf"] if one.get("type") not in ("null", "boolean")]) == 1:
+        elif "anyOf" in node and len(options := [one for one in node["anyOf"] if one.get("type") not in _PLAIN]) == 1:
             node = options[0]
         elif len(node.get("allOf", ())) == 1:
             node = node["allOf"][0]

@@ -11,6 +11,7 @@ from clients.data import Dataset, load
 from server.timeline import Round
 from server.topology import Edge
 from server.topology import describe as facts_of
+from simulator.scenarios.data_table import Public
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
 from simulator.terminal import data_check
@@ -37,9 +38,14 @@ def describe(plan: Plan) -> RenderableType:
     facts = Text(
         f"data: {plan.configs[0].data.title}, {len(data)} rows, {plan.classes} classes, "
         f"inputs {' x '.join(map(str, plan.shape))}; "
-        f"{scenario.data.reference} reference rows, {scenario.data.test} test rows, {validation}{rows} rows dealt"
+        f"{_reference(scenario.data)} reference rows, {scenario.data.test} test rows, {validation}{rows} rows dealt"
     )
     return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
+
+
+def _reference(table: Public) -> str:
+    """Return the number of reference rows, and how they are drawn if they are no rows of the data."""
+    return str(table.set_aside) if table.synthetic is None else f"{table.synthetic.rows} synthetic ({table.synthetic.kind})"
 
 
 def _data(plan: Plan, data: Dataset) -> Iterator[RenderableType]:

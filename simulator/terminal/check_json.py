@@ -37,7 +37,7 @@ def plain(plan: Plan) -> dict[str, Any]:
 
 
 def _data(plan: Plan) -> dict[str, Any]:
-    data, first = load(plan.configs[0].data), plan.configs[0]
+    data, first, table = load(plan.configs[0].data), plan.configs[0], plan.scenario.data
     held = data_check.Holdings.of(plan, data)
     return {
         "dataset": first.data.tag,
@@ -45,6 +45,7 @@ def _data(plan: Plan) -> dict[str, Any]:
         "shape": list(plan.shape),
         "classes": list(data.labels),
         "reference": len(first.reference),
+        **({} if table.synthetic is None else {"synthetic": table.synthetic.model_dump(mode="json")}),
         "test": len(first.test),
         "remarks": list(data_check.remarks(data, held)),
         "warnings": list(data_check.warnings(plan, data, held)),

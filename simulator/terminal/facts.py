@@ -26,7 +26,7 @@ def told(scenario: Scenario) -> Iterator[str]:
     table, spec = scenario.data, scenario.data.source()
     try:
         source = spec.read()
-        public = split(source, scenario.seed, table.reference, table.test, table.validation).shown(table.facts)
+        public = split(source, scenario.seed, table.set_aside, table.test, table.validation).shown(table.facts)
         yield from map(one_line, _told(spec, source, public))
     except DataError as error:
         raise ScenarioError([f"{scenario.source}: data: {error}"]) from None
@@ -34,7 +34,8 @@ def told(scenario: Scenario) -> Iterator[str]:
 
 def _told(spec: DatasetSpec, source: Source, public: PublicRows) -> Iterator[str]:
     """Yield the lines of a data set."""
-    shown = "all rows" if len(public.reference) == len(source) else f"{len(public.reference)} reference rows"
+    what = "public" if np.array_equal(public.reference, public.labelled) else "reference"
+    shown = "all rows" if len(public.reference) == len(source) else f"{len(public.reference)} {what} rows"
     yield f"# {spec.tag}: {len(source)} rows, ids {source.ids[0]} to {source.ids[-1]}; what is not declared is read off {shown},"
     yield f"# classes off {len(public.labelled)} public rows"
     if isinstance(source, TableSource):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
 from clients.config import PeerConfig, in_short
+from clients.data.facts import unset
+from clients.data.synthetic import SyntheticReference
 from clients.models import MODELS, AnyModel, ModelSpec
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
@@ -22,7 +26,7 @@ PLACES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
 
 
 class HdusConfig(PeerConfig):
-    """Config of a peer that classifies with its neighbours' seeds."""
+    """Config of a peer that classifies with its neighbours' seeds; ``synthetic`` says how reference rows are drawn that are no row ids."""
 
     participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
     places: ClassVar[tuple[str, ...]] = PLACES
@@ -31,6 +35,8 @@ class HdusConfig(PeerConfig):
     training: Training
     distillation: Distillation
     ensemble: Ensemble
+    # an unset key is left out, so that plans from before it existed keep their hash
+    synthetic: SyntheticReference | None = Field(None, exclude_if=unset)
 
     @property
     def model(self) -> str:

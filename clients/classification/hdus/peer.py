@@ -104,13 +104,20 @@ class Peer(Neighbour):
 
         The key does not name the round, so a seed depends on the main model and the reference set only.
         """
-        reference = np.asarray(self.config.reference, dtype=np.int64)
-        ids, x, asked = method(self.config).distillation_inputs(data.load(self.config.data), reference)
+        ids, x, asked = self._lessons()
         key, answers = (*self.stream, "seed"), self.main.predict_proba(asked)
         weights, steps = distil(self.seed_network, x, ids, answers, key, self.config.distillation)
         version = self.update.version + 1 if self.update else 1
         self.update = Update(version, wire.to_bytes({**weights, COUNTS: self.counts}))
         return steps
+
+    def _lessons(self) -> tuple[Ids, npt.NDArray[np.float32], Any]:
+        """Return ids of the reference rows, the seed's inputs, and the main model's inputs for the same rows."""
+        config, source = self.config, data.load(self.config.data)
+        if config.synthetic is not None:
+            x = config.synthetic.inputs(source.shape, source.columns, config.run_seed)
+            return np.arange(len(x)), x, x
+        return method(config).distillation_inputs(source, np.asarray(config.reference, dtype=np.int64))
 
     def answers(self, ids: Ids) -> npt.NDArray[np.float32]:
         """Return the main model's class probabilities for public rows by id, with their edges, float32 ``(n, classes)``."""

@@ -37,7 +37,7 @@ MALFORMED = [
     ("data.dataset = 'digit'", "data: dataset = 'digit' is unknown", "did you mean digits?"),
     ("peers.main.1.kind = 'sisaa'", "peers.main.1: kind = 'sisaa' is unknown", "did you mean sisa?"),
     ("training.optimizer = {lr = 1}", "training.optimizer: has no kind: add one", "known: adam, sgd"),
-    ("churn = {p_off = 0.1}", "churn: has no kind: add one", "known: markov, trace"),
+    ("churn = {p_off = 0.1}", "churn: has no kind: add one", "known: markov, poisson, trace"),
     ("engine.kind = 'spark'", "engine: kind = 'spark' is unknown", "inline"),
     ("data.partition = {kind = 'dirichlett'}", "data.partition: kind = 'dirichlett' is unknown", "did you mean dirichlet?"),
     # types and ranges

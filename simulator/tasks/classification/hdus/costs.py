@@ -76,8 +76,10 @@ def _steps(plan: HdusPlan, peer: int, rows: int, progress: int) -> int:
 
 def _lessons(plan: HdusPlan) -> int:
     """Return the number of inputs for distilling a seed."""
-    each = 1 if load(plan.configs[0].data).users is None else LESSONS
-    return plan.scenario.data.reference * each
+    table = plan.scenario.data
+    if table.synthetic is not None:
+        return table.synthetic.rows
+    return table.set_aside * (1 if load(plan.configs[0].data).users is None else LESSONS)
 
 
 def _parameters(plan: HdusPlan) -> int:

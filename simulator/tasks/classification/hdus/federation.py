@@ -31,6 +31,7 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         """Return a peer's config; main models are assigned to peers in turn."""
         mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
+        tables["synthetic"] = scenario.data.synthetic
         return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
 
     def method(self, plan: HdusPlan, erasure: Erasure) -> tuple[str, str]:

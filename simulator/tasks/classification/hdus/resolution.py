@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from clients.data import Dataset
 from clients.data.rows import Ids
@@ -16,9 +17,13 @@ from simulator.tasks.classification.hdus.scenario import HdusScenario
 class HdusResolution(Resolution[HdusScenario]):
     """Resolution of a scenario of HDUS classifiers."""
 
+    synthetic: ClassVar[bool] = True
+
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error for each model that cannot use the data or its peers' rows."""
         peers = self.scenario.peers
+        if self.scenario.data.synthetic is not None and (wrong := _undrawable(data)):
+            self.wrong("data.reference", wrong)
         if data.classes < 2:
             self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
             return
@@ -70,3 +75,16 @@ def _unfit_for_users(spec: Spec) -> str | None:
     if unit == "interactions and users":
         return None
     return f"{spec.tag} forgets {unit}, a peer's main model must here forget interactions of users: take receraser"
+
+
+def _undrawable(data: Dataset) -> str | None:
+    """Return why no synthetic reference rows can be drawn for the data, or None."""
+    if data.users is not None or len(data.edges):
+        what = "interactions of users" if data.users is not None else "nodes of a graph"
+        return f"rows are {what}, which cannot be drawn: give a number of rows"
+    if len(data.shape) not in (1, 3):
+        return f"inputs of shape {' x '.join(map(str, data.shape))} cannot be drawn, only tables and images can: give a number of rows"
+    if len(data.shape) == 3 and (data.x.min() < 0 or data.x.max() > 1):
+        lies = f"the data's lie between {data.x.min():g} and {data.x.max():g}"
+        return f"draws pixels between 0 and 1, {lies}: scale them, store bytes, or give a number of rows"
+    return None
