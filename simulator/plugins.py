@@ -37,7 +37,7 @@ HOMES = {
     "lethe.methods": "clients.unlearning.general:METHODS",
     "lethe.models": "clients.models:MODELS",
     "lethe.partitions": "clients.data:PARTITIONS",
-    "lethe.policies": "server.diffusion.averaging.policies:POLICIES",
+    "lethe.policies": "server.diffusion.release.policies:POLICIES",
     "lethe.requests": "simulator.requests:REQUESTS",
     "lethe.topologies": "server.topology:TOPOLOGIES",
     "lethe.unlearners": "clients.unlearning:UNLEARNERS",

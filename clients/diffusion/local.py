@@ -27,10 +27,13 @@ from clients.streams import Field, torch_generator
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.layers import feed_forward_layers
-from clients.unlearning.pruning.masks import pack_masks
+from clients.unlearning.pruning.masks import pack_masks, unpack_masks
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Masks = Mapping[str, Tensor]
+
+MASK = "mask/"
+"""Prefix, in an eraser's result and in updates, of the packed masks of what was cut, by layer."""
 
 PROBES = 64
 """Largest number of test images on which the denoising loss is measured."""
@@ -159,9 +162,32 @@ def erased(
     def make() -> Arrays:
         cut = method.erase(_subject(config, model(config, backbone, weights), concept, images, key), key)
         new = {f"new/unet.{name}": value.numpy() for name, value in cut.weights.items()}
-        return new | {f"mask/{name}": array for name, array in pack_masks(cut.masks).items()}
+        return new | packed(cut.masks)
 
     return remembered(configuration, make)
+
+
+def packed(masks: Masks) -> dict[str, npt.NDArray[Any]]:
+    """Return packed masks under ``mask/``, by layer name."""
+    return {f"{MASK}{name}": array for name, array in pack_masks(masks).items()}
+
+
+def unpacked(arrays: Arrays) -> dict[str, Tensor]:
+    """Return the masks that `packed` has packed; other arrays are ignored."""
+    return unpack_masks(_below(MASK, arrays))
+
+
+def with_outcome(weights: Arrays, masks: Masks, outcome: Arrays) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Tensor]]:
+    """Return weights with the new values of an eraser's result, and masks joined with the result's."""
+    cut = dict(masks)
+    for layer, mask in unpacked(outcome).items():
+        cut[layer] = cut[layer] | mask if layer in cut else mask
+    return {**weights, **{name: value for name, value in _below("new/", outcome).items() if name in weights}}, cut
+
+
+def _below(prefix: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays whose names have the prefix, with the prefix removed."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def heard(

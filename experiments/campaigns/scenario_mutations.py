@@ -13,7 +13,7 @@ import tomli_w
 from clients.data import DATASETS, PARTITIONS
 from clients.models import MODELS
 from clients.unlearning import UNLEARNERS
-from server.diffusion.averaging.policies import POLICIES
+from server.diffusion.release.policies import POLICIES
 from server.topology import TOPOLOGIES
 from simulator.engines import ENGINES
 from simulator.events import EVENTS

@@ -26,9 +26,9 @@ from clients.unlearning.pruning.recorder import Activity
 from experiments.reproductions.roots_pairs import Weights, Work
 from server.aggregation.mean import weighted_mean
 from server.defences.secret import Secret
-from server.diffusion.averaging.policies import MaskedMean, Mean, PolicySpec, UnionNoise, UnionZero, Vote
-from server.diffusion.averaging.replies import Aggregate, Reply
-from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
+from server.diffusion.release.policies import MaskedMean, Mean, PolicySpec, UnionNoise, UnionZero, Vote
+from server.diffusion.release.replies import Aggregate, Reply
+from server.diffusion.release.server_mask import ServerMask, mask_from_activities
 from server.revival.history import subtract
 from server.revival.knowledge import History
 

@@ -40,3 +40,17 @@ def weighted_mean(models: Sequence[Mapping[str, npt.NDArray[Any]]], weights: Seq
             folded += model[name].astype(np.float64) * (weight / total)
         mean[name] = folded.astype(models[0][name].dtype)
     return mean
+
+
+def misfit(sent: Mapping[str, npt.NDArray[Any]], model: Mapping[str, npt.NDArray[Any]]) -> str | None:
+    """Return why weights cannot be averaged into a model, or None: arrays or shapes differ, or entries are not finite."""
+    for name, array in model.items():
+        if name not in sent:
+            return f"has no array {name!r}"
+        if sent[name].shape != array.shape:
+            return f"array {name!r} has shape {sent[name].shape}, the model's is {array.shape}"
+        if not np.isfinite(sent[name]).all():
+            return f"array {name!r} has entries that are not finite"
+    if unknown := sorted(sent.keys() - model.keys()):
+        return f"has an array {unknown[0]!r}, which the model has not"
+    return None

@@ -6,12 +6,11 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from clients import wire
 from clients.unlearning.contract import Cost, Outcome, UnlearningError
-from server.aggregation.mean import weighted_mean
+from server.aggregation.mean import misfit, weighted_mean
 from server.averaging.contract import Arrays, Averaged, Update
 from server.averaging.history import History
 from server.averaging.methods import method_of
@@ -218,17 +217,7 @@ class Averaging(Coordinator, Generic[U]):
 
     def refusal(self, update: U) -> str | None:
         """Return why an update cannot be aggregated, or None if it can."""
-        for name, array in self.weights.items():
-            if name not in update.weights:
-                return f"has no array {name!r}"
-            sent = update.weights[name]
-            if sent.shape != array.shape:
-                return f"array {name!r} has shape {sent.shape}, the model's is {array.shape}"
-            if not np.isfinite(sent).all():
-                return f"array {name!r} has entries that are not finite"
-        if unknown := sorted(update.weights.keys() - self.weights.keys()):
-            return f"has an array {unknown[0]!r}, which the model has not"
-        return None
+        return misfit(update.weights, self.weights)
 
     def _accepted(self, update: U, record: RoundRecord) -> bool:
         """Return whether an update can be aggregated; write a refusal to the record."""

@@ -1,25 +1,53 @@
-"""Metrics of the averaging server of denoisers."""
+"""Metrics of servers that release a denoiser."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from clients.metrics import Metric
 
 VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
 """Versions of the weights that an attack produces, in the order of the report."""
 
-METRICS = (
-    Metric("loss.global", "mean", "squared error", "lower"),
-    Metric("accuracy.sampled", "mean", "share", "higher"),
-    Metric("cut.density", "mean", "share"),
-    Metric("cut.survival", "mean", "share", "higher"),
-    Metric("cut.agreement", "mean", "share", "higher"),
-    *(
-        Metric(f"{version}.{part}", "mean", "share", "lower" if part == "target" and version != "original" else "higher")
-        for version in ("erased", *VERSIONS)
-        for part in ("target", "others")
-    ),
-)
-"""``target`` is the share of samples that show the erased concept when it is requested, ``others`` that of the other concepts.
 
-Versions are measured at an attack, ``erased`` in the round in which the last peers receive a request to erase a concept.
-"""
+@dataclass(frozen=True)
+class Names:
+    """Names of a release's own metrics, which must not be those of the peers' models: loss, accuracy of samples, prefix of the cut's."""
+
+    loss: str
+    accuracy: str
+    cut: str
+
+
+AVERAGED = Names("loss.global", "accuracy.sampled", "cut")
+"""Names where peers have no models of their own."""
+
+RELEASED = Names("release.loss", "release.accuracy", "release.cut")
+"""Names where peers keep their own models."""
+
+SCALE = Metric("release.scale", "mean", "factor")
+"""How far a release of seeds is moved on from their public start."""
+
+
+def declared(names: Names) -> tuple[Metric, ...]:
+    """Return every metric of a server that releases a denoiser.
+
+    ``target`` is the share of samples that show the erased concept when it is requested, ``others`` that of the other concepts.
+    Versions are measured at an attack, ``erased`` in the round in which the last peers receive a request to erase a concept.
+    """
+    return (
+        Metric(names.loss, "mean", "squared error", "lower"),
+        Metric(names.accuracy, "mean", "share", "higher"),
+        Metric(f"{names.cut}.density", "mean", "share"),
+        Metric(f"{names.cut}.survival", "mean", "share", "higher"),
+        Metric(f"{names.cut}.agreement", "mean", "share", "higher"),
+        *(
+            Metric(f"{version}.{part}", "mean", "share", "lower" if part == "target" and version != "original" else "higher")
+            for version in ("erased", *VERSIONS)
+            for part in ("target", "others")
+        ),
+    )
+
+
+METRICS = declared(AVERAGED)
+"""Metrics of the averaging server of denoisers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -67,3 +68,8 @@ class ConceptTimeline(Timeline):
 
     rounds: tuple[ConceptRound, ...]
     concepts: tuple[ConceptErasure, ...] = ()
+
+    def asked(self, peer: int, until: int) -> str:
+        """Return, as JSON, all requests to erase a concept that a peer has received up to and including a round."""
+        indices = [index for past in self.rounds[:until] for index in past.erase.get(peer, ())]
+        return json.dumps([self.concepts[index].model_dump(mode="json") for index in indices])

@@ -115,9 +115,7 @@ class AveragedPeer(AveragingPeer):
             self.heard |= {f"heard/{index}/{name}": array for name, array in told.items()}
         else:
             outcome = local.erased(*what, method, concept, images, key)
-            for layer, mask in unpack_masks(_below("mask/", outcome)).items():
-                self.cut[layer] = self.cut[layer] | mask if layer in self.cut else mask
-            self.weights = {**self.weights, **{n: v for n, v in _below("new/", outcome).items() if n in self.weights}}
+            self.weights, self.cut = local.with_outcome(self.weights, self.cut, outcome)
 
     def _note(self, request: Mapping[str, Any]) -> None:
         """Record that a request has been handled, and that images of its concept are no longer trained on."""
@@ -127,14 +125,9 @@ class AveragedPeer(AveragingPeer):
 
     def sent(self) -> Arrays:
         """Return the weights, the packed cut, and the activation statistics; without training, the received model."""
-        return {**self._with_cut(), **self.heard, **{f"mask/{name}": array for name, array in pack_masks(self.cut).items()}}
+        return {**self._with_cut(), **self.heard, **local.packed(self.cut)}
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.floating[Any]]]:
         """Return the denoising loss of the peer's weights on public test images, and their predicted noise."""
         loss, answers = local.predicted(self.config, self.backbone, self.weights)
         return {"loss.local": loss} | ({"erasures.failed": self.failed} if self.failed else {}), answers
-
-
-def _below(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
-    """Return the arrays whose names have the prefix, with the prefix removed."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from flwr.app import ArrayRecord, ConfigRecord
@@ -39,9 +38,7 @@ class Neighbourhood(Coordinator):
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return all requests to erase a concept that this peer has received so far; the peer carries out each one once."""
-        rounds = self._timeline.rounds[: now.round]
-        due = [self._timeline.concepts[i].model_dump(mode="json") for past in rounds for i in past.erase.get(peer, ())]
-        return {"orders": ConfigRecord({"erase": json.dumps(due)})}
+        return {"orders": ConfigRecord({"erase": self._timeline.asked(peer, now.round)})}
 
     def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
         """Record the judged accuracy of the ensembles' and the main models' samples, averaged over the evaluated peers."""

@@ -142,10 +142,10 @@ class DiffusionResolution(Resolution[Diffusion]):
 
 def warnings(scenario: Diffusion) -> list[str]:
     """Return one warning for each part of a scenario that will not erase what it seems to."""
-    policy = getattr(scenario.federation, "policy", None)
+    policy = scenario.policy
     if policy is None or policy.keeps_erasure or policy.freezes:
         return []
-    kind = policy.kind
+    kind = policy.tag
     lines = []
     for i, event in enumerate(scenario.event):
         if isinstance(event, EraseEvent):

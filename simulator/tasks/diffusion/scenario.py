@@ -11,7 +11,7 @@ from clients.diffusion.config import AnyJudge
 from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.spec import Spec
-from server.diffusion.averaging.policies import POLICIES, PolicySpec
+from server.diffusion.release.policies import POLICIES, PolicySpec
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
 from simulator.scenarios.scenario import AnyTopology
@@ -84,3 +84,9 @@ class Diffusion(common.Scenario):
     topology: AnyTopology | None = None
     revival: Revival = Revival()
     event: tuple[AnyEvent, ...] = ()
+
+    @property
+    def policy(self) -> PolicySpec | None:
+        """The policy by which a server makes what it releases; None if it releases nothing."""
+        made: PolicySpec | None = getattr(getattr(self.federation, "release", self.federation), "policy", None)
+        return made

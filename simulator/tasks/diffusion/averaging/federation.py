@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.metrics import Metric
-from clients.unlearning.pruning.concept_prune import ConceptPrune
 from server.averaging.cohort import Cohorts
 from server.averaging.contract import REPLAYED
 from server.averaging.history import Keeping
 from server.averaging.methods import able, method_of
 from server.averaging.past import Past
-from server.diffusion.averaging.policies import POLICIES
 from server.diffusion.metrics import METRICS
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
@@ -43,18 +41,12 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
 
     def refusals(self, scenario: AveragedDenoisingScenario) -> Iterator[tuple[str, str]]:
         """Yield place and reason of a topology, and of settings that do not fit the policy or the history."""
-        policy, history = scenario.federation.policy, scenario.federation.history
+        history = scenario.federation.history
         if history in ("none", "updates"):
             yield "federation.history", f"is {history!r}, but erasures are measured against earlier models: write 'models' or 'all'"
         if scenario.topology is not None:
             yield "topology", f"{scenario.federation.kind} has a server in the middle and no graph: remove the table"
-        for i, event in enumerate(scenario.event):
-            method = getattr(event, "method", None)
-            if policy.collects_statistics and method is not None and not isinstance(method, ConceptPrune):
-                yield f"event.{i}", f"{policy.tag} cuts by the rule of concept_prune, on the server: take that method"
-            if event.tag == "defend" and not policy.freezes:
-                kinds = ", ".join(kind for kind, policy in POLICIES.working().items() if policy.freezes)
-                yield f"event.{i}", f"policy {policy.tag!r} leaves no cut that could be filled: take one of {kinds}"
+        yield from self.release_refusals(scenario)
 
     def config(self, scenario: AveragedDenoisingScenario, peer: int, **constants: Any) -> AveragedDenoisingConfig:
         """Return a peer's config."""
@@ -64,20 +56,14 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
 
     def coordinator(self, plan: AveragedDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the averaging server of a plan, resumed from the store's last round."""
-        from clients.diffusion.metrics import Budget
         from server.averaging.contract import Averaged
-        from server.diffusion.averaging.acts import Playing
-        from server.diffusion.averaging.coordinator import DenoiserAveraging, Setup
-        from server.diffusion.averaging.curves import Ladder
-        from server.diffusion.evaluation import SampleEvaluation
+        from server.diffusion.averaging.coordinator import DenoiserAveraging
+        from server.diffusion.release.contract import Setup
         from simulator.tasks.diffusion.backbone import backbone
 
-        config, wanted, federation = plan.configs[0], plan.scenario.revival, plan.scenario.federation
+        config, federation = plan.configs[0], plan.scenario.federation
         public = backbone(config, watch)
-        playing = Playing(
-            SampleEvaluation(config, public, Budget(wanted.target, wanted.others)),
-            Ladder(wanted.noise_levels, wanted.sparsities, wanted.shares, wanted.policies),
-        )
+        playing = self.playing(plan.scenario, config, public)
         averaged = Averaged(federation.optimizer(), plan.timeline, store, Cohorts(plan.seed), keeping=self.keeping(plan))
         return DenoiserAveraging(Setup(config, public, federation.policy, plan.timeline, playing), averaged)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.diffusion.averaging.policies import POLICIES, Mean, PolicySpec
+from server.diffusion.release.policies import POLICIES, Mean, PolicySpec
 from simulator.tasks.averaging import tables
 from simulator.tasks.diffusion.tables import FederationTable
 

@@ -27,7 +27,7 @@ def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
     """
     before: Arrays | None = None
     held: Arrays = {}
-    fills = getattr(getattr(plan.scenario.federation, "policy", None), "ratio", None) is not None
+    fills = getattr(plan.scenario.policy, "ratio", None) is not None
     for now in plan.timeline.rounds:
         try:
             names = store.model("global", now.round), store.model("frozen", now.round)

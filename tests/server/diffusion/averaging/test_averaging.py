@@ -20,10 +20,11 @@ from server.aggregation.optimizers import Replace
 from server.averaging.cohort import Cohorts
 from server.averaging.contract import Averaged
 from server.defences.fills import Gaussian
-from server.diffusion.averaging.coordinator import Acting, DenoiserAveraging, Setup
-from server.diffusion.averaging.policies import Mean, PolicySpec, UnionNoise, UnionZero, Vote
-from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
-from server.diffusion.averaging.update import DenoiserUpdate
+from server.diffusion.averaging.coordinator import DenoiserAveraging
+from server.diffusion.release.contract import Acting, Setup
+from server.diffusion.release.policies import Mean, PolicySpec, UnionNoise, UnionZero, Vote
+from server.diffusion.release.server_mask import ServerMask, mask_from_activities
+from server.diffusion.release.update import DenoiserUpdate
 from server.diffusion.timeline import ConceptErasure, ConceptRound, ConceptTimeline
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState, Parcel

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from server.diffusion.averaging.acts import PICTURES
+from server.diffusion.release.acts import PICTURES
 from simulator import Scenario
 from simulator import run as play
 from simulator.report.collect import collect

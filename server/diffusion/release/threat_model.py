@@ -12,9 +12,9 @@ from clients.diffusion.images import Images
 from clients.streams import Field, bottom
 from clients.unlearning.pruning.masks import density
 from server.diffusion.audit.trial import Release
-from server.diffusion.averaging.coordinator import DenoiserAveraging
-from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.evaluation import SampleEvaluation
+from server.diffusion.release.contract import NotPlayedError, Releasing
+from server.diffusion.release.update import DenoiserUpdate
 from server.diffusion.timeline import Attack, ConceptErasure
 from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
 from server.revival.locate import ExactZeros
@@ -22,16 +22,12 @@ from server.revival.tuning import Tuner
 from server.timeline import Round
 
 
-class NotPlayedError(Exception):
-    """An attack or a defence that cannot be carried out; the message says why."""
-
-
-def first_request(concept: int, state: DenoiserAveraging) -> ConceptErasure:
+def first_request(concept: int, state: Releasing) -> ConceptErasure:
     """Return the first request to erase a concept."""
     return next(one for one in state.setup.timeline.concepts if one.concept == concept)
 
 
-def release(concept: int, state: DenoiserAveraging, now: Round) -> Release:
+def release(concept: int, state: Releasing, now: Round) -> Release:
     """Return the release of a round with the evaluator's knowledge; its cut is empty if the concept was erased without cutting."""
     requests = [one for one in state.setup.timeline.concepts if one.concept == concept and one.round <= now.round]
     cuts = any(one.method.zeroes for one in requests)
@@ -50,7 +46,7 @@ def require_something_to_learn_from(one: Release) -> None:
 
 
 def knowledge(
-    act: Attack, state: DenoiserAveraging, now: Round, one: Release, updates: Sequence[DenoiserUpdate], evaluation: SampleEvaluation
+    act: Attack, state: Releasing, now: Round, one: Release, updates: Sequence[DenoiserUpdate], evaluation: SampleEvaluation
 ) -> WeightsOnly:
     """Return the knowledge of an attack's adversary; `NotPlayedError` if it is not available or of no use."""
     require_something_to_learn_from(one)
@@ -79,7 +75,7 @@ def knowledge(
     return WeightsOnly(weights)
 
 
-def _require_other_traces(act: Attack, state: DenoiserAveraging) -> None:
+def _require_other_traces(act: Attack, state: Releasing) -> None:
     """Raise ``NotPlayedError`` if the adversary needs a cut and there is none."""
     method = first_request(act.concept, state).method
     if method.zeroes:
@@ -92,7 +88,7 @@ def _require_other_traces(act: Attack, state: DenoiserAveraging) -> None:
         raise NotPlayedError(f"{kind} leaves no zeros to find; set adversary.revival.location to threshold or extremes")
 
 
-def _own_images(act: Attack, state: DenoiserAveraging, evaluation: SampleEvaluation) -> Images:
+def _own_images(act: Attack, state: Releasing, evaluation: SampleEvaluation) -> Images:
     """Return the adversary's own images of the concept: public test images, which no peer has."""
     config, wanted = state.setup.config, getattr(act.adversary, "images", 1)
     axis, value = config.denoiser.axis(act.concept)
@@ -104,7 +100,7 @@ def _own_images(act: Attack, state: DenoiserAveraging, evaluation: SampleEvaluat
     return evaluation.images.select(torch.tensor(sorted(bottom(wanted, found, config.run_seed, "own images"))))
 
 
-def _uncut(act: Attack, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate]) -> DenoiserUpdate:
+def _uncut(act: Attack, state: Releasing, now: Round, updates: Sequence[DenoiserUpdate]) -> DenoiserUpdate:
     """Return the first update of a peer that has neither cut anything nor erased the concept in its own copy by other means."""
     timeline = state.setup.timeline
     about = {one.index for one in timeline.concepts if one.concept == act.concept and not state.setup.policy.collects_statistics}

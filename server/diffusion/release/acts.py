@@ -14,13 +14,13 @@ from clients.diffusion import metrics
 from clients.unlearning.pruning.masks import density
 from server.defences.recommend import recommend
 from server.diffusion.audit.trial import Outcome, Release, Weights, attack
-from server.diffusion.averaging.coordinator import Acting, DenoiserAveraging, by_parameter
-from server.diffusion.averaging.curves import Ladder
-from server.diffusion.averaging.sweeps import Sweeps
-from server.diffusion.averaging.threat_model import NotPlayedError, first_request, knowledge, release, require_something_to_learn_from
-from server.diffusion.averaging.update import DenoiserUpdate
 from server.diffusion.evaluation import SampleEvaluation, Shown, bytes_of
 from server.diffusion.metrics import VERSIONS
+from server.diffusion.release.contract import Acting, NotPlayedError, Releasing, by_parameter
+from server.diffusion.release.curves import Ladder
+from server.diffusion.release.sweeps import Sweeps
+from server.diffusion.release.threat_model import first_request, knowledge, release, require_something_to_learn_from
+from server.diffusion.release.update import DenoiserUpdate
 from server.diffusion.timeline import Attack, ConceptErasure, ConceptRound, Defence
 from server.ledger import FEDERATION, RoundRecord
 from server.revival.attack import Revival
@@ -43,7 +43,7 @@ class Playing(Acting):
     def __init__(self, evaluation: SampleEvaluation, ladder: Ladder) -> None:
         self.evaluation, self.ladder = evaluation, ladder
 
-    def act(self, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
+    def act(self, state: Releasing, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Score the erasures that all their peers have received by now, then carry out the acts of the round, in order."""
         for one in state.setup.timeline.concepts:
             if _asked_of_all(one, state) == now.round:
@@ -58,20 +58,20 @@ class Playing(Acting):
                 record.events.append((act.do, (), f"not carried out: {error}"))
                 record.findings.append(("not_played", {**_told(act), "why": str(error)}))
 
-    def act_again(self, state: DenoiserAveraging, past: Round) -> None:
+    def act_again(self, state: Releasing, past: Round) -> None:
         """Repeat the round's defences; attacks change nothing."""
         for act in past.acts if isinstance(past, ConceptRound) else ():
             if isinstance(act, Defence):
                 with suppress(NotPlayedError):
                     self._defend(act, state, past)
 
-    def evaluate_finally(self, state: DenoiserAveraging, record: RoundRecord) -> None:
+    def evaluate_finally(self, state: Releasing, record: RoundRecord) -> None:
         """Evaluate samples of the final model with the judges, and recommend a fill that would hide the cut."""
         shown = self.evaluation.show(state.weights, 0, metrics.Budget(self.evaluation.budget.others, self.evaluation.budget.others))
         sampled = float(np.mean(list(shown.each.values())))
-        record.metrics.append((FEDERATION, "accuracy.sampled", sampled))
+        record.metrics.append((FEDERATION, state.named.accuracy, sampled))
         classes = {str(value): share for value, share in shown.each.items()}
-        record.findings.append(("model", {"sampled": sampled, "classes": classes} | _cross(shown)))
+        record.findings.append((state.finding, {"sampled": sampled, "classes": classes} | _cross(shown)))
         judges = self.evaluation.judges
         style = {"style_held_out_accuracy": judges["style"].accuracy} if "style" in judges else {}
         record.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
@@ -79,15 +79,17 @@ class Playing(Acting):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
             record.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
 
-    def _score(self, one: ConceptErasure, state: DenoiserAveraging, record: RoundRecord) -> None:
+    def _score(self, one: ConceptErasure, state: Releasing, record: RoundRecord) -> None:
         """Record the sample accuracy of the concept and of the others, before the erasure and now."""
-        models = {"original": state.model_after(first_request(one.concept, state).round - 1), "erased": state.weights}
+        models = {"erased": state.weights}
+        with suppress(NotPlayedError):  # it cannot be had where nobody is left of those who made it
+            models = {"original": state.model_after(first_request(one.concept, state).round - 1), **models}
         scores = {name: _scores(self.evaluation.show(weights, one.concept)) for name, weights in models.items()}
         if not any(name == "erasure" for name, _ in record.findings):
             record.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
         record.findings.append(("erasure", {"index": one.index, **scores}))
 
-    def _defend(self, act: Defence, state: DenoiserAveraging, now: Round) -> None:
+    def _defend(self, act: Defence, state: Releasing, now: Round) -> None:
         """Fill the cut; ``NotPlayedError`` if there is none."""
         if not any(bool(mask.any()) for mask in state.cut.values()):
             raise NotPlayedError("nothing has been cut that could be filled")
@@ -95,7 +97,7 @@ class Playing(Acting):
         require_something_to_learn_from(Release(weights, weights, state.cut, state.filled(now)))
         state.fill(act.fill)
 
-    def _attack(self, act: Attack, state: DenoiserAveraging, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
+    def _attack(self, act: Attack, state: Releasing, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Attack the current aggregate, and record the measurements."""
         released, erasure = release(act.concept, state, now), first_request(act.concept, state)
         known = knowledge(act, state, now, released, updates, self.evaluation)
@@ -113,7 +115,7 @@ class Playing(Acting):
             record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
 
     def _write(
-        self, act: Attack, state: DenoiserAveraging, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
+        self, act: Attack, state: Releasing, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
     ) -> None:
         """Write an attack's measurements, images and time to the record."""
         blob = wire.to_bytes(_pictures(shown, act.concept))
@@ -147,7 +149,7 @@ class Playing(Acting):
         )
 
 
-def _asked_of_all(one: ConceptErasure, state: DenoiserAveraging) -> int | None:
+def _asked_of_all(one: ConceptErasure, state: Releasing) -> int | None:
     """Return the round by which every addressed peer has received the request; None if none does. Peers that are away get it later."""
     return max((past.round for past in state.setup.timeline.rounds for orders in past.erase.values() if one.index in orders), default=None)
 
@@ -165,13 +167,13 @@ def _completion(act: Attack) -> str | None:
     return settings.settled().completion.tag if settings is not None and act.adversary.completes else None
 
 
-def _drawn(concept: int, state: DenoiserAveraging, record: RoundRecord) -> bool:
+def _drawn(concept: int, state: Releasing, record: RoundRecord) -> bool:
     """Return whether curves of a concept have been computed, in an earlier round or this one."""
     drawn = [*state.ledger.findings("curve"), *(body for name, body in record.findings if name == "curve")]
     return any(curve["concept"] == concept for curve in drawn)
 
 
-def _with(state: DenoiserAveraging, weights: Weights) -> dict[str, npt.NDArray[Any]]:
+def _with(state: Releasing, weights: Weights) -> dict[str, npt.NDArray[Any]]:
     """Return the global model with other feed-forward output weights."""
     return {**state.weights, **by_parameter(weights)}
 

@@ -1,4 +1,4 @@
-"""The decoded update of a denoising peer under federated averaging."""
+"""The decoded update of a denoising peer: of federated averaging, or a seed denoiser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from clients import wire
 from clients.averaging.update import COUNT
-from clients.unlearning.pruning.masks import unpack_masks
+from clients.classification.hdus.peer import COUNTS
+from clients.diffusion import local
 from clients.unlearning.pruning.recorder import Activity
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -34,12 +35,23 @@ class DenoiserUpdate:
     def of(cls, peer: int, blob: bytes) -> DenoiserUpdate:
         """Decode an update."""
         arrays = wire.from_bytes(blob)
-        count = int(arrays.pop(COUNT))
-        cut = unpack_masks({name.removeprefix("mask/"): arrays.pop(name) for name in list(arrays) if name.startswith("mask/")})
+        count, cut = int(arrays.pop(COUNT)), _masks_taken(arrays)
         told = {name: arrays.pop(name) for name in list(arrays) if name.startswith("heard/")}
         indices = {int(name.split("/")[1]) for name in told}
         heard = {i: (activity(told, f"heard/{i}/target"), activity(told, f"heard/{i}/base")) for i in sorted(indices)}
         return cls(peer, arrays, cut, count, heard)
+
+    @classmethod
+    def of_seed(cls, peer: int, blob: bytes) -> DenoiserUpdate:
+        """Decode a seed denoiser; its number of images is the sum of the histogram that it carries."""
+        arrays = wire.from_bytes(blob)
+        count, cut = int(arrays.pop(COUNTS).sum()), _masks_taken(arrays)
+        return cls(peer, arrays, cut, count, {})
+
+
+def _masks_taken(arrays: Arrays) -> Masks:
+    """Remove the packed masks from an update's arrays, and return the masks by layer."""
+    return local.unpacked({name: arrays.pop(name) for name in list(arrays) if name.startswith(local.MASK)})
 
 
 def activity(told: Mapping[str, npt.NDArray[Any]], side: str) -> Activity:

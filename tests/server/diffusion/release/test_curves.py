@@ -7,9 +7,9 @@ from torch import Tensor
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.recorder import Activity
 from server.defences.secret import Secret
-from server.diffusion.averaging.curves import dilution, listening
-from server.diffusion.averaging.policies import Mean, UnionZero
-from server.diffusion.averaging.server_mask import ServerMask
+from server.diffusion.release.curves import dilution, listening
+from server.diffusion.release.policies import Mean, UnionZero
+from server.diffusion.release.server_mask import ServerMask
 
 SECRET = Secret(b"sixteen bytes at the least")
 ORIGINAL = {"a": torch.ones(2, 8)}

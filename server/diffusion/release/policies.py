@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat
 
 from clients.spec import Registry, Spec
-from server.diffusion.averaging.replies import Aggregate, Layer, Reply, Weights
+from server.diffusion.release.replies import Aggregate, Layer, Reply, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -172,14 +172,14 @@ class UnionNoise(UnionZero):
 
 POLICIES: Registry[PolicySpec] = Registry(
     "lethe.policies",
-    "server.diffusion.averaging.policies:PolicySpec",
+    "server.diffusion.release.policies:PolicySpec",
     {
-        "masked_mean": "server.diffusion.averaging.policies:MaskedMean",
-        "mean": "server.diffusion.averaging.policies:Mean",
-        "server_mask": "server.diffusion.averaging.server_mask:ServerMask",
-        "union_noise": "server.diffusion.averaging.policies:UnionNoise",
-        "union_zero": "server.diffusion.averaging.policies:UnionZero",
-        "vote": "server.diffusion.averaging.policies:Vote",
+        "masked_mean": "server.diffusion.release.policies:MaskedMean",
+        "mean": "server.diffusion.release.policies:Mean",
+        "server_mask": "server.diffusion.release.server_mask:ServerMask",
+        "union_noise": "server.diffusion.release.policies:UnionNoise",
+        "union_zero": "server.diffusion.release.policies:UnionZero",
+        "vote": "server.diffusion.release.policies:Vote",
     },
 )
 

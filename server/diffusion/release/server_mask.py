@@ -1,4 +1,4 @@
-"""One cut made on the server from the peers' activation statistics; see `server.diffusion.averaging.policies`."""
+"""One cut made on the server from the peers' activation statistics; see `server.diffusion.release.policies`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from server.diffusion.averaging.policies import Mean
+from server.diffusion.release.policies import Mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.unlearning.pruning.concept_prune import ConceptPrune
     from clients.unlearning.pruning.recorder import Activity
-    from server.diffusion.averaging.replies import Weights
+    from server.diffusion.release.replies import Weights
 
 
 class ServerMask(Mean):

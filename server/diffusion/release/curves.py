@@ -15,9 +15,9 @@ from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.diffusion.audit.trial import Release, Weights, finite
-from server.diffusion.averaging.policies import PolicySpec
-from server.diffusion.averaging.replies import Reply
-from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
+from server.diffusion.release.policies import PolicySpec
+from server.diffusion.release.replies import Reply
+from server.diffusion.release.server_mask import ServerMask, mask_from_activities
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import Adaptive, WeightsOnly
 

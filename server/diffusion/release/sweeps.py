@@ -13,15 +13,14 @@ from torch import Tensor
 from clients.diffusion import local
 from clients.streams import Field
 from clients.unlearning.pruning.concept_prune import ConceptPrune
-from clients.unlearning.pruning.masks import unpack_masks
 from clients.unlearning.pruning.recorder import Activity
 from server.diffusion.audit.trial import Release, Weights
-from server.diffusion.averaging import curves
-from server.diffusion.averaging.coordinator import DenoiserAveraging, by_parameter
-from server.diffusion.averaging.curves import Ladder
-from server.diffusion.averaging.server_mask import ServerMask
-from server.diffusion.averaging.update import DenoiserUpdate, activity
 from server.diffusion.evaluation import SampleEvaluation
+from server.diffusion.release import curves
+from server.diffusion.release.contract import Releasing, by_parameter
+from server.diffusion.release.curves import Ladder
+from server.diffusion.release.server_mask import ServerMask
+from server.diffusion.release.update import DenoiserUpdate, activity
 from server.diffusion.timeline import ConceptErasure
 from server.revival.attack import Revival
 
@@ -35,7 +34,7 @@ class Sweeps:
     Parameters
     ----------
     evaluation : SampleEvaluation
-    state : DenoiserAveraging
+    state : Releasing
     erasure : ConceptErasure
         The first request to erase the concept.
     release : Release
@@ -46,7 +45,7 @@ class Sweeps:
     """
 
     evaluation: SampleEvaluation
-    state: DenoiserAveraging
+    state: Releasing
     erasure: ConceptErasure
     release: Release
     original: Arrays
@@ -91,7 +90,7 @@ class Sweeps:
         setup = self.state.setup
         rule, key = self._rule.model_copy(update={"share": share}), (setup.config.run_seed, "sparsity")
         made = local.erased(setup.config, setup.backbone, self.original, rule, self.erasure.concept, self.evaluation.images, key)
-        return unpack_masks({name.removeprefix("mask/"): array for name, array in made.items() if name.startswith("mask/")})
+        return local.unpacked(made)
 
     @cached_property
     def _heard(self) -> list[tuple[Activity, Activity]]:

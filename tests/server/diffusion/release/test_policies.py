@@ -12,9 +12,9 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.layers import feed_forward_weights
 from clients.unlearning.pruning.recorder import Activity, record
 from server.defences.secret import Secret
-from server.diffusion.averaging.policies import POLICIES, BudgetError, MaskedMean, Mean, PolicySpec, UnionNoise, UnionZero, Vote, hold
-from server.diffusion.averaging.replies import Reply
-from server.diffusion.averaging.server_mask import ServerMask, mask_from_activities
+from server.diffusion.release.policies import POLICIES, BudgetError, MaskedMean, Mean, PolicySpec, UnionNoise, UnionZero, Vote, hold
+from server.diffusion.release.replies import Reply
+from server.diffusion.release.server_mask import ServerMask, mask_from_activities
 from server.revival import oracle
 from server.revival.history import undilute
 from server.revival.knowledge import WithShares
