@@ -19,6 +19,9 @@ from simulator.scenarios.scenario import Scenario
 
 LINEAR = {"kind": "linear"}
 MAINS: list[dict[str, Any]] = [
+    {"kind": "convex"},
+    {"kind": "convex", "multiclass": "softmax"},
+    {"kind": "convex", "loss": "huber_hinge"},
     {"kind": "dare", "trees": 5, "depth": 6},
     {"kind": "dare", "trees": 5, "depth": 6, "random_depth": 1, "share": 0.6, "lazy": True},
     {"kind": "hedgecut", "trees": 5, "budget": 0.5},
