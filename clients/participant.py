@@ -13,21 +13,15 @@ import numpy.typing as npt
 from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
+from clients.bookkeeping import BOOKKEEPING as BOOKKEEPING
+from clients.bookkeeping import EDGES as EDGES
+from clients.bookkeeping import ROWS as ROWS
 from clients.config import PeerConfig
 from clients.spec import located
 from clients.streams import Field
 from clients.unlearning.contract import Outcome
 
 Record = ArrayRecord | ConfigRecord
-
-BOOKKEEPING = "peer/"
-"""Name prefix of the arrays in a main artefact that are not part of a model."""
-
-ROWS = "peer/rows"
-"""Name, in a main artefact, of the ids of the rows that the peer still has, int64, ascending; for every role."""
-
-EDGES = "peer/edges"
-"""Likewise, of the ids of the edges that the peer still has; present only if edges among its rows are missing."""
 
 
 @dataclass(frozen=True)

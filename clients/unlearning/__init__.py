@@ -9,6 +9,8 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
     {
         "adaptive_queries": "clients.unlearning.approximate.queries:AdaptiveQueries",
         "approximate": "clients.unlearning.approximate.approximate:Approximate",
+        "certified_removal": "clients.unlearning.approximate.certified.spec:CertifiedRemoval",
+        "convex": "clients.unlearning.convex.spec:Convex",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",

@@ -52,4 +52,8 @@ class CertificateSpec(Spec):
         """Return in one line why the certificate does not hold, or None if it does."""
 
 
-CERTIFICATES: Registry[CertificateSpec] = Registry("lethe.certificates", "clients.unlearning.certificates:CertificateSpec", {})
+CERTIFICATES: Registry[CertificateSpec] = Registry(
+    "lethe.certificates",
+    "clients.unlearning.certificates:CertificateSpec",
+    {"residual": "clients.unlearning.approximate.certified.certificate:Residual"},
+)

@@ -213,6 +213,11 @@ class UnlearnerSpec(Spec):
             return 'names no implementation = "module:Class", and has no build of its own'
         return None
 
+    @property
+    def claim(self) -> str:
+        """What a request claims that has not been carried out yet, as in `Outcome`; a certified one overrides it, with its numbers."""
+        return self.guarantee
+
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return why it cannot learn these rows of a problem, in one line with a remedy, or None; fast, without training."""
         return None

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from clients import wire
+from clients.data.rows import Ids
 from clients.streams import key_hash
 from clients.unlearning.contract import State, UnlearningError
 
@@ -80,6 +81,16 @@ def opened(state: object, wanted: str) -> tuple[State, int]:
     if done is None or done.shape != (1,) or done.dtype != np.int64 or done[0] < 0:
         raise UnlearningError(f"state: {PROGRESS} is not one int64 from 0: give what state() returned")
     return {name: np.array(array) for name, array in state.items()}, int(done[0])
+
+
+def seen_ids(state: State, held: Ids, progress: int) -> Ids:
+    """Take out of a state, and return, the ids of all rows that trained parameters have seen; the held ones must be among them."""
+    seen = state.pop("seen", np.empty(0))
+    if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():
+        raise UnlearningError("state: seen is not ascending int64 ids: give the whole state of such a model")
+    if progress and len(strangers := held[~np.isin(held, seen)]):
+        raise UnlearningError(f"state: its parameters have never seen row {strangers[0]}: give the rows that were held")
+    return seen
 
 
 def fits(state: State, like: Like) -> None:

@@ -65,7 +65,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         unlearner: Unlearner[Any, Any] = spec.build(problem, ("estimator", settings.random_state))
         unlearner.fit(rows)
         self.unlearner_ = unlearner
-        self.guarantee_ = _guarantee(spec.guarantee, self.facts_.read_off + read_off)
+        self.guarantee_ = _guarantee(spec.claim, self.facts_.read_off + read_off)
         return self
 
     def forget(self, ids: Any) -> Outcome:

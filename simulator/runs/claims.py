@@ -27,7 +27,7 @@ def unkept(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     request's own check shows; how close it came to retraining is measured, not proven.
     """
     who, line = request_of(erasure.kind).name(erasure), store.outcomes().get(erasure.index)
-    claim = family(line.outcome.guarantee) if line else cell_of(plan).method(plan, erasure)[1]
+    claim = family(line.outcome.guarantee if line else cell_of(plan).method(plan, erasure)[1])
     if claim == "exact":
         yield from _unequal(who, erasure, plan, store)
     elif line is not None and claim == "certified":
@@ -39,7 +39,7 @@ def unkept(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
 def unproven_exactness(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
     """Yield a line where an erasure claims exactness and the run has nothing to compare bytes with."""
     line = store.outcomes().get(erasure.index)
-    claim = family(line.outcome.guarantee) if line else cell_of(plan).method(plan, erasure)[1]
+    claim = family(line.outcome.guarantee if line else cell_of(plan).method(plan, erasure)[1])
     if claim == "exact" and store.audit(f"never-{erasure.request}") is None:
         who = request_of(erasure.kind).name(erasure)
         yield f"{who}: claims exact, and no run in which it never was has been played to compare with: set audit.counterfactual = true"

@@ -19,6 +19,9 @@ from simulator.scenarios.scenario import Scenario
 
 LINEAR = {"kind": "linear"}
 MAINS: list[dict[str, Any]] = [
+    {"kind": "convex"},
+    {"kind": "convex", "multiclass": "softmax"},
+    {"kind": "convex", "loss": "huber_hinge"},
     {"kind": "dare", "trees": 5, "depth": 6},
     {"kind": "dare", "trees": 5, "depth": 6, "random_depth": 1, "share": 0.6, "lazy": True},
     {"kind": "hedgecut", "trees": 5, "budget": 0.5},
@@ -31,7 +34,7 @@ MAINS: list[dict[str, Any]] = [
     {"kind": "retrain", "base": LINEAR},
 ]
 REFUSED = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit != "rows" or not UNLEARNERS.load(kind).classifier]
-NOT_EXACT = {"adaptive_queries", "approximate", "finetune"}
+NOT_EXACT = {"adaptive_queries", "approximate", "certified_removal", "finetune"}
 
 
 def scenario(dataset: str = "wine", **changes: Any) -> Scenario:

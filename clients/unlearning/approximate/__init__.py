@@ -1,1 +1,1 @@
-"""Unlearners whose guarantee is approximate."""
+"""Unlearners whose guarantee is approximate or certified."""

@@ -14,7 +14,7 @@ from clients.unlearning.approximate.asking import Asking, Logistic, Perceptron, 
 from clients.unlearning.approximate.queries import AdaptiveQueries
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.statistical.oracle import Oracle
-from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
+from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same, seen_ids
 from clients.unlearning.tabular import Floats
 
 
@@ -86,11 +86,7 @@ class Querying(Unlearner[Rows, Ids]):
         """Restore the model from its ``state`` and its retained rows ``data``; ``UnlearningError`` if the state is another model's."""
         oracle = self._oracle(data)
         arrays, progress = opened(state, self._origin(oracle))
-        seen = arrays.pop("seen", np.empty(0))
-        if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():
-            raise UnlearningError("state: seen is not ascending int64 ids: give the whole state of such a model")
-        if progress and len(strangers := oracle.ids[~np.isin(oracle.ids, seen)]):
-            raise UnlearningError(f"state: its parameters have never seen row {strangers[0]}: give the rows that were held")
+        seen = seen_ids(arrays, oracle.ids, progress)
         initial = {"parameters": self.model.initial(self.key)}
         fits(arrays, initial)
         if not progress:

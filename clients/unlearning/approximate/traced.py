@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
-from clients.unlearning.contract import State, Stored, UnlearningError
+from clients.unlearning.contract import State, Stored
 from clients.unlearning.plain import Plain
-from clients.unlearning.states import Signed, opened
+from clients.unlearning.states import Signed, opened, seen_ids
 
 
 class Traced(Plain):
@@ -36,11 +36,7 @@ class Traced(Plain):
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Restore the model from its ``state`` and its retained rows ``data``, all of which it must have seen."""
         arrays, progress = opened(state, self._origin(self.table.shaped(data)))
-        seen = arrays.pop("seen", np.empty(0))
-        if seen.dtype != np.int64 or seen.ndim != 1 or (seen[1:] <= seen[:-1]).any():
-            raise UnlearningError("state: seen is not ascending int64 ids: give the whole state of such a model")
-        if progress and len(strangers := data.ids[~np.isin(data.ids, seen)]):
-            raise UnlearningError(f"state: its weights have never seen row {strangers[0]}: give the rows that were held")
+        seen = seen_ids(arrays, data.ids, progress)
         super().restore(arrays, data)
         self.seen = seen
 

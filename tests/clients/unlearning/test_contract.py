@@ -23,9 +23,11 @@ from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.approximate.approximate import Approximate
+from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.approximate.queries import AdaptiveQueries
 from clients.unlearning.contract import Problem, State
+from clients.unlearning.convex.spec import Convex
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
@@ -55,6 +57,8 @@ def ratings() -> Material:
 CASES: dict[str, Callable[[], Case]] = {
     "adaptive_queries": lambda: Case(AdaptiveQueries(model="network", hidden=4, iterations=10, refine=5), tabular()),
     "approximate": lambda: Case(Approximate(base=Mlp(hidden=(8,)), method=Finetuning()), digits()),
+    "certified_removal": lambda: Case(CertifiedRemoval(base=Convex(penalty=1e-3)), tabular()),
+    "convex": lambda: Case(Convex(penalty=1e-3), tabular()),
     "dare": lambda: Case(Dare(trees=10), tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),
     "grapheraser": lambda: Case(GraphEraser(shards=3, hidden=8, epochs=10, sample=50), papers()),

@@ -19,6 +19,8 @@ BASE = Mlp(hidden=(8,)).model_dump()
 HUGE = Mlp(hidden=(100_000, 100_000)).model_dump()
 
 TOO_MUCH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("convex", {}, {"shape": (3, 224, 224)}),
+    ("convex", {"multiclass": "softmax"}, {"shape": (3, 32, 32), "classes": 100}),
     ("dare", {"cuts": 100_000}, {}),
     ("dare", {"trees": 10**9}, {}),
     ("dare", {"cuts": 10**30}, {}),

@@ -21,8 +21,8 @@ from clients.unlearning.memory_walk import blocks
 from tests.clients.unlearning.test_contract import KEY, KINDS, Case, case_of
 from tests.clients.unlearning.test_memory import unlike
 
-KEYLESS = {"item_item", "naive_bayes", "pca", "ridge"}
-"""Sums of integers: no choice in them is random."""
+KEYLESS = {"convex", "item_item", "naive_bayes", "pca", "ridge"}
+"""Sums of integers, and an optimum reached from zero: no choice in them is random."""
 
 IMPLIED = {"dare", "hedgecut", "item_item", "kmeans", "naive_bayes", "pca", "quantised_kmeans", "ridge"}
 """Kinds whose arrays alone tell other values of the same rows apart, fingerprint or not."""

@@ -24,6 +24,7 @@ COLUMNS = [
 ]
 MLP = {"kind": "mlp", "hidden": [8]}
 EXACT = {
+    "convex": "convex",
     "dare": {"kind": "dare", "trees": 5, "depth": 5},
     "hedgecut": {"kind": "hedgecut", "trees": 5, "budget": 0.5},
     "naive_bayes": "naive_bayes",

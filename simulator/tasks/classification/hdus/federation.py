@@ -42,7 +42,7 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         if isinstance(main, ModelSpec):
             return "retrain", "exact"
         assert isinstance(main, UnlearnerSpec)
-        return main.tag, main.guarantee
+        return main.tag, main.claim
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""

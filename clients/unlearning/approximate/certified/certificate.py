@@ -1,0 +1,125 @@
+"""The certificate of a removal, which ``lethe verify`` proves again from the rows and the parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from clients.bookkeeping import ROWS
+from clients.data import Dataset
+from clients.data.rows import Rows
+from clients.unlearning.approximate.certified.perturbation import Law
+from clients.unlearning.approximate.certified.spec import Certifier
+from clients.unlearning.certificates import CertificateSpec, Evidence
+from clients.unlearning.contract import Problem, certified
+from clients.unlearning.convex.learner import WEIGHTS, ConvexLearner
+from clients.unlearning.convex.objective import Objective
+from clients.unlearning.convex.solved import Solved
+from clients.unlearning.convex.spec import Convex
+from clients.unlearning.states import fingerprint
+
+PERTURBATION = "perturbation"
+"""Name of the secret perturbation, float64 (d, K), in a state."""
+
+_SAME = 1e-12
+"""Relative difference of two results of the same few operations."""
+
+
+class Residual(CertificateSpec):
+    """That the gradient of the perturbed objective on the remaining rows is shorter than what the perturbation hides.
+
+    Parameters
+    ----------
+    model : table
+        The convex model: loss, penalty, public bounds.
+    epsilon, delta, sigma : float
+    factor : float
+        c, with delta = 1.5 exp(-c^2 / 2); 1 for delta = 0.
+    lipschitz : float, optional
+        Lipschitz constant of the loss's second derivative; none if it jumps.
+    budget : float
+        Largest residual that is hidden: sigma * epsilon / factor.
+    bound : float
+        Bound on the residual after the request, and who gave it (``certifier``).
+    rows : int
+        Rows that remained.
+    draw : int
+        Perturbations drawn before this one; each retraining draws another.
+    commitment : str
+        Hash over ids, inputs and labels of the rows that remained.
+    """
+
+    kind: Literal["residual"] = "residual"
+    model: Convex
+    epsilon: PositiveFloat
+    delta: Annotated[float, Field(ge=0, lt=1)]
+    sigma: PositiveFloat
+    factor: PositiveFloat
+    lipschitz: NonNegativeFloat | None
+    budget: PositiveFloat
+    certifier: Certifier
+    bound: NonNegativeFloat
+    rows: PositiveInt
+    draw: NonNegativeInt
+    commitment: str
+
+    def disproof(self, evidence: Evidence) -> str | None:
+        """Check the arithmetic, then compute the residual of the parameters at the end of the run again; None if all of it holds.
+
+        Of a peer that has left, only the arithmetic is left to check. Parameters that have changed since must stay within the budget;
+        those that have not must keep the bound.
+        """
+        if wrong := self._inconsistent(evidence.guarantee):
+            return wrong
+        if evidence.main is None:
+            return None
+        if len(kept := np.intersect1d(evidence.main[ROWS], evidence.forgotten)):
+            return f"{len(kept)} of the rows are still learned from, the first of them {kept[0]}"
+        rows = evidence.data.rows(evidence.main[ROWS])
+        if not len(rows):
+            return None  # nothing is left to have learned from
+        if not Law(self.epsilon, self.delta, self.sigma).plausible(evidence.main[PERTURBATION]):
+            return f"its perturbation was not drawn with sigma = {self.sigma:g}"
+        learner = reading(self.model, evidence.data)
+        learner.begin(rows)
+        return self._exceeded(learner, torch.tensor(evidence.main[WEIGHTS]), torch.tensor(evidence.main[PERTURBATION]))
+
+    def _inconsistent(self, guarantee: str) -> str | None:
+        """Return which of its numbers do not follow from the others, or None."""
+        law = Law(self.epsilon, self.delta, self.sigma)
+        if guarantee != certified(self.epsilon, self.delta):
+            return f"it is one of {certified(self.epsilon, self.delta)}, {guarantee} is claimed"
+        if not law.holds:
+            return f"epsilon {self.epsilon:g} is too large for delta {self.delta:g}"
+        if not (math.isclose(self.factor, law.factor, rel_tol=_SAME) and math.isclose(self.budget, law.budget, rel_tol=_SAME)):
+            return f"its budget is {self.budget:.3g}, sigma, epsilon and delta make {law.budget:.3g}"
+        if self.bound > self.budget:
+            return f"its bound {self.bound:.3g} is above the budget {self.budget:.3g}"
+        return None
+
+    def _exceeded(self, learner: ConvexLearner, weights: torch.Tensor, linear: torch.Tensor) -> str | None:
+        """Return by how much the residual of the parameters exceeds what was certified, or None."""
+        if weights.shape != learner.shape or linear.shape != learner.shape:
+            return f"its parameters have the shape {tuple(weights.shape)}, those of its model {learner.shape}"
+        whole = learner.objective()
+        objective = Objective(whole.loss, whole.x, whole.targets, whole.penalty, linear)
+        residual, slack = float(objective.gradient(weights).norm()), objective.rounding(weights)
+        if not residual + slack <= self.budget:
+            return f"the residual is {residual:.3g}, above the budget {self.budget:.3g}"
+        if committed(learner.rows) == self.commitment and residual - slack > self.bound:
+            return f"the residual is {residual:.3g}, above the bound {self.bound:.3g}"
+        return None
+
+
+def reading(model: Convex, data: Dataset) -> ConvexLearner:
+    """Return an untrained learner of this model on this data set."""
+    return Solved(model, Problem(data.shape, data.classes, columns=data.columns), ())
+
+
+def committed(rows: Rows) -> str:
+    """Return a hash over all of these rows at once, of which no row can be guessed by who lacks the others."""
+    return fingerprint(rows.ids, rows.x, rows.y)

@@ -1,0 +1,89 @@
+"""Scenario table of certified removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, PositiveFloat, model_validator
+from pydantic import Field as Setting
+
+from clients.data.rows import Rows
+from clients.spec import Spec
+from clients.unlearning.approximate.certified.perturbation import Law
+from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, certified
+from clients.unlearning.convex.spec import Convex
+
+Certifier = Literal["measured", "data_dependent", "worst_case"]
+
+
+def _linear(value: Any) -> Any:
+    """Refuse a base of another kind: nothing is proven of it."""
+    kind = value.get("kind", "convex") if isinstance(value, Mapping) else value.tag if isinstance(value, Spec) else value
+    if isinstance(kind, str) and kind != "convex":
+        raise ValueError(f'nothing is proven of removals from {kind!r}: take a linear model with a convex loss, {{ kind = "convex" }}')
+    return value
+
+
+class CertifiedRemoval(UnlearnerSpec):
+    """A convex linear model, perturbed by a secret, that forgets by a Newton step with a proof of how little is left of the rows.
+
+    Parameters
+    ----------
+    base : table
+        The linear model, of kind ``convex``.
+    epsilon, delta : float
+        What is certified: epsilon above 0; delta at least 0 and below 1, where 0 takes a perturbation with heavier tails.
+    sigma : float
+        Scale of the secret perturbation. A large one costs accuracy, a small one leaves no budget: the residual may be at most
+        sigma * epsilon / sqrt(2 ln(1.5 / delta)), or sigma * epsilon if delta is 0.
+    certifier : {"measured", "data_dependent", "worst_case"}
+        What bounds the residual: the gradient itself, the step and the remaining rows, or constants alone.
+    """
+
+    implementation: ClassVar[str] = "clients.unlearning.approximate.certified.removal:Removing"
+    guarantee: ClassVar[Guarantee] = "certified"
+    summary: ClassVar[str] = "convex linear model with a secret perturbation; a Newton step within a proven budget, else trained again"
+    source: ClassVar[str] = "Guo, Goldstein, Hannun, van der Maaten, Certified Data Removal from Machine Learning Models, ICML 2020"
+
+    kind: Literal["certified_removal"] = "certified_removal"
+    base: Annotated[Convex, BeforeValidator(_linear)] = Convex()
+    epsilon: PositiveFloat = 1.0
+    delta: Annotated[float, Setting(ge=0, lt=1)] = 1e-4
+    sigma: PositiveFloat = 0.1
+    certifier: Certifier = "measured"
+
+    @model_validator(mode="after")
+    def _provable(self) -> Self:
+        if not self.law.holds:
+            raise ValueError(f"epsilon {self.epsilon:g} is too large for delta {self.delta:g}: the proof's Gaussian tail ends before it")
+        if self.base.loss == "huber_hinge" and self.certifier != "measured":
+            raise ValueError(f"certifier {self.certifier!r} needs a second derivative without jumps, huber_hinge has some: take measured")
+        if self.base.loss == "squared" and self.certifier == "worst_case":
+            raise ValueError("certifier 'worst_case' needs bounded gradients, those of the squared loss are not: take measured")
+        return self
+
+    @property
+    def law(self) -> Law:
+        """The law of the perturbation, and what follows from it."""
+        return Law(self.epsilon, self.delta, self.sigma)
+
+    @property
+    def claim(self) -> str:
+        """What each request claims: ``certified(epsilon, delta)``."""
+        return certified(self.epsilon, self.delta)
+
+    def check(self, problem: Problem, rows: Rows) -> str | None:
+        """Return why the base cannot learn these rows, or that rounding alone would spend the budget, else None."""
+        if wrong := self.base.check(problem, rows):
+            return wrong
+        model: Any = self.build(problem, ())
+        model.begin(rows)
+        objective = model.objective()
+        least = objective.rounding(model.zeros())
+        if len(rows) and least > self.law.budget:
+            return (
+                f"{self.kind} with sigma = {self.sigma:g} has a budget of {self.law.budget:.2g}, below the {least:.2g} that rounding may "
+                f"take for {len(rows)} rows: take a larger sigma"
+            )
+        return None

@@ -1,0 +1,88 @@
+"""The sum of losses over rows, a ridge penalty per row and a linear term: gradient, Hessian, and how far rounding can mislead.
+
+    L(W) = sum_i [ loss(x_i W, t_i) + penalty / 2 |W|^2 ] + <B, W>        W and B are (d, K), |x_i| <= 1
+
+Everything is a sum, nothing a mean, in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from clients.unlearning.convex.losses import Loss
+
+UNIT = 2.0**-53
+"""Largest relative error of one rounded operation in float64."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The objective on a set of rows.
+
+    Parameters
+    ----------
+    loss : Loss
+    x : float64 tensor, shape (n, d)
+        Rows of norm at most 1.
+    targets : float64 tensor, shape (n, K)
+    penalty : float
+    linear : float64 tensor, shape (d, K)
+        B, which perturbs the optimum; zeros if nothing does.
+    """
+
+    loss: Loss
+    x: Tensor
+    targets: Tensor
+    penalty: float
+    linear: Tensor
+
+    @property
+    def ridge(self) -> float:
+        """Strong convexity: the penalty of all rows."""
+        return self.penalty * len(self.x)
+
+    @property
+    def smoothness(self) -> float:
+        """Upper bound on the largest eigenvalue of the Hessian."""
+        return len(self.x) * (self.loss.smoothness + self.penalty)
+
+    def gradient(self, weights: Tensor) -> Tensor:
+        """Return the gradient, (d, K)."""
+        return self.x.T @ self.loss.slopes(self.x @ weights, self.targets) + self.ridge * weights + self.linear
+
+    def newton(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """Return the step ``- H^-1 gradient`` with the Hessian at these weights, (d, K)."""
+        hessian = self.loss.hessian(self.x, self.x @ weights, self.targets)
+        blocks, side, _ = hessian.shape
+        hessian.diagonal(dim1=1, dim2=2).add_(self.ridge)
+        step = torch.cholesky_solve(gradient.T.reshape(blocks, side, 1), torch.linalg.cholesky(hessian))
+        return -step.reshape(weights.shape[1], weights.shape[0]).T
+
+    def rounding(self, weights: Tensor) -> float:
+        """Return an upper bound on the norm of the error of ``gradient`` at these weights.
+
+        Scores err by at most d units of ``|x| |W|``, slopes by that times the smoothness and by a few units of their own, sums of n terms
+        by n units of the sum of their sizes, whatever order they are added in; all of it is doubled.
+        """
+        n, (d, k) = len(self.x), weights.shape
+        size = float(weights.norm())
+        slopes = self.loss.slopes(self.x @ weights, self.targets).norm(dim=1)
+        of_scores = n * self.loss.smoothness * (d + 2) * size + 8 * float((1 + slopes).sum())
+        of_sums = n * float(slopes.sum()) + 4 * self.ridge * size + 4 * float(self.linear.norm())
+        return 2 * UNIT * (of_scores + of_sums + d * k * float(self.gradient(weights).norm()))
+
+    def residual(self, weights: Tensor) -> float:
+        """Return a certain upper bound on the norm of the gradient at these weights: the computed norm and the bound on its error."""
+        return float(self.gradient(weights).norm()) + self.rounding(weights)
+
+    @cached_property
+    def spectral_norm(self) -> float:
+        """An upper bound on the spectral norm of the rows, from the largest eigenvalue of ``x' x``."""
+        n, d = self.x.shape
+        largest = float(torch.linalg.eigvalsh(self.x.T @ self.x)[-1])
+        return math.sqrt(largest * (1 + 1e-12) + 2 * n * d * UNIT * float(self.x.square().sum()))

@@ -1,0 +1,61 @@
+"""The rows of convex learners: scaled by public bounds, each divided by its own norm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clients.data.columns import expand
+from clients.data.rows import Rows
+from clients.unlearning.contract import Problem, UnlearningError
+from clients.unlearning.convex.spec import Convex
+from clients.unlearning.tabular import Table
+
+_MARGIN = 1 + 2.0**-40
+"""Divided by as well, so that no row's norm exceeds 1 after rounding."""
+
+
+class UnitRows:
+    """Checked rows as vectors of norm at most 1, by a rule that looks at one row only.
+
+    Parameters
+    ----------
+    spec : Convex
+    problem : Problem
+
+    Attributes
+    ----------
+    width : int
+        Length of a vector, the constant included.
+
+    Raises
+    ------
+    UnlearningError
+        If a column's bounds are not finite: no rule could bound its rows.
+    """
+
+    def __init__(self, spec: Convex, problem: Problem) -> None:
+        self.table = Table(problem, (spec.low, spec.high))
+        span = self.table.high - self.table.low
+        if not (finite := np.isfinite(span)).all():
+            j = int(np.argmin(finite))
+            bounds = f"[{self.table.low[j]:g}, {self.table.high[j]:g}]"
+            raise UnlearningError(f"column {self.table.names[j]}: its bounds {bounds} do not bound its rows: declare finite ones")
+        numeric, copies = self.table.categories == 0, np.maximum(self.table.categories, 1)
+        self._low = np.repeat(np.where(numeric, self.table.low, 0.0), copies)
+        self._span = np.repeat(np.where(numeric & (span > 0), span, 1.0), copies)
+        self.width = int(copies.sum()) + 1
+
+    def checked(self, data: Rows) -> Rows:
+        """Return copies of the rows; ``UnlearningError`` on values, categories, labels or ids that are none."""
+        return self.table.rows(data)
+
+    def of(self, x: npt.NDArray[Any]) -> Tensor:
+        """Return inputs (n, ...) as vectors, float64 (n, width); questions beyond the bounds are clipped to them."""
+        scaled = (expand(self.table.features(x), self.table.columns).astype(np.float64) - self._low) / self._span
+        whole = np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
+        return torch.tensor(whole / (np.sqrt(np.square(whole).sum(axis=1, keepdims=True)) * _MARGIN))
