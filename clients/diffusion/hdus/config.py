@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from clients.diffusion.config import DenoisingConfig
-from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
+from clients.diffusion.hdus.spec import AnyMainDenoiser, NoiseWeights, PlainDenoiser, SeedDenoiser, SeedDistillation, ShardedDenoiser
 from clients.metrics import Metric
 
 METRICS = (
@@ -32,11 +32,19 @@ class HdusDenoisingConfig(DenoisingConfig):
 
     participant: ClassVar[str] = "clients.diffusion.hdus.peer:HdusPeer"
     role: Literal["hdus"] = "hdus"
+    # the default is left out, so that plans from before there were other main models keep their hash
+    main: AnyMainDenoiser = Field(PlainDenoiser(), exclude_if=lambda main: main == PlainDenoiser())
     seed: SeedDenoiser
     distillation: SeedDistillation
     ensemble: NoiseWeights
     judged: NonNegativeInt
     streams: Literal["keyed", "sequential"]
+
+    @property
+    def model(self) -> str:
+        """The main model, in one line."""
+        usual = super().model
+        return f"{usual}, sisa {self.main.shards} x {self.main.slices}" if isinstance(self.main, ShardedDenoiser) else usual
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

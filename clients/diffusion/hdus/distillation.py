@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.denoiser import Denoiser, NoisePredictor
 from clients.diffusion.hdus.spec import SeedDistillation
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, NoiseSchedule
@@ -19,7 +19,7 @@ _WEIGHT_DECAY = 0.01
 
 def distil(
     seed: Denoiser,
-    main: Denoiser,
+    main: NoisePredictor,
     reference: Images,
     key: tuple[Field, ...],
     settings: SeedDistillation,
@@ -38,7 +38,7 @@ def distil(
     ----------
     seed : Denoiser
         With its initial weights.
-    main : Denoiser
+    main : NoisePredictor
     reference : Images
         Its classes are not used.
     key : tuple

@@ -1,10 +1,13 @@
-"""A peer's own denoiser: feed-forward weights trained in rounds on a public backbone; it forgets images by retraining."""
+"""A peer's own denoiser: feed-forward weights trained in rounds on a public backbone; it forgets images by retraining.
+
+Main models of other kinds, as `clients.diffusion.hdus.sharding`, have the same operations: `MainModel`.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +15,7 @@ import torch
 from torch import Tensor
 
 from clients.data.rows import Ids
-from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.denoiser import Denoiser, NoisePredictor
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
@@ -20,6 +23,7 @@ from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.pruning import ERASERS
+from clients.unlearning.pruning.contract import Cut
 from clients.unlearning.requests import named_rows
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -28,6 +32,36 @@ HISTORY = "peer/history"
 """Name, in a main artefact, of the history: rounds trained and concepts erased, JSON as uint8 ``(n,)``."""
 CUT = "cut/"
 """Prefix, in a main artefact, of the masks of weights that stay at their erased value, bool, by layer."""
+
+
+class MainModel(Protocol):
+    """The main model of a peer, as the peer uses it; its operations are described at `DenoiserMain`."""
+
+    @property
+    def denoiser(self) -> NoisePredictor:
+        """The model as samplers and the distillation use it."""
+
+    @property
+    def masks(self) -> Mapping[str, Tensor]:
+        """Weights that stay at their erased value, bool, by layer."""
+
+    def begin(self, ids: Ids, images: Images) -> None:
+        """Reset to the public weights, with these images; ``ids`` ascend."""
+
+    def advance(self) -> int:
+        """Train for one round; return the gradient steps."""
+
+    def forget(self, request: Ids) -> Outcome:
+        """Forget images; on ``UnlearningError`` nothing has changed."""
+
+    def erase(self, index: int, concept: int, method: Mapping[str, Any]) -> None:
+        """Erase a concept unless the erasure with this index has been done; on ``UnlearningError`` nothing has changed."""
+
+    def state(self) -> Arrays:
+        """Return everything beyond the public backbone."""
+
+    def restore(self, state: Arrays, ids: Ids, images: Images) -> None:
+        """Restore a state, with the images that it was trained on."""
 
 
 class DenoiserMain:
@@ -101,32 +135,21 @@ class DenoiserMain:
         """
         if any(cut["index"] == index for cut in self.cuts):
             return
-        spec = ERASERS.load(method["kind"]).model_validate(method)
-        key = (*self.key, "erase", index)
-        if concept >= (known := len(self.denoiser.spec.concepts)):
-            raise UnlearningError(f"concept {concept}: the model has 0 .. {known - 1}")
-        axis, target = self.denoiser.spec.axis(concept)
-        subject = DenoiserSubject(
-            self.denoiser, target, key, axis=axis, images=self.images, sampling=self.sampling, noise=self.training.noise
-        )
-        cut = spec.erase(subject, key)
+        cut = found_cut(self.denoiser, concept, method, self.images, self.sampling, self.training, (*self.key, "erase", index))
         cut.apply(self.denoiser.unet)
-        for name, mask in cut.masks.items():
-            self.masks[name] = self.masks[name] | mask if name in self.masks else mask.clone()
-        self.cuts.append({"index": index, "concept": concept, "after": self.progress, "method": spec.model_dump(mode="json")})
+        self.masks = united(self.masks, cut.masks)
+        self.cuts.append(noted(index, concept, self.progress, method))
 
     def state(self) -> Arrays:
         """Return everything beyond the public backbone: learned weights, masks, history."""
-        history = json.dumps({"progress": self.progress, "cuts": self.cuts}, sort_keys=True, separators=(",", ":"))
         arrays: Arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._learned().items()}
         arrays |= {f"{CUT}{name}": mask.numpy() for name, mask in self.masks.items()}
-        return arrays | {HISTORY: np.frombuffer(history.encode(), dtype=np.uint8)}
+        return arrays | {HISTORY: history(self.progress, self.cuts)}
 
     def restore(self, state: Arrays, ids: Ids, images: Images) -> None:
         """Restore a state, with the images that it was trained on."""
         self.begin(ids, images)
-        history = json.loads(state[HISTORY].tobytes())
-        self.progress, self.cuts = history["progress"], history["cuts"]
+        self.progress, self.cuts = past(state)
         self.masks = {name.removeprefix(CUT): torch.from_numpy(mask.copy()) for name, mask in state.items() if name.startswith(CUT)}
         self._write({name: torch.from_numpy(state[name].copy()) for name in self._start})
 
@@ -137,3 +160,43 @@ class DenoiserMain:
         with torch.no_grad():
             for name, parameter in trainable(self.denoiser, self.phase).items():
                 parameter.copy_(weights[name])
+
+
+def found_cut(
+    denoiser: Denoiser,
+    concept: int,
+    method: Mapping[str, Any],
+    images: Images,
+    sampling: Sampling,
+    training: DenoiserTraining,
+    key: tuple[Field, ...],
+) -> Cut:
+    """Return an eraser's cut, which is not applied yet; ``UnlearningError`` if the concept cannot be erased from this denoiser."""
+    if concept >= (known := len(denoiser.spec.concepts)):
+        raise UnlearningError(f"concept {concept}: the model has 0 .. {known - 1}")
+    axis, target = denoiser.spec.axis(concept)
+    subject = DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=sampling, noise=training.noise)
+    return ERASERS.load(method["kind"]).model_validate(method).erase(subject, key)
+
+
+def united(masks: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return masks that are true where either is, by layer."""
+    return {**masks, **{name: masks[name] | mask if name in masks else mask.clone() for name, mask in more.items()}}
+
+
+def noted(index: int, concept: int, after: int, method: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a history for a concept erasure that was carried out after a number of rounds."""
+    spec = ERASERS.load(method["kind"]).model_validate(method)
+    return {"index": index, "concept": concept, "after": after, "method": spec.model_dump(mode="json")}
+
+
+def history(progress: int, cuts: list[dict[str, Any]]) -> npt.NDArray[np.uint8]:
+    """Return a history as bytes, uint8 ``(n,)``."""
+    text = json.dumps({"progress": progress, "cuts": cuts}, sort_keys=True, separators=(",", ":"))
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def past(state: Arrays) -> tuple[int, list[dict[str, Any]]]:
+    """Return the rounds trained and the concepts erased, as ``history`` wrote them into a state."""
+    told = json.loads(state[HISTORY].tobytes())
+    return told["progress"], told["cuts"]

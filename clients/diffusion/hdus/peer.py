@@ -28,7 +28,9 @@ from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
 from clients.diffusion.hdus.evaluation import FinalEvaluation
-from clients.diffusion.hdus.main import DenoiserMain
+from clients.diffusion.hdus.main import DenoiserMain, MainModel
+from clients.diffusion.hdus.sharding import ShardedMain
+from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
 from clients.diffusion.local import gallery
 from clients.diffusion.spec import DenoiserSpec
@@ -76,11 +78,13 @@ class HdusPeer(Neighbour):
         self._requests: list[dict[str, Any]] = json.loads(str(payload["orders"]["erase"])) if "orders" in payload else []
 
     @cached_property
-    def main(self) -> DenoiserMain:
+    def main(self) -> MainModel:
         """The main model; available once the public backbone has been received."""
         config = self.config
         public = _with(deepcopy(_architecture(config.denoiser, self._place)), self._backbone)
-        main = DenoiserMain(public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main"))
+        settings = public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main")
+        kind = config.main
+        main: MainModel = ShardedMain(kind, *settings) if isinstance(kind, ShardedDenoiser) else DenoiserMain(*settings)
         if self.stored is None:
             main.begin(self.rows, self._images(self.rows))
         else:

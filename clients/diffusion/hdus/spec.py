@@ -1,4 +1,4 @@
-"""The tables of HDUS for diffusion: the seed denoiser, its distillation, the ensemble of predicted noises. Imports nothing heavy."""
+"""The tables of HDUS for diffusion: main models, the seed denoiser, its distillation, the ensemble of noises. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,47 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.diffusion.spec import DenoiserSpec, Share
 from clients.spec import Spec
+from clients.unlearning.exact.schedule import StepSchedule
+
+
+class PlainDenoiser(Spec):
+    """The denoiser of the table ``[denoiser]``, which is trained again from the public backbone to forget images."""
+
+    kind: Literal["denoiser"] = "denoiser"
+
+
+class ShardedDenoiser(Spec):
+    """Denoisers on disjoint shards of the images; a deletion restarts only the shards it touches, from before the images entered.
+
+    The main model predicts the mean of the noises that its shards predict. Shards divide the gradient steps of a round among them, so that
+    the work is that of one denoiser; checkpoints, one before each slice but the first, multiply what is stored. A concept is erased from
+    each shard by itself, because a common cut would depend on every image. Sharding and slicing are SISA's (Bourtoule et al. 2021, arXiv
+    1912.03817), which covers classifiers; the form for denoisers is this project's.
+
+    Parameters
+    ----------
+    shards : int
+        Number of denoisers; an image's keyed hash selects its denoiser.
+    slices : int
+        Stages of a shard's training: stage k trains on slices 1 to k, and is preceded by a checkpoint.
+    base : table
+        The denoiser of every shard.
+    """
+
+    kind: Literal["sisa"] = "sisa"
+    shards: PositiveInt = 2
+    slices: PositiveInt = 2
+    base: PlainDenoiser = PlainDenoiser()
+
+    def schedules(self, rounds: int, steps: int) -> list[StepSchedule]:
+        """Return the schedule of each shard, of ``steps`` per round in all; ``ValueError`` if a slice would get no step."""
+        if steps < self.shards:
+            raise ValueError(f"sisa cannot divide {steps} steps a round among {self.shards} shards: ask for fewer, or raise steps")
+        shares = [steps * (shard + 1) // self.shards - steps * shard // self.shards for shard in range(self.shards)]
+        return [StepSchedule(rounds, share, self.slices) for share in shares]
+
+
+AnyMainDenoiser = Annotated[PlainDenoiser | ShardedDenoiser, Field(discriminator="kind")]
 
 
 class SeedDenoiser(Spec):

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients import streams
 from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner
+from clients.unlearning.exact.placement import places
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.votes import Rule, joined
 from clients.unlearning.requests import named_rows
@@ -69,8 +69,7 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def places(self, ids: Ids) -> tuple[Ids, Ids]:
         """Return the shard and the slice of each id, counted from 0: functions of the key and the id alone."""
-        shards = (self.shards * streams.uniforms(ids, *self.key, "shard")).astype(np.int64)
-        return shards, (self.slices * streams.uniforms(ids, *self.key, "slice")).astype(np.int64)
+        return places(ids, self.shards, self.slices, self.key)
 
     def forget(self, request: Ids) -> Outcome:
         """Restart each touched shard once, from the checkpoint before the earliest slice touched, and replay up to this round."""
@@ -122,8 +121,7 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def _stage(self) -> int:
         """Return the last stage that has been trained; -1 before the first."""
-        behind = self.schedule.reached(self.progress)
-        return sum(self.schedule.start(stage) < behind for stage in range(self.slices)) - 1
+        return self.schedule.last(self.schedule.reached(self.progress))
 
     def _learned(self, shard: int, stage: int) -> Ids:
         """Return the ids that a shard has seen by the end of a stage."""

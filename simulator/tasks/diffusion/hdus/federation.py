@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.diffusion.hdus.config import HdusDenoisingConfig
+from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.spec import DenoiserSpec
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
@@ -13,9 +14,10 @@ from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.diffusion.costs import in_words
 from simulator.tasks.diffusion.denoising import DenoisingCell
+from simulator.tasks.diffusion.hdus.costs import of_main_models
 from simulator.tasks.diffusion.hdus.plan import HdusDenoisingPlan
+from simulator.tasks.diffusion.hdus.resolution import HdusDenoisingResolution
 from simulator.tasks.diffusion.hdus.scenario import HdusDenoisingScenario
-from simulator.tasks.diffusion.resolution import DiffusionResolution
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -28,7 +30,7 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
 
     scenario: ClassVar[type[Scenario]] = HdusDenoisingScenario
     plan: ClassVar[type[Plan]] = HdusDenoisingPlan
-    resolution: ClassVar[type[Resolution[Any]]] = DiffusionResolution
+    resolution: ClassVar[type[Resolution[Any]]] = HdusDenoisingResolution
 
     def refusals(self, scenario: HdusDenoisingScenario) -> Iterator[tuple[str, str]]:
         """Yield place and reason of a missing topology, seeds that do not fit the images, and events that need an average."""
@@ -45,9 +47,10 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
 
     def config(self, scenario: HdusDenoisingScenario, peer: int, **constants: Any) -> HdusDenoisingConfig:
         """Return a peer's config."""
+        mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         own = {name: getattr(scenario.federation, name) for name in ("steps", "seed", "distillation", "ensemble", "judged", "streams")}
-        return HdusDenoisingConfig(peer=peer, **own, **constants, **tables)
+        return HdusDenoisingConfig(peer=peer, main=mains[peer % len(mains)], **own, **constants, **tables)
 
     def coordinator(self, plan: HdusDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the coordinator, which sends out the public backbones (trained or loaded from the cache) and forwards requests."""
@@ -59,8 +62,10 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
         return Neighbourhood(config, backbone(config, watch), backbone(seed, watch), plan.timeline)
 
     def method(self, plan: HdusDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, rows are forgotten by retraining."""
-        return "drop_seed" if erasure.kind == "peer" else "retrain", "exact"
+        """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, rows forgotten by the main model."""
+        if erasure.kind == "peer":
+            return "drop_seed", "exact"
+        return "sisa" if isinstance(plan.configs[erasure.peer].main, ShardedDenoiser) else "retrain", "exact"
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
@@ -69,7 +74,8 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
     def costs(self, plan: HdusDenoisingPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
-        return in_words(plan, self.further_runs(plan), distillation=meetings * plan.scenario.federation.distillation.steps)
+        yield from in_words(plan, self.further_runs(plan), distillation=meetings * plan.scenario.federation.distillation.steps)
+        yield from of_main_models(plan)
 
     def problems(self, plan: HdusDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every concept erasure that was not carried out, and every cut with non-zero entries."""

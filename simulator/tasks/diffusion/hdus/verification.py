@@ -40,11 +40,11 @@ def problems(plan: DiffusionPlan, store: RunStore) -> Iterator[str]:
 def grown_over(main: Mapping[str, npt.NDArray[Any]]) -> Iterator[str]:
     """Yield a line for every layer of a main artefact whose cut entries are not all zero."""
     for name, mask in main.items():
-        if name.startswith(CUT):
-            layer = name.removeprefix(CUT)
-            left = int(np.count_nonzero(main[parameter_of(layer)][mask]))
+        owner, cut, layer = name.rpartition(CUT)  # the owner is a shard or a checkpoint, where the main model has such
+        if cut:
+            left = int(np.count_nonzero(main[owner + parameter_of(layer)][mask]))
             if left:
-                yield f"layer {layer}: {left} of {int(mask.sum())} entries that were cut are not zero"
+                yield f"{owner}layer {layer}: {left} of {int(mask.sum())} entries that were cut are not zero"
 
 
 def _generation(plan: DiffusionPlan, peer: int, one: ConceptErasure) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from clients import wire
 from clients.diffusion.hdus.peer import HdusPeer
+from clients.diffusion.hdus.sharding import ShardedMain
 from clients.participant import ROWS
 from server.timeline import Round
 from simulator.errors import ScenarioError
@@ -21,6 +22,7 @@ from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
+from simulator.tasks.contract import cell_of
 from simulator.tasks.diffusion.hdus.verification import grown_over
 
 SMALL: dict[str, Any] = {
@@ -119,6 +121,69 @@ def test_noise_predicted_on_public_images_is_what_the_exam_compares(finished: Ru
     assert all(one.shape == (12, 1, 8, 8) and one.dtype == np.float32 and one.any() for one in noise)
     assert len({one.tobytes() for one in noise}) == 3
     assert 0 < len(ids) < len(finished.plan.configs[0].rows)
+
+
+SISA = {"kind": "sisa", "shards": 2, "slices": 2, "base": {"kind": "denoiser"}}
+SHARDS: dict[str, Any] = {"peers": {"count": 4, "main": [SISA, {"kind": "denoiser"}]}, "event": [ERASE, LEAVE, DELETE]}
+
+
+@pytest.fixture(scope="module")
+def sharded(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(scenario(**SHARDS), tmp_path_factory.mktemp("runs"), Watch())
+
+
+def test_main_models_of_shards_forget_as_exactly_and_say_what_was_restarted(sharded: Run) -> None:
+    peer, rows = sharded.results["erasures"]
+    assert (peer["method"], peer["gradient_steps"]) == ("drop_seed", 0)
+    assert (rows["method"], rows["guarantee"]) == ("sisa", "exact")
+    for erasure in (peer, rows):
+        assert erasure["max_abs_difference"] == 0.0
+        assert erasure["max_abs_difference_nothing"] > 0.0
+    assert rows["notes"] == ["cost: restarted shard 0 from before slice 1, shard 1 from before slice 1 (of 2 x 2)"]
+    assert 0 < rows["gradient_steps"] <= 4 < rows["retrain_gradient_steps"]
+    assert verify(sharded.folder) == []
+    costs = dict(cell_of(sharded.plan).costs(sharded.plan))
+    assert costs["gradient steps, deletions of images"] == f"{rows['gradient_steps']} at most"
+    stored = [_main(sharded, number) for number in (0, 1)]
+    sizes = [sum(array.nbytes for name, array in main.items() if ".ff." in name and "cut/" not in name) for main in stored]
+    assert sizes[0] == 4 * sizes[1], "two shards and their two checkpoints"
+    assert costs["main models"].startswith(f"{2 * sum(sizes):,} bytes")
+
+
+def test_a_cut_that_has_grown_over_in_a_shard_is_found(sharded: Run) -> None:
+    main = _main(sharded, 0)
+    name = next(name for name, array in main.items() if name.startswith("shard/1/model/cut/") and array.any())
+    owner, _, layer = name.rpartition("cut/")
+    weight = main[f"{owner}unet.{layer}.weight"] = main[f"{owner}unet.{layer}.weight"].copy()
+    weight[tuple(np.argwhere(main[name])[0])] = 0.5
+    assert list(grown_over(main)) == [f"shard/1/model/layer {layer}: 1 of {int(main[name].sum())} entries that were cut are not zero"]
+
+
+def test_a_shard_that_restarts_one_slice_too_late_is_found_out(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = ShardedMain._replay
+
+    def late(main: ShardedMain, shard: int, stage: int) -> int:
+        main.shards[shard] = seen[shard].get(stage + 1, main.shards[shard])
+        return replay(main, shard, stage)
+
+    def forget(main: ShardedMain, request: Any) -> Any:
+        seen[:] = [dict(kept) for kept in main.checkpoints]
+        return rightly(main, request)
+
+    seen: list[Any] = []
+    rightly = ShardedMain.forget
+    monkeypatch.setattr(ShardedMain, "forget", forget)
+    monkeypatch.setattr(ShardedMain, "_replay", late)
+    played = play(**SHARDS | {"event": [DELETE]})
+    assert played.results["erasures"][0]["max_abs_difference"] > 0.0
+    assert any("differs" in line for line in verify(played.folder))
+
+
+def test_plans_without_shards_are_as_ever() -> None:
+    """A plain denoiser is what peers have anyway, and not told in plans, so that these keep their hash."""
+    plain = resolve(scenario(peers={"count": 4, "main": [{"kind": "denoiser"}]}))
+    assert plain.digest == resolve(scenario()).digest
+    assert '"main"' not in plain.model_dump_json()
 
 
 @pytest.mark.slow
@@ -241,6 +306,10 @@ def test_every_engine_gives_the_same_digest(engine: str, play: Callable[..., Run
         ({"denoising": {"design": "joint"}}, 'federation.seed: design "joint" has no public backbone'),
         ({"federation": federation(ensemble={"weights": "confidence"})}, "federation.ensemble.weights"),
         ({"federation": federation(ensemble={"self_weight": 1.5})}, "federation.ensemble.self_weight"),
+        ({"peers": {"count": 4, "main": [SISA | {"shards": 3}]}}, "peers.main.0: sisa cannot divide 2 steps a round among 3 shards"),
+        ({"peers": {"count": 4, "main": [SISA | {"slices": 3}]}}, "peers.main.0: sisa cannot spread 3 steps of a shard over 3 slices"),
+        ({"federation": federation(steps=600), "peers": {"count": 4, "main": [SISA | {"shards": 500}]}}, "500 shards x 2 slices: ask for"),
+        ({"peers": {"count": 4, "main": [SISA | {"base": {"kind": "mlp"}}]}}, "peers.main.0.base.kind: is 'mlp'"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
