@@ -75,10 +75,11 @@ class Iid(KeyedSpec):
 
 
 class Dirichlet(KeyedSpec):
-    """Label skew: the peers' shares of each class are drawn from a symmetric Dirichlet distribution (Hsu et al. 2019, arXiv 1909.06335).
+    """Label skew: the peers' shares of each class are drawn from a symmetric Dirichlet distribution.
 
     A draw in which a peer has fewer than ``min_rows`` rows is repeated; after 50 draws, rows move from the largest peers to those that
-    have too few. A keyed partition has one draw, and is refused if a peer has too few rows.
+    have too few. A keyed partition has one draw, and is refused if a peer has too few rows. Source: Yurochkin et al. 2019, arXiv
+    1905.12022.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ class Dirichlet(KeyedSpec):
 
 
 class Pathological(KeyedSpec):
-    """Every peer holds ``classes`` classes (McMahan et al. 2017, section 3); the holders of a class, at least one, have equal shares of it.
+    """Every peer holds ``classes`` classes, and the holders of a class have equal shares of it (after McMahan et al. 2017, section 3).
 
     Parameters
     ----------
