@@ -25,14 +25,29 @@ from clients.streams import bottom
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of a public or private source, before anything is dealt out.
+    """All rows of a source, before they are partitioned among peers.
 
-    Row ``i`` has the id ``ids[i]`` for ever, ``i`` unless the source names lifelong ids: ``numbers``, ascending. ``x`` is float32 ``(n,
-    *shape)``, scaled by public constants; ``y`` is int64 ``(n,)`` in ``0 .. classes - 1``. ``columns`` holds public facts of tabular
-    features, empty for images. ``labels`` names the classes. ``edges`` is int64 ``(m, 2)``: pairs of row ids ``u < v``, none where rows are
-    no nodes of a graph. Edge ``i`` has id ``n + i`` for ever, so that ids of rows and edges never meet. ``categories`` names the categories
-    of each of the ``columns``, none for a numeric one. ``published`` says that the source itself names the classes, whatever rows it has.
-    ``notes`` say, a line each, what was done to the source that its owner might not expect.
+    Parameters
+    ----------
+    x : float32 array, shape (n, ...)
+        Inputs, scaled by public constants.
+    y : int64 array, shape (n,)
+        Classes, in ``0 .. classes - 1``.
+    labels : tuple of str
+        Names of the classes.
+    columns : tuple of Column
+        Public facts of tabular features; empty for images.
+    edges : int64 array, shape (m, 2)
+        Pairs of row ids ``u < v``; none unless rows are nodes of a graph. Edge ``i`` has the permanent id ``n + i``, so that ids of rows
+        and edges differ.
+    categories : tuple of tuple of str
+        Names of the categories of each column; empty for a numeric one.
+    notes : tuple of str
+        One line for each change to the source that its owner might not expect.
+    numbers : int64 array, shape (n,), optional
+        Permanent ids of the rows, ascending; by default row ``i`` has the id ``i``.
+    published : bool
+        Whether the source itself names the classes, whatever rows it has.
     """
 
     x: npt.NDArray[np.float32]
@@ -60,11 +75,11 @@ class Dataset:
 
     @property
     def ids(self) -> Ids:
-        """The lifelong id of each row, int64 (n,), ascending."""
+        """The permanent id of each row, int64 (n,), ascending."""
         return np.arange(len(self)) if self.numbers is None else self.numbers
 
     def at(self, ids: npt.ArrayLike) -> Ids:
-        """Return the places of the rows with these ids, int64 (len(ids),); ``DataError`` names the first id that no row has."""
+        """Return the positions of the rows with these ids, int64 (len(ids),); ``DataError`` names the first id that no row has."""
         wanted = np.asarray(ids, dtype=np.int64)
         if self.numbers is None:
             places, strange = wanted, (wanted < 0) | (wanted >= len(self))
@@ -91,7 +106,7 @@ class Dataset:
 
     @property
     def user_names(self) -> Ids | None:
-        """What the source calls the user of each row, int64 (n,); None where rows belong to no users."""
+        """The source's own number of the user of each row, int64 (n,); None where rows belong to no users."""
         return self.users
 
     def edges_among(self, ids: Ids) -> Ids:
@@ -103,41 +118,49 @@ class Dataset:
         return self.edges[edges - len(self)]
 
     def inputs(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Return what a model is shown when it is asked about rows, float32 (len(ids), *shape)."""
+        """Return the inputs of a prediction for rows, float32 (len(ids), *shape)."""
         return self.x[self.at(ids)]
 
     def metrics(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
-        """Return how good answers (len(ids), classes) about rows are, 0-1, by the metric's name in the ledger; each (len(ids),).
+        """Return the value of each metric for each row, by the metric's name in the ledger.
 
-        ``accuracy`` is 1 where the answer is right: the most probable class, the lowest of equals.
+        Parameters
+        ----------
+        ids : int64 array, shape (n,)
+            Ids of the rows.
+        probabilities : float array, shape (n, classes)
+            Predictions for these rows.
+
+        Returns
+        -------
+        dict of str to float64 array, shape (n,)
+            Values in [0, 1]. ``accuracy`` is 1 where the most probable class, the lowest among equals, is the row's class, else 0.
         """
         return {"accuracy": (probabilities.argmax(axis=1) == self.classes_of(ids)).astype(np.float64)}
 
 
 ACCURACY = Metric("accuracy", "mean", "share", "higher")
-"""Share of answers that are right."""
+"""Share of correct predictions."""
 
 
 class DatasetSpec(Spec):
-    """How a scenario names a data set; ``load`` reads it.
-
-    ``rows`` keeps that many rows of a large set, chosen by the hash of their place in the source, so that the choice is the same
-    in every run; the kept rows are then numbered anew from 0.
+    """Base class of the data sets of scenarios; ``load`` reads the data.
 
     Parameters
     ----------
     rows : int, optional
-        Keep so many rows, chosen by the hash of their place in the source; without it, all.
+        Number of rows to keep; all by default. The hash of a row's position in the source decides, so that every run keeps the same rows;
+        these are then numbered from 0.
     columns : list of tables, optional
-        Public facts of columns: kind, bounds, categories; what is not declared is read off public rows.
+        Public facts of columns: kind, bounds, categories; undeclared ones are read from public rows.
     labels : list of str, optional
-        Names of the classes, in the order of their codes; unless declared, the classes of public rows.
+        Names of the classes, in the order of their codes; by default, the classes of public rows.
     """
 
     published: ClassVar[bool] = False
     """Whether bounds and classes are published with the data, so that no row decides them."""
     catalogue: ClassVar[str] = ""
-    """What the source decides beside facts, in words, and keeps when rows are forgotten."""
+    """Description of what the source fixes in addition to these facts, and keeps when rows are forgotten."""
     rows: PositiveInt | None = None
     columns: tuple[ColumnFacts, ...] | None = Field(None, exclude_if=unset)
     labels: Annotated[tuple[str | int, ...], Field(min_length=1)] | None = Field(None, exclude_if=unset)
@@ -151,37 +174,46 @@ class DatasetSpec(Spec):
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """The classes that are declared, None where they are not."""
+        """The declared classes; None if they are not declared."""
         return None if self.labels is None else tuple(map(str, self.labels))
 
     def by_all_rows(self) -> Self:
-        """Return the spec of the same data with bounds, categories and classes as all rows have them, private ones among them."""
+        """Return the spec of the same data with bounds, categories and classes read from all rows, private ones included."""
         kinds = self.columns and tuple(ColumnFacts(name=one.name, kind=one.told) for one in self.columns)
         return self.model_copy(update={"columns": kinds, "labels": None})
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What answers about the set's rows are measured by; the first is what most people look at, its name in the ledger ``accuracy``."""
+        """The metrics of predictions, the primary one first; the ledger calls that one ``accuracy``."""
         return (ACCURACY,)
 
     @property
     def title(self) -> str:
-        """What people call the set: the name of its file or folder; of one that is bundled, its own."""
+        """Name for people: that of the file or folder, or the data set's own if it is bundled."""
         path = getattr(self, "path", "")
         return one_line(Path(path).name) if path else self.tag.replace("_", " ")
 
     @abstractmethod
     def load(self) -> Dataset:
-        """Return the whole data set, coded by what is declared; ``DataError`` (one line: file, what is wrong, cure) if it cannot be."""
+        """Return the whole data set, encoded by the declared facts.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read; one line with the file, the fault and the cure.
+        """
 
     def read(self) -> Source:
-        """Return what public rows are chosen from, before anything is coded."""
+        """Return the source from which public rows are chosen, before anything is encoded."""
         return load(self)
 
     def known(self, source: Source, public: PublicRows) -> Self:
-        """Return the spec with all facts that coding needs, those that are not declared read off public rows.
+        """Return the spec with all facts that the encoding needs; undeclared ones are read from public rows.
 
-        ``DataError`` where a row has a class that is neither declared nor a public row's.
+        Raises
+        ------
+        DataError
+            If a row has a class that is neither declared nor that of a public row.
         """
         assert isinstance(source, Dataset)
         if self.columns is not None:
@@ -190,27 +222,49 @@ class DatasetSpec(Spec):
         return self
 
     def check_classes(self, data: Dataset, public: PublicRows) -> None:
-        """Raise ``DataError`` where a row has a class that nobody declares and no public row has."""
+        """Raise ``DataError`` if a row has a class that is neither declared nor that of a public row."""
         if self.labels is None and not data.published:
             check_public(data.labels, data.y, data.at(public.labelled), data.ids)
 
 
 class PartitionSpec(Spec):
-    """How rows are dealt to peers."""
+    """Base class of the partitions of rows among peers."""
 
     @abstractmethod
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> Sequence[Ids]:
-        """Return one ascending id array a peer: a partition of ``ids``; ``DataError`` where it cannot be."""
+        """Return the ids of each peer's rows.
+
+        Parameters
+        ----------
+        data : Dataset
+            The whole data set.
+        ids : int64 array, shape (n,)
+            Ids of the rows to partition, ascending.
+        peers : int
+            Number of peers.
+        seed : int
+            The run's seed, which keys every choice.
+
+        Returns
+        -------
+        sequence of int64 arrays
+            One ascending array per peer; together a partition of ``ids``.
+
+        Raises
+        ------
+        DataError
+            If there is no such partition.
+        """
 
 
 @lru_cache(maxsize=4)
 def load(spec: DatasetSpec) -> Dataset:
-    """Return the data set a spec names, limited to ``spec.rows``; read once a process.
+    """Return the data set of a spec, limited to ``spec.rows``; it is read once per process.
 
     Raises
     ------
     DataError
-        If it cannot be read, is empty, holds values that are not finite, or has fewer rows than asked for.
+        If it cannot be read, is empty, contains values that are not finite, or has fewer rows than requested.
     """
     data = spec.load()
     if spec.class_names not in (None, data.labels):
@@ -231,7 +285,7 @@ def load(spec: DatasetSpec) -> Dataset:
 
 
 def only(data: Dataset, kept: Ids) -> Dataset:
-    """Return the data of the kept rows, ascending ids, numbered anew from 0, and the edges among them."""
+    """Return the data of the kept rows (ascending ids), renumbered from 0, and the edges among them."""
     inside = data.edges[np.isin(data.edges, kept).all(axis=1)]
     return replace(data, x=data.x[kept], y=data.y[kept], edges=np.searchsorted(kept, inside))
 

@@ -1,4 +1,4 @@
-"""Arrays from NumPy's ``.npz`` archives, read only after everything that they declare has been checked."""
+"""Arrays from NumPy's ``.npz`` archives, which are read only after their headers have been checked."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Archive:
-    """An ``.npz`` file that is open for reading.
+    """An ``.npz`` file, whose directory has been read.
 
     Parameters
     ----------
     path : Path
+        The file.
     cure : str
-        What the file should be, for messages: ``"save it with numpy.savez, without objects"``.
+        How to make a valid file, for messages: ``"save it with numpy.savez, without objects"``.
 
     Raises
     ------
     DataError
-        If the file is no archive, or holds two arrays of one name.
+        If the file is no archive, or contains two arrays of the same name.
     """
 
     def __init__(self, path: Path, cure: str) -> None:
@@ -50,27 +51,27 @@ class Archive:
             raise DataError(f"{path}: holds two arrays called {twice}: {cure}")
 
     def read(self, names: Collection[str]) -> Arrays:
-        """Return those of the arrays with these names that the archive has.
+        """Return the arrays with these names, without those that the archive lacks.
 
         Raises
         ------
         DataError
-            If one is damaged, lies about its size, does not fit into memory or holds objects.
+            If an array is damaged, has another size than its header declares, exceeds the memory, or contains objects.
         """
         wanted = [info for info in self._members if info.filename.removesuffix(".npy") in names]
-        # reading an array holds its bytes twice: as they are unpacked, and as an array
+        # an array's bytes are in memory twice: unpacked, and as the array
         afford(self.path, 2 * sum(info.file_size for info in wanted), "unpacking it")
         try:
             with zipfile.ZipFile(self.path) as file:
                 return {info.filename.removesuffix(".npy"): self._array(file.read(info), info.filename) for info in wanted}
         except DataError:
             raise
-        # zipfile, zlib and NumPy's header parser answer damaged bytes with a dozen kinds of errors, MemoryError among them
+        # zipfile, zlib and NumPy's header parser raise a dozen kinds of errors for damaged bytes, including MemoryError
         except Exception as error:
             raise self._unreadable(error) from None
 
     def _array(self, blob: bytes, name: str) -> npt.NDArray[Any]:
-        """Return the array of a member's bytes."""
+        """Return the array in a member's bytes; ``DataError`` if it contains objects, or its size is not that of its header."""
         file = io.BytesIO(blob)
         shape, fortran, dtype = _header(file)
         if dtype.hasobject:
@@ -82,13 +83,13 @@ class Archive:
         return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
     def _unreadable(self, error: Exception) -> DataError:
-        """Return what to say about a damaged file."""
+        """Return the error for a damaged file."""
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
         return DataError(f"{self.path}: cannot be read as npz ({reason}): fetch it again, or {self.cure}")
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, Fortran order and dtype as the header of a ``.npy`` file says."""
+    """Return shape, whether the order is Fortran's, and dtype, from the header of a ``.npy`` file; ``ValueError`` for other versions."""
     version = npy.read_magic(file)
     if version == (1, 0):
         return npy.read_array_header_1_0(file)

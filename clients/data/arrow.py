@@ -1,4 +1,4 @@
-"""Arrow tables, whose columns have types, as tables of numbers and text."""
+"""Conversion of Arrow tables to tables of numbers and text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PANDAS_INDEX = "__index_level_"
 
 
 def typed_table(path: str, table: pa.Table) -> Table:
-    """Return a table's columns; notes tell of columns that were left out.
+    """Return the table of an Arrow table's columns, without an index that pandas saved, which is noted.
 
     Raises
     ------
     DataError
-        If a column has a value that is null, or a type that is neither numbers, truth values nor text.
+        If a value is null, or a column's type is neither numeric, boolean nor text.
     """
     names = [name for name in table.column_names if not name.startswith(_PANDAS_INDEX)]
     left_out = [name for name in table.column_names if name not in names]
@@ -32,7 +32,7 @@ def typed_table(path: str, table: pa.Table) -> Table:
 
 
 def _cells(path: str, name: str, column: pa.ChunkedArray) -> Cells:
-    """Return the values of a column: float64, int64, bool or text."""
+    """Return the values of a column: float64, integers, bool or text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Balanced clustering: no cluster holds more than it has room for, no element is left out."""
+"""Balanced clustering: every element is in a cluster, and no cluster exceeds its capacity."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ Costs = Callable[[Floats], npt.NDArray[Any]]
 
 
 def balanced_assignment(costs: npt.NDArray[Any], room: int) -> Ids:
-    """Return each element's cluster, shape (n,): pairs in rising order of cost, an element once, a cluster at most ``room`` times.
+    """Return each element's cluster, int64 (n,): the greedy matching of elements and clusters by ascending cost.
 
-    Found by deferred acceptance, which gives the same matching as walking through all sorted pairs, since both sides rank a pair by the
-    same cost; equal costs go to the smaller position, then the smaller cluster.
+    Deferred acceptance (Gale and Shapley, 1962) computes it: since both sides rank a pair by the same cost, it gives the matching that
+    assigns pairs in ascending order of cost. Of equal costs, the smaller position comes first, then the smaller cluster.
 
     Parameters
     ----------
     costs : array, shape (n, clusters)
+        Cost of each element in each cluster.
     room : int
-        At least ``n / clusters``.
+        Capacity of a cluster, at least ``n / clusters``.
     """
     n, clusters = costs.shape
     wishes = np.argsort(costs, axis=1, kind="stable")
@@ -41,25 +42,31 @@ def balanced_assignment(costs: npt.NDArray[Any], room: int) -> Ids:
 
 
 def squared_distances(points: Floats, anchors: Floats) -> Floats:
-    """Return squared Euclidean distances, shape (len(points), len(anchors)), by plain differences: no BLAS, no dependence on threads."""
+    """Return squared Euclidean distances, shape (len(points), len(anchors)), from differences: unlike BLAS, independent of threads."""
     return np.stack([np.square(points - anchor).sum(axis=1) for anchor in anchors], axis=1)
 
 
 def balanced_kmeans(
     ids: Ids, points: Floats, clusters: int, room: int, key: tuple[Field, ...], rounds: int, costs: Costs | None = None
 ) -> Ids:
-    """Return each element's cluster by balanced k-means, shape (n,).
+    """Return each element's cluster by balanced k-means, int64 (n,).
 
     Parameters
     ----------
     ids : int64 array, shape (n,)
-        The first anchors are the elements with the smallest keyed hashes of their ids.
+        Ids of the elements; those with the smallest keyed hashes are the initial centroids.
     points : float64 array, shape (n, d)
-    clusters, room, rounds : int
-        Number of clusters, most elements of one, most rounds; stops earlier when nobody moves.
+        The elements.
+    clusters : int
+        Number of clusters.
+    room : int
+        Capacity of a cluster.
     key : tuple
+        Key of the initial centroids.
+    rounds : int
+        Maximum number of iterations; the last is the first in which no element changes its cluster.
     costs : callable, optional
-        Maps anchors, shape (clusters, d), to the cost of every pair, shape (n, clusters); squared Euclidean distance unless told.
+        Maps centroids, shape (clusters, d), to the costs of all pairs, shape (n, clusters); by default the squared Euclidean distances.
     """
     if not len(ids):
         return np.zeros(0, dtype=np.int64)

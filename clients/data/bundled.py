@@ -1,4 +1,4 @@
-"""Real data sets that come with scikit-learn, read without importing it (an import costs more than the reading)."""
+"""Real data sets that scikit-learn contains; they are read without importing it, because the import takes longer than the reading."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CANCER = [form.format(feature) for form, feature in product(("mean {}", "{} err
 
 
 def _path(name: str) -> Path:
-    """Return the path of a file among scikit-learn's data."""
+    """Return the path of a file among scikit-learn's data; ``DataError`` if it is missing."""
     found = find_spec("sklearn")
     if found is None or not found.submodule_search_locations:
         raise DataError(f"{name}: scikit-learn, which brings this data set, is not installed: pip install scikit-learn")
@@ -54,7 +54,7 @@ def _path(name: str) -> Path:
 
 
 def _table(name: str, columns: list[str], labels: tuple[str, ...]) -> Dataset:
-    """Read a CSV file whose first line is a summary and whose last column is the class."""
+    """Return the data of a CSV file whose first line is a summary and whose last column is the class."""
     table = np.loadtxt(_path(name), delimiter=",", skiprows=1)
     return Dataset(unit_interval(table[:, :-1]), table[:, -1].astype(np.int64), labels, unit_columns(columns), published=True)
 

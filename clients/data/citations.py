@@ -1,4 +1,4 @@
-"""Citation graphs as data sets: a row is a node."""
+"""Citation graphs as data sets, in which a row is a node."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from clients.data import Dataset, DatasetSpec, only
 
 
 class Citations(DatasetSpec):
-    """Papers, the words in them, and who cites whom, from an ``npz`` file; see `clients.data.graphs.load_graph`.
+    """Papers with their words, and the citations among them, from an ``npz`` file; see `clients.data.graphs.load_graph`.
 
-    Nodes without a label are left out, with their edges.
+    Nodes without a label are omitted, with their edges.
 
     Parameters
     ----------
     path : str
-        The ``npz`` file, from the scenario's folder.
+        The ``npz`` file, relative to the scenario's folder.
     """
 
     catalogue: ClassVar[str] = "which nodes the graph has, and how they are numbered"
@@ -26,7 +26,7 @@ class Citations(DatasetSpec):
     path: str
 
     def load(self) -> Dataset:
-        """Return rows of shape (words,)."""
+        """Return rows of shape (words,), and the edges among them; ``DataError`` if the file is no citation graph."""
         from clients.data.graphs import load_graph
         from clients.data.scaling import existing
 

@@ -1,4 +1,4 @@
-"""Labels as codes: classes by value, and labels that are none."""
+"""Encoding of labels, and detection of labels that are no classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MISSING = frozenset(
     ["", "-", "--", "?", ".", "*", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "nat", "missing"]
     + [sign + word for sign in ("", "+", "-") for word in ("inf", "infinity")]
 )
-"""What people and programs write for a value that is not there, in lower case; infinity, which no model can use, among it."""
+"""Notations of a missing value, in lower case; infinity is included, since no model can use it."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MANY = 20
@@ -25,38 +25,38 @@ Where = Callable[[int], str]
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell is a finite number, in digits and with a decimal point."""
+    """Return whether a cell is a finite number in decimal notation with a point."""
     return _NUMBER.fullmatch(cell) is not None and bool(np.isfinite(float(cell)))
 
 
 def all_numbers(cells: Iterable[str]) -> bool:
-    """Tell whether all cells are finite numbers."""
+    """Return whether all cells are finite numbers."""
     return all(map(is_number, set(cells)))
 
 
 def is_missing(cell: str) -> bool:
-    """Tell whether a cell says that there is no value."""
+    """Return whether a cell denotes a missing value."""
     return cell.lower() in MISSING
 
 
 def coded(cells: Sequence[str], path: str, where: Where) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Return the names of the classes, sorted (as numbers where all are), and each row's place among them, int64 (n,).
+    """Return the names of the classes, sorted (by value if all are numbers), and each row's position among them, int64 (n,).
 
-    Numbers are one class by value: ``0`` and ``0.0`` are called by the shorter of the two.
+    Equal numbers are one class: ``0`` and ``0.0`` have the shorter name.
 
     Parameters
     ----------
     cells : sequence of str
-        One label a row.
+        One label per row.
     path : str
         The file, for messages.
     where : callable
-        Returns the words that name a row in a message, such as ``"line 3"``.
+        Maps a row's position to words for messages, such as ``"line 3"``.
 
     Raises
     ------
     DataError
-        If a label is missing (empty, NaN, -1 among other numbers ...), or the labels are measurements and no classes.
+        If a label is missing (empty, NaN, -1 among other numbers ...), or the labels are measurements instead of classes.
     """
     counts = Counter(cells)
     if bad := {cell for cell in counts if is_missing(cell)}:
@@ -71,7 +71,7 @@ def coded(cells: Sequence[str], path: str, where: Where) -> tuple[tuple[str, ...
 
 
 def array_labels(y: npt.NDArray[Any], path: str, what: str = "y") -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Return names and codes of the labels in an array, shape (n,), of whole numbers, floats, booleans or text; raises as `coded` does."""
+    """Return names and codes of the labels in an array, shape (n,), of integers, floats, booleans or text; errors as of `coded`."""
     if y.dtype.kind not in "iufbUS":
         raise DataError(f"{path}: {what} holds {y.dtype}: it needs numbers or text, one class a row")
     texts = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
@@ -81,13 +81,13 @@ def array_labels(y: npt.NDArray[Any], path: str, what: str = "y") -> tuple[tuple
 
 
 def by_text(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the distinct cells in order, and the place of each."""
+    """Return the distinct cells, sorted, and the position of each."""
     ordered = sorted(cells)
     return tuple(ordered), {cell: i for i, cell in enumerate(ordered)}
 
 
 def by_value(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the names of the distinct numbers in order, and the place of every way to write them."""
+    """Return the names of the distinct numbers, by value, and the position of every notation of them."""
     spellings: dict[float, list[str]] = {}
     for cell in cells:
         spellings.setdefault(float(cell), []).append(cell)
@@ -97,7 +97,7 @@ def by_value(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
 
 
 def _refuse_minus_one(names: Sequence[str], cells: Sequence[str], path: str, where: Where) -> None:
-    """Raise ``DataError`` where -1 stands among classes that are numbered from 0 or from 1; -1 and 1 alone are two classes."""
+    """Raise ``DataError`` if -1 is one of several numeric classes, except for the two classes -1 and 1."""
     values = {float(name) for name in names}
     if -1.0 in values and len(values) > 1 and values != {-1.0, 1.0}:
         row = next(i for i, cell in enumerate(cells) if float(cell) == -1)
@@ -108,7 +108,7 @@ def _refuse_minus_one(names: Sequence[str], cells: Sequence[str], path: str, whe
 
 
 def _refuse_measurements(names: Sequence[str], rows: int, path: str, numeric: bool) -> None:
-    """Raise ``DataError`` where labels are fractions of many values, or hardly any two rows share one."""
+    """Raise ``DataError`` if labels are many different fractions, or most rows have a label of their own."""
     fractions = numeric and len(names) > _MANY_FRACTIONS and any(not float(name).is_integer() for name in names)
     if fractions or (len(names) > _MANY and 2 * len(names) > rows):
         some = ", ".join(name[:20] for name in names[:3])

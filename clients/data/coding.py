@@ -1,4 +1,4 @@
-"""From a table to a data set, by public facts: numbers scaled by their bounds, categories and classes as codes."""
+"""Encoding of tables by public facts: numbers are scaled by their bounds, categories and classes become codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clients.data import Dataset
 from clients.data.classes import array_labels, coded, is_number
 from clients.data.errors import DataError
-from clients.data.facts import OTHER, ColumnFacts, check_bounds, with_other
+from clients.data.facts import OTHER, ColumnFacts, check_bounds, codes, with_other
 from clients.data.labels import codes_of, names_of
 from clients.data.rows import Ids
 from clients.data.scaling import between
@@ -22,19 +22,20 @@ Declared = Sequence[ColumnFacts] | None
 
 @dataclass(frozen=True, eq=False)
 class TableSource:
-    """A table whose columns have been told apart; rows are sorted by their ids.
+    """A table with the roles of its columns; rows are sorted by their ids.
 
     Parameters
     ----------
     table : Table
+        The rows.
     label : int
-        The place of the label's column.
+        Position of the label's column.
     features : list of int
-        The places of the features' columns.
+        Positions of the features' columns.
     named : set of int, optional
-        Columns that are said to be categorical, and no others; unless told, those that hold text and no number at all.
+        Positions of the categorical columns; by default, those that contain text and no number.
     numbers : int64 array, optional
-        Lifelong ids, ascending, where a column holds them.
+        Permanent ids of the rows, ascending, if a column holds them.
     """
 
     table: Table
@@ -50,15 +51,15 @@ class TableSource:
 
     @property
     def ids(self) -> Ids:
-        """The lifelong id of each row, ascending."""
+        """The permanent id of each row, ascending."""
         return np.arange(len(self)) if self.numbers is None else self.numbers
 
     def facts(self, declared: Declared, rows: Ids) -> tuple[ColumnFacts, ...]:
-        """Return what is known of every feature: as it is declared, the rest read off the rows with these places."""
+        """Return the facts of every feature; undeclared ones are read from the rows at these positions."""
         return _all_of(self.tried(declared, rows))
 
     def tried(self, declared: Declared, rows: Ids, closed: bool = False) -> Iterator[ColumnFacts | DataError]:
-        """Yield what is known of each feature, or why it cannot be; where facts are ``closed``, no category joins the declared ones."""
+        """Yield the facts of each feature, or the error why there are none; if ``closed``, no category is added to the declared ones."""
         told = self._told(declared or ())
         shown = self.table if len(rows) == len(self) else self.table.only(rows)
         for i in self.features:
@@ -68,12 +69,12 @@ class TableSource:
                 yield error
 
     def classes(self, rows: Ids) -> tuple[str, ...]:
-        """Return the names of the classes that the rows with these places have."""
-        names, _ = self.labels(None)  # labels that are none are refused wherever they stand
+        """Return the names of the classes of the rows at these positions."""
+        names, _ = self.labels(None)  # an invalid label is an error in any row, public or not
         return names if self.table.classes else names_of(self.table.only(rows).texts(self.label))
 
     def dataset(self, declared: Declared, classes: Sequence[str] | None) -> Dataset:
-        """Return rows of shape (features,), coded by what is declared; the rest is read off all rows."""
+        """Return rows of shape (features,), encoded by the declared facts; undeclared ones are read from all rows."""
         facts = _all_of(self.tried(declared, np.arange(len(self)), closed=True))
         parts = [self.coded(i, fact) for i, fact in zip(self.features, facts, strict=True)]
         names, y = self.labels(classes)
@@ -89,13 +90,13 @@ class TableSource:
         )
 
     def at(self, ids: Ids) -> Ids:
-        """Return the places of the rows with these ids."""
+        """Return the positions of the rows with these ids."""
         return ids if self.numbers is None else np.searchsorted(self.numbers, ids)
 
     def _told(self, declared: Sequence[ColumnFacts]) -> dict[int, ColumnFacts]:
-        """Return what is declared by the column's place; ``DataError`` for a column that is no feature, or is declared twice."""
+        """Return declared facts by the column's position; ``DataError`` for a column that is no feature, or is declared twice."""
         told: dict[int, ColumnFacts] = {}
-        whole = [one.name for one in declared] == [self.table.names[i] for i in self.features]  # perhaps with names that come twice
+        whole = [one.name for one in declared] == [self.table.names[i] for i in self.features]  # then duplicate names are allowed
         places = self.features if whole else [self.table.place(one.name, "columns") for one in declared]
         for place, one in zip(places, declared, strict=True):
             if place in told or place not in self.features:
@@ -107,7 +108,7 @@ class TableSource:
         return told
 
     def _fact(self, shown: Table, place: int, told: ColumnFacts, closed: bool) -> ColumnFacts:
-        """Return all that is known of a feature."""
+        """Return the facts of a feature; what ``told`` does not declare is read from the rows ``shown``."""
         categorical = shown.is_categorical(place, self.named) if told.told is None else told.told == "categorical"
         if categorical is None:
             raise self.table.no_number(place, self.named, self.features)
@@ -124,25 +125,21 @@ class TableSource:
         return ColumnFacts(name=told.name, kind="numeric", low=low, high=high)
 
     def coded(self, place: int, fact: ColumnFacts) -> tuple[npt.NDArray[np.float32], int]:
-        """Return a feature, scaled or coded, shape (n,), and how many of its values lie beyond what is known of it."""
+        """Return an encoded feature, float32 (n,), and how many values are outside its bounds or categories."""
         if fact.categories is None:
             assert fact.low is not None
             assert fact.high is not None
             return between(self.table.numbers(place, self.named, self.features), fact.low, fact.high)
-        code = {name: i for i, name in enumerate(fact.categories)}
-        codes = [code.get(cell, -1) for cell in self.table.texts(place)]
-        values = np.asarray(codes, dtype=np.int64)
-        strange = values < 0
-        if strange.any() and OTHER not in code:
-            row = int(np.argmax(strange))
-            cell = self.table.texts(place)[row]
+        cells = self.table.texts(place)
+        values, unknown = codes(cells, fact.categories)
+        if unknown.any() and OTHER not in fact.categories:
+            row = int(np.argmax(unknown))
             where = f"{self.table.path}: {self.table.where(row)}"
-            raise DataError(f"{where}: column {fact.name} holds {cell!r:.60}, which is no category of it: add it to categories")
-        values[strange] = code.get(OTHER, -1)
-        return values.astype(np.float32), int(strange.sum())
+            raise DataError(f"{where}: column {fact.name} holds {cells[row]!r:.60}, which is no category of it: add it to categories")
+        return values.astype(np.float32), int(unknown.sum())
 
     def labels(self, classes: Sequence[str] | None) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-        """Return the names of the classes, those that occur unless told, and each row's place among them."""
+        """Return the names of the classes, by default those that occur, and each row's position among them, int64 (n,)."""
         cells, path, classes = self.table.columns[self.label], self.table.path, classes or self.table.classes
         if isinstance(cells, np.ndarray):
             names, y = array_labels(cells, path, f"column {self.table.names[self.label]}")
@@ -154,7 +151,7 @@ class TableSource:
 
 
 def _all_of(found: Iterable[ColumnFacts | DataError]) -> tuple[ColumnFacts, ...]:
-    """Return facts, or raise the first error among them."""
+    """Return the facts, or raise the first error among them."""
     facts: list[ColumnFacts] = []
     for one in found:
         if isinstance(one, DataError):
@@ -164,13 +161,13 @@ def _all_of(found: Iterable[ColumnFacts | DataError]) -> tuple[ColumnFacts, ...]
 
 
 def _sorted(cells: Sequence[str]) -> tuple[str, ...]:
-    """Return the distinct cells in order, as numbers where all are."""
+    """Return the distinct cells, sorted; by value if all are numbers."""
     distinct = set(cells)
     return tuple(sorted(distinct, key=lambda cell: (float(cell), cell)) if all(map(is_number, distinct)) else sorted(distinct))
 
 
 def _beyond(facts: Sequence[ColumnFacts], counts: Sequence[int]) -> Iterator[str]:
-    """Yield how many values lie beyond what is known of their columns."""
+    """Yield notes on how many values are outside their columns' bounds or categories."""
     for what, coded_ones in (("beyond a bound, and count as the bound", False), ("in no category, and count as other", True)):
         found = [f"{fact.name} {n}" for fact, n in zip(facts, counts, strict=True) if n and (fact.categories is not None) == coded_ones]
         if found:

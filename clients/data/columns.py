@@ -1,4 +1,4 @@
-"""Categories as networks and sums take them: one 0/1 column each, instead of a code whose size means nothing."""
+"""One-hot encoding of categories for networks and sums, because the size of a code has no meaning."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ def expanded_shape(shape: tuple[int, ...], columns: Sequence[Column]) -> tuple[i
 
 
 def expand(x: npt.NDArray[np.float32], columns: Sequence[Column]) -> npt.NDArray[np.float32]:
-    """Return inputs with a 0/1 column a category in the place of each categorical column; numeric ones stay as they are.
+    """Return inputs, float32, with each categorical column one-hot encoded; numeric columns are unchanged.
 
-    The categories are those that the data set declares, so the width does not depend on the rows at hand. A code that is none of them
-    becomes zeros. Without categorical columns, ``x`` itself is returned.
+    The data set declares the categories, so that the width does not depend on the given rows. An unknown code becomes zeros. Without
+    categorical columns, ``x`` itself is returned.
 
     Parameters
     ----------
-    x : float32 array, shape (n, len(columns)), or any shape where ``columns`` is empty
+    x : float32 array, shape (n, len(columns)), or any shape if ``columns`` is empty
+        Inputs.
     columns : sequence of Column
+        Public facts of the columns.
     """
     if not any(column.categories for column in columns):
         return x

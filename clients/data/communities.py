@@ -1,4 +1,4 @@
-"""Dealing the nodes of a graph."""
+"""Partition of a graph's nodes among peers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from clients.data.rows import Ids
 
 
 class Communities(PartitionSpec):
-    """Every peer holds a part of the graph that has many edges within: balanced label propagation.
+    """Every peer holds a community, a part of the graph with many inner edges, found by balanced label propagation.
 
     Parameters
     ----------
     slack : float
-        How far a part may outgrow the mean, as a share of the nodes of all other parts.
+        How much a community may exceed the mean size, as a share of the nodes of all others.
     """
 
     kind: Literal["communities"] = "communities"
     slack: Annotated[float, Field(ge=0, le=1)] = 0.02
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
-        """Return one ascending id array a peer; ``DataError`` where the data is no graph, or a peer would get no node."""
+        """Return each peer's ids, ascending; ``DataError`` if the data are no graph, or a peer would get no node."""
         from clients.data.label_propagation import adjacency, blpa
 
         if not len(data.edges):

@@ -13,19 +13,17 @@ if TYPE_CHECKING:
 
 
 class Csv(TabularSpec):
-    """A table with one row a line and a class label in one column.
+    """A table with one row per line and a class label in one column.
 
-    Numeric columns are scaled to [0, 1] by their bounds, categorical ones become codes ``0 .. c - 1`` in the order given; what is not
-    declared is read off public rows. A column that holds numbers and something else is refused.
+    Numeric columns are scaled to [0, 1] by their bounds, categorical ones become codes ``0 .. c - 1`` in the order given; undeclared facts
+    are read from public rows. A column that mixes numbers and text is an error.
 
     Parameters
     ----------
     path : str
-        The file, from the scenario's folder.
+        The file, relative to the scenario's folder.
     header : bool
-        Whether the first line names the columns; if not they are called ``c0``, ``c1``, ...
-    categorical : tuple of str or int, optional
-        Categorical columns; unless told, those that hold text and no number at all.
+        Whether the first line names the columns; otherwise they are called ``c0``, ``c1``, ...
     """
 
     dataset: Literal["csv"] = "csv"
@@ -33,7 +31,7 @@ class Csv(TabularSpec):
     header: bool = True
 
     def read(self) -> TableSource:
-        """Return the table, its columns told apart."""
+        """Return the table with the roles of its columns; ``DataError`` if the file cannot be read, or is no such table."""
         from clients.data.delimited import read_table
         from clients.data.header import check_header
         from clients.data.tables import Table

@@ -1,4 +1,4 @@
-"""Text tables with commas, read as they stand: no line is completed, dropped or cut, and no cell is interpreted."""
+"""Reading of comma-separated text. No line is completed, dropped or cut, and no cell is interpreted."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from clients.data.errors import DataError
 from clients.data.limits import afford
 
 _BYTES_A_BYTE = 16
-"""Memory for each byte of a file while its cells are text."""
+"""Bytes of memory per byte of a file while its cells are text."""
 
 _MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",  # it begins like the mark of UTF-16
+    codecs.BOM_UTF32_LE: "UTF-32",  # comes first, because it begins like that of UTF-16
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons", ":": "colons", " ": "spaces"}
 _WHOLE = re.compile(r"[^,]*|[+-]?\d+,\d+")
-"""What a cell may be where commas are decimal points."""
+"""A cell of a table in which commas are decimal points."""
 
 _SAMPLE = 100
-"""Lines that are looked at to tell how a table is separated."""
+"""Number of lines from which the separator is inferred."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """The cells of a text table, its first line among them.
+    """The cells of a text table, including its first line.
 
     Parameters
     ----------
     path : str
+        The file, for messages.
     columns : list of list of str
-        Cells without spaces around them, column by column.
+        The cells of each column, without surrounding spaces.
     lines : sequence of int, length rows
         The line, from 1, on which each row ends.
     """
@@ -58,16 +59,16 @@ class TextTable:
         return [column[0] for column in self.columns]
 
     def column(self, place: int, header: bool) -> list[str]:
-        """Return the cells of a column, the first line's left out where it is a header."""
+        """Return the cells of a column, without that of the first line if it is a header."""
         return self.columns[place][header:]
 
     def line(self, row: int, header: bool) -> str:
-        """Return the words that name the line of a row, counted without the header."""
+        """Return words for messages that name the line of a row; rows are numbered from 0, without the header."""
         return f"line {self.lines[row + header]}"
 
 
 def read_text(path: Path, what: str) -> str:
-    """Return a file's text; ``DataError`` where it is no UTF-8, with the name of what it seems to be."""
+    """Return a file's text; ``DataError`` if it is not UTF-8, with the probable encoding."""
     try:
         afford(path, _BYTES_A_BYTE * path.stat().st_size, "reading it")
         raw = path.read_bytes()
@@ -89,12 +90,12 @@ def read_text(path: Path, what: str) -> str:
 
 
 def read_table(path: Path, what: str = "CSV") -> TextTable:
-    """Return the cells of a text table with commas, empty lines left out.
+    """Return the cells of comma-separated text, without empty lines.
 
     Raises
     ------
     DataError
-        If the file is no text, is separated by something else, has lines of different lengths, or quotes that do not match.
+        If the file is no text, has another separator, lines with different numbers of cells, or quotes that do not match.
     """
     text = read_text(path, what)
     _refuse_other_separators(path, text)
@@ -115,7 +116,7 @@ def read_table(path: Path, what: str = "CSV") -> TextTable:
 
 
 def _columns(path: Path, text: str) -> list[list[str]]:
-    """Return the cells, stripped, as pandas reads them."""
+    """Return the stripped cells of each column, as pandas reads them."""
     import pandas as pd
 
     try:
@@ -126,9 +127,9 @@ def _columns(path: Path, text: str) -> list[list[str]]:
 
 
 def _records(path: Path, text: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-    """Return each record's last line and number of cells, and the line ends and commas within its cells.
+    """Return each record's last line and number of cells, and the numbers of line ends and commas inside its cells.
 
-    pandas completes lines that are too short without a word, so they are counted apart from it.
+    pandas silently completes lines that are too short, so cells are counted independently of it.
     """
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     lines, widths, spans = [], [], []
@@ -146,7 +147,7 @@ def _records(path: Path, text: str) -> tuple[list[int], list[int], list[tuple[in
 
 
 def _refuse_other_separators(path: Path, text: str) -> None:
-    """Raise ``DataError`` where the table looks separated by something else than commas."""
+    """Raise ``DataError`` if the table seems to have another separator than the comma."""
     some = [line for line in text[: 1 << 20].splitlines()[:_SAMPLE] if line.strip()]
     for separator, name in _SEPARATORS.items():
         alone = bool(some) and not some[0].startswith("#") and "," not in some[0] and separator in some[0].strip()
@@ -155,7 +156,7 @@ def _refuse_other_separators(path: Path, text: str) -> None:
 
 
 def _separates(separator: str, lines: Sequence[str]) -> bool:
-    """Tell whether every line has as many of a separator, and all commas are decimal."""
+    """Return whether every line has the same number of a separator, and all commas are decimal points."""
     counts = {line.count(separator) for line in lines}
     if len(counts) != 1 or counts == {0}:
         return False

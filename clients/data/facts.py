@@ -1,4 +1,4 @@
-"""Public facts of the data: what a scenario declares, and which rows the rest may be read off."""
+"""Public facts of the data: those that a scenario declares, and the public rows from which the others are read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from clients.data.errors import DataError
@@ -15,30 +17,30 @@ from clients.data.rows import Column, Ids
 from clients.spec import Spec
 
 OTHER = "other"
-"""The category of every value that is none of those that are known."""
-
+"""The category of every value that is not a known category."""
 
 
 def unset(value: object) -> bool:
-    """Tell whether a key is not set: it is left out then, so that plans from before there was such a key keep their hash."""
+    """Return whether a key is unset; such a key is left out, so that the hashes of plans made before the key existed stay the same."""
     return value is None
 
 
 class ColumnFacts(Spec):
-    """What is publicly known of a feature; what is not declared is read off public rows.
+    """Public facts of a feature; undeclared ones are read from public rows.
 
-    A value below ``low`` or above ``high`` counts as the bound, one that is none of the ``categories`` as ``other``, which joins them.
+    A value below ``low`` or above ``high`` is clipped to the bound; a value that is not in ``categories`` belongs to the additional
+    category ``other``.
 
     Parameters
     ----------
     name : str
         The column's name.
     kind : {"numeric", "categorical"}, optional
-        Whether it holds numbers or categories.
+        Whether the column holds numbers or categories.
     low, high : float, optional
-        Least and greatest value of a numeric column.
+        Smallest and largest value of a numeric column.
     categories : tuple of str, optional
-        The values of a categorical column, in the order of their codes.
+        Values of a categorical column, in the order of their codes.
     """
 
     name: str
@@ -62,28 +64,28 @@ class ColumnFacts(Spec):
 
     @property
     def told(self) -> str | None:
-        """The kind as far as it is declared, by what is said of the column if not in so many words."""
+        """The declared kind, also if declared bounds or categories imply it; else None."""
         if self.categories is not None:
             return "categorical"
         return "numeric" if self.low is not None or self.high is not None else self.kind
 
     @property
     def column(self) -> Column:
-        """What learners are told of the column once it is scaled to [0, 1] or coded."""
+        """The facts of the encoded column, which is scaled to [0, 1] or holds codes."""
         count = len(self.categories or ())
         return Column(self.name, 0.0, float(count - 1) if count else 1.0, count)
 
 
 @dataclass(frozen=True)
 class PublicRows:
-    """The rows that facts may be read off.
+    """The rows from which facts may be read.
 
     Parameters
     ----------
     reference : int64 array
-        Ids of the rows that show kinds, bounds and categories, ascending.
+        Ids of the rows that determine kinds, bounds and categories, ascending.
     labelled : int64 array
-        Ids of the rows that show the classes, those of the reference set among them, ascending.
+        Ids of the rows that determine the classes, ascending; they include those of the reference set.
     """
 
     reference: Ids
@@ -91,14 +93,14 @@ class PublicRows:
 
 
 class Source(Protocol):
-    """What public rows are chosen from."""
+    """Data before they are encoded, from which public rows are chosen."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
     @property
     def ids(self) -> Ids:
-        """The lifelong id of each row, ascending."""
+        """The permanent id of each row, ascending."""
 
     @property
     def users(self) -> Ids | None:
@@ -106,11 +108,11 @@ class Source(Protocol):
 
     @property
     def user_names(self) -> Ids | None:
-        """What the source calls the user of each row."""
+        """The source's own number of the user of each row; None where rows belong to no users."""
 
 
 def check_bounds(name: str, low: float, high: float) -> None:
-    """Raise ``DataError`` for bounds that are the wrong way round, or too far apart for a scale."""
+    """Raise ``DataError`` if ``low`` exceeds ``high``, or their difference is not finite."""
     if low > high:
         raise DataError(f"column {name}: low = {low:g} lies above high = {high:g}: exchange them")
     if not math.isfinite(high - low):
@@ -118,8 +120,19 @@ def check_bounds(name: str, low: float, high: float) -> None:
 
 
 def with_other(categories: Sequence[str]) -> tuple[str, ...]:
-    """Return categories with one for all values that are none of them."""
+    """Return the categories and ``other``, which is appended unless it is one of them."""
     return tuple(categories) if OTHER in categories else (*categories, OTHER)
+
+
+def codes(cells: Sequence[str], categories: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return the code of each cell, its position among the categories, int64 (n,), and whether the cell is not among them, bool (n,).
+
+    The code of a cell that is not among them is that of ``other``, or -1 without such a category.
+    """
+    place = {name: i for i, name in enumerate(categories)}
+    found = np.fromiter((place.get(cell, -1) for cell in cells), np.int64, len(cells))
+    unknown = found < 0
+    return np.where(unknown, place.get(OTHER, -1), found), unknown
 
 
 def pasted_labels(labels: Iterable[str]) -> str:
@@ -134,5 +147,5 @@ def pasted_column(one: ColumnFacts) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a text, a number or a list of texts as TOML, which takes JSON but for one character."""
+    """Return a text, a number or a list of texts as TOML; their JSON is valid TOML, except for one control character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

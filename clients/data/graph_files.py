@@ -1,4 +1,4 @@
-"""Citation graphs in ``npz`` files, checked before SciPy, which checks nothing, is given their arrays."""
+"""Reading of citation graphs from ``npz`` files. All arrays are checked here, because SciPy does not check them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _CURE = "give an npz with x_data, x_indices, x_indptr, x_shape, edges, y"
 
 
 def read_citations(path: str | Path) -> tuple[sp.csr_matrix, npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return features, float32 (n, features), edges (m, 2) and labels (n,) of a citation graph, checked; see `graphs.load_graph`."""
+    """Return features, CSR float32 (n, features), edges (m, 2) and labels (n,) of a citation graph; see `graphs.load_graph`.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, lacks an array, or its arrays contradict each other.
+    """
     arrays = _arrays(path)
     n, features = _shape(path, arrays["x_shape"])
     _check_features(path, arrays, n, features)
@@ -40,7 +46,7 @@ def read_citations(path: str | Path) -> tuple[sp.csr_matrix, npt.NDArray[Any], n
 
 
 def _arrays(path: str | Path) -> Arrays:
-    """Return the six arrays, none of them objects."""
+    """Return the six arrays; ``DataError`` if one is missing, cannot be read, or has no numbers."""
     try:
         archive = Archive(existing(str(path), "npz file"), _CURE)
         if missing := [name for name in _NAMES if name not in archive.names]:
@@ -55,7 +61,7 @@ def _arrays(path: str | Path) -> Arrays:
 
 
 def _check_whole(path: str | Path, arrays: Arrays, names: Iterable[str]) -> None:
-    """Raise ``DataError`` where an array holds anything but integers."""
+    """Raise ``DataError`` if an array's dtype is not an integer."""
     for name in names:
         if arrays[name].dtype.kind not in "iu":
             raise DataError(f"{path}: {name} holds {arrays[name].dtype}: it needs whole numbers, nothing is rounded here")
@@ -66,13 +72,13 @@ def _shape(path: str | Path, shape: npt.NDArray[Any]) -> tuple[int, int]:
     if shape.shape != (2,) or int(shape.min()) < 1:
         raise DataError(f"{path}: x_shape is {shape.tolist()}: it needs the numbers of nodes and of features, both at least 1")
     n, features = map(int, shape)
-    # the features as CSR, scaled, and as a table of float32
+    # the features exist as CSR, as a scaled copy, and as a dense float32 array
     afford(path, 6 * n * features + 8 * n, f"{n} x {features} features")
     return n, features
 
 
 def _check_features(path: str | Path, arrays: Arrays, n: int, features: int) -> None:
-    """Raise ``DataError`` where the arrays are no CSR matrix: SciPy does not check them, and reads beyond their ends."""
+    """Raise ``DataError`` unless the arrays are a CSR matrix; SciPy would read beyond their ends."""
     data, indices, pointers = (arrays[name] for name in ("x_data", "x_indices", "x_indptr"))
     if any(array.ndim != 1 for array in (data, indices, pointers)):
         shapes = ", ".join(str(array.shape) for array in (data, indices, pointers))
@@ -98,14 +104,14 @@ def _check_features(path: str | Path, arrays: Arrays, n: int, features: int) -> 
 
 
 def _check_within(path: str | Path, numbers: npt.NDArray[Any], end: int, what: str, cure: str) -> None:
-    """Raise ``DataError`` where a number, whatever its type, is not in 0 .. end - 1."""
+    """Raise ``DataError`` if a number, of any dtype, is not in ``0 .. end - 1``."""
     if numbers.size and not (int(numbers.min()) >= 0 and int(numbers.max()) < end):
         bad = int(numbers.min()) if int(numbers.min()) < 0 else int(numbers.max())
         raise DataError(f"{path}: {what} outside 0 .. {end - 1} ({bad}); {cure}")
 
 
 def _check_labels(path: str | Path, y: npt.NDArray[Any], n: int) -> None:
-    """Raise ``DataError`` where labels cannot number classes."""
+    """Raise ``DataError`` if labels are not class numbers from 0, or -1."""
     low, high = int(y.min()), int(y.max())
     if low < -1 or high >= n:
         raise DataError(f"{path}: y goes from {low} to {high} for {n} nodes; number the classes from 0, and write -1 where there is none")

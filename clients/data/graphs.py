@@ -1,4 +1,4 @@
-"""Attributed graphs whose nodes have lifelong ids, and the loader of citation graphs from an ``npz`` file."""
+"""Attributed graphs whose nodes have permanent ids, and the loader of citation graphs from an ``npz`` file."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ class Graph:
     Parameters
     ----------
     ids : int64 array, shape (n,)
-        Node ids, given once and never reused; ascending, without duplicates.
+        Node ids, assigned once and never reused; ascending, without duplicates.
     x : scipy CSR matrix of float32, shape (n, features)
+        Features of the nodes.
     edges : int64 array, shape (m, 2)
-        Pairs of node ids ``u < v``, ascending, without duplicates. In a graph to learn from, both ends are in ``ids``; in a graph of
-        nodes to be classified, one end may lie outside.
+        Pairs of node ids ``u < v``, ascending, without duplicates. In a training graph, both ends are in ``ids``; in a graph of nodes to
+        be classified, one end may be another node.
     y : int64 array, shape (n,)
-        Class labels, -1 where there is none.
+        Class labels; -1 for a node without one.
     """
 
     ids: Ids
@@ -55,7 +56,7 @@ class Graph:
         return type(self)(self.ids, self.x, self.edges[~np.isin(edge_codes(self.edges), gone)], self.y)
 
     def around(self, ids: npt.ArrayLike) -> Self:
-        """Return the nodes among ``ids`` with every edge that has at least one end there: what is asked about new nodes."""
+        """Return the nodes among ``ids`` with every edge that has at least one end there: the input of predictions for new nodes."""
         wanted = np.asarray(ids, dtype=np.int64)
         kept = np.isin(self.ids, wanted)
         return type(self)(self.ids[kept], self.x[kept], self.edges[np.isin(self.edges, wanted).any(axis=1)], self.y[kept])
@@ -71,10 +72,13 @@ def graph(ids: npt.ArrayLike, x: Any, edges: npt.ArrayLike, y: npt.ArrayLike) ->
     Parameters
     ----------
     ids : array-like of int, shape (n,)
+        Node ids, without duplicates.
     x : dense or sparse matrix, shape (n, features)
+        Features of the nodes.
     edges : array-like of int, shape (m, 2)
         Pairs of node ids in any order.
     y : array-like of int, shape (n,)
+        Class labels; -1 for a node without one.
     """
     nodes = np.asarray(ids, dtype=np.int64)
     place = np.argsort(nodes, kind="stable")
@@ -86,13 +90,13 @@ def graph(ids: npt.ArrayLike, x: Any, edges: npt.ArrayLike, y: npt.ArrayLike) ->
 
 
 def among(source: Dataset, ids: Ids) -> Graph:
-    """Return the nodes with these ids, ascending, and the edges that join two of them: what one peer learns from."""
+    """Return the nodes with these ids, ascending, and the edges that join two of them: the training graph of one peer."""
     inside = np.isin(source.edges, ids).all(axis=1)
     return Graph(ids, sp.csr_matrix(source.x[ids]), source.edges[inside], source.y[ids])
 
 
 def around(source: Dataset, ids: Ids) -> Graph:
-    """Return the nodes with these ids, ascending, without labels, and every edge that has an end there: what is asked about them."""
+    """Return the nodes with these ids, ascending, without labels, and every edge that has an end there: the input of predictions."""
     near = np.isin(source.edges, ids).any(axis=1)
     return Graph(ids, sp.csr_matrix(source.x[ids]), source.edges[near], np.full(len(ids), -1))
 
@@ -101,7 +105,7 @@ def load_graph(path: str | Path) -> Graph:
     """Return the citation graph of an ``npz`` file; node ``i`` has id ``i``.
 
     The file holds CSR features ``x_data``, ``x_indices``, ``x_indptr``, ``x_shape``, undirected ``edges`` of shape (m, 2) and labels
-    ``y`` (-1 where there is none). Every row of features is scaled to sum to 1, which depends on that row alone.
+    ``y`` (-1 for a node without one). Every row of features is scaled to sum to 1, which depends on that row alone.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether a text table has the header that a scenario says it has."""
+"""Check that a text table has a header if, and only if, the scenario says so."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from clients.data.delimited import TextTable
 from clients.data.errors import DataError
 
 _ENOUGH = 10
-"""Rows from which on it tells something that no cell of the first line comes again."""
+"""Minimum number of rows for which it is evidence of a header that no cell of the first line occurs again."""
 
 
 def check_header(table: TextTable, header: bool) -> None:
-    """Raise ``DataError`` where the first line does not look as the flag ``header`` says, with the flag to set."""
+    """Raise ``DataError``, with the value to set, if the first line contradicts the flag ``header``."""
     bodies = [table.column(place, True) for place in range(table.width)]
     if not bodies[0]:
         return
@@ -34,7 +34,7 @@ def _shown(cells: Sequence[str]) -> str:
 
 
 def _looks_like_names(first: Sequence[str], bodies: Sequence[Sequence[str]], numeric: Sequence[bool]) -> bool:
-    """Tell whether the first line is all that keeps columns from being numbers, or is unlike all other rows."""
+    """Return whether only the first line keeps columns from being numeric, or its cells occur in no other row."""
     words = [not is_number(cell) and not is_missing(cell) for cell in first]
     if any(numeric):
         return any(word for word, numbers in zip(words, numeric, strict=True) if numbers)
@@ -43,7 +43,7 @@ def _looks_like_names(first: Sequence[str], bodies: Sequence[Sequence[str]], num
 
 
 def _looks_like_a_row(first: Sequence[str], bodies: Sequence[Sequence[str]], numeric: Sequence[bool]) -> bool:
-    """Tell whether the first line has numbers where its columns have them, and no names that could be meant."""
+    """Return whether the first line has numbers where its columns have them, and these are unlikely to be names."""
     names = [cell for cell, numbers in zip(first, numeric, strict=True) if numbers and not is_missing(cell)]
     texts = [(cell, body) for cell, body, numbers in zip(first, bodies, numeric, strict=True) if not numbers]
     again = any(cell in set(body) for cell, body in texts)
@@ -56,5 +56,5 @@ def _looks_like_a_row(first: Sequence[str], bodies: Sequence[Sequence[str]], num
 
 
 def _counts_up(names: Sequence[str]) -> bool:
-    """Tell whether names number the columns, from 0 or 1 on, as programs do that have no names."""
+    """Return whether names are the numbers of the columns, from 0 or 1, as programs write them for columns without names."""
     return len(names) > 1 and any(list(names) == [str(number) for number in range(first, first + len(names))] for first in (0, 1))

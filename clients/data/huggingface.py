@@ -1,4 +1,4 @@
-"""Data sets that Hugging Face ``datasets`` saved to a folder."""
+"""Data sets that Hugging Face's ``datasets`` saved to a folder."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _SPLITS = ("train", "validation", "test")
 
 
 class HuggingFace(TabularSpec):
-    """A folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote; needs the extra ``huggingface``, and no network.
+    """A folder written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``; it needs the extra ``huggingface``, and no network.
 
-    With a column of images, rows are these images; else all columns but the label are features, as in a Parquet file. The splits of a
-    ``DatasetDict`` are joined: train, validation, test, then others by name. A column of class labels names the classes.
+    If a column holds images, they are the rows; otherwise all columns except the label are features, as in a Parquet file. The splits of a
+    ``DatasetDict`` are concatenated: train, validation, test, then others by name. A column of type ``ClassLabel`` names the classes.
 
     Parameters
     ----------
     path : str
-        The folder, from the scenario's folder.
+        The folder, relative to the scenario's folder.
     label : str
         The label's column.
     id : str or int, optional
-        The column of lifelong ids, as in a Parquet file; images are numbered from 0.
+        The column of permanent ids, as in a Parquet file; images are numbered from 0.
     """
 
     dataset: Literal["huggingface"] = "huggingface"
@@ -43,7 +43,7 @@ class HuggingFace(TabularSpec):
     label: str = "label"
 
     def read(self) -> Source:
-        """Return the rows: of a table, or images."""
+        """Return a table with the roles of its columns, or a data set of images; ``DataError`` if the folder cannot be read."""
         from clients.data.arrow import typed_table
 
         features, table = self._read()
@@ -60,7 +60,7 @@ class HuggingFace(TabularSpec):
         return self.of(replace(_with_names(typed, features), classes=None if names is None else tuple(names)))
 
     def _pictures(self, features: Any, columns: Sequence[str]) -> list[str]:
-        """Return the column of images, if any; ``DataError`` where there is anything beside it and the label."""
+        """Return the name of the column of images, if any; ``DataError`` if there are columns other than it and the label."""
         pictures = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
         if len(pictures) > 1:
             raise DataError(f"{self.path}: columns {' and '.join(pictures)} hold images: keep one of them")
@@ -93,7 +93,7 @@ class HuggingFace(TabularSpec):
             return parts[0].features, pa.concat_tables([table.replace_schema_metadata() for table in tables])
         except DataError:
             raise
-        except Exception as error:  # the library answers damaged folders with errors of many kinds
+        except Exception as error:  # the library raises many kinds of errors for damaged folders
             reason = " ".join((str(error) or type(error).__name__).split())[:200]
             raise DataError(f"{self.path}: cannot be read as a data set ({reason}): write it with save_to_disk") from None
 
@@ -111,7 +111,7 @@ class HuggingFace(TabularSpec):
         return Dataset(channels_first(scaled(pixels, self.path)), y, names)
 
     def _encoded(self, cells: list[dict[str, Any] | None]) -> Iterator[tuple[str, bytes]]:
-        """Yield the place and the encoded bytes of each image."""
+        """Yield the words for messages and the encoded bytes of each image."""
         for row, cell in enumerate(cells):
             place = f"{self.path}: row {row} (from 0)"
             if cell is None or cell.get("bytes") is None:
@@ -119,14 +119,14 @@ class HuggingFace(TabularSpec):
             yield place, cell["bytes"]
 
     def _named(self, data: Dataset, labels: Cells, names: list[str] | None) -> Dataset:
-        """Return the data with the classes that the label's column names, those without a row among them."""
+        """Return the data with the classes that the label's column names, including those without a row."""
         self._check_named(labels, names)
         if names is None or not isinstance(labels, np.ndarray):
             return data
         return replace(data, y=labels.astype(np.int64), labels=tuple(names), published=True)
 
     def _check_named(self, labels: Cells, names: list[str] | None) -> None:
-        """Raise ``DataError`` where a label is a number that has no name."""
+        """Raise ``DataError`` if a label is a number without a name."""
         if names is None or not isinstance(labels, np.ndarray):
             return
         if labels.min() < 0 or labels.max() >= len(names):
@@ -135,7 +135,7 @@ class HuggingFace(TabularSpec):
 
 
 def _with_names(table: Table, features: Any) -> Table:
-    """Return the table with the names of classes in the place of their numbers, wherever a column has names."""
+    """Return the table with names of classes instead of numbers in all columns that have names."""
     columns = list(table.columns)
     for i, name in enumerate(table.names):
         names, codes = getattr(features[name], "names", None), columns[i]
@@ -145,5 +145,5 @@ def _with_names(table: Table, features: Any) -> Table:
 
 
 def _rank(split: str) -> tuple[int, str]:
-    """Return the place of a split among the others."""
+    """Return the sort key of a split."""
     return (_SPLITS.index(split) if split in _SPLITS else len(_SPLITS), split)

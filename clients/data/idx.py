@@ -26,7 +26,10 @@ Images = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def read_idx(path: Path) -> npt.NDArray[Any]:
-    """Return the array of an IDX file, gzipped or not; ``DataError`` if it is damaged, or announces more than it holds or memory can."""
+    """Return the array of an IDX file, plain or gzipped.
+
+    ``DataError`` if it is no IDX file, cannot be read, has another size than its header declares, or exceeds the memory.
+    """
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == _GZIP
@@ -40,7 +43,7 @@ def read_idx(path: Path) -> npt.NDArray[Any]:
             shape = struct.unpack(f">{start[3]}I", sizes)
             size = math.prod(shape) * dtype.itemsize
             _check_size(path, size, zipped)
-            blob = file.read(size + 1)  # one byte more than announced tells a file that goes on, without unpacking it
+            blob = file.read(size + 1)  # one byte more than declared detects a longer file without unpacking all of it
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}): fetch the file again") from None
     if len(blob) != size:
@@ -60,21 +63,21 @@ def _check_size(path: Path, size: int, zipped: bool) -> None:
 class Idx(DatasetSpec):
     """Greyscale images in IDX files, plain or gzipped.
 
-    ``path`` is a folder, of which all ``*images*idx3*`` files with their ``*labels*idx1*`` are read in the order of their names, or a
-    prefix such as ``mnist/t10k``. A set that lies there twice, such as plain and gzipped, is read once. Pixels that are unsigned bytes are
-    divided by 255, others are taken as they are.
+    All files ``*images*idx3*`` of a folder, or with a prefix such as ``mnist/t10k``, are read in the order of their names, each with its
+    ``*labels*idx1*``. Copies of a set, such as a gzipped one, are read once. Pixels that are unsigned bytes are divided by 255, others are
+    unchanged.
 
     Parameters
     ----------
     path : str
-        The folder or prefix, from the scenario's folder.
+        The folder or prefix, relative to the scenario's folder.
     """
 
     dataset: Literal["idx"] = "idx"
     path: str
 
     def load(self) -> Dataset:
-        """Return images of shape (1, height, width)."""
+        """Return images of shape (1, height, width); ``DataError`` if the files cannot be read, or do not match."""
         parts = list(_once(_pair(one) for one in _without_twins(self._images())))
         if len({x.shape[1:] for x, _ in parts}) > 1:
             raise DataError(f"{self.path}: holds images of several sizes: name one set by its prefix, for example {self.path}/t10k")
@@ -86,7 +89,7 @@ class Idx(DatasetSpec):
         return Dataset(scaled(x[:, None], self.path), codes, labels)
 
     def _images(self) -> list[Path]:
-        """Return the image files the path names, in the order of their names."""
+        """Return the image files of the path, sorted by name."""
         path = located(self.path)
         folder, prefix = (path, "") if path.is_dir() else (path.parent, path.name)
         found = [p for p in folder.glob("*") if p.name.startswith(prefix) and "images" in p.name and "idx3" in p.name and p.is_file()]
@@ -99,12 +102,12 @@ class Idx(DatasetSpec):
 
 
 def _key(path: Path) -> str:
-    """Return a file's name without what differs between copies: ``train-images.idx3-ubyte.gz`` is ``train-images-idx3-ubyte``."""
+    """Return the common name of a file's copies: of ``train-images.idx3-ubyte.gz`` it is ``train-images-idx3-ubyte``."""
     return path.name.removesuffix(".gz").replace(".", "-")
 
 
 def _twins(path: Path) -> list[Path]:
-    """Return the files beside this one that hold the same under another ending, the plain ones first, this one among them."""
+    """Return a file and its copies, which differ in their endings; those that are not gzipped come first."""
     return sorted((p for p in path.parent.glob("*") if p.is_file() and _key(p) == _key(path)), key=lambda p: (p.suffix == ".gz", p.name))
 
 
@@ -114,7 +117,7 @@ def _without_twins(paths: Iterable[Path]) -> list[Path]:
 
 
 def _agreed(path: Path) -> npt.NDArray[Any]:
-    """Return the array of a file; ``DataError`` where its twins hold another."""
+    """Return the array of a file; ``DataError`` if its copies differ."""
     first, *others = _twins(path)
     array = read_idx(first)
     for other in others:
@@ -125,7 +128,7 @@ def _agreed(path: Path) -> npt.NDArray[Any]:
 
 
 def _pair(images: Path) -> Images:
-    """Return an image file's array with that of its labels."""
+    """Return the arrays of an image file and of its labels' file; ``DataError`` if there is none, or their lengths differ."""
     wanted = images.name.replace("images", "labels").replace("idx3", "idx1")
     labels = next((p for p in sorted(images.parent.glob("*")) if p.is_file() and _key(p) == _key(Path(wanted))), None)
     if labels is None:
@@ -138,7 +141,7 @@ def _pair(images: Path) -> Images:
 
 
 def _once(parts: Iterable[Images]) -> Iterable[Images]:
-    """Yield each set of images and labels once, whatever its copies are called."""
+    """Yield each set of images and labels once, even if copies have other names."""
     seen: set[tuple[int, int]] = set()
     for x, y in parts:
         key = (hash(x.tobytes()), hash(y.tobytes()))

@@ -1,4 +1,4 @@
-"""Folders of images, one folder a class."""
+"""Images in folders, one folder per class."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from clients.data.scaling import located
 
 
 class Images(DatasetSpec):
-    """Images in folders that are called like their classes: ``path/cat/1.png``.
+    """Images in folders with the names of their classes: ``path/cat/1.png``.
 
-    Rows go by class, then by file name. Images must be of one size; pixels are divided by 255. Where some are coloured, grey ones become
-    coloured. Names that start with a dot are left out.
+    Rows are sorted by class, then by file name. All images must have the same size; pixels are divided by 255. If some are coloured, the
+    channels of grey ones are repeated. Names that start with a dot are ignored.
 
     Parameters
     ----------
     path : str
-        The folder that holds a folder a class, from the scenario's folder.
+        The folder of the classes' folders, relative to the scenario's folder.
     """
 
     dataset: Literal["images"] = "images"
     path: str
 
     def load(self) -> Dataset:
-        """Return images of shape (channels, height, width)."""
+        """Return images of shape (channels, height, width); ``DataError`` if a folder or an image cannot be read."""
         from clients.data.npz import channels_first, scaled
         from clients.data.pictures import decode
 
@@ -39,7 +39,7 @@ class Images(DatasetSpec):
         return Dataset(channels_first(scaled(pixels, self.path)), y.astype(np.int64), tuple(files))
 
     def _folders(self) -> list[Path]:
-        """Return the folders of the classes, by name."""
+        """Return the folders of the classes, sorted by name; ``DataError`` if there is none, or a file lies beside them."""
         root = located(self.path)
         if not root.is_dir():
             raise DataError(f"{self.path}: there is no such folder: correct path (relative paths start at the scenario file's folder)")
@@ -53,7 +53,7 @@ class Images(DatasetSpec):
 
     @staticmethod
     def _files(folder: Path) -> list[Path]:
-        """Return the files of a class, by name."""
+        """Return the files of a class, sorted by name; ``DataError`` if there is none, or a folder among them."""
         files = sorted(_shown(folder))
         if not files:
             raise DataError(f"{folder}: holds no image: remove the folder, or put the class's images in it")
@@ -63,7 +63,7 @@ class Images(DatasetSpec):
 
 
 def _shown(folder: Path) -> Iterator[Path]:
-    """Yield what lies in a folder and is not hidden."""
+    """Yield the entries of a folder that are not hidden."""
     return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 

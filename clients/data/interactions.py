@@ -1,4 +1,4 @@
-"""Ratings as a data set: a row says that a user chose an item."""
+"""Ratings as a data set, in which a row is the interaction of a user with an item."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from clients.data.ratings import Ratings as Interacted
 
 LESSONS = 8
-"""Lessons a reference user gives."""
+"""Training inputs of a seed model for each reference row."""
 
 _EXACT = 1 << 24  # float32 holds every whole number up to here
 
 
 @dataclass(frozen=True)
 class Interactions(Dataset):
-    """Who interacted with what, sorted by user, then item: ``x`` (n, 1) holds users, ``y`` items, each pair once; classes are items.
+    """Interactions of users with items, sorted by user, then item, each pair once; ``x`` (n, 1) holds users, ``y`` items (the classes).
 
-    A model is asked about a row by the *history* of its user: 1 for every other item that the user has, else 0. So nobody needs to have
-    seen a user to be asked about it (*strong generalisation*), and public rows are asked by leave-one-out.
+    The input of a prediction for a row is the *history* of its user: 1 for every other item of the user, else 0. A model therefore
+    predicts for users that it was not trained on (*strong generalisation*), and public rows are evaluated by leave-one-out.
 
     Parameters
     ----------
     top : int
-        An answer is right if the item is among so many that rank highest, those of the history left out.
+        A prediction is correct if the row's item is among the ``top`` highest ranked, without those of the history.
     user_numbers : tuple of int
-        What the source calls each user.
+        The source's own number of each user.
     """
 
     top: int = 10
@@ -54,11 +54,11 @@ class Interactions(Dataset):
 
     @property
     def user_names(self) -> Ids:
-        """What the source calls the user of each row, int64 (n,)."""
+        """The source's own number of the user of each row, int64 (n,)."""
         return np.asarray(self.user_numbers, dtype=np.int64)[self.users]
 
     def inputs(self, ids: Ids) -> npt.NDArray[np.float32]:
-        """Return the histories behind rows, without the rows themselves, float32 (len(ids), items)."""
+        """Return the history of each row, without the row itself, float32 (len(ids), items)."""
         users, asked = self.users, np.asarray(ids, dtype=np.int64)
         first, last = (np.searchsorted(users, users[asked], side) for side in ("left", "right"))
         histories = np.zeros((len(asked), self.classes), np.float32)
@@ -68,15 +68,16 @@ class Interactions(Dataset):
         return histories
 
     def lessons(self, ids: Ids) -> tuple[Ids, npt.NDArray[np.float32]]:
-        """Return what teaches a seed about the users of rows: the histories behind the rows, and random halves of them.
+        """Return the inputs on which a seed model is distilled: the history of each row, and random halves of it.
 
-        A few hundred whole histories are too few and too much alike for a seed to tell one taste from another.
+        A few hundred whole histories are too few and too similar for a seed model to learn the preferences of different users.
 
         Returns
         -------
         ids : int64 array, shape (n,)
-            Of the lessons, ascending.
+            Ids of the inputs, ascending; n is ``LESSONS * len(ids)``.
         x : float32 array, shape (n, items)
+            Histories.
         """
         histories = self.inputs(ids)
         places = ids[:, None] * self.classes + np.arange(self.classes)
@@ -85,9 +86,10 @@ class Interactions(Dataset):
         return (ids[:, None] * LESSONS + np.arange(LESSONS)).reshape(-1), x.astype(np.float32)
 
     def metrics(self, ids: Ids, probabilities: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.float64]]:
-        """Return how high each row's item ranks among those outside its history, equal ones by number; each (len(ids),).
+        """Return metrics of the rank of each row's item among those outside its history, ties by number; float64 (len(ids),) each.
 
-        ``accuracy`` is 1 where it is among the first ``top``, so that its mean is Recall@top; ``ndcg`` is ``1 / log2(rank + 1)`` there.
+        ``accuracy`` is 1 if the rank is at most ``top``, else 0; its mean is Recall@top. ``ndcg`` is ``1 / log2(rank + 1)`` or 0
+        respectively (Järvelin and Kekäläinen 2002, with one relevant item).
         """
         ranked = np.where(self.inputs(ids) > 0, -np.inf, probabilities)
         wanted = self.y[ids][:, None]
@@ -98,19 +100,19 @@ class Interactions(Dataset):
 
 
 class Ratings(DatasetSpec):
-    """A CSV table with a header and one rating a line, every rating counting as an interaction, whatever its value.
+    """A CSV table with a header and one rating per line; every rating counts as an interaction, whatever its value.
 
-    ``reference`` and ``test`` count users, who are set aside with all their rows. A peer's answer is right if a test user's item, kept
-    back, is among the ``top`` that rank highest.
+    ``reference`` and ``test`` are numbers of users, who are held out with all their rows. A peer's prediction for a test user is correct
+    if the item that the history leaves out is among the ``top`` highest ranked.
 
     Parameters
     ----------
     path : str
-        The CSV file, from the scenario's folder.
+        The CSV file, relative to the scenario's folder.
     user, item : str
-        Columns that hold users' and items' numbers; numbers with large gaps are numbered anew.
+        Columns of the users' and items' numbers; numbers with large gaps are renumbered.
     top : int
-        How many of the highest ranked items count as answers.
+        Number of highest ranked items that count as predicted.
     """
 
     published: ClassVar[bool] = True
@@ -123,15 +125,15 @@ class Ratings(DatasetSpec):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Recall and NDCG among the ``top`` that rank highest; one item is looked for at a time, so Recall is also the hit rate.
+        """Recall and NDCG among the ``top`` highest ranked items; with one relevant item, Recall equals the hit rate.
 
-        The ledger calls recall ``accuracy``, as its runs always have, since their digests depend on it; people read ``Recall@10``.
+        The ledger calls recall ``accuracy``, because digests of runs depend on that name; reports call it ``Recall@10``.
         """
         names = {"accuracy": f"Recall@{self.top}", "ndcg": f"NDCG@{self.top}"}
         return tuple(Metric(name, "mean", "share", "higher", label) for name, label in names.items())
 
     def load(self) -> Dataset:
-        """Return one row an interaction, sorted by user, then item."""
+        """Return one row per interaction, sorted by user, then item; ``DataError`` if the table cannot be read, or ``top`` is too large."""
         from clients.data.ratings import load_ratings
         from clients.data.scaling import existing
 
@@ -147,7 +149,7 @@ class Ratings(DatasetSpec):
 
 
 def _notes(data: Interacted) -> tuple[str, ...]:
-    """Return what was done to a table of ratings."""
+    """Return one line for each change to a table of ratings."""
     catalogues = ((data.users, data.user_numbers, "users"), (data.items, data.item_numbers, "items"))
     renumbered = [
         f"{size} {what} with numbers up to {numbers[-1]} are numbered anew, 0 to {size - 1}; requests and reports keep the file's numbers"
@@ -159,15 +161,15 @@ def _notes(data: Interacted) -> tuple[str, ...]:
 
 
 class ByUser(KeyedSpec):
-    """Every peer holds a group of users with all their rows: users in random order, each to the peer with the fewest rows so far.
+    """Every peer holds users with all their rows: users in random order, each to the peer with the fewest rows so far.
 
-    In a keyed deal, the hash of what the source calls a user decides.
+    In a keyed partition, the hash of the source's number of a user decides.
     """
 
     kind: Literal["users"] = "users"
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
-        """Return one ascending id array a peer; ``DataError`` where rows belong to no users, or there are fewer users than peers."""
+        """Return each peer's ids, ascending; ``DataError`` if rows belong to no users, or there are fewer users than peers."""
         if data.users is None:
             raise DataError("the rows of this data set belong to no users: take another kind of partition, or dataset = 'ratings'")
         users, place, counts = np.unique(data.users[ids], return_inverse=True, return_counts=True)

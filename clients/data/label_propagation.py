@@ -13,11 +13,7 @@ from clients.data.balance import balanced_assignment
 from clients.streams import Field, hashes, uniforms
 
 Key = tuple[Field, ...]
-
-
 Ids = npt.NDArray[np.int64]
-
-
 Shards = npt.NDArray[np.int64]
 
 
@@ -28,42 +24,45 @@ def adjacency(n: int, pairs: npt.NDArray[np.int64]) -> sp.csr_matrix:
 
 
 def capacity(n: int, shards: int, slack: float) -> int:
-    """Return the most nodes a shard may hold: ``ceil(n/k + slack (n - n/k))`` (Chen et al., section 4)."""
+    """Return the capacity of a shard in nodes, ``ceil(n/k + slack (n - n/k))`` (Chen et al. 2022, section 4)."""
     return int(np.ceil(n / shards + slack * (n - n / shards) - 1e-9))
 
 
 def balanced_start(ids: Ids, shards: int, room: int, key: Key) -> Shards:
-    """Return a random start in which no shard exceeds ``room``, shape (n,).
+    """Return a random initial partition in which no shard exceeds ``room``, int64 (n,).
 
-    Nodes and shards are paired in the order of keyed hashes, so a node that leaves moves few others.
+    Keyed hashes of pairs of node and shard are the costs of the assignment, so that removing a node changes the shards of few others.
     """
     return balanced_assignment(np.stack([hashes(ids, *key, "start", s) for s in range(shards)], axis=1), room)
 
 
 def blpa(ids: Ids, adjacency: sp.csr_matrix, shards: int, slack: float, key: Key, rounds: int = 100) -> Shards:
-    """Return balanced label propagation's shards, shape (n,) (Chen et al. 2022, algorithm 1).
+    """Return the shard of each node by balanced label propagation, int64 (n,) (Chen et al. 2022, algorithm 1).
 
-    Unlike there, a wish that others' moves have made pointless by the time it is served is dropped: every move then keeps more edges
-    than before, so that the rounds end. Served regardless, neighbours change places with one another for ever.
+    Unlike there, a request to move is dropped if, after the moves of other nodes, it no longer keeps more edges inside shards. Every move
+    then increases the number of such edges, so the iteration converges; otherwise neighbours can swap their shards without end.
 
     Parameters
     ----------
     ids : int64 array, shape (n,)
+        Ids of the nodes.
     adjacency : CSR matrix, shape (n, n)
         Symmetric, zero diagonal.
-    shards, slack
-        Number of shards; how far above ``n / shards`` a shard may grow, as a share of the other nodes.
+    shards : int
+        Number of shards.
+    slack : float
+        How much a shard may exceed ``n / shards`` nodes, as a share of the other nodes, in [0, 1].
     key : tuple
-        Key of the start and of ties.
+        Key of the initial partition and of ties.
     rounds : int
-        Most rounds; stops earlier when nobody moves.
+        Maximum number of iterations; the last is the first in which no node moves.
     """
     room = capacity(len(ids), shards, slack)
     place = balanced_start(ids, shards, room, key)
     for turn in range(rounds):
         votes = adjacency @ np.eye(shards)[place]
         ties = np.stack([uniforms(ids, *key, "tie", turn, s) for s in range(shards)], axis=1)
-        ties[np.arange(len(ids)), place] = 1.0  # staying wins a tie, else nodes swap for ever
+        ties[np.arange(len(ids)), place] = 1.0  # a tie keeps the node where it is: otherwise nodes swap without end
         wish = np.argmax(votes + 0.5 * ties, axis=1)
         count = votes[np.arange(len(ids)), wish]
         movers = np.flatnonzero((wish != place) & (count > 0))
@@ -74,7 +73,10 @@ def blpa(ids: Ids, adjacency: sp.csr_matrix, shards: int, slack: float, key: Key
 
 
 def _serve(place: Shards, wish: Shards, movers: npt.NDArray[np.intp], adjacency: sp.csr_matrix, shards: int, room: int) -> int:
-    """Grant wishes in order while there is room and a gain; hand every freed seat to the first in its queue. Return the moves."""
+    """Move nodes in order, in place, while there is room and a gain; a place that becomes free goes to the first node that waits for it.
+
+    Return the number of moves.
+    """
 
     def gains(node: int) -> bool:
         near = place[adjacency.indices[adjacency.indptr[node] : adjacency.indptr[node + 1]]]
@@ -100,5 +102,6 @@ def _serve(place: Shards, wish: Shards, movers: npt.NDArray[np.intp], adjacency:
 
 
 def _drained(queue: deque[int]) -> Iterator[int]:
+    """Yield the elements of a queue, removing them."""
     while queue:
         yield queue.popleft()

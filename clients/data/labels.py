@@ -1,4 +1,4 @@
-"""Classes that are known before any private row is looked at."""
+"""Encoding of labels by classes that are known without any private row."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from clients.data.facts import pasted_labels
 from clients.data.rows import Ids
 
 _MOST = 20
-"""Classes that a message names."""
+"""Maximum number of classes that a message names."""
 
 
 def names_of(cells: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the classes among cells, sorted, as numbers and by value where all are."""
+    """Return the names of the distinct classes, sorted; by value if all are numbers."""
     distinct = set(cells)
     return (by_value(distinct) if all(map(is_number, distinct)) else by_text(distinct))[0]
 
 
 def codes_of(cells: Sequence[str], names: Sequence[str], path: str, where: Where) -> npt.NDArray[np.int64]:
-    """Return each cell's place among the names of classes, int64 (n,); ``DataError`` where a cell is none of them."""
+    """Return each cell's position among the names of classes, int64 (n,); ``DataError`` if a cell is not among them."""
     place = _finder(names)
     found = {cell: place(cell) for cell in dict.fromkeys(cells)}
     if strange := [cell for cell, code in found.items() if code is None]:
@@ -32,7 +32,7 @@ def codes_of(cells: Sequence[str], names: Sequence[str], path: str, where: Where
 
 
 def recoded(held: Sequence[str], y: npt.NDArray[np.int64], names: Sequence[str], ids: Ids) -> npt.NDArray[np.int64]:
-    """Return labels that were places among the classes ``held`` as places among others; ``DataError`` where a row's class is none."""
+    """Return labels as positions in ``names`` instead of ``held``, int64 (n,); ``DataError`` if ``names`` lacks a row's class."""
     place = _finder(names)
     codes = [place(name) for name in held]
     unknown = np.asarray([code is None for code in codes])
@@ -43,7 +43,7 @@ def recoded(held: Sequence[str], y: npt.NDArray[np.int64], names: Sequence[str],
 
 
 def check_public(held: Sequence[str], y: npt.NDArray[np.int64], public: Ids, ids: Ids) -> None:
-    """Raise ``DataError`` where a row is of a class that no public row, of those with places ``public``, has."""
+    """Raise ``DataError`` if a row's class is that of no public row; ``public`` are the positions of these rows."""
     shown = np.unique(y[public])
     if len(hidden := np.setdiff1d(y, shown)):
         missing = [held[label] for label in hidden]
@@ -51,14 +51,14 @@ def check_public(held: Sequence[str], y: npt.NDArray[np.int64], public: Ids, ids
 
 
 def _finder(names: Sequence[str]) -> Callable[[str], int | None]:
-    """Return what finds a class's place by its name: numbers by value where all names are numbers."""
+    """Return a function from a class's name to its position; names are compared as numbers if all are."""
     by_name = {name: i for i, name in enumerate(names)}
     numbers = {float(name): i for i, name in enumerate(names)} if all(map(is_number, names)) else {}
     return lambda cell: by_name.get(cell, numbers.get(float(cell)) if numbers and is_number(cell) else None)
 
 
 def _unknown(missing: Sequence[str], known: Sequence[str], place: str, order: Sequence[str] | None = None) -> DataError:
-    """Return what to say about a class that is not known."""
+    """Return the error for unknown classes."""
     both = [*known, *missing]
     names = [name for name in order if name in both] if order is not None else list(names_of(both))
     paste = f" ({pasted_labels(names)})" if len(names) <= _MOST else ""

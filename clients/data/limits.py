@@ -1,4 +1,4 @@
-"""What a file may ask for: sizes that a header declares are checked before memory is taken for them."""
+"""Memory limits: sizes that a file's header declares are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from pathlib import Path
 from clients.data.errors import DataError
 
 _SHARE = 0.5
-"""Of the memory that is free: loading holds what was read beside what is made of it."""
+"""Usable share of the free memory: while loading, the file's content and the data set exist together."""
 
 
 def afford(path: Path | str, size: int, what: str) -> None:
-    """Raise ``DataError`` if so many bytes do not fit into half of the free memory of this machine.
+    """Raise ``DataError`` if an allocation exceeds half of the free memory of this machine.
 
     Parameters
     ----------
     path : Path or str
+        The file, for the message.
     size : int
-        Bytes, 0 or more, computed in Python integers so that no product overflows.
+        Bytes, at least 0, computed in Python integers so that no product overflows.
     what : str
-        What would take them, for the message.
+        What needs the memory, for the message.
     """
     import psutil
 

@@ -1,4 +1,4 @@
-"""Arrays in NumPy's ``.npz`` files."""
+"""Data sets in NumPy's ``.npz`` files."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PAIRS = (("x", "y"), ("x_train", "y_train"), ("x_test", "y_test"))
 class Npz(DatasetSpec):
     """Arrays ``x`` and ``y``, or ``x_train``, ``y_train``, ``x_test``, ``y_test`` (joined in this order), in an ``.npz`` file.
 
-    Bytes are divided by 255, floats are taken as they are. Images, shape (n, h, w) or (n, h, w, channels) with 1, 3 or 4 channels, become
-    channels-first. An optional array ``classes`` names the classes in the order of their labels. The columns of a table are called ``x0``,
-    ``x1``, ...; a value beyond their bounds counts as the bound.
+    Unsigned bytes are divided by 255, other numbers are unchanged. Images, shape (n, h, w) or (n, h, w, channels) with 1, 3 or 4 channels,
+    become channels-first. An optional array ``classes`` names the classes in the order of their labels. The columns of a table are called
+    ``x0``, ``x1``, ...; their values are clipped to the bounds.
 
     Parameters
     ----------
     path : str
-        The ``.npz`` file, from the scenario's folder.
+        The ``.npz`` file, relative to the scenario's folder.
     """
 
     dataset: Literal["npz"] = "npz"
     path: str
 
     def load(self) -> Dataset:
-        """Return rows of shape (features,) or (channels, height, width)."""
+        """Return rows of shape (features,) or (channels, height, width); ``DataError`` if the file is no such data set."""
         arrays = self._arrays()
         x, y = arrays["x"], arrays["y"]
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
@@ -53,7 +53,7 @@ class Npz(DatasetSpec):
         return Dataset(np.clip(inputs, low, high), codes, labels, columns, notes=notes, published=published)
 
     def known(self, source: Source, public: PublicRows) -> Self:
-        """Return the spec with the bounds of a table's columns, those that are not declared read off the reference rows."""
+        """Return the spec with the bounds of a table's columns; undeclared ones are read from the reference rows."""
         if not isinstance(source, Dataset) or not source.columns:
             return super().known(source, public)
         self.check_classes(source, public)
@@ -62,7 +62,7 @@ class Npz(DatasetSpec):
         return self.model_copy(update={"columns": facts})
 
     def _bounds(self, shown: npt.NDArray[np.float32]) -> tuple[Column, ...]:
-        """Return a table's columns: bounds as they are declared, else [0, 1] if all rows that are shown lie there, else read off them."""
+        """Return a table's columns with their bounds: declared ones, else [0, 1] if it contains all ``shown`` rows, else theirs."""
         names = [f"x{i}" for i in range(shown.shape[1])]
         told = {one.name: one for one in self.columns or ()}
         if len(told) < len(self.columns or ()) or not told.keys() <= set(names):
@@ -80,7 +80,7 @@ class Npz(DatasetSpec):
         return tuple(columns)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the file's ``x``, ``y`` and perhaps ``classes``."""
+        """Return the file's arrays ``x``, ``y`` and, if present, ``classes``."""
         path = existing(self.path, "npz file")
         archive = Archive(path, "save x and y with numpy.savez, without objects")
         parts = [pair for pair in _PAIRS if set(pair) <= set(archive.names)]
@@ -92,7 +92,7 @@ class Npz(DatasetSpec):
         return arrays | ({"classes": held["classes"]} if "classes" in held else {})
 
     def _joined(self, parts: list[npt.NDArray[Any]], key: str) -> npt.NDArray[Any]:
-        """Return one array of training and test rows."""
+        """Return training and test rows as one array; ``DataError`` if their shapes or dtypes differ."""
         if len({part.shape[1:] for part in parts}) > 1 or not all(part.ndim for part in parts):
             raise DataError(f"{self.path}: {key}_train has shape {parts[0].shape}, {key}_test {parts[-1].shape}: make their rows alike")
         if len({part.dtype.kind in "US" for part in parts}) > 1:
@@ -100,7 +100,7 @@ class Npz(DatasetSpec):
         return np.concatenate(parts)
 
     def _codes(self, y: npt.NDArray[Any], names: npt.NDArray[Any] | None) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-        """Return labels as codes, and the names of the codes."""
+        """Return the code of each label, int64 (n,), and the names of the codes."""
         if names is None:
             labels, codes = array_labels(y, self.path)
             return codes, labels
@@ -114,7 +114,7 @@ class Npz(DatasetSpec):
 
 
 def scaled(x: npt.NDArray[Any], path: str) -> npt.NDArray[np.float32]:
-    """Return x as float32; bytes become [0, 1]. ``DataError`` where it holds no numbers, or numbers beyond float32."""
+    """Return ``x`` as float32, unsigned bytes divided by 255; ``DataError`` if it holds no numbers, or any that float32 cannot hold."""
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x holds {x.dtype}: it needs numbers")
     afford(path, 4 * x.size, "its numbers as float32")
@@ -131,7 +131,7 @@ def scaled(x: npt.NDArray[Any], path: str) -> npt.NDArray[np.float32]:
 
 
 def channels_first(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return images with their channels in front; other rows as they are."""
+    """Return images with the channels as first dimension of each; other rows are unchanged."""
     if x.ndim == 3:
         return x[:, None]
     if x.ndim == 4 and x.shape[-1] in (1, 3, 4):

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 class Parquet(TabularSpec):
     """A table with typed columns and a class label in one of them.
 
-    Numbers are scaled to [0, 1] by their bounds; text and truth values become codes ``0 .. c - 1`` in the order given; what is not
-    declared is read off public rows.
+    Numbers are scaled to [0, 1] by their bounds; text and booleans become codes ``0 .. c - 1`` in the order given; undeclared facts are
+    read from public rows.
 
     Parameters
     ----------
     path : str
-        The file, from the scenario's folder.
+        The file, relative to the scenario's folder.
     categorical : tuple of str or int, optional
-        Categorical columns; unless told, those of text and truth values.
+        Categorical columns; by default, those of text and booleans.
     """
 
     dataset: Literal["parquet"] = "parquet"
     path: str
 
     def read(self) -> TableSource:
-        """Return the table, its columns told apart."""
+        """Return the table with the roles of its columns; ``DataError`` if the file cannot be read, or is no such table."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""How rows are dealt to peers. Every choice is keyed by the row's id, so the deal is one fixed table for a seed."""
+"""Partitions of rows among peers. Every choice is keyed by the row's id, so a seed fixes the partition."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ def _shuffled(ids: Ids, seed: int, *key: str | int) -> Ids:
 
 
 def picked(ids: Ids, count: int, seed: int, *key: str | int) -> npt.NDArray[np.int64]:
-    """Return one of ``count`` for each id, int64 (len(ids),), by the id's hash alone."""
+    """Return a number in ``0 .. count - 1`` for each id, int64 (len(ids),), which depends on the id's hash alone."""
     return (uniforms(ids, seed, "deal", *key) * count).astype(np.int64)
 
 
 def _gathered(owner: npt.NDArray[np.int64], ids: Ids, peers: int) -> list[Ids]:
-    """Return each peer's ids, ascending; ``owner[i]`` has ``ids[i]``."""
+    """Return each peer's ids, ascending; peer ``owner[i]`` holds ``ids[i]``."""
     return [np.sort(ids[owner == peer]) for peer in range(peers)]
 
 
 class KeyedSpec(PartitionSpec):
-    """A deal that can be made row by row.
+    """Base class of partitions that can assign each row independently of the others.
 
     Parameters
     ----------
     keyed : bool
-        Whether the hash of a row's id decides who has it, whoever else is there; shares are then of about the sizes that they would have.
+        Whether the hash of a row's id alone decides its peer, whatever other rows there are; the shares' sizes then vary at random.
     """
 
     keyed: bool = Field(False, exclude_if=lambda keyed: not keyed)
 
     def checked(self, shares: list[Ids], least: int = 1) -> list[Ids]:
-        """Return the shares; ``DataError`` where one has fewer rows than it must: a keyed deal moves none."""
+        """Return the shares; ``DataError`` if one has fewer than ``least`` rows, as a keyed partition moves none."""
         peer, fewest = min(enumerate(map(len, shares)), key=lambda share: share[1])
         if fewest < least:
             raise DataError(
@@ -67,7 +67,7 @@ class Iid(KeyedSpec):
     kind: Literal["iid"] = "iid"
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
-        """Return one ascending id array a peer."""
+        """Return each peer's ids, ascending."""
         _enough(len(ids), peers, 1)
         if self.keyed:
             return self.checked(_gathered(picked(ids, peers, seed), ids, peers))
@@ -75,17 +75,18 @@ class Iid(KeyedSpec):
 
 
 class Dirichlet(KeyedSpec):
-    """Label skew: each class is shared out by proportions drawn from a symmetric Dirichlet distribution.
+    """Label skew: the peers' shares of each class are drawn from a symmetric Dirichlet distribution.
 
-    Smaller ``alpha`` means stronger skew. Draws in which some peer has fewer than ``min_rows`` rows are repeated; if none will do,
-    rows move from the largest peers to those that lack some. A keyed deal has one draw, and is refused if it will not do.
+    A draw in which a peer has fewer than ``min_rows`` rows is repeated; after 50 draws, rows move from the largest peers to those that
+    have too few. A keyed partition has one draw, and is refused if a peer has too few rows. Source: Yurochkin et al. 2019, arXiv
+    1905.12022.
 
     Parameters
     ----------
     alpha : float
-        Concentration of the Dirichlet distribution: small for strong skew, 1e6 at most, where all mixes are alike.
+        Concentration of the Dirichlet distribution, in (0, 1e6]: the smaller, the stronger the skew.
     min_rows : int
-        Fewest rows of a peer.
+        Minimum number of rows of a peer.
     """
 
     kind: Literal["dirichlet"] = "dirichlet"
@@ -93,7 +94,7 @@ class Dirichlet(KeyedSpec):
     min_rows: PositiveInt = 1
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
-        """Return one ascending id array a peer."""
+        """Return each peer's ids, ascending."""
         _enough(len(ids), peers, self.min_rows)
         if self.keyed:
             ends = np.stack([np.cumsum(self._weights(label, peers, seed, 0)) for label in range(data.classes)])
@@ -124,7 +125,7 @@ class Dirichlet(KeyedSpec):
         return generator(seed, "dirichlet", label, attempt).dirichlet([self.alpha] * peers)
 
     def _level(self, shares: list[list[int]], seed: int) -> None:
-        """Move rows from the largest peer to the poorest until everyone has ``min_rows``; possible, since there are enough rows."""
+        """Move rows, in place, from the largest peer to the smallest until each has ``min_rows``; ``_enough`` ensures that it ends."""
         while (poorest := min(range(len(shares)), key=lambda p: len(shares[p]))) is not None and len(shares[poorest]) < self.min_rows:
             richest = max(range(len(shares)), key=lambda p: (len(shares[p]), -p))
             spare = min(self.min_rows - len(shares[poorest]), len(shares[richest]) - self.min_rows, max(1, len(shares[richest]) // 4))
@@ -134,19 +135,19 @@ class Dirichlet(KeyedSpec):
 
 
 class Pathological(KeyedSpec):
-    """Every peer holds ``classes`` classes; each class is shared equally by its holders, and every class has a holder.
+    """Every peer holds ``classes`` classes, and the holders of a class have equal shares of it (after McMahan et al. 2017, section 3).
 
     Parameters
     ----------
     classes : int
-        How many classes a peer holds.
+        Number of classes per peer.
     """
 
     kind: Literal["pathological"] = "pathological"
     classes: PositiveInt = 2
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
-        """Return one ascending id array a peer."""
+        """Return each peer's ids, ascending."""
         _enough(len(ids), peers, 1)
         if self.classes > data.classes:
             raise DataError(f"classes = {self.classes}, but the data has {data.classes}: take at most {data.classes}")
@@ -173,7 +174,7 @@ class Pathological(KeyedSpec):
         return shares
 
     def _holders(self, labels: int, peers: int, seed: int) -> dict[int, list[int]]:
-        """Return who holds each class: every peer takes the classes with the fewest holders so far, ties by hash."""
+        """Return the holders of each class: each peer in turn takes the classes with the fewest holders so far, ties by hash."""
         holders: dict[int, list[int]] = {label: [] for label in range(labels)}
         for peer in range(peers):
             ranked = sorted(holders, key=lambda c: (len(holders[c]), key_hash(seed, "pathological", peer, c)))
@@ -183,10 +184,10 @@ class Pathological(KeyedSpec):
 
 
 class ByColumn(PartitionSpec):
-    """Rows follow the value of a table's column: hospitals by region, customers by age.
+    """The value of a table's column decides a row's peer: hospitals by region, customers by age.
 
-    The values of a categorical column are dealt to the peers, largest first, each to the peer with the fewest rows so far. A numeric
-    column is cut into ranges with about equally many rows.
+    The values of a categorical column, most frequent first, each go to the peer with the fewest rows so far. A numeric column is divided
+    into ranges with about equally many rows.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ class ByColumn(PartitionSpec):
     column: Annotated[str, Field(min_length=1)]
 
     def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> list[Ids]:
-        """Return one ascending id array a peer."""
+        """Return each peer's ids, ascending."""
         names = [column.name for column in data.columns]
         if self.column not in names:
             known = f"the columns are {', '.join(names)}" if names else "this data set has no columns, take another kind of partition"
@@ -214,7 +215,7 @@ class ByColumn(PartitionSpec):
 
     @staticmethod
     def _spread(counts: npt.NDArray[np.int64], peers: int) -> npt.NDArray[np.int64]:
-        """Return the peer of each value, balancing rows."""
+        """Return the peer of each value, int64 (values,): the most frequent first, each to the peer with the fewest rows so far."""
         owners, load = np.empty(len(counts), dtype=np.int64), [0] * peers
         for value in sorted(range(len(counts)), key=lambda v: (-counts[v], v)):
             owners[value] = min(range(peers), key=lambda p: (load[p], p))
@@ -223,7 +224,7 @@ class ByColumn(PartitionSpec):
 
     @staticmethod
     def _ranges(counts: npt.NDArray[np.int64], peers: int) -> npt.NDArray[np.int64]:
-        """Return the peer of each value, contiguous ranges of about equal weight, none empty."""
+        """Return the peer of each value, int64 (values,): contiguous ranges with about equally many rows, none empty."""
         owners, peer, taken, left = np.empty(len(counts), dtype=np.int64), 0, 0, int(counts.sum())
         for value, count in enumerate(counts.tolist()):
             full = taken > 0 and taken + count / 2 > left / (peers - peer)

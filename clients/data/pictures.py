@@ -1,4 +1,4 @@
-"""Encoded images (PNG, JPEG and what else Pillow reads) as one array."""
+"""Decoding of images (PNG, JPEG and the other formats of Pillow) to one array."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 _CHANNELS = {"1": 1, "L": 1, "RGB": 3, "RGBA": 4}
 
 Named = tuple[str, bytes]
-"""The place of an image, for messages, and its encoded bytes."""
+"""Words that name an image in messages, and its encoded bytes."""
 
 
 def decode(images: Iterable[Named], count: int) -> npt.NDArray[np.uint8]:
-    """Return images of one size, uint8 (count, height, width, channels), where grey ones beside coloured ones become coloured.
+    """Return images of one size, uint8 (count, height, width, channels); if some are coloured, the channels of grey ones are repeated.
 
     Parameters
     ----------
     images : iterable of (str, bytes)
+        Words that name the image in messages, and its encoded bytes.
     count : int
         Number of images.
 
     Raises
     ------
     DataError
-        If one is damaged, of another size, animated, or has values of more than 8 bits.
+        If an image is damaged, has another size than the first, several frames, or more than 8 bits per channel.
     """
     frames: list[npt.NDArray[np.uint8]] = []
     size: tuple[int, int] | None = None
@@ -43,7 +44,7 @@ def decode(images: Iterable[Named], count: int) -> npt.NDArray[np.uint8]:
             frames.append(_frame(place, blob, size))
             continue
         size = _size(place, blob)
-        # bytes, their copy in one array, and float32
+        # bytes, their copy in one array, and float32 values exist together
         afford(place, 6 * count * 3 * size[0] * size[1], f"{count} images of {size[0]} x {size[1]}")
         frames.append(_frame(place, blob, size))
     return _stacked(frames)
@@ -57,13 +58,13 @@ def _opened(place: str, blob: bytes) -> Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(blob))
-    # the decoders of thirty formats answer damaged bytes with errors of many kinds
+    # the decoders of thirty formats raise many kinds of errors for damaged bytes
     except Exception as error:
         raise _unreadable(place, error) from None
 
 
 def _size(place: str, blob: bytes) -> tuple[int, int]:
-    """Return width and height of an image, as its header says."""
+    """Return width and height of an image in pixels, from its header."""
     return _opened(place, blob).size
 
 
@@ -88,20 +89,20 @@ def _frame(place: str, blob: bytes, size: tuple[int, int]) -> npt.NDArray[np.uin
 
 
 def _opaque(image: Image) -> bool:
-    """Tell whether no pixel of an image is transparent."""
+    """Return whether no pixel of an image is transparent."""
     if image.mode == "P" and "transparency" not in image.info:
         return True
     return int(np.asarray(image.convert("RGBA"))[:, :, 3].min()) == 255
 
 
 def _stacked(frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Return frames of several kinds as one array, with the channels of the richest."""
+    """Return frames as one array, with the largest number of channels among them."""
     channels = max((frame.shape[2] for frame in frames), default=1)
     return np.stack([_with_channels(frame, channels) for frame in frames])
 
 
 def _with_channels(frame: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
-    """Return a frame with more channels: grey in each colour, and opaque."""
+    """Return a frame with more channels: grey is repeated for each colour, and an alpha channel is opaque."""
     height, width, held = frame.shape
     if held == channels:
         return frame
@@ -112,7 +113,7 @@ def _with_channels(frame: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[n
 
 
 def _unreadable(place: str, error: Exception) -> DataError:
-    """Return what to say about a damaged image."""
+    """Return the error for a damaged image."""
     from PIL import UnidentifiedImageError
 
     unknown = isinstance(error, UnidentifiedImageError)

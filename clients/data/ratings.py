@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")  # int64 holds them all
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """Who interacted with what (implicit feedback), each pair once.
+    """Interactions of users with items (implicit feedback), each pair once.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Ratings:
     users, items : int
         Sizes of the public catalogues.
     user_numbers, item_numbers : int64 arrays, shapes (users,) and (items,)
-        What the source calls them.
+        The source's own numbers of users and items.
     repeated : int
-        Lines of the source that repeat a pair.
+        Number of lines of the source that repeat a pair.
     """
 
     user: Ids
@@ -49,7 +49,7 @@ class Ratings:
 
     @property
     def ids(self) -> Ids:
-        """The lifelong id of each interaction, ``user * items + item``, ascending, int64 (n,)."""
+        """The permanent id of each interaction, ``user * items + item``, ascending, int64 (n,)."""
         return self.user * self.items + self.item
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> Self:
@@ -74,13 +74,13 @@ def load_ratings(path: str | Path, user: str = "uid", item: str = "iid") -> Rati
     ----------
     path : str or Path
     user, item : str
-        Names of the columns that hold users' and items' numbers, from 0; the catalogues end with the largest. Where most numbers up to
-        the largest are unused, the used ones are numbered anew, ascending; ``user_numbers`` and ``item_numbers`` keep the file's.
+        Names of the columns of users' and items' numbers, from 0; the largest ones determine the catalogues' sizes. If most numbers up to
+        the largest are unused, the used ones are renumbered, ascending; ``user_numbers`` and ``item_numbers`` keep those of the file.
 
     Raises
     ------
     DataError
-        If the file cannot be read, lacks a column or has it twice, has no rows, or holds anything but numbers from 0.
+        If the file cannot be read, lacks a column or has it twice, has no rows, or contains anything but whole numbers from 0.
     """
     try:
         table = read_table(existing(str(path), "CSV file"))
@@ -109,19 +109,21 @@ def _numbers(table: TextTable, name: str) -> Ids:
 
 
 def _renumbered(numbers: Ids) -> tuple[Ids, Ids]:
-    """Return numbers without large gaps, and the original of each new one; both are as before where at least half of them are used."""
+    """Return numbers without large gaps, and the original of each; unchanged if at least half of those up to the largest occur."""
     used, codes = np.unique(numbers, return_inverse=True)
     size = int(used[-1]) + 1
     return (numbers, np.arange(size)) if size <= 2 * len(used) else (codes.astype(np.int64).ravel(), used)
 
 
 def split(data: Ratings, key: tuple[Field, ...], validation: float = 0.1, test: float = 0.1) -> tuple[Ratings, Ratings, Ratings]:
-    """Return training, validation and test interactions, dealt by a keyed hash of each pair.
+    """Return training, validation and test interactions, split by a keyed hash of each pair.
 
     Parameters
     ----------
     data : Ratings
+        All interactions.
     key : tuple
+        Key of the hash.
     validation, test : float
         Expected shares, in [0, 1], together less than 1.
     """

@@ -1,29 +1,26 @@
-"""Labelled rows with lifelong ids, and what is public about their columns."""
+"""Labelled rows with permanent ids, and the public facts of their columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    pass
-
 
 Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled rows with lifelong ids.
+    """Labelled rows with permanent ids.
 
     Parameters
     ----------
     ids : int64 array, shape (n,)
-        Given once, never reused; sorted ascending, without duplicates.
+        Assigned once and never reused; ascending, without duplicates.
     x : float32 array, shape (n, ...)
+        Inputs.
     y : int64 array, shape (n,)
         Class labels in ``0 .. classes - 1`` (float64 targets for regressors).
     """
@@ -50,10 +47,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Column:
-    """What is publicly known of one feature: fixed before any private row is seen.
+    """Public facts of one feature, which do not depend on any private row.
 
-    ``categories`` is the number of categories of a categorical column (values ``0 .. categories - 1``), 0 for a numeric one;
-    ``low`` and ``high`` bound a numeric column's values.
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    low, high : float
+        Bounds of the values.
+    categories : int
+        Number of categories, whose codes are ``0 .. categories - 1``; 0 for a numeric column.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What the loaders share: scaling by public bounds, and finding a file."""
+"""Common functions of the loaders: scaling by public bounds, and finding a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clients.data.rows import Column
 def unit_interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Scale each column of ``values``, shape (n, d), to [0, 1] by its smallest and largest value; a constant column becomes 0.
 
-    The bounds are facts of the source, published with it: they stay as they are when rows are forgotten.
+    The bounds are public facts of the source, which do not change when rows are forgotten.
     """
     low, high = values.min(axis=0), values.max(axis=0)
     width = np.where(high > low, high - low, 1.0)
@@ -24,9 +24,9 @@ def unit_interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def between(values: npt.NDArray[np.float64], low: float, high: float) -> tuple[npt.NDArray[np.float32], int]:
-    """Scale values, shape (n,), to [0, 1] by public bounds; return them, those beyond at the bound, and how many lie beyond.
+    """Return values, float64 (n,), clipped to public bounds and scaled to [0, 1], float32, and how many were clipped.
 
-    Where the bounds are equal, every value becomes 0.
+    If the bounds are equal, every value becomes 0.
     """
     beyond = int(((values < low) | (values > high)).sum())
     width = high - low if high > low else 1.0
@@ -34,12 +34,12 @@ def between(values: npt.NDArray[np.float64], low: float, high: float) -> tuple[n
 
 
 def unit_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """Return the public facts of numeric columns that have been scaled to [0, 1]."""
+    """Return the public facts of numeric columns that are scaled to [0, 1]."""
     return tuple(Column(name, 0.0, 1.0) for name in names)
 
 
 def located(path: str) -> Path:
-    """Return the path that a scenario gives; ``DataError`` where it holds control characters, as Windows paths in double quotes do."""
+    """Return a scenario's path, ``~`` expanded; ``DataError`` for control characters, as in Windows paths in double quotes."""
     if any(ord(character) < 32 for character in path):
         raise DataError(f"{path!r}: holds control characters, as TOML reads \\t or \\n in double quotes: use single quotes, or / for \\")
     try:
@@ -49,7 +49,7 @@ def located(path: str) -> Path:
 
 
 def existing(path: str, what: str) -> Path:
-    """Return the path of a file that is there; ``DataError`` otherwise."""
+    """Return the path of an existing file; ``DataError`` otherwise, which calls the file ``what``."""
     found = located(path)
     try:
         if found.is_file():

@@ -1,4 +1,4 @@
-"""Tables as they were read, before anything is scaled or coded: columns by name, kinds by what is in them."""
+"""Tables before scaling and encoding: columns by name, and their kinds, which are inferred from the cells."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from clients.data.errors import DataError
 from clients.data.rows import Ids
 
 Cells = Sequence[str] | npt.NDArray[Any]
-"""A column: text, or numbers (float64, NaN where there is none; integers; booleans)."""
+"""A column: text, or an array of float64 (NaN for a missing value), integers or booleans."""
 
 Selector = str | int
 
 _MOST = 30
-"""Columns that a message names."""
+"""Maximum number of columns that a message names."""
 
 _NUMBERLIKE = re.compile(r"['‘’\"=]*[+\-−]?\s*[$€£¥]?\s*[+\-−]?\s*[.,]?\d[\d.,'‘’\s]*(?:[eE][+\-−]?\d+)?\s*[%$€£¥]?['’\"]*")
-"""Numbers as people write them: ``1,037``, ``0,5``, ``12 %``, ``'3'``."""
+"""Numbers in notations that are not read as numbers: ``1,037``, ``0,5``, ``12 %``, ``'3'``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns with their names, and how messages name a row.
+    """Columns with their names, and the way in which messages name a row.
 
     Parameters
     ----------
     path : str
+        The source, for messages.
     names : sequence of str
-    columns : sequence of text or arrays, as long as ``names``; each of shape (n,)
+        Names of the columns.
+    columns : sequence of text or arrays, each of length n
+        One for each name.
     where : callable
-        Returns the words that name a row, such as ``"line 3"``.
+        Maps a row's position to words for messages, such as ``"line 3"``.
     notes : tuple of str
-        What was done to the source that its owner might not expect.
+        One line for each change to the source that its owner might not expect.
     classes : tuple of str, optional
-        The classes that the source itself names, whatever rows it has.
+        Classes that the source itself names, whatever rows it has.
     """
 
     path: str
@@ -55,13 +58,16 @@ class Table:
         return len(self.columns[0])
 
     def only(self, rows: Ids) -> Table:
-        """Return the table of the rows with these places, in this order."""
+        """Return the table of the rows at these positions, in this order."""
         chosen = rows.tolist()
         columns = [cells[rows] if isinstance(cells, np.ndarray) else [cells[row] for row in chosen] for cells in self.columns]
         return replace(self, columns=columns, where=lambda row: self.where(chosen[row]))
 
     def place(self, column: Selector, key: str) -> int:
-        """Return the number of the column that a key of the scenario gives by name or number; ``DataError`` if none or several."""
+        """Return the position of the column that a scenario's key names, or numbers (negative from the end).
+
+        ``DataError`` if there is none, or if several have the name.
+        """
         if isinstance(column, int) and -len(self.names) <= column < len(self.names):
             return column % len(self.names)
         places = [i for i, name in enumerate(self.names) if name == column]
@@ -79,7 +85,10 @@ class Table:
         return [str(cell) for cell in cells.tolist()] if isinstance(cells, np.ndarray) else cells
 
     def is_categorical(self, place: int, named: set[int] | None) -> bool | None:
-        """Tell whether a column holds categories; None where it holds numbers and something else, or no value."""
+        """Return whether a column is categorical, or None if it mixes numbers and text, or has no value.
+
+        ``named`` are the positions of the columns declared categorical; if None, the cells decide.
+        """
         cells = self.columns[place]
         if isinstance(cells, np.ndarray):
             return place in named if named is not None else cells.dtype.kind == "b"
@@ -94,7 +103,7 @@ class Table:
         return None
 
     def numbers(self, place: int, named: set[int] | None, features: Sequence[int]) -> npt.NDArray[np.float64]:
-        """Return a numeric column, shape (n,); ``DataError`` naming the first cell that is no finite number."""
+        """Return a numeric column, float64 (n,); ``DataError`` names the first cell that is no finite number."""
         cells = self.columns[place]
         if not isinstance(cells, np.ndarray) and not all(map(is_number, set(cells))):
             raise self.no_number(place, named, features)
@@ -105,7 +114,7 @@ class Table:
         return values
 
     def no_number(self, place: int, named: set[int] | None, features: Sequence[int]) -> DataError:
-        """Return what to say about the first cell of a column that is no number."""
+        """Return the error for the first cell of a column that is no number."""
         cells, name = self.columns[place], self.names[place]
         if all(map(is_missing, set(cells))):
             return DataError(f"{self.path}: column {name} holds no value ({cells[0]!r:.60} in {self.where(0)}): remove the column")
@@ -121,6 +130,6 @@ class Table:
         )
 
     def _is_text(self, place: int) -> bool:
-        """Tell whether a column holds no number at all."""
+        """Return whether a column contains no number."""
         cells = self.columns[place]
         return not isinstance(cells, np.ndarray) and not any(map(is_number, set(cells)))

@@ -1,4 +1,4 @@
-"""What data sets in tables have in common: a label, features, perhaps an id, and facts of the columns."""
+"""Common base of tabular data sets: a label, features, optional ids, and facts of the columns."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class TabularSpec(DatasetSpec):
-    """A table with one row a line and a class label in one column.
+    """A table with a class label in one column.
 
-    Numeric columns are scaled to [0, 1] by their bounds, categorical ones become codes ``0 .. c - 1`` in the order given; what is not
-    declared is read off public rows.
+    Numeric columns are scaled to [0, 1] by their bounds, categorical ones become codes ``0 .. c - 1`` in the order given; undeclared facts
+    are read from public rows.
 
     Parameters
     ----------
     label : str or int
         Name, or number (from 0; negative from the end), of the label's column.
     categorical : tuple of str or int, optional
-        Categorical columns; unless told, those that hold text and no number at all.
+        Categorical columns; by default, those that contain text and no number.
     id : str or int, optional
-        The column of lifelong ids, whole numbers from 0, which is no feature; unless told, rows are numbered from 0 as they come.
+        The column of permanent ids, whole numbers from 0, which is no feature; by default, rows are numbered from 0 in their order.
     """
 
     label: str | int = -1
@@ -41,10 +41,13 @@ class TabularSpec(DatasetSpec):
 
     @abstractmethod
     def read(self) -> Source:
-        """Return the table, its columns told apart; a data set where there is no table."""
+        """Return the table with the roles of its columns; a data set if there is no table."""
 
     def of(self, table: Table) -> TableSource:
-        """Return a table's columns told apart, its rows limited to ``rows`` and sorted by id."""
+        """Return a table with the roles of its columns, its rows limited to ``rows`` and sorted by id.
+
+        ``DataError`` if a key of the scenario names no column, label and id are the same column, no feature is left, or an id is invalid.
+        """
         from clients.data.coding import TableSource
 
         label = table.place(self.label, "label")
@@ -64,7 +67,7 @@ class TabularSpec(DatasetSpec):
         return TableSource(kept, label, features, named, None if numbers is None else numbers[places])
 
     def known(self, source: Source, public: PublicRows) -> Self:
-        """Return the spec with the facts of all columns, and all classes, those that are not declared read off public rows."""
+        """Return the spec with the facts of all columns and all classes; undeclared ones are read from public rows."""
         from clients.data.coding import TableSource
 
         if not isinstance(source, TableSource):
@@ -84,7 +87,7 @@ class TabularSpec(DatasetSpec):
 
 
 def _numbers(table: Table, place: int) -> Ids:
-    """Return the ids in a column, int64 (n,), row by row; ``DataError`` where one is no whole number from 0, or comes twice."""
+    """Return the ids in a column, int64 (n,), in the order of rows; ``DataError`` if one is no whole number from 0, or is repeated."""
     cells, what = table.texts(place), f"column {table.names[place]}"
     wrong = next((row for row, cell in enumerate(cells) if not _is_id(cell)), None)
     if wrong is not None:
@@ -100,5 +103,5 @@ def _numbers(table: Table, place: int) -> Ids:
 
 
 def _is_id(cell: str) -> bool:
-    """Tell whether a cell is a whole number from 0 that fits 64 bits."""
+    """Return whether a cell is a whole number from 0 that fits in int64."""
     return cell.isascii() and cell.isdigit() and len(cell) <= 19 and int(cell) < 2**63

@@ -10,12 +10,10 @@ Settings were chosen with other seeds (held-out nodes included) than those repor
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import networkx as nx
 import numpy as np
@@ -31,6 +29,7 @@ from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.sparse import Sparse
+from experiments.benchmarks.sharded import Times, spread
 
 FIRST_SEED = 10
 """Lower seeds were used to choose settings."""
@@ -40,14 +39,11 @@ Known = dict[tuple[str, int, int], State]
 
 
 @dataclass
-class Row:
+class Row(Times):
     """Measurements of one method, one number per seed."""
 
     f1: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
-    fit: list[float] = field(default_factory=list)
-    forget: list[float] = field(default_factory=list)
-    parts: list[float] = field(default_factory=list)
     kept: list[float] = field(default_factory=list)
     largest: list[float] = field(default_factory=list)
     one_class: list[float] = field(default_factory=list)
@@ -76,9 +72,7 @@ def measure(row: Row, spec: GraphEraser, train: Graph, asked: Graph, classes: in
         plain = {} if spec.aggregate == "lbaggr" else {"aggregation": np.full(len(known[same]["aggregation"]), 1 / spec.shards)}
         model.restore(known[same] | plain, train)
     else:
-        begun = time.process_time()
-        model.fit(train)
-        row.fit.append(time.process_time() - begun)
+        row.time_fit(lambda: model.fit(train))
         known[same] = model.state()
     answers = model.predict_proba(asked).argmax(axis=1)
     row.f1.append(float(f1_score(asked.y, answers, average="micro")))
@@ -86,11 +80,7 @@ def measure(row: Row, spec: GraphEraser, train: Graph, asked: Graph, classes: in
     row.loss.append(own_loss(model))
     row.largest.append(float(np.bincount(model.place).max()))
     row.one_class.append(mean(_commonest(train.y[model.place == shard]) for shard in np.unique(model.place)))
-    for node in bottom(deletions, train.ids.tolist(), seed, "leaver"):
-        begun = time.process_time()
-        cost = model.forget([node]).cost
-        row.forget.append(time.process_time() - begun)
-        row.parts.append(cost.parts)
+    row.time_deletions(model.forget, ([node] for node in bottom(deletions, train.ids.tolist(), seed, "leaver")))
 
 
 def _commonest(y: np.ndarray) -> float:
@@ -107,11 +97,6 @@ def own_loss(model: GraphEraserModel) -> float:
         answers = model.panel.posteriors([weights], heard, Sparse(own.x), np.arange(len(own)))[0]
         losses.append(float(-np.log(np.maximum(answers[np.arange(len(own)), own.y], 1e-12)).mean()))
     return mean(losses)
-
-
-def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Return mean and standard deviation."""
-    return f"{mean(values):.{digits}f} ± {stdev(values) if len(values) > 1 else 0:.{digits}f}"
 
 
 def stand_in() -> Graph:

@@ -9,12 +9,11 @@ a deletion includes the shards and the aggregation; the speed-up is relative to 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import numpy as np
 import torch
@@ -24,9 +23,10 @@ from clients.streams import bottom, generator
 from clients.unlearning.contract import Problem, State
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
+from experiments.benchmarks.sharded import Times, spread
 
 FIRST_SEED = 10
-"""Update 0 was used to choose settings."""
+"""Seed 0 was used to choose settings."""
 
 BASES: dict[str, Wmf | Bpr | LightGcn] = {"wmf": Wmf(), "bpr": Bpr(epochs=50), "lightgcn": LightGcn(epochs=40, batch_size=4096)}
 K = 10
@@ -36,14 +36,11 @@ Known = dict[tuple[str, int], State]
 
 
 @dataclass
-class Row:
-    """Measurements of one method, one number per seed (or deletion)."""
+class Row(Times):
+    """Measurements of one method, one number per seed."""
 
     recall: list[float] = field(default_factory=list)
     ndcg: list[float] = field(default_factory=list)
-    fit: list[float] = field(default_factory=list)
-    forget: list[float] = field(default_factory=list)
-    parts: list[float] = field(default_factory=list)
 
 
 def methods(base: Wmf | Bpr | LightGcn, shards: Sequence[int]) -> dict[str, RecEraser]:
@@ -66,23 +63,12 @@ def measure(row: Row, spec: RecEraser, parts: tuple[Ratings, Ratings, Ratings], 
     if same in known:
         model.restore({name: array for name, array in known[same].items() if not name.startswith("aggregation/")}, train)
     else:
-        begun = time.process_time()
-        model.fit(train)
-        row.fit.append(time.process_time() - begun)
+        row.time_fit(lambda: model.fit(train))
         known[same] = model.state()
     recall, ndcg = recall_and_ndcg(model.scores(np.arange(train.users)), train, test, K)
     row.recall.append(recall)
     row.ndcg.append(ndcg)
-    for gone in bottom(deletions, train.ids.tolist(), seed, "leaver"):
-        begun = time.process_time()
-        cost = model.forget([divmod(gone, train.items)]).cost
-        row.forget.append(time.process_time() - begun)
-        row.parts.append(cost.parts)
-
-
-def spread(values: Sequence[float], digits: int = 4) -> str:
-    """Return mean and standard deviation."""
-    return f"{mean(values):.{digits}f} ± {stdev(values) if len(values) > 1 else 0:.{digits}f}"
+    row.time_deletions(model.forget, ([divmod(gone, train.items)] for gone in bottom(deletions, train.ids.tolist(), seed, "leaver")))
 
 
 def stand_in() -> Ratings:
@@ -111,8 +97,9 @@ def run(data: Ratings, name: str, base: Wmf | Bpr | LightGcn, shards: Sequence[i
     for method, row in rows.items():
         share = mean(row.ndcg) / mean(rows["whole"].ndcg)
         print(
-            f"{method:28s} {spread(row.ndcg):17s} {spread(row.recall):17s} {share:12.3f} {f'{mean(row.fit):.1f}' if row.fit else '':>8s} "
-            f"{spread(row.forget, 2):>15s} {mean(row.parts):6.1f} {whole / mean(row.forget):7.1f}x"
+            f"{method:28s} {spread(row.ndcg, 4):17s} {spread(row.recall, 4):17s} {share:12.3f} "
+            f"{f'{mean(row.fit):.1f}' if row.fit else '':>8s} {spread(row.forget, 2):>15s} "
+            f"{mean(row.parts):6.1f} {whole / mean(row.forget):7.1f}x"
         )
 
 

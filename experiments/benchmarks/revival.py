@@ -95,6 +95,7 @@ class Line:
     Parameters
     ----------
     name : str
+        What the rule completes, and how.
     seconds : float
         Processor time; on CUDA wall-clock time.
     faster : float

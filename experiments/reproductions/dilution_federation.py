@@ -52,9 +52,11 @@ class Trial:
     Parameters
     ----------
     work : Work
+        Images, judge and settings of the denoiser, as in the other reproductions.
     seed : int
         Seed of the denoiser's training, and of all other draws.
     peers : int
+        Number of peers, all of which take part in both rounds.
     alpha : float
         Parameter of the Dirichlet distribution of the peers' class distributions.
     tuning : DenoiserTraining

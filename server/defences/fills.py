@@ -93,20 +93,35 @@ class Permuted(FillSpec):
         return filling.survivors(weight, mask, secret, name, self.along), mask
 
 
-class Contrary(FillSpec):
+class RelativeFill(FillSpec):
+    """Base class of fills by Gaussian noise on the layer's own scale.
+
+    Parameters
+    ----------
+    relative : float
+        Standard deviation, in those of the layer's untouched entries.
+    """
+
+    relative: PositiveFloat = 1.0
+
+    def noise(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> Tensor:
+        """Draw independent zero-mean noise, float64, shape (m, n)."""
+        from server.defences import filling
+
+        return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask))
+
+
+class Contrary(RelativeFill):
     """Gaussian sizes with the sign opposite to completion's guess on the surest ``share`` of places, random signs elsewhere.
 
     Parameters
     ----------
     share : float
         Share of entries, most confident first, that get the opposite sign.
-    relative : float
-        Standard deviation, in those of the layer's untouched entries.
     """
 
     kind: Literal["contrary"] = "contrary"
     share: Share = 0.6
-    relative: PositiveFloat = 1.0
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Draw noise with chosen signs."""
@@ -115,50 +130,41 @@ class Contrary(FillSpec):
         return structured.contrary(weight, mask, secret, name, self.share, self.relative), mask
 
 
-class Decoys(FillSpec):
+class Decoys(RelativeFill):
     """Gaussian fill, and as much again in columns outside the cut: ``share`` of those columns, with masks like the true ones.
 
     Parameters
     ----------
     share : float
         Share of the columns outside the cut that are filled.
-    relative : float
-        Standard deviation, in those of the layer's untouched entries.
     """
 
     kind: Literal["decoys"] = "decoys"
     share: Share = 0.25
-    relative: PositiveFloat = 1.0
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Draw noise for the cut and the decoys."""
-        from server.defences import filling, structured
+        from server.defences import structured
 
-        places = structured.with_decoys(mask, secret, name, self.share)
-        return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask)), places
+        return self.noise(weight, mask, secret, name), structured.with_decoys(mask, secret, name, self.share)
 
 
-class ClosedColumns(FillSpec):
+class ClosedColumns(RelativeFill):
     """Gaussian fill of whole columns once at least ``share`` of a column is cut: nothing is left there to complete from.
 
     Parameters
     ----------
     share : float
         Share of a column that must be cut for the whole to be filled.
-    relative : float
-        Standard deviation, in those of the layer's untouched entries.
     """
 
     kind: Literal["closed_columns"] = "closed_columns"
     share: Share = 0.5
-    relative: PositiveFloat = 1.0
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Draw noise for the mask and the closed columns."""
-        from server.defences import filling
-
         closed = mask | ((mask.double().mean(dim=0, keepdim=True) >= self.share) & mask.any(dim=0, keepdim=True))
-        return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask)), closed
+        return self.noise(weight, mask, secret, name), closed
 
 
 class RedrawnColumns(FillSpec):

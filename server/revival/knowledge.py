@@ -28,7 +28,9 @@ class WeightsOnly:
     weights: Weights
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", copied(self.weights))
+        for name, value in tuple(vars(self).items()):
+            if isinstance(value, Mapping):
+                object.__setattr__(self, name, copied(value))
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,6 @@ class WithMask(WeightsOnly):
 
     mask: Masks
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "mask", copied(self.mask))
-
 
 @dataclass(frozen=True)
 class WithShares(WithMask):
@@ -86,10 +84,6 @@ class UnprunedClient(WeightsOnly):
     """Also the update of one client that did not cut: an aggregator without secure summation, or a neighbour."""
 
     client: Weights
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "client", copied(self.client))
 
 
 @dataclass(frozen=True)

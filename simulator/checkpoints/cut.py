@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.checkpoints import tensors
 from simulator.checkpoints.folder import Checkpoint, Layer
+from simulator.checkpoints.progress import Bars
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Zeros:
     Parameters
     ----------
     count : int
+        Number of entries that are exactly zero.
     entries : int
         Number of entries of the layer.
     expected : float
@@ -73,13 +75,14 @@ def survey(checkpoint: Checkpoint, step: Callable[[int], None]) -> dict[str, Zer
     return found
 
 
-def cut_layers(checkpoint: Checkpoint, found: dict[str, Zeros]) -> list[Layer]:
-    """Return the layers with a cut; ``LetheError`` if there are none."""
+def find_cut(checkpoint: Checkpoint, bars: Bars) -> tuple[dict[str, Zeros], list[Layer]]:
+    """Return the zeros of every layer by name, and the layers with a cut; ``LetheError`` if there are none."""
+    found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
     layers = [layer for layer in checkpoint.layers if found[layer.name].cut]
     if not layers:
         count = sum(zeros.count for zeros in found.values())
         raise LetheError(f"{checkpoint.root}: {no_cut(found)}; " + ("give a checkpoint that was pruned" if not count else "nothing to do"))
-    return layers
+    return found, layers
 
 
 def no_cut(found: dict[str, Zeros]) -> str:

@@ -30,6 +30,7 @@ class Prompts:
     Parameters
     ----------
     concept : str
+        What the prompts ask for, such as ``"a golf ball"``.
     scenes : tuple of str
         Base prompts, such as ``"a room"``.
     template : str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import WithMask
-from simulator.checkpoints.cut import Zeros, cut_layers, survey
+from simulator.checkpoints.cut import Zeros, find_cut
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -39,8 +39,7 @@ def revive_checkpoint(root: Path, out: Path, settings: Revival, random_signs: bo
     job = Job("revive", checkpoint, out, chosen)
     check_weights(checkpoint)
     with Bars() as bars:
-        found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
-        layers = cut_layers(checkpoint, found)
+        found, layers = find_cut(checkpoint, bars)
         with Workshop(job) as shop:
             if not shop.delivered:
                 shop.copy(bars.stage("copying files", len(checkpoint.copied())))

@@ -35,6 +35,7 @@ class LayerScan:
     Parameters
     ----------
     zeros : Zeros
+        Exact zeros, and whether they are a cut.
     column_auc : float or None
         How well a column's coherence with the layer's rank-8 approximation separates columns with zeros from others; one half is chance.
         None without both kinds of columns.

@@ -10,7 +10,7 @@ import torch
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from simulator.checkpoints import tensors
-from simulator.checkpoints.cut import cut_layers, survey
+from simulator.checkpoints.cut import find_cut
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -56,8 +56,7 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
     job = Job("seal", checkpoint, out, fill.model_dump(mode="json") | {"keyed": key is not None})
     check_weights(checkpoint)
     with Bars() as bars:
-        found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
-        layers = cut_layers(checkpoint, found)
+        found, layers = find_cut(checkpoint, bars)
         with Workshop(job) as shop:
             if not shop.delivered:
                 if key is not None:

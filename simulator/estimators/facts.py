@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clients.data.facts import OTHER, ColumnFacts, check_bounds, with_other
+from clients.data.facts import ColumnFacts, check_bounds, codes, with_other
 from clients.data.scaling import between
 from simulator.estimators.cells import Cells
 
@@ -71,6 +71,5 @@ def _encoded(fact: ColumnFacts, cells: Cells) -> tuple[npt.NDArray[np.float32], 
         assert fact.low is not None
         assert fact.high is not None
         return between(cells.numbers, fact.low, fact.high)
-    code = {name: i for i, name in enumerate(fact.categories)}
-    codes = np.array([code.get(cell, -1) for cell in cells.text or ()], dtype=np.int64)
-    return np.where(codes < 0, code[OTHER], codes).astype(np.float32), int((codes < 0).sum())
+    values, unknown = codes(cells.text or (), fact.categories)
+    return values.astype(np.float32), int(unknown.sum())

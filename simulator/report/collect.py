@@ -1,4 +1,4 @@
-"""Reading what a report needs out of a run directory."""
+"""Collection of a report's data from a run directory."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ from simulator.tasks.contract import cell_of
 _NAMES = {field: f"accuracy.{field.replace('_', '.')}" for field in Accuracy.__dataclass_fields__}
 
 _FIELDS = {"global_model": "global_ensemble", "local_model": "local_ensemble"}
-"""Where a federation has one model for all, it stands in the place of ensembles."""
+"""The fields for metrics of one model of all rows, which takes the place of ensembles."""
 
 
 def collect(run_dir: Path | str) -> ReportData:
-    """Return what a report shows of a finished run, written nowhere; ``LetheError`` if it is not a run directory or not finished."""
+    """Return the report's data of a finished run; nothing is written. ``LetheError`` if the folder is none, or the run not finished."""
     folder = Path(run_dir)
     plan = read_plan(folder)
     results = read_results(plan, folder)
@@ -120,7 +120,7 @@ def _engine(plan: Plan, name: str) -> str:
 
 
 def _machine(told: Mapping[str, Any]) -> Machine:
-    """Return where it was computed; workers compute as the driver does, or there would be no run."""
+    """Return the machine of a run; its decisive facts are the driver's, which workers must share."""
     driver, workers = told["driver"], told["workers"]
     facts = [(what, driver[key]) for key, what in machine.DECISIVE.items()]
     processors = dict.fromkeys(one["processor"] for one in (driver, *workers))
@@ -131,7 +131,7 @@ def _machine(told: Mapping[str, Any]) -> Machine:
 
 
 def _accuracies(store: RunStore) -> dict[int, dict[int, Accuracy]]:
-    """Return accuracies by peer (the federation's means under ``FEDERATION``) and round."""
+    """Return accuracies by peer and round; the federation's means are under ``FEDERATION``."""
     found: dict[int, dict[int, dict[str, float]]] = {}
     fields = {name: field for field, name in _NAMES.items()}
     fields |= {f"accuracy.{name.replace('_', '.')}": field for name, field in _FIELDS.items()}
@@ -206,21 +206,21 @@ def _by_pair(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, int], tuple[int
 
 
 def _audits(plan: Plan) -> dict[str, AuditSpec]:
-    """Return the audits that the page tells of, by name: those that were asked for, and those of which it says that they were not."""
+    """Return the audits of the page by name: those of the scenario, and those that are always mentioned."""
     asked = plan.audit.asked
     told = AUDITS.working()
     return asked | {name: spec() for name, spec in told.items() if spec.always_told and name not in asked}
 
 
 def _erasure(row: Mapping[str, Any], verdict: Verdict, found: Mapping[str, Any], audits: Mapping[str, AuditSpec]) -> ErasureRow:
-    """Return an erasure's row; audits are asked for their figures, since results.json cannot say *infinite*."""
+    """Return an erasure's row; its figures come from the ledger, since ``results.json`` cannot represent infinity."""
     holders, receipts = len(row["holders"]), len(row["receipts"])
     reasons: Mapping[str, str] = found.get(NOT_JUDGED, {})
 
     def outcome(run: Row, **costs: Any) -> Outcome:
         figures = {column.name: found.get(column.key(run)) for spec in audits.values() for column in spec.columns if run in column.rows}
         if run == RETRAINED and found.get("max_abs_difference") is not None:
-            figures["max_abs_difference"] = 0.0  # it is what the others are compared with
+            figures["max_abs_difference"] = 0.0  # the others are compared with it
         return Outcome(**costs, audited=figures, not_judged=frozenset(c.name for name in reasons for c in audits[name].columns))
 
     def retrained(run: Row) -> Outcome:

@@ -1,6 +1,6 @@
-"""What the report is put together from: sections that tasks, requests and audits bring, and the words of a task.
+"""The parts of a report: sections defined by tasks and audits, and the wording of a task.
 
-A cell names its page, and cells and audits name their sections, as ``"module:name"``; so nothing that describes or plays a run imports the
+Cells name their page, and cells and audits their sections, as ``"module:name"``, so that the code that plays runs does not import the
 report.
 """
 
@@ -17,20 +17,20 @@ from simulator.storage.store import RunStore
 
 
 class TaskPage:
-    """What a report says in the words of a task; a subclass says what the common words do not.
+    """The wording of a report; a subclass overrides it for a task.
 
-    It has no state: everything it needs is in the `ReportData` that it is handed.
+    It has no state: everything that it needs is in the `ReportData` passed to its methods.
     """
 
     sections: ClassVar[tuple[str, ...]] = ()
-    """Sections beside the common ones, as ``"module:name"``."""
+    """Sections in addition to the common ones, as ``"module:name"``."""
     tells_of_no_erasure: ClassVar[bool] = True
-    """Whether there is a section on forgetting where nothing had to be forgotten."""
+    """Whether there is a section on forgetting even if nothing had to be forgotten."""
     model: ClassVar[str] = "model"
-    """What a peer's own model is called."""
+    """Name of a peer's own model."""
 
     def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Any:
-        """Return what its sections need beyond the rest of the report's data: it becomes ``ReportData.own``."""
+        """Return the additional data of its sections, ``ReportData.own``."""
         return None
 
     def headline(self, data: ReportData) -> list[str]:
@@ -39,7 +39,7 @@ class TaskPage:
         return [f"{who} learned from {data.dataset} for {long}.", *words.departures(data), *words.proof(data)]
 
     def key_figures(self, data: ReportData) -> list[Figure]:
-        """Return the few numbers that a reader in a hurry should see."""
+        """Return the key figures, most important first."""
         return [*at_the_end(data), *proven(data)]
 
     def sentence(self, event: EventRow) -> str:
@@ -47,24 +47,24 @@ class TaskPage:
         return words.sentence(event)
 
     def befell_peers(self, event: EventRow) -> bool:
-        """Return whether an event happened to the peers that it names, so that it is marked where their presence is drawn."""
+        """Return whether an event concerned the presence of the peers that it names, so that it is marked in the chart of members."""
         return True
 
     def round_columns(self, data: ReportData) -> list[tuple[str, Callable[[RoundRow], str]]]:
-        """Return further columns of the table of rounds: what stands over them, and the text of a round."""
+        """Return additional columns of the table of rounds: their headings, and functions that return a round's text."""
         return []
 
     def peer_columns(self, data: ReportData) -> list[tuple[str, Callable[[PeerRow], str]]]:
-        """Return further columns of the table of peers."""
+        """Return additional columns of the table of peers: their headings, and functions that return a peer's text."""
         return []
 
     def about_peers(self, data: ReportData) -> str:
-        """Return what stands over the table of peers."""
+        """Return the text above the table of peers."""
         return ""
 
 
 def at_the_end(data: ReportData) -> list[Figure]:
-    """Return how many peers were left, and how long it took."""
+    """Return the number of peers at the end, and the time of the rounds, as key figures."""
     live = data.rounds[-1].live if data.rounds else 0
     return [
         Figure("peers at the end", words.integer(live), f"of {words.integer(len(data.peers))}"),
@@ -73,7 +73,7 @@ def at_the_end(data: ReportData) -> list[Figure]:
 
 
 def proven(data: ReportData) -> list[Figure]:
-    """Return how many erasures are proven exact; nothing if there was none."""
+    """Return the number of erasures that are proven exact, as a key figure; none without erasures."""
     if not data.erasures:
         return []
     count = sum(row.guarantee == "exact" and row.verdict.name == "proven" for row in data.erasures)
@@ -87,29 +87,30 @@ def no_figures(data: ReportData) -> Sequence[Figure]:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page.
+    """A section of the page.
 
     Parameters
     ----------
     id : str
         Anchor, unique on the page.
     title : str
-        In the navigation; none, and it is not there.
+        Its title in the navigation; if empty, it has no entry there.
     heading : str
-        What stands over it.
+        Its heading.
     order : int
-        Sections stand in ascending order; the common ones have tens from 10 to 120.
+        Sections are sorted by it; the common ones have multiples of 10 from 10 to 120.
     template : str
-        Jinja2, escaping on, without ``<section>`` and heading. It sees the keys of the view, ``data``, ``page`` (the `TaskPage`), ``w``
-        (the words), the macros ``picture(pair, caption)`` and ``cell(text)``, and ``parts``: the sections that stand within this one.
+        Jinja2 template with escaping, without ``<section>`` and heading. Its variables are the keys of the view, ``data``, ``page`` (the
+        `TaskPage`), ``w`` (`simulator.report.words`), the macros ``picture(pair, caption)`` and ``cell(text)``, and ``parts``, the
+        sections inside this one.
     view : callable
-        Returns what the template is filled with; None if the section is not there.
+        Returns the values of the template's variables, or None to omit the section.
     style : str
-        Style sheet; only pages with the section carry it.
+        Style sheet, included in pages with the section.
     within : str
-        The id of the section in which it stands, without heading and anchor.
+        Id of the section that contains it, in which case it has neither heading nor anchor.
     figures : callable
-        Returns key figures that it adds to those of the task.
+        Returns additional key figures.
     """
 
     id: str

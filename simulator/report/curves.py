@@ -1,4 +1,4 @@
-"""What changes with the rounds, whatever is learned: events, membership, bytes."""
+"""Charts over the rounds for every task: events, membership, bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.report import svg, words
 from simulator.report.model import EventRow, PeerRow, ReportData
 
 MANY_MARKS = 16
-"""Marks closer together than this fraction of the axis get no number."""
+"""Marks that are closer than this fraction of the axis have no number."""
 
 GANTT_ROWS = 40
 
@@ -23,17 +23,17 @@ FORGETTING = {"leave", "erase", "delete"}
 
 
 def marks(data: ReportData) -> dict[int, int]:
-    """Return the number under which each round with events is marked, in order of the rounds."""
+    """Return the number that marks each round with events, in the order of rounds."""
     return {number: place + 1 for place, number in enumerate(sorted({event.round for event in data.events}))}
 
 
 def column(values: Sequence[float | None]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return values as an array, NaN where there is none."""
+    """Return values as float64, NaN for None."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def mark_events(axes: Axes, events: Sequence[EventRow], numbers: dict[int, int]) -> None:
-    """Draw a line at each round with events, under the number by which the page lists it; red where something had to be forgotten."""
+    """Draw a line at each round with events, with its number on the page; red if something had to be forgotten."""
     rounds = list(numbers)
     crowded = any(b - a < axes.get_xlim()[1] / MANY_MARKS for a, b in pairwise(rounds))
     for number, mark in numbers.items():
@@ -49,7 +49,7 @@ def mark_events(axes: Axes, events: Sequence[EventRow], numbers: dict[int, int])
 
 
 def rounds_axis(axes: Axes, rounds: Sequence[int]) -> None:
-    """Name and scale the axis of the rounds."""
+    """Label and scale the axis of rounds."""
     axes.set_xlabel("round")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=min(10, max(len(rounds), 1)), integer=True, min_n_ticks=1))
     if rounds:
@@ -57,7 +57,7 @@ def rounds_axis(axes: Axes, rounds: Sequence[int]) -> None:
 
 
 def shown_peers(data: ReportData) -> list[PeerRow]:
-    """Return the peers of the membership chart: all, or where there are too many those to whom something happened, then the first."""
+    """Return the peers of the membership chart: all, or if there are too many, those with events, then the first ones."""
     if len(data.peers) <= GANTT_ROWS:
         return list(data.peers)
     touched = {peer for event in data.events for peer in event.peers}
@@ -66,7 +66,7 @@ def shown_peers(data: ReportData) -> list[PeerRow]:
 
 
 def membership(data: ReportData, events: Sequence[EventRow], width: float) -> str:
-    """Draw who was there in which round, with those events marked that happened to peers themselves."""
+    """Draw the presence of peers by round, and mark the events that concerned it."""
     rows = shown_peers(data)
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 0.95 + 0.19 * max(len(rows), 1))
@@ -84,7 +84,7 @@ def membership(data: ReportData, events: Sequence[EventRow], width: float) -> st
 
 
 def _life(axes: Axes, place: int, row: PeerRow, rounds: Sequence[int]) -> None:
-    """Draw one bar a stretch of rounds spent alike."""
+    """Draw one bar for each sequence of rounds with the same status."""
     phases = ["present" if here else "away" if belongs else "" for here, belongs in zip(row.present, row.member, strict=True)]
     start = 0
     for end in range(1, len(phases) + 1):
@@ -133,7 +133,7 @@ def _life_legend(axes: Axes, happened: set[str], *, wide: bool) -> None:
 
 
 def costs(data: ReportData, width: float) -> str:
-    """Draw the bytes that each round moved, between parties and through the engine."""
+    """Draw the bytes of each round: those that parties share, and those that the engine moved."""
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.2)
         axes = fig.subplots()

@@ -1,4 +1,4 @@
-"""Who is connected with whom, and who holds whose seed: before and after."""
+"""Pictures of the graph of peers, and of the seeds that peers hold, before and after a change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.report import svg, words
 from simulator.report.model import Edge, GraphChange, HoldingsChange
 
 RING = 40
-"""Graphs up to this size are drawn as a ring, in which every peer keeps its place from picture to picture."""
+"""Graphs up to this size are drawn as a ring, in which every peer has the same position in all pictures."""
 
 MOST_NODES = 90
 HOPS = 2
@@ -54,7 +54,7 @@ def change(graph: GraphChange, width: float, name: str) -> str:
 
 
 def near(graph: GraphChange) -> list[int]:
-    """Return the nodes to draw: all, or where there are too many the leavers, their neighbours, and theirs, as far as they fit."""
+    """Return the nodes to draw: all, or if there are too many, the leavers, their neighbours and second neighbours, up to a limit."""
     everyone = sorted({*graph.nodes_before, *graph.nodes_after})
     if len(everyone) <= MOST_NODES:
         return everyone
@@ -105,7 +105,7 @@ def _name(axes: Axes, place: tuple[float, float], node: int, colour: str, size: 
 
 
 def holdings_peers(change: HoldingsChange) -> tuple[list[int], list[int]]:
-    """Return the holders and owners of the matrices: all, or where there are too many those that an erasure concerned."""
+    """Return the holders and owners of the matrices: all, or if there are too many, those that an erasure concerned."""
     pairs = {*change.before, *change.after}
     everyone = sorted({peer for pair in pairs for peer in pair} | set(change.owners))
     if len(everyone) <= MOST_CELLS:
@@ -115,7 +115,7 @@ def holdings_peers(change: HoldingsChange) -> tuple[list[int], list[int]]:
 
 
 def holdings(change: HoldingsChange, width: float, name: str) -> str:
-    """Draw two matrices holder by owner, before and after: kept seeds in blue, dropped ones crossed out, newly received ones in green."""
+    """Draw two matrices, holders by owners, before and after: kept seeds are blue, dropped ones crossed out, new ones green."""
     wide = width > 5
     holders, owners = holdings_peers(change)
     with mpl.rc_context(svg.STYLE):
@@ -139,7 +139,7 @@ def _matrix(
     changed: str,
     erased: tuple[int, ...],
 ) -> None:
-    """Draw one matrix; what is not in the other one has the colour ``changed``."""
+    """Draw one matrix; seeds that are not in the other one have the colour ``changed``."""
     holders, owners = peers
     row, column = {p: i for i, p in enumerate(holders)}, {p: i for i, p in enumerate(owners)}
     axes.set_title(title)

@@ -1,7 +1,4 @@
-"""What a report needs to know of a run, and nothing more: plain values, so that rendering is a pure function.
-
-``None`` means *not measured* everywhere, and is shown as such.
-"""
+"""The data of a report as plain values, so that rendering is a pure function. ``None`` means *not measured*, and is shown as such."""
 
 from __future__ import annotations
 
@@ -17,7 +14,15 @@ Status = Literal["present", "away", "left", "erased"]
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of correct predictions in [0, 1]: on the global test rows and on the peer's own class mix, main model alone and ensemble."""
+    """Shares of correct predictions, in [0, 1].
+
+    Parameters
+    ----------
+    global_main, global_ensemble : float, optional
+        On all test rows: of the main model alone, and of the ensemble.
+    local_main, local_ensemble : float, optional
+        The same with test rows weighted by the peer's own class distribution.
+    """
 
     global_main: float | None = None
     global_ensemble: float | None = None
@@ -27,7 +32,23 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class RoundRow:
-    """One round: peers live, wall time in seconds, bytes sent by edge (overlay) and through the relay, means over the live peers."""
+    """One round.
+
+    Parameters
+    ----------
+    round : int
+        Number, from 1.
+    live : int
+        Number of live peers.
+    accuracy : Accuracy
+        Means over the live peers.
+    seconds : float, optional
+        Wall time.
+    bytes_overlay, bytes_physical : int, optional
+        Bytes that peers and server share, and bytes that the engine moved.
+    gradient_steps : int, optional
+        Steps of all peers.
+    """
 
     round: int
     live: int
@@ -40,10 +61,24 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class PeerRow:
-    """One peer: its main model in words, its rows by class at the start, and for each round whether it belonged, was there, and did well.
+    """One peer.
 
-    ``member``, ``present`` and ``accuracy`` have one entry a round (``accuracy`` None where the peer did not answer); ``final`` is what it
-    reached in the final evaluation after the last round, None if it was not there.
+    Parameters
+    ----------
+    peer : int
+        Its id.
+    main : str
+        Its main model, in words.
+    counts : tuple of int
+        Number of its rows in each class at the start.
+    status : {"present", "away", "left", "erased"}
+        Its status after the last round.
+    member, present : tuple of bool
+        Whether it was a member, and whether it took part, in each round.
+    accuracy : tuple of Accuracy or None
+        Its accuracy in each round, None if it was not evaluated.
+    final : Accuracy, optional
+        Its accuracy in the final evaluation, None if it was absent.
     """
 
     peer: int
@@ -57,13 +92,25 @@ class PeerRow:
 
     @property
     def rows(self) -> int:
-        """Rows at the start."""
+        """Number of rows at the start."""
         return sum(self.counts)
 
 
 @dataclass(frozen=True)
 class EventRow:
-    """One thing that happened: ``do`` as in the scenario, the peers it concerned, and what else is to be said."""
+    """One event.
+
+    Parameters
+    ----------
+    round : int
+        The round in which it happened.
+    do : str
+        Its kind, as in the scenario.
+    peers : tuple of int
+        The peers that it concerned.
+    detail : str
+        Further facts, in words.
+    """
 
     round: int
     do: str
@@ -73,7 +120,7 @@ class EventRow:
 
 @dataclass(frozen=True)
 class GraphChange:
-    """The graph before and after the departures of one round."""
+    """The graph of peers before and after a round in which it changed; ``leavers`` are the peers that departed."""
 
     round: int
     leavers: tuple[int, ...]
@@ -85,9 +132,16 @@ class GraphChange:
 
 @dataclass(frozen=True)
 class HoldingsChange:
-    """Who held whose seed just before and just after the erasures of one round: ``{(holder, owner): versions}``.
+    """The seeds that peers held just before and just after the erasures of one round.
 
-    ``owners`` are the peers whose seeds had to go, or to be replaced because rows were deleted.
+    Parameters
+    ----------
+    round : int
+        The round of the erasures.
+    owners : tuple of int
+        Peers whose seeds had to be dropped, or replaced after the deletion of rows.
+    before, after : dict of (int, int) to tuple of int
+        Versions of the seeds, by holder and owner.
     """
 
     round: int
@@ -98,20 +152,22 @@ class HoldingsChange:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one way of answering a request led to.
+    """Costs and audited figures of one run, in view of one request.
 
     Parameters
     ----------
     gradient_steps : int, optional
+        Steps that the request cost.
     seconds : float, optional
+        Time that the request cost.
     bytes : int, optional
-        Sent because of the request.
+        Bytes sent because of the request.
     holders, receipts : int, optional
-        Peers that held a seed that had to go; receipts that they gave.
+        Number of peers that held a seed to be dropped, and of receipts that they gave.
     audited : mapping of str to float
-        What audits found, by the names of their columns.
+        Figures of audits, by the names of their columns.
     not_judged : frozenset of str
-        Columns of audits that could not judge.
+        Names of the columns of audits that could not judge.
     """
 
     gradient_steps: int | None = None
@@ -124,7 +180,7 @@ class Outcome:
 
     @property
     def difference(self) -> float | None:
-        """Largest absolute difference to the counterfactual over all remaining parameters and answers."""
+        """Largest absolute difference to the counterfactual over all remaining parameters and predictions."""
         return self.audited.get("max_abs_difference")
 
 
@@ -134,11 +190,32 @@ UNCOMPARED = Verdict("measured", "not compared")
 
 @dataclass(frozen=True)
 class ErasureRow:
-    """One erasure and its outcome beside retraining without the data (the counterfactual) and doing nothing.
+    """One erasure, and the runs with which it is compared.
 
-    Erasures of one ``request`` share a counterfactual. ``again`` is another counterfactual, its training keyed otherwise, ``original`` the
-    run just before; None where neither was played. ``not_judged`` are pairs of an audit and why it could not judge;
-    ``notes`` what the method says; ``verdict`` what became of its claim, which the verdict on the run sums up.
+    Parameters
+    ----------
+    round : int
+        The round of the request.
+    kind : str
+        Kind of the request.
+    peer : int
+        The peer that left, or that owned the forgotten data.
+    rows, edges : int
+        Numbers of forgotten rows and edges.
+    method, guarantee : str
+        The method, and the guarantee that its outcome claims.
+    outcome, retrained, nothing : Outcome
+        Of the run itself, of the counterfactual (retrained without the data), and of the run that ignored the request.
+    request : int
+        Number of the request; its erasures share a counterfactual.
+    again, original : Outcome, optional
+        Of a second counterfactual with another key, and of the run just before the request, if they were played.
+    not_judged : tuple of (str, str)
+        Audits that could not judge, with the reasons.
+    notes : tuple of str
+        Notes of the method.
+    verdict : Verdict
+        The verdict on its claim, as in the results.
     """
 
     round: int
@@ -161,7 +238,19 @@ class ErasureRow:
 
 @dataclass(frozen=True)
 class AuditColumn:
-    """A column that an audit brings: its name among the outcomes' figures, its heading, how figures are written, and its place."""
+    """A column of the table of erasures, defined by an audit.
+
+    Parameters
+    ----------
+    name : str
+        Name of its figures among those of an outcome.
+    heading : str
+        Its heading.
+    format : str
+        Format of its figures, one of `simulator.report.words.FORMATS`.
+    order : int
+        Columns are sorted by it.
+    """
 
     name: str
     heading: str
@@ -180,7 +269,7 @@ class ExpectationRow:
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that went wrong and was dealt with: a crashed worker, a refused deletion, a resumed run."""
+    """A fault that was handled: a crashed worker, a refused deletion, a resumed run."""
 
     round: int
     text: str
@@ -188,7 +277,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run was computed: the vector level that it pinned, and ``facts`` by what they are called."""
+    """The machine of a run: the vector level that was pinned, if any, and further ``facts`` by name."""
 
     level: str | None
     facts: tuple[tuple[str, str], ...]
@@ -196,7 +285,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Figure:
-    """A key figure: what, how much, and compared with what."""
+    """A key figure: its label, its value, and a detail such as a value to compare with."""
 
     label: str
     value: str
@@ -205,14 +294,44 @@ class Figure:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything a report shows.
+    """All data of a report.
 
-    ``accuracy`` is that of the final evaluation after the last round, ``measure`` what it is called, ``metrics`` further ones by name;
-    ``scenario`` is the resolved scenario as TOML; ``classes`` names the labels; ``versions`` are pairs of library and version; ``seconds``
-    is the wall time of the rounds, audits left out. Where it is ``pooled``, one model of all rows stands in the place of ensembles, and
-    peers have no neighbours. ``given`` is what exact takes as given. ``columns`` and ``terms`` are those of the audits. ``page`` names
-    what the cell brings (a `simulator.report.contract.TaskPage`) and ``sections`` what others bring, as ``"module:name"``; ``own`` is what
-    the page's sections need beyond the rest.
+    Parameters
+    ----------
+    name, seed, engine, digest, dataset
+        Facts of the run; name and engine in words.
+    classes : tuple of str
+        Names of the classes.
+    accuracy : Accuracy
+        The primary metric in the final evaluation, called ``measure``.
+    rounds, peers, events, graphs, holdings, erasures, expectations, incidents
+        The run's rounds, peers, and so on, in order.
+    scenario : str
+        The resolved scenario as TOML.
+    versions : tuple of (str, str)
+        Libraries with their versions.
+    verdict : Verdict
+        The verdict on the run.
+    machine : Machine
+        Where it was computed.
+    seconds : float, optional
+        Wall time of the rounds, without the audits.
+    given : tuple of str
+        The conditions of exactness.
+    pooled : bool
+        Whether peers predict with one model of all rows, instead of ensembles with their neighbours.
+    measure : str
+        Name of the primary metric.
+    metrics : tuple of (str, Accuracy)
+        Further metrics in the final evaluation, by name.
+    columns, terms
+        Columns and glossary entries of the audits.
+    page : str
+        The task's `simulator.report.contract.TaskPage`, as ``"module:name"``.
+    sections : tuple of str
+        Further sections, as ``"module:name"``.
+    own : Any
+        Additional data of the page's sections.
     """
 
     name: str
@@ -247,10 +366,10 @@ class ReportData:
 
     @property
     def varied(self) -> bool:
-        """Whether any erasure stands beside more than the usual runs."""
+        """Whether any erasure is compared with a second counterfactual or the original."""
         return any(row.again is not None or row.original is not None for row in self.erasures)
 
     @property
     def together(self) -> str:
-        """What peers make of what they share."""
+        """Name of the model that peers share."""
         return "model of all" if self.pooled else "ensemble"

@@ -1,4 +1,4 @@
-"""The report as one HTML page: a pure function of the report's data."""
+"""Rendering of a report's data to one HTML page, by a pure function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simulator.report.template import MACROS, PAGE
 
 
 def render(data: ReportData) -> str:
-    """Return the report of a run as a self-contained HTML page: nothing in it is fetched, and equal data gives equal bytes.
+    """Return the report as a self-contained HTML page, which loads nothing; equal data give equal bytes.
 
     Long lists are cut, and the page says by how much.
     """
@@ -46,5 +46,5 @@ def render(data: ReportData) -> str:
 
 
 def _styles(sections: Sequence[Section]) -> list[str]:
-    """Return the style sheets of sections, each once."""
+    """Return the distinct style sheets of sections."""
     return list(dict.fromkeys(section.style for section in sections if section.style))

@@ -1,4 +1,4 @@
-"""The page's style sheet: light and dark, desktop, phone and paper. A module, so that it travels wherever the code does."""
+"""The page's style sheet for light and dark, desktop, phone and paper; a module, so that it is installed with the code."""
 
 CSS = """
 :root {

@@ -1,4 +1,4 @@
-"""Figures as SVG that becomes part of a page: its fonts, its colours in light and dark, no ids that clash, nothing fetched."""
+"""Figures as SVG inside a page: they use its fonts and its light and dark colours, have unique ids, and load nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#1b1f2a", "#626b7c", "#d5dae3", "#fefefe"
 MAIN, ENSEMBLE, GONE, FRESH, QUIET = "#c25e12", "#0f6fb3", "#c8324a", "#0a8a67", "#aab3c2"
-"""A palette told apart by people with any colour vision; the page gives each a light and a dark shade."""
+"""A palette for any colour vision; the page defines a light and a dark shade of each colour."""
 
 _VARIABLES = {
     INK: "ink",
@@ -28,7 +28,7 @@ _VARIABLES = {
 }
 
 WIDE, NARROW = 7.4, 3.7
-"""Widths in inches (at 96 px an inch) for a desktop or paper, and for a phone."""
+"""Widths in inches (96 px per inch) for a desktop or paper, and for a phone."""
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -72,7 +72,7 @@ def figure(width: float, height: float) -> Figure:
 
 
 def bare(axes: Axes) -> None:
-    """Take everything but the drawing off the axes."""
+    """Remove everything except the drawing from the axes."""
     axes.set_axis_off()
     axes.grid(visible=False)
 
@@ -115,7 +115,7 @@ def _font(match: re.Match[str]) -> str:
 
 
 def standalone(inlined: str) -> str:
-    """Return what ``inline`` made as an SVG file of its own, in light colours on paper."""
+    """Return a result of ``inline`` as the content of an SVG file, in light colours on a white ground."""
     for colour, variable in _VARIABLES.items():
         inlined = inlined.replace(f"var(--{variable})", colour)
     head, _, body = inlined.partition(">")

@@ -1,4 +1,4 @@
-"""The page's frame (Jinja2, escaping on): head, headline, navigation, sections, foot. A module, so that it travels with the code."""
+"""The page's frame, a Jinja2 template with escaping: head, headline, navigation, sections, foot."""
 
 MACROS = """{% macro picture(pair, caption) %}
 <figure><div class="wide">{{ pair[0]|safe }}</div><div class="narrow">{{ pair[1]|safe }}</div>

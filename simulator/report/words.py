@@ -1,4 +1,4 @@
-"""Numbers and happenings in plain words."""
+"""Numbers, events and erasures in words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def number(n: int) -> str:
 
 
 def integer(n: int | None) -> str:
-    """Return an integer with its thousands set apart."""
+    """Return an integer with thin spaces between thousands."""
     return NOT_MEASURED if n is None else f"{n:,}".replace(",", "\u202f")
 
 
@@ -54,14 +54,14 @@ def auc(value: float | None) -> str:
 
 
 def difference(value: float | None) -> str:
-    """Return a difference: ``0.0`` is written only where it is zero."""
+    """Return a difference with two digits; ``0.0`` means exactly zero."""
     if value is None:
         return NOT_MEASURED
     return "0.0" if value == 0 else "not comparable" if value == float("inf") else f"{value:.2g}"
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration in the unit that suits it."""
+    """Return a duration, given in seconds, in minutes, s, ms or µs."""
     if value is None:
         return NOT_MEASURED
     if value == 0:
@@ -75,7 +75,7 @@ def seconds(value: float | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """Return a number of bytes in decimal units."""
+    """Return a number of bytes in decimal units (kB, MB, GB)."""
     if count is None:
         return NOT_MEASURED
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -85,7 +85,7 @@ def size(count: float | None) -> str:
 
 
 def listing(items: Iterable[object], most: int = 6) -> str:
-    """Return ``a, b and c``; what is beyond ``most`` is counted."""
+    """Return ``a, b and c``; items beyond ``most`` are counted."""
     words = [str(item) for item in items]
     if len(words) > most + 1:
         words = [*words[:most], f"{integer(len(words) - most)} more"]
@@ -103,12 +103,12 @@ def capital(text: str) -> str:
 
 
 def plural(n: int, noun: str) -> str:
-    """Return ``one row``, ``7 rows``: the number in words where it is small."""
+    """Return ``one row``, ``70 rows``: small numbers are in words."""
     return f"{number(n)} {noun}{'' if n == 1 else 's'}"
 
 
 def sentence(event: EventRow) -> str:
-    """Return what happened as a sentence without its full stop."""
+    """Return an event as a sentence without full stop."""
     what = _HAPPENED.get(event.do, event.do)
     said = f"{peers(event.peers)} {what}" if event.peers else what
     return capital(said) + (f" ({event.detail})" if event.detail else "")
@@ -125,12 +125,12 @@ def verdict(erasure: ErasureRow) -> tuple[str, str]:
 
 
 def subject(erasure: ErasureRow) -> str:
-    """Return what had to be forgotten."""
+    """Return what had to be forgotten in an erasure."""
     return _told(erasure, request_of(erasure.kind).subject)
 
 
 def subjects(erasures: Sequence[ErasureRow]) -> str:
-    """Return what had to be forgotten of several peers alike."""
+    """Return what had to be forgotten in erasures that differ only in the peer."""
     if len(erasures) == 1:
         return subject(erasures[0])
     one, counts = request_of(erasures[0].kind), sorted({erasure.rows + erasure.edges for erasure in erasures})
@@ -139,7 +139,7 @@ def subjects(erasures: Sequence[ErasureRow]) -> str:
 
 
 def short(erasure: ErasureRow) -> str:
-    """Return what had to be forgotten, for a narrow place."""
+    """Return what had to be forgotten in an erasure, abbreviated."""
     return _told(erasure, request_of(erasure.kind).short)
 
 
@@ -149,7 +149,7 @@ def _told(erasure: ErasureRow, template: str) -> str:
 
 
 def departures(data: ReportData) -> list[str]:
-    """Return what had to be forgotten of whom, and what else happened to peers."""
+    """Return sentences on what had to be forgotten, and on other events."""
     said = []
     for kind in dict.fromkeys(e.kind for e in data.erasures):
         request, erasures = request_of(kind), [e for e in data.erasures if e.kind == kind]
@@ -171,7 +171,7 @@ def departures(data: ReportData) -> list[str]:
 
 
 def proof(data: ReportData) -> list[str]:
-    """Return how many erasures are proven exact."""
+    """Return sentences on how many erasures are proven exact."""
     if not data.erasures:
         return ["Nobody asked for anything to be forgotten."]
     claims = [e for e in data.erasures if e.guarantee == "exact"]
@@ -188,7 +188,7 @@ def proof(data: ReportData) -> list[str]:
 
 
 def unmet(data: ReportData) -> list[str]:
-    """Return which expectations of the scenario failed."""
+    """Return a sentence on the failed expectations, if any."""
     failed = [one.text for one in data.expectations if not one.passed]
     if not failed:
         return []
@@ -204,7 +204,7 @@ def steps(count: float | None) -> str:
 
 
 def receipts(outcome: Outcome) -> str:
-    """Return how many of the holders gave a receipt; a dash where nothing was held."""
+    """Return how many of the holders gave a receipt; a dash if there were no holders."""
     if outcome.holders is None or outcome.receipts is None:
         return NO_RECEIPTS
     return f"{integer(outcome.receipts)} of {integer(outcome.holders)}"
@@ -218,4 +218,4 @@ FORMATS: dict[str, Callable[[float | None], str]] = {
     "bytes": size,
     "share": percent,
 }
-"""How figures of audits are written, by the format that their column names."""
+"""Functions that format figures of audits, by the format of their column."""

@@ -1,4 +1,4 @@
-"""Writing the page of a run."""
+"""Writing of a run's report."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from simulator.storage.reading import reading
 
 
 def page(folder: Path) -> str:
-    """Return the page of a finished run as HTML; ``LetheError`` if there is none."""
+    """Return the report of a finished run as HTML; ``LetheError`` if the folder is no run directory, or the run not finished."""
     return render(collect(folder))
 
 
 def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
-    """Write the page of a finished run, whole or not at all, and return its path.
+    """Write the report of a finished run atomically, and return its path.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether everything is in a finished run's ledger that its plan asks for: counterfactuals, receipts, outcomes."""
+"""Check that a finished run's ledger contains everything that its plan requires: counterfactuals, receipts, outcomes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.storage.store import RunStore
 
 
 def missing(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield a line for everything that the plan asks for and the ledger does not have, however well the ledger's hashes fit together."""
+    """Yield a line for everything that the plan requires and the ledger lacks; consistent hashes do not exclude such gaps."""
     owed = set(store.rows("select erasure, holder from owed"))
     given = set(store.rows("select erasure, holder from receipts"))
     for erasure in plan.timeline.erasures:
@@ -29,7 +29,7 @@ def missing(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _compared(plan: Plan, store: RunStore, erasure: Erasure) -> bool:
-    """Return whether an audit gives figures of the counterfactual's, which it must have looked at."""
+    """Return whether an audit reports figures of the counterfactual, for which it must have been played."""
     for name, spec in plan.audit.asked.items():
         rows = dict(keys(spec.columns))
         if any(rows.get(key) == RETRAINED and value is not None for key, value in figures(store, name, erasure).items()):
@@ -38,7 +38,7 @@ def _compared(plan: Plan, store: RunStore, erasure: Erasure) -> bool:
 
 
 def _holders(plan: Plan, store: RunStore, erasure: Erasure) -> list[int]:
-    """Return who held a seed of the peer when the request came, and stayed."""
+    """Return the peers that held a seed of the erased peer when the request came, and stayed in the federation."""
     now = plan.timeline.rounds[erasure.round - 1]
     held = store.rows(
         "select holder from holdings where owner = ? and since < ? and (until is null or until >= ?) order by 1",

@@ -1,4 +1,4 @@
-"""Carrying out the audits of a finished run, row by row, and reading what they found."""
+"""Execution of the audits of a finished run, one row after another, and reading of their findings."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 Play = Callable[[Plan, RunStore, str], None]
-"""Plays a plan into a store; the text says what for, to people."""
+"""Plays a plan into a store; the text tells people the purpose."""
 
 NOT_JUDGED = "not_judged"
-"""Under this key the results of an erasure tell, by audit, why it was not judged."""
+"""Key, in the results of an erasure, of the reasons why audits could not judge it, by audit."""
 
 
 def audit(plan: Plan, store: RunStore, play: Play) -> None:
-    """Carry out the audits that the scenario asks for, one erasure and one audit after another; rows that the store has are left alone.
+    """Carry out the audits that the scenario asks for, one erasure and one audit after another; rows in the store are not repeated.
 
-    Each row is written down as soon as it is whole, so a killed audit goes on after the last one. The other runs live in memory only, and
-    are played when the first row needs them: the one in which nothing was forgotten must not lie about.
+    Each row is committed as soon as it is complete, so that an interrupted audit continues after the last one. The other runs are played
+    when a row first needs them, and kept in memory only, because the one in which nothing was forgotten must leave no copy.
     """
     shared: dict[Row, Branch] = {}
     for request in sorted({erasure.request for erasure in plan.timeline.erasures}):
@@ -49,9 +49,9 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
 
 
 class _Branches:
-    """The runs that one audit of one erasure may look at; ``seen`` are those that it did look at.
+    """The runs that one audit of one erasure may examine; ``seen`` are those that it did examine.
 
-    ``shared`` and ``own`` keep what has been played: runs that are the same for all requests, and those of this one.
+    ``shared`` and ``own`` keep runs that have been played: those common to all requests, and those of this one.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class _Branches:
 
 
 def _judged(name: str, spec: AuditSpec, branches: _Branches) -> dict[str, Any]:
-    """Return a row of the store: figures by their keys, or why there are none."""
+    """Return a row of the store: figures by their keys, or the reason why there are none."""
     try:
         if reason := cell_of(branches.plan).unjudged.get(name):
             raise NotJudgedError(reason)
@@ -109,7 +109,7 @@ def _judged(name: str, spec: AuditSpec, branches: _Branches) -> dict[str, Any]:
 
 
 def _targets(branches: _Branches) -> list[int]:
-    """Return the peers whose models may still remember: who had to drop the seed; of rows and edges their owner."""
+    """Return the peers whose models may retain a trace: those that had to drop the seed, or the owner of forgotten rows and edges."""
     erasure, store = branches.erasure, branches.store
     holders = {holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))}
     own = set() if branches.plan.timeline.departs(erasure) else {erasure.peer}
@@ -118,18 +118,18 @@ def _targets(branches: _Branches) -> list[int]:
 
 
 def _pointers(store: RunStore) -> dict[str, Any]:
-    """Return the hashes of every peer's state after each round in which it changed: what equality can be checked against for ever."""
+    """Return the hashes of every peer's state after each round in which it changed; they suffice to check equality later."""
     rows = store.rows("select round, peer, generation, main, seed from states order by round, peer")
     return {"states": rows, "probabilities": store.rows("select peer, sha256 from probabilities order by peer")}
 
 
 def _key(name: str, erasure: Erasure) -> str:
-    """Return what an audit's row is called in the store."""
+    """Return the key of an audit's row in the store."""
     return f"{name}/{erasure.index}"
 
 
 def audited(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
-    """Return all figures that audits found of an erasure by their keys, and under ``not_judged`` why there are none, by audit."""
+    """Return all figures of an erasure by their keys, and under ``not_judged`` the reasons why there are none, by audit."""
     found: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     for name in plan.audit.asked:
@@ -140,12 +140,12 @@ def audited(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
 
 
 def figures(store: RunStore, name: str, erasure: Erasure) -> dict[str, Any]:
-    """Return the figures that one audit found of an erasure by their keys, none where it was not judged."""
+    """Return the figures of one audit of an erasure by their keys; none if it could not judge."""
     return {key: value for key, value in (store.audit(_key(name, erasure)) or {}).items() if key != NOT_JUDGED}
 
 
 def problems(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield a line for every row that an audit of a finished run has not written down."""
+    """Yield a line for every missing row of an audit of a finished run."""
     for erasure in plan.timeline.erasures:
         for name in plan.audit.asked:
             if store.audit(_key(name, erasure)) is None:

@@ -1,4 +1,4 @@
-"""Checking each erasure by what it claims: bit equality where it says exact, a certificate, or weights that are as they were."""
+"""Checks of each erasure's claim: bit equality if it is exact, its certificate, or unchanged weights."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from simulator.tasks.contract import cell_of
 
 
 def unkept(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield a line for everything that an erasure claims and that does not hold.
+    """Yield a line for each part of an erasure's claim that does not hold.
 
-    What was never carried out is judged by what its method claims. An approximate erasure claims to have been carried out, which the
-    request's own check shows; how close it came to retraining is measured, not proven.
+    An erasure that was never carried out is checked by its method's claim. An approximate one claims only that it was carried out, which
+    the request's own check covers; its distance to retraining is measured, not proven.
     """
     who, line = request_of(erasure.kind).name(erasure), store.outcomes().get(erasure.index)
     claim = family(line.outcome.guarantee if line else cell_of(plan).method(plan, erasure)[1])
@@ -37,7 +37,7 @@ def unkept(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def unproven_exactness(erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield a line where an erasure claims exactness and the run has nothing to compare bytes with."""
+    """Yield a line if an erasure claims exactness, and the run has no counterfactual to compare with."""
     line = store.outcomes().get(erasure.index)
     claim = family(line.outcome.guarantee if line else cell_of(plan).method(plan, erasure)[1])
     if claim == "exact" and store.audit(f"never-{erasure.request}") is None:
@@ -46,7 +46,7 @@ def unproven_exactness(erasure: Erasure, plan: Plan, store: RunStore) -> Iterato
 
 
 def _unequal(who: str, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:
-    """Compare with the stored hashes of the counterfactual, where it was played."""
+    """Yield a line for every difference to the stored hashes of the counterfactual, if it was played."""
     never = store.audit(f"never-{erasure.request}")
     if never is None:
         return
@@ -60,7 +60,7 @@ def _unequal(who: str, erasure: Erasure, plan: Plan, store: RunStore) -> Iterato
 
 
 def _unproven(who: str, erasure: Erasure, line: OutcomeLine, plan: Plan, store: RunStore) -> Iterator[str]:
-    """Let whoever is registered for the certificate prove it again."""
+    """Yield a line unless the class registered for the certificate verifies it."""
     certificate = line.outcome.certificate
     kind = "" if certificate is None else str(certificate.get("kind"))
     if certificate is None or kind not in CERTIFICATES.targets():

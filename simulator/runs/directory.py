@@ -1,4 +1,4 @@
-"""Run directories: made whole, held by one process, and read again."""
+"""Run directories: their atomic creation, their lock, and the reading of their plans."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from simulator.tasks.contract import plan_of
 from simulator.version import __version__
 
 RESULTS, REPORT = "results.json", "report.html"
-"""Names of the files that are made from the ledger when a run is finished."""
+"""Names of the files that are made from a finished run's ledger."""
 
 PACKAGES = ("flwr", "ray", "torch", "numpy", "scikit-learn", "networkx", "pydantic", "grpcio")
 
 
 def read_plan(folder: Path) -> Plan:
-    """Return the plan of a run directory; ``LetheError`` if there is none, or none that this version can read."""
+    """Return the plan of a run directory; ``LetheError`` if the folder is none, or this version cannot read it."""
     if not (folder / "run.sqlite").is_file() or not (folder / "plan.json").is_file():
         raise LetheError(f"{folder}: not a run directory (no plan.json and run.sqlite in it): give the path that `lethe run` printed last")
     again = f"run {folder / 'scenario.toml'} again, or use the version that made it"
@@ -52,7 +52,7 @@ def read_plan(folder: Path) -> Plan:
 
 
 def make_directory(plan: Plan, out: Path) -> Path:
-    """Make the run directory, whole or not at all, and return it; ``LetheError`` where none can be made."""
+    """Create the run directory of a plan in ``out``, atomically, and return its path; ``LetheError`` if it cannot be created."""
     try:
         return _made(plan, out)
     except (OSError, sqlite3.OperationalError) as error:
@@ -60,7 +60,7 @@ def make_directory(plan: Plan, out: Path) -> Path:
 
 
 def reason(error: Exception) -> str:
-    """Return in a few words why something could not be read or written."""
+    """Return the cause of a failure to read or write, in a few words."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
@@ -101,7 +101,7 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the run directory, so that no second process works on it."""
+    """Lock the run directory against other processes; ``LetheError`` if another one holds the lock."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,7 +113,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def layout_of(folder: Path) -> str | None:
-    """Return the layout of a run directory, None if it is from before layouts were written down.
+    """Return the layout of a run directory, None if it is older than the numbering of layouts.
 
     ``LetheError`` if its ledger is no database.
     """
@@ -121,7 +121,7 @@ def layout_of(folder: Path) -> str | None:
 
 
 def _meta(folder: Path, key: str) -> str | None:
-    """Return what the ledger says under a key, None if nothing; nothing is written, not even beside it."""
+    """Return the value of a key of the ledger's table meta, or None; nothing is written into the folder."""
     path = folder / "run.sqlite"
     try:
         with connected(path) as db:

@@ -1,4 +1,4 @@
-"""Expectations: what makes a scenario a regression test."""
+"""Evaluation of the expectations (``[[expect]]``) of a scenario, with which it is a regression test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from simulator.tasks.contract import cell_of
 
 
 def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one row an ``[[expect]]`` table: its number, the round, what was expected, what was found, and whether it was met."""
+    """Return one row for each ``[[expect]]`` table.
+
+    Its keys are ``expect`` (its number, from 1), ``after`` (the round), ``expected``, ``found`` (both in words) and ``met``.
+    """
     judged = []
     for number, wanted in enumerate(plan.scenario.expect, start=1):
         if wanted.metric is not None:
@@ -26,7 +29,7 @@ def check(plan: Plan, store: RunStore, found: dict[str, Any]) -> list[dict[str, 
 
 
 def when(after: int | str) -> str:
-    """Return in words after what something was expected."""
+    """Return in words when something is expected, given the key ``after``."""
     return "after the final evaluation" if after == "final" else f"after round {after}"
 
 
@@ -52,7 +55,7 @@ def _absent(peer: int, after: int, store: RunStore) -> tuple[str, str, bool]:
 
 
 def _never_joined(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, bool]:
-    """Compare, hash by hash, every other peer's state after a round with the runs in which what was erased of the peer had never been."""
+    """Compare the hashes of every other peer's state after a round with those of the counterfactuals of the peer's erasures."""
     expected = f"every other peer as if peer {wanted.peer} had never joined"
     timeline, after = plan.timeline, wanted.round(plan.rounds)
     erasures = [one for one in timeline.erasures if one.peer == wanted.peer and timeline.departs(one) and one.round <= after]

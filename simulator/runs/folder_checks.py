@@ -1,4 +1,4 @@
-"""Checking the files of a run directory: plain ones, those that were written, and none beside the artefacts."""
+"""Checks of the files of a run directory: each is a plain file with the content that was written, and there are no others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILES = ("scenario.toml", "plan.json", "run.sqlite", RESULTS)
 
 
 def links(folder: Path) -> Iterator[str]:
-    """Yield a line for everything that is a link, or something else than a plain file, in the place of one."""
+    """Yield a line for every path of the run that is a link, or no plain file."""
     for path in [folder / name for name in FILES]:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             yield f"{path.name}: is {_kind(path)}, where the run wrote a file"
@@ -32,7 +32,7 @@ def links(folder: Path) -> Iterator[str]:
 
 
 def _kind(path: Path) -> str:
-    """Return in words what lies at a path."""
+    """Return the kind of a path, in words."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -43,7 +43,7 @@ def _kind(path: Path) -> str:
 
 
 def artefacts(store: RunStore, folder: Path) -> Iterator[str]:
-    """Check that every artefact is there, unchanged, and wanted."""
+    """Yield a line for every artefact that is missing, changed, or not referenced by the ledger."""
     alive = store.alive()
     for name in sorted(alive):
         try:
@@ -57,7 +57,7 @@ def artefacts(store: RunStore, folder: Path) -> Iterator[str]:
 
 
 def as_planned(plan: Plan, store: RunStore, folder: Path) -> Iterator[str]:
-    """Compare plan and scenario file with what was written when the run began."""
+    """Yield a line if the files of plan or scenario differ from those written at the start of the run."""
     if wire.sha256((folder / "plan.json").read_bytes()) != store.meta("plan.json"):
         yield "plan.json: not the file that was written when the run began"
     try:
@@ -71,7 +71,7 @@ def as_planned(plan: Plan, store: RunStore, folder: Path) -> Iterator[str]:
 
 
 def _difference(found: Any, wanted: Any, place: str = "") -> str | None:
-    """Return the first key at which two tables differ, None if they say the same."""
+    """Return the first key at which two tables differ, or None."""
     if isinstance(found, Mapping) and isinstance(wanted, Mapping):
         for key in sorted(found.keys() | wanted.keys()):
             here = f"{place}.{key}" if place else key

@@ -1,4 +1,4 @@
-"""What an exact run takes as given: what the run without the forgotten rows shares with it, whoever decided it. A function of the plan."""
+"""The conditions of exactness: everything that the counterfactual, the run without the forgotten rows, takes over from the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulator.scenarios.plan import Plan
 
 
 def given(plan: Plan) -> Iterator[str]:
-    """Yield what is not asked again without the forgotten rows: facts of the data, the plan, catalogues, the deal where it is not keyed."""
+    """Yield one line for each condition: facts of the data, catalogues, ids, a partition that is not keyed, and the plan."""
     table = plan.scenario.data
     source = table.source()
     yield f"facts of the data: {_facts(table)}"
@@ -27,7 +27,7 @@ def given(plan: Plan) -> Iterator[str]:
 
 
 def _facts(table: Public) -> str:
-    """Return where bounds, categories and classes come from."""
+    """Return the origin of bounds, categories and classes, in words."""
     source = table.source()
     if source.published:
         return "as they are published with it"

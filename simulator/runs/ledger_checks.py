@@ -1,4 +1,4 @@
-"""Checking that a finished run's ledger is as it was written: its tables, its rows, and the hashes that bind them together."""
+"""Checks that a finished run's ledger is as it was written: its tables, its rows, and their chain of hashes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.storage.store import RunStore
 
 
 def broken(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield a line for everything in a ledger that is not as it was written; what others check relies on there being none."""
+    """Yield a line for everything in a ledger that is not as it was written; all other checks assume that there is none."""
     if wrong := [*_schema(store), *_damage(store)]:
         yield from wrong
         return
@@ -25,7 +25,7 @@ def broken(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _schema(store: RunStore) -> Iterator[str]:
-    """Compare tables, triggers, views and indices with those that a ledger has."""
+    """Yield a line for every table, trigger, view or index that a ledger lacks, should not have, or has in another form."""
     wanted, found = tables.own(), tables.described(store.db)
     for kind, name in sorted(found.keys() - wanted.keys()):
         yield f"run.sqlite: {kind} {name} is none of a run's ledger"
@@ -36,14 +36,14 @@ def _schema(store: RunStore) -> Iterator[str]:
 
 
 def _damage(store: RunStore) -> Iterator[str]:
-    """Ask SQLite whether the file is whole and its indices say what its tables say."""
+    """Yield a line for every fault that SQLite's integrity check finds in the file and its indices."""
     for (said,) in store.rows("pragma integrity_check(3)"):
         if said != "ok":
             yield f"run.sqlite: damaged: {said}"
 
 
 def _rounds(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Follow the chain of rounds from the first to the last."""
+    """Yield a line for every break of the chain of rounds, a wrong number of rounds, and a wrong journal."""
     previous = link = ""
     rounds = store.rows("select round, journal, chain from rounds order by round")
     for number, link, here in rounds:
@@ -58,7 +58,7 @@ def _rounds(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _strays(store: RunStore) -> Iterator[str]:
-    """Look for rows of rounds that are not in the chain."""
+    """Yield a line for every table with rows of rounds that are not in the chain."""
     for kind, table in sorted(tables.own()):
         edges = [name for name in tables.columns(store.db, table) if name in tables.EDGES] if kind == "table" and table != "rounds" else []
         for edge in edges:
@@ -69,7 +69,7 @@ def _strays(store: RunStore) -> Iterator[str]:
 
 
 def _audits(store: RunStore) -> Iterator[str]:
-    """Follow the chain on from the last round through the audits."""
+    """Yield a line for every break of the chain of audits, which continues that of the rounds."""
     previous = chain.last_link(store.db)
     for name, body, here in store.rows("select name, body, chain from audits order by rowid"):
         if chain.audit_link(previous, name, body) != here:
@@ -78,7 +78,7 @@ def _audits(store: RunStore) -> Iterator[str]:
 
 
 def _seal(store: RunStore) -> Iterator[str]:
-    """Compare all rows of all tables with what the run wrote down when it was finished."""
+    """Yield a line for every table whose hash differs from the one recorded when the run was finished."""
     try:
         wanted = dict(json.loads(str(store.meta(chain.SEAL))))
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""The data that a run was played on: their hash, and whether what is loaded now is still the same."""
+"""The data of a run: their hash, and the comparison with the data loaded now."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 
 KEY = "data"
-"""Under this key of the ledger's table meta stands the hash of what was loaded."""
+"""Key, in the ledger's table meta, of the hash of the data."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of loading the data once more.
+    """The result of loading the data again.
 
     Parameters
     ----------
     changed : str, optional
-        One line, if they are not what was loaded for the run.
+        One line, if they differ from those of the run.
     absent : str, optional
-        One line, if they are not here, so that nothing can be said.
+        One line, if they are not on this machine, so that they cannot be compared.
     """
 
     changed: str | None = None
@@ -35,7 +35,7 @@ class Comparison:
 
 
 def fingerprint(found: Dataset) -> str:
-    """Return the hash of all that a data set gives to a run: inputs, labels and their names, edges, ids, and whose each row is."""
+    """Return the SHA-256 of everything in a data set that a run uses: inputs, labels and their names, edges, ids, and users of rows."""
     digest = hashlib.sha256()
     for array in (found.x, found.y, found.edges, found.users, found.user_names):
         if array is None:
@@ -51,7 +51,7 @@ def fingerprint(found: Dataset) -> str:
 
 
 def dataset(plan: Plan, fresh: bool = False) -> Dataset:
-    """Return what a plan's peers load, read once a process unless it is to be read afresh; ``LetheError`` if it cannot be."""
+    """Return the data of a plan's peers, read once per process unless ``fresh``; ``LetheError`` if they cannot be read."""
     if fresh:
         data.load.cache_clear()
     try:
@@ -61,7 +61,7 @@ def dataset(plan: Plan, fresh: bool = False) -> Dataset:
 
 
 def dataset_of(plan: Plan, store: RunStore) -> Dataset:
-    """Return the data that a run was played on; ``LetheError`` if those are not here."""
+    """Return the data of a run; ``LetheError`` if they are absent or changed."""
     found = compare(plan, store, fresh=False)
     if wrong := found.changed or found.absent:
         raise LetheError(wrong)

@@ -1,4 +1,4 @@
-"""On which machines a run computes: written into its ledger, and compared before it goes on, for the machine is part of what is claimed."""
+"""Record of the machines of a run, in its ledger. A run is resumed only where the same bits result, because its claims depend on them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from simulator.errors import LetheError
 from simulator.storage.store import RunStore
 
 KEY = "machines"
-"""Under this key of the ledger's table meta stands what driver and peers compute with."""
+"""Key, in the ledger's table meta, of what driver and peers compute with."""
 
 
 def begin(store: RunStore, folder: object) -> Callable[[Mapping[int, str]], None]:
-    """Write down what this process computes with, and return what does the same for the peers once they have told.
+    """Record what this process computes with; return a function that records the same of the peers, given their reports by peer.
 
     Raises
     ------
     LetheError
-        If rounds were computed in a way that could give other bits; nothing is played.
+        If earlier rounds were computed in a way that could give other bits.
     StoppedError
-        From what is returned: if peers compute otherwise than this process.
+        By the returned function, if peers compute in another way than this process.
     """
-    with one_thread():  # as while playing
+    with one_thread():  # as during the rounds
         mine, kept = json.loads(machine.told()), read(store)
     if kept is None or store.last_round() == 0:
         _write(store, {"driver": mine, "workers": []})
@@ -45,13 +45,13 @@ def begin(store: RunStore, folder: object) -> Callable[[Mapping[int, str]], None
 
 
 def read(store: RunStore) -> dict[str, Any] | None:
-    """Return what was written down: ``driver``, and of ``workers`` those that differ in anything; None if nothing was."""
+    """Return the record: ``driver``, and the distinct entries of ``workers``; None if there is none."""
     kept = store.meta(KEY)
     return None if kept is None else dict(json.loads(kept))
 
 
 def _add(store: RunStore, workers: list[dict[str, Any]]) -> None:
-    """Write down what workers compute with, each once."""
+    """Record what workers compute with, without duplicates."""
     kept = read(store) or {}
     new = [one for one in workers if one not in kept["workers"]]
     if new:

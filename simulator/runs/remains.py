@@ -1,4 +1,4 @@
-"""What stays, by design, of what was forgotten in a run: where a copy, an id, a hash or a figure of it is still to be found."""
+"""What remains, by design, of what was forgotten in a run: copies, ids, hashes and figures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _HASHES = "select main from states union select seed from states" + "".join(
 
 
 def remains(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield a line for each thing that stays of what had to be forgotten in a finished run; none where nothing had to be.
+    """Yield a line for everything that remains of what had to be forgotten in a finished run; none without a request.
 
-    None of them makes a run wrong: they are what bit equality of all that is at work does not speak of.
+    None of it is a fault: bit equality is claimed for models, seeds and predictions, not for the records of the run.
     """
     if plan.timeline.erasures:
         yield from _held(store)
@@ -28,7 +28,7 @@ def remains(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _held(store: RunStore) -> Iterator[str]:
-    """Yield the seeds that holders were to drop and did not."""
+    """Yield a line for every seed that a holder had to drop and still has."""
     mailbox = store.mailbox()
     for holder, owners in sorted(mailbox.owed.items()):
         for owner, erasures in sorted(owners.items()):
@@ -38,7 +38,7 @@ def _held(store: RunStore) -> Iterator[str]:
 
 
 def _in_weights(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield the erasures after which weights go on that had learned from the data."""
+    """Yield a line for every erasure after which weights that had learned from the data stay in use."""
     outcomes = store.outcomes()
     for erasure in plan.timeline.erasures:
         line = outcomes.get(erasure.index)
@@ -48,7 +48,7 @@ def _in_weights(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _written(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Yield what the run directory says of the forgotten: ids, hashes, figures."""
+    """Yield a line for each kind of record of the forgotten data in the run directory: ids, hashes, metrics."""
     ids = sum(len(request_of(erasure.kind).ids(erasure)) for erasure in plan.timeline.erasures)
     yield f"plan.json and run.sqlite name what was forgotten by {ids} ids, and say whose it was"
     if gone := {name for (name,) in store.rows(_HASHES) if name} - store.alive():
@@ -59,7 +59,7 @@ def _written(plan: Plan, store: RunStore) -> Iterator[str]:
 
 
 def _outside(plan: Plan) -> Iterator[str]:
-    """Yield what belongs to whoever simulates, not to the federation."""
+    """Yield a line for the data outside the run directory, which belong to the simulation, not to the federation."""
     source = plan.configs[0].data
     where = getattr(source, "path", None)
     yield f"the data set, {source.tag}{f' ({where})' if where else ''}: rows are dealt from it, and counterfactuals played from it"

@@ -1,4 +1,4 @@
-"""The peers of a run at its end, brought back from the run store for audits and notebooks."""
+"""The peers of a run at its end, restored from the run store for audits and notebooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from simulator.storage.store import RunStore
 
 
 def peers_at_end(plan: Plan, store: RunStore) -> dict[int, Participant]:
-    """Return every peer that took the final evaluation, with its main model, its own seed, and the seeds it holds."""
+    """Return every peer of the final evaluation by id, with its main model, its own seed, and the seeds that it holds."""
     states, mailbox = store.states(), store.mailbox()
     peers: dict[int, Participant] = {}
     for peer in plan.timeline.rounds[-1].present:

@@ -1,4 +1,4 @@
-"""What a run found, as plain data: a pure function of the plan and the ledger, so that ``lethe verify`` can make it again."""
+"""The results of a run as plain data, a pure function of plan and ledger, so that ``lethe verify`` can recompute them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNDONE = "not carried out by the end of the run; the guarantee is what the metho
 """Note on an erasure without an outcome."""
 
 CLAIMS = "claims"
-"""Under this key of the ledger's table meta stands what became of every claim."""
+"""Key, in the ledger's table meta, of the verdicts on all claims."""
 
 
 def results(plan: Plan, store: RunStore) -> dict[str, Any]:
@@ -59,18 +59,18 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
 
 
 def settle(plan: Plan, store: RunStore) -> None:
-    """Write down, once the audits are done, what became of every claim: the data that prove a certificate may not be there later."""
+    """Record the verdicts on all claims after the audits, because the data that verify a certificate may be absent later."""
     store.set_meta(CLAIMS, settled(plan, store))
 
 
 def settled(plan: Plan, store: RunStore) -> str:
-    """Return, as JSON, what becomes of every claim by the evidence in the ledger and the data."""
+    """Return, as JSON, the verdict on each claim by the evidence in ledger and data."""
     rows = ((one, _erasure(plan, store, one)) for one in plan.timeline.erasures)
     return json.dumps([claim(one, plan, store, row) for one, row in rows])
 
 
 def _metrics(plan: Plan, store: RunStore) -> dict[str, Any]:
-    """Return the final evaluation's metrics of the data set: by name, test mix and model; nothing where peers do not measure them."""
+    """Return the data set's metrics of the final evaluation by name, test mix and model; empty if peers do not measure them."""
     places, values = plan.configs[0].places, federation(store, plan.rounds + 1)
     if not places:
         return {}
@@ -108,7 +108,7 @@ def _line(plan: Plan, store: RunStore, number: int) -> dict[str, Any]:
 
 
 def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
-    """Return an erasure's row: what the ledger says of it, and the audits' findings (None where not measured)."""
+    """Return an erasure's row: its entries in the ledger, and the audits' findings (None if not measured)."""
     holders = sorted({holder for (holder,) in store.rows("select holder from owed where erasure = ?", (erasure.index,))})
     receipts = store.rows("select holder, version, sha256, round from receipts where erasure = ? order by round, holder", (erasure.index,))
     method, claim = cell_of(plan).method(plan, erasure)
@@ -135,21 +135,21 @@ def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
 
 
 def _untouched(method: str, outcome: Outcome) -> list[str]:
-    """Return why forgetting took nothing, where the unlearner knows a reason; said here, so that ledgers and digests are as ever."""
+    """Return the unlearner's reason why forgetting had no cost, if any; notes here have no part in digests, unlike those of outcomes."""
     spec = UNLEARNERS.load(method) if method in UNLEARNERS.targets() else None
     return [spec.untouched] if spec and spec.untouched and outcome.cost == Cost() else []
 
 
 def _unmeasured() -> dict[str, None]:
-    """Return what is None unless an audit measures it: what a reader of erasures may always ask for."""
+    """Return the keys, with value None, that every erasure has even if no audit measures them."""
     columns = [column for spec in AUDITS.specs() if spec.always_told for column in spec.columns]
     return {key: None for key, _ in keys(columns, (RUN, RETRAINED))}
 
 
 def _replayed(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
-    """Return what it cost a server to play rounds again beside gradient steps, nothing where it did not.
+    """Return seconds and bytes of the rounds that a server replayed for an erasure; empty if it replayed none.
 
-    One replay serves all erasures of a round; its cost stands with the first of them.
+    One replay serves all erasures of a round; its cost is attributed to the first of them.
     """
     values = federation(store, erasure.round)
     if "bytes_replayed" not in values:
@@ -162,8 +162,8 @@ def _replayed(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
 
 
 def _seconds(store: RunStore, erasure: Erasure, holders: list[int] | None) -> float:
-    """Return the seconds of forgetting, summed over the holders that dropped something, the peer itself where there are None, and over a
-    server that subtracts, in one go, what goes.
+    """Return the seconds of forgetting: the sum over the holders that dropped a seed, or of the peer itself if ``holders`` is None, and
+    over a server that subtracted sums.
     """
     who, name = ([erasure.peer], "forget") if holders is None else (holders, "drop")
     query = "select value from timings where name = ? and peer = ? and round >= ? order by round limit 1"
@@ -172,10 +172,10 @@ def _seconds(store: RunStore, erasure: Erasure, holders: list[int] | None) -> fl
 
 
 def _bytes(store: RunStore, receipts: list[tuple[Any, ...]]) -> int:
-    """Return the bytes of messages that forgetting cost beyond the ordinary round: one hash back for each receipt."""
+    """Return the additional bytes of messages for forgetting: one hash per receipt."""
     return sum(len(bytes.fromhex(sha256)) for _, _, sha256, _ in receipts)
 
 
 def _finite(value: Any) -> Any:
-    """Return None for an infinite difference (arrays that cannot be compared), which JSON cannot say."""
+    """Return None for an infinite difference (arrays that cannot be compared), which JSON cannot represent."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""A run, finished or not, as an object: results, data frames, the plan, and the peers."""
+"""A run, finished or not, as an object with its plan, results, data frames and peers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What lies in a run directory.
+    """A run directory, opened for reading.
 
     Parameters
     ----------
     folder : path
-        The run directory; ``LetheError`` if it is none.
+        The run directory.
+
+    Raises
+    ------
+    LetheError
+        If the folder is no run directory that this version can read.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -36,7 +41,7 @@ class Run:
         return f"Run({str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows of it."""
+        """Return the HTML that a notebook shows."""
         from simulator.runs.shown import as_html
 
         try:
@@ -58,7 +63,7 @@ class Run:
 
     @property
     def accuracy(self) -> Mapping[str, Mapping[str, float | None]]:
-        """Mean accuracy at the end: ``accuracy["global"]["ensemble"]`` and so on, 0-1; ``LetheError`` where it is not what is measured."""
+        """Mean accuracies of the final evaluation in [0, 1], such as ``accuracy["global"]["ensemble"]``; ``LetheError`` if not measured."""
         if "accuracy" not in self.results:
             names = " and ".join(self.results["metrics"])
             raise LetheError(f"{self.folder}: accuracy is not measured here, {names} are: take run.results['metrics']")
@@ -71,21 +76,21 @@ class Run:
 
     @property
     def timeline(self) -> pd.DataFrame:
-        """One row a round: who was there, accuracies, bytes, steps, seconds."""
+        """One row per round: number of live peers, metrics, bytes, gradient steps, seconds."""
         import pandas as pd
 
         return pd.DataFrame(self.results["timeline"]).set_index("round")
 
     @property
     def erasures(self) -> pd.DataFrame:
-        """One row an erasure: method, guarantee, difference to the counterfactual, cost, attacks."""
+        """One row per erasure: method, guarantee, difference to the counterfactual, cost, figures of attacks."""
         import pandas as pd
 
         return pd.DataFrame(self.results["erasures"])
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """Every metric of every peer and round (peer -1: the federation); the final evaluation is the round after the last."""
+        """Every metric of every peer and round; peer -1 is the federation, and the round after the last is the final evaluation."""
         from simulator.tasks.contract import cell_of
 
         found, declared = self._table("metrics"), cell_of(self.plan).metrics(self.plan.configs[0])
@@ -93,16 +98,16 @@ class Run:
 
     @property
     def receipts(self) -> pd.DataFrame:
-        """Every receipt."""
+        """All receipts."""
         return self._table("receipts")
 
     @property
     def holdings(self) -> pd.DataFrame:
-        """Who held whose seed, which version, from which round until which."""
+        """One row for each version of a seed at a holder, with the rounds since and until which it was held."""
         return self._table("holdings")
 
     def peers(self) -> dict[int, Participant]:
-        """Return the peers at the end of the run, ready to predict."""
+        """Return the peers at the end of the run, restored so that they can predict, by id."""
         from simulator.runs.replica import peers_at_end
         from simulator.storage.reading import reading
 

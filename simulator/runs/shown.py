@@ -1,4 +1,4 @@
-"""A run as a notebook shows it: what was measured, and what became of every erasure."""
+"""HTML of a run for notebooks: its metrics and its erasures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _erasure(one: Mapping[str, Any]) -> list[str]:
 
 
 def round_and_subject(erasure: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the round of an erasure in the results, and what was forgotten."""
+    """Return the round of an erasure (its row in the results), and what was forgotten, in words."""
     request, count = request_of(erasure["kind"]), erasure["rows"] + erasure.get("edges", 0)
     return str(erasure["round"]), request.short.format(peer=erasure["peer"], count=f"{count} {request.unit[count != 1]}")
 
@@ -41,5 +41,5 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number for people; what was not measured says so."""
+    """Return a number with three digits, or ``"not measured"`` for None."""
     return "not measured" if value is None else f"{value:.3g}" if value else "0.0"

@@ -1,4 +1,4 @@
-"""The verdict on a run in one line: what its erasures claim and whether it holds, and whether expectations were met."""
+"""The verdict on a run, in one line, from the claims of its erasures and from its expectations."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing that was claimed or expected is wrong."""
+        """Whether no claim is disproved, and every expectation is met."""
         return self.name in ("proven", "measured")
 
     @property
     def level(self) -> Literal["good", "open", "bad"]:
-        """How it is marked: in green, not at all, in red."""
+        """Level of its mark: green, none, or red."""
         return ("good" if self.name == "proven" else "open") if self.holds else "bad"
 
     @property
@@ -110,13 +110,13 @@ def _open(erasure: Erasure, store: RunStore, row: Mapping[str, Any]) -> tuple[st
 
 
 def _unanswered(who: str, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line where holders have not told that they dropped what they held."""
+    """Yield a line if holders gave no receipt for the seeds that they had to drop."""
     if silent := sorted(set(row["holders"]) - {one["holder"] for one in row["receipts"]}):
         yield f"{who}: no receipt came from peers {silent} for what they held"
 
 
 def _read(lines: Iterator[str]) -> Iterator[str]:
-    """Yield the lines, and one more where what they come from cannot be read."""
+    """Yield the lines, and one more if their source cannot be read."""
     try:
         yield from lines
     except LetheError as error:
@@ -142,7 +142,7 @@ def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any
 
 
 def _told(claims: Sequence[Mapping[str, str]], concepts: int) -> Iterator[str]:
-    """Yield how many claims were shown, and of the others how many for each reason."""
+    """Yield the number of proven claims, and of the others the number for each reason."""
     if claims:
         yield f"{sum(one['verdict'] == 'proven' for one in claims)} of {len(claims)} erasures proven"
     for why, count in Counter(one["why"] for one in claims if one["verdict"] == "measured").items():

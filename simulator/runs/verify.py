@@ -1,7 +1,7 @@
-"""Prove a run again from what lies in its directory: hashes, receipts, and that what was erased is nowhere.
+"""Verification of a run from its directory: hashes, receipts, claims, and the absence of what was erased.
 
-The ledger's rows are chained by hash, so a change of any row shows, but whoever can write to the directory can also write a new
-chain: keep the digest elsewhere if that matters.
+The ledger's rows are chained by hash, so that a change of any row is detected. Someone who can write to the directory can also compute a
+new chain; against that, keep the digest elsewhere.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 
 GARBLED = (ValueError, TypeError, LookupError, AttributeError)
-"""What reading rows raises that no run has written, where somebody made the hashes fit them."""
+"""Errors raised by rows that no run has written, in a ledger whose hashes were made to match."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of proving a run again.
+    """The result of verifying a run.
 
     Parameters
     ----------
     problems : tuple of str
-        One line for everything that does not hold; none if the run is proven again.
+        One line for everything that does not hold; none if the run is verified.
     not_checked : tuple of str
-        One line for everything that could not be looked at here, with the reason.
+        One line for everything that could not be checked here, with the reason.
     remaining : tuple of str
-        One line for everything that stays, by design, of what was forgotten.
+        One line for everything that remains, by design, of what was forgotten.
     """
 
     problems: tuple[str, ...]
@@ -52,12 +52,12 @@ class Verification:
 
 
 def verify(folder: Path | str) -> list[str]:
-    """Return one line for everything that does not hold; an empty list means that the run is proven again."""
+    """Return one line for everything that does not hold; an empty list if the run is verified."""
     return list(examine(folder).problems)
 
 
 def examine(folder: Path | str) -> Verification:
-    """Prove a run again; nothing is written. ``LetheError`` if there is no run that this version can read."""
+    """Verify a run; nothing is written. ``LetheError`` if the folder is no run directory that this version can read."""
     folder = Path(folder)
     plan = read_plan(folder)
     if wrong := tuple(folder_checks.links(folder)):
@@ -103,7 +103,7 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
 
 
 def _read_so_far(lines: Iterator[str]) -> list[str]:
-    """Return the lines, those before one that cannot be made where the ledger holds what no run has written: that is told as a problem."""
+    """Return the lines up to one that cannot be made from a forged ledger, which another check reports as a problem."""
     found = []
     with suppress(LetheError, *GARBLED):
         for line in lines:
@@ -112,12 +112,12 @@ def _read_so_far(lines: Iterator[str]) -> list[str]:
 
 
 def _told(problems: Iterable[str], not_checked: Iterable[str] = (), remaining: Iterable[str] = ()) -> Verification:
-    """Return what was found, each thing once and on one line, whatever stands in the names it tells."""
+    """Return the result, without duplicates; control characters in names are escaped."""
     return Verification(*(tuple(dict.fromkeys(map(one_line, lines))) for lines in (problems, not_checked, remaining)))
 
 
 def _gaps(plan: Plan, store: RunStore) -> list[str]:
-    """Return what is missing from a ledger that was changed, as far as it can still be read: that names what was taken."""
+    """Return what a changed ledger lacks, as far as it can still be read, so that what was removed is named."""
     try:
         return [*missing(plan, store), *audits.problems(plan, store)]
     except (sqlite3.Error, *GARBLED):
@@ -125,13 +125,13 @@ def _gaps(plan: Plan, store: RunStore) -> list[str]:
 
 
 def _verdicts(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Check that the verdicts that were written down are those that the evidence gives."""
+    """Yield a line if the recorded verdicts differ from those that the evidence gives."""
     if store.meta(CLAIMS) != settled(plan, store):
         yield "run.sqlite: its verdicts on the claims are not those that the evidence gives"
 
 
 def _readable(found: Iterator[str]) -> Iterator[str]:
-    """Yield the lines, and one more where what they come from cannot be read."""
+    """Yield the lines, and one more if their source cannot be read."""
     try:
         yield from found
     except LetheError as error:
@@ -143,7 +143,7 @@ def _readable(found: Iterator[str]) -> Iterator[str]:
 
 
 def _receipts(plan: Plan, store: RunStore) -> Iterator[str]:
-    """Check that every receipt that was due came, and names the bytes that its holder had."""
+    """Yield a line for every missing receipt, and for every one that names a seed that its holder did not have."""
     receipts = store.rows("select round, erasure, holder, owner, version, sha256 from receipts")
     given = {(erasure, holder) for _, erasure, holder, *_ in receipts}
     for erasure, holder in store.rows("select erasure, holder from owed order by 1, 2"):

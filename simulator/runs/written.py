@@ -1,4 +1,4 @@
-"""``results.json``: read, or made again from a finished run's ledger where it is missing."""
+"""Reading and writing of ``results.json``, which can be made again from a finished run's ledger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from simulator.storage.store import RunStore
 
 
 def read_results(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Return a finished run's results: what its file says, or the ledger where there is no file; nothing is written.
+    """Return a finished run's results, from its file or, if that is missing, from the ledger; nothing is written.
 
-    ``LetheError`` if the run is not finished, or the file is not one.
+    ``LetheError`` if the run is not finished, or the file cannot be read.
     """
     path = folder / RESULTS
     if path.is_file():
@@ -37,7 +37,7 @@ def read_results(plan: Plan, folder: Path) -> dict[str, Any]:
 
 
 def as_read(plan: Plan, store: RunStore) -> dict[str, Any]:
-    """Return the results as they are once they have been written and read: with text as keys, and lists for tuples."""
+    """Return the results as if read from the file, where keys are text and tuples are lists."""
     return dict(json.loads(_text(plan, store)))
 
 
@@ -51,7 +51,7 @@ def _text(plan: Plan, store: RunStore) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all; ``OSError`` if it cannot be written."""
+    """Write a file atomically; ``OSError`` if it cannot be written."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         unfinished.write_text(text, encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Where a run is kept: ledger and artefacts."""
+"""Storage of runs: the ledger in SQLite, and the artefacts."""

@@ -1,4 +1,4 @@
-"""The hashes that bind a ledger together: rounds one after another, then audits, and all tables once the run is finished."""
+"""Hashes of a ledger: a chain over its rounds, then its audits, and hashes of all tables once the run is finished."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from simulator.storage import history
 from simulator.storage.tables import CHAINED, ROUND_TABLES, described, quoted
 
 SEAL = "finished"
-"""Under this key of the table meta stand the hashes of all tables, once the run is finished."""
+"""Key, in the table meta of a finished run, of the hashes of all tables."""
 
 
 def link(db: sqlite3.Connection, number: int, journal: str, previous: str) -> str:
-    """Return the hash that chains a round's rows, as they stand in the tables, to the round before."""
+    """Return the hash (SHA-256) of a round's rows in the tables, its journal's hash, and the previous round's hash."""
     content: dict[str, Any] = {}
     for table in (*ROUND_TABLES, *CHAINED):
         lines = _rows(db, f"select * from {table} where round = ? order by rowid", number)
@@ -28,18 +28,18 @@ def link(db: sqlite3.Connection, number: int, journal: str, previous: str) -> st
 
 
 def audit_link(previous: str, name: str, body: str) -> str:
-    """Return the hash that chains an audit's row to the row before it, the first of them to the last round."""
+    """Return the hash of an audit's row and the previous hash, which for the first audit is that of the last round."""
     return hashed(_plain([previous, name, body]))
 
 
 def last_link(db: sqlite3.Connection) -> str:
-    """Return where the chain of rounds ends; empty before the first."""
+    """Return the hash of the last round; empty before the first."""
     row = db.execute("select chain from rounds order by round desc limit 1").fetchone()
     return "" if row is None else str(row[0])
 
 
 def seal(db: sqlite3.Connection) -> dict[str, str]:
-    """Return the hash of every row of every table, by table; the row of the seal itself is left out."""
+    """Return the hash of all rows of each table, by table, without the row of the seal itself."""
     tables = [name for kind, name in described(db) if kind == "table" and not name.startswith("sqlite_")]
     return {table: _table(db, table) for table in tables}
 
@@ -57,10 +57,10 @@ def _rows(db: sqlite3.Connection, query: str, number: int) -> list[tuple[Any, ..
 
 
 def _plain(content: Any) -> str:
-    """Return plain data as JSON; bytes, which only a stranger's hand puts into a ledger, as no text could be written."""
+    """Return plain data as JSON; bytes, which no run writes into these columns, are encoded unlike any text."""
     return json.dumps(content, default=lambda value: {"bytes": value.hex()})
 
 
 def hashed(text: str) -> str:
-    """Return the hash of a text."""
+    """Return the SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The ledger's table of what a server keeps: models and updates by round, with the rounds from and until which they are kept."""
+"""The ledger's table of a server's history: models and updates by round, with the rounds since and until which they are kept."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from server.ledger import Kept, RoundRecord
 TABLE = """
 create table if not exists history (name text, peer integer, made integer, sha256 text, size integer, since integer, until integer);
 """
-"""What is open, ``until`` being null, has its bytes among the artefacts; of what is closed only the hash stays."""
+"""An open row, whose ``until`` is null, has its bytes among the artefacts; of a closed one only the hash remains."""
 
 
 def kept(db: sqlite3.Connection) -> list[Kept]:
-    """Return what is kept of all committed rounds, by round, name and peer."""
+    """Return what is kept of all committed rounds, sorted by round, name and peer."""
     query = "select name, peer, made, sha256, size from history where until is null order by made, name, peer"
     return [Kept(*row) for row in db.execute(query)]
 
 
 def insert(db: sqlite3.Connection, record: RoundRecord) -> None:
-    """Close and open the intervals in which something is kept, where a record changes them."""
+    """Close and open rows as a round record requires."""
     if record.history is None:
         return
-    if record.rewritten is not None:  # also where a replay gave the same bytes again: they are others, made without the erased data
+    if record.rewritten is not None:  # even if a replay gave the same bytes, because these were made without the erased data
         db.execute("update history set until = ? where until is null and made >= ?", (record.round, record.rewritten))
     current = set(kept(db))
     ended = [(record.round, one.name, one.peer, one.made, one.sha256) for one in current.difference(record.history)]
@@ -34,7 +34,7 @@ def insert(db: sqlite3.Connection, record: RoundRecord) -> None:
 
 
 def changes(db: sqlite3.Connection, number: int) -> dict[str, Any]:
-    """Return what was opened and closed in a round, for the chain of hashes; nothing where nothing was."""
+    """Return the rows opened and closed in a round, for the chain of hashes; empty if there are none."""
     found: dict[str, Any] = {}
     for edge in ("since", "until"):
         query = f"select name, peer, made, sha256 from history where {edge} = ? order by made, name, peer, sha256"

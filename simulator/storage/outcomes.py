@@ -30,7 +30,7 @@ def _row(line: OutcomeLine) -> tuple[Any, ...]:
 
 
 def read(db: sqlite3.Connection) -> dict[int, OutcomeLine]:
-    """Return the outcome of every erasure that has been carried out, by the erasure's number."""
+    """Return the outcome of every erasure that has been carried out, by its index in the timeline."""
     found = {}
     for erasure, peer, guarantee, steps, parts, certificate, notes, *weights in db.execute(
         "select erasure, peer, guarantee, gradient_steps, parts, certificate, notes, weights_before, weights_after from outcomes"
@@ -41,9 +41,9 @@ def read(db: sqlite3.Connection) -> dict[int, OutcomeLine]:
 
 
 def findings(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """Return what certificates and notes say, beyond what plan, states and metrics decide: all of the outcomes that counts in digests.
+    """Return the part of the outcomes that enters digests: certificates and notes, which plan, states and metrics do not determine.
 
-    Notes of costs count as little as costs do.
+    Costs, and notes on them, do not enter digests.
     """
     found = []
     columns = "round, erasure, peer, guarantee, certificate, notes"

@@ -1,4 +1,4 @@
-"""Opening a ledger so that nothing is written, not even beside it."""
+"""Opening of a ledger without writing anything, not even files beside it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from simulator.storage.store import RunStore
 
 @contextmanager
 def reading(folder: Path) -> Iterator[RunStore]:
-    """Open the store of a run directory, which may be read-only, for reading only; see `connected`."""
+    """Open the store of a run directory, which may be write-protected, for reading only; see `connected`."""
     with connected(folder / "run.sqlite") as db:
         yield RunStore(folder, db)
 
 
 @contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """Connect to a ledger so that no byte of its folder changes and no file appears there.
+    """Connect to a ledger without changing or creating any file in its folder.
 
-    Without a log (``-wal``) nobody is writing, and the file is read as it stands. The log of a process that is at work is read together
-    with its index, which is there too. What a killed process left is read from a copy: SQLite would take the log up where it lies.
+    Without a write-ahead log (``-wal``) no process is writing, and the file is read directly. The log of a running process is read
+    together with its shared index. The log of a killed process is read from a copy, because SQLite would recover it in place.
     """
     log = path.with_name(f"{path.name}-wal")
     if not log.exists():
@@ -51,7 +51,7 @@ def _open(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _at_work(folder: Path) -> bool:
-    """Return whether a process holds this run directory; see `simulator.runs.directory.only_one`."""
+    """Return whether a process has locked this run directory; see `simulator.runs.directory.only_one`."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

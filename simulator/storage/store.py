@@ -1,8 +1,8 @@
-"""The run store: an SQLite ledger, one transaction a round, and artefacts named by the hash of their bytes.
+"""The run store: an SQLite ledger with one transaction per round, and artefacts named by the hash of their bytes.
 
-The order of writing makes a run survive being killed at any instant: first the artefacts (complete files only, renamed into place), then
-one transaction that makes them count, then the removal of everything that the journal no longer points to. What a killed run left
-over is removed when it is next opened.
+The order of writing lets a run be killed at any instant: first the artefacts (complete files, renamed into place), then one transaction
+that references them, then the removal of all artefacts that are no longer referenced. The next process to open the run removes what a
+killed one left.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from simulator.storage import chain, history, outcomes
 from simulator.storage.tables import SCHEMA, SERVER_TABLES
 
 LAYOUT = "3"
-"""Of run directories: the ledger's tables, the plan, and what the results hold. Raised when older ones can no longer be read."""
+"""Version of run directories (the ledger's tables, plan and results), increased when older ones can no longer be read."""
 
 PASSING = "memory"
-"""Name of the one model of which only the last version is kept."""
+"""Name of the only model of which only the last version is kept."""
 
 
 class RunStore:
@@ -34,9 +34,9 @@ class RunStore:
     Parameters
     ----------
     folder : path, optional
-        The run directory; None keeps everything in memory, for runs that must leave nothing behind.
+        The run directory; None keeps everything in memory, for runs that must leave no files.
     db : sqlite3.Connection, optional
-        The ledger, if it is open for reading; see `simulator.storage.reading`.
+        A ledger that is open for reading; see `simulator.storage.reading`.
     """
 
     def __init__(self, folder: Path | None = None, db: sqlite3.Connection | None = None) -> None:
@@ -47,38 +47,38 @@ class RunStore:
             return
         if folder is not None:
             (folder / "artefacts").mkdir(parents=True, exist_ok=True)
-        # Flower runs server apps in a thread of its own; the store is used by one thread at a time all the same
+        # Flower runs server apps in a thread of its own, but only one thread at a time uses the store
         where = ":memory:" if folder is None else folder / "run.sqlite"
         self.db = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False)
         self.db.execute("pragma journal_mode = wal")
         self.db.execute("pragma synchronous = normal")
-        self.db.execute("pragma secure_delete = on")  # a row that is deleted or replaced is overwritten, not only unlinked
+        self.db.execute("pragma secure_delete = on")  # the bytes of a deleted or replaced row are overwritten, not only unlinked
         self.db.executescript(SCHEMA)
 
     def close(self) -> None:
-        """Close the database; a run directory then holds no side files."""
+        """Close the database, which removes its side files."""
         self.db.close()
 
     # meta and audits ---------------------------------------------------------------------------------------------------------
 
     def meta(self, key: str) -> str | None:
-        """Return what is written under a key, None if nothing is."""
+        """Return the value of a key, or None."""
         row = self.db.execute("select value from meta where key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, key: str, value: str) -> None:
-        """Write a value under a key."""
+        """Set the value of a key."""
         self.db.execute("insert or replace into meta values (?, ?)", (key, value))
 
     def audit(self, name: str) -> Any:
-        """Return a finished audit's result, None if it is still to be done."""
+        """Return a finished audit's result, None if it is not finished."""
         row = self.db.execute("select body from audits where name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def set_audit(self, name: str, result: Any) -> None:
-        """Write down a finished audit behind all others; one that has been written stays where it is.
+        """Append a finished audit's result; a repeated one is not written again.
 
-        ``LetheError`` if it says something else now.
+        ``LetheError`` if the result differs from the one that was written before.
         """
         body = json.dumps(result, sort_keys=True)
         if known := self.rows("select body from audits where name = ?", (name,)):
@@ -91,11 +91,11 @@ class RunStore:
 
     @property
     def finished(self) -> bool:
-        """Whether rounds and audits are all there."""
+        """Whether all rounds and audits are written."""
         return bool(self.meta(chain.SEAL))
 
     def finish(self) -> None:
-        """Write down that the run is finished, with the hashes of all tables as they are now."""
+        """Mark the run as finished, with the hashes of all tables."""
         self.set_meta(chain.SEAL, json.dumps(chain.seal(self.db)))
 
     # the Ledger protocol -----------------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class RunStore:
         return Mailbox.model_validate(self._journal().get("mailbox", {}))
 
     def model(self, name: str, round_: int | None = None) -> str | None:
-        """Return the hash of what the server kept under a name in a round, the last committed one unless told; None if nothing."""
+        """Return the hash of the model that the server kept under a name in a round, by default the last committed one; None if none."""
         if round_ is not None and self.rows("select 1 from history where name = ? limit 1", (name,)):
             rows = self.rows("select sha256 from history where name = ? and made = ? and until is null", (name, round_))
             return str(rows[0][0]) if rows else None
@@ -123,7 +123,7 @@ class RunStore:
         return str(rows[0][0]) if rows else None
 
     def history(self) -> list[Kept]:
-        """Return what the server keeps of all committed rounds, by round, name and peer."""
+        """Return what the server keeps of all committed rounds, sorted by round, name and peer."""
         return history.kept(self.db)
 
     def findings(self, name: str) -> list[dict[str, Any]]:
@@ -131,11 +131,11 @@ class RunStore:
         return [json.loads(body) for (body,) in self.rows("select body from findings where name = ? order by rowid", (name,))]
 
     def outcomes(self) -> dict[int, OutcomeLine]:
-        """Return the outcome of every erasure that has been carried out, by the erasure's number."""
+        """Return the outcome of every erasure that has been carried out, by its index in the timeline."""
         return outcomes.read(self.db)
 
     def artefact(self, sha256: str) -> bytes:
-        """Return an artefact's bytes; ``LetheError`` if it is missing or its bytes do not have that hash."""
+        """Return an artefact's bytes; ``LetheError`` if they are missing or have another hash."""
         if self.folder is None:
             return self._memory[sha256]
         path = self._path(sha256)
@@ -148,7 +148,7 @@ class RunStore:
         return blob
 
     def commit(self, record: RoundRecord) -> None:
-        """Write a record whole; afterwards nothing that it made obsolete can be read any more."""
+        """Write a round record atomically, then remove the artefacts that it made obsolete."""
         for sha256, blob in record.artefacts.items():
             self._write(sha256, blob)
         states = {peer: list(vars(state).values()) for peer, state in sorted(record.states.items())}
@@ -165,7 +165,7 @@ class RunStore:
             self.db.execute("insert into rounds values (?, ?, ?)", (record.round, link, here))
             self.db.execute("commit")
         except BaseException:
-            if self.db.in_transaction:  # Ctrl-C may come when the record has just been written
+            if self.db.in_transaction:  # an interrupt may come just after the commit
                 self.db.execute("rollback")
             raise
         self.sweep()
@@ -177,11 +177,11 @@ class RunStore:
         return self.db.execute(query, tuple(values)).fetchall()
 
     def link(self, number: int, journal: str, previous: str) -> str:
-        """Return the hash that chains a round's rows, as they stand in the tables, to the round before."""
+        """Return the hash of a round's rows in the tables, its journal's hash, and the previous round's hash."""
         return chain.link(self.db, number, journal, previous)
 
     def digest(self) -> str:
-        """Return the hash of final states, receipts, metrics, final evaluation answers and what a server keeps: equal on every engine."""
+        """Return the hash of final states, receipts, metrics, final predictions and the server's models; equal on every engine."""
         content = {
             "states": {peer: list(vars(state).values()) for peer, state in sorted(self.states().items())},
             "receipts": self.rows("select * from receipts order by round, erasure, holder, owner"),
@@ -196,13 +196,13 @@ class RunStore:
         return chain.hashed(json.dumps(content, sort_keys=True))
 
     def alive(self) -> set[str]:
-        """Return the hashes of all artefacts that the journal points to, and of the models that the server keeps."""
+        """Return the hashes of all artefacts that the journal references, and of the models that the server keeps."""
         states = self.states().values()
         mailbox = self.mailbox()
         parcels = [*mailbox.newest.values(), *mailbox.coming, *(p for seeds in mailbox.held.values() for p in seeds.values())]
         final = {sha256 for (sha256,) in self.rows("select sha256 from probabilities")}
         kept = {sha256 for (sha256,) in self.rows("select sha256 from history where until is null")}
-        apart = "name not in (select name from history)"  # the history says of these which are kept
+        apart = "name not in (select name from history)"  # of these, the history determines which are kept
         kept |= {sha256 for (sha256,) in self.rows(f"select sha256 from models where name != ? and {apart}", (PASSING,))}
         last = f"select sha256 from models where name = ? and {apart} order by round desc limit 1"
         kept |= {sha256 for (sha256,) in self.rows(last, (PASSING,))}
@@ -210,13 +210,13 @@ class RunStore:
         return held | final | kept
 
     def on_disk(self) -> set[str]:
-        """Return the names, without ending, of all files among the artefacts, finished or not."""
+        """Return the names, without suffix, of all artefact files, complete or not."""
         if self.folder is None:
             return set(self._memory)
         return {path.name.removesuffix(".safetensors") for path in (self.folder / "artefacts").iterdir()}
 
     def sweep(self) -> None:
-        """Remove every artefact that the journal does not point to."""
+        """Remove every artefact that the ledger does not reference."""
         for name in self.on_disk() - self.alive():
             if self.folder is None:
                 del self._memory[name]
@@ -248,7 +248,7 @@ class RunStore:
                 self.db.executemany(f"insert into {table} values ({marks})", lines)
 
     def _insert_holdings(self, record: RoundRecord) -> None:
-        """Close and open the intervals in which a holder has a seed, where they changed."""
+        """Close and open rows of the seeds' holdings where they changed."""
         current = {(h, o): (v, s) for h, o, v, s in self.rows("select holder, owner, version, sha256 from holdings where until is null")}
         wanted = {
             (holder, owner): (parcel["version"], parcel["sha256"])

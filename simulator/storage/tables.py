@@ -30,16 +30,16 @@ create table if not exists audits (name text primary key, body text not null, ch
 SCHEMA = _TABLES + outcomes.TABLE + history.TABLE
 
 ROUND_TABLES = ("events", "metrics", "timings", "receipts", "owed", "incidents", "states", "probabilities")
-"""Tables whose rows belong to the round they name; with holdings and history they are what the chain of hashes covers."""
+"""Tables whose rows belong to the round that they name; the chain of hashes covers them, holdings and history."""
 
 SERVER_TABLES = ("models", "findings")
-"""The same, for what a server in the middle keeps; left out where it is empty, so that runs from before these tables keep their hashes."""
+"""The same for the models and findings of a server; omitted while empty, so that hashes of runs older than these tables stay the same."""
 
 CHAINED = (*SERVER_TABLES, "outcomes")
-"""Tables that the chain of hashes leaves out where they are empty."""
+"""Tables that the chain of hashes omits while they are empty."""
 
 EDGES = ("round", "since", "until")
-"""Columns that name rounds."""
+"""Columns with numbers of rounds."""
 
 
 def columns(db: sqlite3.Connection, table: str) -> list[str]:
@@ -48,18 +48,18 @@ def columns(db: sqlite3.Connection, table: str) -> list[str]:
 
 
 def described(db: sqlite3.Connection) -> dict[tuple[str, str], str | None]:
-    """Return the statements that made everything that is in a database, by what it is and its name."""
+    """Return the SQL statement of every object in a database (table, index, view, trigger), by its type and name."""
     return {(kind, name): sql for kind, name, sql in db.execute("select type, name, sql from sqlite_master order by 1, 2")}
 
 
 @cache
 def own() -> Mapping[tuple[str, str], str | None]:
-    """Return what `described` says of a ledger that nobody has touched."""
+    """Return what `described` returns for an unchanged ledger."""
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(SCHEMA)
         return described(db)
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL writes it."""
+    """Return a name quoted as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

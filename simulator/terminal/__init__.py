@@ -1,1 +1,1 @@
-"""What is printed."""
+"""Output in the terminal: tables, JSON, verdicts."""

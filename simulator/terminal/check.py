@@ -1,4 +1,4 @@
-"""What a plan will do and cost, for people: the dry run."""
+"""The output of ``lethe check``: what a plan will do and cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_CLASSES = 20
 
 
 def describe(plan: Plan) -> RenderableType:
-    """Return what a plan will do, as something ``rich`` can print: data, peers, graph, timeline, erasures, cost."""
+    """Return data, peers, graph, timeline and costs of a plan, for printing with ``rich``."""
     from rich.console import Group
     from rich.text import Text
 
@@ -49,7 +49,7 @@ def _reference(table: Public) -> str:
 
 
 def _data(plan: Plan, data: Dataset) -> Iterator[RenderableType]:
-    """Yield what is to be known of the data: remarks, warnings, classes, columns."""
+    """Yield remarks, warnings, classes and columns of the data."""
     from rich.text import Text
 
     held = data_check.Holdings.of(plan, data)
@@ -78,7 +78,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _peers(plan: Plan) -> RenderableType:
-    """Return a table of peers: model, rows, class counts, and in a graph the edges that a peer learns from."""
+    """Return a table of peers: model, rows, class counts, and in a graph the edges in a peer's training data."""
     data = load(plan.configs[0].data)
     table = _table("peers", "peer", "model", "rows", "rows by class", *(["edges"] if len(data.edges) else []))
     for config in plan.configs[:_MOST_PEERS]:
@@ -93,7 +93,7 @@ def _peers(plan: Plan) -> RenderableType:
 
 
 def _graphs(plan: Plan) -> Iterator[RenderableType]:
-    """Yield a table of the graph's facts at the start and after every change."""
+    """Yield a table of properties of the graph at the start and after every change."""
     topology = cell_of(plan).topology(plan)
     if len(plan.configs) > _MOST_NODES or topology is None:
         return
@@ -115,7 +115,7 @@ def _graphs(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _timeline(plan: Plan) -> RenderableType:
-    """Return the table of rounds: who trains, what happens."""
+    """Return the table of rounds: the peers that train, and the events."""
     table = _table("timeline", "round", "train", "what happens")
     for now in plan.timeline.rounds:
         table.add_row(str(now.round), f"{len(now.present)}: {_ranges(now.present)}", "\n".join(_happenings(now)))
@@ -123,7 +123,7 @@ def _timeline(plan: Plan) -> RenderableType:
 
 
 def _happenings(now: Round) -> Iterator[str]:
-    """Yield the lines of a round."""
+    """Yield a line for each event of a round."""
     for one in now.happenings:
         number = "" if one.event is None else f" [event {one.event + 1}]"
         whom = f" {_ranges(one.peers)}" if one.peers else ""
@@ -139,7 +139,7 @@ def _costs(plan: Plan) -> RenderableType:
 
 
 def _ranges(peers: Iterable[int]) -> str:
-    """Return ascending peer numbers with runs drawn together: ``0-3 5 7-9``."""
+    """Return ascending peer numbers as ranges: ``0-3 5 7-9``."""
     runs: list[list[int]] = []
     for peer in peers:
         if runs and peer == runs[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What a plan will do and cost, for programs: the dry run as plain values."""
+"""The output of ``lethe check --json``: what a plan will do and cost, as plain values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.terminal import data_check
 
 
 def plain(plan: Plan) -> dict[str, Any]:
-    """Return what ``lethe check --json`` prints: the plan's name and hash, data, peers, rounds, erasures, costs."""
+    """Return name, hash, data, peers, rounds, erasures and costs of a plan."""
     return {
         "name": plan.name,
         "seed": plan.seed,

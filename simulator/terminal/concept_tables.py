@@ -1,4 +1,4 @@
-"""What became of erased concepts, as tables that fit a terminal: nothing in them is broken at 80 columns."""
+"""Tables of erased concepts that fit a terminal: with 80 columns, no cell is broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
-"""What was done to the weights, a row each."""
+"""The variants of a model's weights, one row each."""
 
 NONE = "-"
 GAP = 2
@@ -17,13 +17,14 @@ Row = Mapping[str, Any]
 
 
 def tables(found: Row, width: int) -> Iterator[Table]:
-    """Yield a table of erasures, and as many of attacks as it takes to keep to the width in columns.
+    """Yield a table of erasures, and tables of attacks, as many as the width requires.
 
     Parameters
     ----------
     found : mapping
         Content of ``results.json``: ``concepts`` and ``revivals``.
     width : int
+        Width of the terminal in columns.
     """
     if found["concepts"]:
         yield _erasures(found["concepts"])
@@ -36,7 +37,7 @@ def tables(found: Row, width: int) -> Iterator[Table]:
 
 
 def not_played(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a line for each attack or defence that was not carried out: what it was to be, and why not."""
+    """Yield a line for each attack or defence that was not played, with the reason."""
     for row in rows:
         what = f"concept {row['concept']} by {row['adversary']}" if "adversary" in row else row["fill"]
         yield f"not played, round {row['round']}: {row['do']} {what}: {row['why']}"
@@ -67,7 +68,7 @@ def _attacks(title: str, rows: Sequence[Row]) -> Table:
 
 
 def _that_fit(rows: Sequence[Row], width: int) -> int:
-    """Return how many attacks stand side by side in so many columns, at least one."""
+    """Return how many attacks fit side by side into a width in columns, at least one."""
     left = width - max(map(len, _labels()))
     for count, row in enumerate(rows):
         left -= GAP + max(len(text) for text in [*_head(row).splitlines(), *_cells(row)])

@@ -1,4 +1,4 @@
-"""What ``lethe check`` says about the data of a plan: classes, columns, rows that lie in several places, what a deletion decides."""
+"""The part of ``lethe check`` on data: classes, columns, duplicate rows, and facts that only rows to be forgotten determine."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 
 _MOST = 20
-"""Classes, categories or columns that are named."""
+"""Maximum number of classes, categories or columns that are named."""
 
 PUBLIC = ("reference", "test", "validation")
-"""Rows that are set aside."""
+"""Sets of public rows."""
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """Who holds each row.
+    """The holder of each row.
 
     Parameters
     ----------
     holder : int64 array, shape (n,)
-        Peer of each row, by its place in the data set; ``peers`` for reference, ``peers + 1`` for test and ``peers + 2`` for validation
-        rows, -1 for rows that nobody has.
+        Peer of each row, by its position in the data set; ``peers`` for reference, ``peers + 1`` for test and ``peers + 2`` for
+        validation rows, -1 for rows without holder.
     peers : int
+        Number of peers.
     whole : Dataset
-        The same rows by bounds, categories and classes that all rows show: nothing is cut off.
+        The same rows, encoded by facts of all rows, so that nothing is clipped.
     """
 
     holder: npt.NDArray[np.int64]
@@ -42,7 +43,7 @@ class Holdings:
 
     @classmethod
     def of(cls, plan: Plan, data: Dataset) -> Holdings:
-        """Return who holds each row at the start of a plan."""
+        """Return the holder of each row at the start of a plan."""
         holder = np.full(len(data), -1, np.int64)
         for config in plan.configs:
             holder[data.at(config.rows)] = config.peer
@@ -52,12 +53,12 @@ class Holdings:
         return cls(holder, peers, _whole(plan, data))
 
     def dealt(self) -> npt.NDArray[np.bool_]:
-        """Return which rows are a peer's, shape (n,)."""
+        """Return which rows a peer holds, bool (n,)."""
         return (self.holder >= 0) & (self.holder < self.peers)
 
 
 def _whole(plan: Plan, data: Dataset) -> Dataset:
-    """Return the data by the facts of all rows; as they are where a private cell is so far out that no scale reaches it."""
+    """Return the data encoded by facts of all rows, or unchanged if a private cell is too large for a scale."""
     try:
         return load(plan.configs[0].data.by_all_rows())
     except DataError:
@@ -97,7 +98,7 @@ def category(data: Dataset, place: int, code: int) -> str:
 
 
 def remarks(data: Dataset, held: Holdings) -> Iterator[str]:
-    """Yield what else is to be known: the range of inputs, rows in several places, what the loader did."""
+    """Yield remarks: the range of inputs, duplicate rows, and notes of the loader."""
     if data.users is None:
         numeric = [place for place, column in enumerate(data.columns) if not column.categories]
         numbers = data.x[:, numeric] if data.columns else data.x
@@ -109,7 +110,7 @@ def remarks(data: Dataset, held: Holdings) -> Iterator[str]:
 
 
 def warnings(plan: Plan, data: Dataset, held: Holdings) -> Iterator[str]:
-    """Yield a line for each column of ids, and for each request whose rows alone have a bound, category or class, or a twin that stays."""
+    """Yield a line for each column of ids, and for each request whose rows alone determine a fact, or have duplicates that stay."""
     for column in held.whole.columns:
         if column.categories > _MOST and 2 * column.categories > len(data):
             yield f"column {column.name} has {column.categories} categories in {len(data)} rows, as names, dates and ids have: leave it out"
@@ -129,21 +130,21 @@ def warnings(plan: Plan, data: Dataset, held: Holdings) -> Iterator[str]:
 
 
 def _kept(plan: Plan) -> str:
-    """Return what becomes of the facts that rows to be forgotten alone have."""
+    """Return the consequence for facts that only rows to be forgotten determine, in words."""
     if plan.scenario.data.facts == "all":
         return '; facts = "all" keeps that when the rows are gone: leave facts out, or declare columns and labels'
     return "" if plan.configs[0].data.columns is None else "; what no public row has counts as a bound, or as other"
 
 
 def _who(erasures: list[Erasure], gone: npt.NDArray[np.int64]) -> str:
-    """Return which rows are forgotten when, in words."""
+    """Return round, peers and rows of a request, in words."""
     peers = ", ".join(str(one.peer) for one in erasures[:_MOST])
     rows = f"row {gone[0]}" if len(gone) == 1 else f"{len(gone)} rows"
     return f"round {erasures[0].round}, peer {peers}, {rows}"
 
 
 def _decided(data: Dataset, gone: npt.NDArray[np.int64]) -> Iterator[str]:
-    """Yield the facts of the data that would be others without these rows."""
+    """Yield the facts of the data that would differ without these rows."""
     kept = np.ones(len(data), bool)
     kept[gone] = False
     if not kept.any():
@@ -163,7 +164,7 @@ def _decided(data: Dataset, gone: npt.NDArray[np.int64]) -> Iterator[str]:
 
 
 def _twins(data: Dataset) -> npt.NDArray[np.int64]:
-    """Return a number for each row, shape (n,), the same for rows whose input and label are byte-equal."""
+    """Return a number for each row, int64 (n,), equal for rows with byte-equal inputs and labels."""
     flat = np.ascontiguousarray(data.x).reshape(len(data), -1)
     keys: dict[bytes, int] = {}
     rows = (row.tobytes() + int(label).to_bytes(8, "little") for row, label in zip(flat, data.y, strict=True))
@@ -172,7 +173,7 @@ def _twins(data: Dataset) -> npt.NDArray[np.int64]:
 
 
 def _equal_rows(held: Holdings, twins: npt.NDArray[np.int64]) -> str:
-    """Return how many rows are byte-equal to one that somebody else holds, in words."""
+    """Return how many rows are byte-equal to one of another holder, in words."""
     rows = np.flatnonzero(held.holder >= 0)
     places = np.unique(np.stack([twins[rows], held.holder[rows]], axis=1), axis=0)
     shared = np.isin(twins[rows], np.flatnonzero(np.bincount(places[:, 0]) > 1))

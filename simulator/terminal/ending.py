@@ -1,4 +1,4 @@
-"""How ``lethe run`` and ``lethe resume`` end: the results, the run directory, and last of all the verdict."""
+"""The end of ``lethe run`` and ``lethe resume``: results, run directory, and last the verdict."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _STYLES = {"good": "bold green", "open": "bold", "bad": "bold red"}
 
 
 def carry_on(folder: Path, *, json: bool = False) -> Run:
-    """Play a run to its end and tell how it ended; what stops it on the way is told with the command that takes it up.
+    """Play a run to its end, and print the end; an interruption is reported with the command that resumes the run.
 
-    Results and run directory are printed on standard output, for programs as JSON; the verdict is the last line on standard error.
+    Results and run directory go to standard output, with ``json`` as JSON; the verdict is the last line on standard error.
     """
     try:
         done = resume(folder)
@@ -44,7 +44,7 @@ def carry_on(folder: Path, *, json: bool = False) -> Run:
 
 
 def exit_status(run: Run) -> int:
-    """Return the status with which a command ends that has played a run: 0 if it is proven or measured, 1 if not."""
+    """Return the exit status of a command that played a run: 0 if the verdict is proven or measured, else 1."""
     return 0 if Verdict.of(run.results).holds else 1
 
 
@@ -54,6 +54,6 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def show_verdict(run: Run, console: Console) -> None:
-    """Print the verdict as one line, in red where something is wrong."""
+    """Print the verdict as one line, in red if it does not hold."""
     found = Verdict.of(run.results)
     console.print(Text(one_line(found.line), _STYLES[found.level]), soft_wrap=True)

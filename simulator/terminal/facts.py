@@ -1,4 +1,4 @@
-"""What ``lethe data`` prints: the facts of a scenario's data as keys of ``[data]``, and what was noticed as comments."""
+"""The output of ``lethe data``: the facts of a scenario's data as keys of ``[data]``, and remarks as comments."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from simulator.scenarios.public import split
 from simulator.scenarios.scenario import Scenario
 
 _MOST = 20
-"""Categories that a comment names."""
+"""Maximum number of categories that a comment names."""
 
 
 def told(scenario: Scenario) -> Iterator[str]:
-    """Yield lines of TOML for the ``[data]`` table of a scenario; ``ScenarioError`` where its data cannot be read."""
+    """Yield lines of TOML for the ``[data]`` table of a scenario; ``ScenarioError`` if its data cannot be read."""
     table, spec = scenario.data, scenario.data.source()
     try:
         source = spec.read()
@@ -46,7 +46,7 @@ def _told(spec: DatasetSpec, source: Source, public: PublicRows) -> Iterator[str
 
 
 def _columns(spec: DatasetSpec, source: TableSource, public: PublicRows) -> Iterator[str]:
-    """Yield the columns of a table, and below them what was noticed."""
+    """Yield the columns of a table, then remarks on them."""
     noticed: list[str] = []
     yield "columns = ["
     for place, fact in zip(source.features, source.tried(spec.columns, source.at(public.reference)), strict=True):
@@ -60,7 +60,7 @@ def _columns(spec: DatasetSpec, source: TableSource, public: PublicRows) -> Iter
 
 
 def _noticed(source: TableSource, place: int, fact: ColumnFacts, reference: Ids) -> Iterator[str]:
-    """Yield what a column has that is not among its facts."""
+    """Yield remarks on a column, such as values outside its bounds or categories."""
     try:
         _, beyond = source.coded(place, fact)
     except DataError as error:
@@ -79,16 +79,16 @@ def _noticed(source: TableSource, place: int, fact: ColumnFacts, reference: Ids)
     if fact.low == fact.high:
         yield f"{fact.name}: low and high are equal, so every value counts as the same: declare what it may be"
     if source.numbers is None and all(map(str.isdigit, texts)) and len(set(texts)) == len(texts):
-        yield f"{fact.name}: a whole number of its own in every row: id = {fact.name!r} would make it the rows' lifelong id, and no feature"
+        yield f"{fact.name}: a whole number of its own in every row: id = {fact.name!r} would make it their permanent id, no feature"
 
 
 def _outside(count: int, values: npt.NDArray[np.float64]) -> str:
-    """Return how many values of a column lie beyond its bounds, in words."""
+    """Return how many values of a column are outside its bounds, in words."""
     return f"{count} of {len(values)} rows lie beyond, from {values.min():g} to {values.max():g}, and count as the bound"
 
 
 def _classes(spec: DatasetSpec, public: tuple[str, ...], held: tuple[str, ...], y: Ids) -> Iterator[str]:
-    """Yield the classes, and which of them no public row has."""
+    """Yield the classes, then those that no public row has."""
     known = spec.class_names or public
     hidden = [name for name in held if name not in known] if spec.class_names is None else []
     yield pasted_labels([name for name in held if name in known or name in hidden] if hidden else known)
@@ -98,7 +98,7 @@ def _classes(spec: DatasetSpec, public: tuple[str, ...], held: tuple[str, ...], 
 
 
 def _of_arrays(spec: DatasetSpec, source: Dataset, public: PublicRows) -> Iterator[str]:
-    """Yield what is known of data that is no table of named columns."""
+    """Yield the facts of data that are no table with named columns."""
     if source.published:
         yield "# its classes are published with it: nothing needs to be declared"
         return
@@ -114,7 +114,7 @@ def _of_arrays(spec: DatasetSpec, source: Dataset, public: PublicRows) -> Iterat
 
 
 def _beyond(source: Dataset, known: DatasetSpec) -> Iterator[str]:
-    """Yield which columns of an array have values beyond their bounds."""
+    """Yield a remark for each column of an array with values outside its bounds."""
     for place, one in enumerate(known.columns or ()):
         assert one.low is not None
         assert one.high is not None

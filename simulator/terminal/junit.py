@@ -1,4 +1,4 @@
-"""What a run claims and what was expected of it, as test cases in JUnit's format, which continuous integration reads."""
+"""Claims and expectations of a run as test cases in JUnit's format, for continuous integration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.runs.written import write_whole
 
 
 def check_place(path: Path) -> None:
-    """Raise ``LetheError`` where no file can be written at a path, before anything is played."""
+    """Raise ``LetheError`` if no file can be written at a path; called before anything is played."""
     if path.is_dir():
         raise LetheError(f"--junit {path}: is a folder: name a file")
     if not path.absolute().parent.is_dir():
@@ -21,9 +21,9 @@ def check_place(path: Path) -> None:
 
 
 def write_junit(run: Run, path: Path) -> None:
-    """Write a finished run's claims and expectations as test cases, whole or not at all.
+    """Write a finished run's claims and expectations as test cases, atomically.
 
-    What was disproved or not met failed; a claim to be exact or certified that could not be shown is skipped, with the reason.
+    Disproved claims and unmet expectations are failures; a claim to be exact or certified that is not proven is skipped, with the reason.
     """
     suite = ElementTree.Element("testsuite", name=run.plan.name)
     for one in run.results["verdict"]["claims"]:

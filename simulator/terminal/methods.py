@@ -1,6 +1,6 @@
-"""What ``lethe methods`` lists: methods, unlearners with their guarantees, erasers, adversaries with what they know, fills, and judges.
+"""The output of ``lethe methods``: methods, unlearners, erasers, adversaries, fills and judges.
 
-What other distributions bring stands among them; what is broken of it, whatever it is, comes last.
+Components of other distributions are included; broken ones, of any kind, come last.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simulator.scenarios.tasks import CELLS
 
 
 def methods() -> list[tuple[str, str, str, str, str]]:
-    """Return kind, guarantee, where it can be used, summary and source of every method."""
+    """Return kind, guarantee, possible uses, summary and source of every method."""
     cells = {name: cell() for name, cell in CELLS.working().items()}
     able = {name: {kind for request in REQUESTS.targets() for kind in cell.methods(request)} for name, cell in cells.items()}
     found: list[tuple[str, str, str, str, str]] = []
@@ -32,20 +32,20 @@ def methods() -> list[tuple[str, str, str, str, str]]:
 
 
 def unlearners() -> list[tuple[str, str, str, str, str, str]]:
-    """Return kind, guarantee, what a request names, whether peers can have it as main model, summary and source of every unlearner."""
+    """Return kind, guarantee, unit of requests, use as main model, summary and source of every unlearner."""
     specs = UNLEARNERS.working().items()
     return [(kind, spec.guarantee, spec.unit, _main(spec), spec.summary, spec.source) for kind, spec in specs]
 
 
 def _main(spec: type[UnlearnerSpec]) -> str:
-    """Return whether peers that classify can have it as their main model, or why not."""
+    """Return whether peers that classify can have an unlearner as main model, or why not, in words."""
     if not spec.classifier:
         return "no: is no classifier"
     return {"rows": "yes", "nodes and edges": "yes, on graphs", "interactions and users": "yes, on ratings"}.get(spec.unit, "no")
 
 
 def erasers() -> list[tuple[str, str, str, str]]:
-    """Return kind, what is needed, summary and source of every eraser."""
+    """Return kind, requirements, summary and source of every eraser."""
     return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in ERASERS.working().items()]
 
 
@@ -65,7 +65,7 @@ def judges() -> list[tuple[str, str]]:
 
 
 def _sections() -> tuple[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]], ...]:
-    """Return title, heads and lines of every section."""
+    """Return title, headings and rows of every section."""
     return (
         ("methods: how a request is carried out on given weights", ("method", "guarantee", "where", "how", "source"), methods()),
         (
@@ -81,13 +81,13 @@ def _sections() -> tuple[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]],
 
 
 def as_json() -> dict[str, list[dict[str, str]] | list[str]]:
-    """Return everything as plain values: for each section its lines by their heads; under ``broken`` what cannot be used."""
+    """Return the sections as plain values, their rows as mappings by heading; ``broken`` lists what cannot be used."""
     told = {title.partition(":")[0]: [dict(zip(heads, line, strict=True)) for line in lines] for title, heads, lines in _sections()}
     return {**told, "broken": broken()}
 
 
 def table() -> str:
-    """Return everything as aligned text, a section each."""
+    """Return the sections as aligned text."""
     told = [f"{title}\n{_aligned([heads, *lines])}" for title, heads, lines in _sections()]
     if lines := broken():
         told.append("\n".join(["broken: what other distributions bring, and no scenario can use", *lines]))
@@ -95,12 +95,12 @@ def table() -> str:
 
 
 def broken() -> list[str]:
-    """Return a line for everything from other distributions that cannot be used."""
+    """Return a line for every component of another distribution that cannot be used."""
     return [line for registry in registries() for line in registry.broken()]
 
 
 def _aligned(lines: Sequence[Iterable[str]]) -> str:
-    """Return rows of cells as text in columns."""
+    """Return rows of cells as text with aligned columns."""
     cells = [tuple(line) for line in lines]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells)

@@ -14,7 +14,7 @@ from simulator.terminal import concept_tables
 
 
 def show_results(run: Run, console: Console | None = None) -> None:
-    """Print accuracies, erasures and expectations of a finished run."""
+    """Print metrics, erasures and expectations of a finished run."""
     console = console or Console()
     found = run.results
     console.print(f"{found['name']}  seed {found['seed']}  engine {found['engine']}  digest {found['digest'][:16]}", highlight=False)
@@ -41,7 +41,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
-    """Return a table of the data set's metrics: a row for each of them on each test mix, a column for each model."""
+    """Return a table of the data set's metrics: one row per metric and test distribution, one column per model."""
     models = list(dict.fromkeys(model for mixes in metrics.values() for values in mixes.values() for model in values))
     heads = ("main only" if model == "main" else model for model in models)
     table = _table("at the end, mean over live peers", "", "test mix", *heads)
@@ -52,7 +52,7 @@ def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
 
 
 def _show_concepts(found: dict[str, Any], console: Console) -> None:
-    """Print how well the model draws, what was erased from it, and what attacks brought back, or why they were not played."""
+    """Print the quality of samples, erased concepts, and attacks, or the reasons why these were not played."""
     console.print(f"samples that show what was asked for, at the end: {number(found['accuracy'].get('sampled'))}", highlight=False)
     if doubt := found["judge"].get("doubt"):
         console.print(f"warning: {doubt}", highlight=False)
@@ -78,7 +78,7 @@ def _erasures(erasures: list[dict[str, Any]]) -> Table:
 
 
 def _audited(column: dict[str, Any], judged: list[dict[str, Any]]) -> Table:
-    """Return the table of a column of an audit: a row for each erasure, the runs that any was compared with beside it."""
+    """Return the table of an audit's column: one row per erasure, one column per run with a figure."""
     runs = {label: key for label, key in column["keys"].items() if any(one.get(key) is not None for one in judged)}
     table = _table(f"{column['heading']}: {column['unit']}", "round", "what", *(label.replace(" (", "\n(") for label in runs))
     for one in judged:
@@ -87,7 +87,7 @@ def _audited(column: dict[str, Any], judged: list[dict[str, Any]]) -> Table:
 
 
 def _notes(erasure: dict[str, Any]) -> Iterator[str]:
-    """Yield what is to be said of an erasure."""
+    """Yield the notes on an erasure."""
     when, what = round_and_subject(erasure)
     for note in erasure.get("notes", ()):
         yield f"{erasure['method']}, round {when}, {what}: {note}"
@@ -108,5 +108,5 @@ def _expectations(expectations: list[dict[str, Any]]) -> Table:
 
 
 def _count(value: float | None) -> str:
-    """Return a whole number for people; what was not measured says so."""
+    """Return an integer with separators, or ``"not measured"`` for None."""
     return "not measured" if value is None else f"{int(value):,}"

@@ -1,8 +1,8 @@
-"""Compiled functions: where their machine code is kept between runs, and who makes it.
+"""Compilation of functions with Numba, and the cache of their machine code.
 
-Numba would keep it beside the sources; here it goes to the user's cache folder, in a folder named by the hash of the sources and of the
-processor, so that a change in one module never leaves code compiled from another's old version. Compiling takes seconds to a minute, so
-processes that start together (a run's workers) take turns: the first says that it compiles, the others read what it has kept.
+Numba would cache it beside the sources. Here, the cache is a folder of the user's cache folder, named by a hash of the sources and the
+processor, so that no function is linked with outdated code of another module. Compilation takes seconds to a minute, so that processes that
+start together, such as a run's workers, wait for each other: the first announces the compilation, the others read its result.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _cache_folder() -> str:
-    """Return a writable folder for machine code, or nothing where there is none: the code is then made anew by every process."""
+    """Return a writable folder for machine code, or an empty text if there is none; every process then compiles for itself."""
     target = _SETTINGS.CPU_NAME or get_host_cpu_name(), _SETTINGS.CPU_FEATURES or ""
     digest = hashlib.sha256(f"{numba.__version__} {target}".encode())
     folders = {source.parent for source in _SOURCES.rglob("*kernels*.py")}
-    for source in sorted(source for folder in folders for source in folder.glob("*.py")):  # layouts and numbers stand beside the kernels
+    for source in sorted(source for folder in folders for source in folder.glob("*.py")):  # layouts and constants of the kernels included
         digest.update(source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "lethe" / "numba" / digest.hexdigest()[:16]
@@ -42,12 +42,12 @@ def _cache_folder() -> str:
     return str(folder) if os.access(folder, os.W_OK) else ""
 
 
-if not _SETTINGS.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user has set it, stays in force
+if not _SETTINGS.CACHE_DIR:  # a NUMBA_CACHE_DIR of the user has precedence
     _SETTINGS.CACHE_DIR = _cache_folder()
 
 
 class _Turn:
-    """The right to compile: one thread of one process has it, and may take it again while it does."""
+    """Reentrant lock on compilation, among the threads of all processes that share a cache."""
 
     def __init__(self, folder: str) -> None:
         self._path = Path(folder, "turn") if folder else None
@@ -56,7 +56,7 @@ class _Turn:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Have the turn; without a folder to share there is nothing to wait for."""
+        """Hold the lock; without a cache folder, it concerns only the threads of this process."""
         with self._thread:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600) if self._path and not self._depth else None
             self._depth += 1
@@ -75,41 +75,41 @@ _MODULES: set[str] = set()
 
 
 class _Word(event.Listener):
-    """Says that kernels of a module are compiled, when they are: not where kept code is read."""
+    """Announces the compilation of a module's kernels, but not the reading of cached code."""
 
     def __init__(self, module: str) -> None:
         self.module = module
 
     def on_start(self, event: object) -> None:
-        """Say it."""
+        """Announce it."""
         say(self.module)
 
     def on_end(self, event: object) -> None:
-        """Say nothing more."""
+        """Do nothing."""
 
 
 def say(module: str) -> None:
-    """Say on standard error, once for each folder of kept code, that a module's kernels are compiled."""
+    """Announce on standard error, once for each cache folder, that a module's kernels are compiled."""
     if folder := _SETTINGS.CACHE_DIR:
         try:
             os.close(os.open(Path(folder, f"{module}.told"), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except OSError:  # mostly: another process was first
+        except OSError:  # usually because another process was first
             return
     print(f"compiling {module} for this machine: once, for up to some minutes", file=sys.stderr, flush=True)
 
 
 def say_ahead() -> None:
-    """Say what is likely to be compiled by processes that nobody hears, for the modules imported here of which there is no kept code."""
+    """Announce the likely compilation, by processes whose output is not shown, of modules imported here that are not in the cache."""
     for module in sorted(_MODULES):
         if not any(Path(_SETTINGS.CACHE_DIR).rglob(f"{module.rpartition('.')[2]}.*.nbi")):
             say(module)
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function that Python calls to machine code, once for all runs; arithmetic stays that of IEEE 754, in the order written."""
+    """Compile a function that Python calls, and cache its code; arithmetic is IEEE 754 in the order of the source."""
     make: Any = numba.njit(cache=bool(_SETTINGS.CACHE_DIR), error_model="numpy", nogil=True)
     made: Any = make(function)
-    alone = made.compile  # what Numba calls for types it has not met: it reads kept code, or compiles and keeps
+    alone = made.compile  # called by Numba for new argument types: it reads cached code, or compiles and caches it
     _MODULES.add(function.__module__)
 
     def in_turn(signature: Any) -> Any:
@@ -122,16 +122,16 @@ def compiled(function: Function) -> Function:
 
 
 def inner(function: Function) -> Function:
-    """Compile a function that only compiled functions call: it becomes part of each of them, and has no door for Python."""
-    doorless: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    make: Any = numba.njit(error_model="numpy", nogil=True, **doorless)
+    """Compile a function that only compiled functions call: it is compiled into each of them, without a wrapper for Python."""
+    no_wrappers: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    make: Any = numba.njit(error_model="numpy", nogil=True, **no_wrappers)
     made: Function = make(function)
     return made
 
 
 def bare(function: Function) -> Function:
-    """Compile an inner function that makes no array and no list: it counts no references, which would cost more than short loops do."""
-    doorless: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-    make: Any = numba.njit(error_model="numpy", nogil=True, **doorless)
+    """Compile an inner function that allocates nothing; it counts no references, which would cost more than a short loop."""
+    no_wrappers: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+    make: Any = numba.njit(error_model="numpy", nogil=True, **no_wrappers)
     made: Function = make(function)
     return made

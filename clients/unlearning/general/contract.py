@@ -26,6 +26,7 @@ class Learning:
     Parameters
     ----------
     network : Network
+        Architecture and loss of the model whose weights are changed.
     training : Training
         Epochs per round, batch size and optimiser.
     progress : int

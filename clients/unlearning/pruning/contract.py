@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import PositiveInt
+
 from clients.spec import Spec
 from clients.streams import Field
 
@@ -109,6 +111,26 @@ class EraserSpec(Spec):
 
         ``UnlearningError`` if the concept cannot be erased in this way.
         """
+
+
+class GradientEraser(EraserSpec):
+    """Base class of erasers that find weights by gradients on real images, and change them without setting any to zero.
+
+    Parameters
+    ----------
+    batches : int
+        Batches over which gradients are averaged.
+    batch_size : int
+        Images per batch.
+    scope : {"feed_forward_out", "feed_forward", "all"}
+        Which weights may change.
+    """
+
+    needs_images: ClassVar[bool] = True
+    zeroes: ClassVar[bool] = False
+    batches: PositiveInt = 16
+    batch_size: PositiveInt = 32
+    scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward"
 
 
 def zeroed(module: nn.Module, masks: dict[str, Tensor]) -> dict[str, Tensor]:

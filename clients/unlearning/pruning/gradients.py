@@ -22,6 +22,11 @@ def chosen(module: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in module.named_parameters() if tests[scope](name)}
 
 
+def copies(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Return copies of the parameters on the CPU, by name."""
+    return {name: parameter.detach().to("cpu", copy=True) for name, parameter in parameters.items()}
+
+
 def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """Return the gradient of a scalar by parameter name; zeros for parameters on which it does not depend."""
     found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)

@@ -11,10 +11,10 @@ from pydantic import Field as Bounds
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.streams import Field
-from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
+from clients.unlearning.pruning.contract import Cut, GradientEraser, Subject
 
 
-class SalUn(EraserSpec):
+class SalUn(GradientEraser):
     """The ``share`` of weights with the largest forget gradient is trained to respond to the target as to another concept.
 
     Loss: redirection + ``alpha`` times the denoising loss on retained images. There is no weight decay, so that other weights stay
@@ -30,32 +30,21 @@ class SalUn(EraserSpec):
         Gradient steps.
     lr : float
         Learning rate.
-    batches : int
-        Batches over which the forget gradient is averaged.
-    batch_size : int
-        Images per batch.
-    scope : {"feed_forward_out", "feed_forward", "all"}
-        Which weights may change.
     """
 
     summary: ClassVar[str] = "re-trains the weights with the largest forget gradient; leaves no zeros"
     source: ClassVar[str] = "SalUn, Fan et al., ICLR 2024"
-    needs_images: ClassVar[bool] = True
-    zeroes: ClassVar[bool] = False
     kind: Literal["salun"] = "salun"
     share: Annotated[float, Bounds(gt=0, le=1)] = 0.5
     alpha: NonNegativeFloat = 1.0
     steps: PositiveInt = 100
     lr: PositiveFloat = 1e-3
-    batches: PositiveInt = 16
-    batch_size: PositiveInt = 32
-    scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward"
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
         """Return the new weights; draws are keyed by the subject."""
         import torch
 
-        from clients.unlearning.pruning.gradients import borrowed, chosen, gradients, largest_share, mean_gradients
+        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, gradients, largest_share, mean_gradients
 
         parameters = chosen(subject.module, self.scope)
         with borrowed(subject.module, parameters):
@@ -67,5 +56,5 @@ class SalUn(EraserSpec):
                 for name, gradient in gradients(loss, parameters).items():
                     parameters[name].grad = gradient * salient[name]
                 optimizer.step()
-            new = {name: parameter.detach().to("cpu", copy=True) for name, parameter in parameters.items()}
+            new = copies(parameters)
         return Cut({}, new, self.model_dump(), {f"salient.{name}": mask for name, mask in salient.items()})

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Bounds
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from clients.streams import Field
-from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
+from clients.unlearning.pruning.contract import Cut, GradientEraser, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Scissorhands(EraserSpec):
+class Scissorhands(GradientEraser):
     """The ``share`` of weights with the largest ``|gradient * weight|`` on the forget set is re-initialised, then all are repaired.
 
     The repair minimises ``L_retain - weight * L_forget``; a step that would relearn is projected away from the forget gradient.
@@ -34,26 +34,16 @@ class Scissorhands(EraserSpec):
         Learning rate of the repair.
     weight : float
         Weight of the loss on the forget set.
-    batches : int
-        Batches over which gradients are averaged.
-    batch_size : int
-        Images per batch.
-    scope : {"feed_forward_out", "feed_forward", "all"}
-        Which weights may change.
     """
 
     summary: ClassVar[str] = "re-initialises the weights a concept needs and repairs without relearning"
     source: ClassVar[str] = "Scissorhands, Wu and Harandi, ECCV 2024"
-    needs_images: ClassVar[bool] = True
-    zeroes: ClassVar[bool] = False
     kind: Literal["scissorhands"] = "scissorhands"
     share: Annotated[float, Bounds(gt=0, lt=1)] = 0.1
     std: PositiveFloat = 0.02
     steps: NonNegativeInt = 100
     lr: PositiveFloat = 1e-3
     weight: NonNegativeFloat = 0.1
-    batches: PositiveInt = 16
-    batch_size: PositiveInt = 32
     scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward_out"
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
@@ -61,7 +51,7 @@ class Scissorhands(EraserSpec):
         import torch
 
         from clients.streams import torch_generator
-        from clients.unlearning.pruning.gradients import borrowed, chosen, largest_share, mean_gradients
+        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, largest_share, mean_gradients
 
         parameters = chosen(subject.module, self.scope)
         with borrowed(subject.module, parameters):
@@ -73,7 +63,7 @@ class Scissorhands(EraserSpec):
                 torch.nn.init.trunc_normal_(drawn, std=self.std, a=-2 * self.std, b=2 * self.std, generator=generator)
                 parameter.data = torch.where(trimmed[name], drawn.to(parameter.device), parameter.data)
             self._repair(subject, parameters)
-            new = {name: parameter.detach().to("cpu", copy=True) for name, parameter in parameters.items()}
+            new = copies(parameters)
         return Cut({}, new, self.model_dump(), {f"trimmed.{name}": mask for name, mask in trimmed.items()})
 
     def _repair(self, subject: Subject, parameters: dict[str, nn.Parameter]) -> None:

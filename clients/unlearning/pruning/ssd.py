@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from clients.streams import Field
-from clients.unlearning.pruning.contract import Cut, EraserSpec, Rows, Subject
+from clients.unlearning.pruning.contract import Cut, GradientEraser, Rows, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Ssd(EraserSpec):
+class Ssd(GradientEraser):
     """If the forget set's Fisher diagonal exceeds ``alpha`` times that of all data, ``w *= min((lambda * F_all / F_forget)^power, bound)``.
 
     The Fisher diagonal is the mean square of batch gradients, as in the published code, so it depends on the batch size. An ``alpha`` of
@@ -32,18 +32,10 @@ class Ssd(EraserSpec):
         Exponent of the dampening.
     bound : float
         Largest factor.
-    batches : int
-        Batches over which the Fisher diagonal is averaged.
-    batch_size : int
-        Images per batch.
-    scope : {"feed_forward_out", "feed_forward", "all"}
-        Which weights may change.
     """
 
     summary: ClassVar[str] = "dampens the weights that matter most to a concept, without training"
     source: ClassVar[str] = "Selective synaptic dampening, Foster et al., AAAI 2024"
-    needs_images: ClassVar[bool] = True
-    zeroes: ClassVar[bool] = False
     kind: Literal["ssd"] = "ssd"
     alpha: PositiveFloat = 1.5
     strength: PositiveFloat = 1.0
@@ -52,7 +44,6 @@ class Ssd(EraserSpec):
     bound: PositiveFloat = 1.0
     batches: PositiveInt = 64
     batch_size: PositiveInt = 4
-    scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward"
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
         """Return the dampened weights; draws are keyed by the subject."""

@@ -34,10 +34,13 @@ class Sweeps:
     Parameters
     ----------
     evaluation : SampleEvaluation
+        Samples from given weights and lets the judge predict their concepts.
     state : Releasing
+        The server, whose secret, policy and earlier models are read.
     erasure : ConceptErasure
         The first request to erase the concept.
     release : Release
+        What was published in this round, with the cut that it contains.
     original : dict of str to float32 array
         The global model before the erasure.
     updates : sequence of DenoiserUpdate

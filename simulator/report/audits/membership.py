@@ -1,4 +1,4 @@
-"""How well an attacker tells erased rows from fresh ones: a picture, and a key figure."""
+"""The section on membership inference: how well an attacker distinguishes erased rows from unused ones."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Areas = tuple[float | None, float | None, float | None]
 
 
 def _areas(row: ErasureRow) -> Areas:
-    """Return the areas under the curve of an erasure: as run, in the run without the rows, and had nothing been done."""
+    """Return the attack's areas under the curve for an erasure: of the run, of the counterfactual, and without any forgetting."""
     as_run, never, nothing = (one.audited.get("mia_auc") for one in (row.outcome, row.retrained, row.nothing))
     return as_run, never, nothing
 
 
 def _attacked(data: ReportData) -> list[ErasureRow]:
-    """Return the erasures of which anything was measured."""
+    """Return the erasures with any measurement."""
     return [row for row in data.erasures if any(area is not None for area in _areas(row))]
 
 
@@ -38,7 +38,7 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 
 
 def _figures(data: ReportData) -> Sequence[Figure]:
-    """Return how much better than in the run without the data an attacker does, mean over the erasures, beside doing nothing."""
+    """Return the attacker's advantage over the counterfactual, a mean over erasures, and the same without any forgetting."""
 
     def gap(pairs: list[tuple[float | None, float | None]]) -> str:
         known = [found - never for found, never in pairs if found is not None and never is not None]
@@ -54,7 +54,7 @@ def _figures(data: ReportData) -> Sequence[Figure]:
 
 
 def _drawn(data: ReportData, width: float) -> str:
-    """Draw how well an attacker tells erased rows from fresh ones: bars from a coin toss (0.5) to the right or left."""
+    """Draw the attack's areas under the curve as bars that start at chance (0.5)."""
     rows = _attacked(data)
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 0.75 + 0.62 * len(rows))

@@ -1,1 +1,1 @@
-"""What reports of classification bring."""
+"""The report's parts for classification."""

@@ -1,4 +1,4 @@
-"""The accuracy of ensembles and main models by round."""
+"""Charts of the accuracy of ensembles and main models by round."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from simulator.report.curves import column
 from simulator.report.model import Accuracy, PeerRow, ReportData
 
 MANY_PEERS = 24
-"""Beyond this many peers single curves become a band between the 10th and the 90th percentile."""
+"""With more peers, a band between the 10th and the 90th percentile replaces single curves."""
 
 Value = Callable[[Accuracy], float | None]
 
 
 def accuracy(data: ReportData, width: float) -> str:
-    """Draw the accuracy of ensembles and main models alone, on all classes and on the peers' own mixes."""
+    """Draw the accuracy of ensembles and of main models alone, on all classes and on the peers' own class distributions."""
     wide = width > 5
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.9 if wide else 4.9)
@@ -70,7 +70,7 @@ def _every_peer(axes: Axes, peers: Sequence[PeerRow], rounds: Sequence[int], val
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, int, str, str]]) -> None:
-    """Write name and last value of each curve right of its end, pushed apart where they would touch."""
+    """Write name and last value of each curve beside its end, without overlaps."""
     low, high = axes.get_ylim()
     apart, ceiling = 0.17 * (high - low), high
     for value, last, name, colour in sorted(ends, reverse=True):

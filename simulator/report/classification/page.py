@@ -1,4 +1,4 @@
-"""What reports of classification say: accuracies of main models and of what peers make together."""
+"""The wording of reports on classification: accuracies of main models, and of ensembles or one model of all rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, wit
 
 
 class ClassificationPage(TaskPage):
-    """Peers classify, alone and with what the others share."""
+    """Peers classify, with their main models alone and with shared models."""
 
     sections: ClassVar[tuple[str, ...]] = ("simulator.report.classification.page:ACCURACY",)
     model: ClassVar[str] = "main model"
@@ -53,7 +53,7 @@ class ClassificationPage(TaskPage):
         return said + words.proof(data)
 
     def key_figures(self, data: ReportData) -> list[Figure]:
-        """Return metrics at the end, who was left, and what forgetting cost."""
+        """Return metrics of the final evaluation, number of peers, proven erasures, and costs of forgetting."""
         who, mean = f"the {data.together}" if data.pooled else "ensembles", data.accuracy
         return [
             _beside(f"{words.capital(data.measure)} of {who}", mean.global_ensemble, mean.global_main),
@@ -65,11 +65,11 @@ class ClassificationPage(TaskPage):
         ]
 
     def round_columns(self, data: ReportData) -> list[tuple[str, Callable[[RoundRow], str]]]:
-        """Return how good what peers make together is."""
+        """Return a column of the shared model's accuracy."""
         return [(f"{data.together}, all classes", lambda row: words.percent(row.accuracy.global_ensemble))]
 
     def peer_columns(self, data: ReportData) -> list[tuple[str, Callable[[PeerRow], str]]]:
-        """Return how good a peer was when last heard of, on all classes and on its own mix."""
+        """Return columns of a peer's last accuracies, on all classes and on its own class distribution."""
         return [
             ("main, all", lambda row: words.percent(_last(row).global_main)),
             (f"{data.together}, all", lambda row: words.percent(_last(row).global_ensemble)),
@@ -78,7 +78,7 @@ class ClassificationPage(TaskPage):
         ]
 
     def about_peers(self, data: ReportData) -> str:
-        """Return what the columns are of."""
+        """Return an explanation of the columns."""
         return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix."
 
 
@@ -87,7 +87,7 @@ def _beside(label: str, ensemble: float | None, main: float | None) -> Figure:
 
 
 def _costs(data: ReportData) -> list[Figure]:
-    """Return the steps to forget beside those of retraining, and how many holders gave a receipt."""
+    """Return the gradient steps of forgetting and of retraining, and the number of receipts."""
     steps = [row.outcome.gradient_steps for row in data.erasures]
     others = {row.request: row.retrained.gradient_steps for row in data.erasures}.values()
     known = None if None in steps else sum(step or 0 for step in steps)
@@ -100,5 +100,5 @@ def _costs(data: ReportData) -> list[Figure]:
 
 
 def _last(row: PeerRow) -> Accuracy:
-    """Return what a peer had reached when it was last heard of."""
+    """Return a peer's last measured accuracy."""
     return row.final or next((accuracy for accuracy in reversed(row.accuracy) if accuracy is not None), Accuracy())

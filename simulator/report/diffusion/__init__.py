@@ -1,1 +1,1 @@
-"""The report's sections on denoisers."""
+"""The report's parts for denoisers."""

@@ -1,4 +1,4 @@
-"""Reading what a report says of cut and revived concepts out of ``results.json`` and the artefact of samples beside it."""
+"""Collection of the report's data on erased and revived concepts from ``results.json`` and the artefact of samples."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from simulator.report.diffusion.model import (
 )
 
 MOST_SAMPLES = 8
-"""Samples of the target, and of the others, that a strip shows."""
+"""Numbers of samples of the target, and of the others, in a strip."""
 
 MOST_GRIDS = 12
-"""Revivals whose samples are shown."""
+"""Maximum number of revivals with samples."""
 
 CRISP = 48
-"""Least height of an embedded image in pixels."""
+"""Minimum height of an embedded image in pixels."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[str], Arrays]) -> Roots:
-    """Return what ``results`` say of a diffusion model.
+    """Return the data on a diffusion model in ``results``.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _known(point: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:
-    """Return the strips of an artefact: as many samples of the target, then of others, as a report has room for."""
+    """Return the strips of an artefact, with limited numbers of samples of the target and of others."""
     if "conditions" not in arrays:
         return ()
     asked = arrays["conditions"]
@@ -145,7 +145,7 @@ def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Return an image, uint8 ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, as a PNG, its pixels enlarged to squares where it is small.
+    """Return an image, uint8 ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, as a PNG; the pixels of a small one are enlarged to squares.
 
     On paper nothing else keeps them crisp.
     """

@@ -1,4 +1,4 @@
-"""What a cut, a revival and a fill do to accuracies: by variant, and as a knob is turned."""
+"""Charts of the effect of cut, revival and fill on scores, by variant and as a function of a parameter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTROLS = {"random_signs", "true_signs", "neuron_mean"}
 
 @dataclass(frozen=True)
 class Line:
-    """How one series looks: no two are told apart by colour alone."""
+    """Style of one series; no two series differ in colour alone."""
 
     label: str
     colour: str
@@ -53,7 +53,7 @@ POLICY_LINES = (
 
 
 def variants(rows: tuple[RevivalRow, ...], width: float, name: str) -> str:
-    """Draw the accuracy of the erased concept (bars) and of the others (diamonds) for every variant, means over the rows."""
+    """Draw the scores of the erased concept (bars) and of the others (diamonds) for every variant, means over the rows."""
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.9)
         axes = fig.subplots()
@@ -80,7 +80,7 @@ def variants(rows: tuple[RevivalRow, ...], width: float, name: str) -> str:
 
 
 def _value(axes: Axes, value: float, place: int, near: float | None) -> None:
-    """Write a bar's value beside its end, or inside where the other mark is in the way."""
+    """Write a bar's value beside its end, or inside it if the other mark is there."""
     inside = near is not None and value > 0.3 and -0.03 < near - value < 0.12
     axes.annotate(diffusion_words.whole(value), (value, place), (-9 if inside else 5, 0), textcoords="offset points",
                   va="center", fontsize=8, ha="right" if inside else "left", color=svg.INK, zorder=6,
@@ -88,7 +88,7 @@ def _value(axes: Axes, value: float, place: int, near: float | None) -> None:
 
 
 def losses(data: ReportData, width: float) -> str:
-    """Draw the error of the predicted noise on the test images by round, of peers' own models and of what they make together."""
+    """Draw the error of the predicted noise on the test images by round, of the peers' own models and of the shared one."""
     rows = data.own.losses
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.7)
@@ -109,12 +109,12 @@ def losses(data: ReportData, width: float) -> str:
 
 
 def noise(roots: Roots, width: float) -> str:
-    """Draw what the loudness of the fill does to accuracies, and to how well the cut is found."""
+    """Draw scores, and how well the cut is located, by noise level of the fill."""
     return _knob(roots.of_kind("noise"), width, "noise", "fill, in standard deviations of the other weights", with_areas=True)
 
 
 def sparsity(roots: Roots, width: float) -> str:
-    """Draw what the share of entries cut does."""
+    """Draw scores by the share of entries that are cut."""
     return _knob(roots.of_kind("sparsity"), width, "sparsity", "share of the feed-forward output weights that is cut", with_areas=False)
 
 
@@ -137,7 +137,7 @@ def _knob(curves: tuple[Curve, ...], width: float, kind: str, knob: str, *, with
 
 
 def _lines(axes: Axes, curves: Sequence[Curve], series: dict[str, Line]) -> list[Line2D]:
-    """Draw each series' mean over concepts, thin lines for the concepts themselves; return the means."""
+    """Draw each series: its mean over concepts, and thin lines for single concepts; return the means."""
     drawn = []
     for name, line in series.items():
         for curve in curves if len(curves) > 1 else ():
@@ -151,7 +151,7 @@ def _lines(axes: Axes, curves: Sequence[Curve], series: dict[str, Line]) -> list
 
 
 def shares(roots: Roots, width: float) -> str:
-    """Draw, by aggregation policy, what the share of pruning peers does to the erased concept and to the others."""
+    """Draw scores of the erased concept and of the others by the share of pruning peers, for each aggregation policy."""
     curves, wide = roots.of_kind("share"), width > 5
     with mpl.rc_context(svg.STYLE):
         fig = svg.figure(width, 2.9 if wide else 4.8)
@@ -173,7 +173,7 @@ def shares(roots: Roots, width: float) -> str:
 
 
 def average(curves: Sequence[Curve], name: str) -> dict[float, float]:
-    """Return the mean over concepts of a series by ``x``, in order; only where all the concepts have it."""
+    """Return the mean over concepts of a series by ``x``, sorted; only for those ``x`` that all concepts have."""
     values: dict[float, list[float]] = {}
     for curve in curves:
         for point in curve.points:

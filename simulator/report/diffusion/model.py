@@ -1,4 +1,4 @@
-"""What a report knows of cut, revived and hidden concepts. ``None`` means *not measured*, here as everywhere in the report."""
+"""The report's data on erased, revived and hidden concepts; ``None`` means *not measured*."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 VARIANTS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
-"""What was done to the weights, in the order in which it is told."""
+"""The variants of a model's weights, in the order of the report."""
 
 PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
-"""The variants of which samples are shown."""
-
+"""The variants with samples in the report."""
 
 Setting = tuple[str, str, str, str]
-"""What revivals must share to be averaged: policy, adversary, what it knows, completion."""
+"""Policy, adversary, knowledge and completion, which revivals must share to be averaged."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares of samples, in [0, 1], that the judge finds to show what was asked for: of the erased concept, and of the others.
+    """Shares of samples, in [0, 1], in which the judge recognises the requested concept.
 
-    ``cross`` is the share that is right on the other axis, where images have a style beside their class.
+    Parameters
+    ----------
+    target, others : float, optional
+        Of the samples of the erased concept, and of the others.
+    cross : float, optional
+        On the other axis (class or style), if images have a style.
     """
 
     target: float | None = None
@@ -30,7 +34,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample as the bytes of a PNG, the concept it was asked for, and the one the judge saw."""
+    """One sample as a PNG, with the requested concept, and the one that the judge predicts."""
 
     png: bytes
     asked: str
@@ -38,13 +42,13 @@ class Sample:
 
     @property
     def right(self) -> bool:
-        """Whether the judge saw what was asked for."""
+        """Whether the judge predicts the requested concept."""
         return self.asked == self.judged
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Samples of one variant: of the erased concept, and of others. The same place in two strips had the same start noise."""
+    """Samples of one variant, of the erased concept and of others; equal positions in two strips have equal start noise."""
 
     variant: str
     target: tuple[Sample, ...]
@@ -58,17 +62,19 @@ class RevivalRow:
     Parameters
     ----------
     concept, policy, adversary, knowledge, completion : str
-        No completion where the adversary completes nothing.
+        The erased concept, and the setting; the completion is empty if the adversary completes nothing.
     round : int
+        The round after which the attack was played.
     scores : mapping of str to Scores
-        By variant.
+        Scores by variant.
     sign_accuracy, sign_accuracy_top_fifth : float, optional
-        Share of right signs among all entries that were cut, and among the surest fifth.
+        Share of correct signs among all cut entries, and among the most confident fifth.
     location_auc, column_auc : float, optional
-        How well a reader of the released weights tells cut entries, and columns with cut entries, from the rest.
+        Area under the curve with which cut entries, and columns with cut entries, are located in the released weights.
     seconds : float, optional
-        Of the attack.
+        Duration of the attack.
     strips : tuple of Strip
+        Samples by variant.
     """
 
     concept: str
@@ -87,13 +93,13 @@ class RevivalRow:
 
     @property
     def setting(self) -> Setting:
-        """What rows must share to be averaged."""
+        """The setting that rows must share to be averaged."""
         return self.policy, self.adversary, self.knowledge, self.completion
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one concept's accuracies are as a knob is turned: ``noise``, ``sparsity`` or ``share``; points are in order of ``x``."""
+    """One concept's scores as a function of a parameter, ``noise``, ``sparsity`` or ``share``; points are sorted by ``x``."""
 
     concept: str
     kind: str
@@ -105,9 +111,24 @@ class Curve:
 class Erased:
     """One request to erase a concept.
 
-    ``density`` is the share of weights that were cut, ``agreement`` that of two peers' cuts in common, ``survival`` the share of places
-    cut by any peer that stayed cut in the aggregate. ``drawn_alone`` and ``drawn`` are how often peers that erased it still draw it,
-    with their own model and with their neighbours' seeds, where there are such. ``before`` and ``after`` are what the aggregate draws.
+    Parameters
+    ----------
+    concept, method, policy : str
+        The concept, the eraser, and the aggregation policy.
+    round : int
+        The round of the request.
+    peers : tuple of int
+        The peers that erased it.
+    density : float, optional
+        Share of the weights that were cut.
+    agreement : float, optional
+        Share of the cut that two peers have in common.
+    survival : float, optional
+        Share of the entries cut by any peer that are zero in the aggregate.
+    drawn_alone, drawn : float, optional
+        Share of samples of these peers that still show the concept, from their own models and with their neighbours' seeds.
+    before, after : Scores, optional
+        Scores of the aggregate.
     """
 
     concept: str
@@ -126,7 +147,7 @@ class Erased:
 
 @dataclass(frozen=True)
 class NotPlayed:
-    """One attack or defence that was not carried out: after which round, what it was to be, and why not."""
+    """One attack or defence that was not played: the round after which it was due, its description, and the reason."""
 
     round: int
     what: str
@@ -135,7 +156,7 @@ class NotPlayed:
 
 @dataclass(frozen=True)
 class Fill:
-    """One fill that was tried: its name and settings, whether it hides the cut, and each test's area (value, low, high) by name."""
+    """One fill that was tested: its name with settings, whether it hides the cut, and the area (value, low, high) of each test."""
 
     name: str
     hides: bool
@@ -144,9 +165,16 @@ class Fill:
 
 @dataclass(frozen=True)
 class Loss:
-    """Error of the predicted noise on the test images after a round: of peers' own models, mean, and of what they make together.
+    """Mean squared error of the predicted noise on the test images after a round.
 
-    ``together`` is the aggregate, or the ensembles' mean where peers lend each other seeds.
+    Parameters
+    ----------
+    round : int
+        The round.
+    alone : float, optional
+        Mean over the peers' own models.
+    together : float, optional
+        Of the aggregate, or the mean over ensembles with neighbours' seeds.
     """
 
     round: int
@@ -156,7 +184,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Roots:
-    """What a run says of its diffusion model.
+    """The report's data on the diffusion model of a run.
 
     Parameters
     ----------
@@ -165,16 +193,16 @@ class Roots:
     judge : float, optional
         The judge's accuracy on real images held out from it.
     recommendation : str
-        Which fill to use, in a sentence.
+        The recommended fill, in a sentence.
     erased : tuple of Erased
     not_played : tuple of NotPlayed
     fills : tuple of Fill
-        Those tried for the recommendation, weakest first.
+        The fills tested for the recommendation, weakest first.
     losses : tuple of Loss
     sampled : float, optional
-        Share of samples of the final model (of the ensembles, where there are such), over all classes, that the judge finds right.
+        Share of samples of the final model, or of the ensembles, over all classes, in which the judge recognises the requested class.
     sampled_alone : float, optional
-        The same for main models without their neighbours, where there are ensembles.
+        The same for main models without their neighbours, if there are ensembles.
     """
 
     revivals: tuple[RevivalRow, ...] = ()
@@ -197,17 +225,17 @@ class Roots:
         return tuple(row for row in self.revivals if row.setting == setting)
 
     def of_kind(self, kind: str) -> tuple[Curve, ...]:
-        """Return the curves of one knob."""
+        """Return the curves of one parameter."""
         return tuple(curve for curve in self.curves if curve.kind == kind)
 
 
 def mean_of(values: list[float | None]) -> float | None:
-    """Return the mean of what was measured, None if nothing was."""
+    """Return the mean of the values that are not None, or None if all are."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
 def mean_scores(rows: tuple[RevivalRow, ...], variant: str) -> Scores:
-    """Return the means over rows of a variant's two accuracies."""
+    """Return the means over rows of a variant's scores."""
     scores = [row.scores.get(variant, Scores()) for row in rows]
     return Scores(*(mean_of([getattr(one, part) for one in scores]) for part in ("target", "others", "cross")))

@@ -1,4 +1,4 @@
-"""What reports of denoisers say: how well they draw, and what became of erased concepts."""
+"""The wording of reports on denoisers: quality of samples, and results on erased concepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simulator.storage.store import RunStore
 
 
 class DenoisingPage(TaskPage):
-    """Peers train denoisers, out of which concepts are erased, and into which they are brought back."""
+    """Peers train denoisers, from which concepts are erased, and in which attacks revive them."""
 
     sections: ClassVar[tuple[str, ...]] = tuple(
         f"simulator.report.diffusion.sections:{name}" for name in ("LOSS", "REVIVALS", "DRAWN", "TURNED")
@@ -25,7 +25,7 @@ class DenoisingPage(TaskPage):
     tells_of_no_erasure: ClassVar[bool] = False
 
     def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Roots:
-        """Return what became of concepts."""
+        """Return the data on concepts."""
         return roots(results, plan.labels, lambda sha256: wire.from_bytes(store.artefact(sha256)))
 
     def headline(self, data: ReportData) -> list[str]:
@@ -33,15 +33,15 @@ class DenoisingPage(TaskPage):
         return diffusion_words.headline(data)
 
     def sentence(self, event: EventRow) -> str:
-        """Return what happened as a sentence without its full stop."""
+        """Return an event as a sentence without full stop."""
         return diffusion_words.sentence(event)
 
     def befell_peers(self, event: EventRow) -> bool:
-        """Return whether an event happened to peers: where one erases, a concept goes."""
+        """Return whether an event concerned the presence of peers; the erasure of a concept does not."""
         return event.do != "erase"
 
     def key_figures(self, data: ReportData) -> list[Figure]:
-        """Return the few numbers that a reader in a hurry should see: what became of the erased concepts, means over the first setting."""
+        """Return the key figures: scores of erased concepts, as means over the first setting."""
         roots: Roots = data.own
         judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
         alone = "at the end" if roots.sampled_alone is None else f"main models alone {diffusion_words.whole(roots.sampled_alone)}"

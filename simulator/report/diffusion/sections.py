@@ -1,4 +1,4 @@
-"""The sections on cut, revived and hidden concepts, and what they are filled with."""
+"""The sections on erased, revived and hidden concepts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _losses(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 
 
 def _revival(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
-    """Return what was erased, brought back and hidden; long lists are cut, and the page says by how much."""
+    """Return the variables of the section on erased, revived and hidden concepts; long lists are cut, with a note on the page."""
     roots: Roots = data.own
     shown = roots.settings[:MOST_SETTINGS]
     found = SimpleNamespace(
@@ -45,7 +45,7 @@ def _revival(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 
 
 def _samples(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
-    """Return the samples that there is room for."""
+    """Return the variables of the section of samples."""
     roots: Roots = data.own
     pictured = [row for row in roots.revivals if row.strips]
     found = SimpleNamespace(
@@ -148,7 +148,7 @@ def _curves(roots: Roots) -> list[tuple[str, tuple[str, str], str]]:
 
 
 def _shares(roots: Roots) -> list[float]:
-    """Return the shares of pruning peers that the table of policies has room for, first and last among them."""
+    """Return the shares of pruning peers in the table of policies, up to a limit, including the first and the last."""
     every = sorted({point["x"] for curve in roots.of_kind("share") for point in curve.points})
     if len(every) <= MOST_SHARES:
         return every

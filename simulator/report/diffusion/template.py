@@ -1,4 +1,4 @@
-"""The parts of the page about cut, revived and hidden concepts (Jinja2), and their style sheet; a run without them carries neither."""
+"""Jinja2 templates of the sections on erased, revived and hidden concepts, and their style sheet."""
 
 LOSSES = """{{ picture(chart, "Error of the predicted noise on the test images: mean of the peers\u2019 own "
   ~ "models, and of the average, or the ensembles, that they make together."

@@ -1,4 +1,4 @@
-"""Cut, revived and hidden concepts in plain words."""
+"""Erased, revived and hidden concepts in words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KNOWLEDGE = {
     "weights, own images": "the released model, and a few images of the concept of its own",
     "weights, one unpruned client's update": "the weights, and the update of a peer that did not prune",
 }
-"""What an adversary holds, by what it is said to know."""
+"""Description of what an adversary has, by its knowledge."""
 
 TESTS = {
     "entries": "entries by size",
@@ -57,22 +57,22 @@ def whole(share: float | None) -> str:
 
 
 def policy(name: str) -> str:
-    """Return a policy's name for people: ``union_noise(1)`` becomes ``union noise (1)``."""
+    """Return a policy's name in words: ``union_noise(1)`` becomes ``union noise (1)``."""
     return name.replace("_", " ").replace("(", " (") or "no policy named"
 
 
 def explained(name: str) -> str:
-    """Return what a policy does to a cut; a policy from elsewhere is not explained."""
+    """Return a description of a policy's effect on a cut; empty for a policy of another distribution."""
     return POLICIES.get(name.split("(")[0].strip(), "")
 
 
 def area(found: tuple[float, float, float] | None) -> tuple[str, str]:
-    """Return an area under a curve, and its interval."""
+    """Return an area under a curve with its interval."""
     return (words.NOT_MEASURED, "") if found is None else (f"{found[0]:.2f}", f"{found[1]:.2f}\u2013{found[2]:.2f}")
 
 
 def knowledge(name: str) -> str:
-    """Return what an adversary of this knowledge holds."""
+    """Return a description of what an adversary with this knowledge has."""
     return KNOWLEDGE.get(name, name.replace("_", " ") or "what is not named")
 
 
@@ -94,7 +94,7 @@ def setting(own: Setting, among: Iterable[Setting] = ()) -> str:
 
 
 def sentence(event: EventRow) -> str:
-    """Return what happened in a diffusion run as a sentence without its full stop."""
+    """Return an event of a diffusion run as a sentence without full stop."""
     if event.do == "erase":
         who = words.peers(event.peers)
         return f"{who[0].upper()}{who[1:]} erased {event.detail.replace('_', ' ')}"
@@ -109,7 +109,7 @@ def verdict(sample: Sample) -> str:
 
 
 def spoken(variant: str, sample: Sample) -> str:
-    """Return a sample for those who cannot see it."""
+    """Return the alternative text of a sample."""
     return f"{VARIANTS[variant]}: asked for {sample.asked}, judged {sample.judged}, {'right' if sample.right else 'wrong'}"
 
 
@@ -123,7 +123,7 @@ def headline(data: ReportData) -> list[str]:
 
 
 def _story(roots: Roots) -> list[str]:
-    """Return what became of the concepts."""
+    """Return sentences on the results for the concepts."""
     rows = roots.rows(roots.settings[0])
     names = list(dict.fromkeys(row.concept for row in rows))
     means = {variant: mean_scores(rows, variant) for variant in VARIANTS}
@@ -143,7 +143,7 @@ def _story(roots: Roots) -> list[str]:
 
 
 def history(roots: Roots) -> str:
-    """Return what was measured of adversaries that kept an earlier release, or nothing."""
+    """Return sentences on adversaries that kept an earlier release, if any."""
     rows = tuple(row for row in roots.revivals if row.adversary == "historian")
     if not rows:
         return ""
@@ -152,7 +152,7 @@ def history(roots: Roots) -> str:
 
 
 def success(row: RevivalRow) -> float | None:
-    """Return the share of what pruning took that the attack brought back; None where it cannot be said."""
+    """Return the share of the lost score that the attack restores; None if it is not defined."""
     original, pruned, revived = (row.scores.get(variant, Scores()).target for variant in ("original", "pruned", "revived"))
     if original is None or pruned is None or revived is None or original <= pruned:
         return None

@@ -1,4 +1,4 @@
-"""What stands at the end of the page: expectations, incidents, how to read it, the scenario."""
+"""The sections at the end of the page: expectations, incidents, glossary, scenario."""
 
 from __future__ import annotations
 

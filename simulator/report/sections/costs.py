@@ -1,4 +1,4 @@
-"""What every round cost."""
+"""The section on the costs of rounds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
 
 
 def _shown(rounds: tuple[RoundRow, ...]) -> list[RoundRow]:
-    """Return the first and the last rounds, all where there is room."""
+    """Return all rounds, or the first and the last ones if there are too many."""
     if len(rounds) <= MOST_ROUNDS:
         return list(rounds)
     return [*rounds[: MOST_ROUNDS // 2], *rounds[-MOST_ROUNDS // 2 :]]

@@ -1,4 +1,4 @@
-"""Was it forgotten: every erasure beside the runs that it is compared with, under the columns of costs and of audits."""
+"""The section on forgetting: every erasure and the runs with which it is compared, with costs and figures of audits."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ COSTS: tuple[tuple[int, str, Callable[[Outcome], str]], ...] = (
     (30, "bytes", lambda one: words.size(one.bytes)),
     (40, "receipts of holders", words.receipts),
 )
-"""Place, heading and text of the columns that every erasure has."""
+"""Order, heading and text of the columns of costs."""
 
 _NOTHING = (words.NOT_MEASURED, words.NO_RECEIPTS, words.NOTHING_HELD)
-"""Texts of a cell that say nothing."""
+"""Texts of a cell without information."""
 
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 
 
 def _column(column: AuditColumn) -> tuple[int, str, Callable[[Outcome], str]]:
-    """Return place, heading and text of an audit's column."""
+    """Return order, heading and text of an audit's column."""
 
     def text(outcome: Outcome) -> str:
         if column.name in outcome.not_judged:
@@ -74,7 +74,7 @@ def _column(column: AuditColumn) -> tuple[int, str, Callable[[Outcome], str]]:
 
 
 def _outcomes(row: ErasureRow) -> list[tuple[str, Outcome]]:
-    """Return the runs that an erasure stands beside, itself first, by what they are called."""
+    """Return the erasure's own outcome, then those of the runs with which it is compared, with their labels."""
     known = (
         ("as run", row.outcome),
         ("never there (retrained)", row.retrained),
@@ -86,12 +86,12 @@ def _outcomes(row: ErasureRow) -> list[tuple[str, Outcome]]:
 
 
 def _empty(text: Callable[[Outcome], str], rows: Sequence[ErasureRow]) -> bool:
-    """Return whether a column says nothing of any run."""
+    """Return whether a column has no information on any run."""
     return bool(rows) and all(text(outcome) in _NOTHING for row in rows for _, outcome in _outcomes(row))
 
 
 def _folded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows with those drawn together that differ in nothing but whose data it was."""
+    """Return the rows, those grouped that differ only in the peer."""
     groups: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
         one: ErasureRow = row["data"]

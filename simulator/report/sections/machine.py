@@ -1,4 +1,4 @@
-"""Where it was computed, and within what limits bits repeat."""
+"""The section on the machine of a run, and on the conditions under which bits repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who was there in which round."""
+"""The section on the presence of peers by round."""
 
 from __future__ import annotations
 

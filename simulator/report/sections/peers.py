@@ -1,4 +1,4 @@
-"""Peer by peer: model, rows, and what the task measures."""
+"""The section on each peer: model, rows, and metrics of the task."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
 
 
 def _shown(data: ReportData) -> list[PeerRow]:
-    """Return the peers that there is room for: those to whom something happened, then the first."""
+    """Return the peers to show, up to a limit: those with events, then the first ones."""
     touched = {peer for event in data.events for peer in event.peers} if len(data.peers) > MOST_PEERS else set()
     first = sorted(data.peers, key=lambda row: (row.peer not in touched, row.peer))[:MOST_PEERS]
     return sorted(first, key=lambda row: row.peer)
 
 
 def _mix(row: PeerRow) -> list[int]:
-    """Return the heights of a peer's class mix, in percent of its largest class."""
+    """Return the heights of the bars of a peer's class distribution, in percent of its largest class."""
     most = max(row.counts, default=0)
     return [round(100 * count / most) if most else 0 for count in row.counts]
 

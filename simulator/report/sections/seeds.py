@@ -1,27 +1,21 @@
-"""Who held whose seed, before and after erasures."""
+"""The section on the seeds that peers held before and after erasures."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from simulator.report import graphs, svg, words
+from simulator.report import graphs, words
 from simulator.report.contract import Section, TaskPage
 from simulator.report.model import HoldingsChange, ReportData
+from simulator.report.sections import changes
 
-MOST_PICTURES = 12
-
-TEMPLATE = """<p>A seed model is what a peer lends its neighbours. Forgetting a peer means that every holder drops its seed and signs a
+LEAD = """<p>A seed model is what a peer lends its neighbours. Forgetting a peer means that every holder drops its seed and signs a
 receipt; forgetting rows or edges means that the holders drop the owner\u2019s seed and get one made anew with the next delivery.</p>
-{% for one in holdings %}<h3>Round {{ one.round }}: {{ one.title }}</h3>
-{{ picture(one.pictures, one.caption) }}
-{% endfor %}{% if hidden %}<p class="note">{{ hidden }} later changes are not drawn.</p>{% endif %}
 """
 
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
-    shown = data.holdings[:MOST_PICTURES]
-    pictured = [_holdings(one, place) for place, one in enumerate(shown)]
-    return {"holdings": pictured, "hidden": len(data.holdings) - len(shown)} if shown else None
+    return changes.view(data.holdings, _holdings)
 
 
 def _holdings(one: HoldingsChange, place: int) -> dict[str, Any]:
@@ -36,9 +30,9 @@ def _holdings(one: HoldingsChange, place: int) -> dict[str, Any]:
     return {
         "round": one.round,
         "title": words.peers(one.owners),
-        "pictures": tuple(graphs.holdings(one, width, f"seeds-{place}-{side}") for width, side in ((svg.WIDE, "w"), (svg.NARROW, "n"))),
+        "pictures": changes.pair(graphs.holdings, one, f"seeds-{place}"),
         "caption": caption + (" Only those concerned are drawn." if everyone - shown else ""),
     }
 
 
-SECTION = Section("seeds", "Seeds", "Who held whose seed", 60, TEMPLATE, _view)
+SECTION = Section("seeds", "Seeds", "Who held whose seed", 60, LEAD + changes.TEMPLATE, _view)

@@ -1,4 +1,4 @@
-"""What happened: first what the task shows by round, then the events."""
+"""The section on the timeline: the task's charts by round, then the events."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from clients.data import DataError, load
 from clients.data.csv import Csv
-from clients.data.facts import ColumnFacts, PublicRows
+from clients.data.facts import ColumnFacts, PublicRows, codes
 from clients.data.npz import Npz
 from clients.data.tables import Table
 
@@ -184,3 +184,10 @@ def test_a_class_of_private_rows_alone_is_refused_whatever_the_source(tmp_path):
     assert declared.known(declared.read(), PublicRows(np.arange(2), np.arange(3))) == declared
     assert load(declared).y.tolist() == [2, 1, 2, 0]
     assert load(declared).labels == ("c", "b", "a")
+
+
+def test_unknown_cells_are_coded_as_other_if_there_is_such_a_category():
+    found, unknown = codes(["blue", "mauve", "red"], ("red", "blue", "other"))
+    assert found.tolist() == [1, 2, 0]
+    assert unknown.tolist() == [False, True, False]
+    assert codes(["mauve"], ("red", "blue"))[0].tolist() == [-1], "the control: nothing is guessed"

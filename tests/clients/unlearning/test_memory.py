@@ -6,7 +6,7 @@ means that it was kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -172,13 +172,19 @@ def trees_of(nodes: npt.NDArray[Any], below: Callable[[int, int], list[int]]) ->
     return used
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("dare")])
-def test_what_no_tree_of_a_grove_uses_is_blank(name: str) -> None:
+def after_each(name: str, deletions: Iterable[slice]) -> Iterator[Any]:
+    """Yield the model of a case after each deletion of the rows at these places."""
     of = case(name)
     model: Any = of.fit()
     model.predict_proba(of.of.asked)
-    for start in range(0, 90, 9):
-        of.forget(model, of.ids[start : start + 9 : 2])
+    for places in deletions:
+        of.forget(model, of.ids[places])
+        yield model
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("dare")])
+def test_what_no_tree_of_a_grove_uses_is_blank(name: str) -> None:
+    for model in after_each(name, [slice(start, start + 9, 2) for start in range(0, 90, 9)]):
         g = model.grove
         split = g.nodes["kind"] == SPLIT
         used = trees_of(g.nodes, lambda t, node, g=g, split=split: [int(g.nodes["left"][t, node])] if split[t, node] else [])
@@ -203,11 +209,7 @@ def test_what_no_tree_of_a_grove_uses_is_blank(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("hedgecut")])
 def test_what_no_tree_of_a_hedge_uses_is_blank(name: str) -> None:
-    of = case(name)
-    model: Any = of.fit()
-    model.predict_proba(of.of.asked)
-    for start in range(0, 60, 2):
-        of.forget(model, of.ids[start : start + 1])
+    for model in after_each(name, [slice(start, start + 1) for start in range(0, 60, 2)]):
         h = model.hedge
         first, many = h.nodes["first"], h.nodes["rivals"]
 

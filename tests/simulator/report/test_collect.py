@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,59 +11,31 @@ from simulator import Scenario, run
 from simulator.errors import LetheError
 from simulator.report.collect import collect
 from simulator.report.writing import write_report
+from tests.simulator.conftest import DELETE, LEAVE
 
-SCENARIO = """
-name = "tiny"
-seed = 3
-rounds = 4
-[data]
-dataset = "digits"
-reference = 60
-test = 60
-partition = { kind = "iid" }
-[peers]
-count = 5
-main = [{ kind = "linear" }, { kind = "mlp", hidden = [8] }]
-seed = { kind = "mlp", hidden = [8] }
-[training]
-epochs = 1
-[distillation]
-epochs = 1
-[topology]
-kind = "ring"
-on_leave = "rewire"
-[[event]]
-round = 2
-do = "leave"
-peers = [1]
-erase = true
-[[event]]
-round = 3
-do = "delete"
-peer = 2
-rows = { fraction = 0.05 }
-[[event]]
-round = 4
-do = "offline"
-peers = [3]
-rounds = 1
-[[expect]]
-after = 4
-absent = 1
-[audit]
-counterfactual = true
-membership_inference = true
-relearn = true
-[engine]
-kind = "inline"
-"""
+TINY = {
+    "name": "tiny",
+    "seed": 3,
+    "peers": {
+        "count": 5,
+        "main": [{"kind": "linear"}, {"kind": "mlp", "hidden": [8]}],
+        "seed": {"kind": "mlp", "hidden": [8]},
+    },
+    "training": {"epochs": 1},
+    "distillation": {"epochs": 1},
+    "topology": {"kind": "ring", "on_leave": "rewire"},
+    "event": [
+        LEAVE | {"round": 2, "peers": [1]},
+        DELETE,
+        {"round": 4, "do": "offline", "peers": [3], "rounds": 1},
+    ],
+    "expect": [{"after": 4, "absent": 1}],
+}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("run")
-    (base / "tiny.toml").write_text(SCENARIO)
-    return run(Scenario.load(base / "tiny.toml"), base / "runs").folder
+def folder(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(scenario(**TINY), tmp_path_factory.mktemp("run")).folder
 
 
 def test_says_what_results_and_ledger_say(folder: Path) -> None:

@@ -1,6 +1,7 @@
-"""Compiled: what the cuts listed at one node are worth, and taking rows out of them.
+"""Compiled: merits of the cuts listed at one node, and removal of rows from their counts.
 
-These run at every node that a row passes, so they are handed single arrays: a whole grove is some two kilobytes, copied at each call.
+These functions run at every node on a row's path. They take single arrays, because a whole grove, about two kilobytes, would be copied at
+each call.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ BEYOND = np.int32(2**31 - 1)
 """Larger than any code."""
 
 WIDTH = 16
-"""Places of a list that are worked on at once."""
+"""Number of list entries that are processed at once."""
 
 Rows = npt.NDArray[np.int32]
 Floats = npt.NDArray[Any]
@@ -25,8 +26,23 @@ Floats = npt.NDArray[Any]
 
 @bare
 def goes_left(categorical: Any, value: Any, cut: Any) -> Any:
-    """Tell whether a value goes left: up to the cut, or, of a categorical feature, only that category."""
+    """Return whether a value goes left: one up to the cut, or, for a categorical feature, the category itself."""
     return value == cut if categorical else value <= cut
+
+
+@bare
+def partition(categorical: Any, values: Floats, cut: Any, rows: Rows, low: Any, high: Any) -> Any:
+    """Move those of the rows ``low .. high - 1`` (2, n) that go left to the front, in place; return the index after them.
+
+    ``values`` (n,) is the feature of all rows, by number.
+    """
+    middle = low
+    for i in range(low, high):
+        if goes_left(categorical, values[rows[0, i]], cut):
+            for k in range(2):
+                rows[k, i], rows[k, middle] = rows[k, middle], rows[k, i]
+            middle += 1
+    return middle
 
 
 @bare
@@ -40,15 +56,15 @@ def total(counts: npt.NDArray[np.int32]) -> int:
 
 @bare
 def lanes(at: Floats, many: Any) -> Any:
-    """Return how many places of a list to work on for the first ``many``: whole vectors; those behind are passed over, memory and all."""
+    """Return how many list entries to process for the first ``many``: a multiple of the vector width, without the unused rest."""
     return min(len(at), (many + WIDTH - 1) // WIDTH * WIDTH)
 
 
 @bare
 def rank(cell: Rows, counts: Rows, many: Any, wide: int, left: Rows, sums: Floats) -> Any:
-    """Write into ``sums[0]`` what the Gini index ranks a feature's cuts by: squared class counts over rows, summed over sides.
+    """Write the merits of a feature's cuts to ``sums[0]``: sums over sides of squared class counts over rows (the order of Gini).
 
-    Loops run along ``wide`` places, so that they become vector instructions. Returns the fewest rows on a side of the first ``many``.
+    Loops over ``wide`` entries compile to vector instructions. Return the smallest side of the first ``many`` cuts, in rows.
     """
     n, value, other = np.int32(total(counts)), sums[0], sums[1]
     first, second, here, there = cell[BELOW], cell[BELOW + 1], counts[0], counts[1]
@@ -73,7 +89,7 @@ def rank(cell: Rows, counts: Rows, many: Any, wide: int, left: Rows, sums: Float
 
 @bare
 def lower(cell: Rows, at: Floats, many: Any, wide: int, categorical: Any, value: Any, y: Any) -> bool:
-    """Take a row of some value and class out of a feature's cuts; tell whether it was the last one with some cut's value."""
+    """Remove a row of this value and class from a feature's counts; return whether it was the last with the value of a cut."""
     row, ties, equal = cell[BELOW + y], cell[TIES], np.int32(0)
     if categorical:
         for i in range(wide):
@@ -93,7 +109,7 @@ def lower(cell: Rows, at: Floats, many: Any, wide: int, categorical: Any, value:
 
 @bare
 def lower_all(heads: Rows, cells: Rows, floats: Floats, categorical: Rows, x: Floats, gone: Rows) -> bool:
-    """Take rows out of all candidates of a split; tell whether some cut's value has vanished."""
+    """Remove rows (2, n) from all counts of a split; return whether the value of a cut has vanished."""
     vanished = False
     for f in range(len(heads)):
         j, many, at = heads[f, FEATURE], heads[f, NUMBER], floats[f, AT]
@@ -107,7 +123,7 @@ def lower_all(heads: Rows, cells: Rows, floats: Floats, categorical: Rows, x: Fl
 
 @bare
 def drop(cell: Rows, at: Floats, many: int, n: Any, side: Any) -> int:
-    """Close the ranks of a feature's cuts over those that can no longer be cut at; return how many are kept."""
+    """Remove a feature's invalid cuts from the list; return the number of the others."""
     kept = 0
     for i in range(many):
         left = total(cell[BELOW:, i])
@@ -124,7 +140,7 @@ def drop(cell: Rows, at: Floats, many: int, n: Any, side: Any) -> int:
 
 @bare
 def drop_all(heads: Rows, cells: Rows, floats: Floats, n: Any, side: Any, most: int) -> Any:
-    """Drop what can no longer be cut at; return how many features are tried, and whether some now have too few cuts."""
+    """Remove invalid cuts; return the number of tried features, and whether one has fewer than ``most`` cuts."""
     features, short = 0, False
     while features < len(heads) and heads[features, NUMBER]:
         heads[features, NUMBER] = drop(cells[features], floats[features, AT], heads[features, NUMBER], n, side)
@@ -135,11 +151,11 @@ def drop_all(heads: Rows, cells: Rows, floats: Floats, n: Any, side: Any, most: 
 
 @bare
 def best_of(heads: Rows, cells: Rows, at: Floats, counts: Rows, most: int, left: Rows, sums: Floats, merits: npt.NDArray[np.int64]) -> Any:
-    """Return feature and cut of a slot's best candidate: largest merit, then smallest feature, then smallest cut.
+    """Return feature and cut of a slot's best candidate (largest merit, then smallest feature, then smallest cut).
 
-    And, last, the fewest rows on a side of any cut that is listed.
+    The third result is the smallest side of any listed cut, in rows.
     """
-    top, feature, cut = np.int64(-1), -1, np.float32(0)  # merits are the bits of ``sums``, ordered as positive numbers are
+    top, feature, cut = np.int64(-1), -1, np.float32(0)  # merits are bits of positive floats, whose order as integers is the same
     least = BEYOND
     for f in range(len(heads)):
         j, many = heads[f, FEATURE], heads[f, NUMBER]

@@ -1,14 +1,13 @@
-"""The DaRE forest as an unlearner.
+"""The DaRE forest as an unlearner (Brophy and Lowd, "Machine Unlearning for Random Forests", ICML 2021).
 
-Brophy and Lowd, "Machine Unlearning for Random Forests" (ICML 2021), with two readings of our own, so that a tree is a pure function of
-(its rows, the key). A threshold is a value present at the node with enough rows on both sides (a category against the rest, of a
-categorical feature); the k with the smallest keyed hashes of the *value* are tried. A random node is one that tries one feature and one
-threshold. So a deletion changes a choice only if a chosen value vanishes or the best of the tried ones changes.
+Two definitions differ from the paper, so that a tree is a pure function of its rows and the key. A threshold is a value at the node with
+enough rows on both sides (of a categorical feature: a category against the others), and the k with the smallest keyed hashes of the
+*value* are tried. A random node tries one feature and one threshold. A deletion therefore changes a split only if a chosen value vanishes,
+or another of the tried thresholds becomes the best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil, isqrt
 from typing import Any
 
@@ -16,64 +15,49 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
-from clients.streams import Field, key_hash
-from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
+from clients.streams import Field
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored
 from clients.unlearning.exact.dare import forest_kernels as kernels
 from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
-from clients.unlearning.states import PROGRESS, Signed, fingerprint, opened, same
-from clients.unlearning.tabular import Held, Table, empty
+from clients.unlearning.exact.forests import ExactForest
+from clients.unlearning.states import PROGRESS, Signed
 
 _SLOTS = 128
-"""Room for splits that a tree starts with."""
+"""Initial capacity of a tree in splits."""
 
 _MANY = 64
-"""Values of a feature above which a node's rows are compared with each cut."""
+"""Maximum number of distinct values of a feature for which a node's rows are counted by value instead of compared with each cut."""
 
 _NONE = np.empty(0, np.int32)
 _NOTHING = np.empty((0, 1), np.float32)
 
 
-class Forest(Unlearner[Rows, Ids]):
-    """See the module; ``settings`` are the spec's.
+class Forest(ExactForest):
+    """The DaRE forest; its parameters are those of `ExactForest`.
 
-    Parameters
+    Attributes
     ----------
-    settings : Dare
-    problem : Problem
-    key : tuple
-        What every choice is keyed by.
+    grove : Grove, optional
+        The trees; None before the first round.
     """
 
     def __init__(self, settings: Dare, problem: Problem, key: tuple[Field, ...]) -> None:
-        if problem.classes < 2:
-            raise UnlearningError("dare: the problem has one class: it needs at least two")
-        self.rounds = problem.rounds
-        self.settings, self.problem = settings, problem
-        self.table = Table(problem)
-        self.keys = np.array([key_hash(*key, "tree", t) for t in range(settings.trees)], dtype=np.uint64)
-        self.held = empty(problem)
-        self.progress = 0
+        super().__init__(settings, problem, key)
         self.grove: Grove | None = None
 
-    def begin(self, data: Rows) -> None:
-        """Start anew on ``data``; no rows at all, or of one class only, are allowed."""
-        self.held, self.progress, self.grove = Held(self.table.rows(data)), 0, None
-
-    def advance(self) -> int:
-        """Grow the trees in the first round; nothing is left to do in later ones."""
-        if not self.progress:
-            self._plant()
-        self.progress += 1
-        return 0
+    def _clear(self) -> None:
+        """Discard the trees."""
+        self.grove = None
 
     def _plant(self) -> None:
-        """Grow the trees from the rows at hand."""
+        """Grow the trees from the held rows."""
         self.held = self.held.packed()
         self.grove = self._empty_grove(self.held.rows)
         self._perform(kernels.PLANT)
 
     def _empty_grove(self, rows: Rows) -> Grove:
+        """Return arrays for these rows and for trees without nodes."""
         s, (n, p), classes = self.settings, rows.x.shape, self.problem.classes
         x = np.array(rows.x, order="C")
         features = min(s.features or isqrt(p), p)
@@ -112,9 +96,9 @@ class Forest(Unlearner[Rows, Ids]):
     def _perform(
         self, task: int, places: npt.NDArray[Any] = _NONE, labels: npt.NDArray[Any] = _NONE, x: npt.NDArray[np.float32] = _NOTHING
     ) -> tuple[int, npt.NDArray[np.float64]]:
-        """Do a task to all trees; return the number of subtrees replaced, and answers summed over trees, (len(x), classes).
+        """Perform a task on all trees; return the number of replaced subtrees, and class shares summed over trees, (len(x), classes).
 
-        A tree without room is given room and grown anew from its rows, which comes to the same tree.
+        If a tree exceeds its capacity, all capacities are doubled, and it is grown again from its rows, which gives the same tree.
         """
         assert self.grove is not None
         rows, answers = np.empty((2, len(places)), np.int32), np.zeros((len(x), self.problem.classes))
@@ -129,13 +113,13 @@ class Forest(Unlearner[Rows, Ids]):
             while planted == first:
                 self.grove = grown(self.grove)
                 planted, _ = kernels.perform(self.grove, kernels.PLANT, first, first + 1, rows, x, answers)
-            if task == kernels.ASK:  # some rows have had this tree's answer already: begin again
+            if task == kernels.ASK:  # some rows have this tree's shares already: start again
                 first, answers = 0, np.zeros_like(answers)
             else:
                 first += 1
 
     def forget(self, request: Ids) -> Outcome:
-        """Take the rows out of every tree that knows them; parts are the subtrees replaced."""
+        """Remove rows from every tree that contains them; ``parts`` of the cost is the number of replaced subtrees."""
         places = self.held.find(request)
         if not len(places):
             return Outcome(Cost(), "exact")
@@ -149,9 +133,9 @@ class Forest(Unlearner[Rows, Ids]):
         return Outcome(Cost(parts=replaced), "exact")
 
     def add(self, rows: Rows) -> None:
-        """Learn more rows, with ids never held before; afterwards the forest is as if it had always had them.
+        """Add rows with new ids; afterwards the forest equals one that was grown with them.
 
-        ``UnlearningError`` if an id is or was held; nothing has changed then.
+        ``UnlearningError``, without any change, if an id is or was held.
         """
         more = self.table.rows(rows)
         joined = self.held.joined(more)
@@ -162,7 +146,7 @@ class Forest(Unlearner[Rows, Ids]):
         self.held = joined
         if old is None:
             return
-        moved = np.full(len(now_dead) + 1, -1, np.int32)  # the last entry serves the holes, whose row is -1
+        moved = np.full(len(now_dead) + 1, -1, np.int32)  # the last entry is for removed rows, whose number is -1
         moved[:-1][~now_dead] = places[: len(kept)]
         fresh = self._empty_grove(self.held.rows)
         self.grove = old._replace(
@@ -173,25 +157,19 @@ class Forest(Unlearner[Rows, Ids]):
         self._perform(kernels.ADD, added, more.y)
 
     def settle(self) -> None:
-        """Carry out the repairs that were put off."""
+        """Perform the repairs that ``lazy`` has deferred."""
         if self.grove is not None:
             self._perform(kernels.SETTLE)
 
-    def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return the trees' mean class shares, shape (len(x), classes); all alike while no row is known."""
-        features = self.table.features(x)
-        classes = self.problem.classes
-        if self.grove is None or not self.held.count:
-            return np.full((len(features), classes), 1 / classes, np.float32)
-        _, total = self._perform(kernels.ASK, x=features)
-        shares = total / total.sum(axis=1, keepdims=True)
-        return np.asarray(shares, dtype=np.float32)
+    def _ask(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64] | None:
+        """Return class shares summed over the trees, None without trees."""
+        return None if self.grove is None else self._perform(kernels.ASK, x=x)[1]
 
     def state(self) -> State:
-        """Return progress and the settled trees in preorder.
+        """Return progress and the trees in preorder, after deferred repairs.
 
-        Per node: class counts, feature (-1 at a leaf), cut, and, at a leaf, the sum of its rows' keyed hashes modulo 2**64, which tells
-        which rows are there without naming them. ``sizes`` are nodes per tree.
+        Arrays have one entry per node: class counts, feature (-1 at a leaf), cut, and at a leaf the sum of its rows' keyed hashes modulo
+        2**64, which identifies the rows without naming them. ``sizes`` are the numbers of nodes per tree.
         """
         if self.grove is None:
             return Signed({PROGRESS: np.array([self.progress])}, self._origin())
@@ -211,24 +189,8 @@ class Forest(Unlearner[Rows, Ids]):
         joined = {name: np.concatenate(part) for name, part in parts.items()}
         return Signed({PROGRESS: np.array([self.progress]), "sizes": sizes, **joined}, self._origin())
 
-    def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
-        """Grow the trees from ``data``, which is the model; ``UnlearningError`` if its state is not the given one."""
-        other = Forest(self.settings, self.problem, ())
-        other.keys = self.keys
-        other.begin(data)
-        arrays, progress = opened(state, other._origin())
-        if progress:
-            other.advance()
-        same(arrays, {name: array for name, array in other.state().items() if name != PROGRESS}, "a forest on these rows")
-        other.progress = progress
-        self.held, self.progress, self.grove = other.held, other.progress, other.grove
-
-    def _origin(self) -> str:
-        rows = self.held.kept()
-        return fingerprint(self.settings.model_dump_json(), self.problem.classes, self.keys, rows.ids, rows.x, rows.y)
-
     def stored(self) -> list[Stored]:
-        """List the trees, each with the rows that it knows."""
+        """Return the trees, each with the ids of the rows that it contains."""
         ids = self.held.rows.ids
         if self.grove is None:
             return [Stored("forest", ids[:0])]
@@ -237,11 +199,11 @@ class Forest(Unlearner[Rows, Ids]):
 
 
 _DATA = ("x", "code", "values", "word", "distinct", "tabled", "label", "member", "histogram", "seen", "ints", "words")
-"""Arrays of a grove that depend on which rows there are, besides ``order``."""
+"""Arrays of a grove that depend on the rows, except ``order``."""
 
 
 def _widened(order: npt.NDArray[np.int32], width: int) -> npt.NDArray[np.int32]:
-    """Return the rows' order with room for more rows, holes at the end."""
+    """Return the rows' order with capacity for more rows, -1 at the end."""
     wider = np.full((len(order), max(width, order.shape[1])), -1, np.int32)
     wider[:, : order.shape[1]] = order
     return wider

@@ -1,4 +1,4 @@
-"""Compiled: what is done to all trees of a forest in turn."""
+"""Compiled: tasks on all trees of a forest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import compiled, inner
-from clients.unlearning.exact.dare.cut_kernels import goes_left
+from clients.unlearning.exact.dare.cut_kernels import goes_left, partition
 from clients.unlearning.exact.dare.grove import LEAF, PENDING, SPLIT, Grove
 from clients.unlearning.exact.dare.node_kernels import best, fill
 from clients.unlearning.exact.dare.place_kernels import clear
@@ -17,12 +17,12 @@ from clients.unlearning.exact.hash_kernels import fold, mix
 
 Rows = npt.NDArray[np.int32]
 PLANT, SETTLE, ASK, FORGET, ADD = range(5)
-"""What can be done to a tree."""
+"""Tasks on a tree."""
 
 
 @inner
 def leaf_of(g: Grove, t: int, x: npt.NDArray[np.float32]) -> int:
-    """Return the leaf a row of features (p,) comes to, looking at what is pending on the way; -1 if there is no room."""
+    """Return the leaf of a row with features (p,), after examining pending nodes on its path; -1 if the capacity is exceeded."""
     node = 0
     while True:
         if g.nodes[t, node].kind == PENDING and not look_at(g, t, node):
@@ -35,7 +35,7 @@ def leaf_of(g: Grove, t: int, x: npt.NDArray[np.float32]) -> int:
 
 @inner
 def ask(g: Grove, t: int, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]) -> bool:
-    """Add a tree's class shares, (n, C), for rows (n, p); False if there is no room."""
+    """Add a tree's class shares for rows (n, p) to ``out`` (n, C); False if the capacity is exceeded."""
     if g.counts[t, 0].sum() == 0:
         return True
     for i in range(len(x)):
@@ -51,7 +51,7 @@ def ask(g: Grove, t: int, x: npt.NDArray[np.float32], out: npt.NDArray[np.float6
 
 @inner
 def make_room(g: Grove, t: int, added: Rows) -> None:
-    """Put new rows, already alive, into the stretches of the leaves they come to, in one tree."""
+    """Insert new rows, already held, into the slices of their leaves, in one tree."""
     n = len(added)
     leaves = np.empty(n, np.int32)
     for i in range(n):
@@ -93,7 +93,10 @@ def make_room(g: Grove, t: int, added: Rows) -> None:
 
 @inner
 def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
-    """Add rows to a tree whose stretches hold them: candidates along their paths are found anew; False if there is no room."""
+    """Add rows (2, n), which are in their leaves' slices, to a tree, and find the candidates on their paths again.
+
+    Return False if the capacity is exceeded.
+    """
     stack = [(0, 0, int(added.shape[1]))]
     while len(stack):
         node, low, high = stack.pop()
@@ -113,12 +116,7 @@ def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
             if not grow(g, t, node):
                 return False
             continue
-        middle = low
-        for i in range(low, high):
-            if goes_left(g.categorical[j], g.x[added[0, i], j], cut):
-                for k in range(2):
-                    added[k, i], added[k, middle] = added[k, middle], added[k, i]
-                middle += 1
+        middle = partition(g.categorical[j], g.x[:, j], cut, added, low, high)
         if low < middle:
             stack.append((int(g.nodes[t, node].left), low, middle))
         if middle < high:
@@ -128,7 +126,7 @@ def add_to_tree(g: Grove, t: int, added: Rows) -> bool:
 
 @inner
 def known(g: Grove, t: int, rows: Rows, mine: Rows) -> int:
-    """Copy those of the rows (2, n) that a tree knows; return how many there are."""
+    """Copy those of the rows (2, n) that a tree contains to ``mine``; return their number."""
     n = 0
     for i in range(rows.shape[1]):
         if g.member[rows[0, i], t]:
@@ -139,7 +137,7 @@ def known(g: Grove, t: int, rows: Rows, mine: Rows) -> int:
 
 @inner
 def is_held(column: Rows, label: Rows, c: Any) -> Any:
-    """Tell whether a row that is held has this code."""
+    """Return whether a held row has this code."""
     found = False
     for start in range(0, len(column), 1024):
         many: Any = 0
@@ -153,7 +151,7 @@ def is_held(column: Rows, label: Rows, c: Any) -> Any:
 
 @inner
 def wipe(g: Grove, row: int) -> None:
-    """Overwrite a row that is no longer held, and close the ranks of values that nobody has any more: a gap would tell where it lay."""
+    """Overwrite a row that is no longer held, and remove the ranks of its values if no other row has them, as a gap would reveal them."""
     for j in range(g.x.shape[1]):
         column, c = g.code[:, j], g.code[row, j]
         g.x[row, j], column[row] = 0, 0
@@ -173,7 +171,7 @@ def wipe(g: Grove, row: int) -> None:
 
 @inner
 def tidy(g: Grove) -> None:
-    """Overwrite the scratch space with zeros, as far as it has been written."""
+    """Overwrite the written part of the scratch arrays with zeros."""
     written = max(g.touched[0], g.sums.shape[1], g.x.shape[1]) + 3
     for k in range(min(written, g.ints.shape[1])):
         for i in range(len(g.ints)):
@@ -188,10 +186,11 @@ def tidy(g: Grove) -> None:
 
 @compiled
 def perform(g: Grove, task: int, first: int, last: int, rows: Rows, x: npt.NDArray[np.float32], out: npt.NDArray[np.float64]) -> Any:
-    """Do a task to the trees from ``first`` up to ``last``; return the tree that has no room (or ``last``) and subtrees replaced.
+    """Perform a task on trees ``first .. last - 1``; return the tree that exceeded its capacity (or ``last``), and the replaced subtrees.
 
-    ``rows`` are row numbers and labels (2, n) to forget or add, ``x`` (n, p) what to ask, ``out`` (n, C) where answers are added up. One
-    function for all tasks, because every compiled function that Python calls contains all it calls, compiled again.
+    ``rows`` (2, n) are numbers and labels of rows to forget or add, ``x`` (n, p) the inputs of predictions, whose class shares are added
+    to ``out`` (n, C). All tasks share one function, because a compiled function that Python calls contains its own copy of all that it
+    calls.
     """
     total, copies = 0, np.empty_like(rows)
     for t in range(first, last):
@@ -232,7 +231,7 @@ def spread(words: npt.NDArray[np.uint64]) -> None:
 
 @compiled
 def members(keys: npt.NDArray[np.uint64], ids: npt.NDArray[np.int64], k: int) -> Any:
-    """Return which trees know which rows, uint8 (n, T): for each row the k trees with the smallest hashes of (tree's key, id)."""
+    """Return which trees contain which rows, uint8 (n, T): for each row the k trees with the smallest hashes of (tree's key, id)."""
     found = np.zeros((len(ids), len(keys)), np.uint8)
     ranks = np.empty(len(keys), np.uint64)
     for i in range(len(ids)):
@@ -245,7 +244,7 @@ def members(keys: npt.NDArray[np.uint64], ids: npt.NDArray[np.int64], k: int) ->
 
 @compiled
 def describe(g: Grove, t: int, ids: npt.NDArray[np.int64], nodes: Rows, marks: npt.NDArray[np.uint64]) -> int:
-    """List a settled tree's places in preorder, and for each the sum of its rows' hashed ids (leaves only); return how many."""
+    """Write the nodes of a tree without pending ones in preorder, and the sums of the leaves' hashed row ids; return their number."""
     stack = [0]
     n = 0
     while len(stack):

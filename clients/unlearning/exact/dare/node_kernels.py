@@ -1,4 +1,4 @@
-"""Compiled: the cuts tried at one node, and the best of them."""
+"""Compiled: the candidate cuts of one node, and the best of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from clients.unlearning.exact.dare.pick_kernels import count_rows, count_values,
 from clients.unlearning.exact.hash_kernels import fold, mix
 
 FEATURES, CUTS, DEPTH, RANDOM, SPLIT_ROWS, SIDE_ROWS, LAZY = range(7)
-"""Places in a grove's settings."""
+"""Indices of a grove's settings."""
 
 CODES, ROWS, PICKS, SPARE, PLACES, LOOKED = range(6)
-"""Scratch integers."""
+"""Indices of the integer scratch arrays."""
 
 HASHES, RANKS, MARKS = range(3)
-"""Scratch words."""
+"""Indices of the scratch arrays of words."""
 
 Rows = npt.NDArray[np.int32]
 Floats = npt.NDArray[Any]
@@ -28,7 +28,7 @@ Floats = npt.NDArray[Any]
 
 @bare
 def gather(g: Grove, t: int, node: int) -> int:
-    """Write the node's rows, class by class and without holes, to scratch; return how many there are."""
+    """Write the held rows of a node, sorted by class, to a scratch array; return their number."""
     order, label, rows, ends = g.order[t], g.label, g.ints[ROWS], g.ends
     n = 0
     for y in range(len(ends)):
@@ -46,7 +46,7 @@ def gather(g: Grove, t: int, node: int) -> int:
 
 @bare
 def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
-    """Fill a feature's cuts from the n rows gathered, without a table of its values; return how many there are."""
+    """Find a feature's cuts from the n gathered rows, without a histogram of its values; return their number."""
     code, rows, codes, looked, side = g.code[:, j], g.ints[ROWS], g.ints[CODES], g.ints[CODES], g.settings[SIDE_ROWS]
     for i in range(n):
         codes[i] = code[np.uint32(rows[i])]
@@ -71,7 +71,7 @@ def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
 
 @bare
 def from_values(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
-    """Fill a feature's cuts from a table of its values on the n rows gathered; return how many there are."""
+    """Find a feature's cuts from a histogram of its values on the n gathered rows; return their number."""
     distinct, categorical = g.distinct[j], g.categorical[j]
     count_values(g.ints[ROWS], g.ends, g.code[:, j], g.histogram)
     many = divisible(g.histogram, distinct, n, g.settings[SIDE_ROWS], categorical, g.ints[CODES])
@@ -82,7 +82,7 @@ def from_values(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
 
 @bare
 def choose(g: Grove, codes: Rows, many: int, j: int, key: Any, low: Any, high: Any, k: int) -> int:
-    """Pick from codes of feature j, with the grove's scratch space; see ``pick``."""
+    """Pick from codes of feature j, with the grove's scratch arrays; see ``pick``."""
     ints, words = (g.ints[PLACES], g.ints[SPARE]), (g.words[HASHES], g.words[MARKS])
     return pick(codes, many, key, g.word[j], low, high, g.ints[PICKS], k, ints, words, g.seen)
 
@@ -110,7 +110,7 @@ def find_cuts(g: Grove, t: int, node: int, n: int, f: int, j: int) -> int:
 
 @bare
 def blank_feature(g: Grove, t: int, slot: int, f: int) -> None:
-    """Overwrite what a slot holds of its feature number f, where there is something."""
+    """Overwrite the f-th feature of a slot, if it has one."""
     head, cell = g.heads[t, slot, f], g.cells[t, slot, f]
     if head[WHOLE] == 0 and head[NUMBER] == 0:
         return
@@ -123,7 +123,7 @@ def blank_feature(g: Grove, t: int, slot: int, f: int) -> None:
 
 @bare
 def fill(g: Grove, t: int, node: int) -> int:
-    """Fill the node's slot with the first features, in keyed order, that can be cut; return how many there are."""
+    """Fill the node's slot with the first features, in keyed order, that have valid cuts; return their number."""
     s = g.nodes[t, node].slot
     p = len(g.categorical)
     limit = 1 if g.nodes[t, node].depth < g.settings[RANDOM] else g.settings[FEATURES]
@@ -150,7 +150,7 @@ def fill(g: Grove, t: int, node: int) -> int:
 
 @bare
 def tried(g: Grove, depth: int) -> Any:
-    """Return how many cuts of a feature are tried at a node of some depth."""
+    """Return the number of cuts per feature that are tried at a node of this depth."""
     return 1 if depth < g.settings[RANDOM] else g.settings[CUTS]
 
 

@@ -1,9 +1,8 @@
-"""Compiled: finding the cuts of one feature at one node, and counting the rows on either side.
+"""Compiled: selection of the cuts of one feature at one node, and counts of the rows on either side.
 
-Few of many values are picked, by hashes of no pattern; what is done at every row or value therefore avoids branches, which could not be
-foretold, and runs along arrays, so that it becomes vector instructions. Numbers of rows and values are cast to unsigned ones where they
-are looked up, since places before the first would count from the end, and be tested for. Single arrays are handed over: see
-``cut_kernels``.
+Hashes pick few of many values, so branches on them cannot be predicted. Loops over rows or values therefore have no branches and run
+along arrays, so that they compile to vector instructions. Indices are cast to unsigned integers, which saves the test for negative ones.
+Functions take single arrays for the reason given in ``cut_kernels``.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @bare
 def margins(codes: Rows, n: int, side: int, outer: Rows) -> Any:
-    """Return the codes at which ``side`` of the first n rows are reached, counted from the smallest code and from the largest."""
+    """Return the ``side``-th smallest and the ``side``-th largest of the first n codes."""
     low, high = BEYOND, -BEYOND
     if side == 1:
         for i in range(n):
@@ -58,9 +57,9 @@ def margins(codes: Rows, n: int, side: int, outer: Rows) -> Any:
 
 @bare
 def sift(codes: Rows, marks: Words, many: int, bound: Any, low: Any, high: Any, places: Rows, found: Rows, seen: Bytes) -> Any:
-    """List in ``found`` the different codes from ``low`` to below ``high`` whose hashes are at most ``bound``, with their first places."""
+    """Write the distinct codes in ``low .. high - 1`` with hashes up to ``bound`` to ``found``, and their first positions to ``places``."""
     passed: Any = 0
-    different: Any = 0  # none of what follows branches on a hash
+    different: Any = 0  # no branch below depends on a hash
     for i in range(many):
         places[passed] = i
         passed += np.int64(marks[i] <= bound)
@@ -77,9 +76,9 @@ def sift(codes: Rows, marks: Words, many: int, bound: Any, low: Any, high: Any, 
 
 @bare
 def sort_few(found: Rows, hashes: Words, many: int, places: Rows, picks: Rows, k: int) -> int:
-    """Write the k codes with the smallest hashes, smallest first; return how many there are.
+    """Write the k codes with the smallest hashes to ``picks``, in ascending order; return their number.
 
-    Every hash is compared with every other, four at once: such loops become vector instructions, and no branch depends on a hash.
+    Every hash is compared with every other, four at once: such loops compile to vector instructions, and no branch depends on a hash.
     """
     for i in range(many):
         places[i] = 0
@@ -99,10 +98,10 @@ def sort_few(found: Rows, hashes: Words, many: int, places: Rows, picks: Rows, k
 def pick(
     codes: Rows, many: int, key: Any, word: Words, low: Any, high: Any, picks: Rows, k: int, ints: Any, words: Any, seen: Bytes
 ) -> int:
-    """List the k different codes from ``low`` to below ``high`` with the smallest hashes of their values; return how many there are.
+    """Write the k distinct codes in ``low .. high - 1`` with the smallest hashes of their values to ``picks``; return their number.
 
-    The first ``many`` codes are looked at, repeated or not. Few of many can be among the first k, so larger hashes are not even sorted,
-    unless that turns out to leave too few. Different values have different hashes, since ``mix`` loses nothing.
+    The first ``many`` codes are considered, with repetitions. Hashes above a bound are not sorted; the bound is raised if too few are
+    below it. Different values have different hashes, since ``mix`` is a bijection.
     """
     places, found = ints
     hashes, marks = words
@@ -122,9 +121,9 @@ def pick(
 
 @bare
 def count_rows(cell: Rows, codes: Rows, ends: Rows, picks: Rows, chosen: int, categorical: Any) -> None:
-    """Write how many rows of each class go left at each picked cut, and how many lie on it, comparing every row with every cut.
+    """Count, for each picked cut, the rows of each class that go left, and the rows with its value, by comparing every row with every cut.
 
-    Four rows at once, along the cuts: such loops become vector instructions.
+    Loops process four rows at once along the cuts, and compile to vector instructions.
     """
     ties, start = cell[TIES], 0
     for i in range(chosen):
@@ -147,7 +146,7 @@ def count_rows(cell: Rows, codes: Rows, ends: Rows, picks: Rows, chosen: int, ca
 
 @bare
 def count_equal(cell: Rows, codes: Rows, ends: Rows, picks: Rows, chosen: int) -> None:
-    """Write how many rows of each class are of each picked category."""
+    """Count the rows of each class in each picked category."""
     start = 0
     for y in range(len(ends)):
         below = cell[BELOW + y]
@@ -160,7 +159,7 @@ def count_equal(cell: Rows, codes: Rows, ends: Rows, picks: Rows, chosen: int) -
 
 @bare
 def count_values(rows: Rows, ends: Rows, code: Rows, histogram: Rows) -> None:
-    """Count gathered rows per class and value."""
+    """Add the gathered rows to a histogram by class and value."""
     start = 0
     for y in range(len(ends)):
         row = histogram[y]
@@ -171,7 +170,7 @@ def count_values(rows: Rows, ends: Rows, code: Rows, histogram: Rows) -> None:
 
 @bare
 def divisible(histogram: Rows, distinct: int, n: int, side: int, categorical: Any, kept: Rows) -> int:
-    """List those values, of so many distinct ones, that can be cut at; return how many they are."""
+    """Write the valid cuts among the ``distinct`` values to ``kept``; return their number."""
     many, below = 0, 0
     for c in range(distinct):
         here = 0
@@ -186,7 +185,7 @@ def divisible(histogram: Rows, distinct: int, n: int, side: int, categorical: An
 
 @bare
 def sum_values(cell: Rows, picks: Rows, chosen: int, histogram: Rows, distinct: int, categorical: Any) -> None:
-    """Write how many rows of each class go left at each picked cut, and how many lie on it, from the histogram; clear the histogram."""
+    """Count as ``count_rows`` does, from a histogram, which is then cleared."""
     for i in range(chosen):
         cell[TIES, i] = 0
     for y in range(len(histogram)):

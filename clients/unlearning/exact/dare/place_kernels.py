@@ -1,4 +1,4 @@
-"""Compiled: free places and slots of a tree; what is given back is overwritten first."""
+"""Compiled: allocation of a tree's nodes and slots, which are overwritten before they are freed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from clients.unlearning.exact.dare.node_kernels import blank_feature
 
 Rows = npt.NDArray[np.int32]
 PAIRS, SLOTS = range(2)
-"""Free lists."""
+"""Indices of the free lists."""
 
 FORGETTING, GROWING, CLEARING = range(3)
-"""Who has which stack."""
+"""Indices of the stacks, by their user."""
 
 
 @bare
 def give(free: Rows, item: int) -> None:
-    """Put an item on a list whose length is kept at its end."""
+    """Append an item to a list whose length is its last entry."""
     free[free[-1]] = item
     free[-1] += 1
 
 
 @bare
 def take(free: Rows) -> Any:
-    """Take the last item off a list, -1 if there is none."""
+    """Remove and return the last item of a list, -1 if it is empty."""
     if free[-1] == 0:
         return -1
     free[-1] -= 1
@@ -37,7 +37,7 @@ def take(free: Rows) -> Any:
 
 @bare
 def give_slot(g: Grove, t: int, slot: int) -> None:
-    """Give back a slot, blank."""
+    """Overwrite a slot and free it."""
     for f in range(g.heads.shape[2]):
         blank_feature(g, t, slot, f)
     give(g.free[SLOTS, t], slot)
@@ -45,13 +45,13 @@ def give_slot(g: Grove, t: int, slot: int) -> None:
 
 @bare
 def blank_split(g: Grove, t: int, node: int) -> None:
-    """Overwrite how a node was split."""
+    """Overwrite the split of a node."""
     g.nodes[t, node].feature, g.nodes[t, node].cut, g.nodes[t, node].left, g.nodes[t, node].slot = 0, np.float32(0), 0, 0
 
 
 @bare
 def blank(g: Grove, t: int, node: int) -> None:
-    """Overwrite what a place holds of a node."""
+    """Overwrite a node."""
     blank_split(g, t, node)
     g.nodes[t, node].kind, g.nodes[t, node].path, g.nodes[t, node].depth = 0, np.uint64(0), 0
     g.nodes[t, node].start, g.nodes[t, node].end = 0, 0
@@ -61,7 +61,7 @@ def blank(g: Grove, t: int, node: int) -> None:
 
 @bare
 def clear(g: Grove, t: int, node: int, own: bool) -> None:
-    """Give back the places and slots of everything below a node, and its own slot if told."""
+    """Free the nodes and slots below a node, and with ``own`` its own slot."""
     stack = g.stack[CLEARING, 0]
     stack[0] = node
     waiting = 1

@@ -1,4 +1,4 @@
-"""How scenarios name a DaRE forest."""
+"""Scenario table of the DaRE forest."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Dare(UnlearnerSpec):
     trees : int
         Number of trees.
     depth : int
-        Largest depth of a leaf, at most 60.
+        Maximum depth of a leaf, at most 60.
     cuts : int
         Thresholds tried per feature (k in the paper).
     random_depth : int
-        Nodes above this depth are cut at random (d_rmax in the paper): deletions get cheaper, trees worse.
+        Nodes above this depth have random splits (d_rmax in the paper), which makes deletions cheaper and trees less accurate.
     features : int, optional
-        Features tried per node; the square root of their number, rounded down, unless told.
+        Features tried per node; by default the square root of their number, rounded down.
     min_split, min_leaf : int
-        Least rows of a node that is split, and of either side.
+        Minimum rows of a node that is split, and of each side.
     share : float
-        Each row is known to this share of the trees (rounded up).
+        Share of the trees (rounded up) that contain a row.
     lazy : bool
-        Put repairs off until a prediction comes by, or ``settle`` is called.
+        Defer repairs until a prediction visits the subtree, or ``settle`` is called.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
@@ -56,12 +56,12 @@ class Dare(UnlearnerSpec):
     lazy: bool = False
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return what the declared columns have against these rows, or that trees, cuts and features ask for too much memory, or None."""
+        """Return an error line if rows contradict the declared columns, or trees, cuts and features need too much memory, else None."""
         from clients.unlearning.tabular import Table
 
         width, n = prod(problem.shape), len(rows)
         features = min(self.features or isqrt(width), width)
-        splits = max(1, min(128, 2 ** min(self.depth, 30), n))  # those that a tree has room for before it has grown
+        splits = max(1, min(128, 2 ** min(self.depth, 30), n))  # initial capacity of a tree
         slot = features * (self.cuts + 4) * (2 + problem.classes) * 4
         size = self.trees * (splits * (slot + 100) + 4 * n) + 24 * n * width
         what = f"dare with trees = {self.trees}, cuts = {self.cuts}, {features} features a node"

@@ -1,4 +1,4 @@
-"""Compiled: growing one tree, and repairing it where rows are forgotten."""
+"""Compiled: growth of one tree, and its repair after rows are forgotten."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.unlearning.exact.compiled import bare
-from clients.unlearning.exact.dare.cut_kernels import best_of, drop_all, goes_left, lower_all, total
+from clients.unlearning.exact.dare.cut_kernels import best_of, drop_all, goes_left, lower_all, partition, total
 from clients.unlearning.exact.dare.grove import FEATURE, LEAF, NUMBER, PENDING, SPLIT, WHOLE, Grove
 from clients.unlearning.exact.dare.node_kernels import (
     DEPTH,
@@ -38,12 +38,12 @@ from clients.unlearning.exact.dare.place_kernels import (
 Rows = npt.NDArray[np.int32]
 
 FEW = 8
-"""Rows that are sooner looked for one by one than by asking every row of a node."""
+"""Maximum number of rows for which searching each is faster than testing every row of a node."""
 
 
 @bare
 def must_be_leaf(counts: Rows, depth: int, settings: npt.NDArray[np.int64]) -> Any:
-    """Tell whether depth, size or purity make a node a leaf."""
+    """Return whether depth, number of rows or purity make a node a leaf."""
     n, most = 0, 0
     for y in range(len(counts)):
         n, most = n + counts[y], max(most, counts[y])
@@ -52,9 +52,9 @@ def must_be_leaf(counts: Rows, depth: int, settings: npt.NDArray[np.int64]) -> A
 
 @bare
 def strike(stretch: Rows, label: Rows, gone: Rows) -> None:
-    """Make holes of the rows in a node's stretch that are no longer held: where they stood tells how they were split.
+    """Replace the rows of a node's slice that are no longer held by -1, because their positions would reveal earlier splits.
 
-    A few rows are looked for one after the other, along the stretch: such loops become vector instructions.
+    A few rows are searched one after the other along the slice; such loops compile to vector instructions.
     """
     if len(gone) <= FEW:
         for row in gone:
@@ -69,7 +69,7 @@ def strike(stretch: Rows, label: Rows, gone: Rows) -> None:
 
 @bare
 def divide(g: Grove, t: int, node: int) -> bool:
-    """Give a node with a best split its two children, pending, and divide its rows; False if there is no room for them."""
+    """Create the two pending children of a node with a best split, and partition its rows; False if the capacity is exceeded."""
     left = take(g.free[PAIRS, t])
     if left < 0:
         return False
@@ -88,7 +88,7 @@ def divide(g: Grove, t: int, node: int) -> bool:
         if y < 0:
             continue
         left_side = np.int32(goes_left(categorical, x[np.uint32(row)], cut))
-        order[middle], spare[right] = row, row  # no branch on where it goes: nobody could foretell it
+        order[middle], spare[right] = row, row  # no branch on the side, which cannot be predicted
         middle += left_side
         right += 1 - left_side
         here[np.uint32(y)] += left_side
@@ -109,7 +109,7 @@ def divide(g: Grove, t: int, node: int) -> bool:
 
 @bare
 def look_at(g: Grove, t: int, node: int) -> bool:
-    """Make a pending node a leaf or a split with pending children; False if there is no room."""
+    """Make a pending node a leaf or a split with pending children; False if the capacity is exceeded."""
     if must_be_leaf(g.counts[t, node], g.nodes[t, node].depth, g.settings):
         g.nodes[t, node].kind = LEAF
         return True
@@ -127,7 +127,7 @@ def look_at(g: Grove, t: int, node: int) -> bool:
 
 @bare
 def grow(g: Grove, t: int, node: int) -> bool:
-    """Look at every pending node from this one down; False if there is no room."""
+    """Examine every pending node of a subtree; False if the capacity is exceeded."""
     stack = g.stack[GROWING, 0]
     stack[0] = node
     waiting = 1
@@ -145,9 +145,9 @@ def grow(g: Grove, t: int, node: int) -> bool:
 
 @bare
 def plant(g: Grove, t: int) -> bool:
-    """Grow a tree from its rows, from nothing; False if there is no room."""
+    """Grow a tree from its rows; False if the capacity is exceeded."""
     pairs = g.free.shape[2] - 1
-    if g.nodes[t, 0].kind:  # it stood before
+    if g.nodes[t, 0].kind:  # a former tree is overwritten
         for node in range(g.nodes.shape[1]):
             blank(g, t, node)
         for slot in range(g.heads.shape[1]):
@@ -156,7 +156,7 @@ def plant(g: Grove, t: int) -> bool:
     g.free[PAIRS, t, pairs], g.free[SLOTS, t, pairs] = 0, 0
     for i in range(pairs - 1, -1, -1):
         give(g.free[SLOTS, t], i)
-        if i:  # the first pair's first place is the root
+        if i:  # index 0 is the root
             give(g.free[PAIRS, t], 2 * i)
     n = 0
     for y in range(g.counts.shape[2]):
@@ -174,7 +174,7 @@ def plant(g: Grove, t: int) -> bool:
 
 @bare
 def repair_cuts(g: Grove, t: int, node: int, features: int) -> int:
-    """Look for more cuts for the features that have too few; return 0 if the node cannot be split."""
+    """Find more cuts for features that have too few; return 0 if the node cannot be split."""
     s = g.nodes[t, node].slot
     for f in range(features):
         if g.heads[t, s, f, NUMBER] < tried(g, g.nodes[t, node].depth) and not g.heads[t, s, f, WHOLE]:
@@ -186,7 +186,7 @@ def repair_cuts(g: Grove, t: int, node: int, features: int) -> int:
 
 @bare
 def split_again(g: Grove, t: int, node: int) -> bool:
-    """Replace everything below a split whose best candidate changed; False if there is no room."""
+    """Replace the subtrees of a split whose best candidate has changed; False if the capacity is exceeded."""
     lazy = g.settings[LAZY] == 1
     clear(g, t, node, lazy)
     if lazy:
@@ -197,7 +197,7 @@ def split_again(g: Grove, t: int, node: int) -> bool:
 
 @bare
 def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
-    """Take rows and their labels (2, n), no longer alive, out of a tree; return how many subtrees were replaced, -1 if there is no room."""
+    """Remove rows (2, n: numbers, labels), no longer held, from a tree; return the replaced subtrees, -1 if the capacity is exceeded."""
     replaced, side, lazy = 0, np.int32(g.settings[SIDE_ROWS]), g.settings[LAZY] == 1
     stack = g.stack[FORGETTING]
     stack[0, 0], stack[1, 0], stack[2, 0] = 0, 0, gone.shape[1]
@@ -235,12 +235,7 @@ def forget_in_tree(g: Grove, t: int, gone: Rows) -> int:
             if not split_again(g, t, node):
                 return -1
             continue
-        middle = low
-        for i in range(low, high):
-            if goes_left(g.categorical[j], g.x[gone[0, i], j], cut):
-                for k in range(2):
-                    gone[k, i], gone[k, middle] = gone[k, middle], gone[k, i]
-                middle += 1
+        middle = partition(g.categorical[j], g.x[:, j], cut, gone, low, high)
         if low < middle:
             stack[0, waiting], stack[1, waiting], stack[2, waiting] = g.nodes[t, node].left, low, middle
             waiting += 1

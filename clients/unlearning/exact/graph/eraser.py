@@ -21,7 +21,7 @@ from clients.unlearning.exact.graph.experts import Panel, train
 from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.requests import Removal
 from clients.unlearning.exact.graph.spec import GraphEraser
-from clients.unlearning.exact.position import condition
+from clients.unlearning.exact.position import checked_place, condition, stored_place
 from clients.unlearning.exact.sparse import Sparse
 from clients.unlearning.requests import whole_ids
 from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened
@@ -74,12 +74,9 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
             If the graph contradicts the problem or itself, or a feature is not finite.
         """
         data = self._checked(data)
-        if place is not None and (place.shape != data.ids.shape or not np.isin(place, np.arange(self.options.shards)).all()):
-            raise UnlearningError(
-                f"the partition given does not name a shard in 0 .. {self.options.shards - 1} for each of {len(data)} nodes"
-            )
+        given = None if place is None else checked_place(place, len(data), self.options.shards, "nodes")
         self.graph, self.progress, self.experts, self.weights = data, 0, {}, np.empty(0)
-        self.place = self._partition(data) if place is None else place.astype(np.int64)
+        self.place = self._partition(data) if given is None else given
 
     def advance(self) -> int:
         """Train every shard's network in the first round; return the gradient steps taken."""
@@ -149,11 +146,7 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
         """
         graph = self._checked(data)
         arrays, progress = opened(state, self._origin(graph))
-        if not np.array_equal(arrays.get("partition/ids", []), graph.ids):
-            raise UnlearningError("the state's nodes are not those of the graph: give the graph of the nodes that were kept")
-        place = arrays.get("partition/shard", np.empty(0))
-        if place.dtype != np.int64 or place.shape != graph.ids.shape or not np.isin(place, np.arange(self.options.shards)).all():
-            raise UnlearningError(f"state: partition/shard is not a shard in 0 .. {self.options.shards - 1} for each of {len(graph)} nodes")
+        place = stored_place(arrays, graph.ids, self.options.shards, "nodes")
         voiced, shape = self._voiced(graph, place) if progress else [], self.panel.shape()
         like = {f"shard/{s}/{name}": array for s in voiced for name, array in shape.items()}
         fits(arrays, {"partition/ids": graph.ids, "partition/shard": place, "aggregation": np.empty(len(voiced)), **like})

@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from clients.data.rows import Ids, Rows
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec
-from clients.unlearning.exact.position import Leakage, PartitionGuarantee
+from clients.unlearning.contract import Problem
+from clients.unlearning.exact.position import Leakage, PartitionedSpec
 from clients.unlearning.limits import beyond
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clients.unlearning.exact.graph.requests import Removal
 
 
-class GraphEraser(UnlearnerSpec):
+class GraphEraser(PartitionedSpec):
     """Graph networks on shards of a partitioned graph; a deletion retrains the shards it touches and the aggregation.
 
     Parameters
@@ -54,7 +54,6 @@ class GraphEraser(UnlearnerSpec):
         Number of nodes from which the weights are learned.
     """
 
-    guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
     implementation: ClassVar[str] = "clients.unlearning.exact.graph.eraser:GraphEraserModel"
     summary: ClassVar[str] = "graph networks on balanced shards of the graph; only touched shards and the learned weights are redone"
     source: ClassVar[str] = "Chen et al. 2022, arXiv 2103.14991"
@@ -75,11 +74,6 @@ class GraphEraser(UnlearnerSpec):
     hops: NonNegativeInt = 0
     penalty: NonNegativeFloat = 0.1
     sample: PositiveInt = 1000
-
-    @property
-    def frozen(self) -> bool:
-        """Whether a partition learned with nodes that are forgotten later is kept."""
-        return self.partition != "keyed" and self.leakage == "frozen"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return an error line if shards, hidden units or epochs need too much memory or time, else None."""

@@ -1,4 +1,4 @@
-"""Compiled: the candidates of one node, the best of them, and those that may become it."""
+"""Compiled: the candidates of one node, the best of them (the champion), and those that may become it (the rivals)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from clients.unlearning.exact.hedgecut.proof_kernels import doubts, leader, meri
 from clients.unlearning.exact.hedgecut.row_kernels import as_drawn, candidate, gather, going_left, itemise, share, share_of_few
 
 DEPTH, SPLIT_ROWS, SIDE_ROWS, BUDGET, NESTED, PLANTED = range(6)
-"""Places in a forest's settings."""
+"""Indices of a forest's settings."""
 
 PLACES, RIVALS = range(2)
-"""What is taken of a tree's room."""
+"""Indices of the used capacity of a tree."""
 
 FORGETTING, BUILDING = range(2)
-"""Who has which stack."""
-
+"""Indices of the stacks, by their user."""
 
 FEW = 4
-"""How many times longer it takes to ask a row where it goes than to look at a word of 64."""
+"""Ratio of the times to test one row and to process a word of 64."""
 
 
 @bare
 def study(h: Hedge, t: int, node: int) -> int:
-    """Count classes at a node (in ``total``) and under its candidates (in ``left``); return the champion, -1 of a leaf."""
+    """Count classes at a node (in ``total``) and left of its candidates (in ``left``); return the champion, -1 for a leaf."""
     gather(h, h.nodes[t, node].depth)
     if h.nodes[t, node].depth >= h.settings[DEPTH] or not splits(h.total, h.settings[SPLIT_ROWS]):
         return -1
@@ -49,7 +48,7 @@ def study(h: Hedge, t: int, node: int) -> int:
 
 @bare
 def splits(counts: npt.NDArray[np.int32], least: int) -> Any:
-    """Tell whether a node has rows enough, and of more than one class."""
+    """Return whether a node has at least ``least`` rows, of more than one class."""
     n, most = 0, 0
     for y in range(len(counts)):
         n, most = n + counts[y], max(most, counts[y])
@@ -58,18 +57,18 @@ def splits(counts: npt.NDArray[np.int32], least: int) -> Any:
 
 @bare
 def bears(settings: npt.NDArray[np.int64], rows: int) -> Any:
-    """Return how many removals a node's split shall be proven for: some more than fall to its share of a forest's budget.
+    """Return the number of removals for which a node's split shall be proven: about twice its expected share of the forest's budget.
 
-    Fewer leave fewer rivals in doubt; more put off the day when the proof is used up and the node is examined anew.
+    A smaller number leaves fewer rivals; a larger one delays the next examination of the node.
     """
     return min(settings[BUDGET], 2 + 2 * settings[BUDGET] * rows // settings[PLANTED])
 
 
 @bare
 def examine(h: Hedge, t: int, node: int) -> bool:
-    """Find a node's best split and the rivals that may overtake it, from its rows in ``here``; False if there is no room.
+    """Find a node's champion and its rivals, from its rows in ``here``; False if the capacity is exceeded.
 
-    Children that hang under one of these candidates stay there; of a node that is new there are none.
+    Subtrees of the former candidates among these are kept; a new node has none.
     """
     at = h.nodes[t, node]
     found = study(h, t, node)
@@ -105,7 +104,7 @@ def examine(h: Hedge, t: int, node: int) -> bool:
 
 @bare
 def abandon(h: Hedge, t: int, node: int, first: int, many: int, left: int) -> None:
-    """Overwrite a node's former rivals, and fell what hung under them, or on the left, and hangs there no longer."""
+    """Overwrite a node's former rivals, and remove the subtrees that belong to none of its present candidates."""
     at = h.nodes[t, node]
     for i in range(first - 1, first + many):
         child = left if i < first else h.rivals[t, i].child
@@ -120,7 +119,7 @@ def abandon(h: Hedge, t: int, node: int, first: int, many: int, left: int) -> No
 
 @bare
 def prune(h: Hedge, t: int, node: int) -> None:
-    """Make a node a leaf: what hung under it and its rivals is felled, and overwritten."""
+    """Make a node a leaf, and remove its subtrees and those of its rivals."""
     at = h.nodes[t, node]
     first, many, left = at.first, at.rivals, at.left
     at.kind, at.champion, at.left, at.rivals, at.first = LEAF, -1, -1, 0, 0
@@ -130,7 +129,7 @@ def prune(h: Hedge, t: int, node: int) -> None:
 
 @bare
 def fell(h: Hedge, t: int, left: int) -> None:
-    """Overwrite two siblings and all below them: they count rows that may be forgotten later, when nobody comes here any more."""
+    """Overwrite two siblings and all nodes below them: their counts include rows whose later removal would not reach them."""
     stack = h.stack[BUILDING]
     stack[0], stack[1] = left, left + 1
     waiting = 2
@@ -150,7 +149,7 @@ def fell(h: Hedge, t: int, left: int) -> None:
 
 @bare
 def blank(h: Hedge, t: int, node: int) -> None:
-    """Overwrite what a place holds of a node; its kind is then none."""
+    """Overwrite a node; its kind becomes 0."""
     at = h.nodes[t, node]
     at.path, at.mask, at.cut, at.feature, at.kind, at.left = np.uint64(0), np.uint64(0), 0, 0, 0, -1
     at.patience, at.first, at.rivals, at.champion, at.depth = 0, 0, 0, -1, 0
@@ -161,7 +160,7 @@ def blank(h: Hedge, t: int, node: int) -> None:
 
 @bare
 def blank_rival(h: Hedge, t: int, place: int) -> None:
-    """Overwrite what is known of a rival."""
+    """Overwrite a rival."""
     rival = h.rivals[t, place]
     rival.mask, rival.cut, rival.feature, rival.child, rival.number = np.uint64(0), 0, 0, -1, 0
     for y in range(h.below.shape[2]):
@@ -170,7 +169,7 @@ def blank_rival(h: Hedge, t: int, place: int) -> None:
 
 @bare
 def enlist(h: Hedge, t: int, node: int, m: int, child: int) -> None:
-    """Write down one more rival of a node that has been studied."""
+    """Append candidate m of a node, whose counts ``study`` has made, to its rivals."""
     at = h.nodes[t, node]
     place = at.first + at.rivals
     rival = h.rivals[t, place]
@@ -184,7 +183,7 @@ def enlist(h: Hedge, t: int, node: int, m: int, child: int) -> None:
 
 @bare
 def crown(h: Hedge, t: int, node: int, m: int, left: int) -> None:
-    """Split a node by its m-th candidate."""
+    """Make the m-th candidate a node's split."""
     at = h.nodes[t, node]
     at.champion, at.left = m, left
     at.feature, word = candidate(h.key[t], h.edges, at.path, m)

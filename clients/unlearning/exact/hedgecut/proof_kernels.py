@@ -1,4 +1,4 @@
-"""Compiled: the order of candidate splits, and the proof that removals cannot change it."""
+"""Compiled: the order of candidate splits, and the proof that a number of removals cannot change the best one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clients.unlearning.exact.compiled import bare, compiled
 Counts = npt.NDArray[np.int32]
 Work = npt.NDArray[np.float64]
 MARGIN = 1e-9
-"""Share of the rows by which a proven gap must exceed 0: far above the rounding of merits, which are at most the number of rows."""
+"""Share of the rows by which a proven gap must exceed 0; it is much larger than the rounding errors of merits."""
 
 
 @bare
@@ -26,9 +26,9 @@ def total(counts: Counts) -> int:
 
 @bare
 def merit(below: Counts, counts: Counts, n: int, side_rows: int) -> float:
-    """Return what the Gini gain ranks splits of n rows by: the sum over sides of squared class counts over rows; larger is better.
+    """Return the merit of a split of n rows, the sum over sides of squared class counts over rows, which orders splits as the Gini gain.
 
-    It is -1 of a split with too few rows on a side.
+    It is -1 for a split with too few rows on a side.
     """
     left, a, b = 0, 0.0, 0.0
     for y in range(len(counts)):
@@ -41,9 +41,9 @@ def merit(below: Counts, counts: Counts, n: int, side_rows: int) -> float:
 
 @bare
 def merits(below: Counts, counts: Counts, side_rows: int, sums: npt.NDArray[np.float64]) -> None:
-    """Write into ``sums[0]`` the merits of candidates, (C, M) rows per class that go left, -1 of one with too few rows on a side.
+    """Write the merits of candidates to ``sums[0]``, given the rows per class that go left, (C, M); -1 with too few rows on a side.
 
-    Loops run along the candidates, so that they become vector instructions.
+    Loops run along the candidates, and compile to vector instructions.
     """
     n = total(counts)
     value, other, left = sums[0], sums[1], sums[2]
@@ -63,7 +63,7 @@ def merits(below: Counts, counts: Counts, side_rows: int, sums: npt.NDArray[np.f
 
 @bare
 def leader(bits: npt.NDArray[np.int64]) -> int:
-    """Return the first of the largest merits, given as bits (those of positive numbers are ordered as they are); -1 if all are -1."""
+    """Return the index of the first largest merit, -1 if all are -1; merits are given as bits, whose order is that of positive floats."""
     top = np.int64(-1)
     for m in range(len(bits)):
         top = max(top, bits[m])
@@ -77,7 +77,7 @@ def leader(bits: npt.NDArray[np.int64]) -> int:
 
 @bare
 def slopes(below: Counts, counts: Counts, steepest: npt.NDArray[np.float64]) -> None:
-    """Write down, for each class, the most that the tangent of a split's merit loses with one row of it, on whichever side."""
+    """Write, for each class, the largest decrease of the tangent of a split's merit by one removal, on either side."""
     left, right, squares_left, squares_right = 0, 0, 0.0, 0.0
     for y in range(len(counts)):
         left += below[y]
@@ -92,12 +92,12 @@ def slopes(below: Counts, counts: Counts, steepest: npt.NDArray[np.float64]) -> 
 
 @bare
 def least_gap(base: float, rival: Counts, counts: Counts, removals: int, side_rows: int, work: Work) -> float:
-    """Return a lower bound on a split's merit minus its rival's after any ``removals`` or fewer removals that leave the rival valid.
+    """Return a lower bound on a split's merit minus its rival's, after up to ``removals`` removals that leave the rival valid.
 
-    Both merits are convex in the removals (sums of squares over linear terms). The split's lies above its tangent; tangent minus the
-    rival's is concave, so it is least at a vertex of {removals >= 0, at most so many in all, and so many on each of the rival's sides}.
-    A vertex removes one class on one of the rival's sides, then, if rows are left to remove, one class on the other. ``base`` is the
-    split's merit, and ``work[2]`` its ``slopes``; the rest of ``work`` is scratch.
+    Both merits are convex in the removals (squares over linear terms). The split's merit is at least its tangent, and the tangent minus
+    the rival's merit is concave, so that it is smallest at a vertex of the polytope of removals: nonnegative, bounded in total and on each
+    of the rival's sides. At a vertex, all removals on a side of the rival are of one class. ``base`` is the split's merit, ``work[2]`` has
+    its ``slopes``, and the rest of ``work`` is scratch.
     """
     classes, n = len(counts), total(counts)
     steepest = work[2]
@@ -121,7 +121,7 @@ def least_gap(base: float, rival: Counts, counts: Counts, removals: int, side_ro
 
 @bare
 def _fewer(side: npt.NDArray[np.float64], y: int, removed: int) -> float:
-    """Return the sum of squares over rows of a side after removing rows of class y."""
+    """Return a side's sum of squared class counts over its rows, after ``removed`` removals of class y."""
     rows, squares = -np.float64(removed), 0.0
     for c in range(len(side)):
         rows += side[c]
@@ -132,7 +132,7 @@ def _fewer(side: npt.NDArray[np.float64], y: int, removed: int) -> float:
 
 @bare
 def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows: int, side_rows: int, doubtful: Any, work: Work) -> Any:
-    """Mark the rivals not proven to stay behind; return whether the champion, or that there is a split at all, is in doubt."""
+    """Mark the candidates not proven to stay behind the champion; return whether there are any, or the split itself may become invalid."""
     for m in range(len(doubtful)):
         doubtful[m] = 0
     if removals == 0:
@@ -149,7 +149,7 @@ def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows:
         own = merit(below[:, m], counts, n, side_rows)
         if m == found or own < 0:
             continue
-        # no removal takes more than 1 from the tangent or brings a rival more than 1
+        # one removal changes the tangent, and a rival's merit, by at most 1
         if near or (
             base - own <= 2 * removals + MARGIN * n and least_gap(base, below[:, m], counts, removals, side_rows, work) <= MARGIN * n
         ):
@@ -160,7 +160,7 @@ def doubts(below: Counts, counts: Counts, found: int, removals: int, split_rows:
 
 @compiled
 def is_robust(below: Counts, counts: Counts, removals: int, split_rows: int, side_rows: int) -> Any:
-    """Return the champion of candidates (C, M) at a node (C,) and whether it is proven to last that many removals."""
+    """Return the champion of candidates (C, M) at a node (C,), and whether that many removals are proven not to change it."""
     classes, many = below.shape
     sums, work = np.empty((3, many)), np.empty((3, classes))
     merits(below, counts, side_rows, sums)

@@ -1,6 +1,6 @@
-"""Compiled: which rows come to a node, and how many of them go left.
+"""Compiled: the rows that reach a node, and the number of them that go left.
 
-Rows are bits, and so is what each cut does to them: a node's rows are what the cuts on its path have in common, and need not be kept.
+Sets of rows are bit vectors: those of a node are the intersection of the sets that the splits on its path select, and are not stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Words = npt.NDArray[np.uint64]
 
 @bare
 def candidate(key: Any, edges: npt.NDArray[np.int64], path: Any, m: int) -> Any:
-    """Return feature and word of a node's m-th candidate: a function of the tree's key, the path and m."""
+    """Return feature and word of a node's m-th candidate, a function of the tree's key, the path and m."""
     draw = fold(fold(key, path), m)
     j = int(draw % np.uint64(len(edges)))
     word = mix(draw + np.uint64(1))
@@ -30,19 +30,19 @@ def candidate(key: Any, edges: npt.NDArray[np.int64], path: Any, m: int) -> Any:
 
 @bare
 def as_drawn(numeric: Any, word: Any) -> Any:
-    """Return cut and mask of a candidate: a bin up to the cut goes left, and so does a category whose bit of the mask is set."""
+    """Return cut and mask of a candidate: bins up to the cut go left, and so do categories whose bit of the mask is set."""
     return (np.int32(word), np.uint64(0)) if numeric else (np.int32(-1), word)
 
 
 @bare
 def goes_left(cut: Any, mask: Any, level: Any) -> Any:
-    """Tell whether a bin goes left, without a branch on what kind of feature it is of."""
+    """Return whether a bin or category goes left, without a branch on the kind of the feature."""
     return (level <= cut) | ((mask >> np.uint64(level & 63)) & np.uint64(1) == np.uint64(1))
 
 
 @bare
 def ones(x: Any) -> Any:
-    """Return how many bits of a word are set; the compiler knows these lines for the machine's own instruction."""
+    """Return the number of set bits of a word; the compiler recognises these lines and uses the machine's instruction."""
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -51,7 +51,7 @@ def ones(x: Any) -> Any:
 
 @bare
 def going_left(h: Hedge, j: int, word: Any) -> Any:
-    """Return the plane of all rows that a candidate sends left; that of several categories is made in the last plane, till the next one."""
+    """Return the index of the plane of all rows that go left by a candidate; for several categories, the last plane is overwritten."""
     first = h.plane[j]
     if h.edges[j] > 0:
         return first + np.int64(word)
@@ -67,7 +67,7 @@ def going_left(h: Hedge, j: int, word: Any) -> Any:
 
 @bare
 def trace(h: Hedge, t: int, node: int) -> None:
-    """Put the rows that come to a node, and to each node above it, into ``here``."""
+    """Write the rows that reach a node, and each node above it, to ``here``."""
     at = node
     for depth in range(h.nodes[t, node].depth, 0, -1):
         h.trail[depth] = at
@@ -79,30 +79,30 @@ def trace(h: Hedge, t: int, node: int) -> None:
 
 @bare
 def step(h: Hedge, t: int, node: int) -> None:
-    """Put the rows that come to a node into ``here``, where those of its parent are."""
+    """Write the rows that reach a node to ``here``, which contains those of its parent."""
     at = h.nodes[t, node]
     j, word = candidate(h.key[t], h.edges, h.nodes[t, at.parent].path, at.via)
-    flipped = np.uint64(0) - (at.path & np.uint64(1))  # all bits of a right child
+    flipped = np.uint64(0) - (at.path & np.uint64(1))  # all bits are set for a right child
     narrow(h.here[at.depth], h.here[at.depth - 1], h.planes[going_left(h, j, word)], flipped)
 
 
 @bare
 def narrow(here: Words, above: Words, rows: Words, flipped: Any) -> None:
-    """Write down those from above that are among the rows, or, if all bits are to be flipped, those that are not."""
+    """Write the rows of ``above`` that are in ``rows``, or, if ``flipped`` has all bits set, those that are not."""
     for w in range(len(here)):
         here[w] = above[w] & (rows[w] ^ flipped)
 
 
 @bare
 def gather(h: Hedge, depth: int) -> None:
-    """Write down the rows held among those that come to a node of that depth, by class, in ``word``, and count them in ``total``."""
+    """Write the held rows that reach a node of this depth, by class, to ``word``, and their numbers to ``total``."""
     for y in range(len(h.known)):
         h.total[y] = common(h.here[depth], h.known[y], h.word[y])
 
 
 @bare
 def common(here: Words, known: Words, word: Words) -> Any:
-    """Write down the rows in both sets; return how many they are."""
+    """Write the intersection of two sets to ``word``; return its size."""
     found = np.uint64(0)
     for w in range(len(here)):
         bits = here[w] & known[w]
@@ -113,7 +113,7 @@ def common(here: Words, known: Words, word: Words) -> Any:
 
 @bare
 def itemise(h: Hedge) -> None:
-    """Write the rows of ``word`` down one by one."""
+    """Write the numbers of the rows in ``word`` to ``rows``."""
     n = 0
     for y in range(len(h.word)):
         for w in range(h.word.shape[1]):
@@ -127,7 +127,7 @@ def itemise(h: Hedge) -> None:
 
 @bare
 def share(rows: Words, word: Words) -> Any:
-    """Return how many of a node's rows of a class are among those that go left."""
+    """Return the number of a node's rows of one class that go left."""
     found = np.uint64(0)
     for w in range(len(word)):
         found += ones(word[w] & rows[w])
@@ -136,7 +136,7 @@ def share(rows: Words, word: Words) -> Any:
 
 @bare
 def share_of_few(rows: npt.NDArray[np.int32], level: npt.NDArray[np.int16], j: int, cut: Any, mask: Any) -> Any:
-    """Return how many of some rows go left, asking each of them."""
+    """Return the number of given rows that go left, by testing each of them."""
     found = 0
     for i in range(len(rows)):
         found += goes_left(cut, mask, level[rows[i], j])
@@ -145,13 +145,13 @@ def share_of_few(rows: npt.NDArray[np.int32], level: npt.NDArray[np.int16], j: i
 
 @bare
 def strike(h: Hedge, row: int, label: int) -> None:
-    """Hold a row no longer."""
+    """Remove a row from the held rows."""
     h.known[label, row >> 6] &= ~(np.uint64(1) << np.uint64(row & 63))
 
 
 @bare
 def wipe(h: Hedge, row: int) -> None:
-    """Overwrite what is left of a row."""
+    """Overwrite the bins of a row that is no longer held."""
     kept = ~(np.uint64(1) << np.uint64(row & 63))
     for k in range(len(h.planes)):
         h.planes[k, row >> 6] &= kept
@@ -160,7 +160,7 @@ def wipe(h: Hedge, row: int) -> None:
 
 @bare
 def tidy(h: Hedge) -> None:
-    """Overwrite the scratch space with zeros: nodes on the way of a row, and rows of nodes that were examined, if any were."""
+    """Overwrite the scratch arrays with zeros: stacks of nodes, and rows of examined nodes, if any."""
     h.stack[:] = 0
     if h.here.size == 0 or h.here[0, 0] == 0:
         return

@@ -1,4 +1,4 @@
-"""How scenarios name a HedgeCut forest."""
+"""Scenario table of the HedgeCut forest."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from clients.unlearning.limits import beyond
 
 
 class HedgeCut(UnlearnerSpec):
-    """Randomised trees over public bins; each split is proven to outlast its share of a budget of removals, or its rivals are watched.
+    """Randomised trees over public bins; each split is proven to withstand its share of a budget of removals, or its rivals are kept.
 
-    A split that has used up its proof is examined anew.
+    A split whose proof has expired is examined again.
 
     Parameters
     ----------
     trees : int
         Number of trees.
     depth : int
-        Largest depth of a leaf, at most 60.
+        Maximum depth of a leaf, at most 60.
     candidates : int, optional
-        Splits tried per node; twice the square root of the number of features, rounded, unless told.
+        Splits tried per node; by default twice the square root of the number of features, rounded.
     bins : int
-        Evenly spaced bins of a numeric feature; as many more that halve towards its low end, for skewed features.
+        Number of evenly spaced bins of a numeric feature; about as many more halve towards its low end, for skewed features.
     budget : float
-        Removals allowed before the forest is grown anew, as a share of the rows (rounded).
+        Number of removals until the forest is grown again, as a share of the rows (rounded).
     least_budget : int
-        Removals allowed however few rows there are.
+        Minimum of this number.
     nested : int
-        How many breakable nodes on one path keep subtrees for their variants; below, a variant's subtree is built when it wins.
+        Number of open nodes on a path that keep subtrees for all rivals; below them, a rival's subtree is grown when it becomes the best.
     min_split, min_leaf : int
-        Least rows of a node that is split, and of either side.
+        Minimum rows of a node that is split, and of each side.
     exhausted : {"refit", "refuse"}
-        What a request meets that exceeds the budget.
+        Response to a request that exceeds the budget.
     low, high : float
-        Public bounds of features without a column of their own in the data set; rows beyond them are refused.
+        Public bounds of features that the data set does not describe; rows outside them are an error.
     """
 
     guarantee: ClassVar[Guarantee] = "exact"
@@ -62,16 +62,16 @@ class HedgeCut(UnlearnerSpec):
     high: float = 1.0
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
-        """Return what the public bounds have against these rows, or that the settings ask for too much, or None.
+        """Return an error line if rows contradict the public bounds, or the settings need too much memory, else None.
 
-        Each of the candidates may become a variant at each of the nested nodes: with more than one level, their product counts.
+        Each candidate may become a variant at each nested node; with several levels, their numbers multiply.
         """
         from clients.unlearning.tabular import Table
 
         width, n = prod(problem.shape), len(rows)
         many = self.candidates or max(1, round(2 * sqrt(width)))
         place = 100 + 8 * problem.classes
-        room = max(2 * many, min(256, 4 * n))  # of open nodes, before a tree has grown
+        room = max(2 * many, min(256, 4 * n))  # initial capacity of a tree in open nodes
         leaves = min(max(1, n // self.min_leaf), 2 ** min(self.depth, 30))
         variants = many ** min(self.nested, self.depth) * 2 * leaves if self.nested > 1 else 0
         size = self.trees * place * max(4 * room, variants) + n * width * (2 + self.bins // 4)

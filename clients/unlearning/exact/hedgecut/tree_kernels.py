@@ -1,4 +1,4 @@
-"""Compiled: growing trees, forgetting in them, asking them."""
+"""Compiled: growth of trees, removal of rows, and predictions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from clients.unlearning.exact.hedgecut.proof_kernels import merit, total
 from clients.unlearning.exact.hedgecut.row_kernels import goes_left, step, strike, tidy, trace, wipe
 
 PLANT, FORGET, ASK = range(3)
-"""What can be done to a tree."""
+"""Tasks on a tree."""
 
 
 @bare
 def branch(h: Hedge, t: int, node: int, m: int) -> Any:
-    """Give a node two children under candidate m, nothing known of them yet; return the left one."""
+    """Create the two children of a node that belong to candidate m, unexamined; return the left one."""
     at, left = h.nodes[t, node], h.used[t, PLACES]
     h.used[t, PLACES] += 2
     for side in range(2):
@@ -47,7 +47,7 @@ def branch(h: Hedge, t: int, node: int, m: int) -> Any:
 
 @bare
 def furnish(h: Hedge, t: int, node: int, waiting: int) -> int:
-    """Give a node the children it lacks; return how many nodes wait to be examined, these among them, -1 if there is no room."""
+    """Create the children that a node lacks, on the stack; return the stack's length, -1 if the capacity is exceeded."""
     at, stack = h.nodes[t, node], h.stack[BUILDING]
     if h.used[t, PLACES] + 2 * len(h.doubtful) > h.nodes.shape[1]:
         return -1
@@ -68,11 +68,11 @@ def furnish(h: Hedge, t: int, node: int, waiting: int) -> int:
 
 @bare
 def build(h: Hedge, t: int, top: int) -> bool:
-    """Build the subtrees that an examined node lacks, whose rows are ``here``; False if there is no room."""
+    """Grow the subtrees that an examined node lacks, from its rows in ``here``; False if the capacity is exceeded."""
     waiting = furnish(h, t, top, 0)
     while waiting > 0:
         node = h.stack[BUILDING, waiting - 1]
-        step(h, t, node)  # what is ``here`` of its parent is so still: only nodes below that have been examined since
+        step(h, t, node)  # ``here`` still has its parent's rows, because only deeper nodes have been examined since
         if not examine(h, t, node):
             return False
         waiting = furnish(h, t, node, waiting - 1)
@@ -81,9 +81,9 @@ def build(h: Hedge, t: int, top: int) -> bool:
 
 @bare
 def revise(h: Hedge, t: int, node: int, found: int) -> Any:
-    """Examine a node anew if its proof is used up, else split it by the rival found; return as ``forget_row`` does.
+    """Examine a node again if its proof has expired, else split it by the rival ``found``; return as ``forget_row`` does.
 
-    All the rest of forgetting is in ``forget_row`` itself: a whole hedge is more than a kilobyte, copied at each call.
+    The rest of the removal is in ``forget_row`` itself, because a whole hedge, over a kilobyte, would be copied at each call.
     """
     at = h.nodes[t, node]
     before = at.champion
@@ -102,7 +102,10 @@ def revise(h: Hedge, t: int, node: int, found: int) -> Any:
 
 @bare
 def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
-    """Take a row, no longer held, out of a tree and all its variants; return how many nodes changed their split, -1 if there is no room."""
+    """Remove a row, no longer held, from a tree and all its variants.
+
+    Return the number of nodes with another split, -1 if the capacity is exceeded.
+    """
     changed, waiting = 0, 1
     stack, level, nodes, rivals, below = h.stack[FORGETTING], h.level[row], h.nodes[t], h.rivals[t], h.below[t]
     split_rows, side_rows = h.settings[SPLIT_ROWS], h.settings[SIDE_ROWS]
@@ -112,7 +115,7 @@ def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
         node = stack[waiting]
         at, counts = nodes[node], h.counts[t, node]
         if at.kind == 0:
-            continue  # felled since
+            continue  # removed since
         at.patience -= 1
         found, top = -1, -1.0
         if at.kind == ROBUST:
@@ -146,7 +149,7 @@ def forget_row(h: Hedge, t: int, row: int, label: int) -> int:
 
 @bare
 def ask(h: Hedge, t: int, level: npt.NDArray[np.int16], out: npt.NDArray[np.float64]) -> None:
-    """Add a tree's class shares, (n, C), for rows in bins (n, p)."""
+    """Add a tree's class shares for rows in bins (n, p) to ``out`` (n, C)."""
     for i in range(len(level)):
         node = 0
         while h.nodes[t, node].kind != LEAF:
@@ -163,7 +166,7 @@ def ask(h: Hedge, t: int, level: npt.NDArray[np.int16], out: npt.NDArray[np.floa
 
 @bare
 def plant(h: Hedge, t: int) -> bool:
-    """Grow a tree from the held rows, from nothing; False if there is no room."""
+    """Grow a tree from the held rows; False if the capacity is exceeded."""
     for place in range(h.used[t, PLACES]):
         blank(h, t, place)
     for place in range(h.used[t, RIVALS]):
@@ -178,15 +181,15 @@ def plant(h: Hedge, t: int) -> bool:
 
 @compiled
 def levels(x: npt.NDArray[np.float32], edges: npt.NDArray[np.float64], cuts: npt.NDArray[np.int64], found: npt.NDArray[np.int16]) -> None:
-    """Find the bins of numeric features, whose edges stand one after the other, and the categories of others, for rows (n, p).
+    """Write the bins of numeric features and the categories of others, for rows (n, p), to ``found`` (n, p).
 
-    Categories are told modulo 64, as a mask of 64 bits tells them apart.
+    ``edges`` are those of all features in turn, ``cuts`` (p,) their numbers. Categories are taken modulo 64, the number of bits of a mask.
     """
     for i in range(len(x)):
         first = 0
         for j in range(len(cuts)):
             low, high, value = first, first + cuts[j], np.float64(x[i, j])
-            while low < high:  # the first edge that is not below the value
+            while low < high:  # finds the first edge that is at least the value
                 middle = (low + high) // 2
                 if edges[middle] < value:
                     low = middle + 1
@@ -207,9 +210,10 @@ def perform(
     level: npt.NDArray[np.int16],
     out: npt.NDArray[np.float64],
 ) -> Any:
-    """Do a task to the trees from ``first`` up to ``last``; return the tree that has no room (or ``last``) and nodes that changed.
+    """Perform a task on trees ``first .. last - 1``; return the tree that exceeded its capacity (or ``last``), and the changed nodes.
 
-    ``row`` and its ``label`` are what to forget, ``level`` (n, p) what to ask, ``out`` (n, C) where answers are added up.
+    ``row`` with its ``label`` is to be forgotten, ``level`` (n, p) are inputs of predictions, whose class shares are added to ``out``
+    (n, C).
     """
     changes = 0
     if task == FORGET:
@@ -235,7 +239,7 @@ def perform(
 
 @compiled
 def describe(h: Hedge, t: int, places: npt.NDArray[np.int32], chosen: npt.NDArray[np.int32]) -> int:
-    """List a tree's places in preorder, and for each the candidate it is split by (-1: a leaf); return how many."""
+    """Write the nodes of a tree in preorder, and the number of each one's split (-1: a leaf); return their number."""
     stack = [0]
     n = 0
     while len(stack):

@@ -14,7 +14,7 @@ from clients.data.rows import Ids
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Guarantee, Outcome, Problem, State, Stored, Unlearner, UnlearningError
-from clients.unlearning.exact.position import condition
+from clients.unlearning.exact.position import checked_place, condition, stored_place
 from clients.unlearning.exact.recommender import aggregation, bases, partition
 from clients.unlearning.exact.recommender.requests import Removal, named
 from clients.unlearning.exact.recommender.spec import RecEraser
@@ -65,12 +65,9 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
             If the interactions contradict the problem or the catalogues.
         """
         data = self._checked(data)
-        if place is not None and (place.shape != data.user.shape or not np.isin(place, np.arange(self.options.shards)).all()):
-            raise UnlearningError(
-                f"the partition given does not name a shard in 0 .. {self.options.shards - 1} for each of {len(data)} rows"
-            )
+        given = None if place is None else checked_place(place, len(data), self.options.shards, "interactions")
         self.data, self.progress, self.experts, self.weights, self._scores = data, 0, {}, {}, None
-        self.place = self._partition(data) if place is None else place.astype(np.int64)
+        self.place = self._partition(data) if given is None else given
 
     def advance(self) -> int:
         """Train every shard and the attention in the first round; return the gradient steps taken."""
@@ -156,13 +153,9 @@ class RecEraserModel(Unlearner[Ratings, Removal | npt.ArrayLike]):
         """
         kept = self._checked(data)
         arrays, progress = opened(state, self._origin(kept))
-        if not np.array_equal(arrays.get("partition/ids", []), kept.ids):
-            raise UnlearningError("the state's interactions are not those given: give the interactions that were kept")
-        place = arrays.get("partition/shard", np.empty(0))
-        if place.dtype != np.int64 or place.shape != kept.user.shape or not np.isin(place, np.arange(self.options.shards)).all():
-            raise UnlearningError(f"state: partition/shard is not a shard in 0 .. {self.options.shards - 1} for each of {len(kept)} rows")
+        place = stored_place(arrays, kept.ids, self.options.shards, "interactions")
         shards = [int(s) for s in np.unique(place)] if progress else []
-        like = {"partition/ids": kept.ids, "partition/shard": place}
+        like: Arrays = {"partition/ids": kept.ids, "partition/shard": place}
         for s in shards:
             users, items = bases.untrained(kept, self.options.dim, (*self.key, "shard", s))
             like |= {f"shard/{s}/users": users, f"shard/{s}/items": items}

@@ -11,8 +11,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from clients.data.rows import Ids, Rows
 from clients.spec import Spec
 from clients.training import Training
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
-from clients.unlearning.exact.position import Leakage, PartitionGuarantee
+from clients.unlearning.contract import Problem, UnlearningError
+from clients.unlearning.exact.position import Leakage, PartitionedSpec
 from clients.unlearning.limits import beyond
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class LightGcn(_ByGradient):
 Base = Annotated[Bpr | Wmf | LightGcn, Field(discriminator="kind")]
 
 
-class RecEraser(UnlearnerSpec):
+class RecEraser(PartitionedSpec):
     """Recommenders on shards of the interactions; a deletion retrains the shards it touches and the aggregation.
 
     Parameters
@@ -121,7 +121,6 @@ class RecEraser(UnlearnerSpec):
         A shard holds at most ``ceil((1 + slack) n / shards)`` elements.
     """
 
-    guarantee: ClassVar[Guarantee] = PartitionGuarantee()  # type: ignore[assignment]
     implementation: ClassVar[str] = "clients.unlearning.exact.recommender.eraser:RecEraserModel"
     summary: ClassVar[str] = "recommenders on balanced shards of users, items or interactions, joined by attention"
     source: ClassVar[str] = "Chen et al. 2022, arXiv 2201.06820"
@@ -141,11 +140,6 @@ class RecEraser(UnlearnerSpec):
     decay: NonNegativeFloat = 1e-5
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     slack: Annotated[float, Field(ge=0, le=1)] = 0.2
-
-    @property
-    def frozen(self) -> bool:
-        """Whether a partition learned with interactions that are forgotten later is kept."""
-        return self.partition != "keyed" and self.leakage == "frozen"
 
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return an error line if shards, dimensions or epochs need too much, else None; users are not counted, as rows lack them."""

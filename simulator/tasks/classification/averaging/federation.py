@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.metrics import Metric
 from server.averaging.cohort import Cohorts
-from server.averaging.methods import able, method_of
 from server.averaging.past import Past
 from server.classification.averaging.metrics import METRICS
-from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.averaging.cell import AveragingCell
 from simulator.tasks.classification.averaging.costs import in_words
 from simulator.tasks.classification.averaging.plan import AveragedPlan
 from simulator.tasks.classification.averaging.resolution import AveragedResolution
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
-from simulator.tasks.contract import Cell
+from simulator.tasks.classification.pooled import PooledClassification
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -27,18 +26,12 @@ if TYPE_CHECKING:
     from simulator.storage.store import RunStore
 
 
-class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
+class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], PooledClassification[AveragedScenario, AveragedPlan]):
     """Peers train one classifier; a server averages it, by FedAvg, FedProx or FedAdam."""
 
     scenario: ClassVar[type[Scenario]] = AveragedScenario
     plan: ClassVar[type[Plan]] = AveragedPlan
     resolution: ClassVar[type[Resolution[Any]]] = AveragedResolution
-    page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
-    pooled: ClassVar[bool] = True
-    unjudged: ClassVar[Mapping[str, str]] = {
-        "membership_inference": "the global model is the server's alone, peers keep none that had to forget",
-        "relearn": "peers send updates of the global model, and no seed model that could learn again",
-    }
     measured: ClassVar[tuple[Metric, ...]] = METRICS
 
     def config(self, scenario: AveragedScenario, peer: int, **constants: Any) -> AveragedClassifierConfig:
@@ -55,15 +48,6 @@ class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
         cohorts, keeping = self.past(plan).cohorts, table.keeping(plan.timeline)
         averaged = Averaged(table.optimizer(), plan.timeline, store, cohorts, table.weighting, keeping)
         return ClassifierAveraging(plan.configs[0], averaged)
-
-    def method(self, plan: AveragedPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method of an erasure, and its guarantee."""
-        method = method_of(erasure)
-        return method.tag, method.guarantee
-
-    def methods(self, request: str) -> tuple[str, ...]:
-        """Return the methods that an event may name."""
-        return able(request)
 
     def past(self, plan: AveragedPlan) -> Past:
         """Return the plan's rounds as they were run, and as they are without the erased data."""

@@ -13,6 +13,7 @@ from server.timeline import Timeline
 from simulator.scenarios.resolution import Resolution
 from simulator.tasks.averaging.refusals import refusals
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
+from simulator.tasks.classification.pooled import unfit
 
 
 class AveragedResolution(Resolution[AveragedScenario]):
@@ -21,11 +22,8 @@ class AveragedResolution(Resolution[AveragedScenario]):
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error for a model that cannot take the data, and for an impossible cohort."""
         scenario = self.scenario
-        if data.users is not None:
-            self.wrong("data", "ratings of users are no rows of classes for a classifier: choose other data")
-            return
-        if data.classes < 2:
-            self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
+        if wrong := unfit(data):
+            self.wrong("data", wrong)
             return
         try:
             scenario.peers.main[0].parameters(expanded_shape(data.shape, data.columns), data.classes)

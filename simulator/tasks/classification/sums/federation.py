@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.sums.config import SumsConfig
@@ -10,10 +10,10 @@ from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.pooled import PooledClassification
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.resolution import SumsResolution
 from simulator.tasks.classification.sums.scenario import SumsScenario
-from simulator.tasks.contract import Cell
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -21,18 +21,12 @@ if TYPE_CHECKING:
     from simulator.storage.store import RunStore
 
 
-class SumsClassification(Cell[SumsScenario, SumsPlan]):
+class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
     """Peers send sums over their rows; one model of all rows forgets by subtraction."""
 
     scenario: ClassVar[type[Scenario]] = SumsScenario
     plan: ClassVar[type[Plan]] = SumsPlan
     resolution: ClassVar[type[Resolution[Any]]] = SumsResolution
-    page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
-    pooled: ClassVar[bool] = True
-    unjudged: ClassVar[Mapping[str, str]] = {
-        "membership_inference": "the model of all rows is the server's alone, peers keep none that had to forget",
-        "relearn": "peers send sums, and no seed model that could learn again",
-    }
 
     def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
         """Return a peer's config."""

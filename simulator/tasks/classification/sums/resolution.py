@@ -8,6 +8,7 @@ from clients.data import Dataset
 from clients.data.rows import Ids
 from clients.unlearning.contract import Problem, UnlearningError
 from simulator.scenarios.resolution import Resolution
+from simulator.tasks.classification.pooled import unfit
 from simulator.tasks.classification.sums.scenario import SumsScenario
 
 
@@ -16,11 +17,8 @@ class SumsResolution(Resolution[SumsScenario]):
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error if the model cannot use the data."""
-        if data.users is not None:
-            self.wrong("data", "ratings of users are no rows of classes to sum over: choose other data")
-            return
-        if data.classes < 2:
-            self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
+        if wrong := unfit(data):
+            self.wrong("data", wrong)
             return
         model, problem = self.scenario.federation.model, Problem(data.shape, data.classes, self.scenario.rounds, data.columns)
         try:

@@ -11,13 +11,12 @@ from clients.metrics import Metric
 from server.averaging.cohort import Cohorts
 from server.averaging.contract import REPLAYED
 from server.averaging.history import Keeping
-from server.averaging.methods import able, method_of
 from server.averaging.past import Past
 from server.diffusion.metrics import METRICS
-from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.averaging.cell import AveragingCell
 from simulator.tasks.averaging.costs import history_in_words, replays_in_words
 from simulator.tasks.diffusion.averaging.plan import AveragedDenoisingPlan
 from simulator.tasks.diffusion.averaging.resolution import AveragedDenoisingResolution
@@ -31,7 +30,9 @@ if TYPE_CHECKING:
     from simulator.storage.store import RunStore
 
 
-class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisingPlan]):
+class AveragedDenoising(
+    AveragingCell[AveragedDenoisingScenario, AveragedDenoisingPlan], DenoisingCell[AveragedDenoisingScenario, AveragedDenoisingPlan]
+):
     """Peers train one denoiser; a server averages it by FedAvg, FedProx or FedAdam."""
 
     scenario: ClassVar[type[Scenario]] = AveragedDenoisingScenario
@@ -66,15 +67,6 @@ class AveragedDenoising(DenoisingCell[AveragedDenoisingScenario, AveragedDenoisi
         playing = self.playing(plan.scenario, config, public)
         averaged = Averaged(federation.optimizer(), plan.timeline, store, Cohorts(plan.seed), keeping=self.keeping(plan))
         return DenoiserAveraging(Setup(config, public, federation.policy, plan.timeline, playing), averaged)
-
-    def method(self, plan: AveragedDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method of an erasure, and its guarantee."""
-        method = method_of(erasure)
-        return method.tag, method.guarantee
-
-    def methods(self, request: str) -> tuple[str, ...]:
-        """Return the methods that an event may name."""
-        return able(request)
 
     def keeping(self, plan: AveragedDenoisingPlan) -> Keeping:
         """Return what is kept of earlier rounds; models always, because attacks are compared with the one before an erasure."""

@@ -15,6 +15,7 @@ from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from clients.unlearning.exact.graph.requests import Removal
 from clients.unlearning.exact.graph.spec import GraphEraser
+from tests.clients.unlearning.exact.sharded import begun, digest, kept_place
 
 CLASSES = 3
 PROBLEM = Problem((10,), CLASSES, rounds=2)
@@ -30,22 +31,12 @@ def blocks(size: int = 80, seed: int = 1) -> Graph:
 
 def made(data: Graph | None = None, place: np.ndarray | None = None, **options: Any) -> GraphEraserModel:
     model = GraphEraser(**{**TINY, **options}).build(PROBLEM, ("test", 0))
-    if data is not None:
-        model.begin(data, place)
-        model.advance()
-        model.advance()
-    return model
-
-
-def digest(model: GraphEraserModel) -> str:
-    return wire.sha256(wire.to_bytes(model.state()))
+    return begun(model, data, place)
 
 
 def retrained(model: GraphEraserModel, kept: Graph) -> GraphEraserModel:
     """The counterfactual: for a frozen partition, on the same partition without what left."""
-    old = dict(zip(model.graph.ids.tolist(), model.place.tolist(), strict=True))
-    place = np.array([old[i] for i in kept.ids.tolist()], dtype=np.int64) if model.options.frozen else None
-    return made(kept, place, **model.options.model_dump(exclude={"kind"}))
+    return made(kept, kept_place(model, model.graph.ids, kept.ids), **model.options.model_dump(exclude={"kind"}))
 
 
 MODES = [

@@ -14,6 +14,7 @@ from clients.unlearning.exact.recommender import bases
 from clients.unlearning.exact.recommender.eraser import RecEraserModel
 from clients.unlearning.exact.recommender.requests import Removal
 from clients.unlearning.exact.recommender.spec import RecEraser
+from tests.clients.unlearning.exact.sharded import begun, digest, kept_place
 
 USERS, ITEMS = 40, 30
 TINY: dict[str, Any] = {
@@ -38,22 +39,12 @@ def shelves(seed: int = 0) -> Ratings:
 
 def made(data: Ratings | None = None, place: np.ndarray | None = None, **options: Any) -> RecEraserModel:
     model = RecEraser(**{**TINY, **options}).build(Problem((), ITEMS, rounds=2), ("test", 0))
-    if data is not None:
-        model.begin(data, place)
-        model.advance()
-        model.advance()
-    return model
-
-
-def digest(model: RecEraserModel) -> str:
-    return wire.sha256(wire.to_bytes(model.state()))
+    return begun(model, data, place)
 
 
 def retrained(model: RecEraserModel, kept: Ratings) -> RecEraserModel:
     """The counterfactual: for a frozen partition, on the same partition without what left."""
-    old = dict(zip(model.data.ids.tolist(), model.place.tolist(), strict=True))
-    place = np.array([old[i] for i in kept.ids.tolist()], dtype=np.int64) if model.options.frozen else None
-    return made(kept, place, **model.options.model_dump(exclude={"kind"}))
+    return made(kept, kept_place(model, model.data.ids, kept.ids), **model.options.model_dump(exclude={"kind"}))
 
 
 def pairs(data: Ratings, rows: np.ndarray) -> np.ndarray:

@@ -83,7 +83,7 @@ def test_what_cannot_be_judged_is_told_and_subtraction_has_no_floor(tmp_path: Pa
         assert row["max_abs_difference_original"] > 0.0
         assert row["not_judged"] == {
             "membership_inference": "not judged: the model of all rows is the server's alone, peers keep none that had to forget",
-            "relearn": "not judged: peers send sums, and no seed model that could learn again",
+            "relearn": "not judged: peers send no seed model that could learn again",
         }
         assert row["mia_auc"] is row["mia_auc_counterfactual"] is row["relearn_steps"] is None
     assert verify(one.folder) == []

@@ -24,6 +24,7 @@ from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 from simulator.tasks.diffusion.hdus.verification import grown_over
+from tests.simulator.refusals import check_found_out
 
 SMALL: dict[str, Any] = {
     "name": "seeds-of-noise",
@@ -213,14 +214,7 @@ def test_seeds_distilled_from_ensembles_would_keep_a_trace_of_who_has_left(
 
 
 def test_a_neighbour_that_keeps_the_seed_is_found_out(play: Callable[..., Run]) -> None:
-    played = play(event=[REFUSE, LEAVE])
-    (erasure,) = played.results["erasures"]
-    assert erasure["max_abs_difference"] > 0.0
-    assert erasure["holders"] == [1, 3]
-    assert [receipt["holder"] for receipt in erasure["receipts"]] == [3]
-    problems = verify(played.folder)
-    assert any("peer 1 gave no receipt" in line for line in problems)
-    assert any("peer 1 still holds its seed" in line for line in problems)
+    check_found_out(play(event=[REFUSE, LEAVE]), 1, [3])
 
 
 def test_who_erases_a_concept_cuts_it_and_sends_a_seed_without_it(play: Callable[..., Run]) -> None:

@@ -1,0 +1,34 @@
+"""Common parts of classification with one model of all rows: the base of its cells, and what it demands of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
+
+from clients.data import Dataset
+from simulator.scenarios.plan import Plan
+from simulator.scenarios.scenario import Scenario
+from simulator.tasks.contract import Cell
+
+S = TypeVar("S", bound=Scenario)
+P = TypeVar("P", bound=Plan)
+
+
+class PooledClassification(Cell[S, P]):
+    """Peers predict with one classifier of all their rows, which the server holds."""
+
+    page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
+    pooled: ClassVar[bool] = True
+    unjudged: ClassVar[Mapping[str, str]] = {
+        "membership_inference": "the model of all rows is the server's alone, peers keep none that had to forget",
+        "relearn": "peers send no seed model that could learn again",
+    }
+
+
+def unfit(data: Dataset) -> str | None:
+    """Return why a classifier cannot learn from the rows of a data set, or None if it can."""
+    if data.users is not None:
+        return "ratings of users are no rows of classes: choose other data"
+    if data.classes < 2:
+        return f"every row is of class {data.labels[0]!r}: choose data with at least two classes"
+    return None
