@@ -13,6 +13,9 @@ from server.mailbox import Mailbox
 FEDERATION = -1
 """The peer number under which the federation's own metrics are recorded."""
 
+RELEASE = "release"
+"""Name under which a server keeps a model that it makes of the peers' seeds and releases; audits compare it as they do peers' models."""
+
 TRAFFIC = Metric("bytes_overlay", "sum", "bytes", "lower")
 """Bytes of models delivered in a round."""
 

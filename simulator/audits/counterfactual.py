@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from server.ledger import FEDERATION
+from server.ledger import FEDERATION, RELEASE
 from server.timeline import Erasure
 from simulator.audits.contract import (
     AGAIN,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from simulator.storage.store import RunStore
+
+    Arrays = Mapping[str, npt.NDArray[Any]]
 
 DIFFERENCE = Column(
     "max_abs_difference",
@@ -100,24 +102,36 @@ class Counterfactual(AuditSpec):
 
 
 def difference(one: Branch, other: Branch) -> float | None:
-    """Return the largest absolute difference over the parameters and predictions of the peers that both branches have.
+    """Return the largest absolute difference over the peers that both branches have: parameters, predictions, and what the server releases.
 
     Trees of different structure have different parameters, so arrays that cannot be compared make the difference infinite only if all
     others are equal. The result is None, not zero, if there is nothing to compare.
     """
+    found = [_apart(_everything(one, peer), _everything(other, peer)) for peer in sorted(set(one.peers) & set(other.peers))]
+    found.append(_apart(_released(one), _released(other)))
+    return max((apart for apart in found if apart is not None), default=None)
+
+
+def _apart(mine: Arrays, theirs: Arrays) -> float | None:
+    """Return the largest absolute difference of arrays by name; None if there are none."""
     from server.audit.differences import max_abs_difference
 
-    found: list[float] = []
-    for peer in sorted(set(one.peers) & set(other.peers)):
-        mine, theirs = _everything(one, peer), _everything(other, peer)
-        both = [name for name in mine if name in theirs and mine[name].shape == theirs[name].shape]
-        apart = max_abs_difference({name: mine[name] for name in both}, {name: theirs[name] for name in both})
-        if mine or theirs:
-            found.append(apart if apart or len(both) == len({*mine, *theirs}) else math.inf)
-    return max(found, default=None)
+    both = [name for name in mine if name in theirs and mine[name].shape == theirs[name].shape]
+    apart = max_abs_difference({name: mine[name] for name in both}, {name: theirs[name] for name in both})
+    if not mine and not theirs:
+        return None
+    return apart if apart or len(both) == len({*mine, *theirs}) else math.inf
 
 
-def _everything(branch: Branch, number: int) -> Mapping[str, npt.NDArray[Any]]:
+def _released(branch: Branch) -> Arrays:
+    """Return the model that the server releases at the end; nothing if it releases none."""
+    from clients import wire
+
+    sha256 = branch.store.model(RELEASE)
+    return {} if sha256 is None else wire.from_bytes(branch.store.artefact(sha256))
+
+
+def _everything(branch: Branch, number: int) -> Arrays:
     """Return all floating-point arrays of a peer; row ids, counts and other integers are compared as bytes by `lethe verify`."""
     import numpy as np
 

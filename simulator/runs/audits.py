@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from server.ledger import RELEASE
 from server.timeline import Erasure
 from simulator.audits.contract import (
     AGAIN,
@@ -118,9 +119,14 @@ def _targets(branches: _Branches) -> list[int]:
 
 
 def _pointers(store: RunStore) -> dict[str, Any]:
-    """Return the hashes of every peer's state after each round in which it changed; they suffice to check equality later."""
+    """Return the hashes of every peer's state after each round in which it changed, and of what the server releases at the end.
+
+    They suffice to check equality later.
+    """
     rows = store.rows("select round, peer, generation, main, seed from states order by round, peer")
-    return {"states": rows, "probabilities": store.rows("select peer, sha256 from probabilities order by peer")}
+    told = {"states": rows, "probabilities": store.rows("select peer, sha256 from probabilities order by peer")}
+    released = store.model(RELEASE)
+    return told if released is None else {**told, RELEASE: released}
 
 
 def _key(name: str, erasure: Erasure) -> str:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from clients import data, wire
 from clients.unlearning.certificates import CERTIFICATES, Evidence
 from clients.unlearning.contract import family
-from server.ledger import OutcomeLine
+from server.ledger import RELEASE, OutcomeLine
 from server.timeline import Erasure
 from simulator.requests import request_of
 from simulator.runs.audits import audited
@@ -57,6 +57,8 @@ def _unequal(who: str, erasure: Erasure, plan: Plan, store: RunStore) -> Iterato
     for peer, state in store.states().items():
         if peer in ends and peer in final and ends[peer] != (state.generation, state.main, state.seed):
             yield f"{who}: peer {peer} ends with other bytes than in the run in which it never was"
+    if never.get(RELEASE) != store.model(RELEASE):
+        yield f"{who}: the server's release has other bytes than in the run in which it never was"
 
 
 def _unproven(who: str, erasure: Erasure, line: OutcomeLine, plan: Plan, store: RunStore) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt
 
@@ -19,6 +19,7 @@ METRICS = (
         for of in ("", ".cross", ".<concept>")
     ),
     Metric("cut.density", "mean", "share"),
+    Metric("erasures.failed", "sum", "requests", "lower"),
 )
 """Accuracies of samples of the main model (``local``) and of the ensemble (``sampled``): over all, in style, and per concept."""
 
@@ -27,7 +28,8 @@ class HdusDenoisingConfig(DenoisingConfig):
     """Config of a peer that samples with its neighbours' seeds.
 
     After each round, ``judged`` samples of each class are drawn and classified. ``streams = "sequential"`` is a negative control: it keys
-    a peer's randomness by the number of messages that the coordinator has sent so far.
+    a peer's randomness by the number of messages that the coordinator has sent so far. ``released`` says that the server releases a model
+    made of the seeds, so that peers cut erased concepts out of what they send, too.
     """
 
     participant: ClassVar[str] = "clients.diffusion.hdus.peer:HdusPeer"
@@ -39,6 +41,15 @@ class HdusDenoisingConfig(DenoisingConfig):
     ensemble: NoiseWeights
     judged: NonNegativeInt
     streams: Literal["keyed", "sequential"]
+    # left out while it is not set, so that plans from before this key keep their hash
+    released: bool = Field(False, exclude_if=lambda released: not released)
+
+    @property
+    def of_seed(self) -> Self:
+        """The config with the seed denoiser, and what it learns, in the place of the main model."""
+        learns_all = self.seed.learns == "all"
+        training = self.denoising.model_copy(update={"design": "joint"}) if learns_all else self.denoising
+        return self.model_copy(update={"denoiser": self.seed.beside(self.denoiser), "denoising": training})
 
     @property
     def model(self) -> str:

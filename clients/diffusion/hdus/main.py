@@ -6,7 +6,7 @@ Main models of other kinds, as `clients.diffusion.hdus.sharding`, have the same 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +40,10 @@ class MainModel(Protocol):
     @property
     def denoiser(self) -> NoisePredictor:
         """The model as samplers and the distillation use it."""
+
+    @property
+    def cuts(self) -> Sequence[Mapping[str, Any]]:
+        """The erasures carried out, in order: ``index``, ``concept``, ``method``."""
 
     @property
     def masks(self) -> Mapping[str, Tensor]:

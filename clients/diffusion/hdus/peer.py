@@ -25,6 +25,7 @@ from clients.classification.hdus.peer import COUNTS
 from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus.config import HdusDenoisingConfig
+from clients.diffusion.hdus.cutting import without_concepts
 from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
 from clients.diffusion.hdus.evaluation import FinalEvaluation
@@ -32,7 +33,7 @@ from clients.diffusion.hdus.main import DenoiserMain, MainModel
 from clients.diffusion.hdus.sharding import ShardedMain
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
-from clients.diffusion.local import gallery
+from clients.diffusion.local import MASK, gallery, packed
 from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Neighbour, Record, Update
@@ -76,6 +77,8 @@ class HdusPeer(Neighbour):
         """Receive the public backbones of main and seed models, and the concept erasures."""
         self._backbone, self._seed_backbone = (wire.unpack(_arrays(payload[name])) for name in ("backbone", "seed_backbone"))
         self._requests: list[dict[str, Any]] = json.loads(str(payload["orders"]["erase"])) if "orders" in payload else []
+        self._uncut: tuple[dict[str, npt.NDArray[Any]], int] | None = None
+        self._failed = 0
 
     @cached_property
     def main(self) -> MainModel:
@@ -115,25 +118,40 @@ class HdusPeer(Neighbour):
         return outcome
 
     def train(self) -> int:
-        """Carry out the requested concept erasures, then train the main model for one round; return the gradient steps."""
+        """Carry out the requested concept erasures, then train the main model for one round; return the gradient steps.
+
+        If the server releases a model, the seed is distilled before the main model is cut, and cut itself: what is sent in this round is
+        what the peer would have sent, pruned.
+        """
+        if self.config.released and {request["index"] for request in self._requests} - {cut["index"] for cut in self.main.cuts}:
+            self._uncut = self._distilled()
         for request in self._requests:
             self.main.erase(request["index"], request["concept"], request["method"])
         return self.main.advance()
 
     def distil(self) -> int:
-        """Distil a new own seed from the main model on the public reference images; return the gradient steps.
+        """Make a new own seed, without the concepts that were erased if the server releases a model; return the gradient steps.
 
-        The key does not contain the round, so a seed depends on the main model and the reference set only.
+        No key contains the round, so a seed depends on the main model, the reference set and the erasures only.
         """
+        weights, steps = self._uncut or self._distilled()
+        arrays = {**weights, COUNTS: self.counts}
+        if self.config.released:
+            seed, images, key = self.config.of_seed, self._images(self.rows), (*self.stream, "seed")
+            weights, masks, self._failed = without_concepts(seed, self._seed_backbone, weights, self.main.cuts, images, key)
+            arrays |= {**weights, **packed(masks)}
+        self.update = Update(self.update.version + 1 if self.update else 1, wire.to_bytes(arrays))
+        return steps
+
+    def _distilled(self) -> tuple[dict[str, npt.NDArray[Any]], int]:
+        """Return what a new seed learns from the main model on the public reference images, and the gradient steps."""
         config = self.config
         student = _with(_architecture(self._seed_spec, self._place), self._seed_backbone)
         reference = self._images(np.asarray(config.reference, dtype=np.int64))
         key = (*self.stream, "seed")
         phase: Phase = "joint" if config.seed.learns == "all" else "concept"
         steps = distil(student, self.main.denoiser, reference, key, config.distillation, config.denoising.noise, phase)
-        weights = {name: parameter.detach().cpu().numpy() for name, parameter in trainable(student, phase).items()}
-        self.update = Update(self.update.version + 1 if self.update else 1, wire.to_bytes({**weights, COUNTS: self.counts}))
-        return steps
+        return {name: parameter.detach().cpu().numpy().copy() for name, parameter in trainable(student, phase).items()}, steps
 
     @property
     def ensemble(self) -> NoiseEnsemble:
@@ -151,12 +169,15 @@ class HdusPeer(Neighbour):
         scores |= {f"accuracy.local{name}": value for name, value in final.accuracies(self.main.denoiser).items()}
         if self.main.masks:
             scores["cut.density"] = density(self.main.masks)
+        if self._failed:
+            scores["erasures.failed"] = self._failed
         return scores, answers
 
     def _voice(self, owner: int, seed: Update) -> Voice:
         weights = wire.from_bytes(seed.blob)
         counts = weights.pop(COUNTS)
-        return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **_loaded(weights)}, self._place), counts)
+        learned = _loaded({name: array for name, array in weights.items() if not name.startswith(MASK)})
+        return Voice(owner, Lent(self._seed_spec, {**_tensors(self._seed_backbone), **learned}, self._place), counts)
 
     @property
     def _place(self) -> torch.device:

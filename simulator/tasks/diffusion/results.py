@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clients.diffusion.judges.spec import doubt
 from clients.diffusion.spec import Concept
+from server.diffusion.metrics import AVERAGED, RELEASED, SCALE, Names
 from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
 
@@ -33,6 +34,8 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
         "recommendation": recommendation.get("text"),
         "fills": recommendation.get("tried", []),
     }
+    if released := _last(found, "release"):
+        told["release"] = {**released, "scale": _scale(store)}
     styles = plan.scenario.denoiser.styles
     named = {key: _called(value, plan.scenario.denoiser.concepts) for key, value in told.items()}
     return named | ({"styles": list(styles)} if styles else {})
@@ -72,7 +75,7 @@ def _last(found: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
 
 def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row per concept erasure; ``scored`` holds the sample accuracies before it, and once all its peers had received it."""
-    policy = getattr(plan.scenario.federation, "policy", None)
+    policy, names = plan.scenario.policy, _names(plan)
     rows = []
     for one in plan.timeline.concepts:
         measured = dict(store.rows("select name, value from metrics where round = ? and peer = ?", (one.round, FEDERATION)))
@@ -84,14 +87,23 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
                 "method": one.method.tag,
                 "policy": getattr(policy, "name", None),
                 "guarantee": "behavioural",
-                "density": measured.get("cut.density"),
-                "agreement": measured.get("cut.agreement"),
-                "survival": measured.get("cut.survival"),
+                **{part: measured.get(f"{names.cut}.{part}") for part in ("density", "agreement", "survival")},
                 **{name: scored.get(one.index, {}).get(name) for name in ("original", "erased")},
                 "drawn": _drawn(plan, store, one),
             }
         )
     return rows
+
+
+def _names(plan: DiffusionPlan) -> Names:
+    """Return the names of the metrics of what a server releases, or of the peers' own cuts if it releases nothing."""
+    return RELEASED if getattr(plan.scenario.federation, "release", None) is not None else AVERAGED
+
+
+def _scale(store: RunStore) -> float:
+    """Return how far the last release was moved on from the seeds' public start."""
+    ((scale,),) = store.rows("select value from metrics where name = ? order by round desc limit 1", (SCALE.name,))
+    return float(scale)
 
 
 def _drawn(plan: DiffusionPlan, store: RunStore, one: ConceptErasure) -> dict[str, float] | None:

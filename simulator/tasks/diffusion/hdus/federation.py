@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from clients.config import PeerConfig
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.spec import DenoiserSpec
+from clients.metrics import Metrics
+from server.diffusion.metrics import RELEASED, SCALE, declared
+from server.ledger import TRAFFIC
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
@@ -41,25 +45,49 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
             yield "federation.seed", wrong
         elif seed.learns == "feed_forward" and scenario.denoising.design == "joint":
             yield "federation.seed", 'design "joint" has no public backbone that feed-forward weights could stand on: set learns = "all"'
+        if scenario.federation.release is not None:
+            yield from self._release_refusals(scenario)
+            return
         for i, event in enumerate(scenario.event):
             if event.tag in ("attack", "defend"):
-                yield f"event.{i}", f"{event.tag} is what a server does to an average, hdus has neither: remove the event, or take fedavg"
+                yield f"event.{i}", f"{event.tag} is what a server does to what it releases, here nothing: add the table federation.release"
+
+    def _release_refusals(self, scenario: HdusDenoisingScenario) -> Iterator[tuple[str, str]]:
+        """Yield place and reason of a policy that no server of seeds can follow, and of events that do not fit the policy."""
+        policy = scenario.policy
+        if policy is not None and policy.collects_statistics:
+            yield "federation.release.policy", f"{policy.tag} cuts a model that all peers train, and seeds are one model a peer: take vote"
+        yield from self.release_refusals(scenario)
 
     def config(self, scenario: HdusDenoisingScenario, peer: int, **constants: Any) -> HdusDenoisingConfig:
         """Return a peer's config."""
         mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("denoiser", "denoising", "sampling", "judge")}
         own = {name: getattr(scenario.federation, name) for name in ("steps", "seed", "distillation", "ensemble", "judged", "streams")}
-        return HdusDenoisingConfig(peer=peer, main=mains[peer % len(mains)], **own, **constants, **tables)
+        own |= {"main": mains[peer % len(mains)], "released": scenario.federation.release is not None}
+        return HdusDenoisingConfig(peer=peer, **own, **constants, **tables)
 
     def coordinator(self, plan: HdusDenoisingPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the coordinator, which sends out the public backbones (trained or loaded from the cache) and forwards requests."""
         from server.diffusion.hdus.coordinator import Neighbourhood
+        from server.diffusion.hdus.release import Own, ReleasingNeighbourhood
+        from server.diffusion.release.contract import Setup
         from simulator.tasks.diffusion.backbone import backbone
 
-        config = plan.configs[0]
-        seed = config.model_copy(update={"denoiser": config.seed.beside(config.denoiser)})
-        return Neighbourhood(config, backbone(config, watch), backbone(seed, watch), plan.timeline)
+        config, release = plan.configs[0], plan.scenario.federation.release
+        public = backbone(config, watch)
+        start = backbone(config.model_copy(update={"denoiser": config.seed.beside(config.denoiser)}), watch)
+        if release is None:
+            return Neighbourhood(config, public, start, plan.timeline)
+        seed = config.of_seed
+        setup = Setup(seed, start, release.policy, plan.timeline, self.playing(plan.scenario, seed, start))
+        return ReleasingNeighbourhood(setup, Own(config, public, release.scale, store))
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric declared for a run whose peers have such configs; those of a release if the server makes one."""
+        assert isinstance(config, HdusDenoisingConfig)
+        own = (*declared(RELEASED), SCALE) if config.released else ()
+        return Metrics([TRAFFIC, *config.metrics, *own])
 
     def method(self, plan: HdusDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, rows forgotten by the main model."""
@@ -78,10 +106,11 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
         yield from of_main_models(plan)
 
     def problems(self, plan: HdusDenoisingPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for every concept erasure that was not carried out, and every cut with non-zero entries."""
-        from simulator.tasks.diffusion.hdus.verification import problems
+        """Yield a line for every concept erasure that was not carried out, every cut that has grown over, and a wrong release."""
+        from simulator.tasks.diffusion.hdus.verification import problems, release_problems
 
-        return problems(plan, store)
+        yield from problems(plan, store)
+        yield from release_problems(plan, store)
 
 
 def _unfit(spec: DenoiserSpec) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,18 @@ from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
+from clients.diffusion.local import MASK, parameter_of, unpacked
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.participant import ROWS, Record, Update
 
 SEED = SeedDenoiser(learns="all", widths=(8,), condition_width=8, heads=2, groups=4)
 TINY = DenoiserTraining(batch_size=8, warmup=2)
 METHOD = {"kind": "concept_prune", "calls": 2}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path))
 
 
 def config(peer: int = 0, **changes: Any) -> HdusDenoisingConfig:
@@ -145,6 +152,57 @@ def test_erased_concept_is_cut_from_the_main_and_from_the_next_seed_once() -> No
     assert peer.main.cuts == cuts, "a request that comes again is not carried out again"
     back = told(HdusPeer.restored(config(), peer.main_blob))
     assert back.main_blob == peer.main_blob == wire.to_bytes({**back.main.state(), ROWS: back.rows})
+
+
+def asked(peer: HdusPeer, *orders: dict[str, Any]) -> dict[str, Any]:
+    """Let a peer work for a round with these requests, and return what it sends."""
+    told(peer, list(orders))
+    peer.train()
+    peer.distil()
+    assert peer.update is not None
+    return wire.from_bytes(peer.update.blob)
+
+
+def test_where_a_model_is_released_what_is_sent_is_what_would_have_been_sent_pruned() -> None:
+    request = {"index": 0, "concept": 3, "method": METHOD}
+    released = config(released=True)
+    peer = worked(released)
+    before = wire.from_bytes(peer.update.blob)  # type: ignore[union-attr]
+    assert not any(name.startswith(MASK) for name in before)
+    sent = asked(peer, request)
+    masks = unpacked(sent)
+    assert any(bool(mask.any()) for mask in masks.values())
+    for name, array in before.items():
+        mask = next((mask.numpy() for layer, mask in masks.items() if name == parameter_of(layer)), None)
+        np.testing.assert_array_equal(sent[name], array if mask is None else np.where(mask, 0, array))
+    later = asked(peer, request)
+    assert not np.array_equal(later["unet.conv_in.weight"], before["unet.conv_in.weight"]), "distilled again, from the cut main model"
+    for layer, mask in unpacked(later).items():
+        assert not later[parameter_of(layer)][mask.numpy()].any()
+
+
+def test_a_deletion_after_the_erasure_gives_the_seed_of_who_never_had_the_rows() -> None:
+    request = {"index": 0, "concept": 3, "method": METHOD}
+    kept = tuple(row for row in config().rows if row not in (101, 139))
+    peer, never = worked(config(released=True)), worked(config(released=True, rows=kept))
+    for one in (peer, never):
+        asked(one, request)
+    peer.forget([101, 139])
+    told(peer, [request])
+    peer.distil()
+    again = told(HdusPeer.restored(config(released=True, rows=kept), never.main_blob), [request])
+    again.distil()
+    assert peer.update is not None
+    assert again.update is not None
+    assert peer.update.blob == again.update.blob
+
+
+def test_neighbours_draw_with_a_cut_seed() -> None:
+    other = worked(config(1, released=True))
+    asked(other, {"index": 0, "concept": 3, "method": METHOD})
+    peer = worked(config(released=True))
+    peer.held[1] = other.update or pytest.fail("no seed")
+    assert np.isfinite(peer.evaluate()[1]).all()
 
 
 def test_another_key_trains_and_distils_otherwise() -> None:
