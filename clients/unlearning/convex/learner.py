@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field
-from clients.unlearning.contract import Problem, State, Stored, Unlearner, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import Problem, State, Stored, Unlearner, UnlearnerSpec
 from clients.unlearning.convex.losses import loss_of
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solver import minimise
@@ -50,8 +50,6 @@ class ConvexLearner(Unlearner[Rows, Ids]):
     _targets: Tensor
 
     def __init__(self, spec: Convex, problem: Problem, key: tuple[Field, ...]) -> None:
-        if problem.classes < 2:
-            raise UnlearningError("convex: the problem has one class: it needs at least two")
         self.rounds, self.problem, self.convex, self.key = problem.rounds, problem, spec, key
         self.loss, self.unit = loss_of(spec), UnitRows(spec, problem)
         outputs = self.loss.targets(torch.zeros(1, dtype=torch.int64), problem.classes).shape[1]
@@ -84,6 +82,11 @@ class ConvexLearner(Unlearner[Rows, Ids]):
         """Return the objective on the held rows."""
         return Objective(self.loss, self._x, self._targets, self.convex.penalty, self.linear())
 
+    def part(self, ids: Ids) -> Objective:
+        """Return the objective on some held rows, without a linear term."""
+        chosen = torch.tensor(np.isin(self.rows.ids, ids))
+        return Objective(self.loss, self._x[chosen], self._targets[chosen], self.convex.penalty, self.zeros())
+
     @property
     def settings(self) -> UnlearnerSpec:
         """Return the table whose every key decides the state."""
@@ -101,7 +104,7 @@ class ConvexLearner(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); uniform before training and without rows."""
-        vectors = self.unit.of(x)
+        vectors = torch.tensor(self.unit.of(x))
         if not (self.progress and len(self.rows)):
             return np.full((len(vectors), self.problem.classes), 1 / self.problem.classes, np.float32)
         found: npt.NDArray[np.float32] = self.loss.probabilities(vectors @ self.weights).numpy().astype(np.float32)
@@ -133,7 +136,7 @@ class ConvexLearner(Unlearner[Rows, Ids]):
         return [Stored(WEIGHTS, self.rows.ids.copy() if self.progress else self.rows.ids[:0].copy())]
 
     def _hold(self, rows: Rows) -> None:
-        self.rows, self._x = rows, self.unit.of(rows.x)
+        self.rows, self._x = rows, torch.tensor(self.unit.of(rows.x))
         self._targets = self.loss.targets(torch.tensor(rows.y), self.problem.classes)
 
     def _origin(self, rows: Rows) -> str:

@@ -42,6 +42,10 @@ class Loss(ABC):
     def hessian(self, x: Tensor, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the sum of second derivatives by the parameters (d, K) as diagonal blocks, (blocks, side, side); blocks * side = d * K."""
 
+    @abstractmethod
+    def roots(self, x: Tensor, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return V with ``V V'`` the Hessian of these rows, (blocks, side, r)."""
+
     def targets(self, y: Tensor, classes: int) -> Tensor:
         """Return classes (n,) as targets: -1 or 1, (n, 1) for two classes, else (n, classes)."""
         if classes == 2:
@@ -80,6 +84,10 @@ class _Separate(Loss):
         """Return one block a score, (K, d, d)."""
         weights = self.curvature(scores, targets)
         return torch.stack([x.T @ (x * weights[:, [k]]) for k in range(weights.shape[1])])
+
+    def roots(self, x: Tensor, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the rows times the square roots of their curvature, (K, d, n)."""
+        return x.T[None] * self.curvature(scores, targets).sqrt().T[:, None, :]
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return the shares, normalised to sum 1."""
@@ -185,6 +193,12 @@ class Softmax(Loss):
                 weights = p[:, [a]] * (float(a == b) - p[:, [b]])
                 whole[a, :, b] = whole[b, :, a] = x.T @ (x * weights)
         return whole.reshape(1, k * d, k * d)
+
+    def roots(self, x: Tensor, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return products of the rows and the columns of ``(1 - p 1') diag(sqrt(p))``, (1, K d, n K)."""
+        p = torch.softmax(scores, 1)
+        columns = (torch.eye(p.shape[1], dtype=torch.float64) - p[:, :, None]) * p.sqrt()[:, None, :]
+        return torch.einsum("nd,nkr->kdnr", x, columns).reshape(1, x.shape[1] * p.shape[1], -1)
 
     def remainders(self, change: Tensor) -> Tensor:
         """Return bounds on what a first-order expansion of the slopes misses, (n,)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,18 @@ from clients.unlearning.convex.losses import Loss
 
 UNIT = 2.0**-53
 """Largest relative error of one rounded operation in float64."""
+
+
+class Point(NamedTuple):
+    """The gradient at a point, float64 (d, K), and an upper bound on the norm of its rounding error."""
+
+    gradient: Tensor
+    rounding: float
+
+    @property
+    def residual(self) -> float:
+        """A certain upper bound on the norm of the true gradient."""
+        return float(self.gradient.norm()) + self.rounding
 
 
 @dataclass(frozen=True)
@@ -53,32 +66,38 @@ class Objective:
 
     def gradient(self, weights: Tensor) -> Tensor:
         """Return the gradient, (d, K)."""
-        return self.x.T @ self.loss.slopes(self.x @ weights, self.targets) + self.ridge * weights + self.linear
+        return self._summed(self._slopes(weights), weights)
 
     def newton(self, weights: Tensor, gradient: Tensor) -> Tensor:
         """Return the step ``- H^-1 gradient`` with the Hessian at these weights, (d, K)."""
-        hessian = self.loss.hessian(self.x, self.x @ weights, self.targets)
-        blocks, side, _ = hessian.shape
-        hessian.diagonal(dim1=1, dim2=2).add_(self.ridge)
-        step = torch.cholesky_solve(gradient.T.reshape(blocks, side, 1), torch.linalg.cholesky(hessian))
-        return -step.reshape(weights.shape[1], weights.shape[0]).T
+        factor = torch.linalg.cholesky(self.hessian(weights))
+        return -unblocked(torch.cholesky_solve(blocked(gradient, len(factor)), factor), weights.shape)
 
-    def rounding(self, weights: Tensor) -> float:
-        """Return an upper bound on the norm of the error of ``gradient`` at these weights.
+    def hessian(self, weights: Tensor) -> Tensor:
+        """Return the Hessian at these weights as diagonal blocks, (blocks, side, side)."""
+        found = self.loss.hessian(self.x, self.x @ weights, self.targets)
+        found.diagonal(dim1=1, dim2=2).add_(self.ridge)
+        return found
+
+    def at(self, weights: Tensor) -> Point:
+        """Return the gradient at these weights, and an upper bound on the norm of its error.
 
         Scores err by at most d units of ``|x| |W|``, slopes by that times the smoothness and by a few units of their own, sums of n terms
         by n units of the sum of their sizes, whatever order they are added in; all of it is doubled.
         """
         n, (d, k) = len(self.x), weights.shape
-        size = float(weights.norm())
-        slopes = self.loss.slopes(self.x @ weights, self.targets).norm(dim=1)
-        of_scores = n * self.loss.smoothness * (d + 2) * size + 8 * float((1 + slopes).sum())
-        of_sums = n * float(slopes.sum()) + 4 * self.ridge * size + 4 * float(self.linear.norm())
-        return 2 * UNIT * (of_scores + of_sums + d * k * float(self.gradient(weights).norm()))
+        slopes = self._slopes(weights)
+        gradient = self._summed(slopes, weights)
+        size, lengths = float(weights.norm()), slopes.norm(dim=1)
+        of_scores = n * self.loss.smoothness * (d + 2) * size + 8 * float((1 + lengths).sum())
+        of_sums = n * float(lengths.sum()) + 4 * self.ridge * size + 4 * float(self.linear.norm())
+        return Point(gradient, 2 * UNIT * (of_scores + of_sums + d * k * float(gradient.norm())))
 
-    def residual(self, weights: Tensor) -> float:
-        """Return a certain upper bound on the norm of the gradient at these weights: the computed norm and the bound on its error."""
-        return float(self.gradient(weights).norm()) + self.rounding(weights)
+    def _slopes(self, weights: Tensor) -> Tensor:
+        return self.loss.slopes(self.x @ weights, self.targets)
+
+    def _summed(self, slopes: Tensor, weights: Tensor) -> Tensor:
+        return self.x.T @ slopes + self.ridge * weights + self.linear
 
     @cached_property
     def spectral_norm(self) -> float:
@@ -86,3 +105,13 @@ class Objective:
         n, d = self.x.shape
         largest = float(torch.linalg.eigvalsh(self.x.T @ self.x)[-1])
         return math.sqrt(largest * (1 + 1e-12) + 2 * n * d * UNIT * float(self.x.square().sum()))
+
+
+def blocked(parameters: Tensor, blocks: int) -> Tensor:
+    """Return parameters (d, K) as the blocks of a Hessian multiply them, (blocks, side, 1)."""
+    return parameters.T.reshape(blocks, -1, 1)
+
+
+def unblocked(blocks: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return blocks (blocks, side, 1) as parameters of this shape (d, K)."""
+    return blocks.reshape(shape[1], shape[0]).T

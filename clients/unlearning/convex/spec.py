@@ -64,8 +64,10 @@ class Convex(UnlearnerSpec):
         size, steps = 8 * (2 * blocks * side**2 + len(rows) * wide), _NEWTON_STEPS * len(rows) * blocks * side**2 // 10**6
         if wrong := beyond(f"{self.kind} on {wide} columns", len(rows), size, steps, "ask for fewer columns or rows"):
             return wrong
+        from clients.unlearning.convex.unit_rows import UnitRows
+
         try:
-            self.build(problem, ()).begin(rows)
+            UnitRows(self, problem).checked(rows)
         except UnlearningError as error:
             return str(error)
         return None

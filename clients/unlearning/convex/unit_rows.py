@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from clients.data.columns import expand
 from clients.data.rows import Rows
 from clients.unlearning.contract import Problem, UnlearningError
-from clients.unlearning.convex.spec import Convex
-from clients.unlearning.tabular import Table
+from clients.unlearning.tabular import Floats, Table
+
+if TYPE_CHECKING:
+    from clients.unlearning.convex.spec import Convex
 
 _MARGIN = 1 + 2.0**-40
 """Divided by as well, so that no row's norm exceeds 1 after rounding."""
@@ -35,10 +35,12 @@ class UnitRows:
     Raises
     ------
     UnlearningError
-        If a column's bounds are not finite: no rule could bound its rows.
+        If the problem has one class only, or a column's bounds are not finite: no rule could bound its rows.
     """
 
     def __init__(self, spec: Convex, problem: Problem) -> None:
+        if problem.classes < 2:
+            raise UnlearningError("convex: the problem has one class: it needs at least two")
         self.table = Table(problem, (spec.low, spec.high))
         span = self.table.high - self.table.low
         if not (finite := np.isfinite(span)).all():
@@ -54,8 +56,8 @@ class UnitRows:
         """Return copies of the rows; ``UnlearningError`` on values, categories, labels or ids that are none."""
         return self.table.rows(data)
 
-    def of(self, x: npt.NDArray[Any]) -> Tensor:
+    def of(self, x: npt.NDArray[Any]) -> Floats:
         """Return inputs (n, ...) as vectors, float64 (n, width); questions beyond the bounds are clipped to them."""
         scaled = (expand(self.table.features(x), self.table.columns).astype(np.float64) - self._low) / self._span
         whole = np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
-        return torch.tensor(whole / (np.sqrt(np.square(whole).sum(axis=1, keepdims=True)) * _MARGIN))
+        return np.asarray(whole / (np.sqrt(np.square(whole).sum(axis=1, keepdims=True)) * _MARGIN))

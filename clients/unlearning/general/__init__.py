@@ -13,6 +13,7 @@ METHODS: Registry[MethodSpec] = Registry(
     {
         "drop_seed": "clients.unlearning.general.drop_seed:DropSeed",
         "finetune": "clients.unlearning.general.finetune:Finetune",
+        "influence": "clients.unlearning.general.influence:Influence",
         "retrain": "clients.unlearning.general.retrain:Retrain",
         "rollback": "clients.unlearning.general.rollback:Rollback",
         "subtract": "clients.unlearning.general.subtract:Subtract",

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from clients.data.graphs import Graph
 from clients.data.rows import Ids, Rows
+from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.contract import Unlearner
 from clients.unlearning.exact.dare.grove import SPLIT, codes
 from clients.unlearning.exact.dare.spec import Dare
@@ -59,6 +60,7 @@ def with_other_values(data: Any, ids: Ids) -> Any:
 
 
 OTHERS: dict[str, Callable[[], Case]] = {
+    "certified_removal, kept": lambda: Case(CertifiedRemoval(hessian="kept"), tabular()),
     "dare, lazy": lambda: Case(Dare(trees=5, lazy=True), tabular()),
     "dare, known in part": lambda: Case(Dare(trees=5, share=0.4, min_leaf=3, random_depth=1), tabular()),
     "dare, few cuts": lambda: Case(Dare(trees=3, cuts=2, depth=30, features=12), tabular()),

@@ -107,7 +107,8 @@ class Residual(CertificateSpec):
             return f"its parameters have the shape {tuple(weights.shape)}, those of its model {learner.shape}"
         whole = learner.objective()
         objective = Objective(whole.loss, whole.x, whole.targets, whole.penalty, linear)
-        residual, slack = float(objective.gradient(weights).norm()), objective.rounding(weights)
+        gradient, slack = objective.at(weights)
+        residual = float(gradient.norm())
         if not residual + slack <= self.budget:
             return f"the residual is {residual:.3g}, above the budget {self.budget:.3g}"
         if committed(learner.rows) == self.commitment and residual - slack > self.bound:

@@ -43,7 +43,7 @@ class Step:
 
     def measured(self) -> float:
         """Return the computed norm of the gradient after the step, and the bound on its rounding."""
-        return self.objective.residual(self.end)
+        return self.objective.at(self.end).residual
 
     def data_dependent(self) -> float:
         """Return ``|X| |e|``, the spectral norm times that of the bounds on what the expansion misses, and the slack of the solve.
@@ -69,4 +69,4 @@ class Step:
         """Return a bound on what rounding adds: to the gradient before, to the solve (Higham 2002, theorem 10.4), to the end."""
         objective, size = self.objective, self.change.numel()
         solve = 8 * size**2 * float(self.change.norm()) + float(self.end.norm())
-        return objective.rounding(self.start) + UNIT * solve * objective.smoothness
+        return objective.at(self.start).rounding + UNIT * solve * objective.smoothness

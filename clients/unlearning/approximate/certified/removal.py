@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,15 @@ from clients.data.rows import Ids, Rows
 from clients.streams import Field
 from clients.unlearning.approximate.certified.certificate import PERTURBATION, Residual, committed
 from clients.unlearning.approximate.certified.certifiers import Step
+from clients.unlearning.approximate.certified.kept import Kept
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.contract import COST_NOTE, Cost, Outcome, Problem, State, Stored, UnlearningError
 from clients.unlearning.convex.learner import WEIGHTS, ConvexLearner
 from clients.unlearning.requests import named_rows
 from clients.unlearning.states import fits, seen_ids
+
+_KEPT = ("anchor", "inverse", "gradient")
+"""Names, in a state, of what is kept between requests."""
 
 
 class Removing(ConvexLearner):
@@ -36,6 +41,8 @@ class Removing(ConvexLearner):
         Perturbations drawn before this one.
     bound : float
         Bound on the residual of the parameters.
+    kept : Kept or None
+        The inverse Hessian, if the table asks to keep it and there was a solve on rows.
     seen : int64 array
         Ids of all rows that the parameters have learned from since the last training.
     """
@@ -43,13 +50,14 @@ class Removing(ConvexLearner):
     def __init__(self, spec: CertifiedRemoval, problem: Problem, key: tuple[Field, ...]) -> None:
         self.spec, self.law = spec, spec.law
         self.draw, self.bound, self.seen = 0, 0.0, np.empty(0, np.int64)
+        self.kept: Kept | None = None
         super().__init__(spec.base, problem, key)
         self.perturbation = self._drawn()
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``, which may be empty, with the first perturbation."""
         super().begin(data)
-        self.draw, self.bound, self.seen = 0, 0.0, self.rows.ids[:0]
+        self.draw, self.bound, self.seen, self.kept = 0, 0.0, self.rows.ids[:0], None
         self.perturbation = self._drawn()
 
     @property
@@ -65,7 +73,8 @@ class Removing(ConvexLearner):
         """Replace the parameters by the optimum, and charge the residual that the solver leaves."""
         steps = super().solve()
         self.seen = self.rows.ids.copy()
-        self.bound = self.objective().residual(self.weights) if len(self.rows) else 0.0
+        self.bound = self.objective().at(self.weights).residual if len(self.rows) else 0.0
+        self._renew()
         return steps
 
     def forget(self, request: Ids) -> Outcome:
@@ -76,13 +85,15 @@ class Removing(ConvexLearner):
         ids = named_rows(request, self.rows.ids)
         if not len(ids):
             return Outcome(Cost(), "exact")
+        self.kept = self.kept and self.kept.without(self.part(ids), self.weights)
         self.drop(ids)
         if not self.progress:
             return Outcome(Cost(), "exact")
         if not len(self.rows):
             self.solve()
             return Outcome(Cost(parts=1), "exact")
-        steps, asked = self._step(len(ids)), self.bound
+        steps = 0 if self._step_with_kept() else self._step(len(ids))
+        asked = self.bound
         notes = [f"certifier {self.spec.certifier}: residual at most {asked:.2g} of a budget of {self.law.budget:.2g}"]
         if asked > self.law.budget:
             self.draw += 1
@@ -97,12 +108,29 @@ class Removing(ConvexLearner):
     def _step(self, removed: int) -> int:
         """Take one Newton step on the held rows, and another where the first leaves more than half the budget; return their number."""
         self.weights, self.bound = self._newton(removed)
-        if self.bound <= self.law.budget / 2:
-            return 1
-        weights, bound = self._newton(0)
-        if bound < self.bound:
-            self.weights, self.bound = weights, bound
-        return 2
+        taken = 1
+        if self.bound > self.law.budget / 2:
+            weights, bound = self._newton(0)
+            taken = 2
+            if bound < self.bound:
+                self.weights, self.bound = weights, bound
+        self._renew()
+        return taken
+
+    def _step_with_kept(self) -> bool:
+        """Take a step with the kept inverse Hessian if there is one and the step leaves at most half the budget; return whether."""
+        if self.kept is None:
+            return False
+        weights = self.weights + self.kept.step()
+        point = self.objective().at(weights)
+        if not point.residual <= self.law.budget / 2:
+            return False
+        self.weights, self.bound, self.kept = weights, point.residual, replace(self.kept, gradient=point.gradient)
+        return True
+
+    def _renew(self) -> None:
+        """Keep the Hessian at the present parameters, if that is asked for and there are rows."""
+        self.kept = Kept.renewed(self.objective(), self.weights) if self.spec.hessian == "kept" and len(self.rows) else None
 
     def _newton(self, removed: int) -> tuple[Tensor, float]:
         """Return the parameters after a Newton step, and the certifier's bound on their residual; ``removed`` rows left just before."""
@@ -137,7 +165,13 @@ class Removing(ConvexLearner):
     def arrays(self) -> State:
         """Return parameters, perturbation and its number, bound, and the ids of rows that the parameters have learned from."""
         numbers = {"draw": np.array([self.draw]), "bound": np.array([self.bound])}
-        return {WEIGHTS: self.weights.numpy(), PERTURBATION: self.perturbation.numpy(), **numbers, "seen": self.seen}
+        kept = {name: getattr(self._kept(), name).numpy() for name in _KEPT} if self.spec.hessian == "kept" else {}
+        return {WEIGHTS: self.weights.numpy(), PERTURBATION: self.perturbation.numpy(), **numbers, **kept, "seen": self.seen}
+
+    def _kept(self) -> Kept:
+        """Return what is kept; zeros before training and without rows."""
+        none = self.loss.roots(self._x[:0], self._x[:0] @ self.weights, self._targets[:0])
+        return self.kept or Kept(self.zeros(), torch.zeros((*none.shape[:2], none.shape[1]), dtype=torch.float64), self.zeros())
 
     def take(self, arrays: State, rows: Rows, progress: int) -> None:
         """Take over the arrays of a state; ``UnlearningError`` if its perturbation is not the key's."""
@@ -149,6 +183,8 @@ class Removing(ConvexLearner):
             raise UnlearningError("state: its perturbation is not one of this key: give the same key and settings")
         self.weights, self.perturbation = torch.tensor(arrays[WEIGHTS]), torch.tensor(drawn)
         self.draw, self.bound, self.seen = draw, float(arrays["bound"][0]), seen
+        keeps = self.spec.hessian == "kept" and progress and len(rows)
+        self.kept = Kept(**{name: torch.tensor(arrays[name]) for name in _KEPT}) if keeps else None
 
     def stored(self) -> list[Stored]:
         """Return the parameters with the ids of all rows that they have learned from since the last training."""

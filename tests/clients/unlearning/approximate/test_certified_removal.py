@@ -104,7 +104,7 @@ def test_the_certificate_is_of_the_parameters_that_answer() -> None:
     before = model.predict_proba(data.x)
     outcome = model.forget(data.ids[:3])
     assert outcome.certificate is not None
-    assert outcome.certificate["bound"] == model.objective().residual(model.weights)
+    assert outcome.certificate["bound"] == model.objective().at(model.weights).residual
     assert not np.array_equal(model.predict_proba(data.x), before)
     again = Removing(model.spec, model.problem, ("test",))
     again.restore(model.state(), data.without(data.ids[:3]))
@@ -130,12 +130,14 @@ def test_a_spent_budget_forces_a_training_with_another_perturbation_each_time() 
 
 def test_a_budget_below_rounding_certifies_nothing_and_is_refused_before_the_run() -> None:
     data = rows()
-    spec = CertifiedRemoval(sigma=1e-14)
+    spec = CertifiedRemoval(sigma=1e-13)
     said = spec.check(Problem((3,), 2), data)
     assert said is not None
-    assert said.startswith("certified_removal with sigma = 1e-14 has a budget of 2.3e-15, below the ")
+    assert said.startswith(
+        "certified_removal with sigma = 1e-13 has a budget of 2.3e-14, below the 1.8e-13 that rounding may take for 40 rows"
+    )
     assert CertifiedRemoval().check(Problem((3,), 2), data) is None
-    outcome = removing(data, sigma=1e-14).forget(data.ids[:1])
+    outcome = removing(data, sigma=1e-13).forget(data.ids[:1])
     assert (outcome.guarantee, outcome.certificate) == ("approximate", None)
     assert outcome.notes[-1] == "no certificate: rounding alone exceeds the budget"
 
@@ -196,6 +198,7 @@ def test_budgets_follow_from_the_law() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"certifier": "data_dependent", "hessian": "kept"}, "those with a kept Hessian are none: take measured"),
     ({"epsilon": 0.0}, "epsilon"),
     ({"epsilon": -1.0}, "epsilon"),
     ({"epsilon": 50.0}, "epsilon 50 is too large for delta 0.0001"),
@@ -285,6 +288,37 @@ def test_the_step_is_the_published_one_from_an_optimum() -> None:
     left: Tensor = x.T @ model.loss.slopes(x @ weights, targets) + 3 * model.convex.penalty * weights
     published = -objective.newton(weights, left)
     torch.testing.assert_close(objective.newton(weights, objective.gradient(weights)), published, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("base", [{}, {"multiclass": "softmax"}, {"loss": "huber_hinge"}], ids=str)
+def test_a_kept_hessian_without_rows_is_that_of_the_others(base: dict[str, Any]) -> None:
+    data = rows(50, classes=3)
+    model = removing(data, 3, base=base, hessian="kept", sigma=10.0)
+    anchor, gone = model.weights, data.ids[[4, 7]]
+    rest = removing(data.without(gone), 3, base=base)
+    more = model.convex.penalty * 2  # the penalty of the rows that left stays in it
+    hessian = rest.objective().hessian(anchor)
+    hessian.diagonal(dim1=1, dim2=2).add_(more)
+    assert model.kept is not None
+    kept = model.kept.without(model.part(gone), model.weights)
+    assert kept is not None
+    torch.testing.assert_close(kept.inverse, torch.linalg.inv(hessian), rtol=1e-8, atol=1e-9)
+    model.drop(gone)
+    torch.testing.assert_close(kept.gradient, model.objective().gradient(anchor), rtol=1e-9, atol=1e-11)
+
+
+def test_a_kept_hessian_is_renewed_when_the_residual_asks_for_it() -> None:
+    data, counted = rows(60), []
+    for sigma in (5.0, 1e-5):
+        model = removing(data, hessian="kept", sigma=sigma)
+        outcomes = [model.forget(data.ids[[k]]) for k in range(6)]
+        counted.append([outcome.notes[-1] for outcome in outcomes])
+        for outcome in outcomes:
+            assert outcome.certificate is not None
+            assert outcome.certificate["bound"] <= outcome.certificate["budget"]
+        assert model.bound == model.objective().at(model.weights).residual
+    assert set(counted[0]) == {f"{COST_NOTE}0 Newton steps"}
+    assert f"{COST_NOTE}0 Newton steps" not in counted[1]
 
 
 def test_the_secret_is_the_keys_and_another_one_is_refused() -> None:

@@ -72,6 +72,14 @@ def test_derivatives_are_those_that_torch_finds(name: str, classes: int) -> None
 
 
 @pytest.mark.parametrize("name", LOSSES)
+def test_roots_square_to_the_hessian(name: str) -> None:
+    objective, weights = drawn(name)
+    scores = objective.x @ weights
+    roots = objective.loss.roots(objective.x, scores, objective.targets)
+    torch.testing.assert_close(roots @ roots.transpose(1, 2), objective.loss.hessian(objective.x, scores, objective.targets))
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_constants_bound_every_row_and_are_not_loose_by_much(name: str) -> None:
     loss = loss_of(Convex(**LOSSES[name]))
     chance = np.random.default_rng(1)
@@ -118,9 +126,9 @@ def test_the_residual_is_bounded_where_rounding_decides_it(name: str) -> None:
     objective, _ = drawn(name, n=30, d=4, classes=2)
     weights = minimise(objective).weights
     true = exact_norm(name, objective, weights)
-    assert true <= objective.residual(weights)
-    assert objective.rounding(weights) < 1e-11
-    assert abs(float(objective.gradient(weights).norm()) - true) <= objective.rounding(weights)
+    assert true <= objective.at(weights).residual
+    assert objective.at(weights).rounding < 1e-11
+    assert abs(float(objective.gradient(weights).norm()) - true) <= objective.at(weights).rounding
 
 
 def exact_norm(name: str, objective: Objective, weights: Tensor) -> float:
@@ -169,7 +177,7 @@ def solved(data: Rows, classes: int = 2, **settings: Any) -> Solved:
 
 def test_optima_are_those_of_scikit_learn() -> None:
     data = rows()
-    x = solved(data).unit.of(data.x).numpy()
+    x = solved(data).unit.of(data.x)
     ours = solved(data, penalty=0.01).predict_proba(data.x)
     reference = LogisticRegression(C=1 / (0.01 * len(data)), fit_intercept=False, tol=1e-12, max_iter=10_000).fit(x, data.y)
     np.testing.assert_allclose(ours, reference.predict_proba(x), atol=1e-5)
@@ -182,22 +190,47 @@ def test_optima_are_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(ours, reference.predict_proba(x), atol=1e-5)
 
 
+def test_a_newton_step_errs_with_the_square_of_the_share_and_less_than_the_jackknife() -> None:
+    drawn_rows, weights = drawn("logistic", n=6000, d=4, classes=2)
+    targets = (drawn_rows.x @ weights + 0.3 * torch.tensor(np.random.default_rng(5).normal(size=(6000, 1)))).sign()
+    objective = Objective(drawn_rows.loss, drawn_rows.x, targets, 0.05, 0 * weights)
+    whole = minimise(objective).weights
+    chance, counts = np.random.default_rng(3), (30, 60, 120, 240)
+    side = np.flatnonzero((targets[:, 0] > 0) & (objective.x[:, 0] > 0))  # whose gradients add up, where those of all cancel
+    mean: dict[str, list[float]] = {"remaining": [], "all": []}
+    for count in counts:
+        left: dict[str, list[float]] = {"remaining": [], "all": []}
+        for _ in range(5):
+            gone = np.isin(np.arange(6000), chance.choice(side, count, replace=False))
+            parts = [Objective(objective.loss, objective.x[part], objective.targets[part], 0.05, 0 * whole) for part in (~gone, gone)]
+            rest = Objective(objective.loss, parts[0].x, parts[0].targets, 0.05, objective.linear)
+            never = minimise(rest).weights
+            pull = parts[1].gradient(whole)
+            for name, of in (("remaining", rest), ("all", objective)):
+                left[name].append(float((whole - of.newton(whole, pull) - never).norm()))
+        for name, values in left.items():
+            mean[name].append(float(np.mean(values)))
+    slope = np.polyfit(np.log(counts), np.log(mean["remaining"]), 1)[0]
+    assert 1.8 <= slope <= 2.2
+    assert all(newton < jackknife / 2 for newton, jackknife in zip(mean["remaining"], mean["all"], strict=True))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_solves_end_at_rounding(name: str) -> None:
     objective, _ = drawn(name, n=300, d=8)
     found = minimise(objective)
-    assert objective.residual(found.weights) < 1e-10
+    assert objective.at(found.weights).residual < 1e-10
     assert found.steps < 40
 
 
 def test_rows_are_bounded_by_a_rule_that_looks_at_one_row_only() -> None:
     data, other = rows(), rows(key=1)
     unit = solved(data).unit
-    found = unit.of(data.x)
+    found = torch.tensor(unit.of(data.x))
     assert float(found.norm(dim=1).max()) <= 1
     assert float(found.norm(dim=1).min()) > 1 - 1e-11
     assert found.shape == (80, 6), "two numbers, three 0/1 columns, a constant"
-    torch.testing.assert_close(unit.of(np.concatenate([data.x[:1], other.x]))[0], found[0], rtol=0, atol=0)
+    np.testing.assert_array_equal(unit.of(np.concatenate([data.x[:1], other.x]))[0], found[0])
 
 
 def test_bad_settings_are_refused_in_one_line() -> None:

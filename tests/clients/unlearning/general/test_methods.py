@@ -142,7 +142,7 @@ def test_two_requests_use_different_keys() -> None:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ("drop_seed", "method 'drop_seed' needs a federation, it works on no model of one peer: take one of finetune, retrain"),
+        ("drop_seed", "method 'drop_seed' needs a federation, it works on no model of one peer: take one of finetune, influence, retrain"),
         ("nonsense", "nonsense"),
         ({"kind": "finetune", "rounds": 0}, "greater than 0"),
         (7, "method"),

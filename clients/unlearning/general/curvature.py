@@ -1,0 +1,164 @@
+"""Gradients and second-order products of a trained network's loss, in float64, and a solver that needs nothing else.
+
+Products take two backward passes. Forward over reverse (`torch.func`) loads torch's compiler on its first use, for a second, and took three
+times as long on small networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from clients.data.rows import Rows
+from clients.models.network import Network
+from clients.training import Arrays, Sgd, Training, from_arrays, to_arrays
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Products = Literal["hessian", "gauss_newton"]
+
+_CHUNK = 1024
+"""Rows that are passed through the network at once."""
+
+
+class Curvature:
+    """The sum over rows of cross-entropy and, where training had one, of the penalty: ``sum_i [ l_i(w) + decay / 2 |w|^2 ]``.
+
+    The network is in evaluation mode, and only parameters that are trained are varied: buffers, such as running means, stay as they are.
+
+    Parameters
+    ----------
+    network : Network
+    weights : mapping of str to array
+        Where derivatives are taken.
+    training : Training
+        Weight decay of ``sgd`` is a penalty; that of ``adam`` is decoupled, and part of no loss.
+    """
+
+    def __init__(self, network: Network, weights: Arrays, training: Training) -> None:
+        self.network = network
+        self.module = network.build(("curvature",)).double().eval()
+        from_arrays(self.module, weights)
+        self.dtypes = {name: array.dtype for name, array in weights.items()}
+        self.parameters = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        self.decay = training.optimizer.weight_decay if isinstance(training.optimizer, Sgd) else 0.0
+
+    def gradient(self, rows: Rows) -> Tensor:
+        """Return the gradient of the sum over these rows, flat, float64 (k,)."""
+        import torch
+
+        found = self.flat() * (self.decay * len(rows))
+        for logits, wanted in self._passes(rows):
+            loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
+            found += _joined(torch.autograd.grad(loss, self.parameters))
+        return found
+
+    def product(self, rows: Rows, direction: Tensor, products: Products) -> Tensor:
+        """Return the Hessian of the sum over these rows, or its Gauss-Newton part, times a direction, flat, float64 (k,)."""
+        found = direction * (self.decay * len(rows))
+        for logits, wanted in self._passes(rows):
+            found += self._gauss_newton(logits, direction) if products == "gauss_newton" else self._hessian(logits, wanted, direction)
+        return found
+
+    def _hessian(self, logits: Tensor, wanted: Tensor, direction: Tensor) -> Tensor:
+        import torch
+
+        loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
+        gradient = _joined(torch.autograd.grad(loss, self.parameters, create_graph=True))
+        return _joined(torch.autograd.grad(gradient @ direction, self.parameters))
+
+    def _gauss_newton(self, logits: Tensor, direction: Tensor) -> Tensor:
+        """Return ``J' (diag(p) - p p') J v``, which is never negative; of cross-entropy it is the Fisher product too."""
+        import torch
+
+        ones = torch.zeros_like(logits, requires_grad=True)
+        pulled = _joined(torch.autograd.grad(logits, self.parameters, ones, create_graph=True))
+        (pushed,) = torch.autograd.grad(pulled @ direction, ones, retain_graph=True)
+        p = torch.softmax(logits.detach(), 1)
+        bent = p * (pushed - (p * pushed).sum(1, keepdim=True))
+        return _joined(torch.autograd.grad(logits, self.parameters, bent))
+
+    def flat(self) -> Tensor:
+        """Return the parameters, flat, float64 (k,)."""
+        return _joined([parameter.detach() for parameter in self.parameters])
+
+    def move(self, step: Tensor) -> None:
+        """Add a flat step to the parameters."""
+        import torch
+
+        parts = torch.split(step, [parameter.numel() for parameter in self.parameters])
+        with torch.no_grad():
+            for parameter, part in zip(self.parameters, parts, strict=True):
+                parameter.add_(part.reshape(parameter.shape))
+
+    def weights(self) -> Arrays:
+        """Return parameters and buffers by name, in the types they came in."""
+        return {name: array.astype(self.dtypes[name]) for name, array in to_arrays(self.module).items()}
+
+    def _passes(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield logits and classes of the rows, in chunks."""
+        import torch
+
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            yield self.module(self.network.inputs(rows.x[part]).double()), torch.tensor(np.asarray(rows.y[part]))
+
+
+class Solution(NamedTuple):
+    """What conjugate gradients found.
+
+    Parameters
+    ----------
+    x : float64 tensor, shape (k,)
+    iterations : int
+    residual : float
+        Norm of what is left, relative to the right side.
+    negative : bool
+        Whether it ended at a direction along which the product is not positive.
+    """
+
+    x: torch.Tensor
+    iterations: int
+    residual: float
+    negative: bool
+
+
+def conjugate_gradients(product: Callable[[Tensor], Tensor], right: Tensor, tolerance: float, most: int) -> Solution:
+    """Solve ``A x = right`` for a symmetric positive ``A`` that is known by its products.
+
+    Parameters
+    ----------
+    product : callable
+        Returns ``A v``.
+    right : float64 tensor, shape (k,)
+    tolerance : float
+        Relative norm of the residual at which it ends.
+    most : int
+        Iterations after which it ends.
+    """
+    x, left = 0 * right, right.clone()
+    direction, size = left.clone(), float(left @ left)
+    goal = tolerance**2 * size
+    whole = size or 1.0
+    for done in range(most):
+        if size <= goal:
+            return Solution(x, done, (size / whole) ** 0.5, False)
+        bent = product(direction)
+        along = float(direction @ bent)
+        if along <= 0:
+            return Solution(x, done, (size / whole) ** 0.5, True)
+        x = x + size / along * direction
+        left = left - size / along * bent
+        before, size = size, float(left @ left)
+        direction = left + size / before * direction
+    return Solution(x, most, (size / whole) ** 0.5, False)
+
+
+def _joined(parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+    import torch
+
+    return torch.cat([part.reshape(-1) for part in parts])

@@ -1,0 +1,143 @@
+"""Influence: its products are those of the loss, its solver solves, and where theory holds it comes close to retraining."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.autograd.functional import hessian
+
+from clients.data.rows import Rows
+from clients.models.linear import Linear
+from clients.models.mlp import Mlp
+from clients.models.network import Network
+from clients.training import Arrays, Sgd, Training
+from clients.unlearning.general.contract import Learning
+from clients.unlearning.general.curvature import Curvature, Products, conjugate_gradients
+from clients.unlearning.general.influence import Influence
+
+LINEAR = Linear()
+CONVERGED = Training(epochs=250, batch_size=1000, optimizer=Sgd(lr=1.0, weight_decay=0.05))
+
+
+def rows(n: int = 60, key: int = 0) -> Rows:
+    chance = np.random.default_rng(key)
+    x = chance.normal(size=(n, 4)).astype(np.float32)
+    y = (x @ chance.normal(size=(4, 3)) + 0.5 * chance.normal(size=(n, 3))).argmax(axis=1)
+    return Rows(3 + 2 * np.arange(n), x, y)
+
+
+def trained(data: Rows, base: Any = LINEAR, training: Training = CONVERGED) -> tuple[Arrays, Learning]:
+    learning = Learning(Network(base, (4,), 3), training, 1, ("influence",))
+    return learning.train(learning.initial(), data, range(1))[0], learning
+
+
+def distance(a: Arrays, b: Arrays) -> float:
+    return float(np.sqrt(sum(((a[name].astype(float) - b[name]) ** 2).sum() for name in a)))
+
+
+@pytest.mark.parametrize("products", ["hessian", "gauss_newton"])
+@pytest.mark.parametrize("base", [Linear(), Mlp(hidden=(5,))], ids=["linear", "mlp"])
+def test_products_are_those_of_the_loss(base: Any, products: Products) -> None:
+    data = rows(20)
+    weights, learning = trained(data, base, Training(epochs=3, optimizer=Sgd(weight_decay=0.05)))
+    curvature = Curvature(learning.network, weights, learning.training)
+    shapes = [parameter.shape for parameter in curvature.parameters]
+    x, y = torch.tensor(data.x).double(), torch.tensor(data.y)
+
+    def logits(flat: torch.Tensor) -> Any:
+        parts = [part.reshape(shape) for part, shape in zip(torch.split(flat, [s.numel() for s in shapes]), shapes, strict=True)]
+        found = x
+        for layer in range(0, len(parts), 2):
+            found = (found if not layer else found.relu()) @ parts[layer].T + parts[layer + 1]
+        return found
+
+    def whole(flat: torch.Tensor) -> Any:
+        return torch.nn.functional.cross_entropy(logits(flat), y, reduction="sum") + 20 * 0.05 / 2 * (flat**2).sum()
+
+    at = curvature.flat()
+    full: Any = hessian(whole, at)
+    if products == "gauss_newton":
+        jacobian: Any = torch.autograd.functional.jacobian(logits, at)
+        p = torch.softmax(logits(at), 1).detach()
+        middle = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+        full = torch.einsum("nka,nkl,nlb->ab", jacobian, middle, jacobian) + 20 * 0.05 * torch.eye(len(at))
+    direction = torch.tensor(np.random.default_rng(1).normal(size=len(at)))
+    torch.testing.assert_close(curvature.product(data, direction, products), full @ direction)
+    flat = at.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(whole(flat), flat)
+    torch.testing.assert_close(curvature.gradient(data), gradient)
+
+
+def test_conjugate_gradients_solve_and_report_negative_curvature() -> None:
+    chance = np.random.default_rng(0)
+    root = torch.tensor(chance.normal(size=(12, 12)))
+    matrix, right = root @ root.T + torch.eye(12), torch.tensor(chance.normal(size=12))
+    found = conjugate_gradients(lambda v: matrix @ v, right, 1e-10, 100)
+    torch.testing.assert_close(found.x, torch.linalg.solve(matrix, right), rtol=1e-7, atol=1e-9)
+    assert not found.negative
+    assert found.residual <= 1e-10
+    assert conjugate_gradients(lambda v: matrix @ v, right, 1e-10, 2).iterations == 2
+    assert conjugate_gradients(lambda v: matrix @ v, 0 * right, 1e-10, 9).x.tolist() == [0] * 12
+    bent = matrix - 40 * torch.outer(right, right) / float(right @ right)
+    assert conjugate_gradients(lambda v: bent @ v, right, 1e-10, 100).negative
+
+
+@cache
+def optimum(n: int, gone: int = 0) -> tuple[Arrays, Learning]:
+    """Return the optimum on all but the first rows."""
+    return trained(rows(n).without(rows(n).ids[:gone]))
+
+
+def errors(gone: int, n: int = 60, **settings: Any) -> tuple[float, float]:
+    """Return the distances to retraining after the method and after doing nothing."""
+    data = rows(n)
+    weights, learning = optimum(n)
+    forget, retain = data.only(data.ids[:gone]), data.without(data.ids[:gone])
+    never = optimum(n, gone)[0]
+    found, outcome = Influence(damping=0.0, **settings).apply(weights, learning, forget, retain, ("request",))
+    assert outcome.guarantee == "approximate"
+    return distance(found, never), distance(weights, never)
+
+
+def test_nine_tenths_of_the_distance_to_retraining_go_where_theory_holds() -> None:
+    for gone in (1, 3):
+        left, whole = errors(gone)
+        assert left < 0.1 * whole
+        assert left < 0.5 * errors(gone, hessian="all")[0], "the remaining rows' Hessian errs less than that of all"
+
+
+def test_a_step_in_the_wrong_direction_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Curvature.gradient
+    monkeypatch.setattr(Curvature, "gradient", lambda self, data: -turned(self, data))
+    left, whole = errors(3)
+    assert left > whole
+
+
+def test_a_negative_hessian_gives_way_to_its_gauss_newton_part_and_says_so() -> None:
+    data = rows()
+    weights, learning = trained(data, Mlp(hidden=(5,)), Training(epochs=1))
+    notes = Influence(damping=0.0).apply(weights, learning, data.only(data.ids[:5]), data.without(data.ids[:5]), ())[1].notes
+    assert notes[0] == "the Hessian is negative along some direction: its Gauss-Newton part was used"
+    assert (
+        len(Influence(products="gauss_newton").apply(weights, learning, data.only(data.ids[:5]), data.without(data.ids[:5]), ())[1].notes)
+        == 1
+    )
+
+
+def test_where_no_row_is_kept_the_weights_are_those_before_training() -> None:
+    data = rows()
+    weights, learning = trained(data)
+    found, outcome = Influence().apply(weights, learning, data, data.without(data.ids), ())
+    assert outcome.guarantee == "exact"
+    assert distance(found, learning.initial()) == 0
+
+
+@pytest.mark.parametrize("settings", [{"damping": -1.0}, {"tolerance": 0.0}, {"tolerance": 1.0}, {"hessian": "none"}])
+def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(settings))):
+        Influence(**settings)
