@@ -51,7 +51,7 @@ class ConvexLearner(Unlearner[Rows, Ids]):
 
     def __init__(self, spec: Convex, problem: Problem, key: tuple[Field, ...]) -> None:
         self.rounds, self.problem, self.convex, self.key = problem.rounds, problem, spec, key
-        self.loss, self.unit = loss_of(spec), UnitRows(spec, problem)
+        self.loss, self.unit = loss_of(spec), UnitRows(problem, (spec.low, spec.high))
         outputs = self.loss.targets(torch.zeros(1, dtype=torch.int64), problem.classes).shape[1]
         self.shape = self.unit.width, outputs
         self.progress, self.weights = 0, self.zeros()

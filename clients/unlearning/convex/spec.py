@@ -11,6 +11,7 @@ from pydantic import PositiveFloat, model_validator
 from clients.data.columns import expanded_shape
 from clients.data.rows import Rows
 from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
+from clients.unlearning.convex.unit_rows import UnitRows
 from clients.unlearning.limits import beyond
 
 _NEWTON_STEPS = 20
@@ -64,10 +65,8 @@ class Convex(UnlearnerSpec):
         size, steps = 8 * (2 * blocks * side**2 + len(rows) * wide), _NEWTON_STEPS * len(rows) * blocks * side**2 // 10**6
         if wrong := beyond(f"{self.kind} on {wide} columns", len(rows), size, steps, "ask for fewer columns or rows"):
             return wrong
-        from clients.unlearning.convex.unit_rows import UnitRows
-
         try:
-            UnitRows(self, problem).checked(rows)
+            UnitRows(problem, (self.low, self.high)).checked(rows)
         except UnlearningError as error:
             return str(error)
         return None

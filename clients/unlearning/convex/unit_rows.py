@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ from clients.data.columns import expand
 from clients.data.rows import Rows
 from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.tabular import Floats, Table
-
-if TYPE_CHECKING:
-    from clients.unlearning.convex.spec import Convex
 
 _MARGIN = 1 + 2.0**-40
 """Divided by as well, so that no row's norm exceeds 1 after rounding."""
@@ -24,8 +21,9 @@ class UnitRows:
 
     Parameters
     ----------
-    spec : Convex
     problem : Problem
+    bounds : tuple of float
+        Smallest and largest value of columns whose bounds are not declared.
 
     Attributes
     ----------
@@ -38,15 +36,15 @@ class UnitRows:
         If the problem has one class only, or a column's bounds are not finite: no rule could bound its rows.
     """
 
-    def __init__(self, spec: Convex, problem: Problem) -> None:
+    def __init__(self, problem: Problem, bounds: tuple[float, float]) -> None:
         if problem.classes < 2:
             raise UnlearningError("convex: the problem has one class: it needs at least two")
-        self.table = Table(problem, (spec.low, spec.high))
+        self.table = Table(problem, bounds)
         span = self.table.high - self.table.low
         if not (finite := np.isfinite(span)).all():
             j = int(np.argmin(finite))
-            bounds = f"[{self.table.low[j]:g}, {self.table.high[j]:g}]"
-            raise UnlearningError(f"column {self.table.names[j]}: its bounds {bounds} do not bound its rows: declare finite ones")
+            given = f"[{self.table.low[j]:g}, {self.table.high[j]:g}]"
+            raise UnlearningError(f"column {self.table.names[j]}: its bounds {given} do not bound its rows: declare finite ones")
         numeric, copies = self.table.categories == 0, np.maximum(self.table.categories, 1)
         self._low = np.repeat(np.where(numeric, self.table.low, 0.0), copies)
         self._span = np.repeat(np.where(numeric & (span > 0), span, 1.0), copies)
