@@ -104,7 +104,8 @@ def _line(plan: Plan, store: RunStore, number: int) -> dict[str, Any]:
     }
     line |= {name.replace(".", "_"): values[name] for name in ("loss.local", "loss.global", "loss.ensemble") if name in values}
     measured = [metric.at(place) for metric in plan.configs[0].data.metrics for place in plan.configs[0].places]
-    return line | {metric.label.replace(".", "_"): values.get(metric.name) for metric in measured}
+    line |= {metric.label.replace(".", "_"): values.get(metric.name) for metric in measured}
+    return line | cell_of(plan).line(plan, store, number)
 
 
 def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:

@@ -99,6 +99,10 @@ class Cell(ABC, Generic[S, P]):
         """Return what this machine lacks for the rounds after ``after``, and the cure; None if nothing."""
         return None
 
+    def line(self, plan: P, store: RunStore, number: int) -> dict[str, Any]:
+        """Return what the cell adds to a round's row of the results; it is in no digest."""
+        return {}
+
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
         """Return the cell's own part of the results."""
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.hdus.config import HdusConfig
 from clients.models import ModelSpec
@@ -13,10 +13,14 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.hdus.costs import in_words
+from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.resolution import HdusResolution
 from simulator.tasks.classification.hdus.scenario import HdusScenario
 from simulator.tasks.contract import Cell
+
+if TYPE_CHECKING:
+    from simulator.storage.store import RunStore
 
 
 class HdusClassification(Cell[HdusScenario, HdusPlan]):
@@ -47,6 +51,10 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
         return ("drop_seed",) if request == "peer" else ()
+
+    def line(self, plan: HdusPlan, store: RunStore, number: int) -> dict[str, Any]:
+        """Return the simulated seconds of a round and its slowest peer, if the scenario names devices."""
+        return simulated(plan, store, number) if plan.scenario.peers.devices else {}
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""
