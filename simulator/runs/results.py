@@ -60,6 +60,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
 
 def settle(plan: Plan, store: RunStore) -> None:
     """Record the verdicts on all claims after the audits, because the data that verify a certificate may be absent later."""
+    cell_of(plan).at_end(plan, store)
     store.set_meta(CLAIMS, settled(plan, store))
 
 

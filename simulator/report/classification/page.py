@@ -34,9 +34,12 @@ class Own:
     ----------
     simulated : mapping of int to (float, int or None)
         Simulated seconds of a round, and its slowest peer, by round; empty without devices.
+    seeds : mapping of int to mapping
+        Of each live peer, how well its seed mimics its main model: ``agreement``, ``main``, ``seed``; empty where there are no seeds.
     """
 
     simulated: Mapping[int, tuple[float, int | None]] = field(default_factory=dict)
+    seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, within="timeline")
@@ -51,7 +54,8 @@ class ClassificationPage(TaskPage):
     def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Own:
         """Return what the page shows beside the common data."""
         rows = [row for row in results["timeline"] if "simulated_seconds" in row]
-        return Own({row["round"]: (row["simulated_seconds"], row["slowest"]) for row in rows})
+        simulated = {row["round"]: (row["simulated_seconds"], row["slowest"]) for row in rows}
+        return Own(simulated, {row["peer"]: row for row in results.get("seeds", ())})
 
     def headline(self, data: ReportData) -> list[str]:
         """Return what happened, in a few sentences."""
@@ -97,17 +101,21 @@ class ClassificationPage(TaskPage):
         ]
 
     def peer_columns(self, data: ReportData) -> list[tuple[str, Callable[[PeerRow], str]]]:
-        """Return columns of a peer's last accuracies, on all classes and on its own class distribution."""
+        """Return columns of a peer's last accuracies, on all classes and on its own class distribution, and of its seed's."""
+        seeds = _own(data).seeds
         return [
             ("main, all", lambda row: words.percent(_last(row).global_main)),
             (f"{data.together}, all", lambda row: words.percent(_last(row).global_ensemble)),
             ("main, own", lambda row: words.percent(_last(row).local_main)),
             (f"{data.together}, own", lambda row: words.percent(_last(row).local_ensemble)),
+            ("seed alone, all", lambda row: words.percent(seeds.get(row.peer, {}).get("seed"))),
+            ("seed agrees with main", lambda row: words.percent(seeds.get(row.peer, {}).get("agreement"))),
         ]
 
     def about_peers(self, data: ReportData) -> str:
         """Return an explanation of the columns."""
-        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix."
+        seeds = " A seed agrees with its main model where both name the same class of a test row." if _own(data).seeds else ""
+        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix.{seeds}"
 
 
 def _own(data: ReportData) -> Own:

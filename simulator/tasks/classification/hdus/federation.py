@@ -12,6 +12,7 @@ from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.hdus import mimicry
 from simulator.tasks.classification.hdus.costs import in_words
 from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
@@ -55,6 +56,20 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     def line(self, plan: HdusPlan, store: RunStore, number: int) -> dict[str, Any]:
         """Return the simulated seconds of a round and its slowest peer, if the scenario names devices."""
         return simulated(plan, store, number) if plan.scenario.peers.devices else {}
+
+    def at_end(self, plan: HdusPlan, store: RunStore) -> None:
+        """Measure how well seeds mimic their main models."""
+        store.set_meta(mimicry.KEY, mimicry.measured(plan, store))
+
+    def findings(self, plan: HdusPlan, store: RunStore) -> dict[str, Any]:
+        """Return how well the seeds of live peers mimic their main models."""
+        found = mimicry.told(store)
+        return {"seeds": found} if found else {}
+
+    def problems(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line if seeds do not mimic their main models as the run says."""
+        if store.meta(mimicry.KEY) is not None and store.meta(mimicry.KEY) != mimicry.measured(plan, store):
+            yield "run.sqlite: seeds and main models do not answer the test rows as it says"
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""
