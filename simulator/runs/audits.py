@@ -21,10 +21,10 @@ from simulator.audits.contract import (
 )
 from simulator.requests import request_of
 from simulator.requests.counterfactual import without
-from simulator.runs.replica import peers_at_end
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
+from simulator.tasks.replica import peers_at_end
 
 Play = Callable[[Plan, RunStore, str], None]
 """Plays a plan into a store; the text tells people the purpose."""

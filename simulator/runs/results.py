@@ -60,6 +60,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
 
 def settle(plan: Plan, store: RunStore) -> None:
     """Record the verdicts on all claims after the audits, because the data that verify a certificate may be absent later."""
+    cell_of(plan).at_end(plan, store)
     store.set_meta(CLAIMS, settled(plan, store))
 
 
@@ -104,7 +105,8 @@ def _line(plan: Plan, store: RunStore, number: int) -> dict[str, Any]:
     }
     line |= {name.replace(".", "_"): values[name] for name in ("loss.local", "loss.global", "loss.ensemble") if name in values}
     measured = [metric.at(place) for metric in plan.configs[0].data.metrics for place in plan.configs[0].places]
-    return line | {metric.label.replace(".", "_"): values.get(metric.name) for metric in measured}
+    line |= {metric.label.replace(".", "_"): values.get(metric.name) for metric in measured}
+    return line | cell_of(plan).line(plan, store, number)
 
 
 def _erasure(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:

@@ -108,8 +108,8 @@ class Run:
 
     def peers(self) -> dict[int, Participant]:
         """Return the peers at the end of the run, restored so that they can predict, by id."""
-        from simulator.runs.replica import peers_at_end
         from simulator.storage.reading import reading
+        from simulator.tasks.replica import peers_at_end
 
         with reading(self.folder) as store:
             return peers_at_end(self.plan, store)

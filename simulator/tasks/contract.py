@@ -99,6 +99,13 @@ class Cell(ABC, Generic[S, P]):
         """Return what this machine lacks for the rounds after ``after``, and the cure; None if nothing."""
         return None
 
+    def line(self, plan: P, store: RunStore, number: int) -> dict[str, Any]:
+        """Return what the cell adds to a round's row of the results; it is in no digest."""
+        return {}
+
+    def at_end(self, plan: P, store: RunStore) -> None:
+        """Write down what is measured once of a run whose rounds and audits are done; it is in no digest."""
+
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
         """Return the cell's own part of the results."""
         return {}

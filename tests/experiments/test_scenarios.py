@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clients.unlearning import UNLEARNERS
-from simulator import Scenario, resolve
+from simulator import Scenario, resolve, run
 from simulator.tasks.schema import schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,3 +61,20 @@ def test_every_event_is_in_a_ready_scenario() -> None:
 def test_scenarios_of_keys_can_be_played(path: Path) -> None:
     scenario = Scenario.load(path)
     assert len(resolve(scenario).configs) == scenario.peers.count
+
+
+def test_phones_come_and_go_as_promised() -> None:
+    plan = resolve(Scenario.load(FOLDER / "mobile_edge.toml"))
+    told = [one for now in plan.timeline.rounds for one in now.happenings]
+    arrived, left = (sum(len(one.peers) for one in told if one.do in what) for what in (("join", "rejoin"), ("leave",)))
+    assert (len(plan.configs), min(arrived, left) >= 30) == (50, True)
+    assert {one.kind for one in plan.timeline.erasures} == {"peer"}
+    assert 30 <= len(plan.timeline.erasures) < left, "most ask to be forgotten, not all"
+
+
+@pytest.mark.slow
+def test_every_phone_that_asks_is_forgotten(tmp_path: Path) -> None:
+    found = run(Scenario.load(FOLDER / "mobile_edge.toml"), tmp_path).results
+    assert found["verdict"]["name"] == "proven"
+    assert {one["max_abs_difference"] for one in found["erasures"]} == {0.0}
+    assert all(row["simulated_seconds"] > 0 for row in found["timeline"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from simulator.report import svg, words
 from simulator.report.classification import curves
 from simulator.report.contract import Section, TaskPage, at_the_end, proven
 from simulator.report.model import Accuracy, Figure, PeerRow, ReportData, RoundRow
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
 
 TEMPLATE = """{{ picture(chart, w.capital(data.measure) ~ ": mean over the peers live in each round; "
   ~ ("thin lines: each peer\u2019s " if not many else "the band holds the middle 80 % of the peers\u2019 ") ~ data.together
@@ -22,6 +26,22 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
     return {"chart": chart, "many": len(data.peers) > curves.MANY_PEERS}
 
 
+@dataclass(frozen=True)
+class Own:
+    """What pages of classification show beside the common data.
+
+    Parameters
+    ----------
+    simulated : mapping of int to (float, int or None)
+        Simulated seconds of a round, and its slowest peer, by round; empty without devices.
+    seeds : mapping of int to mapping
+        Of each live peer, how well its seed mimics its main model: ``agreement``, ``main``, ``seed``; empty where there are no seeds.
+    """
+
+    simulated: Mapping[int, tuple[float, int | None]] = field(default_factory=dict)
+    seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
 ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, within="timeline")
 
 
@@ -30,6 +50,12 @@ class ClassificationPage(TaskPage):
 
     sections: ClassVar[tuple[str, ...]] = ("simulator.report.classification.page:ACCURACY",)
     model: ClassVar[str] = "main model"
+
+    def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Own:
+        """Return what the page shows beside the common data."""
+        rows = [row for row in results["timeline"] if "simulated_seconds" in row]
+        simulated = {row["round"]: (row["simulated_seconds"], row["slowest"]) for row in rows}
+        return Own(simulated, {row["peer"]: row for row in results.get("seeds", ())})
 
     def headline(self, data: ReportData) -> list[str]:
         """Return what happened, in a few sentences."""
@@ -61,25 +87,47 @@ class ClassificationPage(TaskPage):
             *(_beside(f"{name} of {who}", metric.global_ensemble, metric.global_main) for name, metric in data.metrics),
             *at_the_end(data),
             *proven(data),
+            *_simulated(data),
             *(_costs(data) if data.erasures else []),
         ]
 
     def round_columns(self, data: ReportData) -> list[tuple[str, Callable[[RoundRow], str]]]:
-        """Return a column of the shared model's accuracy."""
-        return [(f"{data.together}, all classes", lambda row: words.percent(row.accuracy.global_ensemble))]
+        """Return columns of the shared model's accuracy and of the simulated time on devices."""
+        simulated = _own(data).simulated
+        return [
+            (f"{data.together}, all classes", lambda row: words.percent(row.accuracy.global_ensemble)),
+            ("time on devices", lambda row: words.seconds(simulated[row.round][0] if row.round in simulated else None)),
+            ("slowest peer", lambda row: words.integer(simulated[row.round][1] if row.round in simulated else None)),
+        ]
 
     def peer_columns(self, data: ReportData) -> list[tuple[str, Callable[[PeerRow], str]]]:
-        """Return columns of a peer's last accuracies, on all classes and on its own class distribution."""
+        """Return columns of a peer's last accuracies, on all classes and on its own class distribution, and of its seed's."""
+        seeds = _own(data).seeds
         return [
             ("main, all", lambda row: words.percent(_last(row).global_main)),
             (f"{data.together}, all", lambda row: words.percent(_last(row).global_ensemble)),
             ("main, own", lambda row: words.percent(_last(row).local_main)),
             (f"{data.together}, own", lambda row: words.percent(_last(row).local_ensemble)),
+            ("seed alone, all", lambda row: words.percent(seeds.get(row.peer, {}).get("seed"))),
+            ("seed agrees with main", lambda row: words.percent(seeds.get(row.peer, {}).get("agreement"))),
         ]
 
     def about_peers(self, data: ReportData) -> str:
         """Return an explanation of the columns."""
-        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix."
+        seeds = " A seed agrees with its main model where both name the same class of a test row." if _own(data).seeds else ""
+        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix.{seeds}"
+
+
+def _own(data: ReportData) -> Own:
+    """Return what the page shows beside the common data; nothing where a report was made without it."""
+    return data.own if isinstance(data.own, Own) else Own()
+
+
+def _simulated(data: ReportData) -> list[Figure]:
+    """Return the time of the rounds on the devices, if the scenario names any."""
+    simulated = _own(data).simulated
+    total = math.fsum(seconds for seconds, _ in simulated.values())
+    return [Figure("time on the devices", words.seconds(total), "simulated")] if simulated else []
 
 
 def _beside(label: str, ensemble: float | None, main: float | None) -> Figure:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -10,7 +11,10 @@ from clients.data import load
 from clients.data.columns import expanded_shape
 from clients.data.interactions import LESSONS
 from clients.unlearning.contract import UnlearnerSpec
+from server.timeline import Round
+from simulator.tasks.classification.hdus.devices import slowest
 from simulator.tasks.classification.hdus.plan import HdusPlan
+from simulator.tasks.classification.hdus.scenario import HdusScenario
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Costs:
         Bytes of one seed's parameters at 4 bytes each; 0 if the model cannot tell its size.
     overlay_bytes : int
         Bytes of seeds sent over edges.
+    seconds : float, optional
+        Simulated seconds of all rounds, without deletions; None if the scenario names no devices.
     """
 
     messages: int
@@ -37,6 +43,7 @@ class Costs:
     forget_steps: int
     seed_bytes: int
     overlay_bytes: int
+    seconds: float | None
 
 
 def costs(plan: HdusPlan) -> Costs:
@@ -45,27 +52,38 @@ def costs(plan: HdusPlan) -> Costs:
     rows = {config.peer: set(config.rows) for config in plan.configs}
     trained: dict[int, int] = dict.fromkeys(rows, 0)
     main = forget = copies = 0
+    each = scenario.distillation.epochs * ceil(_lessons(plan) / scenario.distillation.batch_size)
+    seconds, seed_bytes = 0.0, 4 * _parameters(plan)
     for now in plan.timeline.rounds:
         for peer in now.generation:
             rows[peer], trained[peer] = set(plan.config(peer, now.generation[peer]).rows), 0
         for peer, gone in now.forget.items():
             rows[peer].difference_update(gone)
             forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
-        for peer in now.present:
-            main += _steps(plan, peer, len(rows[peer]), trained[peer])
-            trained[peer] += 1
+        own = {peer: _steps(plan, peer, len(rows[peer]), trained[peer]) for peer in now.present}
+        main += sum(own.values())
+        trained |= {peer: trained[peer] + 1 for peer in now.present}
         there = set(now.present)
         copies += sum((a in there) + (b in there) for a, b in now.edges)
+        seconds += _seconds(scenario, now, {peer: steps + each for peer, steps in own.items()}, seed_bytes)
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
-    seed_bytes = 4 * _parameters(plan)
     return Costs(
         messages=2 * (meetings + len(plan.timeline.rounds[-1].present)),
         main_steps=main,
-        seed_steps=meetings * scenario.distillation.epochs * ceil(_lessons(plan) / scenario.distillation.batch_size),
+        seed_steps=meetings * each,
         forget_steps=forget,
         seed_bytes=seed_bytes,
         overlay_bytes=copies * seed_bytes,
+        seconds=seconds if scenario.peers.devices else None,
     )
+
+
+def _seconds(scenario: HdusScenario, now: Round, steps: Mapping[int, float], seed_bytes: int) -> float:
+    """Return the simulated seconds of a round in which present neighbours exchange seeds; 0 without devices."""
+    if not scenario.peers.devices:
+        return 0.0
+    moved = Counter(peer for edge in now.edges for peer in edge if set(now.present).issuperset(edge))
+    return slowest(scenario, steps, {peer: 2.0 * seed_bytes * count for peer, count in moved.items()})[0]
 
 
 def _steps(plan: HdusPlan, peer: int, rows: int, progress: int) -> int:
@@ -104,4 +122,6 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     if cost.seed_bytes:
         yield "one seed", f"{cost.seed_bytes:,} bytes"
         yield "seeds over edges", f"about {cost.overlay_bytes:,} bytes"
+    if cost.seconds is not None:
+        yield "simulated time on the devices", f"about {cost.seconds:,.0f} seconds"
     yield "further runs for the audits", str(further_runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.hdus.config import HdusConfig
 from clients.models import ModelSpec
@@ -12,11 +12,16 @@ from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.hdus import mimicry
 from simulator.tasks.classification.hdus.costs import in_words
+from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.resolution import HdusResolution
 from simulator.tasks.classification.hdus.scenario import HdusScenario
 from simulator.tasks.contract import Cell
+
+if TYPE_CHECKING:
+    from simulator.storage.store import RunStore
 
 
 class HdusClassification(Cell[HdusScenario, HdusPlan]):
@@ -47,6 +52,24 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
         return ("drop_seed",) if request == "peer" else ()
+
+    def line(self, plan: HdusPlan, store: RunStore, number: int) -> dict[str, Any]:
+        """Return the simulated seconds of a round and its slowest peer, if the scenario names devices."""
+        return simulated(plan, store, number) if plan.scenario.peers.devices else {}
+
+    def at_end(self, plan: HdusPlan, store: RunStore) -> None:
+        """Measure how well seeds mimic their main models."""
+        store.set_meta(mimicry.KEY, mimicry.measured(plan, store))
+
+    def findings(self, plan: HdusPlan, store: RunStore) -> dict[str, Any]:
+        """Return how well the seeds of live peers mimic their main models."""
+        found = mimicry.told(store)
+        return {"seeds": found} if found else {}
+
+    def problems(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line if seeds do not mimic their main models as the run says."""
+        if store.meta(mimicry.KEY) is not None and store.meta(mimicry.KEY) != mimicry.measured(plan, store):
+            yield "run.sqlite: seeds and main models do not answer the test rows as it says"
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""

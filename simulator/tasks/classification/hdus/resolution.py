@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from clients.data import Dataset
+from clients.data.columns import expanded_shape
 from clients.data.rows import Ids
 from clients.models import ModelSpec
 from clients.spec import Spec
 from clients.unlearning.contract import Problem, UnlearnerSpec
+from server.timeline import Timeline
 from simulator.scenarios.resolution import Resolution
+from simulator.tasks.classification.hdus.devices import parameters, too_small
 from simulator.tasks.classification.hdus.scenario import HdusScenario
 
 
@@ -22,6 +25,7 @@ class HdusResolution(Resolution[HdusScenario]):
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error for each model that cannot use the data or its peers' rows."""
         peers = self.scenario.peers
+        self._parameters = parameters(self.scenario, expanded_shape(data.shape, data.columns), data.classes)
         if self.scenario.data.synthetic is not None and (wrong := _undrawable(data)):
             self.wrong("data.reference", wrong)
         if data.classes < 2:
@@ -42,6 +46,11 @@ class HdusResolution(Resolution[HdusScenario]):
         for i, main in enumerate(peers.main if dealt else ()):
             if isinstance(main, UnlearnerSpec) and not _unfit(main, data):
                 self._check_rows(i, main, data, dealt or ())
+
+    def check_timeline(self, timeline: Timeline) -> None:
+        """Record an error for each device whose memory the weights of its peers' models do not fit."""
+        if self.scenario.peers.devices:
+            self._tell(too_small(self.scenario, timeline, *self._parameters))
 
     def _check_rows(self, i: int, main: UnlearnerSpec, data: Dataset, dealt: Sequence[Ids]) -> None:
         """Record why a main model cannot learn from one of its peers' rows; the peer with the fewest rows is checked first."""

@@ -15,6 +15,7 @@ from clients.training import Training
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
+from simulator.scenarios.devices import Device
 from simulator.scenarios.scenario import AnyTopology
 
 if TYPE_CHECKING:
@@ -26,16 +27,23 @@ else:  # the registry knows its members only at run time
 class Peers(common.Peers):
     """The peers: their number ``count``, main models assigned in turn, one common seed model, and names for groups of peers.
 
+    With ``devices``, results tell simulated seconds beside rounds, and models that do not fit a device are refused; what is computed stays
+    the same.
+
     Parameters
     ----------
     main : list of tables
         Main models, assigned to the peers in turn: networks, or unlearners.
     seed : table
         The seed model that every peer distils for its neighbours.
+    devices : list of tables, optional
+        Profiles of what peers run on, assigned to the peers in turn.
     """
 
     main: Annotated[tuple[AnyMain, ...], Field(min_length=1)]
     seed: AnyModel
+    # an empty key is left out, so that plans from before it existed keep their hash
+    devices: tuple[Device, ...] = Field((), exclude_if=lambda devices: not devices)
 
 
 class Hdus(Spec):
