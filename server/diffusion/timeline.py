@@ -35,11 +35,13 @@ class ConceptErasure(Spec):
 
 
 class Attack(Spec):
-    """The server tries to revive a concept; the model stays unchanged."""
+    """An adversary tries to revive a concept in what the server releases, or in each relayed seed; the models stay unchanged."""
 
     do: Literal["attack"] = "attack"
     concept: int
     adversary: AnyAdversary
+    # left out while it is not set, so that plans from before this key keep their hash
+    target: Literal["release", "seed"] = Field("release", exclude_if=lambda target: target == "release")
 
 
 class Defence(Spec):

@@ -45,7 +45,7 @@ def not_played(rows: Sequence[Row]) -> Iterator[str]:
 
 def _erasures(rows: Sequence[Row]) -> Table:
     table = _table("erased concepts: samples that show the concept / the others")
-    alone = any(row["drawn"] for row in rows)
+    alone = any(row["drawn"] for row in rows) and not any(row["erased"] for row in rows)
     heads = ("drawn by them\nalone", "with their\nneighbours") if alone else ("before", "after")
     for head in ("round", "concept", "erased by", "peers", *heads):
         table.add_column(head, no_wrap=True)
@@ -78,7 +78,8 @@ def _that_fit(rows: Sequence[Row], width: int) -> int:
 
 
 def _head(row: Row) -> str:
-    return f"{row['adversary'].replace('_', ' ')}\nconcept {row['concept']}\nround {row['round']}"
+    seed = f"\nseed of peer {row['seed_of']}" if "seed_of" in row else ""
+    return f"{row['adversary'].replace('_', ' ')}\nconcept {row['concept']}\nround {row['round']}{seed}"
 
 
 def _labels() -> list[str]:

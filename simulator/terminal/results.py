@@ -54,6 +54,9 @@ def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
 def _show_concepts(found: dict[str, Any], console: Console) -> None:
     """Print the quality of samples, erased concepts, and attacks, or the reasons why these were not played."""
     console.print(f"samples that show what was asked for, at the end: {number(found['accuracy'].get('sampled'))}", highlight=False)
+    if released := found.get("release"):
+        made = f"policy {released['policy']}, scale {released['scale']:g}"
+        console.print(f"the same of what the server releases ({made}): {number(released['sampled'])}", highlight=False)
     if doubt := found["judge"].get("doubt"):
         console.print(f"warning: {doubt}", highlight=False)
     for table in concept_tables.tables(found, console.width):

@@ -16,10 +16,11 @@ from server.defences.fills import FillSpec
 from server.diffusion.hdus.coordinator import Neighbourhood
 from server.diffusion.hdus.folding import Folded, Folding
 from server.diffusion.hdus.reference import error_on_reference
+from server.diffusion.hdus.seed import RelayedSeed
 from server.diffusion.metrics import RELEASED, SCALE, Names, declared
 from server.diffusion.release.contract import Arrays, NotPlayedError, Releasing, Setup
 from server.diffusion.release.update import DenoiserUpdate
-from server.diffusion.timeline import ConceptTimeline, Defence
+from server.diffusion.timeline import Attack, ConceptTimeline, Defence
 from server.ledger import FEDERATION, RELEASE, Ledger, RoundRecord
 from server.mailbox import MailboxState, Parcel
 from server.timeline import Round
@@ -106,6 +107,21 @@ class ReleasingNeighbourhood(Releasing, Neighbourhood):
             raise NotPlayedError(f"no seed of round {number} is left: whoever sent one has had something forgotten since")
         seeds = [DenoiserUpdate.of_seed(peer, self._bytes_of(sha256)) for peer, sha256 in sorted(kept.items())]
         return self._folded(seeds, fills(self.setup.timeline, number)).weights
+
+    def attacked(self, act: Attack, updates: Sequence[DenoiserUpdate]) -> Sequence[Releasing]:
+        """Return what an attack is directed at: the release, or each seed of which something was cut."""
+        if act.target == "release":
+            return [self]
+        cut = [update for update in updates if any(bool(mask.any()) for mask in update.cut.values())]
+        if not cut:
+            raise NotPlayedError("nothing has been cut out of any seed yet")
+        return [RelayedSeed(self, update, self._earlier(update.peer)) for update in cut]
+
+    def _earlier(self, peer: int) -> dict[int, Arrays]:
+        """Return the weights of a peer's kept seeds, by round."""
+        kept = {number: self.history.updates(number).get(peer) for number in kept_rounds(self.setup.timeline)}
+        blobs = {number: self._bytes_of(sha256) for number, sha256 in kept.items() if sha256 is not None}
+        return {number: DenoiserUpdate.of_seed(peer, blob).weights for number, blob in blobs.items()}
 
     def _make(self, number: int, mailbox: MailboxState, record: RoundRecord) -> list[tuple[Parcel, DenoiserUpdate]]:
         """Make the release of a round of the seeds in circulation; return these."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -49,14 +49,13 @@ class Playing(Acting):
             if _asked_of_all(one, state) == now.round:
                 self._score(one, state, record)
         for act in now.acts if isinstance(now, ConceptRound) else ():
-            try:
+            with _noted(act, record):
                 if isinstance(act, Defence):
                     self._defend(act, state, now)
-                else:
-                    self._attack(act, state, now, updates, record)
-            except NotPlayedError as error:
-                record.events.append((act.do, (), f"not carried out: {error}"))
-                record.findings.append(("not_played", {**_told(act), "why": str(error)}))
+                    continue
+                for model in state.attacked(act, updates):
+                    with _noted(act, record):
+                        self._attack(act, model, now, updates, record)
 
     def act_again(self, state: Releasing, past: Round) -> None:
         """Repeat the round's defences; attacks change nothing."""
@@ -110,7 +109,7 @@ class Playing(Acting):
             for name, weights in outcome.versions.items()
         }
         self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, record)
-        if released.masked and not _drawn(act.concept, state, record):
+        if released.masked and act.target == "release" and not _drawn(act.concept, state, record):
             sweeps = Sweeps(self.evaluation, state, erasure, released, original, updates)
             record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
 
@@ -125,14 +124,14 @@ class Playing(Acting):
         record.models[f"images/{number}"] = images
         record.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
         scores = {name: _scores(one) for name, one in shown.items()}
-        if number == 0:
+        if number == 0 and act.target == "release":
             record.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in scores.items() for part in ("target", "others")]
         record.findings.append(
             (
                 "revival",
                 {
                     "concept": act.concept,
-                    "policy": state.setup.policy.name,
+                    **state.told,
                     "adversary": act.adversary.tag,
                     "knowledge": act.adversary.knows(),
                     "completion": _completion(act),
@@ -147,6 +146,16 @@ class Playing(Acting):
                 },
             )
         )
+
+
+@contextmanager
+def _noted(act: Attack | Defence, record: RoundRecord) -> Iterator[None]:
+    """Write to the record why an act was not carried out, if it was not."""
+    try:
+        yield
+    except NotPlayedError as error:
+        record.events.append((act.do, (), f"not carried out: {error}"))
+        record.findings.append(("not_played", {**_told(act), "why": str(error)}))
 
 
 def _asked_of_all(one: ConceptErasure, state: Releasing) -> int | None:

@@ -23,7 +23,7 @@ from server.diffusion.metrics import AVERAGED, Names
 from server.diffusion.release.policies import BudgetError, PolicySpec, UnionNoise, check
 from server.diffusion.release.replies import Aggregate, Reply
 from server.diffusion.release.update import DenoiserUpdate
-from server.diffusion.timeline import ConceptTimeline, Defence
+from server.diffusion.timeline import Attack, ConceptTimeline, Defence
 from server.ledger import FEDERATION, Ledger, RoundRecord
 from server.timeline import Round
 
@@ -113,6 +113,15 @@ class Releasing(ABC):
     @abstractmethod
     def model_after(self, number: int) -> Arrays:
         """Return the release of an earlier round; for 0, the weights before the first. ``NotPlayedError`` if it cannot be had."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What findings say of the attacked model."""
+        return {"policy": self.setup.policy.name}
+
+    def attacked(self, act: Attack, updates: Sequence[DenoiserUpdate]) -> Sequence[Releasing]:
+        """Return what an attack is directed at: the release. ``NotPlayedError`` if there is nothing."""
+        return [self]
 
     @property
     def nothing(self) -> Masks:

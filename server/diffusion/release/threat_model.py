@@ -59,6 +59,8 @@ def knowledge(
         return Adaptive(weights, density(one.cut), one.ratio)
     if wanted == "WithMask":
         return WithMask(weights, one.cut)
+    if wanted == "WithShares" and act.target == "seed":
+        raise NotPlayedError("a seed is no mean of several, so that nothing is diluted: take mask_oracle")
     if wanted == "WithShares":
         total = sum(update.count for update in updates)
         return WithShares(weights, one.cut, sum(update.count for update in updates if update.cut) / max(1, total))

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from simulator.report.diffusion.model import (
     PICTURED,
+    SEEDS,
     VARIANTS,
     Curve,
     Erased,
     Fill,
     Loss,
     NotPlayed,
+    Released,
     RevivalRow,
     Roots,
     Sample,
@@ -84,7 +86,12 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         ),
         sampled=(results.get("accuracy") or {}).get("sampled"),
         sampled_alone=(results.get("accuracy") or {}).get("local"),
+        released=_released(results.get("release")),
     )
+
+
+def _released(found: Mapping[str, Any] | None) -> Released | None:
+    return None if found is None else Released(str(found["policy"]), float(found["scale"]), float(found["sampled"]))
 
 
 def _erased(row: Mapping[str, Any], concept: str) -> Erased:
@@ -115,12 +122,13 @@ def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) ->
     return RevivalRow(
         concept=concept,
         round=int(row["round"]),
-        policy=str(row.get("policy") or ""),
+        policy=SEEDS if row.get("seed_of") is not None else str(row.get("policy") or ""),
         adversary=str(row.get("adversary") or ""),
         knowledge=str(row.get("knowledge") or ""),
         completion=str(row.get("completion") or ""),
         scores=scores,
         strips=strips,
+        seed_of=row.get("seed_of"),
         **{one: row.get(one) for one in names},
     )
 

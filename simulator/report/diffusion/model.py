@@ -11,6 +11,10 @@ VARIANTS = ("original", "pruned", "revived", "random_signs", "true_signs", "neur
 PICTURED = ("original", "pruned", "revived", "random_signs", "defended", "adaptive")
 """The variants with samples in the report."""
 
+SEEDS = "seeds"
+"""Takes the place of the policy where seeds of single peers were attacked, which nobody averaged."""
+
+
 Setting = tuple[str, str, str, str]
 """Policy, adversary, knowledge and completion, which revivals must share to be averaged."""
 
@@ -75,6 +79,8 @@ class RevivalRow:
         Duration of the attack.
     strips : tuple of Strip
         Samples by variant.
+    seed_of : int, optional
+        The peer whose seed was attacked, if it was not the release.
     """
 
     concept: str
@@ -90,6 +96,12 @@ class RevivalRow:
     column_auc: float | None = None
     seconds: float | None = None
     strips: tuple[Strip, ...] = ()
+    seed_of: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables."""
+        return self.concept if self.seed_of is None else f"{self.concept}, seed of peer {self.seed_of}"
 
     @property
     def setting(self) -> Setting:
@@ -183,6 +195,15 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Released:
+    """The model that a server made of seeds: the policy, how far it moved on from their start, and the share of samples judged right."""
+
+    policy: str
+    scale: float
+    sampled: float
+
+
+@dataclass(frozen=True)
 class Roots:
     """The report's data on the diffusion model of a run.
 
@@ -203,6 +224,8 @@ class Roots:
         Share of samples of the final model, or of the ensembles, over all classes, in which the judge recognises the requested class.
     sampled_alone : float, optional
         The same for main models without their neighbours, if there are ensembles.
+    released : Released, optional
+        What the server made of seeds.
     """
 
     revivals: tuple[RevivalRow, ...] = ()
@@ -215,6 +238,7 @@ class Roots:
     losses: tuple[Loss, ...] = ()
     sampled: float | None = None
     sampled_alone: float | None = None
+    released: Released | None = None
     settings: tuple[Setting, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ class DenoisingPage(TaskPage):
     """Peers train denoisers, from which concepts are erased, and in which attacks revive them."""
 
     sections: ClassVar[tuple[str, ...]] = tuple(
-        f"simulator.report.diffusion.sections:{name}" for name in ("LOSS", "REVIVALS", "DRAWN", "TURNED")
+        f"simulator.report.diffusion.sections:{name}" for name in ("LOSS", "RELEASE", "REVIVALS", "DRAWN", "TURNED")
     )
     tells_of_no_erasure: ClassVar[bool] = False
 
@@ -46,6 +46,9 @@ class DenoisingPage(TaskPage):
         judge = f"; the judge is right in {words.percent(roots.judge)} of real images" if roots.judge is not None else ""
         alone = "at the end" if roots.sampled_alone is None else f"main models alone {diffusion_words.whole(roots.sampled_alone)}"
         figures = [] if roots.sampled is None else [Figure("samples judged right", diffusion_words.whole(roots.sampled), alone + judge)]
+        if roots.released is not None:
+            how = f"policy {diffusion_words.policy(roots.released.policy)}; moved on from the seeds' start by {roots.released.scale:g}"
+            figures.append(Figure("the release's samples judged right", diffusion_words.whole(roots.released.sampled), how))
         if roots.revivals:
             rows = roots.rows(roots.settings[0])
             target = {name: diffusion_words.whole(mean_scores(rows, name).target) for name in VARIANTS}

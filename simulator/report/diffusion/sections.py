@@ -12,8 +12,8 @@ from simulator.report import svg
 from simulator.report.contract import Section, TaskPage
 from simulator.report.diffusion import curves as diffusion_curves
 from simulator.report.diffusion import words as diffusion_words
-from simulator.report.diffusion.model import VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
-from simulator.report.diffusion.template import LOSSES, REVIVAL, SAMPLES, STYLE, SWEEPS
+from simulator.report.diffusion.model import SEEDS, VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
+from simulator.report.diffusion.template import LOSSES, RELEASED, REVIVAL, SAMPLES, STYLE, SWEEPS
 from simulator.report.model import ReportData
 
 MOST_SETTINGS = 6
@@ -44,6 +44,11 @@ def _revival(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     return {"roots": found, "r": diffusion_words} if roots.revivals or roots.erased else None
 
 
+def _release(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    roots: Roots = data.own
+    return None if roots.released is None else {"released": roots.released, "alone": roots.sampled, "r": diffusion_words}
+
+
 def _samples(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     """Return the variables of the section of samples."""
     roots: Roots = data.own
@@ -68,8 +73,8 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
     title = diffusion_words.setting(setting)
     sizes = ((svg.WIDE, "w"), (svg.NARROW, "n"))
     charts = tuple(diffusion_curves.variants(rows, width, f"variants-{place}-{side}") for width, side in sizes)
-    accuracies = [_line(row.concept, [row.scores.get(v, Scores()) for v in VARIANTS]) for row in rows[:MOST_ROWS]]
-    figures = [_figures(row.concept, (row,)) for row in rows[:MOST_ROWS]]
+    accuracies = [_line(row.label, [row.scores.get(v, Scores()) for v in VARIANTS]) for row in rows[:MOST_ROWS]]
+    figures = [_figures(row.label, (row,)) for row in rows[:MOST_ROWS]]
     if len(rows) > 1:
         accuracies.insert(0, _line("mean", [mean_scores(rows, v) for v in VARIANTS], mean=True))
         figures.insert(0, _figures("mean", rows, mean=True))
@@ -158,7 +163,8 @@ def _shares(roots: Roots) -> list[float]:
 def _policies(roots: Roots) -> list[dict[str, Any]]:
     rows = []
     curves = roots.of_kind("share")
-    for policy in dict.fromkeys([*(curve.policy for curve in curves), *(row.policy for row in roots.revivals if row.policy)]):
+    followed = (row.policy for row in roots.revivals if row.policy not in ("", SEEDS))
+    for policy in dict.fromkeys([*(curve.policy for curve in curves), *followed]):
         own = [curve for curve in curves if curve.policy == policy]
         target, others = (diffusion_curves.average(own, name) for name in ("target", "others"))
         scores = [Scores(target.get(x), others.get(x)) for x in _shares(roots)]
@@ -167,6 +173,7 @@ def _policies(roots: Roots) -> list[dict[str, Any]]:
 
 
 LOSS = Section("losses", "", "Loss by round", 11, LOSSES, _losses, within="timeline")
+RELEASE = Section("release", "Release", "What the server releases", 30, RELEASED, _release, STYLE)
 REVIVALS = Section("revival", "Revival", "Roots beneath the cut", 31, REVIVAL, _revival, STYLE)
 DRAWN = Section("samples", "Samples", "What the model draws", 32, SAMPLES, _samples, STYLE)
 TURNED = Section("sweeps", "Curves", "How much depends on what", 33, SWEEPS, _sweeps, STYLE)

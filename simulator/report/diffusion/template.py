@@ -5,6 +5,19 @@ LOSSES = """{{ picture(chart, "Error of the predicted noise on the test images: 
   ~ (" Numbered lines mark the rounds with events." if data.events else "")) }}
 """
 
+RELEASED = """<p>After each round the server made one model of the seeds in circulation: from the public weights with which every seed
+began, it moved on by {{ "%g"|format(released.scale) }} times their mean step. Cuts were joined by the policy
+{{ r.policy(released.policy) }}. At the end {{ r.whole(released.sampled) }} of its samples are judged right
+{%- if alone is not none %}; of the peers\u2019 ensembles it is {{ r.whole(alone) }}{% endif %}.</p>
+<p>Where it behaves otherwise than an average that peers train together:</p><ul>
+<li>It is made anew, of the seeds alone. A departure takes the seed, and the next release is, byte for byte, what it would have been
+without the peer; an average must be trained again.</li>
+<li>Peers prune what they keep and what they send. In the round of the request a seed is what the peer would have sent, pruned; in later
+rounds it is distilled again from the main model that lost the concept, and pruned again, so that less is left to revive.</li>
+<li>A cut that only a leaver had made goes with it: policies count the seeds that are there.</li>
+<li>Defences stay in force: each release is filled from the same secret, where it is cut, at the size of its layers.</li></ul>
+"""
+
 REVIVAL = """<p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds
 the zeros, guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros
 were; it hides where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its
@@ -12,16 +25,17 @@ ceiling.</p>
 {% if roots.erased %}<div class="scroll"><table>
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
 {% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
-{%- elif roots.scored %}<th>drawn right before</th><th>after</th><th>others after</th>{% endif %}
-{%- if not roots.drawn %}<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
+{%- endif %}{% if roots.scored %}<th>drawn right before</th><th>after</th><th>others after</th>{% endif %}
+{%- if roots.scored or not roots.drawn %}
+<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
 <td class="text">{{ "all peers" if 1 < row.peers|length == data.peers|length else w.peers(row.peers) }}</td>
 <td class="text">{{ row.method.replace("_", " ") }}</td>
 <td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>
 {%- if roots.drawn %}{{ cell(w.percent(row.drawn_alone)) }}{{ cell(w.percent(row.drawn)) }}
-{%- elif roots.scored %}{{ cell(r.whole(row.before.target if row.before else none)) }}
+{%- endif %}{% if roots.scored %}{{ cell(r.whole(row.before.target if row.before else none)) }}
 {{- cell(r.whole(row.after.target if row.after else none)) }}{{ cell(r.whole(row.after.others if row.after else none)) }}{% endif %}
-{%- if not roots.drawn %}
+{%- if roots.scored or not roots.drawn %}
 {{- cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
 <p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}{% endif %}

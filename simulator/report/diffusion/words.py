@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from simulator.report import words
-from simulator.report.diffusion.model import RevivalRow, Roots, Sample, Scores, Setting, mean_scores
+from simulator.report.diffusion.model import SEEDS, RevivalRow, Roots, Sample, Scores, Setting, mean_scores
 from simulator.report.model import EventRow, ReportData
 
 VARIANTS = {
@@ -41,6 +41,9 @@ KNOWLEDGE = {
     "weights, one unpruned client's update": "the weights, and the update of a peer that did not prune",
 }
 """Description of what an adversary has, by its knowledge."""
+
+IN_SEEDS = " in each seed "
+"""What events say of attacks on relayed seeds."""
 
 TESTS = {
     "entries": "entries by size",
@@ -84,7 +87,7 @@ def setting(own: Setting, among: Iterable[Setting] = ()) -> str:
     every = list(zip(*{own, *among}, strict=True))
     telling = [not among or len(set(values)) > 1 for values in every]
     parts = (
-        f"policy {policy(own[0])}",
+        "seeds of single peers, as their neighbours hold them" if own[0] == SEEDS else f"policy {policy(own[0])}",
         f"attacked by {own[1].replace('_', ' ')}",
         f"the adversary holds {knowledge(own[2])}",
         f"completion {own[3].replace('_', ' ')}",
@@ -99,7 +102,8 @@ def sentence(event: EventRow) -> str:
         who = words.peers(event.peers)
         return f"{who[0].upper()}{who[1:]} erased {event.detail.replace('_', ' ')}"
     if event.do in ("attack", "defend"):
-        return f"The server {event.do}ed: {event.detail.replace('_', ' ')}"
+        who = "A curious neighbour" if IN_SEEDS in event.detail else "The server"
+        return f"{who} {event.do}ed: {event.detail.replace('_', ' ')}"
     return words.sentence(event)
 
 
@@ -118,6 +122,9 @@ def headline(data: ReportData) -> list[str]:
     who, long = words.plural(len(data.peers), "peer").capitalize(), words.plural(len(data.rounds), "round")
     said = [f"{who} trained a diffusion model on {data.dataset} together for {long}, each on its own images."]
     said += words.departures(data)
+    if (released := data.own.released) is not None:
+        right = whole(released.sampled)
+        said.append(f"Of their seeds the server made a model, anew in each round, and released it; it draws {right} of its samples right.")
     said += _story(data.own) if data.own.revivals else []
     return said + (words.proof(data) if data.erasures else [])
 

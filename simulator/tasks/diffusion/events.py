@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from clients.diffusion.spec import Concept
 from clients.spec import Registry
@@ -78,7 +78,7 @@ class EraseEvent(EventSpec):
 
 
 class AttackEvent(EventSpec):
-    """The server tries to revive an erased concept with the knowledge of an ``adversary``, and measures the result; nothing changes.
+    """An adversary with stated knowledge tries to revive an erased concept, and the result is measured; nothing changes.
 
     Parameters
     ----------
@@ -86,12 +86,16 @@ class AttackEvent(EventSpec):
         A class by its number, or a style by its name.
     adversary : table
         The adversary, which determines attack and knowledge; see ``lethe methods``.
+    target : {"release", "seed"}
+        What the server releases; or, under ``hdus``, each relayed seed by itself, which a curious neighbour could attack.
     """
 
     stage: ClassVar[Stage] = "server"
     do: Literal["attack"] = "attack"
     concept: Named
     adversary: AnyAdversary = ZeroScan()
+    # left out while it is not set, so that plans from before this key keep their hash
+    target: Literal["release", "seed"] = Field("release", exclude_if=lambda target: target == "release")
 
     def resolve(self, world: World) -> None:
         """Schedule the attack."""
@@ -102,8 +106,9 @@ class AttackEvent(EventSpec):
             raise EventError(f"nobody has erased concept {self.concept} by round {world.round}: put an erase event before, or into, it")
         if self.adversary.knowledge == "UnprunedClient" and not set(world.membership.members()) - asked:
             raise EventError(f"every member was asked to erase concept {self.concept}, so nobody has an uncut copy: take another adversary")
-        concepts.act(Attack(concept=concept, adversary=self.adversary))
-        world.tell("attack", (), f"concept {self.concept} by {self.adversary.tag}")
+        concepts.act(Attack(concept=concept, adversary=self.adversary, target=self.target))
+        where = " in each seed" if self.target == "seed" else ""
+        world.tell("attack", (), f"concept {self.concept}{where} by {self.adversary.tag}")
 
 
 class DefendEvent(EventSpec):

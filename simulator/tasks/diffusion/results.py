@@ -35,7 +35,7 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
         "fills": recommendation.get("tried", []),
     }
     if released := _last(found, "release"):
-        told["release"] = {**released, "scale": _scale(store)}
+        told["release"] = {**released, "scale": _scale(store), "policy": getattr(plan.scenario.policy, "name", None)}
     styles = plan.scenario.denoiser.styles
     named = {key: _called(value, plan.scenario.denoiser.concepts) for key, value in told.items()}
     return named | ({"styles": list(styles)} if styles else {})

@@ -47,6 +47,9 @@ class AveragedDenoising(
             yield "federation.history", f"is {history!r}, but erasures are measured against earlier models: write 'models' or 'all'"
         if scenario.topology is not None:
             yield "topology", f"{scenario.federation.kind} has a server in the middle and no graph: remove the table"
+        for i, event in enumerate(scenario.event):
+            if getattr(event, "target", None) == "seed":
+                yield f"event.{i}.target", f"{scenario.federation.kind} relays no seeds: remove the key, or take hdus"
         yield from self.release_refusals(scenario)
 
     def config(self, scenario: AveragedDenoisingScenario, peer: int, **constants: Any) -> AveragedDenoisingConfig:

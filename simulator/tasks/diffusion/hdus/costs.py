@@ -25,6 +25,14 @@ def of_main_models(plan: HdusDenoisingPlan) -> Iterator[tuple[str, str]]:
         yield "main models", what if max(models) == 1 else f"{what} (sisa: {max(models)} denoisers a peer, checkpoints among them)"
 
 
+def of_release(plan: HdusDenoisingPlan) -> Iterator[tuple[str, str]]:
+    """Yield how the server makes what it releases, if it releases anything."""
+    release = plan.scenario.federation.release
+    if release is not None:
+        how = "chosen on the public reference images" if release.scale == "reference" else f"{release.scale:g}"
+        yield "released each round", f"one model of the seeds, policy {release.policy.name}, scale {how}"
+
+
 def deletion_steps(plan: HdusDenoisingPlan) -> int:
     """Return the gradient steps of all deletions of rows: exact, except where shards have no image to train on."""
     configs = {config.peer: config for config in plan.configs}

@@ -18,7 +18,7 @@ from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.diffusion.costs import in_words
 from simulator.tasks.diffusion.denoising import DenoisingCell
-from simulator.tasks.diffusion.hdus.costs import of_main_models
+from simulator.tasks.diffusion.hdus.costs import of_main_models, of_release
 from simulator.tasks.diffusion.hdus.plan import HdusDenoisingPlan
 from simulator.tasks.diffusion.hdus.resolution import HdusDenoisingResolution
 from simulator.tasks.diffusion.hdus.scenario import HdusDenoisingScenario
@@ -104,6 +104,7 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
         yield from in_words(plan, self.further_runs(plan), distillation=meetings * plan.scenario.federation.distillation.steps)
         yield from of_main_models(plan)
+        yield from of_release(plan)
 
     def problems(self, plan: HdusDenoisingPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every concept erasure that was not carried out, every cut that has grown over, and a wrong release."""

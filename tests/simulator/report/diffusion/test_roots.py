@@ -247,6 +247,19 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
     assert "weights cut" not in told
 
 
+def test_of_a_release_it_is_told_what_it_is_made_of_and_how_it_differs_from_an_average(run: ReportData, made_up: ModuleType) -> None:
+    raw = made_up.results() | {"release": {"policy": "vote(0.5)", "scale": 2.0, "sampled": 0.875}}
+    raw["revivals"] = [raw["revivals"][0] | {"policy": None, "seed_of": 4}]
+    events = (EventRow(1, "attack", (), "concept 3 in each seed by zero_scan"),)
+    told = Page(render(replace(run, own=roots(raw, LABELS, made_up.images), events=events)))
+    assert "2 times their mean step" in told.text["release"]
+    assert "88 %" in told.text["release"]
+    assert "seeds of single peers" in told.text["revival"].lower()
+    assert "seed of peer 4" in told.text["revival"]
+    assert "A curious neighbour attacked: concept 3 in each seed by zero scan" in told.text["timeline"]
+    assert "release" not in Page(render(run)).ids, "the control: averages have no such section"
+
+
 def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies(run: ReportData) -> None:
     events = (EventRow(1, "erase", (0, 1), "concept 3 by concept_prune"), EventRow(1, "attack", (), "concept 3 by zero_scan"))
     bare = Page(render(replace(run, own=Roots(), events=events)))

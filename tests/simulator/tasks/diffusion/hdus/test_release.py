@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,19 @@ def test_attacks_and_defences_are_told_as_those_on_averages(told: Run) -> None:
     assert found["recommendation"]
 
 
+def test_a_curious_neighbour_attacks_relayed_seeds_one_by_one(play: Play) -> None:
+    seeds = {**ATTACK, "target": "seed"}
+    played = play(**BARE, event=[ERASE, seeds, {**seeds, "adversary": {"kind": "undiluter"}}])
+    found = played.results["revivals"]
+    assert [(one["seed_of"], one["policy"]) for one in found] == [(0, None), (1, None), (3, None)], "peer 2 was not asked"
+    assert all(one["location_auc"] == 1.0 and one["original"] is not None for one in found)
+    assert len({json.dumps(one["sign_accuracy"]) for one in found}) > 1, "each is another model"
+    assert played.results["curves"] == []
+    assert len(played.results["not_played"]) == 3
+    assert all("nothing is diluted" in one["why"] for one in played.results["not_played"])
+    assert '"target"' not in resolve(scenario(event=[ERASE, ATTACK])).timeline.model_dump_json(), "plans keep their hash"
+
+
 def test_a_release_is_the_start_moved_on_by_the_scale(play: Play) -> None:
     once, twice = (stored(play(**BARE, **federation(scale=scale), rounds=1)) for scale in (1.0, 2.0))
     start = stored(play(**BARE, rounds=1), releases.START)
@@ -230,14 +244,21 @@ def test_every_engine_gives_the_same_digest(engine: str, play: Play, told: Run) 
     [
         (federation(policy={"kind": "mean"}) | {"event": [ERASE, DEFEND]}, "policy 'mean' leaves no cut that could be filled"),
         (federation(policy={"kind": "server_mask"}), "federation.release.policy: server_mask cuts a model that all peers train"),
+        ({"federation": {"kind": "fedavg"}, "topology": None, "event": [ERASE, {**ATTACK, "target": "seed"}]}, "fedavg relays no seeds"),
         (federation(scale=0), "federation.release.scale"),
         (federation(scale="judge"), "federation.release.scale"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(ScenarioError) as refused:
-        resolve(scenario(**changes))
+        resolve(Scenario.parse({key: value for key, value in (SMALL | changes).items() if value is not None}))
     assert line in str(refused.value)
+
+
+def test_check_tells_how_the_release_is_made() -> None:
+    for scale, words in ((2.0, "policy vote(0.5), scale 2"), ("reference", "scale chosen on the public reference images")):
+        plan = resolve(scenario(**federation(scale=scale)))
+        assert words in dict(cell_of(plan).costs(plan))["released each round"]
 
 
 def test_a_policy_that_does_not_keep_the_cut_is_warned_of() -> None:
