@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from simulator.scenarios.plan import Plan
     from simulator.scenarios.resolution import resolve
     from simulator.scenarios.scenario import Scenario
+    from simulator.sweeps.result import Sweep
+    from simulator.sweeps.sweep import sweep
 
 require_own_packages()
 
@@ -28,12 +30,14 @@ _HOMES = {
     "Plan": "scenarios.plan",
     "Run": "runs.run",
     "Scenario": "scenarios.scenario",
+    "Sweep": "sweeps.result",
     "UnlearningClassifier": "estimators.classifier",
     "UnlearningRegressor": "estimators.regressor",
     "register": "plugins",
     "resolve": "scenarios.resolution",
     "resume": "runner",
     "run": "runner",
+    "sweep": "sweeps.sweep",
     "verify": "runs.verify",
 }
 
@@ -42,12 +46,14 @@ __all__ = [
     "Plan",
     "Run",
     "Scenario",
+    "Sweep",
     "UnlearningClassifier",
     "UnlearningRegressor",
     "register",
     "resolve",
     "resume",
     "run",
+    "sweep",
     "verify",
 ]
 

@@ -25,6 +25,7 @@ Settings = Annotated[
 ]
 Engine = Annotated[str | None, typer.Option(help="inline, ray, grpc or flower, whatever the scenario says.")]
 Workers = Annotated[int | None, typer.Option(help="How many peers work at once.")]
+Junit = Annotated[Path | None, typer.Option(help="Write expectations and claims as test cases into this file, too.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
@@ -51,7 +52,7 @@ def run(
     settings: Settings = None,
     out: Annotated[Path, typer.Option(help="Where to make the run directory.")] = Path("runs"),
     json: Json = False,
-    junit: Annotated[Path | None, typer.Option(help="Write expectations and claims as test cases into this file, too.")] = None,
+    junit: Junit = None,
 ) -> None:
     """Run a scenario and write its report; prints results, the run directory, and the verdict. Exits 1 unless it is proven or measured."""
     from clients.data import load
@@ -73,8 +74,43 @@ def run(
         typer.echo(f"data: {note}", err=True)
     done = carry_on(folder, json=json)
     if junit is not None:
-        write_junit(done, junit)
+        write_junit({done.plan.name: done}, junit)
     raise typer.Exit(exit_status(done))
+
+
+@app.command()
+def sweep(
+    file: File,
+    seeds: Annotated[str | None, typer.Option(metavar="FIRST:END", help="Seeds, END left out: 0:5 is 0 to 4.", show_default=False)] = None,
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", metavar="KEY.PATH=[VALUE, ...]", help="Try each value of a key; may be given again.")
+    ] = None,
+    settings: Settings = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many runs are played at once.")] = 1,
+    out: Annotated[Path, typer.Option(help="Where to make the directory of the sweep.")] = Path("sweeps"),
+    json: Json = False,
+    junit: Junit = None,
+) -> None:
+    """Run a scenario with every choice of varied values under every seed, and write one table of means and intervals.
+
+    Given again, it goes on where it was stopped. Prints the table, the directory of the sweep, and the verdict. The exit status is the
+    worst of its runs.
+    """
+    from simulator.levels import start_again_at
+    from simulator.scenarios.scenario import Scenario
+    from simulator.sweeps.sweep import sweep as play
+    from simulator.sweeps.variants import seeds_of, varied
+    from simulator.terminal.junit import check_place, write_junit
+    from simulator.terminal.sweep import carry_out
+
+    if junit is not None:
+        check_place(junit)
+    chosen, values = None if seeds is None else seeds_of(seeds), varied(vary or ())
+    start_again_at(Scenario.load(file, settings or ()).compute.level)
+    done = carry_out(lambda: play(file, chosen, values, out, settings=settings or (), jobs=jobs), json=json)
+    if junit is not None:
+        write_junit({one.planned.label: one.run for one in done.played if one.run is not None}, junit)
+    raise typer.Exit(done.status)
 
 
 @app.command()

@@ -61,6 +61,20 @@ class Watch:
         self._say(f"{what}: {total} steps")
         return lambda: self.bars.update(bar, advance=1)
 
+    def items(self, what: str, total: int) -> Callable[[int, str, str], None]:
+        """Begin a stage of ``total`` items; return a callback.
+
+        It takes how many more are done, what is under way, and, for where no bar is drawn, a line, empty for none.
+        """
+        bar = self.bars.add_task(what, total=total, event="")
+
+        def advance(count: int, now: str, line: str) -> None:
+            self.bars.update(bar, advance=count, event=now)
+            if line:
+                self._say(line)
+
+        return advance
+
     def _say(self, line: str) -> None:
         """Print a line if no bar is drawn."""
         if self._line is not None:

@@ -68,7 +68,7 @@ def resume(folder: Path | str, watch: Watch | None = None) -> Run:
     plan = read_plan(folder)
     cure, level = f"nothing committed is lost: lethe resume {folder}", plan.scenario.compute.level
     try:
-        if not _whole(folder):
+        if not whole(folder):
             if level is None or in_force(level):
                 with only_one(folder), closing(RunStore(folder)) as store:
                     _finish(plan, store, folder, watch or Watch())
@@ -91,11 +91,11 @@ def _resume_at(level: Level, plan: Plan, folder: Path) -> None:
         told = " ".join(f"{name}={value!r}" for name, value in environment(level).items())
         raise LetheError(f"{folder}: compute.level = {level!r} needs a process of its own, and {what}: start this one with {told}")
     resume_at(level, folder)
-    if not _whole(folder):
+    if not whole(folder):
         raise StoppedError(f"{folder}: the process with compute.level = {level!r} ended before the run did")
 
 
-def _whole(folder: Path) -> bool:
+def whole(folder: Path) -> bool:
     """Return whether a run is complete and no killed process has left a log; nothing is written."""
     with reading(folder) as store:
         there = store.finished and all((folder / name).exists() for name in (RESULTS, REPORT))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from clients.spec import located
@@ -13,7 +12,7 @@ from simulator.report.contract import Section, TaskPage
 from simulator.report.model import ReportData
 from simulator.report.sections import COMMON
 from simulator.report.style import CSS
-from simulator.report.template import MACROS, PAGE
+from simulator.report.template import environment
 
 
 def render(data: ReportData) -> str:
@@ -27,14 +26,13 @@ def render(data: ReportData) -> str:
     views = {section.id: view for section in known if (view := section.view(data, page)) is not None}
     sections = [section for section in known if section.id in views]
     sources = {section.id: f'{{% from "macros" import picture, cell with context %}}{section.template}' for section in sections}
-    loader = DictLoader({"page": PAGE, "macros": MACROS, **{f"section/{name}": source for name, source in sources.items()}})
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    frame = environment({f"section/{name}": source for name, source in sources.items()})
     html: dict[str, Markup] = {}
     for section in sorted(sections, key=lambda section: not section.within):  # what stands within another comes first
         parts = Markup("").join(html[one.id] for one in sections if one.within == section.id)
         context = {"data": data, "page": page, "w": words, "parts": parts, **views[section.id]}
-        html[section.id] = Markup(environment.get_template(f"section/{section.id}").render(context))
-    return environment.get_template("page").render(
+        html[section.id] = Markup(frame.get_template(f"section/{section.id}").render(context))
+    return frame.get_template("page").render(
         data=data,
         w=words,
         css=CSS + "".join(_styles(sections)),

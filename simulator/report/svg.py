@@ -66,6 +66,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
+def variable(colour: str) -> str:
+    """Return the name of the page's variable that holds a colour of the palette."""
+    return _VARIABLES[colour]
+
+
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure in the report's style (to be made inside ``mpl.rc_context(STYLE)``)."""
     return Figure(figsize=(width, height))

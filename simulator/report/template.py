@@ -1,5 +1,11 @@
 """The page's frame, a Jinja2 template with escaping: head, headline, navigation, sections, foot."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
 MACROS = """{% macro picture(pair, caption) %}
 <figure><div class="wide">{{ pair[0]|safe }}</div><div class="narrow">{{ pair[1]|safe }}</div>
 <figcaption>{{ caption }}</figcaption></figure>
@@ -18,7 +24,7 @@ PAGE = """<!DOCTYPE html>
 <body>
 <header>
 <p class="verdict {{ data.verdict.level }}"><strong>{{ w.capital(data.verdict.name) }}.</strong> {{ w.capital(data.verdict.why) }}.</p>
-<p class="kicker">Lethe \u00b7 what a federation forgot</p>
+<p class="kicker">Lethe \u00b7 {% block kicker %}what a federation forgot{% endblock %}</p>
 <h1>{{ data.name }}</h1>
 <p class="lead">{{ headline }}</p>
 <dl class="figures">
@@ -35,9 +41,15 @@ PAGE = """<!DOCTYPE html>
 {% endfor %}
 </main>
 <footer>
-<p>Engine {{ data.engine }} \u00b7 seed {{ data.seed }} \u00b7 digest <code>{{ data.digest }}</code></p>
+{% block foot %}<p>Engine {{ data.engine }} \u00b7 seed {{ data.seed }} \u00b7 digest <code>{{ data.digest }}</code></p>
 <p>{% for library, version in data.versions %}{{ library }} {{ version }}{{ " \u00b7 " if not loop.last }}{% endfor %}</p>
-</footer>
+{% endblock %}</footer>
 </body>
 </html>
 """
+
+
+def environment(templates: Mapping[str, str]) -> Environment:
+    """Return the frame (``page``), the macros (``macros``) and further templates by their names."""
+    loader = DictLoader({"page": PAGE, "macros": MACROS, **templates})
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -66,7 +67,7 @@ def reason(error: Exception) -> str:
 
 def _made(plan: Plan, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    stem = f"{plan.name}-{plan.digest[:8]}"
+    stem = plan.stem
     unfinished = out / f".{stem}.{os.getpid()}"
     unfinished.mkdir()
     try:
@@ -100,16 +101,29 @@ def _versions() -> dict[str, str]:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Lock the run directory against other processes; ``LetheError`` if another one holds the lock."""
+def only_one(folder: Path, patience: float = 0.0) -> Iterator[int]:
+    """Lock a directory against other processes; yields the file descriptor that holds the lock, which child processes may inherit.
+
+    ``LetheError`` if another process still holds the lock after ``patience`` seconds.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise LetheError(f"{folder}: another process is working on this run: wait for it, or end it") from None
+        _hold(handle, folder, time.monotonic() + patience)
+        yield handle
     finally:
         os.close(handle)
+
+
+def _hold(handle: int, folder: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise LetheError(f"{folder}: another process is working on it: wait for it, or end it") from None
+            time.sleep(0.1)
+        else:
+            return
 
 
 def layout_of(folder: Path) -> str | None:

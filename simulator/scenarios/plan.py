@@ -76,6 +76,11 @@ class Plan(Spec):
         canonical = json.dumps(_without_folders(content), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
+    @property
+    def stem(self) -> str:
+        """How the names of its run directories begin."""
+        return f"{self.name}-{self.digest[:8]}"
+
     def config(self, peer: int, generation: int = 0) -> PeerConfig:
         """Return a peer's config in a generation; ``KeyError`` if it has no such generation."""
         if generation == 0:

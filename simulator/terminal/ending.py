@@ -54,6 +54,10 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def show_verdict(run: Run, console: Console) -> None:
-    """Print the verdict as one line, in red if it does not hold."""
-    found = Verdict.of(run.results)
+    """Print the verdict on a run as one line, in red if it does not hold."""
+    print_verdict(Verdict.of(run.results), console)
+
+
+def print_verdict(found: Verdict, console: Console) -> None:
+    """Print a verdict as one line, in red if it does not hold."""
     console.print(Text(one_line(found.line), _STYLES[found.level]), soft_wrap=True)

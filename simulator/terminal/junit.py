@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,12 +21,19 @@ def check_place(path: Path) -> None:
         raise LetheError(f"--junit {path}: there is no folder {path.absolute().parent}: make it first")
 
 
-def write_junit(run: Run, path: Path) -> None:
-    """Write a finished run's claims and expectations as test cases, atomically.
+def write_junit(runs: Mapping[str, Run], path: Path) -> None:
+    """Write the claims and expectations of finished runs as test cases, one suite per run under its name, atomically.
 
     Disproved claims and unmet expectations are failures; a claim to be exact or certified that is not proven is skipped, with the reason.
     """
-    suite = ElementTree.Element("testsuite", name=run.plan.name)
+    root = ElementTree.Element("testsuites")
+    root.extend(_suite(name, run) for name, run in runs.items())
+    ElementTree.indent(root)
+    write_whole(path, '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode"))
+
+
+def _suite(name: str, run: Run) -> ElementTree.Element:
+    suite = ElementTree.Element("testsuite", name=one_line(name))
     for one in run.results["verdict"]["claims"]:
         case = ElementTree.SubElement(suite, "testcase", classname="claims", name=one_line(f"{one['what']}: {one['claim']}"))
         if one["verdict"] == "disproved":
@@ -33,13 +41,10 @@ def write_junit(run: Run, path: Path) -> None:
         elif one["verdict"] == "measured" and family(one["claim"]) in ("exact", "certified"):
             ElementTree.SubElement(case, "skipped", message=one_line(one["why"]))
     for one in run.results["expectations"]:
-        name = f"expectation {one['expect']} {when(one['after'])}: {one['expected']}"
-        case = ElementTree.SubElement(suite, "testcase", classname="expectations", name=one_line(name))
+        told = f"expectation {one['expect']} {when(one['after'])}: {one['expected']}"
+        case = ElementTree.SubElement(suite, "testcase", classname="expectations", name=one_line(told))
         if not one["met"]:
             ElementTree.SubElement(case, "failure", message=one_line(f"expected {one['expected']}; {one['found']}"))
-    for name, found in (("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped")):
-        suite.set(name, str(len(suite.findall(found))))
-    root = ElementTree.Element("testsuites")
-    root.append(suite)
-    ElementTree.indent(root)
-    write_whole(path, '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode"))
+    for count, found in (("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped")):
+        suite.set(count, str(len(suite.findall(found))))
+    return suite
