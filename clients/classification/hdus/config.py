@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
+from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
 from clients.config import PeerConfig, in_short
@@ -31,6 +35,8 @@ class HdusConfig(PeerConfig):
     training: Training
     distillation: Distillation
     ensemble: Ensemble
+    # left out at its default: plans from before classifiers had such a table keep their hash
+    compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
 
     @property
     def model(self) -> str:
@@ -46,3 +52,7 @@ class HdusConfig(PeerConfig):
     def sequential(self) -> bool:
         """Whether draws are keyed by the number of messages sent so far (a negative control)."""
         return self.training.streams == "sequential"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's settings are those of ``compute``."""
+        return self.compute.active()

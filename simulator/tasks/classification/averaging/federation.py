@@ -20,6 +20,7 @@ from simulator.tasks.classification.averaging.plan import AveragedPlan
 from simulator.tasks.classification.averaging.resolution import AveragedResolution
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
 from simulator.tasks.contract import Cell
+from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -55,6 +56,10 @@ class AveragedClassification(Cell[AveragedScenario, AveragedPlan]):
         cohorts, keeping = self.past(plan).cohorts, table.keeping(plan.timeline)
         averaged = Averaged(table.optimizer(), plan.timeline, store, cohorts, table.weighting, keeping)
         return ClassifierAveraging(plan.configs[0], averaged)
+
+    def lacking(self, plan: AveragedPlan, after: int) -> str | None:
+        """Return an error line if the run was planned for CUDA and there is none; else None."""
+        return lacking([("the run", plan.configs[0].compute)])
 
     def method(self, plan: AveragedPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, and its guarantee."""

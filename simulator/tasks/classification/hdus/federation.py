@@ -17,6 +17,7 @@ from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.resolution import HdusResolution
 from simulator.tasks.classification.hdus.scenario import HdusScenario
 from simulator.tasks.contract import Cell
+from simulator.tasks.placement import lacking
 
 
 class HdusClassification(Cell[HdusScenario, HdusPlan]):
@@ -32,6 +33,10 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
         return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
+
+    def lacking(self, plan: HdusPlan, after: int) -> str | None:
+        """Return an error line if the run was planned for CUDA and there is none; else None."""
+        return lacking([("the run", plan.configs[0].compute)])
 
     def method(self, plan: HdusPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, and its guarantee."""

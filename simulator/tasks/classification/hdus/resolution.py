@@ -9,15 +9,16 @@ from clients.data.rows import Ids
 from clients.models import ModelSpec
 from clients.spec import Spec
 from clients.unlearning.contract import Problem, UnlearnerSpec
-from simulator.scenarios.resolution import Resolution
 from simulator.tasks.classification.hdus.scenario import HdusScenario
+from simulator.tasks.classification.resolution import ClassifierResolution
 
 
-class HdusResolution(Resolution[HdusScenario]):
+class HdusResolution(ClassifierResolution[HdusScenario]):
     """Resolution of a scenario of HDUS classifiers."""
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Record an error for each model that cannot use the data or its peers' rows."""
+        """Record an error for each model that cannot use the data or its peers' rows, and for GPUs set aside for nobody."""
+        self.check_workers()
         peers = self.scenario.peers
         if data.classes < 2:
             self.wrong("data", f"every row is of class {data.labels[0]!r}: choose data with at least two classes")
