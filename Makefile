@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo tour test test-slow lint bench clean
+.PHONY: help demo tour test test-slow lint bench gpu clean
 
 SCENARIO ?= experiments/scenarios/departures.toml
 TOUR ?= $(SCENARIO) experiments/scenarios/revival.toml
@@ -48,6 +48,9 @@ bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experim
 	  PYTHONPATH=. $(BIN)/python "$$script" | tee "$$kept.unfinished"; \
 	  mv "$$kept.unfinished" "$$kept"; \
 	done
+
+gpu: $(STAMP)  ## For whoever has a CUDA card: smoke tests, the revival benchmark and revival.toml on it, kept with date and hardware
+	$(BIN)/python -m experiments.gpu
 
 clean:  ## Remove what was installed and generated; runs are kept
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

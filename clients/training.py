@@ -142,14 +142,14 @@ def train(
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     start = [parameter.detach().clone() for parameter in parameters] if pull else []
     optimizer = _optimizer(settings.optimizer, parameters)
-    generator = torch.default_generator
+    generator = _generator(x.device)
     outside = generator.get_state()
     generator.manual_seed(streams.key_hash(*key, "noise", epochs.start) >> 1)
     module.train()
     steps = 0
     try:
         for epoch in epochs:
-            order = torch.from_numpy(streams.order(ids, *key, "order", epoch))
+            order = torch.from_numpy(streams.order(ids, *key, "order", epoch)).to(x.device)
             batches = torch.split(x.index_select(0, order), settings.batch_size)
             for inputs, wanted in zip(batches, torch.split(targets.index_select(0, order), settings.batch_size), strict=True):
                 gradients = list(torch.autograd.grad(loss(module(inputs), wanted), parameters))
@@ -161,6 +161,15 @@ def train(
         generator.set_state(outside)
         module.eval()
     return steps
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    """Return the global generator from which torch's layers draw on a device."""
+    import torch
+
+    if device.type != "cuda":
+        return torch.default_generator
+    return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
 
 
 def _optimizer(settings: Adam | Sgd, parameters: list[nn.Parameter]) -> Callable[[list[torch.Tensor]], None]:
@@ -194,7 +203,7 @@ def _optimizer(settings: Adam | Sgd, parameters: list[nn.Parameter]) -> Callable
         exp_avgs=[torch.zeros_like(tensor) for tensor in tensors],
         exp_avg_sqs=[torch.zeros_like(tensor) for tensor in tensors],
         max_exp_avg_sqs=[],
-        state_steps=[torch.zeros(()) for _ in tensors],
+        state_steps=[torch.zeros((), device=tensor.device) for tensor in tensors],
         fused=True,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
@@ -209,7 +218,7 @@ def _optimizer(settings: Adam | Sgd, parameters: list[nn.Parameter]) -> Callable
 
 def to_arrays(module: nn.Module) -> Arrays:
     """Return copies of all parameters and buffers by name; equal modules give equal bytes."""
-    return {name: tensor.detach().numpy().copy() for name, tensor in module.state_dict().items()}
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in module.state_dict().items()}
 
 
 def from_arrays(module: nn.Module, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -70,7 +70,8 @@ def load_or_train(folder: Path, configuration: Mapping[str, Any], model: nn.Modu
         else:
             return True
     train(model)
-    _write(path, lambda temporary: save_file({n: tensor.detach().contiguous() for n, tensor in model.state_dict().items()}, temporary))
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _write(path, lambda temporary: save_file(weights, temporary))
     return False
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clients.compute import Compute, Device
 from clients.data.columns import expand, expanded_shape
 from clients.data.rows import Column
 from clients.models import ModelSpec
@@ -38,20 +39,32 @@ class Network:
     classes : int
     columns : tuple of Column
         Public facts about tabular features. A categorical feature becomes one 0/1 input per category (`clients.data.columns`).
+    device : {"cpu", "cuda", "auto"}
+        Where the module trains and predicts; weights, inputs and answers lie in main memory.
     """
 
     spec: ModelSpec
     shape: tuple[int, ...]
     classes: int
     columns: tuple[Column, ...] = ()
+    device: Device = field(default="cpu", repr=False)  # weights do not say where they were trained, nor do fingerprints of models
+
+    @property
+    def place(self) -> torch.device:
+        """The torch device; ``ValueError`` if CUDA is requested and missing."""
+        return Compute(device=self.device).place()
 
     def build(self, key: tuple[Field, ...]) -> nn.Module:
-        """Return the module with weights drawn from ``key``; its input is the output of ``inputs``."""
-        return self.spec.build(expanded_shape(self.shape, self.columns), self.classes, key)
+        """Return the module with weights drawn from ``key``, on its device; its input is the output of ``inputs``."""
+        return self.spec.build(expanded_shape(self.shape, self.columns), self.classes, key).to(self.place)
 
     def inputs(self, x: npt.NDArray[np.float32]) -> torch.Tensor:
-        """Return inputs (n, *shape) as the tensor that the module takes."""
-        return _tensor(expand(x, self.columns))
+        """Return inputs (n, *shape) as the tensor that the module takes, on its device."""
+        return _tensor(expand(x, self.columns)).to(self.place)
+
+    def targets(self, y: npt.NDArray[Any]) -> torch.Tensor:
+        """Return targets (n, ...) as a tensor on the module's device."""
+        return _tensor(y).to(self.place)
 
     def initial(self, key: tuple[Field, ...]) -> Arrays:
         """Return the weights before any training, drawn from ``key``."""
@@ -82,7 +95,7 @@ class Network:
             return cross_entropy(logits, wanted) if temperature == 1.0 else cross_entropy(logits / temperature, wanted) * temperature**2
 
         module = self._shell(arrays)
-        steps = train(module, self.inputs(x), _tensor(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings, pull=pull)
+        steps = train(module, self.inputs(x), self.targets(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings, pull=pull)
         return to_arrays(module), steps
 
     def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -92,7 +105,7 @@ class Network:
         module = self._shell(arrays)
         with torch.no_grad():
             logits = module(self.inputs(x))
-            probabilities: npt.NDArray[np.float32] = torch.softmax(logits, 1).numpy()
+            probabilities: npt.NDArray[np.float32] = torch.softmax(logits, 1).cpu().numpy()
         return probabilities
 
     def _shell(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:

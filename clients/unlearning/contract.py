@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from clients.compute import Device
 from clients.data.rows import Column, Ids, Rows
 from clients.spec import Spec, located
 from clients.streams import Field
@@ -50,6 +51,8 @@ class Problem:
         Public facts of tabular features; empty if the features are not columns.
     training : Training
         Epochs per round, batch size and optimiser, for models trained by gradient descent.
+    device : {"cpu", "cuda", "auto"}
+        Where networks are trained and predict; arrays that come in and go out lie in main memory.
     """
 
     shape: tuple[int, ...]
@@ -57,6 +60,7 @@ class Problem:
     rounds: int = 1
     columns: tuple[Column, ...] = ()
     training: Training = field(default_factory=Training)
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Plain(Unlearner[Rows, Ids]):
     def __init__(self, spec: OneNetwork, problem: Problem, key: tuple[Field, ...]) -> None:
         self.rounds = problem.rounds
         self.problem = problem
-        self.network = Network(spec.base, problem.shape, problem.classes, problem.columns)
+        self.network = Network(spec.base, problem.shape, problem.classes, problem.columns, problem.device)
         self.table = Table(problem)
         self.settings = problem.training
         self.key = key

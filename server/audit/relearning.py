@@ -89,7 +89,7 @@ def steps_to_loss(
     """
     losses = _losses(seed, starts, rows)
     module = _module(seed, starts[losses.index(min(losses))])
-    watch = _Watch(module, seed.inputs(rows.x), torch.tensor(rows.y), target, cap)
+    watch = _Watch(module, seed.inputs(rows.x), seed.targets(rows.y), target, cap)
     epochs = range(math.ceil(cap / math.ceil(len(rows) / settings.batch_size)) + 1)
     try:
         train(module, watch.x, watch.y, watch, epochs=epochs, ids=np.asarray(rows.ids), key=(*key, "relearn"), settings=settings)
@@ -127,7 +127,7 @@ def _loss(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _losses(seed: Network, starts: Sequence[Weights], rows: Rows) -> list[float]:
-    x, y = seed.inputs(rows.x), torch.tensor(rows.y)
+    x, y = seed.inputs(rows.x), seed.targets(rows.y)
     return [_loss(_module(seed, weights), x, y) for weights in starts]
 
 

@@ -95,7 +95,7 @@ class Scenario(Spec):
     audit : table
         What is checked after the run.
     compute : table
-        Which instructions of the processor are taken, and for denoisers where they run.
+        Which instructions of the processor are taken, and where networks are trained.
     engine : table
         How messages are sent, and where peers run.
     task : {"classification", "diffusion"}

@@ -105,6 +105,44 @@ def test_gpus_are_set_aside_for_those_who_use_them(device: str, engine: dict[str
     resolved(compute={"device": device}, engine=engine | {"gpus_per_worker": share})
 
 
+HDUS: dict[str, Any] = {
+    "name": "devices",
+    "rounds": 2,
+    "data": {"dataset": "digits", "rows": 200, "reference": 40, "test": 10, "partition": {"kind": "iid"}},
+    "peers": {"count": 2, "main": [{"kind": "mlp"}], "seed": {"kind": "linear"}},
+    "topology": {"kind": "ring"},
+}
+AVERAGED = {name: table for name, table in HDUS.items() if name != "topology"} | {
+    "peers": {"count": 2, "main": [{"kind": "mlp"}]},
+    "federation": {"kind": "fedavg"},
+}
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("raw", [HDUS, AVERAGED], ids=["hdus", "averaged"])
+def test_plans_of_classifiers_say_where_they_train_and_only_then(raw: dict[str, Any]) -> None:
+    plain, auto = (resolve(Scenario.parse(raw | compute)) for compute in ({}, {"compute": {"device": "auto"}}))
+    assert (plain.configs[0].compute.device, auto.configs[0].compute.device) == ("cpu", "cuda")
+    assert "compute" not in plain.model_dump_json(), "plans from before there was such a key keep their hash"
+    assert plan_of(auto.model_dump_json()).configs == auto.configs
+    pinned = resolve(Scenario.parse(raw | {"compute": {"level": "default"}}))
+    assert pinned.configs == plain.configs, "nor do configs know what was pinned before"
+    assert "cuda" not in repr(auto.configs[0].main), "what a model is does not depend on where it is trained"
+    with pytest.raises(ScenarioError, match="is 0, but workers of ray are to compute on CUDA"):
+        resolve(Scenario.parse(raw | {"compute": {"device": "cuda"}, "engine": {"kind": "ray"}}))
+
+
+@pytest.mark.parametrize("raw", [HDUS, AVERAGED], ids=["hdus", "averaged"])
+def test_classifiers_begun_where_cuda_was_need_it_to_go_on(raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    plan = resolve(Scenario.parse(raw | {"compute": {"device": "auto"}}))
+    assert cell_of(plan).lacking(plan, 0) is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "the run was planned elsewhere, with device" in (cell_of(plan).lacking(plan, plan.rounds) or "")
+    with pytest.raises(ScenarioError, match='device = "cuda": torch finds no CUDA device here'):
+        resolve(Scenario.parse(raw | {"compute": {"device": "cuda"}}))
+
+
 def test_a_plan_says_who_judges() -> None:
     assert resolved().configs[0].judge.kind == "svm"
     plan = resolved(judge={"kind": "cnn", "steps": 5})

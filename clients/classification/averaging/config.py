@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import ClassVar, Literal
 
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 
+from clients.classification.compute import USUAL, ClassifierCompute
 from clients.config import PeerConfig, in_short
 from clients.models import AnyModel
 from clients.models.network import Network
@@ -24,6 +26,8 @@ class AveragedClassifierConfig(PeerConfig):
     main: AnyModel
     training: Training
     proximal: NonNegativeFloat = 0.0
+    # left out at its default: plans from before classifiers had such a table keep their hash
+    compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
 
     @property
     def model(self) -> str:
@@ -36,4 +40,8 @@ class AveragedClassifierConfig(PeerConfig):
         from clients import data
 
         source = data.load(self.data)
-        return Network(self.main, source.shape, source.classes, source.columns)
+        return Network(self.main, source.shape, source.classes, source.columns, self.compute.device)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's settings are those of ``compute``."""
+        return self.compute.active()

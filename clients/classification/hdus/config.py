@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
 from clients.config import PeerConfig, in_short
@@ -37,6 +39,8 @@ class HdusConfig(PeerConfig):
     ensemble: Ensemble
     # an unset key is left out, so that plans from before it existed keep their hash
     synthetic: SyntheticReference | None = Field(None, exclude_if=unset)
+    # left out at its default: plans from before classifiers had such a table keep their hash
+    compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
 
     @property
     def model(self) -> str:
@@ -52,3 +56,7 @@ class HdusConfig(PeerConfig):
     def sequential(self) -> bool:
         """Whether draws are keyed by the number of messages sent so far (a negative control)."""
         return self.training.streams == "sequential"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return a context in which torch's settings are those of ``compute``."""
+        return self.compute.active()

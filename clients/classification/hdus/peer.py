@@ -141,7 +141,7 @@ class Peer(Neighbour):
     def seed_network(self) -> Network:
         """The common architecture of seed models, without weights."""
         source = data.load(self.config.data)
-        return Network(self.config.seed, source.shape, source.classes, source.columns)
+        return Network(self.config.seed, source.shape, source.classes, source.columns, self.config.compute.device)
 
     def _seed_member(self, owner: int, seed: Update, x: npt.NDArray[np.float32]) -> Member:
         weights = wire.from_bytes(seed.blob)
@@ -189,5 +189,5 @@ def method(config: HdusConfig) -> UnlearnerSpec:
 def unlearner(config: HdusConfig, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
     """Return the untrained main model of a config."""
     source = data.load(config.data)
-    problem = Problem(source.shape, source.classes, config.rounds, source.columns, config.training)
+    problem = Problem(source.shape, source.classes, config.rounds, source.columns, config.training, config.compute.device)
     return method(config).build(problem, (*key, "main"))

@@ -45,7 +45,7 @@ class Sharded(Unlearner[Rows, Ids]):
         self, base: ModelSpec, shards: int, slices: int, aggregate: Rule, problem: Problem, key: tuple[Field, ...]
     ) -> None:
         self.rounds, self.problem = problem.rounds, problem
-        self.network = Network(base, problem.shape, problem.classes, problem.columns)
+        self.network = Network(base, problem.shape, problem.classes, problem.columns, problem.device)
         self.table = Table(problem)
         self.schedule = Schedule(problem.rounds, problem.training.epochs, slices)
         self.settings = problem.training

@@ -13,6 +13,7 @@ from server.diffusion.timeline import Attack
 from simulator.tasks.contract import Cell
 from simulator.tasks.diffusion.plan import DiffusionPlan
 from simulator.tasks.diffusion.scenario import Diffusion
+from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
     from clients.diffusion.config import DenoisingConfig
@@ -65,12 +66,7 @@ class DenoisingCell(Cell[S, P]):
         for now in plan.timeline.rounds[after:]:
             attacks = [getattr(act.adversary, "revival", None) for act in now.acts if isinstance(act, Attack)]
             computed += [(f"the attack of round {now.round}", settings.arithmetic) for settings in attacks if settings is not None]
-        for what, compute in computed:
-            try:
-                compute.place()
-            except ValueError as error:
-                return f"{what} was planned elsewhere, with {error} in a new run, or resume this one where there is such a device"
-        return None
+        return lacking(computed)
 
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
         """Return the results on the trained model, its concept erasures, and attacks on it."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from clients.compute import Compute
 from clients.config import PeerConfig
 from clients.data import Dataset
 from clients.data.rows import Ids
@@ -18,11 +16,11 @@ from server.revival.attack import Revival
 from server.timeline import Round, Timeline
 from server.topology import Graph
 from simulator.events.world import World
-from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.diffusion.events import EraseEvent
 from simulator.tasks.diffusion.scenario import Diffusion
 from simulator.tasks.diffusion.world import ConceptWorld
+from simulator.tasks.placement import PlacedResolution
 
 JUDGED = 4
 """Images of each class that the judge of samples needs: its accuracy is measured on a third of them."""
@@ -36,32 +34,8 @@ class Refuses(Protocol):
         """Yield place and reason of everything in a scenario that contradicts its federation."""
 
 
-class DiffusionResolution(Resolution[Diffusion]):
+class DiffusionResolution(PlacedResolution[Diffusion]):
     """Resolution of a scenario of a denoiser."""
-
-    def config(self, peer: int, **constants: Any) -> PeerConfig:
-        """Return a peer's config."""
-        return super().config(peer, compute=self._compute, **constants)
-
-    @cached_property
-    def _compute(self) -> Compute:
-        """Return the compute settings resolved for this machine; if that fails, record an error and return the CPU."""
-        try:
-            return self.scenario.compute.settled()
-        except ValueError as error:
-            self.wrong("compute", str(error))
-            return Compute()
-
-    def _check_workers(self) -> None:
-        """Record an error for GPU shares reserved in a run on the CPU, and for workers on a GPU without a reserved share."""
-        engine, device = self.scenario.engine, self._compute.device
-        kind = engine.tag
-        if engine.gpus_per_worker and device == "cpu" and self.scenario.compute.device != "cuda":
-            what = f'is {engine.gpus_per_worker:g}, but the run computes on the CPU: set compute.device = "cuda", or this to 0'
-            self.wrong("engine.gpus_per_worker", what)
-        elif device == "cuda" and kind in ("ray", "flower") and not engine.gpus_per_worker:
-            what = f"is 0, but workers of {kind} are to compute on CUDA: set aside a share of a GPU for each, for example 0.25"
-            self.wrong("engine.gpus_per_worker", what)
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error for everything that contradicts the data or the partition."""
@@ -77,7 +51,7 @@ class DiffusionResolution(Resolution[Diffusion]):
         if dealt:
             self._check_erasers(data, dealt)
         self._check_adversaries()
-        self._check_workers()
+        self.check_workers()
 
     def _check_adversaries(self) -> None:
         """Record an error for adversaries whose completion cannot run as configured, or whose device does not exist here."""
@@ -130,7 +104,7 @@ class DiffusionResolution(Resolution[Diffusion]):
         settings: Revival | None = getattr(getattr(act, "adversary", None), "revival", None)
         if settings is None or not isinstance(act, Attack) or self.lines:
             return act
-        placed = act.adversary.model_copy(update={"revival": settings.settled(self._compute.device)})
+        placed = act.adversary.model_copy(update={"revival": settings.settled(self.compute.device)})
         return act.model_copy(update={"adversary": placed})
 
     def timeline(self, world: World) -> Timeline:

@@ -305,7 +305,8 @@ def test_a_completion_stays_where_the_weights_are(monkeypatch: pytest.MonkeyPatc
     assert complete(torch.from_numpy(matrix), torch.from_numpy(missing)).stopped == "tolerance"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here; `make gpu` runs this where there is one")
 @pytest.mark.parametrize("rule", RULES, ids=ids)
 def test_cuda_agrees_with_the_cpu(rule: CompletionSpec) -> None:
     matrix, missing = planted(12)

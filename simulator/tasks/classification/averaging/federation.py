@@ -19,6 +19,7 @@ from simulator.tasks.classification.averaging.plan import AveragedPlan
 from simulator.tasks.classification.averaging.resolution import AveragedResolution
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
 from simulator.tasks.classification.pooled import PooledClassification
+from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -48,6 +49,10 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         cohorts, keeping = self.past(plan).cohorts, table.keeping(plan.timeline)
         averaged = Averaged(table.optimizer(), plan.timeline, store, cohorts, table.weighting, keeping)
         return ClassifierAveraging(plan.configs[0], averaged)
+
+    def lacking(self, plan: AveragedPlan, after: int) -> str | None:
+        """Return an error line if the run was planned for CUDA and there is none; else None."""
+        return lacking([("the run", plan.configs[0].compute)])
 
     def past(self, plan: AveragedPlan) -> Past:
         """Return the plan's rounds as they were run, and as they are without the erased data."""

@@ -10,17 +10,18 @@ from clients.data.rows import Ids
 from server.averaging.cohort import Cohorts
 from server.averaging.past import Past
 from server.timeline import Timeline
-from simulator.scenarios.resolution import Resolution
 from simulator.tasks.averaging.refusals import refusals
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
 from simulator.tasks.classification.pooled import unfit
+from simulator.tasks.classification.resolution import ClassifierResolution
 
 
-class AveragedResolution(Resolution[AveragedScenario]):
+class AveragedResolution(ClassifierResolution[AveragedScenario]):
     """Resolution of a scenario of averaged classifiers."""
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Record an error for a model that cannot take the data, and for an impossible cohort."""
+        """Record an error for a model that cannot take the data, for an impossible cohort, and for GPUs set aside for nobody."""
+        self.check_workers()
         scenario = self.scenario
         if wrong := unfit(data):
             self.wrong("data", wrong)

@@ -19,6 +19,7 @@ from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.resolution import HdusResolution
 from simulator.tasks.classification.hdus.scenario import HdusScenario
 from simulator.tasks.contract import Cell
+from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
@@ -38,6 +39,10 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
         tables["synthetic"] = scenario.data.synthetic
         return HdusConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
+
+    def lacking(self, plan: HdusPlan, after: int) -> str | None:
+        """Return an error line if the run was planned for CUDA and there is none; else None."""
+        return lacking([("the run", plan.configs[0].compute)])
 
     def method(self, plan: HdusPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, and its guarantee."""

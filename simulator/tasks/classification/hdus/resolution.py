@@ -12,18 +12,19 @@ from clients.models import ModelSpec
 from clients.spec import Spec
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from server.timeline import Timeline
-from simulator.scenarios.resolution import Resolution
 from simulator.tasks.classification.hdus.devices import parameters, too_small
 from simulator.tasks.classification.hdus.scenario import HdusScenario
+from simulator.tasks.classification.resolution import ClassifierResolution
 
 
-class HdusResolution(Resolution[HdusScenario]):
+class HdusResolution(ClassifierResolution[HdusScenario]):
     """Resolution of a scenario of HDUS classifiers."""
 
     synthetic: ClassVar[bool] = True
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
-        """Record an error for each model that cannot use the data or its peers' rows."""
+        """Record an error for each model that cannot use the data or its peers' rows, and for GPUs set aside for nobody."""
+        self.check_workers()
         peers = self.scenario.peers
         self._parameters = parameters(self.scenario, expanded_shape(data.shape, data.columns), data.classes)
         if self.scenario.data.synthetic is not None and (wrong := _undrawable(data)):

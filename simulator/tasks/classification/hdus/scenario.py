@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.hdus.config import AnyMain
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
@@ -57,6 +58,8 @@ class HdusScenario(common.Scenario):
 
     Parameters
     ----------
+    compute : table
+        Where networks are trained.
     training : table
         A round's local work on the main model.
     distillation : table
@@ -72,6 +75,8 @@ class HdusScenario(common.Scenario):
     federation: Hdus = Field(Hdus(), exclude=True)
     peers: Peers
     training: Training = Training()
+    # left out where nothing is set: plans from before there was such a table keep their hash
+    compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
     distillation: Distillation = Distillation()
     ensemble: Ensemble = Ensemble()
     topology: AnyTopology

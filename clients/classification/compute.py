@@ -1,0 +1,31 @@
+"""Where classifiers are trained."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from clients.compute import Compute, Device
+
+
+class ClassifierCompute(Compute):
+    """Device and strictness of classifiers' networks; whatever is not a network (forests, sums, graphs, ratings) stays on the CPU.
+
+    Parameters
+    ----------
+    level : {"default", "avx2", "avx512"}, optional
+        Vector instructions of every library that computes, in every process of the run; what each finds best unless told.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes CUDA if available.
+    tf32 : bool
+        Allow TF32 products on GPUs that have them, in float32 only.
+    deterministic : bool
+        Use torch's deterministic kernels. Without them, two runs on CUDA do not give the same digest.
+    """
+
+    # left out where they are not set: plans from before classifiers had such keys keep their hash
+    device: Device = Field("cpu", exclude_if=lambda device: device == "cpu")
+    tf32: bool = Field(False, exclude_if=lambda allowed: not allowed)
+    deterministic: bool = Field(False, exclude_if=lambda wanted: not wanted)
+
+
+USUAL = ClassifierCompute()

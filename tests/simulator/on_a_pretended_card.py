@@ -1,0 +1,59 @@
+"""Whole runs on a pretended card: every tensor is where it should be, and what comes out is what the CPU comes to.
+
+``test_pretended_card.py`` runs these in a process of their own: a device, once made known to torch, stays known, and lacks what others
+rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from clients.compute import Compute
+from tests.pretended_card import CARD, Card, pretended_card
+from tests.simulator.placed_runs import ATTACKED, WHOLE, Play, player
+
+
+@pytest.fixture
+def card() -> Iterator[Card]:
+    with pretended_card() as card:
+        yield card
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    return player(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("raw", WHOLE.values(), ids=WHOLE)
+def test_a_run_comes_to_what_it_comes_to_on_the_cpu(raw: dict[str, Any], play: Play) -> None:
+    with sdpa_kernel(SDPBackend.MATH):  # attention's usual kernel on CPUs is for them alone
+        expected = play(raw, "cpu")
+        with pretended_card() as card:
+            found = play(raw, "auto")
+    assert card.operations > 500
+    assert found.digest == expected.digest
+
+
+def test_an_attack_and_a_defence_run_to_their_end(card: Card, play: Play) -> None:
+    """They are not compared: completions go through all layers at once there, whose sums come out otherwise in their last bits."""
+    assert play(ATTACKED, "auto").results["timeline"]
+    assert card.operations > 500
+
+
+def test_the_card_notices_what_is_left_behind(card: Card) -> None:
+    place = Compute(device="auto").place()
+    assert place == CARD
+    there, here = torch.ones(3, device=place), torch.ones(3)
+    assert float((there + here.to(place)).sum()) == 6
+    for mixed in (lambda: there + here, lambda: there.add_(here), lambda: torch.stack([there, here])):
+        with pytest.raises(RuntimeError, match="same device"):
+            mixed()
+    with pytest.raises(RuntimeError, match=r"numpy\(\) is not supported"):
+        there.numpy()
+    assert there.cpu().numpy().tolist() == [1, 1, 1]
