@@ -9,8 +9,8 @@ Messages
 query.hello
     Reply ``who``: ``peer``, the peer's number, and ``machine``, what its process computes with (see `clients.machine`).
 train
-    ``order``: ``round``, ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream``
-    (number or -1);
+    ``order``: ``round``, ``arrive`` (ids of rows), ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash``
+    (phase or ""), ``stream`` (number or -1);
     ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``config``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
     state to start from. ``public.<name>`` (with the config) and ``payload.<name>``: records from the server for the role of the peer.
     Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``; ``outcome`` of the requests: ``guarantee``,
@@ -48,7 +48,7 @@ def hello(message: Message, context: Context) -> Message:
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Run one round: drop, receive, forget, train, distil, evaluate."""
+    """Run one round: drop, receive, take rows in, forget, train, distil, evaluate."""
     return _answer(message, context, final=False)
 
 
@@ -88,11 +88,17 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
     _receive(peer, content)
     metrics: dict[str, int | float] = {}
     outcome: ConfigRecord | None = None
+    if order["arrive"]:
+        clock = time.perf_counter()
+        cost = peer.arrive(wire.integers(order, "arrive")).cost
+        metrics |= {"arrival_steps": cost.gradient_steps, "arrival_parts": cost.parts}
+        timings["arrive"] = time.perf_counter() - clock
     if order["forget"]:
         outcome, timings["forget"] = _forget(peer, wire.integers(order, "forget"))
         metrics["unlearning_steps"] = wire.integer(outcome, "gradient_steps")
-        if final:
-            metrics["distillation_steps"] = peer.distil()
+    changed = bool(order["arrive"] or order["forget"])
+    if final and changed:
+        metrics["distillation_steps"] = peer.distil()
     if not final:
         clock = time.perf_counter()
         metrics["gradient_steps"] = peer.train()
@@ -104,7 +110,7 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
         reply["outcome"] = outcome
     if final:
         reply["probabilities"] = wire.pack(wire.to_bytes({"probabilities": probabilities}))
-    if not final or order["forget"]:
+    if not final or changed:
         reply["main"] = wire.pack(peer.main_blob)
         reply["seed"] = wire.pack(peer.update.blob)  # type: ignore[union-attr]
     return reply

@@ -67,6 +67,8 @@ STEPS = (
     Metric("gradient_steps", "sum", "steps", "lower"),
     Metric("distillation_steps", "sum", "steps", "lower"),
     Metric("unlearning_steps", "sum", "steps", "lower"),
+    Metric("arrival_steps", "sum", "steps", "lower"),
+    Metric("arrival_parts", "sum", "parts", "lower"),
 )
 """Costs of every peer, independent of the task."""
 

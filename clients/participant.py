@@ -90,6 +90,9 @@ class Participant(Protocol):
     def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows, and edges among them, by id; return the outcome."""
 
+    def arrive(self, ids: Iterable[int]) -> Outcome:
+        """Take own rows in that arrive, by id; return the outcome. Only peers of cells that take rows in are asked to."""
+
     def train(self) -> int:
         """Train for one round; return the gradient steps."""
 

@@ -124,6 +124,8 @@ class Federation:
             self.mailbox.forget_holder(peer)
         for peer, rows in now.forget.items():
             self.mailbox.requests.setdefault(peer, set()).update(rows)
+        for peer, rows in now.arrive.items():
+            self.mailbox.arrivals.setdefault(peer, set()).update(rows)
         for erasure in self.timeline.erasures:
             if erasure.round == now.round:
                 record.owed += [(erasure.index, holder) for holder in self.mailbox.withdraw(erasure.peer, erasure.index)]
@@ -131,7 +133,7 @@ class Federation:
     def _final_evaluation(self, grid: Grid) -> None:
         """Deliver the last seeds, let every present peer predict the test rows, and commit.
 
-        A peer that crashed during a request in the last round carries the request out first, so that its neighbours get the clean seed.
+        A peer that crashed in the last round before it forgot, or took rows in, does so first, so that its neighbours get the right seed.
         Late seeds are waited for: otherwise a peer delayed by a deletion would be missing from ensembles that contain it in the
         counterfactual.
         """
@@ -139,7 +141,7 @@ class Federation:
         now = Round(round=last.round + 1, present=last.present, members=last.members, refusing=last.refusing, edges=last.edges)
         record = RoundRecord(now.round)
         self.mailbox.open(max((parcel.arrives for parcel in self.mailbox.coming), default=now.round))
-        if behind := tuple(peer for peer in now.present if self.mailbox.requests.get(peer)):
+        if behind := tuple(peer for peer in now.present if self.mailbox.requests.get(peer) or self.mailbox.arrivals.get(peer)):
             self.exchange(grid, now.model_copy(update={"present": behind}), "evaluate", record)
             costs = [line for line in record.metrics if line[0] != FEDERATION and self.metrics.of(line[1]).fold == "sum"]
             record.metrics = costs  # the exchange below measures everything again
@@ -172,6 +174,7 @@ class Federation:
             if reply.config_records["status"]["status"] != "ok":
                 continue
             self.mailbox.requests.pop(peer, None)
+            self.mailbox.arrivals.pop(peer, None)
             self.outcomes.tell(self.configs[peer], reply, record)
             self.mailbox.confirm(peer, self._receipts(peer, reply, record), mail[peer])
             overlay += sum(parcel.size for parcel in mail[peer]) + self.coordinator.traffic(reply)
@@ -192,6 +195,7 @@ class Federation:
         order = ConfigRecord(
             {
                 "round": now.round,
+                "arrive": sorted(self.mailbox.arrivals.get(peer, ())),
                 "forget": sorted(self.mailbox.requests.get(peer, ())),
                 "drop": drops,
                 "refuse": int(peer in now.refusing),

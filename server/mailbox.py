@@ -29,7 +29,7 @@ class Mailbox(Spec):
 
     ``newest`` is the newest arrived seed by owner, ``coming`` the seeds in transit, ``held`` the seeds by holder and owner. ``owed``
     lists, by holder and owner, the erasures for which the holder has not yet confirmed that it dropped the owner's seed. ``requests``
-    lists, by peer, the row ids that it has not yet forgotten.
+    lists, by peer, the row ids that it has not yet forgotten; ``arrivals`` those that it has not yet taken in.
     """
 
     newest: dict[int, Parcel] = {}
@@ -37,6 +37,7 @@ class Mailbox(Spec):
     held: dict[int, dict[int, Parcel]] = {}
     owed: dict[int, dict[int, Erasures]] = {}
     requests: dict[int, tuple[int, ...]] = {}
+    arrivals: dict[int, tuple[int, ...]] = {}
 
 
 class MailboxState:
@@ -55,15 +56,18 @@ class MailboxState:
         self.held = {holder: dict(seeds) for holder, seeds in start.held.items()}
         self.owed = {holder: dict(owners) for holder, owners in start.owed.items()}
         self.requests = {peer: set(rows) for peer, rows in start.requests.items()}
+        self.arrivals = {peer: set(rows) for peer, rows in start.arrivals.items()}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data that JSON can encode."""
+        arrivals = {peer: sorted(rows) for peer, rows in sorted(self.arrivals.items()) if rows}
         return {
             "newest": {owner: parcel.model_dump() for owner, parcel in sorted(self.newest.items())},
             "coming": [parcel.model_dump() for parcel in self.coming],
             "held": {holder: {o: p.model_dump() for o, p in sorted(seeds.items())} for holder, seeds in sorted(self.held.items())},
             "owed": {holder: dict(sorted(owners.items())) for holder, owners in sorted(self.owed.items()) if owners},
             "requests": {peer: sorted(rows) for peer, rows in sorted(self.requests.items()) if rows},
+            **({"arrivals": arrivals} if arrivals else {}),  # runs without any keep their journals
         }
 
     def withdraw(self, owner: int, erasure: int) -> list[int]:
@@ -77,10 +81,11 @@ class MailboxState:
         return holders
 
     def forget_holder(self, holder: int) -> None:
-        """Remove a peer that has left, and its copies with it, from all entries for holders and requests."""
+        """Remove a peer that has left, and its copies with it, from all entries for holders, requests and arrivals."""
         self.held.pop(holder, None)
         self.owed.pop(holder, None)
         self.requests.pop(holder, None)
+        self.arrivals.pop(holder, None)
 
     def open(self, now: int) -> None:
         """Deliver everything due by round ``now`` to ``newest``."""

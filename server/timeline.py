@@ -6,7 +6,7 @@ timeline drives the run, its counterfactuals, and the dry run of ``lethe check``
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -40,6 +40,8 @@ class Round(Spec):
         Peers whose seed every holder must drop from this round on.
     forget : dict of int to tuple of int
         Ids of the rows and edges that each peer must forget at the start of this round; these peers are present.
+    arrive : dict of int to tuple of int
+        Ids of the rows that reach each peer at the start of this round, before it forgets; these peers are present.
     crash : dict of int to CrashPhase
         Present peers that crash in this round, and when.
     late : dict of int to int
@@ -59,6 +61,8 @@ class Round(Spec):
     members: tuple[int, ...]
     erased: tuple[int, ...] = ()
     forget: dict[int, tuple[int, ...]] = {}
+    # left out where nothing arrives, so that plans from before arrivals existed keep their hash
+    arrive: dict[int, tuple[int, ...]] = Field({}, exclude_if=lambda rows: not rows)
     crash: dict[int, CrashPhase] = {}
     late: dict[int, int] = {}
     refusing: tuple[int, ...] = ()
@@ -105,6 +109,15 @@ class Erasure(Spec):
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
 
+class Arrival(NamedTuple):
+    """Rows that reach a peer in a round: the round, the peer and its generation, and the rows' ids."""
+
+    round: int
+    peer: int
+    generation: int
+    rows: tuple[int, ...]
+
+
 class Timeline(Spec):
     """All rounds in order, and everything that must be forgotten in them."""
 
@@ -114,3 +127,12 @@ class Timeline(Spec):
     def departs(self, erasure: Erasure) -> bool:
         """Return whether the whole peer is erased, and the others drop its seeds; otherwise the peer itself carries the erasure out."""
         return erasure.peer in self.rounds[erasure.round - 1].erased
+
+    def arrivals(self) -> list[Arrival]:
+        """Return the arrivals of rows, in the order of rounds and peers."""
+        generation: dict[int, int] = {}
+        found: list[Arrival] = []
+        for now in self.rounds:
+            generation.update(now.generation)
+            found += [Arrival(now.round, peer, generation.get(peer, 0), rows) for peer, rows in now.arrive.items()]
+        return found

@@ -136,6 +136,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
     from server.messages import PeerLostError
+    from simulator.runs import arrivals
     from simulator.runs.audits import audit
     from simulator.runs.results import settle
 
@@ -160,4 +161,5 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         if store.last_round() <= plan.rounds:
             play(plan, store, plan.name)
         audit(plan, store, play)
+        arrivals.compare(plan, store, play)
     settle(plan, store)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from clients import wire
+from clients.checks.adding import learns_more
+from clients.checks.case import KEY, Case, canonical, require_same
 from clients.checks.material import Material, graph_material, interactions_material, rows_material
 from clients.checks.suite import Check, require, run_all
 from clients.data.rows import Ids
-from clients.unlearning.contract import Cost, Guarantee, Outcome, Unlearner, UnlearnerSpec, UnlearningError
-
-KEY = ("contract", 7)
+from clients.unlearning.contract import Cost, Guarantee, Unlearner, UnlearnerSpec, UnlearningError
 
 UNITS: Mapping[str, Callable[[], Material]] = {
     "rows": rows_material,
@@ -24,54 +22,6 @@ UNITS: Mapping[str, Callable[[], Material]] = {
     "interactions and users": interactions_material,
 }
 """Default data for checking an unlearner, keyed by its ``unit`` (what a request names)."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A configuration small enough to fit dozens of times, and its training data."""
-
-    spec: UnlearnerSpec
-    of: Material
-
-    @property
-    def ids(self) -> Ids:
-        """The ids of all data."""
-        return self.of.ids
-
-    def fit(self, data: Any = None, rounds: int | None = None) -> Unlearner[Any, Any]:
-        """Return a model trained for ``rounds`` rounds (default: all) on ``data`` (default: all)."""
-        model = self.spec.build(self.of.problem, KEY)
-        model.begin(self.of.data if data is None else data)
-        for _ in range(self.of.problem.rounds if rounds is None else rounds):
-            model.advance()
-        return model
-
-    def without(self, ids: npt.ArrayLike) -> Any:
-        """Return the data without some ids."""
-        return self.of.without(self.of.data, ids)
-
-    def forget(self, model: Unlearner[Any, Any], ids: npt.ArrayLike) -> Outcome:
-        """Let a model forget some ids; return the outcome."""
-        return model.forget(self.of.request(ids))
-
-    def group(self) -> Ids:
-        """Return all ids that belong together with the first."""
-        whole: Ids = self.ids[self.of.group == self.of.group[0]]
-        return whole
-
-
-def canonical(model: Unlearner[Any, Any]) -> bytes:
-    """Return a settled model's state as bytes."""
-    model.settle()
-    return wire.to_bytes(model.state())
-
-
-def require_same(case: Case, model: Unlearner[Any, Any], oracle: Unlearner[Any, Any]) -> None:
-    """Require that two models are equal byte for byte, in state and predictions."""
-    require(canonical(model) == canonical(oracle), "the states differ")
-    answers = [one.predict_proba(case.of.asked).tobytes() for one in (model, oracle)]
-    require(answers[0] == answers[1], "the states are equal, but the answers differ")
-
 
 REQUESTS: Mapping[str, Callable[[Case], list[Ids]]] = {
     "one": lambda case: [case.ids[10:11]],
@@ -198,15 +148,6 @@ def refuses(fault: str, case: Case) -> None:
     require(case.of.shown(named) in told and "\n" not in told, f"{told!r} is not one line that names {case.of.shown(named)}")
     same = canonical(model) == before and model.predict_proba(case.of.asked).tobytes() == answers and _listed(model) == stored
     require(same, "a refused request changed the model")
-
-
-def learns_more(case: Case) -> None:
-    """If the spec supports adding rows, a model with added rows equals one that always had them."""
-    if not case.spec.adds:
-        return
-    model: Any = case.fit(case.without(case.ids[20:40]))
-    model.add(case.of.data.only(case.ids[20:40]))
-    require_same(case, model, case.fit())
 
 
 def stores_nothing_of_the_forgotten(case: Case) -> None:

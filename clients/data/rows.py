@@ -40,6 +40,12 @@ class Rows:
         """Return the rows whose id is not among ``ids``."""
         return self.keep(~np.isin(self.ids, np.asarray(ids, dtype=np.int64)))
 
+    def joined(self, more: Rows) -> Rows:
+        """Return the rows together with others, which have other ids, in ascending order of id."""
+        ids = np.concatenate([self.ids, more.ids])
+        order = np.argsort(ids)
+        return Rows(ids[order], np.concatenate([self.x, more.x])[order], np.concatenate([self.y, more.y])[order])
+
     def only(self, ids: npt.ArrayLike) -> Rows:
         """Return the rows whose id is among ``ids``, in ascending order of id."""
         return self.keep(np.isin(self.ids, np.asarray(ids, dtype=np.int64)))

@@ -171,6 +171,14 @@ class Unlearner(ABC, Generic[Data, Request]):
         An empty request changes nothing. Unknown, repeated and already forgotten ids are errors that name the id.
         """
 
+    def add(self, data: Data) -> Outcome:
+        """Learn more data, with ids never held before, and return the outcome; on ``UnlearningError`` nothing has changed.
+
+        Afterwards the model is at the same round as before, as if it had been given the data before its first round. Only an unlearner
+        whose spec says ``adds`` can do so; another is trained again.
+        """
+        raise UnlearningError(f"{type(self).__name__} cannot learn more data: train it again on all of them")
+
     def settle(self) -> None:
         """Carry out postponed repairs; a no-op if the unlearner has none."""
 
@@ -206,7 +214,9 @@ class UnlearnerSpec(Spec):
     regressor: ClassVar[bool] = False
     """Whether its unlearner, of a problem with one class, predicts numbers: ``predict(x)``, float64 (n,)."""
     adds: ClassVar[bool] = False
-    """Whether its unlearner can learn more rows by ``add(rows)``, and then equals one that always had them."""
+    """Whether its unlearner can learn more rows by ``add(rows)``, and then equals one to which they were added before its first round."""
+    late: ClassVar[str] = ""
+    """How added rows differ from those that it began with; empty if they do not, so that it equals one that always had them."""
 
     @classmethod
     def incomplete(cls) -> str | None:

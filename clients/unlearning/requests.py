@@ -62,6 +62,13 @@ def named_rows(request: npt.ArrayLike, held: Ids) -> Ids:
     return ids
 
 
+def require_new(ids: Ids, known: Ids) -> None:
+    """Raise ``UnlearningError`` naming the first id that is already known."""
+    old = np.isin(ids, known)
+    if old.any():
+        raise UnlearningError(f"row {ids[old][0]} is or was held: ids are never reused, give new rows new ids")
+
+
 def _array(given: object, what: str) -> npt.NDArray[Any]:
     """Return an array unchanged, anything else as an object array, so that no float or bool is converted to an integer."""
     if np.ma.is_masked(given):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.unlearning.contract import Problem, UnlearningError
-from clients.unlearning.requests import whole_ids
+from clients.unlearning.requests import require_new, whole_ids
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -202,14 +202,8 @@ class Held:
 
     def joined(self, more: Rows) -> Held:
         """Return a copy with further checked rows added, sorted by id; ``UnlearningError`` if an id is or was held."""
-        known = np.isin(more.ids, self.rows.ids) | np.isin(more.ids, self._retired)
-        if known.any():
-            raise UnlearningError(f"row {more.ids[known][0]} is or was held: ids are never reused, give new rows new ids")
-        kept = self.kept()
-        ids = np.concatenate([kept.ids, more.ids])
-        order = np.argsort(ids)
-        x, y = np.concatenate([kept.x, more.x])[order], np.concatenate([kept.y, more.y])[order]
-        return Held(Rows(ids[order], x, y), self._past())
+        require_new(more.ids, np.union1d(self.rows.ids, self._retired))
+        return Held(self.kept().joined(more), self._past())
 
     def _past(self) -> Ids:
         return np.union1d(self._retired, self.rows.ids[self.alive == 0])

@@ -79,9 +79,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @available_if(lambda self: Settings.of(self.method, None, None, 0).spec.adds)  # type: ignore[untyped-decorator]
     def add(self, X: Any, y: Any, ids: Any) -> Self:
-        """Learn more rows, with ids never held before; the model then equals one that always had them.
+        """Learn more rows, with ids never held before; the model then equals one that always had them (SISA's, in their last slices).
 
-        Available for methods whose sums or trees allow it. Facts do not change: values beyond them are treated as in ``predict``.
+        Available for methods whose sums, trees or slices allow it. Facts do not change: values beyond them are treated as in ``predict``.
         """
         check_is_fitted(self, "unlearner_")
         x = self._encoded(cells.read(self, X, self._kinds, reset=False), "add")

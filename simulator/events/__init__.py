@@ -22,7 +22,7 @@ COMMON = {
 EVENTS: Registry[EventSpec] = Registry(
     "lethe.events",
     "simulator.events.contract:EventSpec",
-    {**COMMON, "erase": "simulator.events.erase:Erase"},
+    {**COMMON, "arrive": "simulator.events.arrive:Arrive", "erase": "simulator.events.erase:Erase"},
     tag="do",
 )
 """Events of classification."""

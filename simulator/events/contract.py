@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 from clients.spec import Spec
 
 if TYPE_CHECKING:
+    from simulator.events.shares import Shares
     from simulator.events.world import World
 
 Stage = Literal["membership", "request", "fault", "server"]
@@ -31,12 +32,18 @@ class EventSpec(Spec):
     stage: ClassVar[Stage]
     needs_neighbours: ClassVar[bool] = False
     """Whether the event concerns edges between peers, or the seeds sent over them."""
+    brings_rows: ClassVar[bool] = False
+    """Whether rows reach peers that begin without them."""
     round: PositiveInt
 
     @property
     def request(self) -> str | None:
         """Kind of the request that the event makes, a name registered under ``lethe.requests``; None if nothing must be forgotten."""
         return None
+
+    def withhold(self, shares: Shares) -> dict[int, list[int]]:
+        """Take rows that the event brings out of the peers' shares, before the first round, and return them by peer; by default none."""
+        return {}
 
     @abstractmethod
     def resolve(self, world: World) -> None:

@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from clients.data.classes import is_number
 from clients.unlearning.general.contract import MethodSpec
 from server.membership import Membership
 from server.timeline import CrashPhase, Erasure, Happening
 from server.topology import Graph, Repair, attach
 from server.topology.repair import remove
-from simulator.events.peers import EventError, Peers
-
-_NAMED = 20
-"""Most classes that a message lists."""
+from simulator.events.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,7 @@ class Draft:
 
     erased: set[int] = field(default_factory=set)
     forget: dict[int, set[int]] = field(default_factory=dict)
+    arrive: dict[int, set[int]] = field(default_factory=dict)
     crash: dict[int, CrashPhase] = field(default_factory=dict)
     happenings: list[Happening] = field(default_factory=list)
 
@@ -81,99 +78,52 @@ class Setting:
     numbers: npt.NDArray[np.int64] | None = None
 
 
-class World:
-    """The simulation state that events read and change, starting from a `Setting`.
+class World(Shares):
+    """The simulation state that events read and change, starting from a `Setting`; see also `Shares`.
 
     Attributes
     ----------
     online : set of int
         The peers present in this round: members that are neither offline nor away by churn.
-    rows : dict of int to set of int
-        Rows each peer holds and has not been asked to forget.
     late : dict of int to dict of int to int
         Delay in rounds by round and peer.
     reborn : dict of int to int
         New generation of each peer that came back after an erasure and has not been present since.
     returns : list of (peer, generation, rows, absent edges)
         The rows with which erased peers came back, and the edges among them that they had been asked to forget.
-    classes : sequence of str
-        Names of the classes, in the order of their labels.
-    users : int array, optional
-        User of every row of the data set, by row id, as its source calls them.
     data_edges : int array, shape (m, 2)
         Edges between rows of the data set; the id of edge ``i`` is the number of rows plus ``i``.
     edge_learners : set of int
         Peers whose main model learns from edges among their rows.
+    coming : dict of int to dict of int to list of int
+        Rows that later events bring, by the number of the event and by peer.
+    arrived : dict of int to set of int
+        Rows that have reached peers which have not been present since.
     """
 
     def __init__(self, setting: Setting) -> None:
-        self.seed, self.rounds, self.labels, self._numbers = setting.seed, setting.rounds, setting.labels, setting.numbers
-        self.groups = dict(setting.groups)
+        super().__init__(setting.seed, setting.dealt, setting.labels, setting.groups, setting.numbers)
+        self.rounds = setting.rounds
         self.connected = setting.connected
         self.first_graph, self.graph = setting.graph.copy(), setting.graph
-        self.rows = {peer: set(ids.tolist()) for peer, ids in enumerate(setting.dealt)}
         self.refusing: set[int] = set()
         self.late: dict[int, dict[int, int]] = {}
         self.erasures: list[Erasure] = []
         self.pending: list[Pending] = []
-        self.asked: set[int] = set()
         self.reborn: dict[int, int] = {}
         self.returns: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = []
         self.online: set[int] = set()
-        self.classes: Sequence[str] = ()
-        self.users: npt.NDArray[np.int64] | None = None
         self.data_edges: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
         self.edge_learners: set[int] = set()
+        self.coming: dict[int, dict[int, list[int]]] = {}
+        self.arrived: dict[int, set[int]] = {}
         self.draft = Draft()
         self.round = 0
-        self.event = -1
         self.requests = 0
         self._repair = setting.repair
         absent = sorted(set(setting.outside))
         self.membership = Membership(len(setting.dealt), absent)
         self.graph.remove_nodes_from(absent)
-
-    def named(self, peers: Peers) -> list[int]:
-        """Return the peers that a list or a group's name stands for, ascending; ``EventError`` if unknown or named twice."""
-        if isinstance(peers, str):
-            if peers not in self.groups:
-                known = f"the groups are {', '.join(sorted(self.groups))}" if self.groups else "define it in peers.groups"
-                raise EventError(f"group {peers!r} is unknown: {known}")
-            peers = tuple(self.groups[peers])
-        for peer in peers:
-            self.require_known(peer)
-        if len(set(peers)) < len(peers):
-            twice = next(peer for peer in peers if peers.count(peer) > 1)
-            raise EventError(f"peer {twice} is named twice: name it once")
-        return sorted(peers)
-
-    def require_known(self, peer: int) -> None:
-        """Raise ``EventError`` if there is no such peer."""
-        if peer not in self.rows:
-            raise EventError(f"peer {peer} is unknown: peers are 0 to {len(self.rows) - 1}")
-
-    def labelled(self, peer: int, label: int | str) -> list[int]:
-        """Return a peer's rows of the named class, without those it has been asked to forget, ascending."""
-        rows = np.asarray(sorted(self.rows[peer]), dtype=np.int64)
-        return [int(row) for row in rows[self.labels_of(rows) == self.class_called(label, peer)]]
-
-    def labels_of(self, rows: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return the labels of rows by id."""
-        ids = np.asarray(rows, dtype=np.int64)
-        return self.labels[ids if self._numbers is None else np.searchsorted(self._numbers, ids)]
-
-    def class_called(self, name: int | str, peer: int) -> int:
-        """Return the label of the class with a name, requested of a peer; ``EventError`` with the names if there is none.
-
-        A number that does not equal any name as text means the class whose name has its value: 3 matches ``3.0``.
-        """
-        names = list(self.classes)
-        if str(name) in names:
-            return names.index(str(name))
-        if isinstance(name, int) and (same := [i for i, one in enumerate(names) if is_number(one) and float(one) == name]):
-            return same[0]
-        some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-        raise EventError(f"peer {peer} has no row of class {name}, which no class is called: name a class it holds; the classes are {some}")
 
     def edges_among(self, peer: int) -> list[int]:
         """Return the ids of the data set's edges among the rows a peer holds, forgotten ones included, ascending."""
@@ -216,8 +166,15 @@ class World:
         self.asked.update(request.ids)
         self.pending.append(request)
 
+    def take_in(self, peer: int, rows: Iterable[int]) -> None:
+        """Let rows reach a peer, which takes them in when it is next present."""
+        self.rows[peer].update(rows)
+        self.arrived.setdefault(peer, set()).update(rows)
+
     def carry_out(self) -> None:
-        """Carry out the pending requests of present peers."""
+        """Let present peers take in the rows that have reached them, and carry out their pending requests."""
+        for peer in sorted(self.arrived.keys() & self.online):
+            self.draft.arrive[peer] = self.arrived.pop(peer)
         for due in [due for due in self.pending if due.peer in self.online]:
             self.pending.remove(due)
             self.draft.forget.setdefault(due.peer, set()).update(due.ids)
@@ -248,6 +205,7 @@ class World:
             where = {"index": 0, "request": request, "round": self.round, "peer": peer, "generation": self.membership.generation(peer)}
             self.erasures.append(Erasure(kind=kind, rows=self.hold(peer), method=method, **where))
             self.draft.erased.add(peer)
+            self.arrived.pop(peer, None)
         covered = sorted({due.peer for due in self.pending if due.peer in gone})
         self.pending = [due for due in self.pending if due.peer not in gone]
         told = [f"covers the deletions still due from peer {peer}" for peer in covered]

@@ -19,6 +19,7 @@ from simulator.audits import AUDITS
 from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED, RUN, AuditSpec, Row, keys
 from simulator.report.model import (
     Accuracy,
+    ArrivalRow,
     AuditColumn,
     ErasureRow,
     EventRow,
@@ -92,6 +93,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             _erasure(row, verdict, audited(plan, store, one), audits)
             for one, row, verdict in zip(plan.timeline.erasures, results["erasures"], Verdict.of_claims(results), strict=True)
         ),
+        arrivals=tuple(map(_arrival, results.get("arrivals", ()))),
         expectations=tuple(
             ExpectationRow(f"{capital(when(one['after']))}: {one['expected']}", bool(one["met"]), str(one["found"]))
             for one in results["expectations"]
@@ -248,6 +250,20 @@ def _erasure(row: Mapping[str, Any], verdict: Verdict, found: Mapping[str, Any],
         not_judged=tuple((name.replace("_", " "), reason) for name, reason in reasons.items()),
         notes=tuple(row["notes"]),
         verdict=verdict,
+    )
+
+
+def _arrival(row: Mapping[str, Any]) -> ArrivalRow:
+    return ArrivalRow(
+        round=row["round"],
+        peer=row["peer"],
+        rows=row["rows"],
+        method=row["method"],
+        guarantee=row["guarantee"],
+        gradient_steps=row["gradient_steps"],
+        seconds=row["seconds"],
+        equal=row["equal"],
+        notes=tuple(row["notes"]),
     )
 
 

@@ -237,6 +237,21 @@ class ErasureRow:
 
 
 @dataclass(frozen=True)
+class ArrivalRow:
+    """Rows that reached a peer: how it took them in, what that cost, and whether it ends as if it had been given them before training."""
+
+    round: int
+    peer: int
+    rows: int
+    method: str
+    guarantee: str
+    gradient_steps: int | None = None
+    seconds: float | None = None
+    equal: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class AuditColumn:
     """A column of the table of erasures, defined by an audit.
 
@@ -352,6 +367,7 @@ class ReportData:
     graphs: tuple[GraphChange, ...] = ()
     holdings: tuple[HoldingsChange, ...] = ()
     erasures: tuple[ErasureRow, ...] = ()
+    arrivals: tuple[ArrivalRow, ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
     given: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from simulator.report.model import ErasureRow, EventRow, Outcome, ReportData
+from simulator.report.model import ArrivalRow, ErasureRow, EventRow, Outcome, ReportData
 from simulator.requests import request_of
 
 NOT_MEASURED = "not measured"
@@ -15,6 +15,7 @@ NOTHING_HELD = "0 of 0"
 
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _HAPPENED = {
+    "arrive": "took new rows in",
     "attack": "came under attack",
     "away": "went away",
     "back": "came back",
@@ -112,6 +113,15 @@ def sentence(event: EventRow) -> str:
     what = _HAPPENED.get(event.do, event.do)
     said = f"{peers(event.peers)} {what}" if event.peers else what
     return capital(said) + (f" ({event.detail})" if event.detail else "")
+
+
+def arrived(arrival: ArrivalRow) -> tuple[str, str]:
+    """Return how an arrival ended as (level, words); the level is ``good``, ``bad`` or ``open``."""
+    if arrival.guarantee != "exact":
+        return "open", f"{arrival.guarantee}, not compared"
+    if arrival.equal is None:
+        return "open", "claims exact, not compared"
+    return ("good", "exact: every bit as if given before training") if arrival.equal else ("bad", "claims exact but differs")
 
 
 def verdict(erasure: ErasureRow) -> tuple[str, str]:

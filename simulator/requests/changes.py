@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from clients.config import PeerConfig
@@ -39,12 +39,17 @@ def same_life(one: PeerConfig | Erasure, erasure: Erasure) -> bool:
 
 def not_forgetting(plan: P, peer: int, gone: set[int]) -> P:
     """Return the plan in which a peer is not asked to forget the rows or edges ``gone``."""
+    return with_rounds(plan, lambda now: now.model_copy(update={"forget": _less(now.forget, peer, gone)}))
 
-    def change(now: Round) -> Round:
-        if peer not in now.forget:
-            return now
-        left = tuple(one for one in now.forget[peer] if one not in gone)
-        others = {p: ids for p, ids in now.forget.items() if p != peer}
-        return now.model_copy(update={"forget": others | ({peer: left} if left else {})})
 
-    return with_rounds(plan, change)
+def not_arriving(plan: P, peer: int, gone: set[int]) -> P:
+    """Return the plan in which the rows ``gone`` never reach a peer."""
+    return with_rounds(plan, lambda now: now.model_copy(update={"arrive": _less(now.arrive, peer, gone)}))
+
+
+def _less(named: Mapping[int, tuple[int, ...]], peer: int, gone: set[int]) -> dict[int, tuple[int, ...]]:
+    """Return ids by peer without some of a peer's; a peer is left out if none are left."""
+    if peer not in named:
+        return dict(named)
+    left = tuple(one for one in named[peer] if one not in gone)
+    return {p: ids for p, ids in named.items() if p != peer} | ({peer: left} if left else {})

@@ -9,7 +9,7 @@ import numpy as np
 
 from clients.participant import ROWS
 from server.timeline import Erasure
-from simulator.requests.changes import not_forgetting, same_life, with_configs, with_erasures
+from simulator.requests.changes import not_arriving, not_forgetting, same_life, with_configs, with_erasures
 from simulator.requests.contract import Request
 from simulator.requests.traces import Main, kept
 from simulator.scenarios.plan import Plan
@@ -33,6 +33,7 @@ class RowsRequest(Request):
             if edges or not one.edges:
                 left.append(one.model_copy(update={"edges": edges}))
         plan = with_configs(plan, erasure, lambda one: {"rows": tuple(row for row in one.rows if row not in gone)})
+        plan = not_arriving(plan, erasure.peer, gone)
         return with_erasures(not_forgetting(plan, erasure.peer, gone | void), left)
 
     def problems(self, erasure: Erasure, plan: Plan, store: RunStore) -> Iterator[str]:

@@ -14,7 +14,7 @@ from server.ledger import FEDERATION
 from server.timeline import Erasure
 from simulator.audits import AUDITS
 from simulator.audits.contract import RETRAINED, RUN, keys
-from simulator.runs import machines
+from simulator.runs import arrivals, machines
 from simulator.runs.audits import audited
 from simulator.runs.expectations import check
 from simulator.runs.given import given
@@ -52,6 +52,8 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
+    if plan.timeline.arrivals():
+        found["arrivals"] = arrivals.rows(plan, store)
     found["machine"] = {"level": plan.scenario.compute.level, **(machines.read(store) or {})}
     found |= cell_of(plan).findings(plan, store)
     found |= {"expectations": check(plan, store, found)}
@@ -67,7 +69,7 @@ def settle(plan: Plan, store: RunStore) -> None:
 def settled(plan: Plan, store: RunStore) -> str:
     """Return, as JSON, the verdict on each claim by the evidence in ledger and data."""
     rows = ((one, _erasure(plan, store, one)) for one in plan.timeline.erasures)
-    return json.dumps([claim(one, plan, store, row) for one, row in rows])
+    return json.dumps([*(claim(one, plan, store, row) for one, row in rows), *arrivals.claims(plan, store)])
 
 
 def _metrics(plan: Plan, store: RunStore) -> dict[str, Any]:

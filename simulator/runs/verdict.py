@@ -19,6 +19,7 @@ from simulator.storage.store import RunStore
 Name = Literal["proven", "measured", "disproved", "expectations failed"]
 
 _PROVEN = "every erasure left all that remains bit for bit as if the data had never been there"
+_ARRIVED = "rows that arrived left all bit for bit as if they had been given before training"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Verdict:
     @classmethod
     def of_claims(cls, results: Mapping[str, Any]) -> tuple[Self, ...]:
         """Return the verdict on each erasure of a run, in the order of ``results["erasures"]``."""
-        return tuple(cls(one["verdict"], one["why"]) for one in results["verdict"]["claims"])
+        return tuple(cls(one["verdict"], one["why"]) for one in results["verdict"]["claims"][: len(results["erasures"])])
 
     @property
     def holds(self) -> bool:
@@ -70,11 +71,12 @@ def verdict(claims: Sequence[Mapping[str, str]], found: Mapping[str, Any]) -> di
     Parameters
     ----------
     claims : sequence of mapping
-        What `claim` returns of each erasure.
+        What `claim` returns of each erasure, then what `simulator.runs.arrivals.claims` returns.
     found : mapping
         The other results.
     """
-    name, why = _named(claims, [one for one in found["expectations"] if not one["met"]], len(found.get("concepts", ())))
+    unmet = [one for one in found["expectations"] if not one["met"]]
+    name, why = _named(claims, unmet, len(found.get("concepts", ())), len(found.get("arrivals", ())))
     return {"name": name, "why": why, "claims": claims}
 
 
@@ -123,8 +125,8 @@ def _read(lines: Iterator[str]) -> Iterator[str]:
         yield str(error)
 
 
-def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: int) -> tuple[Name, str]:
-    """Return name and reason of the verdict on all claims and unmet expectations together."""
+def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: int, arrivals: int) -> tuple[Name, str]:
+    """Return name and reason of the verdict on all claims, the last of them of arrivals, and unmet expectations together."""
     wrong = [one for one in claims if one["verdict"] == "disproved"]
     if wrong:
         more = f" (so are {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -136,15 +138,18 @@ def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any
     if not claims and not concepts:
         return "measured", "nothing had to be forgotten"
     if all(one["verdict"] == "proven" for one in claims) and not concepts:
-        certified = sum(family(one["claim"]) == "certified" for one in claims)
-        return "proven", f"{_PROVEN}, or holds a certificate ({certified} of {len(claims)})" if certified else _PROVEN
-    return "measured", "; ".join(_told(claims, concepts))
+        certified, erasures = sum(family(one["claim"]) == "certified" for one in claims), len(claims) - arrivals
+        why = f"{_PROVEN}, or holds a certificate ({certified} of {erasures})" if certified else _PROVEN
+        return "proven", "; ".join([why] * (erasures > 0) + [_ARRIVED] * (arrivals > 0))
+    return "measured", "; ".join(_told(claims, concepts, arrivals))
 
 
-def _told(claims: Sequence[Mapping[str, str]], concepts: int) -> Iterator[str]:
+def _told(claims: Sequence[Mapping[str, str]], concepts: int, arrivals: int) -> Iterator[str]:
     """Yield the number of proven claims, and of the others the number for each reason."""
-    if claims:
-        yield f"{sum(one['verdict'] == 'proven' for one in claims)} of {len(claims)} erasures proven"
+    erasures = len(claims) - arrivals
+    for what, some in (("erasures", claims[:erasures]), ("arrivals", claims[erasures:])):
+        if some:
+            yield f"{sum(one['verdict'] == 'proven' for one in some)} of {len(some)} {what} proven"
     for why, count in Counter(one["why"] for one in claims if one["verdict"] == "measured").items():
         yield f"{count} {why}"
     if concepts:

@@ -16,7 +16,7 @@ from pathlib import Path
 from clients.data import DataError
 from simulator.errors import LetheError, one_line
 from simulator.requests import request_of
-from simulator.runs import audits, folder_checks, ledger_checks, loaded
+from simulator.runs import arrivals, audits, folder_checks, ledger_checks, loaded
 from simulator.runs.asked import missing
 from simulator.runs.claims import unkept, unproven_exactness
 from simulator.runs.directory import RESULTS, read_plan, reason
@@ -85,6 +85,8 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
         what = f"{request.name(erasure)}: its claim, for which the data are needed"
         claims += [(what, request.problems(erasure, plan, store)), (what, unkept(erasure, plan, store))]
         not_checked += _read_so_far(unproven_exactness(erasure, plan, store))
+    claims.append(("what arrived at peers", arrivals.problems(plan, store)))
+    not_checked += _read_so_far(arrivals.unproven(plan, store))
     compared = loaded.compare(plan, store)
     if compared.changed:
         found.append(compared.changed)

@@ -102,6 +102,31 @@ class Plan(Spec):
 
         return self.model_copy(update={"configs": keyed(self.configs), "returns": keyed(self.returns)})
 
+    @property
+    def arrivals_compared(self) -> bool:
+        """Whether rows arrive, and the audits ask for the run in which they arrive before training."""
+        return "counterfactual" in self.audit.asked and any(now.arrive for now in self.timeline.rounds)
+
+    def arriving_at_once(self) -> Self:
+        """Return the plan in which rows reach their peers in the first round in which these are present."""
+        first: dict[int, int] = {}
+        moved: dict[int, dict[int, tuple[int, ...]]] = {}
+        for now in self.timeline.rounds:
+            for peer in now.generation:
+                first.pop(peer, None)
+            for peer in now.present:
+                first.setdefault(peer, now.round)
+            for peer, rows in now.arrive.items():
+                reached = moved.setdefault(first[peer], {})
+                reached[peer] = tuple(sorted({*reached.get(peer, ()), *rows}))
+
+        def change(now: Round) -> Round:
+            told = tuple(one for one in now.happenings if one.do != "arrive")
+            return now.model_copy(update={"arrive": dict(sorted(moved.get(now.round, {}).items())), "happenings": told})
+
+        timeline = self.timeline.model_copy(update={"rounds": tuple(map(change, self.timeline.rounds))})
+        return self.model_copy(update={"timeline": timeline}).unwatched()
+
     def until(self, last: int) -> Self:
         """Return the plan truncated after the round ``last``, which is at least 1."""
         erasures = tuple(erasure for erasure in self.timeline.erasures if erasure.round <= last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from clients.unlearning.general.contract import MethodSpec
 from simulator.levels import unsupported
@@ -14,13 +14,19 @@ from simulator.scenarios.validation_errors import name_place
 class HasMethods(Protocol):
     """The part of a cell that is needed here; see `simulator.tasks.contract.Cell`."""
 
+    takes_rows: ClassVar[bool]
+    """Whether peers take in rows that arrive."""
+
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind."""
 
 
 def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Iterator[tuple[str, str]]:
-    """Yield events that need neighbours if peers have none, and methods that the cell does not support."""
+    """Yield events that need neighbours if peers have none, rows that peers cannot take in, and methods that the cell does not support."""
     for i, event in enumerate(scenario.event):
+        if event.brings_rows and not cell.takes_rows:
+            cure = "remove the event, or take a federation of kind hdus or sums"
+            yield name_place(("event", i)), f"{event.tag}: peers of {scenario.cell} take no rows in after the start: {cure}"
         if event.needs_neighbours and not connected:
             kind = scenario.cell.partition("/")[2]
             yield (

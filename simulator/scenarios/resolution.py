@@ -17,7 +17,7 @@ from server.membership import MembershipError
 from server.timeline import Happening, Round, Timeline
 from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
 from simulator.errors import ScenarioError
-from simulator.events.contract import STAGES, EventSpec
+from simulator.events.contract import STAGES
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
 from simulator.scenarios import bounds, presence, refusals
@@ -28,7 +28,7 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.public import Split, split
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.tasks import CELLS
-from simulator.scenarios.validation_errors import name_place
+from simulator.scenarios.withheld import Coming, place_of, withheld
 
 T = TypeVar("T")
 
@@ -53,6 +53,7 @@ class Resolves(Protocol):
     """The part of a cell that a resolution needs; see `simulator.tasks.contract.Cell`."""
 
     plan: type[Plan]
+    takes_rows: ClassVar[bool]
 
     def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
         """Return a peer's config."""
@@ -74,6 +75,7 @@ class Resolution(Generic[S]):
         self.scenario = scenario
         self.cell = cell
         self.lines: list[str] = []
+        self.coming: Coming = {}
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error for everything that contradicts the data or the partition ``dealt`` (None if it failed)."""
@@ -140,6 +142,7 @@ class Resolution(Generic[S]):
         data = known[-1]
         world = self.world(graph, configs, data)
         world.classes, world.users, world.data_edges = data.labels, data.user_names, data.edges
+        world.coming = self.coming
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
         self._tell(never_checked(scenario, timeline))
@@ -214,6 +217,8 @@ class Resolution(Generic[S]):
         dealt = self.attempt("data.partition", lambda: deal(data, aside.rest, scenario.peers.count, scenario.seed))
         self._tell(refusals.of_events(scenario, self.cell, connected=self.topology is not None))
         self._tell(refusals.of_reference(scenario, synthetic=self.synthetic))
+        if dealt is not None:
+            dealt, self.coming = withheld(scenario, dealt, data, self.attempt)
         self.check(data, dealt)
         public = {name: tuple(getattr(aside, name).tolist()) for name in ("reference", "test", "validation")}
         constants = {"run_seed": scenario.seed, "rounds": scenario.rounds, "data": known, **public}
@@ -259,8 +264,7 @@ class Resolution(Generic[S]):
         for i, event in enumerate(self.scenario.event):
             if event.round == world.round and event.stage == stage:
                 world.event = i
-                place = f"{name_place(('event', i))}, {_named(event)}"
-                self.attempt(place, partial(event.resolve, world))
+                self.attempt(place_of(i, event), partial(event.resolve, world))
 
     def round(self, world: World) -> Round:
         """Return the current round."""
@@ -272,6 +276,7 @@ class Resolution(Generic[S]):
             members=tuple(world.membership.members()),
             erased=tuple(sorted(draft.erased)),
             forget={peer: tuple(sorted(draft.forget[peer])) for peer in sorted(draft.forget)},
+            arrive={peer: tuple(sorted(draft.arrive[peer])) for peer in sorted(draft.arrive)},
             crash=dict(sorted(draft.crash.items())),
             late={peer: delay for peer, delay in sorted(world.late.get(world.round, {}).items()) if peer in world.online},
             refusing=tuple(sorted(world.refusing.intersection(world.membership.members()))),
@@ -280,9 +285,5 @@ class Resolution(Generic[S]):
             happenings=tuple(draft.happenings),
         )
 
-
-def _named(event: EventSpec) -> str:
-    """Return an event in words."""
-    return f"{event.tag} in round {event.round}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from clients.config import PeerConfig
 from clients.metrics import Metric, Metrics
 from server.ledger import TRAFFIC
-from server.timeline import Erasure
+from server.timeline import Arrival, Erasure
 from simulator.audits.contract import NOTHING, ORIGINAL, RUN, AuditSpec, Row
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
@@ -43,6 +43,8 @@ class Cell(ABC, Generic[S, P]):
     """The cell's own part of the report, as ``"module:name"``; see `simulator.report.contract.TaskPage`."""
     pooled: ClassVar[bool] = False
     """Whether peers predict with one model of all their rows instead of ensembles with their neighbours."""
+    takes_rows: ClassVar[bool] = False
+    """Whether its peers take in rows that arrive after the start."""
     unjudged: ClassVar[Mapping[str, str]] = {}
     """Reasons why some audits cannot judge such federations, by audit, for the results."""
     measured: ClassVar[tuple[Metric, ...]] = ()
@@ -59,11 +61,13 @@ class Cell(ABC, Generic[S, P]):
         return Coordinator()
 
     def further_runs(self, plan: P) -> int:
-        """Return the number of runs that the audits need in addition: counterfactuals of each request, and one that ignores all."""
+        """Return the number of runs that the audits need in addition: counterfactuals of each request, one that ignores all, and, where
+        rows arrive, one in which they arrive before training.
+        """
         judging = [spec for name, spec in plan.audit.asked.items() if name not in self.unjudged]
         own = {(one.request, row) for one in plan.timeline.erasures for spec in judging for row in self.compared(plan, spec, one)}
         shared = {row for _, row in own if row == NOTHING}
-        return len(shared) + sum(row not in (RUN, NOTHING) for _, row in own)
+        return len(shared) + sum(row not in (RUN, NOTHING) for _, row in own) + plan.arrivals_compared
 
     def compared(self, plan: P, spec: AuditSpec, erasure: Erasure) -> tuple[Row, ...]:
         """Return the runs that an audit of an erasure may examine; an original exists only if the request comes after round 1."""
@@ -78,6 +82,10 @@ class Cell(ABC, Generic[S, P]):
     @abstractmethod
     def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, which its event names or the cell chooses, and its guarantee."""
+
+    def arrival(self, plan: P, arrival: Arrival) -> tuple[str, str, str]:
+        """Return how a peer takes in rows that arrive, what is guaranteed, and a note for the results (empty if none is needed)."""
+        raise NotImplementedError
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind, by their ``kind`` under ``lethe.methods``.

@@ -32,13 +32,15 @@ def describe(plan: Plan) -> RenderableType:
 
     scenario = plan.scenario
     title = Text.assemble((plan.name, "bold"), f"  seed {plan.seed}, {plan.rounds} rounds, {len(plan.configs)} peers, plan {plan.digest}")
-    rows = sum(len(config.rows) for config in plan.configs)
+    late = sum(len(one.rows) for one in plan.timeline.arrivals())
+    rows = late + sum(len(config.rows) for config in plan.configs)
     data = load(plan.configs[0].data)
     validation = f"{scenario.data.validation} validation rows, " if scenario.data.validation else ""
     facts = Text(
         f"data: {plan.configs[0].data.title}, {len(data)} rows, {plan.classes} classes, "
         f"inputs {' x '.join(map(str, plan.shape))}; "
         f"{_reference(scenario.data)} reference rows, {scenario.data.test} test rows, {validation}{rows} rows dealt"
+        + (f", {late} of them to arrive later" if late else "")
     )
     return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
 

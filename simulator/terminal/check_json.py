@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from clients.data import load
-from server.timeline import Erasure
+from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
 from simulator.terminal import data_check
@@ -32,6 +32,7 @@ def plain(plan: Plan) -> dict[str, Any]:
             for now in plan.timeline.rounds
         ],
         "erasures": [_erasure(plan, one) for one in plan.timeline.erasures],
+        **({"arrivals": [_arrival(plan, one) for one in arrivals]} if (arrivals := plan.timeline.arrivals()) else {}),
         "costs": dict(cell_of(plan).costs(plan)),
     }
 
@@ -59,6 +60,11 @@ def _peers(plan: Plan) -> list[dict[str, Any]]:
         {"peer": one.peer, "model": one.model, "rows": len(one.rows), "rows_by_class": [int(count) for count in mix]}
         for one, mix in zip(plan.configs, mixes, strict=True)
     ]
+
+
+def _arrival(plan: Plan, arrival: Arrival) -> dict[str, Any]:
+    method, guarantee, _ = cell_of(plan).arrival(plan, arrival)
+    return {"round": arrival.round, "peer": arrival.peer, "rows": len(arrival.rows), "method": method, "guarantee": guarantee}
 
 
 def _erasure(plan: Plan, erasure: Erasure) -> dict[str, Any]:

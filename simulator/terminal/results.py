@@ -24,6 +24,8 @@ def show_results(run: Run, console: Console | None = None) -> None:
         console.print(_metrics(found["metrics"]))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
+    if "arrivals" in found:
+        console.print(_arrivals(found["arrivals"]))
     for column in (column for columns in found.get("audits", {}).values() for column in columns if column["shown"]):
         if judged := [one for one in found["erasures"] if one.get(column["name"]) is not None]:
             console.print(_audited(column, judged))
@@ -77,6 +79,16 @@ def _erasures(erasures: list[dict[str, Any]]) -> Table:
         difference = number(one["max_abs_difference"])
         told = (one["method"], one["guarantee"], difference, str(one["gradient_steps"]))
         table.add_row(*round_and_subject(one), *told, *retrained, *receipts)
+    return table
+
+
+def _arrivals(arrivals: list[dict[str, Any]]) -> Table:
+    """Return a table of the rows that arrived."""
+    table = _table("arrivals of rows", "round", "what", "method", "guarantee", "as if given\nbefore training", "steps")
+    for one in arrivals:
+        what = f"{one['rows']} rows at peer {one['peer']}"
+        equal = {True: "bit for bit", False: "NO", None: "not compared"}[one["equal"]]
+        table.add_row(str(one["round"]), what, one["method"], one["guarantee"], equal, str(one["gradient_steps"]))
     return table
 
 

@@ -23,6 +23,7 @@ from simulator.runs.verify import verify
 EVENTS = [
     {"round": 2, "do": "leave", "peers": [4], "erase": True},
     {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}},
+    {"round": 3, "do": "arrive", "peers": [2, 5], "rows": {"fraction": 0.2}},
     {"round": 3, "do": "crash", "peers": [1], "phase": "after_sending"},
     {"round": 3, "do": "offline", "peers": [0], "rounds": 1},
     {"round": 4, "do": "rejoin", "peers": [4]},

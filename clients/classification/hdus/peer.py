@@ -22,8 +22,9 @@ from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.participant import EDGES, ROWS, Neighbour, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Outcome, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Cost, Outcome, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
+from clients.unlearning.states import PROGRESS
 
 COUNTS = "counts"
 """Name, in a seed artefact, of the owner's class histogram, int64 ``(classes,)``."""
@@ -86,6 +87,22 @@ class Peer(Neighbour):
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Receive this round's server records: none, for this role."""
+
+    def arrive(self, ids: Iterable[int]) -> Outcome:
+        """Take own rows in: the main model adds them, or is trained anew on all rows if it cannot; histogram and seed follow.
+
+        Either way it then is as if it had been given the rows before its first round.
+        """
+        source, new = data.load(self.config.data), np.asarray(sorted(ids), dtype=np.int64)
+        held, spec = np.union1d(self.rows.ids, new), method(self.config)
+        edges = np.setdiff1d(source.edges_among(held), [*source.edges_among(self.rows.ids), *self.config.absent_edges])
+        self.rows, self.edges = source.rows(held), np.union1d(self.edges, edges)
+        if spec.adds:
+            return self.main.add(spec.training_data(source, new))
+        rounds = int(self.main.state()[PROGRESS][0])
+        self.main = unlearner(self.config, self.stream)
+        self.main.begin(spec.training_data(_having(source, self.edges), held))
+        return Outcome(Cost(sum(self.main.advance() for _ in range(rounds)), 1 if rounds else 0), "exact")
 
     def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows and edges by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""

@@ -13,21 +13,24 @@ from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner
+from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
 from clients.unlearning.exact.placement import places
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.votes import Rule, joined
-from clients.unlearning.requests import named_rows
+from clients.unlearning.requests import named_rows, require_new
 from clients.unlearning.states import PROGRESS, Signed, fingerprint, fits, opened, same
 from clients.unlearning.tabular import Table
+
+LATE = "late"
+"""Name, in a state, of the ids of the held rows that were added after the start, int64, ascending; present only if there are any."""
 
 
 class Sharded(Unlearner[Rows, Ids]):
     """Isolated networks, their checkpoints, and their training rows.
 
     A keyed hash of its id assigns a row to a shard and slice, and shards share neither data nor state: everything that a deletion does
-    not touch equals, byte for byte, what it would be without the rows. Each round and stage starts with a fresh optimiser, so a
-    checkpoint consists of weights only.
+    not touch equals, byte for byte, what it would be without the rows. Rows that are added later lie in the last slice of their shards,
+    so that only its training is repeated. Each round and stage starts with a fresh optimiser, so a checkpoint consists of weights only.
 
     Parameters
     ----------
@@ -51,13 +54,14 @@ class Sharded(Unlearner[Rows, Ids]):
         self.settings = problem.training
         self.shards, self.slices, self.aggregate, self.key = shards, slices, aggregate, key
         self.rows = Rows(np.empty(0, np.int64), np.empty((0, *problem.shape), np.float32), np.empty(0, np.int64))
+        self.late = np.empty(0, np.int64)
         self.progress = 0
         self.weights: list[Arrays] = []
         self.checkpoints: list[dict[int, Arrays]] = []
 
     def begin(self, data: Rows) -> None:
         """Start anew on ``data``; empty shards are allowed and are ignored in predictions."""
-        self.rows, self.progress = self.table.shaped(data), 0
+        self.rows, self.late, self.progress = self.table.shaped(data), np.empty(0, np.int64), 0
         self.weights = [self._initial(shard) for shard in range(self.shards)]
         self.checkpoints = [{} for _ in range(self.shards)]
 
@@ -67,15 +71,33 @@ class Sharded(Unlearner[Rows, Ids]):
         self.progress += 1
         return sum(self._train(shard, begin) for shard in range(self.shards))
 
-    def places(self, ids: Ids) -> tuple[Ids, Ids]:
-        """Return the shard and the slice of each id, counted from 0: functions of the key and the id alone."""
-        return places(ids, self.shards, self.slices, self.key)
+    def places(self, ids: Ids, late: Ids | None = None) -> tuple[Ids, Ids]:
+        """Return the shard and the slice of each id, counted from 0: functions of the key, the id, and whether it was added later.
+
+        ``late`` are the ids of the rows that were added later, by default of those that are held.
+        """
+        shards, slices = places(ids, self.shards, self.slices, self.key)
+        return shards, np.where(np.isin(ids, self.late if late is None else late), self.slices - 1, slices)
 
     def forget(self, request: Ids) -> Outcome:
         """Restart each touched shard once, from the checkpoint before the earliest slice touched, and replay up to this round."""
         ids = named_rows(request, self.rows.ids)
-        self.rows = self.rows.without(ids)
         shards, slices = self.places(ids)
+        self.rows, self.late = self.rows.without(ids), np.setdiff1d(self.late, ids)
+        return self._restarted(shards, slices)
+
+    def add(self, data: Rows) -> Outcome:
+        """Take rows with new ids into the last slice, and restart each touched shard from before it.
+
+        ``UnlearningError`` if an id is held; nothing has changed then.
+        """
+        more = self.table.shaped(data)
+        require_new(more.ids, self.rows.ids)
+        self.rows, self.late = self.rows.joined(more), np.union1d(self.late, more.ids)
+        return self._restarted(*self.places(more.ids))
+
+    def _restarted(self, shards: Ids, slices: Ids) -> Outcome:
+        """Restart each of these shards once, from before the earliest of the slices named with it, and replay up to this round."""
         steps = parts = 0
         for shard in (int(touched) for touched in np.unique(shards)):
             stage = int(slices[shards == shard].min())
@@ -129,13 +151,13 @@ class Sharded(Unlearner[Rows, Ids]):
         return self.rows.keep((shards == shard) & (slices <= stage)).ids
 
     def state(self) -> State:
-        """Return progress, weights ``shard/s/model/...`` and checkpoints ``shard/s/before/k/...``."""
-        state: State = {PROGRESS: np.array([self.progress])}
+        """Return progress, weights ``shard/s/model/...``, checkpoints ``shard/s/before/k/...``, and ids of rows that were added later."""
+        state: State = {PROGRESS: np.array([self.progress]), **({LATE: self.late} if len(self.late) else {})}
         for shard, weights in enumerate(self.weights):
             state |= {f"shard/{shard}/model/{name}": array for name, array in weights.items()}
             for stage, checkpoint in self.checkpoints[shard].items():
                 state |= {f"shard/{shard}/before/{stage}/{name}": array for name, array in checkpoint.items()}
-        return Signed(state, self._origin(self.rows))
+        return Signed(state, self._origin(self.rows, self.late))
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Restore the model from its ``state`` and its retained rows ``data``.
@@ -144,8 +166,10 @@ class Sharded(Unlearner[Rows, Ids]):
         key and settings are checked by the fingerprint: trained weights imply none of them, those of empty shards and slices only the key.
         """
         rows = self.table.shaped(data)
-        arrays, progress = opened(state, self._origin(rows))
-        shards, slices = self.places(rows.ids)
+        late = _late(state, rows.ids)
+        arrays, progress = opened(state, self._origin(rows, late))
+        arrays.pop(LATE, None)
+        shards, slices = self.places(rows.ids, late)
         begun = [stage for stage in range(self.slices) if self.schedule.start(stage) < self.schedule.reached(progress)]
         kept = (0, *begun[1:])  # 0 stands for the current network
         parts = {(s, k): f"shard/{s}/before/{k}/" if k else f"shard/{s}/model/" for s in range(self.shards) for k in kept}
@@ -156,13 +180,13 @@ class Sharded(Unlearner[Rows, Ids]):
                 named = {prefix + name: array for name, array in initial[s].items()}
                 same({name: arrays[name] for name in named}, named, "these rows, of which a part has learned nothing")
         taken = {(s, k): {name: arrays[prefix + name] for name in initial[s]} for (s, k), prefix in parts.items()}
-        self.rows, self.progress = rows, progress
+        self.rows, self.late, self.progress = rows, late, progress
         self.weights = [taken[s, 0] for s in range(self.shards)]
         self.checkpoints = [{k: taken[s, k] for k in kept if k} for s in range(self.shards)]
 
-    def _origin(self, rows: Rows) -> str:
-        network, settings = repr(self.network), self.settings.model_dump_json()
-        return fingerprint("sisa", network, settings, self.rounds, self.slices, self.shards, self.key, rows.ids, rows.x, rows.y)
+    def _origin(self, rows: Rows, late: Ids) -> str:
+        network, settings, added = repr(self.network), self.settings.model_dump_json(), (late,) if len(late) else ()
+        return fingerprint("sisa", network, settings, self.rounds, self.slices, self.shards, self.key, rows.ids, rows.x, rows.y, *added)
 
     def stored(self) -> list[Stored]:
         """Return the networks and checkpoints, each with the ids of the rows it was trained on."""
@@ -173,3 +197,13 @@ class Sharded(Unlearner[Rows, Ids]):
             for shard in range(self.shards)
             for stage in self.checkpoints[shard]
         ]
+
+
+def _late(state: Mapping[str, npt.NDArray[Any]], held: Ids) -> Ids:
+    """Return the ids of rows that were added later by a state; ``UnlearningError`` if they are none of the rows."""
+    late = state.get(LATE) if isinstance(state, Mapping) else None
+    if late is None:
+        return np.empty(0, np.int64)
+    if not isinstance(late, np.ndarray) or late.dtype != np.int64 or not len(late) or not np.array_equal(late, np.intersect1d(late, held)):
+        raise UnlearningError(f"state: {LATE} does not name rows that were added: give the rows that were held, the same settings")
+    return late.copy()

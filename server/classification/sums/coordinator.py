@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -33,13 +33,15 @@ class Sums(Coordinator):
         Stores the updates; a run resumes from it.
     rounds : int
         Number of rounds before the final evaluation.
+    growing : collection of int
+        Peers at which rows arrive; sums over more rows than before are refused of all others.
     """
 
     delay: ClassVar[int] = 0
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("accuracy.global.ensemble", "mean", "share", "higher"),)
 
-    def __init__(self, config: SumsConfig, ledger: Ledger, rounds: int) -> None:
-        self.config, self.ledger, self.rounds = config, ledger, rounds
+    def __init__(self, config: SumsConfig, ledger: Ledger, rounds: int, growing: Collection[int] = ()) -> None:
+        self.config, self.ledger, self.rounds, self.growing = config, ledger, rounds, growing
         self.statistics = Statistics(learner(config))
         self._entries: dict[int, Parcel] = {}
         self._total: ArrayRecord | None = None
@@ -84,5 +86,6 @@ class Sums(Coordinator):
             known = self._entries.get(peer)
             if known is None or known.sha256 != parcel.sha256:
                 blob = fresh.get(parcel.sha256) or self.ledger.artefact(parcel.sha256)
-                self.statistics.change(peer, wire.from_bytes(blob))
+                change = self.statistics.replace if peer in self.growing else self.statistics.change
+                change(peer, wire.from_bytes(blob))
             self._entries[peer] = parcel

@@ -68,6 +68,14 @@ class Statistics:
             raise UnlearningError(f"peer {peer}: sends sums over {left} rows where it gave {given}: rows can be taken out, never added")
         self.take_out(peer, {name: array - sums[name] for name, array in self._ledger[peer].items()})
 
+    def replace(self, peer: int, sums: Mapping[str, Ints]) -> None:
+        """Set a peer's sums over rows of which some have arrived, whether others have gone or not."""
+        self._same_shapes(peer, sums)
+        self._check(peer, sums)
+        if peer in self._ledger:
+            self.leave(peer)
+        self.give(peer, sums)
+
     def leave(self, peer: int) -> None:
         """Subtract a peer's whole entry from the total and remove it; ``UnlearningError`` if it has none."""
         if peer not in self._ledger:

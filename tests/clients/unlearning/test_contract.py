@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clients.checks.case import KEY, Case
 from clients.checks.material import FIRST, STEP, Material, shelves
 from clients.checks.material import graph_material as papers
 from clients.checks.material import interactions_material as taste
 from clients.checks.material import rows_material as tabular
-from clients.checks.unlearner import ALWAYS, EXACT, FURTHER, KEY, Case, unlearner_checks
+from clients.checks.unlearner import ALWAYS, EXACT, FURTHER, unlearner_checks
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
 from clients.models.mlp import Mlp

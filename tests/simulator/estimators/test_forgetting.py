@@ -134,9 +134,9 @@ def test_what_is_added_is_as_if_it_had_always_been_there(method: str) -> None:
         model.add(x[5:6], y[5:6], ids=[5])
 
 
-def test_adding_is_there_only_where_sums_or_trees_allow_it() -> None:
+def test_adding_is_there_only_where_sums_trees_or_slices_allow_it() -> None:
     able = {name for name, method in EXACT.items() if hasattr(classifier(method), "add")}
-    assert able == {"dare", "naive_bayes", "ridge"}
+    assert able == {"dare", "naive_bayes", "ridge", "sisa"}
     assert hasattr(UnlearningRegressor(), "add")
 
 

@@ -23,7 +23,7 @@ from server.membership import Membership, MembershipError
 from simulator.storage.store import RunStore
 
 PEERS = 5
-HAPPENINGS = ("join", "go_offline", "rejoin", "leave", "leave_erased", "erase", "refuse", "crash", "straggle", "delete")
+HAPPENINGS = ("join", "go_offline", "rejoin", "leave", "leave_erased", "erase", "refuse", "crash", "straggle", "delete", "arrive")
 EVENTS = st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.integers(0, PEERS - 1), st.integers(0, 3)), max_size=4)
 """What happens in a round: what, to whom, and for how long, or to which row."""
 
@@ -47,6 +47,8 @@ class Model:
     """Pairs of a holder and an owner whose erased seed it held and has not had the occasion to drop."""
     rows: dict[int, set[int]] = field(default_factory=dict)
     """What a peer has yet to forget."""
+    new_rows: dict[int, set[int]] = field(default_factory=dict)
+    """What has reached a peer that it has yet to take in."""
     refusing: set[int] = field(default_factory=set)
     requests: int = 0
 
@@ -74,6 +76,7 @@ class Federation(RuleBasedStateMachine):
         self.leaving: list[int] = []
         self.crashing: set[int] = set()
         self.deletions: list[tuple[int, int]] = []
+        self.arrivals: list[tuple[int, int]] = []
         self.late: dict[int, int] = {}
         self.model.membership.open_round(self.store.last_round() + 1)
 
@@ -139,6 +142,9 @@ class Federation(RuleBasedStateMachine):
     def delete(self, peer: int, number: int) -> None:
         self.deletions.append((peer, number))
 
+    def arrive(self, peer: int, number: int) -> None:
+        self.arrivals.append((peer, number))
+
     # rounds ------------------------------------------------------------------------------------------------------------------
 
     @rule(events=EVENTS)
@@ -203,6 +209,10 @@ class Federation(RuleBasedStateMachine):
             if peer in membership.members():
                 self.model.rows.setdefault(peer, set()).add(row)
                 self.mailbox.requests.setdefault(peer, set()).add(row)
+        for peer, row in self.arrivals:
+            if peer in membership.members():
+                self.model.new_rows.setdefault(peer, set()).add(row)
+                self.mailbox.arrivals.setdefault(peer, set()).add(row)
         for peer in self.leaving:
             self.model.unconfirmed |= {(holder, peer) for holder, seeds in self.mailbox.held.items() if peer in seeds}
             self.model.erased[peer] = membership.generation(peer)
@@ -213,11 +223,14 @@ class Federation(RuleBasedStateMachine):
         self.mailbox.forget_holder(holder)
         self.model.unconfirmed = {pair for pair in self.model.unconfirmed if pair[0] != holder}
         self.model.rows.pop(holder, None)
+        self.model.new_rows.pop(holder, None)
 
     def answer(self, peer: int, mail: list[Parcel], dropped: list[int], record: RoundRecord) -> None:
         held, owed = dict(self.mailbox.held.get(peer, {})), dict(self.mailbox.owed.get(peer, {}))
         self.mailbox.requests.pop(peer, None)
+        self.mailbox.arrivals.pop(peer, None)
         self.model.rows.pop(peer, None)
+        self.model.new_rows.pop(peer, None)
         lines = [(erasure, held[owner]) for owner in dropped for erasure in owed.get(owner, ())]
         record.receipts += [ReceiptLine(erasure, peer, seed.owner, seed.version, seed.sha256) for erasure, seed in lines]
         self.mailbox.confirm(peer, dropped, mail)
@@ -259,6 +272,7 @@ class Federation(RuleBasedStateMachine):
         journal = self.store.mailbox()
         assert json.loads(json.dumps(self.mailboxes(journal).snapshot())) == json.loads(json.dumps(self.mailbox.snapshot()))
         assert {peer: set(rows) for peer, rows in journal.requests.items()} == self.model.rows
+        assert {peer: set(rows) for peer, rows in journal.arrivals.items()} == self.model.new_rows
         assert self.store.states() == self.model.states
         held = {(h, o, p.version, p.sha256) for h, seeds in self.mailbox.held.items() for o, p in seeds.items()}
         assert set(self.store.rows("select holder, owner, version, sha256 from holdings where until is null")) == held

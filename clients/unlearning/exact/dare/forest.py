@@ -132,20 +132,20 @@ class Forest(ExactForest):
         self.held.drop(places)
         return Outcome(Cost(parts=replaced), "exact")
 
-    def add(self, rows: Rows) -> None:
+    def add(self, data: Rows) -> Outcome:
         """Add rows with new ids; afterwards the forest equals one that was grown with them.
 
         ``UnlearningError``, without any change, if an id is or was held.
         """
-        more = self.table.rows(rows)
+        more = self.table.rows(data)
         joined = self.held.joined(more)
         if not len(more):
-            return
+            return Outcome(Cost(), "exact")
         old, now_dead, kept = self.grove, self.held.alive == 0, self.held.ids()
         places = joined.rows.ids.searchsorted(np.concatenate([kept, more.ids])).astype(np.int32)
         self.held = joined
         if old is None:
-            return
+            return Outcome(Cost(), "exact")
         moved = np.full(len(now_dead) + 1, -1, np.int32)  # the last entry is for removed rows, whose number is -1
         moved[:-1][~now_dead] = places[: len(kept)]
         fresh = self._empty_grove(self.held.rows)
@@ -154,7 +154,8 @@ class Forest(ExactForest):
             order=_widened(moved[old.order], fresh.order.shape[1]),
         )
         added = places[len(kept) :]
-        self._perform(kernels.ADD, added, more.y)
+        replaced, _ = self._perform(kernels.ADD, added, more.y)
+        return Outcome(Cost(parts=replaced), "exact")
 
     def settle(self) -> None:
         """Perform the repairs that ``lazy`` has deferred."""

@@ -115,17 +115,18 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         self.held.drop(places)
         return _TOUCHED if self.sums else _NOTHING
 
-    def add(self, rows: Rows) -> None:
+    def add(self, data: Rows) -> Outcome:
         """Add rows with ids never held before to the sums; the model then equals one that always had them.
 
         ``UnlearningError`` if an id is or was held, or the sums become too large to be exact; nothing has changed then.
         """
-        more = self._checked(rows)
+        more = self._checked(data)
         joined = self.held.joined(more)
         self.design.check(joined.count)
         if self.sums:
             self.adopt({name: self.sums[name] + array for name, array in self.contribution(more.x, more.y).items()})
         self.held = joined
+        return _TOUCHED if self.sums and len(more) else _NOTHING
 
     def take_out(self, places: Places) -> None:
         """Subtract the rows at these positions from the sums."""

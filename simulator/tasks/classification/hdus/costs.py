@@ -29,6 +29,8 @@ class Costs:
         Approximate or largest number of gradient steps of main models, and number of those of distillations.
     forget_steps : int
         Largest number of gradient steps of deletions: if each repeats all earlier training of its peer.
+    arrival_steps : int
+        Likewise of arrivals of rows, of peers whose main models cannot add them without gradients.
     seed_bytes : int
         Bytes of one seed's parameters at 4 bytes each; 0 if the model cannot tell its size.
     overlay_bytes : int
@@ -41,6 +43,7 @@ class Costs:
     main_steps: int
     seed_steps: int
     forget_steps: int
+    arrival_steps: int
     seed_bytes: int
     overlay_bytes: int
     seconds: float | None
@@ -51,12 +54,15 @@ def costs(plan: HdusPlan) -> Costs:
     scenario = plan.scenario
     rows = {config.peer: set(config.rows) for config in plan.configs}
     trained: dict[int, int] = dict.fromkeys(rows, 0)
-    main = forget = copies = 0
+    main = forget = arrival = copies = 0
     each = scenario.distillation.epochs * ceil(_lessons(plan) / scenario.distillation.batch_size)
     seconds, seed_bytes = 0.0, 4 * _parameters(plan)
     for now in plan.timeline.rounds:
         for peer in now.generation:
             rows[peer], trained[peer] = set(plan.config(peer, now.generation[peer]).rows), 0
+        for peer, new in now.arrive.items():
+            rows[peer].update(new)
+            arrival += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         for peer, gone in now.forget.items():
             rows[peer].difference_update(gone)
             forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
@@ -72,6 +78,7 @@ def costs(plan: HdusPlan) -> Costs:
         main_steps=main,
         seed_steps=meetings * each,
         forget_steps=forget,
+        arrival_steps=arrival,
         seed_bytes=seed_bytes,
         overlay_bytes=copies * seed_bytes,
         seconds=seconds if scenario.peers.devices else None,
@@ -119,6 +126,9 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     rows = len(plan.timeline.erasures) - peers - edges
     of_edges = f" and {edges} of edges" if edges else ""
     yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{of_edges} (at most {cost.forget_steps:,} steps)"
+    if arrivals := plan.timeline.arrivals():
+        count = sum(len(one.rows) for one in arrivals)
+        yield "arrivals", f"{count} rows at {len({one.peer for one in arrivals})} peers (at most {cost.arrival_steps:,} steps)"
     if cost.seed_bytes:
         yield "one seed", f"{cost.seed_bytes:,} bytes"
         yield "seeds over edges", f"about {cost.overlay_bytes:,} bytes"

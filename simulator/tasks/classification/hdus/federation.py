@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from clients.classification.hdus.config import HdusConfig
 from clients.models import ModelSpec
 from clients.unlearning.contract import UnlearnerSpec
-from server.timeline import Erasure
+from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
@@ -32,6 +32,7 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     plan: ClassVar[type[Plan]] = HdusPlan
     resolution: ClassVar[type[Resolution[Any]]] = HdusResolution
     page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
+    takes_rows: ClassVar[bool] = True
 
     def config(self, scenario: HdusScenario, peer: int, **constants: Any) -> HdusConfig:
         """Return a peer's config; main models are assigned to peers in turn."""
@@ -53,6 +54,14 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
             return "retrain", "exact"
         assert isinstance(main, UnlearnerSpec)
         return main.tag, main.claim
+
+    def arrival(self, plan: HdusPlan, arrival: Arrival) -> tuple[str, str, str]:
+        """Return how a peer takes in rows, what is guaranteed, and a note: main models that can add rows do so, others train anew."""
+        main = plan.configs[arrival.peer].main
+        if isinstance(main, ModelSpec):
+            return "retrain", "exact", ""
+        guarantee = "exact" if main.guarantee == "exact" else "approximate"
+        return ("add", guarantee, main.late) if main.adds else ("retrain", guarantee, "")
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.sums.config import SumsConfig
-from server.timeline import Erasure
+from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
@@ -27,6 +27,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
     scenario: ClassVar[type[Scenario]] = SumsScenario
     plan: ClassVar[type[Plan]] = SumsPlan
     resolution: ClassVar[type[Resolution[Any]]] = SumsResolution
+    takes_rows: ClassVar[bool] = True
 
     def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
         """Return a peer's config."""
@@ -36,11 +37,16 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         """Return the server that adds up the sums, resumed from the store's last round."""
         from server.classification.sums.coordinator import Sums
 
-        return Sums(plan.configs[0], store, len(plan.timeline.rounds))
+        growing = {one.peer for one in plan.timeline.arrivals()}
+        return Sums(plan.configs[0], store, len(plan.timeline.rounds), growing)
 
     def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, and its guarantee."""
         return "subtract", "exact"
+
+    def arrival(self, plan: SumsPlan, arrival: Arrival) -> tuple[str, str, str]:
+        """Return how a peer takes in rows, what is guaranteed, and no note."""
+        return "add", "exact", ""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the one method that an event may name."""
@@ -54,6 +60,8 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
         yield "gradient steps", "0"
         yield "subtractions", f"{departures} of peers, {len(erasures) - departures} of rows"
+        if arrivals := plan.timeline.arrivals():
+            yield "additions", f"{sum(len(one.rows) for one in arrivals)} rows that arrive at {len({one.peer for one in arrivals})} peers"
         yield "further runs for the audits", str(self.further_runs(plan))
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:

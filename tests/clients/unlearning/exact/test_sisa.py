@@ -8,6 +8,7 @@ from itertools import product
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from clients import streams, wire
@@ -16,7 +17,7 @@ from clients.data.rows import Ids, Rows
 from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.training import Arrays, Training
-from clients.unlearning.contract import Cost, Outcome, Problem
+from clients.unlearning.contract import Cost, Outcome, Problem, UnlearningError
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.sharding import Sharded
@@ -123,6 +124,78 @@ def test_honest_sisa_passes_the_comparison() -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_planted_fault_fails_the_comparison(fault: type[Sharded]) -> None:
     assert not is_exact(fault)
+
+
+def takes_rows_in(kind: type[Sharded], late: int = 3) -> bool:
+    """Whether a SISA of this kind that is given rows late is one that was given them before training, now and once one is deleted."""
+    more = rows().only(rows().ids[5::8])
+    early = fit(kind, rows().without(more.ids), rounds=0)
+    model = fit(kind, rows().without(more.ids), rounds=late)
+    for one in (early, model):
+        one.add(more)
+    for _ in range(late):
+        early.advance()
+    alike = [wire.to_bytes(model.state()) == wire.to_bytes(early.state())]
+    model.forget(more.ids)
+    return all([*alike, wire.to_bytes(model.state()) == wire.to_bytes(fit(kind, rows().without(more.ids), rounds=late).state())])
+
+
+class OnlyFromNowOn(Sharded):
+    """Lets what was trained stand, and takes new rows into what is trained from now on."""
+
+    def _restarted(self, shards: Ids, slices: Ids) -> Outcome:
+        return Outcome(Cost(), "exact")
+
+
+class OwnSlices(Sharded):
+    """Has rows learned by the checkpoints from which it restarts: they lie in the slice of their hash, yet the last one is repeated."""
+
+    def add(self, data: Rows) -> Outcome:
+        outcome = super().add(data)
+        self.late = np.empty(0, np.int64)
+        return outcome
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+def test_rows_that_arrive_are_as_if_they_had_lain_in_the_last_slice_from_the_start(late: int) -> None:
+    assert takes_rows_in(Sharded, late)
+
+
+@pytest.mark.parametrize("fault", [OnlyFromNowOn, OwnSlices])
+def test_a_wrong_way_to_take_rows_in_is_noticed(fault: type[Sharded]) -> None:
+    assert not takes_rows_in(fault)
+
+
+def test_rows_that_arrive_repeat_the_last_slice_of_their_shards_only() -> None:
+    more = rows().only(rows().ids[:1])
+    model = fit(Sharded, rows().without(more.ids))
+    (shard,) = model.places(more.ids)[0]
+    before = model.state()
+    outcome = model.add(more)
+    changed = {name for name, array in model.state().items() if name in before and array.tobytes() != before[name].tobytes()}
+    assert changed
+    assert all(name.startswith(f"shard/{shard}/model/") for name in changed), "an earlier checkpoint or another shard changed"
+    assert outcome.cost.parts == 1
+    anew = fit(Sharded, rows(), rounds=0)
+    assert 0 < outcome.cost.gradient_steps < sum(anew.advance() for _ in range(3)) / 3
+    assert model.places(more.ids)[1].tolist() == [2]
+
+
+def test_rows_that_are_held_cannot_arrive() -> None:
+    model = fit(Sharded, rows())
+    before = wire.to_bytes(model.state())
+    with pytest.raises(UnlearningError, match="row 53 is or was held"):
+        model.add(rows().only([53]))
+    assert wire.to_bytes(model.state()) == before
+
+
+@pytest.mark.parametrize("late", [np.array([1]), np.array([50, 50]), np.array([50.0]), np.empty(0, np.int64)])
+def test_a_state_whose_late_rows_are_not_held_is_refused(late: npt.NDArray[np.float64]) -> None:
+    model = fit(Sharded, rows())
+    model.add(Rows(np.array([49]), rows().x[:1], rows().y[:1]))
+    state = dict(model.state()) | {"late": late}
+    with pytest.raises(UnlearningError, match="late does not name rows that were added"):
+        fit(Sharded, rows(), rounds=0).restore(state, model.rows)
 
 
 def grid() -> Iterator[tuple[int, int, int, int]]:

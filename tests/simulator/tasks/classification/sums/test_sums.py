@@ -13,6 +13,7 @@ from clients import data, wire
 from clients.classification.sums.peer import SumsPeer, learner
 from clients.data.rows import Rows
 from clients.participant import Update
+from clients.unlearning.contract import UnlearningError
 from server.classification.sums.statistics import Statistics
 from simulator.errors import LetheError, ScenarioError
 from simulator.progress import Watch
@@ -232,3 +233,32 @@ def test_an_entry_that_is_missing_is_noticed(finished: Run, tmp_path: Path) -> N
     store.close()
     (folder / "artefacts" / f"{parcel.sha256}.safetensors").unlink()
     assert any("missing" in line for line in verify(folder))
+
+
+def test_rows_that_arrive_are_added_to_the_sums() -> None:
+    events = [
+        {"round": 2, "do": "arrive", "peers": [0, 1, 2], "rows": {"fraction": 0.3}},
+        {"round": 3, "do": "arrive", "peer": 0, "rows": {"fraction": 0.3}},
+        {"round": 3, "do": "delete", "peers": [0, 1], "rows": {"fraction": 0.5}},
+        {"round": 4, "do": "leave", "peers": [2], "erase": True},
+    ]
+    one = run(scenario(event=events, audit={"counterfactual": True}))
+    assert [(row["method"], row["equal"], row["gradient_steps"]) for row in one.results["arrivals"]] == [
+        *[("add", True, 0)] * 2,
+        ("add", None, 0),  # its peer is erased later
+        ("add", True, 0),
+    ]
+    assert [row["max_abs_difference"] for row in one.results["erasures"]] == [0.0] * 3
+    assert verify(one.folder) == []
+
+
+def test_only_peers_at_which_rows_arrive_may_send_sums_over_more() -> None:
+    config = resolve(scenario()).configs[0]
+    source, summing = data.load(config.data), learner(config)
+    few, more = (summing.contribution(source.x[:n], source.y[:n]) for n in (5, 9))
+    statistics = Statistics(summing)
+    statistics.give(3, few)
+    with pytest.raises(UnlearningError, match="sends sums over 9 rows where it gave 5"):
+        statistics.change(3, more)
+    statistics.replace(3, more)
+    assert statistics.total["n"].tolist() == [9]
