@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.hdus.config import PLACES
 from clients.config import PeerConfig, in_short
 from clients.training import Training
@@ -26,6 +27,11 @@ class SumsConfig(PeerConfig):
     def model(self) -> str:
         """The model in one line."""
         return in_short(self.main)
+
+    @property
+    def compute(self) -> ClassifierCompute:
+        """Default settings, as the base class needs them; sums are added up on the CPU."""
+        return USUAL
 
     @property
     def training(self) -> Training:
