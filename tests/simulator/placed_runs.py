@@ -40,7 +40,8 @@ ATTACKED = DRAWN | {
         {"round": 2, "do": "defend", "fill": {"kind": "gaussian", "relative": 1.0}},
     ]
 }
-WHOLE = {"hdus": HDUS, "averaged": AVERAGED, "denoisers": PRUNED, "lent denoisers": LENT}
+CLASSIFIERS = {"hdus": HDUS, "averaged": AVERAGED}
+DENOISERS = {"pruned": PRUNED, "lent": LENT, "attacked": ATTACKED}
 
 Play = Callable[..., Run]
 
