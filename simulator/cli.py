@@ -91,7 +91,7 @@ def sweep(
     json: Json = False,
     junit: Junit = None,
 ) -> None:
-    """Run a scenario with every choice of varied values under every seed, and write one table of means and intervals.
+    """Run a scenario with every combination of varied values with every seed, and write one table of means and intervals.
 
     Given again, it goes on where it was stopped. Prints the table, the directory of the sweep, and the verdict. The exit status is the
     worst of its runs.

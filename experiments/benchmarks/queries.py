@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t as student
 from sklearn.datasets import load_digits
 
 from clients import streams
@@ -29,6 +28,7 @@ from clients.data.rows import Column, Rows
 from clients.unlearning.approximate.queries import AdaptiveQueries
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.exact.statistical.specs import NaiveBayes
+from experiments.benchmarks._intervals import interval
 
 TOLERANCES = (0.1, 0.03, 0.01, 1e-3, 1e-5)
 ITERATIONS = (5, 20, 100)
@@ -72,12 +72,6 @@ def measure(spec: UnlearnerSpec, seed: int, bins: int | None, deletions: int) ->
         model.forget(np.array([row]))
         model.predict_proba(test.x[:1])
     return Measured(queries, float((answers.argmax(axis=1) == test.y).mean()), fit, (thread_time() - begin) / deletions)
-
-
-def interval(values: Sequence[float]) -> str:
-    """Format mean and half width of the 95 % interval over seeds."""
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return f"{mean(values):.3f} ± {half:.3f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

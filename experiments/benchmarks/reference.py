@@ -19,7 +19,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
 from clients.classification.hdus.ensemble import Ensemble
 from clients.data import DatasetSpec
@@ -30,6 +29,7 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.unlearning.exact.sisa import Sisa
 from experiments.benchmarks import hdus
+from experiments.benchmarks._intervals import interval
 
 BASELINE = "real rows"
 """Reference rows that the others are compared with."""
@@ -84,12 +84,6 @@ def reference_sets(setting: Setting, federation: hdus.Federation, seed: int) -> 
     for kind, rows in setting.tried:
         x = SyntheticReference(kind=kind, rows=rows).inputs(data.shape, data.columns, seed)
         yield f"{kind}, {rows:,}", x, np.arange(rows)
-
-
-def interval(values: Sequence[float]) -> str:
-    """Return mean and half width of the 95 % interval over seeds."""
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return f"{mean(values):6.3f} ± {half:.3f}"
 
 
 def lines(found: Sequence[dict[str, Measured]]) -> Iterator[str]:

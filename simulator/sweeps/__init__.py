@@ -1,1 +1,1 @@
-"""Many runs of one scenario: every choice of varied keys under every seed, and one table of what came of them."""
+"""Many runs of one scenario: every combination of varied values with every seed, and one table of the results."""

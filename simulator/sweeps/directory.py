@@ -75,7 +75,7 @@ def found(runs: Path, one: Planned) -> Path | None:
 
 
 def _copied(folder: Path, one: Planned) -> Path | None:
-    """Copy a finished run with this plan from another sweep in the same folder, whole or not at all; None if there is none."""
+    """Copy a finished run with this plan from another sweep in the same folder atomically; None if there is none."""
     for other in sorted(folder.parent.iterdir()):
         if other == folder or other.is_symlink() or (other / RUNS).is_symlink():
             continue

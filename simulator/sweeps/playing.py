@@ -77,7 +77,9 @@ def play_all(runs: Iterable[Planned], jobs: int, place: Place, showing: Showing,
                 while True:
                     waiting.get_nowait()
             for worker in workers:
-                worker.end()
+                worker.stop()
+            for worker in workers:
+                worker.wait()
     for served in serving:
         served.result()
 
@@ -157,11 +159,15 @@ class _Worker:
                 self.process.terminate()
         return self.process
 
-    def end(self) -> None:
-        """Stop the process, whatever it is doing; what it has committed stays."""
+    def stop(self) -> None:
+        """Tell the process to end, whatever it is doing; what it has committed stays."""
         self.ending = True
         if self.process is not None:
             self.process.terminate()
+
+    def wait(self) -> None:
+        """Wait for the process to end, and kill it if it does not."""
+        if self.process is not None:
             try:
                 self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:

@@ -33,7 +33,7 @@ def sweep(
     jobs: int = 1,
     watch: Watch | None = None,
 ) -> Sweep:
-    """Play a scenario with every choice of varied values under every seed, and write one table of what came of it.
+    """Play a scenario with every combination of varied values with every seed, and write one table of what came of it.
 
     Runs that are finished are taken as they are, those that are not are resumed: called again after it was stopped or killed, it goes on
     where it was. A run is known by the hash of its plan, in other sweeps in the same folder too.
@@ -97,7 +97,7 @@ def _maker(scenario: Scenario | Path | str, settings: Sequence[str]) -> Make:
 
 
 def _write(done: Sweep) -> None:
-    """Write the tables and the report, each whole or not at all; one that says the same stays as it is."""
+    """Write the tables and the report atomically; an unchanged file is not written again."""
     texts = {TABLE: as_csv(done.design, done.lines), LATEX: as_latex(done.design, done.lines), REPORT: page(done)}
     for name, text in texts.items():
         path = done.folder / name

@@ -103,7 +103,7 @@ def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
 
 
 def variants(vary: Mapping[str, Sequence[Any]], seeds: int) -> tuple[Variant, ...]:
-    """Return every choice of one value for each key, the last key changing fastest.
+    """Return every combination of values, the last key changing fastest.
 
     ``LetheError`` if a key has no values or one twice, if it is the seed, or if with this number of ``seeds`` there are too many runs.
     """

@@ -51,4 +51,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGTERM)
+        os._exit(128 + signal.SIGTERM)  # an ordinary exit would wait for the thread that reads standard input
