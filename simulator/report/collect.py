@@ -250,6 +250,7 @@ def _erasure(row: Mapping[str, Any], verdict: Verdict, found: Mapping[str, Any],
         not_judged=tuple((name.replace("_", " "), reason) for name, reason in reasons.items()),
         notes=tuple(row["notes"]),
         verdict=verdict,
+        certificate=row["certificate"],
     )
 
 

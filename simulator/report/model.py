@@ -216,6 +216,8 @@ class ErasureRow:
         Notes of the method.
     verdict : Verdict
         The verdict on its claim, as in the results.
+    certificate : mapping, optional
+        The table of its certificate.
     """
 
     round: int
@@ -234,6 +236,7 @@ class ErasureRow:
     not_judged: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     verdict: Verdict = UNCOMPARED
+    certificate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

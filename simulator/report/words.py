@@ -192,7 +192,11 @@ def proof(data: ReportData) -> list[str]:
     elif claims:
         ends = f"{number(proven)} proved so, {number(len(claims) - proven - unmeasured)} did not, {number(unmeasured)} not measured"
         said.append(f"Of {plural(len(claims), 'erasure')} that should be exact: {ends}.")
-    if others := len(data.erasures) - len(claims):
+    certified = [e for e in data.erasures if e.guarantee.startswith("certified")]
+    if certified:
+        held = sum(e.verdict.name == "proven" for e in certified)
+        said.append(f"{plural(len(certified), 'erasure').capitalize()} should be certified: the certificates of {number(held)} hold.")
+    if others := len(data.erasures) - len(claims) - len(certified):
         said.append(f"{plural(others, 'erasure').capitalize()} did not claim to be exact; the distance to retraining is shown below.")
     return said
 
