@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from clients.checks.case import KEY, Case
 from clients.checks.material import FIRST, STEP, Material, shelves
 from clients.checks.material import graph_material as papers
 from clients.checks.material import interactions_material as taste
 from clients.checks.material import rows_material as tabular
+from clients.checks.suite import ContractError
 from clients.checks.unlearner import ALWAYS, EXACT, FURTHER, unlearner_checks
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
@@ -27,8 +29,9 @@ from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.approximate.queries import AdaptiveQueries
-from clients.unlearning.contract import Problem, State
+from clients.unlearning.contract import Problem, State, UnlearningError
 from clients.unlearning.convex.spec import Convex
+from clients.unlearning.exact.composite import ShardedUnlearner
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
@@ -75,6 +78,26 @@ CASES: dict[str, Callable[[], Case]] = {
     "sisa": lambda: Case(Sisa(shards=3, slices=2, base=Mlp(hidden=(8,))), digits()),
 }
 
+
+def shards(**base: Any) -> Sisa:
+    return Sisa.model_validate({"shards": 3, "slices": 1, "base": base})
+
+
+BASES: dict[str, Callable[[], Case]] = {
+    "adaptive_queries": lambda: Case(shards(kind="adaptive_queries", model="network", hidden=4, iterations=10, refine=5), tabular()),
+    "dare": lambda: Case(shards(kind="dare", trees=2), tabular()),
+    "naive_bayes": lambda: Case(shards(kind="naive_bayes"), tabular()),
+}
+"""SISA over unlearners: exact ones forget by themselves, others are trained again."""
+
+OF_FORESTS = (
+    "a restored model is the same and goes on alike",
+    "forgetting equals never having had: many",
+    "forgetting after round 1 equals never having had",
+    "nothing of the forgotten is stored",
+)
+"""What forests, which are slower, are asked of."""
+
 KINDS = list(UNLEARNERS.targets())
 EXACT_KINDS = [kind for kind in KINDS if UNLEARNERS.load(kind).guarantee == "exact"]
 
@@ -101,6 +124,57 @@ def test_an_unlearner_keeps_its_contract(kind: str, name: str) -> None:
     checks = {check.name: check for check in unlearner_checks(case.spec, case.of)}
     assert checks[name].expected_to_fail is None
     checks[name].run()
+
+
+@pytest.mark.parametrize(
+    ("base", "name"), [(base, name) for base in BASES for name in (OF_FORESTS if base == "dare" else [*ALWAYS, *EXACT])]
+)
+def test_sisa_over_an_unlearner_keeps_the_contract_of_an_exact_one(base: str, name: str) -> None:
+    case = BASES[base]()
+    assert case.spec.guarantee == "exact"
+    next(check for check in unlearner_checks(case.spec, case.of) if check.name == name).run()
+
+
+def test_a_base_that_is_not_exact_would_not_do_without_training_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = BASES["adaptive_queries"]()
+    assert isinstance(case.spec, Sisa)
+    monkeypatch.setattr(type(case.spec.base), "guarantee", "exact")
+    check = next(check for check in unlearner_checks(case.spec, case.of) if check.name == "forgetting equals never having had: many")
+    with pytest.raises(ContractError, match="the states differ"):
+        check.run()
+
+
+def test_only_the_touched_shards_of_an_unlearner_change_and_count() -> None:
+    case = BASES["adaptive_queries"]()
+    model = case.fit()
+    assert isinstance(model, ShardedUnlearner)
+    before = model.state()
+    gone = model.rows.ids[model._places(model.rows.ids) == 1][:2]
+    outcome = model.forget(gone)
+    assert outcome.cost.parts == 1
+    assert outcome.cost.gradient_steps == sum(case.spec.steps(case.of.problem.training, 1, t) for t in range(model.rounds)) / 3
+    changed = {name.split("/")[1] for name, array in model.state().items() if not np.array_equal(array, before[name])}
+    assert changed == {"1"}
+    with pytest.raises(UnlearningError, match="shard/7"):
+        model.restore(before | {"shard/7/model": before["progress"]}, model.rows)
+
+
+@pytest.mark.parametrize(
+    ("base", "line"),
+    [
+        ({"kind": "sisa", "base": {"kind": "linear"}}, "does not match any of the expected tags"),
+        ({"kind": "pca"}, "base 'pca' is no classifier"),
+        ({"kind": "grapheraser"}, "base 'grapheraser' forgets nodes and edges"),
+    ],
+)
+def test_a_base_that_does_not_classify_rows_is_refused(base: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValidationError, match=line):
+        shards(**base)
+
+
+def test_an_unlearner_has_no_slices() -> None:
+    with pytest.raises(ValidationError, match="base 'dare' is not trained slice by slice, but slices = 2: set slices = 1"):
+        Sisa.model_validate({"base": {"kind": "dare"}})
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "sisa"])  # whose slices make it no more than an estimate

@@ -36,7 +36,9 @@ class HdusResolution(ClassifierResolution[HdusScenario]):
             if spec is not peers.seed and (refusal := _unfit(spec, data)):
                 self.wrong(place, refusal)
                 continue
-            model = getattr(spec, "base", spec)
+            model = spec
+            while hasattr(model, "base"):  # the network of an unlearner, or of the unlearner on its shards
+                model = model.base
             try:
                 if isinstance(model, ModelSpec):
                     model.parameters(data.shape, data.classes)
