@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from clients.compute import Compute
+from clients.data.rows import Rows
+from clients.models import MODELS
+from clients.models.network import Network
+from clients.training import Training
+from clients.unlearning.general.curvature import Curvature
 from tests.pretended_card import CARD, Card, pretended_card
 from tests.simulator.placed_runs import CLASSIFIERS, DENOISERS, Play, player
 
@@ -43,6 +49,16 @@ def test_denoisers_run_to_their_end(raw: dict[str, Any], card: Card, play: Play)
     """They are not compared: for attention, and for the completion of all layers at once, torch and we take other kernels there."""
     assert play(raw, "auto").results["timeline"]
     assert card.operations > 500
+
+
+def test_second_derivatives_lie_where_the_network_does(card: Card) -> None:
+    network = Network(MODELS.load("mlp")(kind="mlp", hidden=(8,)), (4,), 3, device="cuda")
+    rows = Rows(np.arange(6), np.ones((6, 4), np.float32), np.arange(6) % 3)
+    curvature = Curvature(network, network.initial(("card",)), Training())
+    found = curvature.product(rows, curvature.gradient(rows), "hessian")
+    assert found.device == CARD
+    curvature.move(found)
+    assert curvature.weights()
 
 
 def test_the_card_notices_what_is_left_behind(card: Card) -> None:

@@ -101,11 +101,9 @@ class Curvature:
 
     def _passes(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield logits and classes of the rows, in chunks."""
-        import torch
-
         for start in range(0, len(rows), _CHUNK):
             part = slice(start, start + _CHUNK)
-            yield self.module(self.network.inputs(rows.x[part]).double()), torch.tensor(np.asarray(rows.y[part]))
+            yield self.module(self.network.inputs(rows.x[part]).double()), self.network.targets(np.asarray(rows.y[part]))
 
 
 class Solution(NamedTuple):
