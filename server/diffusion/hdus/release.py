@@ -64,6 +64,7 @@ class ReleasingNeighbourhood(Releasing, Neighbourhood):
         self.own, self.ledger = own, own.ledger
         self.history = History(own.ledger.history(), Keeping(updates=True))
         self._fresh: dict[str, bytes] = {}
+        self._past: dict[int, Arrays] = {}
         self._adopt(self.folding.release([], 1.0))
 
     @cached_property
@@ -76,6 +77,7 @@ class ReleasingNeighbourhood(Releasing, Neighbourhood):
         for one in self.setup.timeline.erasures:
             if one.round == now.round:
                 self.history.forget(one.peer)
+                self._past.clear()
 
     def open(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Remember the mailbox, from which the final release is made."""
@@ -105,8 +107,10 @@ class ReleasingNeighbourhood(Releasing, Neighbourhood):
         kept = self.history.updates(number)
         if not kept:
             raise NotPlayedError(f"no seed of round {number} is left: whoever sent one has had something forgotten since")
-        seeds = [DenoiserUpdate.of_seed(peer, self._bytes_of(sha256)) for peer, sha256 in sorted(kept.items())]
-        return self._folded(seeds, fills(self.setup.timeline, number)).weights
+        if number not in self._past:
+            seeds = [DenoiserUpdate.of_seed(peer, self._bytes_of(sha256)) for peer, sha256 in sorted(kept.items())]
+            self._past[number] = self._folded(seeds, fills(self.setup.timeline, number)).weights
+        return self._past[number]
 
     def attacked(self, act: Attack, updates: Sequence[DenoiserUpdate]) -> Sequence[Releasing]:
         """Return what an attack is directed at: the release, or each seed of which something was cut."""

@@ -13,7 +13,7 @@ began, it moved on by {{ "%g"|format(released.scale) }} times their mean step. C
 <li>It is made anew, of the seeds alone. A departure takes the seed, and the next release is, byte for byte, what it would have been
 without the peer; an average must be trained again.</li>
 <li>Peers prune what they keep and what they send. In the round of the request a seed is what the peer would have sent, pruned; in later
-rounds it is distilled again from the main model that lost the concept, and pruned again, so that less is left to revive.</li>
+rounds it is distilled again, from the main model without the concept, and pruned again.</li>
 <li>A cut that only a leaver had made goes with it: policies count the seeds that are there.</li>
 <li>Defences stay in force: each release is filled from the same secret, where it is cut, at the size of its layers.</li></ul>
 """

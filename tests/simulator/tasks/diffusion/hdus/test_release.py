@@ -50,10 +50,15 @@ SMALL: dict[str, Any] = {
 }
 ERASE = {"round": 3, "do": "erase", "concept": 3, "peers": [0, 1, 3], "method": {"kind": "concept_prune", "calls": 1}}
 LEAVE = {"round": 2, "do": "leave", "peers": [2], "erase": True}
-DELETE = {"round": 3, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}
+DELETE = {"round": 4, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}
 ATTACK = {"round": 3, "do": "attack", "concept": 3}
 DEFEND = {"round": 3, "do": "defend", "fill": {"kind": "gaussian", "relative": 1.0}}
 ADAPTIVE = {"round": 4, "do": "attack", "concept": 3, "adversary": {"kind": "adaptive"}}
+STORY: dict[str, Any] = {
+    "peers": {"count": 4, "main": [{"kind": "sisa", "shards": 2, "slices": 2, "base": {"kind": "denoiser"}}, {"kind": "denoiser"}]},
+    "event": [LEAVE, ERASE, ATTACK, DEFEND, DELETE, ADAPTIVE],
+}
+"""A departure, a concept pruned by main models of two kinds, an attack, a defence, a deletion, and an attack that knows the defence."""
 BARE = {"audit": {"counterfactual": False}}
 Play = Callable[..., Run]
 
@@ -83,7 +88,7 @@ def play(tmp_path: Path) -> Play:
 @pytest.fixture(scope="module")
 def told(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with all events; read it, never change it."""
-    return run(scenario(event=[LEAVE, DELETE, ERASE, ATTACK, DEFEND, ADAPTIVE]), tmp_path_factory.mktemp("told"), Watch())
+    return run(scenario(**STORY), tmp_path_factory.mktemp("told"), Watch())
 
 
 def stored(one: Run, name: str = RELEASE) -> dict[str, np.ndarray]:
@@ -95,6 +100,7 @@ def stored(one: Run, name: str = RELEASE) -> dict[str, np.ndarray]:
 
 
 def test_departure_and_deletion_are_exact_over_the_release_too(told: Run) -> None:
+    assert [erasure["method"] for erasure in told.results["erasures"]] == ["drop_seed", "sisa"]
     for erasure in told.results["erasures"]:
         assert erasure["max_abs_difference"] == 0.0
         assert erasure["max_abs_difference_nothing"] > 0.0
@@ -210,7 +216,7 @@ def test_an_attack_is_compared_with_a_release_that_the_leaver_never_entered(play
     assert row["original"] is not None
     assert played.results["erasures"][0]["max_abs_difference"] == 0.0
     assert verify(played.folder) == []
-    alone = play(event=[*late[:1], {**LEAVE, "round": 4, "peers": [0, 1, 2]}, DELETE | {"round": 4, "peer": 3}, late[2]], **BARE)
+    alone = play(event=[*late[:1], {**LEAVE, "round": 4, "peers": [0, 1, 2]}, DELETE | {"peer": 3}, late[2]], **BARE)
     (line,) = alone.results["not_played"]
     assert "no seed of round 2 is left" in line["why"]
 
@@ -227,7 +233,7 @@ class StopAfterTwo(Watch):
 
 
 def test_a_run_that_was_broken_off_ends_with_the_digest_it_would_have_had(told: Run, tmp_path: Path) -> None:
-    folder = prepare(scenario(event=[LEAVE, DELETE, ERASE, ATTACK, DEFEND, ADAPTIVE]), tmp_path / "broken")
+    folder = prepare(scenario(**STORY, **BARE), tmp_path / "broken")
     with pytest.raises(KeyboardInterrupt):
         resume(folder, StopAfterTwo())
     assert resume(folder).digest == told.digest
@@ -236,7 +242,7 @@ def test_a_run_that_was_broken_off_ends_with_the_digest_it_would_have_had(told: 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["ray", "grpc"])
 def test_every_engine_gives_the_same_digest(engine: str, play: Play, told: Run) -> None:
-    assert play(event=[LEAVE, DELETE, ERASE, ATTACK, DEFEND, ADAPTIVE], engine={"kind": engine, "workers": 2}).digest == told.digest
+    assert play(**STORY, **BARE, engine={"kind": engine, "workers": 2}).digest == told.digest
 
 
 @pytest.mark.parametrize(
