@@ -28,10 +28,8 @@ class Zeros:
 
     Parameters
     ----------
-    count : int
-        Number of entries that are exactly zero.
-    entries : int
-        Number of entries of the layer.
+    count, entries : int
+        Number of entries of the layer that are exactly zero, and of all its entries.
     expected : float
         Expected number of zeros from float16 underflow, estimated from the layer's other small values; 0 for layers off the float16 grid.
     cut : bool

@@ -45,11 +45,9 @@ class ShardedMain:
     Parameters
     ----------
     spec : ShardedDenoiser
-    public : Denoiser
-        With the public backbone, on the training device; owned and changed by this object.
-    training : DenoiserTraining
-    sampling : Sampling
-        Sampling settings of the erasers.
+        Numbers of shards and slices.
+    public, training, sampling
+        As of `DenoiserMain`.
     rounds, steps : int
         Rounds of the run, and gradient steps per round of all shards together.
     key : tuple

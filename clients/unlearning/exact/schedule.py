@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 
+@dataclass(frozen=True)
 class Stages(ABC):
     """A sliced training divided into rounds; a function of public numbers only, so that training without some rows has the same one.
 
     Progress is counted from 0 over all stages, in epochs or gradient steps.
 
-    Attributes
+    Parameters
     ----------
-    rounds, slices : int
-        Rounds of a full fit, and R, the number of stages.
+    rounds : int
+        Rounds of a full fit.
+    length : int
+        Epochs or gradient steps per round.
+    slices : int
+        R, the number of stages. ``ValueError`` if the training is too short for every stage to get an epoch or a step.
     """
 
     rounds: int
+    length: int
     slices: int
 
     @abstractmethod
@@ -49,25 +55,16 @@ class Schedule(Stages):
 
     Stage k = 1..R gets ``floor(k q) - floor((k - 1) q)`` epochs with ``q = 2e / (R + 1)``, where e is the number of epochs of plain
     training. With equal slices the work equals that of plain training (Bourtoule et al. 2021, section V).
-
-    Parameters
-    ----------
-    rounds, epochs, slices : int
-        Rounds of a full fit, plain epochs per round, and R. ``ValueError`` if there are too few epochs for every stage to get one.
     """
 
-    rounds: int
-    epochs: int
-    slices: int
-
     def __post_init__(self) -> None:
-        plain = self.rounds * self.epochs
+        plain = self.rounds * self.length
         if 2 * plain < self.slices + 1:
             raise ValueError(f"sisa cannot spread {plain} epochs over {self.slices} slices: ask for at most {2 * plain - 1} slices")
 
     def start(self, stage: int) -> int:
         """Return the first epoch of a stage; for R, the end of the training."""
-        return stage * 2 * self.rounds * self.epochs // (self.slices + 1)
+        return stage * 2 * self.rounds * self.length // (self.slices + 1)
 
 
 @dataclass(frozen=True)
@@ -76,22 +73,13 @@ class StepSchedule(Stages):
 
     Stage k = 1..R gets a share ``2k / (R (R + 1))`` of the steps. With equal slices each of its rows is then used as often as under
     ``Schedule``, whose stages have equally many epochs on k slices.
-
-    Parameters
-    ----------
-    rounds, steps, slices : int
-        Rounds of a full fit, gradient steps per round, and R. ``ValueError`` if there are too few steps for every stage to get one.
     """
 
-    rounds: int
-    steps: int
-    slices: int
-
     def __post_init__(self) -> None:
-        total, needed = self.rounds * self.steps, self.slices * (self.slices + 1) // 2
+        total, needed = self.rounds * self.length, self.slices * (self.slices + 1) // 2
         if total < needed:
             raise ValueError(f"sisa cannot spread {total} steps of a shard over {self.slices} slices, which need {needed}: ask for fewer")
 
     def start(self, stage: int) -> int:
         """Return the first step of a stage; for R, the end of the training."""
-        return self.rounds * self.steps * stage * (stage + 1) // (self.slices * (self.slices + 1))
+        return self.rounds * self.length * stage * (stage + 1) // (self.slices * (self.slices + 1))

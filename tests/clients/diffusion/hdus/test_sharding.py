@@ -20,6 +20,7 @@ from clients.diffusion.images import Images, digits
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.contract import Outcome, UnlearningError
 from clients.unlearning.exact.schedule import StepSchedule
+from tests.clients.unlearning.exact.sharded import OldCheckpoints
 
 TINY = SMOKE.model_copy(update={"widths": (8,), "condition_width": 8, "groups": 4})
 TRAINING = DenoiserTraining(batch_size=4, warmup=2)
@@ -92,14 +93,8 @@ class OneSliceTooLate(ShardedMain):
         return super()._replay(shard, stage)
 
 
-class OldCheckpoint(ShardedMain):
-    """Trains again as it should, and leaves the old checkpoints where they are."""
-
-    def forget(self, request: Ids) -> Outcome:
-        before = [dict(kept) for kept in self.checkpoints]
-        outcome = super().forget(request)
-        self.checkpoints = before
-        return outcome
+class OldCheckpoint(OldCheckpoints, ShardedMain):
+    """Retrains as it should, and keeps the old checkpoints."""
 
 
 class Uncut(ShardedMain):
@@ -246,7 +241,7 @@ def test_a_shard_from_which_nothing_can_be_erased_stays_as_it_is(images: Images,
 
 
 def test_a_stage_uses_each_of_its_rows_as_often_as_in_epochs() -> None:
-    schedule = StepSchedule(rounds=10, steps=12, slices=4)
+    schedule = StepSchedule(rounds=10, length=12, slices=4)
     lengths = [schedule.start(k + 1) - schedule.start(k) for k in range(4)]
     assert lengths == [12, 24, 36, 48]
     assert schedule.start(4) == 120
@@ -255,4 +250,4 @@ def test_a_stage_uses_each_of_its_rows_as_often_as_in_epochs() -> None:
         StepSchedule(1, 2, 2)
     with pytest.raises(ValueError, match="cannot divide 3 steps a round among 4 shards"):
         ShardedDenoiser(shards=4).schedules(3, 3)
-    assert [one.steps for one in ShardedDenoiser(shards=4).schedules(3, 10)] == [2, 3, 2, 3]
+    assert [one.length for one in ShardedDenoiser(shards=4).schedules(3, 10)] == [2, 3, 2, 3]

@@ -1,4 +1,4 @@
-"""Steps that the tests of GraphEraser and RecEraser share."""
+"""What the tests of learners on shards share."""
 
 from __future__ import annotations
 
@@ -30,3 +30,15 @@ def kept_place(model: Any, held: npt.NDArray[np.int64], kept: npt.NDArray[np.int
     """Return the partition of what is kept, of what is held with these ids, if the model's partition is frozen."""
     old = dict(zip(held.tolist(), model.place.tolist(), strict=True))
     return np.array([old[i] for i in kept.tolist()], dtype=np.int64) if model.options.frozen else None
+
+
+class OldCheckpoints:
+    """A fault to mix into a sharded learner: it retrains as it should, and keeps the old checkpoints."""
+
+    checkpoints: list[dict[int, Any]]
+
+    def forget(self, request: Any) -> Any:
+        before = [dict(kept) for kept in self.checkpoints]
+        outcome = super().forget(request)  # type: ignore[misc]
+        self.checkpoints = before
+        return outcome

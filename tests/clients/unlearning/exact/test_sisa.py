@@ -23,6 +23,7 @@ from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.sharding import Sharded
 from clients.unlearning.exact.sisa import Sisa
 from clients.unlearning.exact.votes import Rule, joined
+from tests.clients.unlearning.exact.sharded import OldCheckpoints
 
 KEY = ("run", 3)
 
@@ -67,14 +68,8 @@ class LateCheckpoint(Sharded):
         return super().forget(request)
 
 
-class StaleCheckpoint(Sharded):
-    """Retrains rightly, but leaves the old checkpoints where they were."""
-
-    def forget(self, request: Ids) -> Outcome:
-        before = [dict(kept) for kept in self.checkpoints]
-        outcome = super().forget(request)
-        self.checkpoints = before
-        return outcome
+class StaleCheckpoint(OldCheckpoints, Sharded):
+    """Retrains as it should, and keeps the old checkpoints."""
 
 
 class PositionalSplit(Sharded):
