@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from simulator.sweeps.estimates import estimate
 
 
-def interval(values: Sequence[float]) -> str:
+def interval(values: Sequence[float], digits: int = 3) -> str:
     """Return mean and half width of the 95 % interval over seeds; the mean alone of a single seed."""
     found = estimate(values)
-    return f"{found.mean:.3f}" + ("" if found.high is None else f" ± {found.high - found.mean:.3f}")
+    return f"{found.mean:,.{digits}f}" + ("" if found.high is None else f" ± {found.high - found.mean:,.{digits}f}")

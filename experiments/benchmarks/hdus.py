@@ -134,15 +134,17 @@ class Voices:
 
 def trained(settings: Settings, federation: Federation, seed: int) -> list[Unlearner[Any, Any]]:
     """Return every peer's main model, trained on its own rows."""
+    return [main_of(settings, federation, seed, peer)[0] for peer in range(len(federation.peers))]
+
+
+def main_of(settings: Settings, federation: Federation, seed: int, peer: int) -> tuple[Unlearner[Any, Any], int]:
+    """Return a peer's main model, trained on its own rows, and the gradient steps taken."""
     data = federation.data
     problem = Problem(data.shape, data.classes, settings.rounds, data.columns, settings.training)
-    mains: list[Unlearner[Any, Any]] = []
-    for peer in range(len(federation.peers)):
-        chosen = settings.mains[peer % len(settings.mains)]
-        main = (Retrain(base=chosen) if isinstance(chosen, ModelSpec) else chosen).build(problem, (seed, peer, "main"))
-        main.fit(federation.rows(peer))
-        mains.append(main)
-    return mains
+    chosen = settings.mains[peer % len(settings.mains)]
+    main = (Retrain(base=chosen) if isinstance(chosen, ModelSpec) else chosen).build(problem, (seed, peer, "main"))
+    main.begin(federation.rows(peer))
+    return main, sum(main.advance() for _ in range(settings.rounds))
 
 
 def voiced(
