@@ -113,6 +113,6 @@ FAULTS: dict[type, str] = {
 def test_a_planted_fault_is_found(fault: type) -> None:
     faulty = type(fault.__name__, (Federation,), {FAULTS[fault]: fault})
     # found is enough: no time is spent on making the history short
-    once = settings(max_examples=200, stateful_step_count=20, phases=[Phase.generate], report_multiple_bugs=False, **QUIET)
+    once = settings(max_examples=1000, stateful_step_count=20, phases=[Phase.generate], report_multiple_bugs=False, **QUIET)
     with pytest.raises((AssertionError, KeyError)):
         run_state_machine_as_test(faulty, settings=once)
