@@ -36,7 +36,7 @@ HOMES = {
     "lethe.locations": "server.revival.locate:LOCATIONS",
     "lethe.methods": "clients.unlearning.general:METHODS",
     "lethe.models": "clients.models:MODELS",
-    "lethe.partitions": "clients.data:PARTITIONS",
+    "lethe.partitions": "clients.data.partitions:PARTITIONS",
     "lethe.policies": "server.diffusion.release.policies:POLICIES",
     "lethe.requests": "simulator.requests:REQUESTS",
     "lethe.topologies": "server.topology:TOPOLOGIES",

@@ -1,9 +1,8 @@
-"""Data sets and partitions, by name."""
+"""Data sets, by name."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -227,36 +226,6 @@ class DatasetSpec(Spec):
             check_public(data.labels, data.y, data.at(public.labelled), data.ids)
 
 
-class PartitionSpec(Spec):
-    """Base class of the partitions of rows among peers."""
-
-    @abstractmethod
-    def deal(self, data: Dataset, ids: Ids, peers: int, seed: int) -> Sequence[Ids]:
-        """Return the ids of each peer's rows.
-
-        Parameters
-        ----------
-        data : Dataset
-            The whole data set.
-        ids : int64 array, shape (n,)
-            Ids of the rows to partition, ascending.
-        peers : int
-            Number of peers.
-        seed : int
-            The run's seed, which keys every choice.
-
-        Returns
-        -------
-        sequence of int64 arrays
-            One ascending array per peer; together a partition of ``ids``.
-
-        Raises
-        ------
-        DataError
-            If there is no such partition.
-        """
-
-
 @lru_cache(maxsize=4)
 def load(spec: DatasetSpec) -> Dataset:
     """Return the data set of a spec, limited to ``spec.rows``; it is read once per process.
@@ -307,17 +276,4 @@ DATASETS: Registry[DatasetSpec] = Registry(
         "wine": "clients.data.bundled:Wine",
     },
     tag="dataset",
-)
-
-PARTITIONS: Registry[PartitionSpec] = Registry(
-    "lethe.partitions",
-    "clients.data:PartitionSpec",
-    {
-        "column": "clients.data.partition:ByColumn",
-        "communities": "clients.data.communities:Communities",
-        "dirichlet": "clients.data.partition:Dirichlet",
-        "iid": "clients.data.partition:Iid",
-        "pathological": "clients.data.partition:Pathological",
-        "users": "clients.data.interactions:ByUser",
-    },
 )

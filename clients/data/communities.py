@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from clients.data import DataError, Dataset, PartitionSpec
+from clients.data import DataError, Dataset
+from clients.data.partitions import PartitionSpec
 from clients.data.rows import Ids
 
 

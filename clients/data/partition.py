@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from clients.data import DataError, Dataset, PartitionSpec
+from clients.data import DataError, Dataset
+from clients.data.partitions import PartitionSpec
 from clients.data.rows import Ids
 from clients.streams import bottom, generator, key_hash, order, uniforms
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import tomli_w
 
-from clients.data import DATASETS, PARTITIONS
+from clients.data import DATASETS
+from clients.data.partitions import PARTITIONS
 from clients.models import MODELS
 from clients.unlearning import UNLEARNERS
 from server.diffusion.release.policies import POLICIES

@@ -19,21 +19,18 @@ from simulator.audits import AUDITS
 from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED, RUN, AuditSpec, Row, keys
 from simulator.report.model import (
     Accuracy,
-    ArrivalRow,
-    AuditColumn,
-    ErasureRow,
     EventRow,
     ExpectationRow,
     GraphChange,
     HoldingsChange,
     Incident,
     Machine,
-    Outcome,
     PeerRow,
     ReportData,
     RoundRow,
     Status,
 )
+from simulator.report.outcomes import ArrivalRow, AuditColumn, ErasureRow, Outcome
 from simulator.report.words import capital
 from simulator.runs import loaded
 from simulator.runs.audits import NOT_JUDGED, audited

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from simulator.report.model import ArrivalRow, ErasureRow, EventRow, Outcome, ReportData
+from simulator.report.model import EventRow, ReportData
+from simulator.report.outcomes import ArrivalRow, ErasureRow, Outcome
 from simulator.requests import request_of
 
 NOT_MEASURED = "not measured"

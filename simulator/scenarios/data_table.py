@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, create_model
 
-from clients.data import DATASETS, PARTITIONS, DatasetSpec, PartitionSpec
+from clients.data import DATASETS, DatasetSpec
+from clients.data.partitions import PARTITIONS, PartitionSpec
 from clients.data.synthetic import SyntheticReference
 from clients.spec import Spec
 from clients.union import CountOr

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 
 from simulator.report import svg, words
 from simulator.report.contract import Section, TaskPage
-from simulator.report.model import ErasureRow, Figure, ReportData
+from simulator.report.model import Figure, ReportData
+from simulator.report.outcomes import ErasureRow
 
 TEMPLATE = """<h3>Membership inference</h3>
 {{ picture(chart, "How often a row that had to go looks more familiar to the models than a fresh row of the same class. "

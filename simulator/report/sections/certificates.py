@@ -7,7 +7,8 @@ from typing import Any
 
 from simulator.report import words
 from simulator.report.contract import Section, TaskPage
-from simulator.report.model import ErasureRow, ReportData
+from simulator.report.model import ReportData
+from simulator.report.outcomes import ErasureRow
 
 TEMPLATE = """{% if rows %}<p>certified(&epsilon;, &delta;) says: whatever is concluded from the model after the request would have
 been concluded from one trained without the rows with a probability that differs by a factor of at most e<sup>&epsilon;</sup>,

@@ -7,7 +7,8 @@ from typing import Any
 
 from simulator.report import words
 from simulator.report.contract import Section, TaskPage
-from simulator.report.model import AuditColumn, ErasureRow, Outcome, ReportData
+from simulator.report.model import ReportData
+from simulator.report.outcomes import AuditColumn, ErasureRow, Outcome
 
 MOST_ERASURES = 60
 

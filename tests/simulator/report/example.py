@@ -6,6 +6,7 @@ import numpy as np
 
 from simulator.audits import AUDITS
 from simulator.report import model as m
+from simulator.report import outcomes as o
 from simulator.runs.verdict import Verdict
 
 PROVEN = Verdict("proven", "bit for bit as if the data had never been there")
@@ -49,7 +50,7 @@ def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: st
         page="simulator.report.classification.page:ClassificationPage",
         sections=("simulator.report.audits.membership:SECTION",),
         columns=tuple(
-            m.AuditColumn(one.name, one.heading, one.format, one.order) for spec in AUDITS.specs() for one in spec.columns if one.shown
+            o.AuditColumn(one.name, one.heading, one.format, one.order) for spec in AUDITS.specs() for one in spec.columns if one.shown
         ),
         terms=tuple(term for spec in AUDITS.specs() for term in spec().terms),
         incidents=(m.Incident(5, "worker 1 died and was restarted; 5 peers restored"),) if leave else (),
@@ -99,14 +100,14 @@ def happenings(leave: dict[int, int]) -> tuple[m.EventRow, ...]:
 
 def outcome(
     difference: float, steps: int, seconds: float, size: int, holders: int | None, receipts: int | None, mia: float, relearn: float
-) -> m.Outcome:
+) -> o.Outcome:
     audited = {"max_abs_difference": difference, "mia_auc": mia, "relearn_steps": relearn}
-    return m.Outcome(steps, seconds, size, holders, receipts, audited)
+    return o.Outcome(steps, seconds, size, holders, receipts, audited)
 
 
-def outcomes() -> tuple[m.ErasureRow, ...]:
-    def peer_erasure(r: int, p: int, mia: float) -> m.ErasureRow:
-        return m.ErasureRow(
+def outcomes() -> tuple[o.ErasureRow, ...]:
+    def peer_erasure(r: int, p: int, mia: float) -> o.ErasureRow:
+        return o.ErasureRow(
             r, "peer", p, 108 - p, "drop the seeds", "exact",
             outcome(0.0, 0, 0.00042, 310, 4, 4, mia, 412),
             outcome(0.0, 23456 + p, 6.21, 1_234_000, None, None, mia, 412),
@@ -115,7 +116,7 @@ def outcomes() -> tuple[m.ErasureRow, ...]:
             verdict=PROVEN,
         )
 
-    rows = m.ErasureRow(
+    rows = o.ErasureRow(
         4, "rows", 3, 5, "sisa", "exact",
         outcome(0.0, 118, 0.0921, 40_100, 4, 4, 0.5123, 37),
         outcome(0.0, 24001, 6.35, 1_230_000, None, None, 0.5123, 37),

@@ -14,7 +14,8 @@ from clients.data.csv import Csv
 from clients.models.mlp import Mlp
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.sisa import Sisa
-from simulator.report.model import Accuracy, ErasureRow, EventRow, ExpectationRow, Outcome, ReportData
+from simulator.report.model import Accuracy, EventRow, ExpectationRow, ReportData
+from simulator.report.outcomes import ErasureRow, Outcome
 from simulator.report.render import render
 
 Example = Callable[..., ReportData]

@@ -13,7 +13,8 @@ from clients.spec import located
 from simulator.audits import AUDITS
 from simulator.report import contract
 from simulator.report.contract import Section, TaskPage
-from simulator.report.model import AuditColumn, ErasureRow, Figure, Outcome, ReportData
+from simulator.report.model import Figure, ReportData
+from simulator.report.outcomes import AuditColumn, ErasureRow, Outcome
 from simulator.report.render import render
 from simulator.report.sections import COMMON
 from simulator.scenarios.tasks import CELLS

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from simulator.report import words
-from simulator.report.model import Accuracy, ErasureRow, Outcome, ReportData, RoundRow
+from simulator.report.model import Accuracy, ReportData, RoundRow
+from simulator.report.outcomes import ErasureRow, Outcome
 from simulator.report.render import render
 from simulator.runs.verdict import Verdict
 

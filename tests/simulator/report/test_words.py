@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from simulator.report import words
-from simulator.report.model import ErasureRow, EventRow, Outcome
+from simulator.report.model import EventRow
+from simulator.report.outcomes import ErasureRow, Outcome
 from simulator.runs.verdict import Name, Verdict
 
 ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(audited={"max_abs_difference": 0.0}))

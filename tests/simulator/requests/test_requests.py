@@ -14,7 +14,7 @@ import pytest
 from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.report import words
-from simulator.report.model import ErasureRow, Outcome
+from simulator.report.outcomes import ErasureRow, Outcome
 from simulator.requests import REQUESTS, request_of
 from simulator.requests.changes import with_configs
 from simulator.requests.contract import Request
