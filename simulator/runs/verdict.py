@@ -153,4 +153,5 @@ def _told(claims: Sequence[Mapping[str, str]], concepts: int, arrivals: int) -> 
     for why, count in Counter(one["why"] for one in claims if one["verdict"] == "measured").items():
         yield f"{count} {why}"
     if concepts:
-        yield f"{concepts} erasures of concepts are measured by samples and attacks"
+        subject = "1 erasure of a concept is" if concepts == 1 else f"{concepts} erasures of concepts are"
+        yield f"{subject} measured by samples and attacks"
