@@ -21,6 +21,19 @@ def stopped_by() -> tuple[str, int]:
 
 
 @contextmanager
+def interruptible(cure: str) -> Iterator[None]:
+    """End the command with the status of a ``KeyboardInterrupt`` inside the context, after a line on its cause and the ``cure``."""
+    import typer
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        word, status = stopped_by()
+        typer.echo(f"{word}; {cure}", err=True)
+        raise typer.Exit(status) from None
+
+
+@contextmanager
 def terminable() -> Iterator[None]:
     """Raise ``KeyboardInterrupt`` in the main thread if SIGTERM arrives inside the context, and exit with its status."""
     _RECEIVED.clear()

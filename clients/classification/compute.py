@@ -8,19 +8,7 @@ from clients.compute import Compute, Device
 
 
 class ClassifierCompute(Compute):
-    """Device and strictness of classifiers' networks; whatever is not a network (forests, sums, graphs, ratings) stays on the CPU.
-
-    Parameters
-    ----------
-    level : {"default", "avx2", "avx512"}, optional
-        Vector instructions of every library that computes, in every process of the run; what each finds best unless told.
-    device : {"auto", "cpu", "cuda"}
-        ``auto`` takes CUDA if available.
-    tf32 : bool
-        Allow TF32 products on GPUs that have them, in float32 only.
-    deterministic : bool
-        Use torch's deterministic kernels. Without them, two runs on CUDA do not give the same digest.
-    """
+    """Device and strictness of classifiers' networks; whatever is not a network (forests, sums, graphs, ratings) stays on the CPU."""
 
     # left out where they are not set: plans from before classifiers had such keys keep their hash
     device: Device = Field("cpu", exclude_if=lambda device: device == "cpu")

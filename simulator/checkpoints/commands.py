@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from simulator.errors import LetheError, StoppedError, file_error, is_full
-from simulator.stopping import stopped_by
+from simulator.stopping import interruptible
 
 if TYPE_CHECKING:
     from clients.spec import Spec
@@ -132,11 +132,8 @@ def register(app: typer.Typer) -> None:
 def _work(job: Callable[[], str], out: Path) -> None:
     """Run the job; print its summary, then the output path."""
     try:
-        done = job()
-    except KeyboardInterrupt:
-        word, status = stopped_by()
-        typer.echo(f"{word}; what is finished is kept in {out}.part: give the same command again", err=True)
-        raise typer.Exit(status) from None
+        with interruptible(f"what is finished is kept in {out}.part: give the same command again"):
+            done = job()
     except OSError as error:
         what = f"{file_error(error, out)}; make room or access, then give the same command again"
         raise (StoppedError if is_full(error) else LetheError)(what) from None

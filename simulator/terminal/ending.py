@@ -15,7 +15,7 @@ from simulator.runner import resume
 from simulator.runs.expectations import when
 from simulator.runs.run import Run
 from simulator.runs.verdict import Verdict
-from simulator.stopping import stopped_by
+from simulator.stopping import interruptible
 from simulator.terminal.results import show_results
 
 _STYLES = {"good": "bold green", "open": "bold", "bad": "bold red"}
@@ -26,12 +26,8 @@ def carry_on(folder: Path, *, json: bool = False) -> Run:
 
     Results and run directory go to standard output, with ``json`` as JSON; the verdict is the last line on standard error.
     """
-    try:
+    with interruptible(f"nothing committed is lost: lethe resume {folder}"):
         done = resume(folder)
-    except KeyboardInterrupt:
-        word, status = stopped_by()
-        typer.echo(f"{word}; nothing committed is lost: lethe resume {folder}", err=True)
-        raise typer.Exit(status) from None
     if json:
         typer.echo(dumps(as_json(done), indent=1))
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from simulator.stopping import stopped_by
+from simulator.stopping import interruptible
 from simulator.sweeps.directory import TABLE
 from simulator.sweeps.estimates import Line
 from simulator.sweeps.result import Sweep
@@ -26,12 +26,8 @@ def carry_out(play: Callable[[], Sweep], *, json: bool = False) -> Sweep:
     Table and directory are printed on standard output, for programs as JSON; runs that stopped, and last of all the verdict, on standard
     error.
     """
-    try:
+    with interruptible("nothing committed is lost: the same command goes on"):
         done = play()
-    except KeyboardInterrupt:
-        word, status = stopped_by()
-        typer.echo(f"{word}; nothing committed is lost: the same command goes on", err=True)
-        raise typer.Exit(status) from None
     if json:
         typer.echo(dumps(as_json(done), indent=1))
     else:

@@ -23,11 +23,12 @@ from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.retraining import Retrained
 from server.ledger import RoundRecord
-from simulator import cli, register
+from simulator import register
 from simulator.runs.run import Run
 from simulator.runs.verdict import Verdict
 from simulator.runs.verify import verify
 from simulator.storage.store import RunStore
+from tests.simulator.terminal.conftest import Ended
 
 ROOT = Path(__file__).parents[3]
 DELETE = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.3}}
@@ -69,23 +70,6 @@ def pretender() -> Iterator[dict[str, Any]]:
     UNLEARNERS.registered.clear()
     UNLEARNERS.loaded.pop("pretender")
     read_config.cache_clear()
-
-
-Ended = tuple[int, list[str], list[str]]
-
-
-@pytest.fixture
-def lethe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Return a function that runs a command in this process and returns its exit status and the lines of both outputs."""
-
-    def command(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["lethe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out.splitlines(), said.err.splitlines()
-
-    return command
 
 
 @pytest.fixture

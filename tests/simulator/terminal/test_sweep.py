@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simulator import Scenario, cli, resolve
+from simulator import Scenario, resolve
 from simulator.errors import StoppedError
 from simulator.sweeps import playing
+from tests.simulator.terminal.conftest import Ended
 
 REFUSE = {"round": 1, "do": "refuse", "peers": [0]}
 LEAVE = {"round": 3, "do": "leave", "peers": [1], "erase": True}
@@ -28,21 +28,6 @@ TINY: dict[str, Any] = {
     "event": [LEAVE],
     "audit": {"counterfactual": False},
 }
-Ended = tuple[int, list[str], list[str]]
-
-
-@pytest.fixture
-def lethe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Return a function that runs a command in this process and returns its exit status and the lines of both outputs."""
-
-    def command(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["lethe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out.splitlines(), said.err.splitlines()
-
-    return command
 
 
 @pytest.fixture

@@ -26,26 +26,13 @@ from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 from simulator.tasks.diffusion.resolution import warnings
+from tests.simulator.tasks.diffusion.hdus.test_hdus_diffusion import SMALL as PEERS
 
 VOTE = {"policy": {"kind": "vote", "threshold": 0.5}}
-SMALL: dict[str, Any] = {
+SMALL: dict[str, Any] = PEERS | {
     "name": "released-seeds",
-    "task": "diffusion",
-    "seed": 2,
     "rounds": 4,
-    "data": {
-        "dataset": "digits",
-        "rows": 300,
-        "reference": 60,
-        "test": 12,
-        "partition": {"kind": "dirichlet", "alpha": 1.0, "min_rows": 10},
-    },
-    "peers": {"count": 4},
-    "denoiser": {"widths": [8], "condition_width": 8, "heads": 2, "groups": 4},
-    "denoising": {"backbone_steps": 3, "batch_size": 8, "warmup": 2},
-    "sampling": {"steps": 2},
-    "federation": {"kind": "hdus", "steps": 2, "judged": 0, "distillation": {"steps": 2, "batch_size": 8}, "release": VOTE},
-    "topology": {"kind": "ring", "on_leave": "bridge"},
+    "federation": PEERS["federation"] | {"release": VOTE},
     "revival": {"target": 2, "others": 1},
 }
 ERASE = {"round": 3, "do": "erase", "concept": 3, "peers": [0, 1, 3], "method": {"kind": "concept_prune", "calls": 1}}
