@@ -119,7 +119,7 @@ def trained(
         "what": "local training",
         "images": data_hash(images.pixels, images.classes, images.styles),
         "held": wire.sha256(wire.to_bytes(pack_masks(held))),
-        "key": _plain(key),
+        "key": key,
         "window": window,
         "total": total,
         "proximal": proximal,
@@ -156,7 +156,7 @@ def erased(
         "method": method.model_dump(mode="json"),
         "concept": concept,
         "images": data_hash(images.pixels, images.classes, images.styles) if method.needs_images else None,
-        "key": _plain(key),
+        "key": key,
     }
 
     def make() -> Arrays:
@@ -240,7 +240,3 @@ def _where(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> dict[st
 def where_computed(config: DenoisingConfig) -> dict[str, Any]:
     """Return the device's part of a cache configuration; empty for the CPU, so that older entries stay valid."""
     return {} if config.compute.device == "cpu" else {"compute": config.compute.model_dump(mode="json")}
-
-
-def _plain(key: tuple[Field, ...]) -> list[Any]:
-    return [_plain(part) if isinstance(part, tuple) else part for part in key]

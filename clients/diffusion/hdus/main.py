@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser, NoisePredictor
+from clients.diffusion.hdus.remembered import Trainer
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
@@ -84,13 +85,22 @@ class DenoiserMain:
     rounds, steps : int
         Rounds of the run, and gradient steps per round.
     key : tuple
+    train : callable
+        Trains a phase in place.
     """
 
     def __init__(
-        self, public: Denoiser, training: DenoiserTraining, sampling: Sampling, rounds: int, steps: int, key: tuple[Field, ...]
+        self,
+        public: Denoiser,
+        training: DenoiserTraining,
+        sampling: Sampling,
+        rounds: int,
+        steps: int,
+        key: tuple[Field, ...],
+        train: Trainer = train_phase,
     ) -> None:
         self.denoiser, self.training, self.sampling = public, training, sampling
-        self.rounds, self.steps, self.key = rounds, steps, key
+        self.rounds, self.steps, self.key, self.train = rounds, steps, key, train
         self.phase: Phase = "joint" if training.design == "joint" else "concept"
         self._start = {name: tensor.clone() for name, tensor in self._learned().items()}
 
@@ -112,7 +122,7 @@ class DenoiserMain:
             return 0
         total = max(self.rounds * self.steps, first + self.steps)
         window = (first, first + self.steps)
-        train_phase(self.denoiser, images, self.training, self.phase, self.key, total=total, window=window, fixed=self.masks or None)
+        self.train(self.denoiser, images, self.training, self.phase, self.key, total=total, window=window, fixed=self.masks or None)
         return self.steps
 
     def forget(self, request: Ids) -> Outcome:

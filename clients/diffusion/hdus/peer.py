@@ -23,6 +23,7 @@ from torch.func import functional_call
 from clients import wire
 from clients.classification.hdus.peer import COUNTS
 from clients.data.rows import Ids
+from clients.diffusion.cache import data_hash
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.cutting import without_concepts
@@ -30,6 +31,7 @@ from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
 from clients.diffusion.hdus.evaluation import FinalEvaluation
 from clients.diffusion.hdus.main import DenoiserMain, MainModel
+from clients.diffusion.hdus.remembered import distil_or_remember, train_or_remember
 from clients.diffusion.hdus.sharding import ShardedMain
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
@@ -85,7 +87,7 @@ class HdusPeer(Neighbour):
         """The main model; available once the public backbone has been received."""
         config = self.config
         public = _with(deepcopy(_architecture(config.denoiser, self._place)), self._backbone)
-        settings = public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main")
+        settings = public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main"), train_or_remember
         kind = config.main
         main: MainModel = ShardedMain(kind, *settings) if isinstance(kind, ShardedDenoiser) else DenoiserMain(*settings)
         if self.stored is None:
@@ -150,8 +152,26 @@ class HdusPeer(Neighbour):
         reference = self._images(np.asarray(config.reference, dtype=np.int64))
         key = (*self.stream, "seed")
         phase: Phase = "joint" if config.seed.learns == "all" else "concept"
-        steps = distil(student, self.main.denoiser, reference, key, config.distillation, config.denoising.noise, phase)
-        return {name: parameter.detach().cpu().numpy().copy() for name, parameter in trainable(student, phase).items()}, steps
+
+        def change() -> None:
+            distil(student, self.main.denoiser, reference, key, config.distillation, config.denoising.noise, phase)
+
+        distil_or_remember(student, phase, self._determines_seed(reference, key), change)
+        learned = {name: parameter.detach().cpu().numpy().copy() for name, parameter in trainable(student, phase).items()}
+        return learned, config.distillation.steps
+
+    def _determines_seed(self, reference: Images, key: tuple[Field, ...]) -> dict[str, Any]:
+        """Return what, beside its initial weights, determines the seed, of plain values and hashes."""
+        config = self.config
+        return {
+            "main": [spec.model_dump(mode="json") for spec in (config.main, config.denoiser)],
+            "rounds": [config.rounds, config.steps],  # with the history, they say which shards of a main model have learned
+            "weights": [wire.sha256(self._backbone), wire.sha256(self.main_blob)],
+            "reference": data_hash(reference.pixels, reference.styles),
+            "distillation": config.distillation.model_dump(mode="json"),
+            "noise": config.denoising.noise.model_dump(mode="json"),
+            "key": key,
+        }
 
     @property
     def ensemble(self) -> NoiseEnsemble:

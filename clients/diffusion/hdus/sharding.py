@@ -17,6 +17,7 @@ from torch import Tensor
 from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.hdus.main import CUT, HISTORY, Arrays, found_cut, history, noted, past, united
+from clients.diffusion.hdus.remembered import Trainer
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
@@ -52,6 +53,8 @@ class ShardedMain:
         Rounds of the run, and gradient steps per round of all shards together.
     key : tuple
         Key of the assignment, and of each shard's draws.
+    train : callable
+        Trains a phase in place.
     """
 
     def __init__(
@@ -63,8 +66,9 @@ class ShardedMain:
         rounds: int,
         steps: int,
         key: tuple[Field, ...],
+        train: Trainer = train_phase,
     ) -> None:
-        self.spec, self.training, self.sampling, self.key = spec, training, sampling, key
+        self.spec, self.training, self.sampling, self.key, self.train = spec, training, sampling, key, train
         self.schedules = spec.schedules(rounds, steps)
         self.phase: Phase = "joint" if training.design == "joint" else "concept"
         self._module = public
@@ -204,7 +208,7 @@ class ShardedMain:
         masks, key, window = self.shards[shard].masks, (*self.key, "shard", shard), (part.start, part.stop)
         total = max(self.schedules[shard].start(self.spec.slices), part.stop)
         load(self._module, self.shards[shard].weights)
-        train_phase(self._module, images, self.training, self.phase, key, total=total, window=window, fixed=masks or None)
+        self.train(self._module, images, self.training, self.phase, key, total=total, window=window, fixed=masks or None)
         self.shards[shard] = self._read(masks)
 
     def _erase(self, shard: int, cut: Mapping[str, Any]) -> UnlearningError | None:

@@ -1,0 +1,97 @@
+"""Training phases and distilled seeds from the simulator's cache, which has what was computed before from the same arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from clients.diffusion.cache import data_hash, remembered
+from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.images import Images
+from clients.diffusion.spec import DenoiserTraining
+from clients.diffusion.training import Phase, train_phase, trainable
+from clients.streams import Field
+
+
+class Trainer(Protocol):
+    """Trains one phase in place, as `train_phase` does."""
+
+    def __call__(
+        self,
+        denoiser: Denoiser,
+        images: Images,
+        settings: DenoiserTraining,
+        phase: Phase,
+        key: tuple[Field, ...],
+        *,
+        total: int,
+        window: tuple[int, int] | None = None,
+        fixed: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Train; see `train_phase`."""
+
+
+def train_or_remember(
+    denoiser: Denoiser,
+    images: Images,
+    settings: DenoiserTraining,
+    phase: Phase,
+    key: tuple[Field, ...],
+    *,
+    total: int,
+    window: tuple[int, int] | None = None,
+    fixed: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Do what `train_phase` does, or write the weights that it gave when it was last called with equal arguments."""
+    configuration = {
+        "what": "phase of a main model",
+        "training": settings.model_dump(mode="json"),
+        "images": data_hash(images.pixels, images.classes, images.styles),
+        "phase": phase,
+        "key": key,
+        "total": total,
+        "window": window,
+        "fixed": {layer: data_hash(mask) for layer, mask in (fixed or {}).items()},
+    }
+
+    def train() -> None:
+        train_phase(denoiser, images, settings, phase, key, total=total, window=window, fixed=fixed)
+
+    _remember(denoiser, phase, configuration, train)
+
+
+def distil_or_remember(seed: Denoiser, phase: Phase, configuration: Mapping[str, Any], distil: Callable[[], object]) -> None:
+    """Distil a seed in place, or write the weights that it had when it was last distilled with an equal configuration.
+
+    Parameters
+    ----------
+    seed : Denoiser
+        With its initial weights, which are part of what is compared.
+    phase : {"concept", "joint"}
+        Weights that the seed learns.
+    configuration : mapping
+        All else that determines the seed: plain values, with the main model and data represented by hashes.
+    distil : callable
+    """
+    _remember(seed, phase, {"what": "distillation", **configuration}, distil)
+
+
+def _remember(denoiser: Denoiser, phase: Phase, configuration: Mapping[str, Any], change: Callable[[], object]) -> None:
+    """Change a denoiser's learned weights in place, on the CPU from the cache; a card's settings are not part of a configuration."""
+    if denoiser.device.type != "cpu":
+        change()
+        return
+    start = {"denoiser": denoiser.spec.model_dump(mode="json"), "start": data_hash(*denoiser.state_dict().values())}
+
+    def make() -> dict[str, Any]:
+        change()
+        return {name: parameter.detach().numpy().copy() for name, parameter in trainable(denoiser, phase).items()}
+
+    weights = remembered({**start, **configuration}, make)
+    with torch.no_grad():
+        for name, parameter in trainable(denoiser, phase).items():
+            parameter.copy_(torch.from_numpy(weights[name].copy()))
+    denoiser.requires_grad_(True).eval()
