@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from clients import data, wire
+from clients.cache import data_hash, remembered
 from clients.data import DatasetSpec
-from clients.diffusion.cache import data_hash, remembered
 from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images, draw_styles, from_arrays

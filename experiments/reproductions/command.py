@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from clients import cache
 from clients.compute import Compute
-from clients.diffusion import cache
 
 
 class Parser(argparse.ArgumentParser):

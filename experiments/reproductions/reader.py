@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from clients.diffusion import cache
+from clients import cache
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import digits
 from clients.diffusion.judges.spec import Svm

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, equal
 
+from clients.cache import configuration_hash, data_hash, load_or_train
 from clients.compute import Compute
 from clients.diffusion import metrics
-from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images
 from clients.diffusion.judges.svm import Judge

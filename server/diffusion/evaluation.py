@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from clients import wire
+from clients.cache import remembered
 from clients.diffusion import local, metrics
-from clients.diffusion.cache import remembered
 from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.images import Images
 from clients.diffusion.judges.svm import Judge

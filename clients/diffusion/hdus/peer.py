@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from clients import wire
+from clients.cache import data_hash
 from clients.classification.hdus.peer import COUNTS
 from clients.data.rows import Ids
-from clients.diffusion.cache import data_hash
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.cutting import without_concepts

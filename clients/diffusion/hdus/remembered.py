@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from clients.diffusion.cache import data_hash, remembered
+from clients.cache import data_hash, remembered
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining

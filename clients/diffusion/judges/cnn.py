@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clients.cache import data_hash, folder, load_or_train
 from clients.compute import Compute
-from clients.diffusion.cache import data_hash, folder, load_or_train
 from clients.diffusion.images import Images, in_every_style
 from clients.diffusion.judges.spec import Cnn
 from clients.diffusion.spec import Axis, Style

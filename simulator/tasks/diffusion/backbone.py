@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clients import wire
-from clients.diffusion import cache, local
+from clients import cache, wire
+from clients.diffusion import local
 from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import build
 from clients.diffusion.training import train_phase

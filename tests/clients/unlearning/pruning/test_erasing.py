@@ -8,7 +8,7 @@ from statistics import mean
 
 import pytest
 
-from clients.diffusion import cache
+from clients import cache
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import digits
 from clients.diffusion.judges.svm import SvmJudge

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from clients.diffusion.cache import configuration_hash, data_hash, load_or_train
+from clients.cache import configuration_hash, data_hash, load_or_train
 
 
 def train(model: nn.Module) -> None:
