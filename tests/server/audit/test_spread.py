@@ -1,0 +1,55 @@
+"""Spread over peers beyond chance."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from server.audit.ranking import area
+from server.audit.spread import null_variance, spread
+
+
+def test_null_variance_is_that_of_the_area_of_equal_groups() -> None:
+    rng = np.random.default_rng(0)
+    areas = [area(rng.normal(size=7), rng.normal(size=11)) for _ in range(1000)]
+    assert np.var(areas) == pytest.approx(null_variance(7, 11), rel=0.15)
+
+
+def test_equal_peers_spread_by_chance_only() -> None:
+    rng, sizes = np.random.default_rng(1), [(4, 40), (20, 40), (40, 40), (8, 80), (15, 30)]
+    variances = [null_variance(*size) for size in sizes]
+    drawn = 0.5 + np.sqrt(variances) * rng.normal(size=(4000, len(sizes)))
+    untruncated = drawn.var(axis=1, ddof=1) - np.mean(variances)
+    assert abs(untruncated.mean()) < 3 * untruncated.std() / np.sqrt(4000)
+    scaled = ((drawn - 0.5) ** 2 / variances).sum(axis=1)
+    assert scaled.mean() == pytest.approx(len(sizes), rel=0.05)
+    worst = [spread(one, [0.5] * 5, variances).p < 0.05 for one in drawn[:500]]
+    assert np.mean(worst) < 0.07
+
+
+def test_the_one_of_ten_that_did_not_forget_is_found_though_the_mean_is_not_moved() -> None:
+    rng = np.random.default_rng(2)
+    variances = [null_variance(40, 200)] * 10
+    figures = 0.5 + np.sqrt(variances) * rng.normal(size=10)
+    figures[6] = 0.85
+    found = spread(figures, [0.5] * 10, variances)
+    assert found.worst == 6
+    assert found.p < 0.001
+    assert found.beyond_chance > 0.05
+    assert abs(found.mean - 0.5) < 0.06
+
+
+def test_a_peer_is_measured_by_its_own_chance_and_its_own_floor() -> None:
+    small, large = null_variance(4, 40), null_variance(100, 400)
+    found = spread([0.70, 0.62, 0.62], [0.5, 0.5, 0.62], [small, large, large])
+    assert found.worst == 1  # 0.70 of four rows is less than 0.62 of a hundred; 0.62 beside a floor of 0.62 is nothing
+    assert found.p == pytest.approx(3 * norm.sf(0.12 / np.sqrt(large)))
+    assert spread([0.6], [0.5], [large]).beyond_chance == 0.0
+
+
+def test_holm_leaves_p_at_most_one() -> None:
+    for figures in product([0.4, 0.5], repeat=3):
+        assert spread(figures, [0.5] * 3, [0.01] * 3).p <= 1
