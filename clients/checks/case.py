@@ -42,7 +42,7 @@ class Case:
 
     def forget(self, model: Unlearner[Any, Any], ids: npt.ArrayLike) -> Outcome:
         """Let a model forget some ids; return the outcome."""
-        return model.forget(self.of.request(ids))
+        return model.forget(self.of.with_values(ids) if self.spec.needs_rows else self.of.request(ids))
 
     def group(self) -> Ids:
         """Return all ids that belong together with the first."""

@@ -63,6 +63,12 @@ class Material:
         ids: Ids = self.data.ids
         return ids
 
+    def with_values(self, ids: npt.ArrayLike) -> Rows:
+        """Return the rows with these ids as they are named; an unknown one has the values of the next."""
+        named = np.asarray(ids, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self.ids, named), len(self.ids) - 1)
+        return Rows(named, self.data.x[places], self.data.y[places])
+
     @classmethod
     def of_rows(cls, problem: Problem, rows: Rows) -> Material:
         """Return the material of labelled rows."""

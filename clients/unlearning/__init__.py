@@ -11,6 +11,8 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "approximate": "clients.unlearning.approximate.approximate:Approximate",
         "certified_removal": "clients.unlearning.approximate.certified.spec:CertifiedRemoval",
         "convex": "clients.unlearning.convex.spec:Convex",
+        "infinitesimal_jackknife": "clients.unlearning.approximate.statistics.spec:InfinitesimalJackknife",
+        "newton_statistics": "clients.unlearning.approximate.statistics.spec:NewtonStatistics",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",

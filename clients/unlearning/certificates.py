@@ -55,5 +55,8 @@ class CertificateSpec(Spec):
 CERTIFICATES: Registry[CertificateSpec] = Registry(
     "lethe.certificates",
     "clients.unlearning.certificates:CertificateSpec",
-    {"residual": "clients.unlearning.approximate.certified.certificate:Residual"},
+    {
+        "distance": "clients.unlearning.approximate.statistics.certificate:Distance",
+        "residual": "clients.unlearning.approximate.certified.certificate:Residual",
+    },
 )

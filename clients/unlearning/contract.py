@@ -215,6 +215,8 @@ class UnlearnerSpec(Spec):
     """Whether its unlearner, of a problem with one class, predicts numbers: ``predict(x)``, float64 (n,)."""
     adds: ClassVar[bool] = False
     """Whether its unlearner can learn more rows by ``add(rows)``, and then equals one to which they were added before its first round."""
+    needs_rows: ClassVar[bool] = False
+    """Whether requests have to be the rows themselves (`Rows`) instead of their ids, because it has kept none of them."""
     late: ClassVar[str] = ""
     """How added rows differ from those that it began with; empty if they do not, so that it equals one that always had them."""
 
@@ -260,7 +262,7 @@ class UnlearnerSpec(Spec):
 
     def to_request(self, source: Dataset, ids: Ids) -> Any:
         """Return the request to forget the rows, and the edges if it knows any, with these ids, ascending."""
-        return ids
+        return source.rows(ids) if self.needs_rows else ids
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return an untrained unlearner whose every random choice is keyed by ``key``; ``UnlearningError`` on an unsuitable problem."""

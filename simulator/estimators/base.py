@@ -68,14 +68,25 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.guarantee_ = _guarantee(spec.claim, self.facts_.read_off + read_off)
         return self
 
-    def forget(self, ids: Any) -> Outcome:
+    def forget(self, ids: Any, X: Any = None, y: Any = None) -> Outcome:
         """Forget the rows with these ids and return the outcome: cost and guarantee.
 
-        ``UnlearningError``, and nothing has changed, for an id that is no integer, named twice, or not held.
+        Methods that keep statistics instead of rows need the rows themselves, ``X`` and ``y``, as they were in ``fit``; the others do not
+        read them. ``UnlearningError``, and nothing has changed, for an id that is no integer, named twice, or not held.
         """
         check_is_fitted(self, "unlearner_")
-        outcome: Outcome = self.unlearner_.forget(_integers(ids))
+        named = _integers(ids)
+        spec = Settings.of(self.method, self.columns, self.training, self.random_state).spec
+        outcome: Outcome = self.unlearner_.forget(self._rows_of(named, X, y, spec.tag) if spec.needs_rows else named)
         return outcome
+
+    def _rows_of(self, ids: npt.NDArray[np.int64], X: Any, y: Any, method: str) -> Rows:
+        """Return the rows of a request, in its order."""
+        if X is None or y is None:
+            raise UnlearningError(f"forget: {method} has kept none of the rows: give X and y beside their ids")
+        x = self._encoded(cells.read(self, X, self._kinds, reset=False), "predict")
+        check_consistent_length(X, y, ids)
+        return Rows(ids, x, self._known_targets(y))
 
     @available_if(lambda self: Settings.of(self.method, None, None, 0).spec.adds)  # type: ignore[untyped-decorator]
     def add(self, X: Any, y: Any, ids: Any) -> Self:

@@ -55,7 +55,11 @@ class ConvexLearner(Unlearner[Rows, Ids]):
         outputs = self.loss.targets(torch.zeros(1, dtype=torch.int64), problem.classes).shape[1]
         self.shape = self.unit.width, outputs
         self.progress, self.weights = 0, self.zeros()
-        self._hold(Rows(np.empty(0, np.int64), np.empty((0, *problem.shape), np.float32), np.empty(0, np.int64)))
+        self._hold(self.nothing())
+
+    def nothing(self) -> Rows:
+        """Return no rows."""
+        return Rows(np.empty(0, np.int64), np.empty((0, *self.problem.shape), np.float32), np.empty(0, np.int64))
 
     def zeros(self) -> Tensor:
         """Return parameters of zeros, float64 (d, K)."""
@@ -80,7 +84,7 @@ class ConvexLearner(Unlearner[Rows, Ids]):
 
     def objective(self) -> Objective:
         """Return the objective on the held rows."""
-        return Objective(self.loss, self._x, self._targets, self.convex.penalty, self.linear())
+        return Objective(self.loss, self._x, self._targets, self.convex.penalty, self.linear(), self.convex.lasso)
 
     def part(self, ids: Ids) -> Objective:
         """Return the objective on some held rows, without a linear term."""
@@ -91,6 +95,16 @@ class ConvexLearner(Unlearner[Rows, Ids]):
     def settings(self) -> UnlearnerSpec:
         """Return the table whose every key decides the state."""
         return self.convex
+
+    @property
+    def held(self) -> Ids:
+        """Ids of the rows that it has learned from, or is to learn from."""
+        return self.rows.ids
+
+    @property
+    def released(self) -> Tensor:
+        """The parameters that answer, float64 (d, K)."""
+        return self.weights
 
     def linear(self) -> Tensor:
         """Return the linear term of the objective, float64 (d, K): none, here."""
@@ -105,9 +119,9 @@ class ConvexLearner(Unlearner[Rows, Ids]):
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); uniform before training and without rows."""
         vectors = torch.tensor(self.unit.of(x))
-        if not (self.progress and len(self.rows)):
+        if not (self.progress and len(self.held)):
             return np.full((len(vectors), self.problem.classes), 1 / self.problem.classes, np.float32)
-        found: npt.NDArray[np.float32] = self.loss.probabilities(vectors @ self.weights).numpy().astype(np.float32)
+        found: npt.NDArray[np.float32] = self.loss.probabilities(vectors @ self.released).numpy().astype(np.float32)
         return found
 
     def arrays(self) -> State:
@@ -116,7 +130,7 @@ class ConvexLearner(Unlearner[Rows, Ids]):
 
     def state(self) -> State:
         """Return progress and arrays."""
-        return Signed({PROGRESS: np.array([self.progress]), **self.arrays()}, self._origin(self.rows))
+        return Signed({PROGRESS: np.array([self.progress]), **self.arrays()}, self.signature())
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]], data: Rows) -> None:
         """Restore the model from its ``state`` and its retained rows ``data``; ``UnlearningError`` if the state is another model's."""
@@ -134,6 +148,10 @@ class ConvexLearner(Unlearner[Rows, Ids]):
     def stored(self) -> list[Stored]:
         """Return the parameters, which depend on every held row once solved."""
         return [Stored(WEIGHTS, self.rows.ids.copy() if self.progress else self.rows.ids[:0].copy())]
+
+    def signature(self) -> str:
+        """Return the fingerprint of rows, key and settings."""
+        return self._origin(self.rows)
 
     def _hold(self, rows: Rows) -> None:
         self.rows, self._x = rows, torch.tensor(self.unit.of(rows.x))

@@ -35,6 +35,10 @@ class Loss(ABC):
     lipschitz: float
 
     @abstractmethod
+    def values(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the losses, (n,)."""
+
+    @abstractmethod
     def slopes(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the derivatives by the scores, (n, K)."""
 
@@ -102,6 +106,10 @@ class Logistic(_Separate):
 
     smoothness, lipschitz = 0.25, SIGMOID
 
+    def values(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the losses, (n,)."""
+        return torch.nn.functional.softplus(-targets * scores).sum(1)
+
     def slopes(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the derivatives by the scores, (n, K)."""
         return -targets * torch.sigmoid(-targets * scores)
@@ -119,6 +127,10 @@ class Squared(_Separate):
     """``(z - t)^2 / 2``."""
 
     smoothness, lipschitz = 1.0, 0.0
+
+    def values(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the losses, (n,)."""
+        return (scores - targets).square().sum(1) / 2
 
     def steepness(self, outputs: int) -> float:
         """Return infinity."""
@@ -152,6 +164,12 @@ class HuberHinge(Squared):
         """Return the norm of slopes of size 1."""
         return math.sqrt(outputs)
 
+    def values(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the losses, (n,)."""
+        short = 1 + self.corner - targets * scores
+        inside = short.clamp(0, 2 * self.corner)
+        return (inside.square() / (4 * self.corner) + (short - inside).clamp(min=0)).sum(1)
+
     def slopes(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the derivatives by the scores, (n, K)."""
         return -targets * ((1 + self.corner - targets * scores) / (2 * self.corner)).clamp(0, 1)
@@ -170,6 +188,10 @@ class Softmax(Loss):
     """
 
     smoothness, lipschitz = 0.5, 2 * math.sqrt(2) * SIGMOID
+
+    def values(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the losses, (n,)."""
+        return torch.logsumexp(scores, 1) - (targets * scores).sum(1)
 
     def steepness(self, outputs: int) -> float:
         """Return the distance between two corners of the simplex."""

@@ -1,6 +1,8 @@
-"""The sum of losses over rows, a ridge penalty per row and a linear term: gradient, Hessian, and how far rounding can mislead.
+"""The sum of losses over rows, penalties per row and a linear term: gradient, Hessian, and how far rounding can mislead.
 
     L(W) = sum_i [ loss(x_i W, t_i) + penalty / 2 |W|^2 ] + <B, W>        W and B are (d, K), |x_i| <= 1
+
+A penalty on absolute parameters, ``lasso |W|_1`` per row, comes on top where it is asked for; optima then are those of `proximal`.
 
 Everything is a sum, nothing a mean, in float64.
 """
@@ -46,6 +48,8 @@ class Objective:
     penalty : float
     linear : float64 tensor, shape (d, K)
         B, which perturbs the optimum; zeros if nothing does.
+    lasso : float
+        Weight of the absolute parameters, per row.
     """
 
     loss: Loss
@@ -53,6 +57,12 @@ class Objective:
     targets: Tensor
     penalty: float
     linear: Tensor
+    lasso: float = 0.0
+
+    @property
+    def weight(self) -> float:
+        """Weight of the absolute parameters: the lasso of all rows. They are part of the value, and of no derivative here."""
+        return self.lasso * len(self.x)
 
     @property
     def ridge(self) -> float:
@@ -63,6 +73,12 @@ class Objective:
     def smoothness(self) -> float:
         """Upper bound on the largest eigenvalue of the Hessian."""
         return len(self.x) * (self.loss.smoothness + self.penalty)
+
+    def value(self, weights: Tensor) -> float:
+        """Return the objective, with the absolute parameters."""
+        losses = self.loss.values(self.x @ weights, self.targets).sum()
+        penalties = self.ridge / 2 * weights.square().sum() + self.weight * weights.abs().sum()
+        return float(losses + penalties + (self.linear * weights).sum())
 
     def gradient(self, weights: Tensor) -> Tensor:
         """Return the gradient, (d, K)."""

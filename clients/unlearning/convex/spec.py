@@ -6,7 +6,7 @@ from math import prod
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field as Setting
-from pydantic import PositiveFloat, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
 from clients.data.columns import expanded_shape
 from clients.data.rows import Rows
@@ -19,7 +19,7 @@ _NEWTON_STEPS = 20
 
 
 class Convex(UnlearnerSpec):
-    """A linear model at the optimum of a convex loss with a ridge penalty; forgets by solving again, from zero, without the rows.
+    """A linear model at the optimum of a convex loss, with a ridge penalty or an elastic net; forgets by solving again, from zero.
 
     Numbers are scaled to [0, 1] by their public bounds, categories become 0/1 columns, a constant 1 is added, and every row is divided by
     its own norm, so that no row is longer than 1 and none is scaled by others.
@@ -32,6 +32,8 @@ class Convex(UnlearnerSpec):
         More than two classes: one score each against the rest, or jointly (``logistic`` only).
     penalty : float
         Weight of half the squared parameters, per row; at least 1e-9, so that every Hessian can be inverted.
+    lasso : float
+        Weight of the absolute parameters, per row; with ``penalty`` it is an elastic net. Parameters that do not help are then 0.
     corner : float
         Half width of the quadratic corner of ``huber_hinge``; the others have none.
     low, high : float
@@ -47,6 +49,8 @@ class Convex(UnlearnerSpec):
     loss: Literal["logistic", "squared", "huber_hinge"] = "logistic"
     multiclass: Literal["one_vs_rest", "softmax"] = "one_vs_rest"
     penalty: Annotated[float, Setting(ge=1e-9)] = 1e-2
+    # left out where it is 0, so that plans from before it existed keep their hash
+    lasso: NonNegativeFloat = Setting(0.0, exclude_if=lambda lasso: not lasso)
     corner: PositiveFloat = 0.5
     low: float = 0.0
     high: float = 1.0

@@ -29,6 +29,7 @@ from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.approximate.queries import AdaptiveQueries
+from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife, NewtonStatistics
 from clients.unlearning.contract import Problem, State, UnlearningError
 from clients.unlearning.convex.spec import Convex
 from clients.unlearning.exact.composite import ShardedUnlearner
@@ -67,9 +68,11 @@ CASES: dict[str, Callable[[], Case]] = {
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),
     "grapheraser": lambda: Case(GraphEraser(shards=3, hidden=8, epochs=10, sample=50), papers()),
     "hedgecut": lambda: Case(HedgeCut(trees=10, budget=0.05), tabular()),
+    "infinitesimal_jackknife": lambda: Case(InfinitesimalJackknife(base=Convex(penalty=1e-3), sigma=1e-3), tabular()),
     "item_item": lambda: Case(ItemItem(), ratings()),
     "kmeans": lambda: Case(AdaptiveKMeans(clusters=4), tabular()),
     "naive_bayes": lambda: Case(NaiveBayes(), tabular()),
+    "newton_statistics": lambda: Case(NewtonStatistics(base=Convex(penalty=1e-3), sigma=1e-3), tabular()),
     "pca": lambda: Case(Pca(components=4), tabular()),
     "quantised_kmeans": lambda: Case(QuantisedKMeans(clusters=4), tabular()),
     "receraser": lambda: Case(RecEraser(shards=2, dim=6, attention=3, epochs=1, partition="ubp", base=Wmf(epochs=3)), taste()),

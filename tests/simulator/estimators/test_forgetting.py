@@ -140,6 +140,22 @@ def test_adding_is_there_only_where_sums_trees_or_slices_allow_it() -> None:
     assert hasattr(UnlearningRegressor(), "add")
 
 
+def test_a_method_that_keeps_no_rows_is_asked_with_them() -> None:
+    x, y = table()
+    model = classifier("newton_statistics").fit(x, y)
+    before = state(model)
+    with pytest.raises(UnlearningError, match=r"forget: newton_statistics has kept none of the rows: give X and y beside their ids"):
+        model.forget([3, 40])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.forget([3, 40], x.loc[[3]], y.loc[[3]])
+    assert state(model) == before
+    model.forget([40, 3], x.loc[[40, 3]], y.loc[[40, 3]])
+    never = clone(model).set_params(method="convex").fit(x.drop([3, 40]), y.drop([3, 40]), ids=x.index.drop([3, 40]))
+    whole = clone(never).fit(x, y)
+    left, nothing = (np.abs(one.predict_proba(x) - never.predict_proba(x)).max() for one in (model, whole))
+    assert 0 < left < nothing / 5
+
+
 @pytest.mark.parametrize("ids", [[1.0], [True], ["3"], [1000], [4, 4], 4], ids=str)
 def test_a_request_that_cannot_be_changes_nothing(ids: Any) -> None:
     x, y = table()

@@ -75,17 +75,11 @@ class Residual(CertificateSpec):
         """
         if wrong := self._inconsistent(evidence.guarantee):
             return wrong
-        if evidence.main is None:
-            return None
-        if len(kept := np.intersect1d(evidence.main[ROWS], evidence.forgotten)):
-            return f"{len(kept)} of the rows are still learned from, the first of them {kept[0]}"
-        rows = evidence.data.rows(evidence.main[ROWS])
-        if not len(rows):
-            return None  # nothing is left to have learned from
+        learner = remaining(self.model, evidence)
+        if evidence.main is None or not isinstance(learner, ConvexLearner):
+            return learner if isinstance(learner, str) else None
         if not Law(self.epsilon, self.delta, self.sigma).plausible(evidence.main[PERTURBATION]):
             return f"its perturbation was not drawn with sigma = {self.sigma:g}"
-        learner = reading(self.model, evidence.data)
-        learner.begin(rows)
         return self._exceeded(learner, torch.tensor(evidence.main[WEIGHTS]), torch.tensor(evidence.main[PERTURBATION]))
 
     def _inconsistent(self, guarantee: str) -> str | None:
@@ -114,6 +108,23 @@ class Residual(CertificateSpec):
         if committed(learner.rows) == self.commitment and residual - slack > self.bound:
             return f"the residual is {residual:.3g}, above the bound {self.bound:.3g}"
         return None
+
+
+def remaining(model: Convex, evidence: Evidence) -> ConvexLearner | str | None:
+    """Return an untrained learner with the rows that remain at the end of the run.
+
+    A line instead if rows that had to be forgotten are among them; None if the peer has left, or no row remains.
+    """
+    if evidence.main is None:
+        return None
+    if len(kept := np.intersect1d(evidence.main[ROWS], evidence.forgotten)):
+        return f"{len(kept)} of the rows are still learned from, the first of them {kept[0]}"
+    rows = evidence.data.rows(evidence.main[ROWS])
+    if not len(rows):
+        return None  # nothing is left to have learned from
+    learner = reading(model, evidence.data)
+    learner.begin(rows)
+    return learner
 
 
 def reading(model: Convex, data: Dataset) -> ConvexLearner:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from clients.streams import Field, generator
+from clients.unlearning.mechanisms import hidden
 from clients.unlearning.tabular import Floats
 
 CERTAIN = 1e-12
@@ -63,14 +64,3 @@ class Law:
         norm = chi(drawn.size) if self.delta else gamma(drawn.size)
         size = math.sqrt(float((drawn**2).sum())) / self.sigma
         return bool(min(norm.cdf(size), norm.sf(size)) > CERTAIN)
-
-
-def hidden(epsilon: float, spread: float) -> float:
-    """Return the smallest delta for which a Gaussian whose standard deviation is ``spread`` shifts hides one shift within epsilon.
-
-    ``Phi(1 / (2 s) - eps s) - e^eps Phi(- 1 / (2 s) - eps s)``, theorem 8 of Balle and Wang 2018, its second term by logarithms.
-    """
-    from scipy.special import log_ndtr, ndtr
-
-    half, far = 1 / (2 * spread), epsilon * spread
-    return float(ndtr(half - far) - math.exp(epsilon + log_ndtr(-half - far)))

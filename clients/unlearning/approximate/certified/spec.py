@@ -28,6 +28,10 @@ def _linear(value: Any) -> Any:
     return value
 
 
+LinearBase = Annotated[Convex, BeforeValidator(_linear)]
+"""The table of a base about which something can be proven."""
+
+
 class CertifiedRemoval(UnlearnerSpec):
     """A convex linear model, perturbed by a secret, that forgets by a Newton step with a proof of how little is left of the rows.
 
@@ -53,7 +57,7 @@ class CertifiedRemoval(UnlearnerSpec):
     source: ClassVar[str] = "Guo, Goldstein, Hannun, van der Maaten, Certified Data Removal from Machine Learning Models, ICML 2020"
 
     kind: Literal["certified_removal"] = "certified_removal"
-    base: Annotated[Convex, BeforeValidator(_linear)] = Convex()
+    base: LinearBase = Convex()
     epsilon: PositiveFloat = 1.0
     delta: Annotated[float, Setting(ge=0, lt=1)] = 1e-4
     sigma: PositiveFloat = 0.1
@@ -64,6 +68,8 @@ class CertifiedRemoval(UnlearnerSpec):
     def _provable(self) -> Self:
         if not self.law.holds:
             raise ValueError(f"epsilon {self.epsilon:g} is too large for delta {self.delta:g}: the proof's Gaussian tail ends before it")
+        if self.base.lasso:
+            raise ValueError("the proof is of penalties without corners, lasso has some: set lasso = 0")
         if self.base.loss == "huber_hinge" and self.certifier != "measured":
             raise ValueError(f"certifier {self.certifier!r} needs a second derivative without jumps, huber_hinge has some: take measured")
         if self.hessian == "kept" and self.certifier != "measured":

@@ -15,13 +15,14 @@ from clients.checks.material import rows_material
 from clients.data.rows import Rows
 from clients.unlearning.approximate.certified import removal
 from clients.unlearning.approximate.certified.certifiers import Step
-from clients.unlearning.approximate.certified.perturbation import Law, hidden
+from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.approximate.certified.removal import Removing
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.contract import COST_NOTE, Cost, Problem
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solver import Optimum, minimise
 from clients.unlearning.convex.spec import Convex
+from clients.unlearning.mechanisms import hidden
 from tests.clients.unlearning.convex.test_convex import exact_norm
 
 SMOOTH: dict[str, dict[str, Any]] = {"logistic": {}, "softmax": {"multiclass": "softmax"}, "squared": {"loss": "squared"}}
@@ -205,6 +206,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"delta": 1.0}, "delta"),
     ({"delta": -1e-9}, "delta"),
     ({"sigma": 0.0}, "sigma"),
+    ({"base": {"kind": "convex", "lasso": 0.1}}, "lasso has some: set lasso = 0"),
     ({"base": {"kind": "mlp"}}, "nothing is proven of removals from 'mlp': take a linear model with a convex loss"),
     ({"base": "resnet"}, "nothing is proven of removals from 'resnet'"),
     ({"base": {"kind": "convex", "loss": "huber_hinge"}, "certifier": "worst_case"}, "huber_hinge has some: take measured"),

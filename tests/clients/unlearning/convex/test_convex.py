@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import mpmath
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from torch import Tensor
 from torch.autograd.functional import hessian, jacobian
 
@@ -63,6 +64,7 @@ def test_derivatives_are_those_that_torch_finds(name: str, classes: int) -> None
         ridge = objective.ridge / 2 * (w**2).sum()
         return value(name, objective.x @ w, objective.targets) + ridge + (objective.linear * w).sum()
 
+    assert objective.value(weights) == pytest.approx(float(whole(weights)), rel=1e-12)
     gradient: Any = jacobian(whole, weights)  # torch.func would load a compiler, for seconds
     torch.testing.assert_close(objective.gradient(weights), gradient)
     full: Any = hessian(whole, weights)
@@ -221,6 +223,32 @@ def test_solves_end_at_rounding(name: str) -> None:
     found = minimise(objective)
     assert objective.at(found.weights).residual < 1e-10
     assert found.steps < 40
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("weight", [0.002, 0.02, 1.0])
+def test_sparse_solves_fulfil_the_conditions_of_an_optimum(name: str, weight: float) -> None:
+    smooth, _ = drawn(name, n=200, d=8)
+    objective = replace(smooth, penalty=1e-4, linear=0 * smooth.linear, lasso=weight)
+    weights, _ = minimise(objective)
+    gradient, zero = objective.gradient(weights), weights == 0
+    assert float((gradient + objective.weight * weights.sign())[~zero].abs().sum()) < 1e-9
+    assert bool((gradient[zero].abs() <= objective.weight + 1e-9).all())
+    assert {0.002: 0, 0.02: 1, 1.0: weights.numel()}[weight] <= int(zero.sum())
+    assert int(zero.sum()) < weights.numel() or weight == 1.0
+
+
+def test_sparse_optima_are_those_of_scikit_learn() -> None:
+    data = rows()
+    squared = solved(data, loss="squared", penalty=0.01, lasso=0.01)
+    x = squared.unit.of(data.x)
+    reference = ElasticNet(alpha=0.02, l1_ratio=0.5, fit_intercept=False, tol=1e-14, max_iter=100_000).fit(x, 2 * data.y - 1)
+    np.testing.assert_allclose(squared.weights.numpy()[:, 0], reference.coef_, atol=1e-6)
+    net = solved(data, penalty=0.01, lasso=0.01)
+    settings = {"C": 1 / (0.02 * len(data)), "l1_ratio": 0.5, "solver": "saga", "fit_intercept": False, "tol": 1e-12, "max_iter": 100_000}
+    logistic = LogisticRegression(**settings).fit(x, data.y)
+    np.testing.assert_allclose(net.weights.numpy()[:, 0], logistic.coef_[0], atol=1e-6)
+    assert (net.weights == 0).any()
 
 
 def test_rows_are_bounded_by_a_rule_that_looks_at_one_row_only() -> None:
