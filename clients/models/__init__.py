@@ -34,6 +34,7 @@ MODELS: Registry[ModelSpec] = Registry(
         "cnn": "clients.models.cnn:Cnn",
         "linear": "clients.models.linear:Linear",
         "mlp": "clients.models.mlp:Mlp",
+        "spiking": "clients.models.spiking:Spiking",
     },
 )
 

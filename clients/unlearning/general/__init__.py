@@ -16,6 +16,7 @@ METHODS: Registry[MethodSpec] = Registry(
         "influence": "clients.unlearning.general.influence:Influence",
         "retrain": "clients.unlearning.general.retrain:Retrain",
         "rollback": "clients.unlearning.general.rollback:Rollback",
+        "spiking": "clients.unlearning.spiking.method:SpikingUnlearning",
         "subtract": "clients.unlearning.general.subtract:Subtract",
     },
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from clients.data.rows import Rows
+from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.spec import Spec
 from clients.streams import Field
@@ -80,6 +81,10 @@ class MethodSpec(Spec):
     def applies(cls) -> bool:
         """Return whether the method works on one network, and can therefore make any network a main model."""
         return cls.apply is not MethodSpec.apply
+
+    def misfit(self, base: ModelSpec) -> str | None:
+        """Return why it does not work on such a network, with the cure, or None; the line follows the method's name."""
+        return None
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return weights in which ``forget`` is forgotten, and the outcome; the arguments are not changed.

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 from clients import wire
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
+from clients.models import ModelSpec
 from clients.models.mlp import Mlp
 from clients.models.network import Network
+from clients.models.spiking import Spiking
 from clients.training import Arrays, Training
 from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.contract import Outcome, Problem, Unlearner
@@ -23,6 +25,8 @@ from clients.unlearning.general.finetune import Finetune
 from clients.unlearning.general.retrain import Retrain
 
 BASE, TRAINING, ROUNDS, KEY = Mlp(hidden=(8,)), Training(epochs=2, batch_size=16), 2, ("method", 3)
+OF_ITS_OWN: dict[str, ModelSpec] = {"spiking": Spiking(hidden=(8,), steps=3)}
+"""Networks of methods that work on no other."""
 LOCAL = [kind for kind in METHODS.targets() if METHODS.load(kind).applies()]
 
 
@@ -32,8 +36,8 @@ def rows() -> Rows:
     return Rows(1000 + np.arange(80), data.x[:80], data.y[:80])
 
 
-def trained(data: Rows) -> tuple[Arrays, Learning]:
-    learning = Learning(Network(BASE, (8, 8), 10), TRAINING, ROUNDS, KEY)
+def trained(data: Rows, base: ModelSpec = BASE) -> tuple[Arrays, Learning]:
+    learning = Learning(Network(base, (8, 8), 10), TRAINING, ROUNDS, KEY)
     weights = learning.initial()
     for number in range(ROUNDS):
         weights, _ = learning.train(weights, data, range(number, number + 1))
@@ -61,7 +65,7 @@ def test_a_method_says_what_it_is(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", LOCAL)
 def test_a_method_returns_weights_of_the_same_shape_and_leaves_its_arguments(kind: str) -> None:
-    weights, learning = trained(rows())
+    weights, learning = trained(rows(), OF_ITS_OWN.get(kind, BASE))
     before, gone = wire.to_bytes(weights), rows().ids[:5]
     forget, retain = rows().only(gone), rows().without(gone)
     kept = forget.x.tobytes(), retain.x.tobytes(), retain.ids.tobytes()
@@ -96,8 +100,8 @@ def test_retraining_costs_what_training_cost() -> None:
     assert carried_out(Retrain(), rows().ids[:5])[1].cost.gradient_steps == ROUNDS * TRAINING.steps(75)
 
 
-def main_model(method: Any, data: Rows, done: int = ROUNDS) -> Unlearner[Any, Any]:
-    spec = Approximate.model_validate({"base": BASE, "method": method})
+def main_model(method: Any, data: Rows, done: int = ROUNDS, base: ModelSpec = BASE) -> Unlearner[Any, Any]:
+    spec = Approximate.model_validate({"base": base, "method": method})
     model = spec.build(Problem((8, 8), 10, ROUNDS, training=TRAINING), KEY)
     model.begin(data)
     for _ in range(done):
@@ -109,11 +113,12 @@ def test_any_method_is_a_main_model_and_its_text_stands_for_its_table() -> None:
     assert Approximate(base=BASE, method="finetune") == Approximate(base=BASE, method=Finetune())  # type: ignore[arg-type]
     gone = rows().ids[:5]
     for kind in LOCAL:
-        model = main_model(kind, rows())
+        base = OF_ITS_OWN.get(kind, BASE)
+        model = main_model(kind, rows(), base=base)
         model.forget(gone)
         weights = {name.removeprefix("model/"): array for name, array in model.state().items() if name.startswith("model/")}
-        assert weights.keys() == trained(rows())[0].keys()
-        assert Approximate(base=BASE, method=kind).guarantee == METHODS.load(kind).guarantee  # type: ignore[arg-type]
+        assert weights.keys() == trained(rows(), base)[0].keys()
+        assert Approximate(base=base, method=kind).guarantee == METHODS.load(kind).guarantee  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("done", [0, 1, 2])
@@ -142,7 +147,7 @@ def test_two_requests_use_different_keys() -> None:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ("drop_seed", "method 'drop_seed' needs a federation, it works on no model of one peer: take one of finetune, influence, retrain"),
+        ("drop_seed", "needs a federation, it works on no model of one peer: take one of finetune, influence, retrain, spiking"),
         ("nonsense", "nonsense"),
         ({"kind": "finetune", "rounds": 0}, "greater than 0"),
         (7, "method"),
