@@ -16,8 +16,8 @@ GAP = 2
 Row = Mapping[str, Any]
 
 
-def tables(found: Row, width: int) -> Iterator[Table]:
-    """Yield a table of erasures, and tables of attacks, as many as the width requires.
+def tables(found: Row, width: int) -> Iterator[Table | str]:
+    """Yield a table of erasures, tables of attacks, as many as the width requires, and a line on how sure their shares are.
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ def tables(found: Row, width: int) -> Iterator[Table]:
         taken = _that_fit(rest, width)
         yield _attacks(title, rest[:taken])
         title, rest = "attacks, continued", rest[taken:]
+    yield from _certainty(found["revivals"])
 
 
 def not_played(rows: Sequence[Row]) -> Iterator[str]:
@@ -41,6 +42,15 @@ def not_played(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         what = f"concept {row['concept']} by {row['adversary']}" if "adversary" in row else row["fill"]
         yield f"not played, round {row['round']}: {row['do']} {what}: {row['why']}"
+
+
+def _certainty(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield how many samples there are and how wide the widest 95 % intervals, if that is known."""
+    pairs = [row[name] for row in rows for name in VERSIONS if row[name] is not None and "n" in row[name]]
+    if pairs:
+        half = [max((high - low) / 2 for low, high in (pair["interval"][part] for pair in pairs)) for part in ("target", "others")]
+        n = pairs[0]["n"]
+        yield f"of {n['target']} / {n['others']} samples each; 95 % intervals: at most \u00b1{half[0]:.2f} / \u00b1{half[1]:.2f}"
 
 
 def _erasures(rows: Sequence[Row]) -> Table:

@@ -99,7 +99,7 @@ def _erased(row: Mapping[str, Any], concept: str) -> Erased:
     drawn = row.get("drawn") or {}
     measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled")}
     measured |= {
-        name: Scores(one["target"], one["others"]) if (one := row.get(key)) else None
+        name: _scores(one) if (one := row.get(key)) else None
         for name, key in (("before", "original"), ("after", "erased"))
     }
     return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), str(row.get("policy") or ""), **measured)
@@ -117,7 +117,7 @@ def _fill(row: Mapping[str, Any]) -> Fill:
 
 
 def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) -> RevivalRow:
-    scores = {v: Scores(*map(row[v].get, ("target", "others", "cross"))) for v in VARIANTS if row.get(v)}
+    scores = {v: _scores(row[v]) for v in VARIANTS if row.get(v)}
     names = ("sign_accuracy", "sign_accuracy_top_fifth", "location_auc", "column_auc", "seconds")
     return RevivalRow(
         concept=concept,
@@ -131,6 +131,11 @@ def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) ->
         seed_of=row.get("seed_of"),
         **{one: row.get(one) for one in names},
     )
+
+
+def _scores(row: Mapping[str, Any]) -> Scores:
+    n = row.get("n", {})
+    return Scores(row.get("target"), row.get("others"), row.get("cross"), n.get("target", 0), n.get("others", 0))
 
 
 def _known(point: Mapping[str, Any]) -> dict[str, float]:

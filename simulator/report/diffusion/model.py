@@ -29,11 +29,15 @@ class Scores:
         Of the samples of the erased concept, and of the others.
     cross : float, optional
         On the other axis (class or style), if images have a style.
+    n_target, n_others : int
+        Numbers of samples; 0 if unknown.
     """
 
     target: float | None = None
     others: float | None = None
     cross: float | None = None
+    n_target: int = 0
+    n_others: int = 0
 
 
 @dataclass(frozen=True)
@@ -260,6 +264,7 @@ def mean_of(values: list[float | None]) -> float | None:
 
 
 def mean_scores(rows: tuple[RevivalRow, ...], variant: str) -> Scores:
-    """Return the means over rows of a variant's scores."""
+    """Return the means over rows of a variant's scores, of all their samples together."""
     scores = [row.scores.get(variant, Scores()) for row in rows]
-    return Scores(*(mean_of([getattr(one, part) for one in scores]) for part in ("target", "others", "cross")))
+    target, others, cross = (mean_of([getattr(one, part) for one in scores]) for part in ("target", "others", "cross"))
+    return Scores(target, others, cross, sum(one.n_target for one in scores), sum(one.n_others for one in scores))

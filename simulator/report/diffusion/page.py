@@ -51,8 +51,9 @@ class DenoisingPage(TaskPage):
             figures.append(Figure("the release's samples judged right", diffusion_words.whole(roots.released.sampled), how))
         if roots.revivals:
             rows = roots.rows(roots.settings[0])
-            target = {name: diffusion_words.whole(mean_scores(rows, name).target) for name in VARIANTS}
-            others = diffusion_words.whole(mean_scores(rows, "pruned").others)
+            means = {name: mean_scores(rows, name) for name in VARIANTS}
+            target = {name: diffusion_words.with_ends(mean.target, mean.n_target) for name, mean in means.items()}
+            others = diffusion_words.whole(means["pruned"].others)
             figures += [
                 Figure("erased concept, pruned", target["pruned"], f"before {target['original']}; other concepts {others}"),
                 Figure("revived", target["revived"], f"random signs {target['random_signs']}, true signs {target['true_signs']}"),

@@ -85,6 +85,7 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
         crossed=any(score.cross is not None for line in accuracies for score in line.scores),
         caption=f"Share of samples in which the judge sees what was asked for: {over}.",
         accuracies=accuracies,
+        counted=diffusion_words.counted(score for line in accuracies for score in line.scores),
         figures=figures,
     )
 

@@ -18,7 +18,8 @@ rounds it is distilled again, from the main model without the concept, and prune
 <li>Defences stay in force: each release is filled from the same secret, where it is cut, at the size of its layers.</li></ul>
 """
 
-REVIVAL = """<p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds
+REVIVAL = """{% macro bracketed(ends) %}{% if ends %}<small class="ends">({{ ends }})</small>{% endif %}{% endmacro %}
+<p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds
 the zeros, guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros
 were; it hides where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its
 ceiling.</p>
@@ -46,9 +47,10 @@ ceiling.</p>
 {%- for name in r.VARIANTS.values() %}<th>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in one.accuracies %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
 {%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
-{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}
+{{- bracketed(r.ends(pair.target, pair.n_target)) }}
+{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{{ bracketed(r.ends(pair.others, pair.n_others)) }}{% endif %}
 {%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{% endif %}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table></div>
+{% endfor %}</tbody></table></div>{% if one.counted %}<p class="note">{{ one.counted }}</p>{% endif %}
 <div class="scroll"><table>
 <thead><tr><th>concept</th><th>brought back, of what was lost</th><th>signs right</th><th>signs right, surest fifth</th>
 <th>entries found <small>(AUC)</small></th><th>columns found <small>(AUC)</small></th><th>time of the attack</th></tr></thead>
@@ -106,6 +108,7 @@ SWEEPS = """{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 
 STYLE = """
 .pairs small { display: block; color: var(--muted); font-size: .92em; font-weight: 400; }
+.pairs small.ends { white-space: nowrap; font-size: .8em; }
 tr.mean th, tr.mean td { background: var(--wash); font-weight: 650; }
 .pairs td.text { min-width: 17rem; }
 .advice { border-left: 3px solid var(--ensemble); padding-left: .9rem; max-width: 44rem; margin-top: 1rem; }

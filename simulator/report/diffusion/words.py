@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from simulator.report import words
 from simulator.report.diffusion.model import SEEDS, RevivalRow, Roots, Sample, Scores, Setting, mean_scores
 from simulator.report.model import EventRow, ReportData
+from simulator.shares import interval
 
 VARIANTS = {
     "original": "original",
@@ -57,6 +58,27 @@ TESTS = {
 def whole(share: float | None) -> str:
     """Return a share in [0, 1] as a whole percentage."""
     return words.NOT_MEASURED if share is None else f"{100 * share:.0f}\u202f%"
+
+
+def ends(share: float | None, n: int) -> str:
+    """Return the 95 % interval of a share of ``n`` samples, as whole percentages; empty if either is unknown."""
+    if share is None or not n:
+        return ""
+    low, high = interval(share, n)
+    return f"{100 * low:.0f}\u2013{100 * high:.0f}\u202f%"
+
+
+def with_ends(share: float | None, n: int) -> str:
+    """Return a share as a whole percentage with its interval, if that is known."""
+    told = ends(share, n)
+    return f"{whole(share)} ({told})" if told else whole(share)
+
+
+def counted(pairs: Iterable[Scores]) -> str:
+    """Return numbers of samples behind a table's shares, as a sentence; empty if they are unknown."""
+    known = sorted({(pair.n_target, pair.n_others) for pair in pairs if pair.n_target})
+    numbers = [f"{target} samples of the concept and {others} of the others" for target, others in known]
+    return f"In brackets: 95 % intervals over samples, {' or '.join(numbers)}." if known else ""
 
 
 def policy(name: str) -> str:

@@ -12,6 +12,7 @@ from clients.diffusion.spec import Concept
 from server.diffusion.metrics import AVERAGED, RELEASED, SCALE, Names
 from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
+from simulator.shares import interval
 
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
@@ -27,8 +28,8 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
     told: dict[str, Any] = {
         "accuracy": _last(found, "model"),
         "judge": _judge(_last(found, "judge")),
-        "concepts": _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])}),
-        "revivals": _revivals(found.get("revival", []), store),
+        "concepts": [_with_intervals(row, plan) for row in _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])})],
+        "revivals": [_with_intervals(row, plan) for row in _revivals(found.get("revival", []), store)],
         "not_played": found.get("not_played", []),
         "curves": [_plain(row) for row in found.get("curve", [])],
         "recommendation": recommendation.get("text"),
@@ -61,6 +62,18 @@ def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any
     timed = "select round, value from timings where name like 'attack/%' and peer = ? order by rowid"
     seconds = [value for _, value in store.rows(timed, (FEDERATION,))]
     return [{**row, "seconds": value} for row, value in zip(rows, seconds, strict=True)]
+
+
+def _with_intervals(row: dict[str, Any], plan: DiffusionPlan) -> dict[str, Any]:
+    """Return a row in which every pair of scores has the numbers of its samples (``n``) and 95 % intervals (``interval``)."""
+    budget, spec = plan.scenario.revival, plan.scenario.denoiser
+    axis = len(spec.styles) if row["concept"] >= spec.classes else spec.classes
+    n = {"target": budget.target, "others": budget.others * (axis - 1)}
+
+    def counted(scores: dict[str, Any]) -> dict[str, Any]:
+        return {**scores, "n": n, "interval": {part: interval(scores[part], count) for part, count in n.items()}}
+
+    return {key: counted(value) if isinstance(value, dict) and "target" in value else value for key, value in row.items()}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

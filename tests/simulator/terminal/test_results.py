@@ -67,6 +67,14 @@ def test_a_row_for_each_version_and_a_column_for_each_attack() -> None:
     assert "not played, round 10: attack concept 3 by repruner: nothing has been cut [yet]" in text
 
 
+def test_a_line_says_how_many_samples_and_how_sure() -> None:
+    row = attack("zero_scan")
+    assert "samples each" not in printed({**FOUND, "revivals": [row]}), "the control: numbers are unknown"
+    for scores, low in ((row["pruned"], 0.25), (row["revived"], 0.3)):
+        scores |= {"n": {"target": 60, "others": 90}, "interval": {"target": [low, 0.5], "others": [0.4, 0.5]}}
+    assert "of 60 / 90 samples each; 95 % intervals: at most \u00b10.12 / \u00b10.05" in printed({**FOUND, "revivals": [row]})
+
+
 def test_attacks_on_rows_have_a_table_of_their_own() -> None:
     assert "membership" not in printed(FOUND), "none was measured"
     reason = {"membership_inference": "not judged: nobody [left]"}

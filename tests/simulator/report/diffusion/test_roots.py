@@ -26,6 +26,7 @@ from simulator.report.diffusion.collect import MOST_GRIDS, MOST_SAMPLES, png, ro
 from simulator.report.diffusion.model import PICTURED, Roots, mean_scores
 from simulator.report.model import EventRow, ReportData
 from simulator.report.render import render
+from simulator.shares import interval
 
 SCENARIO = """
 task = "diffusion"
@@ -271,6 +272,21 @@ def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies
     assert "main models alone 25 %" in Page(render(replace(run, own=Roots(sampled=0.75, sampled_alone=0.25)))).text[""]
 
 
+def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(run: ReportData, made_up: ModuleType) -> None:
+    assert not Page(render(run)).text["revival"].count("95 % intervals"), "the control: no numbers, no intervals"
+    raw = made_up.results(1)
+    for row in raw["revivals"]:
+        for scores in (one for one in row.values() if isinstance(one, dict) and "target" in one):
+            scores["n"] = {"target": 60, "others": 90}
+    own = roots(raw, LABELS, made_up.images)
+    said = Page(render(replace(run, own=own))).text
+    mean = mean_scores(own.rows(own.settings[0]), "pruned")
+    assert mean.n_target == 60 * len(own.rows(own.settings[0]))
+    low, high = interval(mean.target or 0.0, mean.n_target)
+    assert f"({100 * low:.0f}\u2013{100 * high:.0f} %)" in said["revival"]
+    assert "95 % intervals over samples, 60 samples of the concept and 90 of the others" in said["revival"]
+
+
 def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.toml").write_text(SCENARIO)
@@ -288,6 +304,10 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert erased.peers == (0, 1)
     assert erased.density == raw["concepts"][0]["density"]
     assert (erased.before, erased.after) == (row.scores["original"], row.scores["pruned"])
+    assert (erased.before.n_target, erased.before.n_others) == (2, 9)
+    told = raw["revivals"][0]["pruned"]
+    assert told["n"] == {"target": 2, "others": 9}
+    assert told["interval"] == {part: list(interval(told[part], n)) for part, n in told["n"].items()}
     assert data.own.recommendation == raw["recommendation"]
     assert [loss.together for loss in data.own.losses] == [line["loss_global"] for line in raw["timeline"]]
     assert {curve.kind for curve in data.own.curves} == {"noise", "share"}
