@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     S = TypeVar("S", bound=Spec)
 
-Folder = Annotated[Path, typer.Argument(help="Local folder in diffusers format: a pipeline or a UNet alone.", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(help="Local folder in diffusers format: a pipeline, or its UNet or transformer alone.", show_default=False)
+]
 Out = Annotated[Path, typer.Option(help="Folder to make; the input is never changed.", show_default=False)]
 Variant = Annotated[str | None, typer.Option(help="Which weights, where there are several: plain, fp16, ...")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -38,7 +40,7 @@ def prune(
     base: Annotated[list[str] | None, typer.Option(help="A scene without the concept; may be given again.", show_default="a room")] = None,
     prompt: Annotated[str, typer.Option(help="How concept and scene make a prompt.")] = "a {concept} in {base}",
     share: Annotated[float, typer.Option(help="Share of each row that competes for removal.")] = 0.02,
-    calls: Annotated[int, typer.Option(help="UNet calls listened to (tau); sampling stops there.")] = 10,
+    calls: Annotated[int, typer.Option(help="Denoiser calls listened to (tau); sampling stops there.")] = 10,
     select: Annotated[float, typer.Option(help="A weight goes if more than this share of calls chose it.")] = 0.0,
     halves: Annotated[str, typer.Option(help="Which halves of a guided call count: cond or both.")] = "cond",
     samples: Annotated[int, typer.Option(min=1, help="Images a scene.")] = 3,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.checkpoints import tensors
 from simulator.checkpoints.folder import Checkpoint, Layer
+from simulator.checkpoints.places import shown
 from simulator.checkpoints.progress import Bars
 from simulator.errors import LetheError
 
@@ -47,6 +48,11 @@ class Zeros:
     columns: int
     alone: int
 
+    @property
+    def all(self) -> bool:
+        """Whether the layer holds nothing but zeros, as one that was never trained does; nothing is left to complete it from."""
+        return self.count == self.entries
+
 
 def zeros_of(weight: Tensor) -> Zeros:
     """Return statistics of the zeros of a layer ``(m, n)``; the weight must have its stored dtype."""
@@ -74,13 +80,23 @@ def survey(checkpoint: Checkpoint, step: Callable[[int], None]) -> dict[str, Zer
 
 
 def find_cut(checkpoint: Checkpoint, bars: Bars) -> tuple[dict[str, Zeros], list[Layer]]:
-    """Return the zeros of every layer by name, and the layers with a cut; ``LetheError`` if there are none."""
+    """Return the zeros of every layer by name, and the layers with a cut; ``LetheError`` if there are none.
+
+    Layers that hold nothing but zeros are not among them.
+    """
     found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
-    layers = [layer for layer in checkpoint.layers if found[layer.name].cut]
+    layers = [layer for layer in checkpoint.layers if found[layer.name].cut and not found[layer.name].all]
     if not layers:
         count = sum(zeros.count for zeros in found.values())
-        raise LetheError(f"{checkpoint.root}: {no_cut(found)}; " + ("give a checkpoint that was pruned" if not count else "nothing to do"))
+        cure = "give a checkpoint that was pruned" if not count else "nothing to do"
+        raise LetheError(f"{checkpoint.root}: {no_cut(found)}{all_zero(found)}; {cure}")
     return found, layers
+
+
+def all_zero(found: dict[str, Zeros]) -> str:
+    """Return which layers were passed over because they hold nothing but zeros, in words that follow others; empty if none was."""
+    names = [name for name, zeros in found.items() if zeros.all]
+    return f"; passed over, nothing but zeros: {', '.join(map(shown, names))}" if names else ""
 
 
 def no_cut(found: dict[str, Zeros]) -> str:

@@ -1,4 +1,4 @@
-"""Location of a UNet's weights in a folder, and of the files that may be copied with them."""
+"""Location of a denoiser's weights in a folder, and of the files that may be copied with them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.checkpoints.foreign import refuse_adapters, snapshot, why_none
 from simulator.checkpoints.places import components, shown, stays
 from simulator.checkpoints.tensors import Header, read_header
 from simulator.errors import LetheError
 
+DENOISERS = ("unet", "transformer")
+"""Folders of a pipeline that may hold its denoiser."""
 ENDING = ".ff.net.2.weight"
 """Suffix of the names of feed-forward output weights in diffusers format."""
 PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
@@ -43,14 +46,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A UNet on disk, alone or in a pipeline.
+    """A denoiser on disk, a UNet or a transformer, alone or in a pipeline.
 
     Parameters
     ----------
-    root, unet : Path
-        The given folder, and the folder with the UNet's ``config.json``.
+    root, denoiser : Path
+        The folder, and the folder with the denoiser's ``config.json``.
     components : tuple of str
-        Folders of the pipeline's parts, including the UNet's; empty for a UNet alone.
+        Folders of the pipeline's parts, including the denoiser's; empty for a denoiser alone.
     variant : str
         ``"plain"``, or the variant of the weights, such as ``"fp16"``.
     headers : dict of str to Header
@@ -62,7 +65,7 @@ class Checkpoint:
     """
 
     root: Path
-    unet: Path
+    denoiser: Path
     components: tuple[str, ...]
     variant: str
     headers: dict[str, Header]
@@ -71,17 +74,17 @@ class Checkpoint:
 
     def shard(self, layer: Layer) -> Path:
         """Return the file that holds a layer."""
-        return self.unet / layer.shard
+        return self.denoiser / layer.shard
 
     def copied(self) -> list[Path]:
         """Return the files that are copied to an output, relative to the root.
 
-        Other weights of the same UNet are never copied, because they still contain what was cut.
+        Other weights of the same denoiser are never copied, because they still contain what was cut.
         """
-        inside = [path for path in _files(self.unet) if path.suffix in _BESIDE and not path.name.startswith(_WEIGHTS)]
-        weights = [path for path in _files(self.unet) if path.name.startswith(_WEIGHTS)]
-        inside += [self.unet / name for name in self.headers] + ([self.index] if self.index else [])
-        if self.unet != self.root:
+        inside = [path for path in _files(self.denoiser) if path.suffix in _BESIDE and not path.name.startswith(_WEIGHTS)]
+        weights = [path for path in _files(self.denoiser) if path.name.startswith(_WEIGHTS)]
+        inside += [self.denoiser / name for name in self.headers] + ([self.index] if self.index else [])
+        if self.denoiser != self.root:
             inside += [path for path in _files(self.root) if path.suffix in _BESIDE]
             inside += [path for folder in self._others() for path in sorted(folder.rglob("*")) if path.is_file()]
         return [stays(self.root, path, weights).relative_to(self.root) for path in inside]
@@ -91,65 +94,73 @@ class Checkpoint:
         return [stays(self.root, path) for folder in self._others() for path in sorted(folder.rglob("*.safetensors")) if path.is_file()]
 
     def _others(self) -> list[Path]:
-        """Return the folders of the parts other than the UNet."""
-        return [self.root / name for name in self.components if self.root / name != self.unet]
+        """Return the folders of the parts other than the denoiser."""
+        return [self.root / name for name in self.components if self.root / name != self.denoiser]
 
     def left_out(self) -> list[str]:
         """Return the files and folders that are not copied to an output, relative to the root, without hidden files."""
         copied = {str(path) for path in self.copied()}
-        folders = {self.unet.name, *self.components}
-        top = [p for p in sorted(self.root.iterdir()) if p.is_file() or (p.name not in folders and self.unet != self.root)]
-        names = [str(p.relative_to(self.root)) for p in [*top, *(_files(self.unet) if self.unet != self.root else [])]]
+        folders = {self.denoiser.name, *self.components}
+        top = [p for p in sorted(self.root.iterdir()) if p.is_file() or (p.name not in folders and self.denoiser != self.root)]
+        names = [str(p.relative_to(self.root)) for p in [*top, *(_files(self.denoiser) if self.denoiser != self.root else [])]]
         return [name for name in names if name not in copied and not name.startswith(".")]
 
 
 def find(root: Path, variant: str | None = None) -> Checkpoint:
-    """Return the checkpoint in a folder; ``LetheError`` says what is wrong with it."""
+    """Return the checkpoint in a folder, or in the one snapshot of a Hugging Face cache; ``LetheError`` says what is wrong with it."""
     if not root.is_dir():
-        raise LetheError(f"{root}: is no folder; give a local folder in diffusers format, a pipeline or a UNet alone")
-    root = root.resolve()
+        raise LetheError(f"{root}: is no folder; give a local folder in diffusers format, a pipeline or its denoiser alone")
+    root = snapshot(root.resolve())
     pipeline = read_json(root / "model_index.json") if (root / "model_index.json").is_file() else None
     parts = () if pipeline is None else components(root, pipeline)
-    unet = root if pipeline is None else root / "unet"
-    if pipeline is not None and "unet" not in parts:
-        raise LetheError(f"{root}: is a pipeline without a folder unet; only pipelines around a UNet have the layers wanted here")
-    if not (unet / "config.json").is_file():
-        raise LetheError(f"{root}: holds neither model_index.json nor config.json; give a pipeline or a UNet in diffusers format")
+    denoiser = root if pipeline is None else _denoiser(root, parts)
+    if not (denoiser / "config.json").is_file():
+        refuse_adapters(root)
+        raise LetheError(f"{root}: holds neither model_index.json nor config.json; give a pipeline or its denoiser in diffusers format")
     for path in (root / name for name in ("model_index.json", *parts)):
         if path.exists():
             stays(root, path)
-    read_json(stays(root, unet / "config.json"))
-    chosen, names, index = _weights(unet, variant)
-    headers = {name: read_header(stays(root, unet / name)) for name in names}
+    read_json(stays(root, denoiser / "config.json"))
+    chosen, names, index = _weights(denoiser, variant)
+    headers = {name: read_header(stays(root, denoiser / name)) for name in names}
     _check_index(index, headers)
     layers = _layers(headers)
     if not layers:
-        raise LetheError(f"{unet}: no tensor is named *{ENDING}; this is no UNet with gated feed-forward blocks")
-    checkpoint = Checkpoint(root, unet, parts, chosen, headers, index, layers)
+        raise LetheError(f"{denoiser}: no tensor is named *{ENDING}; {why_none(headers)}")
+    checkpoint = Checkpoint(root, denoiser, parts, chosen, headers, index, layers)
     checkpoint.copied()  # raises if a link leads out of the root
     return checkpoint
 
 
-def _weights(unet: Path, variant: str | None) -> tuple[str, list[str], Path | None]:
+def _denoiser(root: Path, parts: tuple[str, ...]) -> Path:
+    """Return the folder of a pipeline's denoiser."""
+    found = [name for name in DENOISERS if name in parts]
+    if len(found) != 1:
+        has = "both " + " and ".join(found) if found else f"no folder {' or '.join(DENOISERS)}"
+        raise LetheError(f"{root}: is a pipeline with {has}; give the folder of the one denoiser that is meant")
+    return root / found[0]
+
+
+def _weights(folder: Path, variant: str | None) -> tuple[str, list[str], Path | None]:
     """Return the variant, the names of its weight files, and its index if it is sharded."""
     found: dict[str, tuple[list[str], Path | None]] = {}
-    for path in _files(unet):
+    for path in _files(folder):
         if path.name.startswith(_WEIGHTS) and path.suffix == ".safetensors" and "-of-" not in path.name:
             found[_variant(path)] = ([path.name], None)
-    for path in _files(unet):
+    for path in _files(folder):
         if path.name.startswith(f"{_WEIGHTS}.safetensors") and path.suffix == ".json":
             found[_variant(path)] = (_sharded(path), path)
     if not found:
-        pickles = [path.name for path in _files(unet) if path.suffix in PICKLES]
+        pickles = [path.name for path in _files(folder) if path.suffix in PICKLES]
         if pickles:
             cure = "pickles can run code and are not opened; save the model again with save_pretrained, which writes safetensors"
-            raise LetheError(f"{unet / pickles[0]}: {cure}")
-        raise LetheError(f"{unet}: holds no diffusion_pytorch_model*.safetensors; save the model with save_pretrained")
+            raise LetheError(f"{folder / pickles[0]}: {cure}")
+        raise LetheError(f"{folder}: holds no diffusion_pytorch_model*.safetensors; save the model with save_pretrained")
     if variant is None and len(found) > 1:
-        raise LetheError(f"{unet}: holds its weights {len(found)} times; choose with --variant: {', '.join(sorted(found))}")
+        raise LetheError(f"{folder}: holds its weights {len(found)} times; choose with --variant: {', '.join(sorted(found))}")
     chosen = variant or next(iter(found))
     if chosen not in found:
-        raise LetheError(f"--variant {chosen}: {unet} holds {', '.join(sorted(found))}")
+        raise LetheError(f"--variant {chosen}: {folder} holds {', '.join(sorted(found))}")
     return chosen, *found[chosen]
 
 

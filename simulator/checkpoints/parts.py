@@ -59,7 +59,7 @@ def _settings(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _check_size(checkpoint: Checkpoint, folder: Path, library: str, kind: str) -> None:
     """Raise ``LetheError`` if a model would have far more values than its files; it is built on the meta device to count them."""
-    own = folder == checkpoint.unet
+    own = folder == checkpoint.denoiser
     headers = checkpoint.headers.values() if own else [read_header(path) for path in sorted(folder.glob("*.safetensors"))]
     stored = sum(math.prod(entry.shape) for header in headers for entry in header.tensors.values())
     try:

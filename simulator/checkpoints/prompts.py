@@ -1,4 +1,4 @@
-"""A text-to-image pipeline as the subject of concept pruning: it samples from prompts and records the UNet's first calls."""
+"""A text-to-image pipeline as the subject of concept pruning: it samples from prompts and records its denoiser's first calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from clients.diffusion.sampling import start_noise
 from clients.streams import Field
 from clients.unlearning.pruning.contract import Rows, Subject
-from simulator.checkpoints.folder import PICKLES, Checkpoint
+from simulator.checkpoints.folder import DENOISERS, PICKLES, Checkpoint, read_json
 from simulator.checkpoints.parts import check_parts
 from simulator.errors import LetheError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_WANTED = {"text_encoder", "tokenizer", "scheduler", "unet", "vae"}
+_WANTED = {"text_encoder", "tokenizer", "scheduler", "vae"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class PromptSubject(Subject):
 
     def __init__(self, pipeline: Any, prompts: Prompts, pair: tuple[str, str], index: int) -> None:
         self.pipeline, self.prompts, self.index = pipeline, prompts, index
-        self.module, self.guided = pipeline.unet, prompts.guidance > 1
+        self.module: Any = denoiser(pipeline)
+        self.guided = prompts.guidance > 1
         self.target, self.concepts, self.texts = prompts.concept, (prompts.concept,), dict(zip(("target", "base"), pair, strict=True))
 
     def samples(self, conditions: str) -> int:
@@ -89,11 +90,10 @@ class PromptSubject(Subject):
 
     def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
         """Yield the sampler run for ``"target"`` or ``"base"``; the image is never decoded."""
-        unet = self.pipeline.unet
-        size = unet.config.sample_size
-        shape = (unet.config.in_channels, *((size, size) if isinstance(size, int) else size))
+        config, size = self.module.config, self.module.config.sample_size
+        shape = (config.in_channels, *((size, size) if isinstance(size, int) else size))
         key: tuple[Field, ...] = ("prune", self.prompts.seed)
-        noise = start_noise(shape, [self.index], key).to(device=unet.device, dtype=unet.dtype)
+        noise = start_noise(shape, [self.index], key).to(device=self.module.device, dtype=self.module.dtype)
         how = {"num_inference_steps": self.prompts.steps, "guidance_scale": self.prompts.guidance, "output_type": "latent"}
         yield partial(self.pipeline, prompt=[self.texts[conditions]], latents=noise, **how)
 
@@ -111,6 +111,11 @@ class PromptSubject(Subject):
     def describe(self) -> dict[str, Any]:
         """Return the prompts, the number of the start noise, and the seed."""
         return {**self.texts, "index": self.index, "seed": self.prompts.seed}
+
+
+def denoiser(pipeline: Any) -> Any:
+    """Return a pipeline's UNet or transformer."""
+    return next(part for name in DENOISERS if (part := getattr(pipeline, name, None)) is not None)
 
 
 def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device) -> Any:
@@ -132,14 +137,19 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     dtype = halves.get(checkpoint.layers[0].dtype, torch.float32) if device.type == "cuda" else torch.float32
     variant = None if checkpoint.variant == "plain" else checkpoint.variant
     how = {"use_safetensors": True, "low_cpu_mem_usage": False, "local_files_only": True, "trust_remote_code": False}
+    absent = [name for name, entry in read_json(checkpoint.root / "model_index.json").items() if entry == [None, None]]
     try:
         load: Any = DiffusionPipeline.from_pretrained  # not typed
-        pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how)
+        pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how, **dict.fromkeys(absent))
     except Exception as error:  # foreign settings may make the libraries raise anything
         raise LetheError(f"{checkpoint.root}: diffusers cannot load it: {' '.join(str(error).split())[:300]}") from None
     if not {"prompt", "latents", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):
         kind = type(pipeline).__name__
         raise LetheError(f"{checkpoint.root}: {kind} makes no images from prompts and start noise; give a text-to-image pipeline")
+    if getattr(denoiser(pipeline).config, "sample_size", None) is None:
+        kind = type(denoiser(pipeline)).__name__
+        what = f"{kind} does not say how large its samples are, so that none can be drawn; scan, revive and seal work on it"
+        raise LetheError(f"{checkpoint.root}: {what}")
     _check_words(pipeline.tokenizer, prompts)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
@@ -148,8 +158,8 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
 def _check_parts(checkpoint: Checkpoint) -> None:
     """Raise ``LetheError`` if parts needed for prompts are missing, or exist as pickles only."""
     if not checkpoint.components:
-        what = "is a UNet alone, which reads no text; prompts need the whole pipeline"
-        raise LetheError(f"{checkpoint.root}: {what} (model_index.json, {', '.join(sorted(_WANTED))})")
+        what = "is a denoiser alone, which reads no text; prompts need the whole pipeline"
+        raise LetheError(f"{checkpoint.root}: {what} (model_index.json, {', '.join(sorted(_WANTED))}, and unet or transformer)")
     missing = sorted(_WANTED - set(checkpoint.components))
     if missing:
         raise LetheError(f"{checkpoint.root}: has no folder {missing[0]}; prompts need {', '.join(sorted(_WANTED))}")

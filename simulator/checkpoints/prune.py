@@ -14,7 +14,7 @@ from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Layer, find
 from simulator.checkpoints.progress import Bars
-from simulator.checkpoints.prompts import Prompts, PromptSubject, load_pipeline
+from simulator.checkpoints.prompts import Prompts, PromptSubject, denoiser, load_pipeline
 from simulator.checkpoints.workshop import Job, Workshop, groups
 from simulator.errors import LetheError
 
@@ -72,9 +72,9 @@ def prune_checkpoint(
 def listen(shop: Workshop, pipeline: Any, prompts: Prompts, settings: ConceptPrune, bars: Bars) -> Heard:
     """Return activation statistics with and without the concept, summed over all runs; finished runs come from the journal."""
     notes = shop.journal.of("heard")
-    step = bars.stage("listening to the UNet", 2 * settings.calls * len(prompts.pairs()))
+    step = bars.stage("listening to the denoiser", 2 * settings.calls * len(prompts.pairs()))
     heard: Heard = {}
-    handle = pipeline.unet.register_forward_hook(lambda *_: step(1))
+    handle = denoiser(pipeline).register_forward_hook(lambda *_: step(1))
     try:
         for index, pair in enumerate(prompts.pairs()):
             subject = PromptSubject(pipeline, prompts, pair, index)

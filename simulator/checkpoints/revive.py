@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import WithMask
-from simulator.checkpoints.cut import Zeros, find_cut
+from simulator.checkpoints.cut import Zeros, all_zero, find_cut
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -48,7 +48,8 @@ def revive_checkpoint(root: Path, out: Path, settings: Revival, random_signs: bo
             facts = shop.done()
             shop.deliver(_report(chosen, found, facts))
     places, kept = (sum(one[key] for one in facts.values()) for key in ("places", "refilled"))
-    return job.said(f"{kept} of {places} lost weights refilled in {len(facts)} of {len(found)} layers; confidence by layer in {job.report}")
+    where = f"in {len(facts)} of {len(found)} layers{all_zero(found)}"
+    return job.said(f"{kept} of {places} lost weights refilled {where}; confidence by layer in {job.report}")
 
 
 def _revived(weights: dict[str, Tensor], settings: Revival, random_signs: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:

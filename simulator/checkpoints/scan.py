@@ -15,7 +15,7 @@ from server.revival.attack import Revival
 from server.revival.knowledge import WithMask
 from server.revival.scan import scan
 from simulator.checkpoints import tensors
-from simulator.checkpoints.cut import Zeros, no_cut, zeros_of
+from simulator.checkpoints.cut import Zeros, all_zero, no_cut, zeros_of
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -69,7 +69,7 @@ class CheckpointScan:
     @property
     def cut(self) -> int:
         """Number of entries located as cut."""
-        return sum(one.zeros.count for one in self.layers.values() if one.zeros.cut)
+        return sum(zeros.count for zeros in self._cut())
 
     @property
     def held_out(self) -> int:
@@ -95,10 +95,16 @@ class CheckpointScan:
 
     def _located(self) -> str:
         if not self.cut:
-            return f"no cut located by its zeros: {no_cut({name: one.zeros for name, one in self.layers.items()})}"
-        cut = [one.zeros for one in self.layers.values() if one.zeros.cut]
+            return f"no cut located by its zeros: {no_cut(self._zeros())}{all_zero(self._zeros())}"
         share = self.cut / sum(one.zeros.entries for one in self.layers.values())
-        return f"a cut: {self.cut} zeros ({share:.2%} of these weights) in {len(cut)} of {len(self.layers)} layers can be located exactly"
+        where = f"in {len(self._cut())} of {len(self.layers)} layers can be located exactly"
+        return f"a cut: {self.cut} zeros ({share:.2%} of these weights) {where}{all_zero(self._zeros())}"
+
+    def _zeros(self) -> dict[str, Zeros]:
+        return {name: one.zeros for name, one in self.layers.items()}
+
+    def _cut(self) -> list[Zeros]:
+        return [zeros for zeros in self._zeros().values() if zeros.cut and not zeros.all]
 
     def _hidden(self) -> str:
         off, odd = (sum(getattr(one, key) for one in self.layers.values()) for key in ("off_grid", "odd_columns"))
@@ -146,6 +152,8 @@ def scan_checkpoint(root: Path, settings: Revival, share: float = 0.05, variant:
 def scan_layer(name: str, weight: Tensor, settings: Revival, share: float) -> LayerScan:
     """Return the findings in one layer ``(m, n)``, given in its stored dtype."""
     zeros = zeros_of(weight)
+    if zeros.all:
+        return LayerScan(zeros, column_auc=None, odd_columns=0, off_grid=0, signs=None, signs_top_fifth=None, held_out=0)
     mask = (weight == 0) & zeros.cut
     coherence = column_statistic(weight, "coherence")
     area = auc(-coherence, mask.any(dim=0)).value

@@ -10,7 +10,7 @@ import torch
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from simulator.checkpoints import tensors
-from simulator.checkpoints.cut import find_cut
+from simulator.checkpoints.cut import all_zero, find_cut
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -66,7 +66,7 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
                 shop.rewrite(groups(layers, "cpu"), lambda weights: _sealed(weights, fill, secret), step)
             shop.deliver(None)
     count, kind = sum(found[layer.name].count for layer in layers), job.settings["kind"]
-    return job.said(f"{count} zeros filled in {len(layers)} of {len(found)} layers ({kind})")
+    return job.said(f"{count} zeros filled in {len(layers)} of {len(found)} layers ({kind}){all_zero(found)}")
 
 
 def _sealed(weights: dict[str, Tensor], fill: FillSpec, secret: Secret) -> tuple[dict[str, Tensor], dict[str, Any]]:

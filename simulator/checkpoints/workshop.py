@@ -58,7 +58,7 @@ class Job:
 
     def identity(self) -> str:
         """Return everything that distinguishes this job from others, as JSON."""
-        shards = {name: _stamp(self.checkpoint.unet / name) for name in self.checkpoint.headers}
+        shards = {name: _stamp(self.checkpoint.denoiser / name) for name in self.checkpoint.headers}
         return json.dumps([self.command, str(self.checkpoint.root), shards, self.settings], sort_keys=True)
 
 
@@ -162,8 +162,8 @@ class Workshop:
                 try:
                     new, facts = change({layer.name: tensors.read(checkpoint.shard(layer), layer.tensor) for layer in group})
                 except ValueError as error:
-                    raise LetheError(f"{checkpoint.unet}: {error}") from None
-                check_written(checkpoint.unet, new)
+                    raise LetheError(f"{checkpoint.denoiser}: {error}") from None
+                check_written(checkpoint.denoiser, new)
                 for layer in group:
                     entry = checkpoint.headers[layer.shard].tensors[layer.tensor]
                     there = self.growing / checkpoint.shard(layer).relative_to(checkpoint.root)

@@ -60,7 +60,7 @@ def _lost_shard(folder: Path) -> None:
 
 
 def _no_unet(folder: Path) -> None:
-    (folder / "unet").rename(folder / "transformer")
+    (folder / "unet").rename(folder / "prior")
 
 
 def _no_config(folder: Path) -> None:
@@ -100,7 +100,7 @@ PRUNE = ("prune", "--concept", "ball", "--calls", "2", "--steps", "3", "--sample
         (_twice, ("revive", "--variant", "bf16"), ("--variant bf16", "fp16, plain")),
         (_index, ("revive",), ("lost.ff.net.2.weight", "does not hold")),
         (_lost_shard, ("revive",), ("elsewhere.safetensors", "not beside it")),
-        (_no_unet, ("revive",), ("without a folder unet",)),
+        (_no_unet, ("revive",), ("no folder unet or transformer",)),
         (_no_config, ("revive",), ("neither model_index.json nor config.json",)),
         (_no_tokenizer, PRUNE, ("no folder tokenizer",)),
         (_not_finite, ("revive",), ("not finite", ".ff.net.2")),
@@ -148,7 +148,7 @@ def test_one_line_and_nothing_written(
 def test_a_unet_alone_reads_no_prompts(planted: Any, lethe: Callable[..., Any], tmp_path: Path) -> None:
     said = lethe("prune", planted.whole, "--concept", "ball", "--out", tmp_path / "out")
     assert said.status == 2
-    assert "UNet alone" in said.err
+    assert "is a denoiser alone" in said.err
     assert "text_encoder, tokenizer" in said.err
 
 

@@ -1,0 +1,73 @@
+"""Folders that are nearly a checkpoint: a Hugging Face cache above its snapshots, adapters, layers under names of other programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from simulator.checkpoints.places import shown
+from simulator.checkpoints.tensors import Header, read_header
+from simulator.errors import LetheError
+
+_ADAPTER = re.compile(r"(^|[._])(lora|lokr|loha|dora)([._]|$)", re.IGNORECASE)
+_OTHERS = {
+    "mlp.fc2.weight": "feed-forward blocks under timm's names (mlp.fc2)",
+    "img_mlp.2.weight": "feed-forward blocks under the names of Flux's own release (img_mlp)",
+    "linear2.weight": "attention and feed-forward fused into one matrix (linear2)",
+    "mlp.layer2.weight": "feed-forward blocks under the names of a release in another format (mlp.layer2)",
+}
+"""Endings under which other programs keep feed-forward output weights."""
+
+
+def snapshot(root: Path) -> Path:
+    """Return the one snapshot of a model in a Hugging Face cache, or the folder itself if it is no cache.
+
+    The snapshot that ``refs/main`` names comes first; ``LetheError`` if it is missing, and if several snapshots could be meant.
+    """
+    folder = root / "snapshots"
+    if not (folder.is_dir() and (root / "blobs").is_dir()):
+        _refuse_many(root)
+        return root
+    named = root / "refs" / "main"
+    if named.is_file():
+        name = named.read_text(encoding="utf-8", errors="replace").strip()
+        if not (re.fullmatch(r"[0-9a-f]{7,64}", name) and (folder / name).is_dir()):
+            raise LetheError(f"{named}: names {shown(repr(name))}, which is not among the snapshots; fetch the model again")
+        return folder / name
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if len(found) != 1:
+        raise LetheError(f"{root}: has {len(found)} snapshots; give the folder of one: {', '.join(found[:3]) or 'none is there, fetch it'}")
+    return folder / found[0]
+
+
+def _refuse_many(root: Path) -> None:
+    """Raise ``LetheError`` for the folder above the models of a Hugging Face cache."""
+    models = sorted(path.name for path in root.iterdir() if path.name.startswith("models--") and path.is_dir())
+    if models:
+        raise LetheError(f"{root}: is a cache of {len(models)} models; give the folder of one, such as {shown(models[0])}")
+
+
+def refuse_adapters(root: Path) -> None:
+    """Raise ``LetheError`` if a folder holds an adapter and no model."""
+    files = sorted(path.name for path in root.glob("*.safetensors"))
+    if (root / "adapter_config.json").is_file() or any(_is_adapter(read_header(root / name).tensors) for name in files):
+        raise LetheError(f"{root}: holds {_ADAPTED}")
+
+
+def why_none(headers: Mapping[str, Header]) -> str:
+    """Return what a file without the wanted layers seems to be, with the cure."""
+    names = [name for header in headers.values() for name in header.tensors]
+    if _is_adapter(names):
+        return f"this is {_ADAPTED}"
+    for ending, what in _OTHERS.items():
+        if any(name.endswith(ending) for name in names):
+            return f"this has {what}; load it with diffusers (from_single_file, unfuse_qkv_projections) and save it with save_pretrained"
+    return "this is no denoiser with feed-forward blocks as diffusers names them"
+
+
+_ADAPTED = "an adapter (LoRA), which is no model; fuse it into its pipeline (fuse_lora), save that (save_pretrained), and give it"
+
+
+def _is_adapter(names: Iterable[str]) -> bool:
+    return any(_ADAPTER.search(name) for name in names)
