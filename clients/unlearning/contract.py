@@ -268,3 +268,9 @@ class UnlearnerSpec(Spec):
         """Return an untrained unlearner whose every random choice is keyed by ``key``; ``UnlearningError`` on an unsuitable problem."""
         built: Unlearner[Any, Any] = located(self.implementation)(self, problem, key)
         return built
+
+
+class ExactSpec(UnlearnerSpec):
+    """Base class of unlearners that after every request are bit-equal to never having had the data."""
+
+    guarantee: ClassVar[Guarantee] = "exact"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clients.models import ModelSpec
-from clients.unlearning.contract import Problem
+from clients.unlearning.contract import Problem, UnlearningError
 
 MOST_BYTES = 8 * 2**30
 """Largest memory of one peer's model, the same on every machine, so that a scenario is accepted everywhere or nowhere."""
@@ -27,6 +29,15 @@ def beyond(what: str, rows: int, size: int, steps: int = 0, cure: str = "ask for
         return f"{what} takes {_gib(size)} GiB for {rows} rows, more than the {_gib(MOST_BYTES)} GiB that a peer's model may have: {cure}"
     if steps > MOST_STEPS:
         return f"{what} takes {_short(steps)} steps for {rows} rows, more than {_short(MOST_STEPS)}, which is days: {cure}"
+    return None
+
+
+def refusal(check: Callable[[], object]) -> str | None:
+    """Return the error line of the ``UnlearningError`` that a check raises, or None if it raises none."""
+    try:
+        check()
+    except UnlearningError as error:
+        return str(error)
     return None
 
 

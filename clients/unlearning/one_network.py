@@ -10,7 +10,13 @@ from clients.unlearning.limits import beyond, weights
 
 
 class OneNetwork(UnlearnerSpec):
-    """A main model of one network, ``base``."""
+    """A main model of one network.
+
+    Parameters
+    ----------
+    base : table
+        The network.
+    """
 
     base: AnyModel
 

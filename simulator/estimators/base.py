@@ -29,12 +29,14 @@ from simulator.estimators.settings import Settings
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """A learner that can be asked to forget; the two public subclasses define the predictions."""
 
-    method: Any
-    columns: Any
-    training: Any
-    random_state: Any
     facts_: Facts
     unlearner_: Any
+
+    def __init__(self, method: Any, *, columns: Any, training: Any, random_state: Any) -> None:
+        self.method = method
+        self.columns = columns
+        self.training = training
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any, ids: Any = None) -> Self:
         """Train from scratch.

@@ -60,11 +60,8 @@ class UnlearningClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     def __init__(
         self, method: Any = "dare", *, columns: Any = None, labels: Any = None, training: Any = None, random_state: Any = 0
     ) -> None:
-        self.method = method
-        self.columns = columns
+        super().__init__(method, columns=columns, training=training, random_state=random_state)
         self.labels = labels
-        self.training = training
-        self.random_state = random_state
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Return the classes' probabilities, float32 (n, classes), in the order of ``classes_``."""

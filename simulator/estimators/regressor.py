@@ -45,11 +45,8 @@ class UnlearningRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     def __init__(
         self, method: Any = "ridge", *, columns: Any = None, target: Any = None, training: Any = None, random_state: Any = 0
     ) -> None:
-        self.method = method
-        self.columns = columns
+        super().__init__(method, columns=columns, training=training, random_state=random_state)
         self.target = target
-        self.training = training
-        self.random_state = random_state
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the predicted targets, float64 (n,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,23 +10,11 @@ import pytest
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
-from simulator.scenarios.scenario import Scenario
+from tests.experiments.on_adult import PART, on_adult
 
-FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "adult.toml"
-FEW = [
-    "data.rows=3161",
-    "data.reference=161",
-    "data.test=600",
-    "distillation.epochs=3",
-    "event.1.rows.fraction=0.1",
-    "peers.main.0.trees=10",
-    "peers.main.1.trees=10",
-]
-"""2,400 rows dealt, 240 a peer."""
+FEW = [*PART, "distillation.epochs=3", "event.1.rows.fraction=0.1", "peers.main.0.trees=10", "peers.main.1.trees=10"]
 
-
-def adult(shared_data: Path, *overrides: str) -> Scenario:
-    return Scenario.load(FILE, [f"data.path='{shared_data / 'adult.csv'}'", *overrides])
+adult = partial(on_adult, "adult")
 
 
 def assert_exact(finished: Run, deletions: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,23 +10,12 @@ import pytest
 from simulator.runner import resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
-from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
+from tests.experiments.on_adult import PART, on_adult
 
-FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "certified.toml"
-FEW = [
-    "data.rows=3161",
-    "data.reference=161",
-    "data.test=600",
-    "distillation.epochs=1",
-    "audit.counterfactual=false",
-    "peers.main.2.sigma=30.0",
-]
-"""2,400 rows dealt, 240 a peer."""
+FEW = [*PART, "distillation.epochs=1", "audit.counterfactual=false", "peers.main.2.sigma=30.0"]
 
-
-def certified(shared_data: Path, *overrides: str) -> Scenario:
-    return Scenario.load(FILE, [f"data.path='{shared_data / 'adult.csv'}'", *overrides])
+certified = partial(on_adult, "certified")
 
 
 def assert_certified(finished: Run) -> None:

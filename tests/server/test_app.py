@@ -17,21 +17,12 @@ from simulator.progress import Watch
 from simulator.runner import prepare, resume
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.hdus.federation import HdusClassification
-
-SMALL = {
-    "name": "loop",
-    "rounds": 2,
-    "data": {"dataset": "digits", "rows": 200, "reference": 20, "test": 20, "partition": {"kind": "iid"}},
-    "peers": {"count": 2, "main": [{"kind": "linear"}], "seed": {"kind": "linear"}},
-    "training": {"epochs": 1},
-    "distillation": {"epochs": 1},
-    "topology": {"kind": "ring"},
-}
+from tests.tiny import TINY
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return prepare(Scenario.parse(SMALL), tmp_path)
+    return prepare(Scenario.parse(TINY | {"name": "loop"}), tmp_path)
 
 
 def and_also(name: str) -> Callable[[Peer], tuple[dict[str, float], object]]:

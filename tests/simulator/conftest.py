@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,19 @@ def forge() -> Callable[[Path], None]:
         store.close()
 
     return write
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Return a function that puts a shell script in the place of the Python of processes that are started."""
+
+    def put(script: str) -> None:
+        path = tmp_path / "process"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return put
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,19 +13,6 @@ from simulator.runner import prepare, resume
 from simulator.scenarios.scenario import Scenario
 
 Stand = Callable[[str], None]
-
-
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stand:
-    """Return a function that puts a shell script in the place of the fresh process."""
-
-    def put(script: str) -> None:
-        path = tmp_path / "process"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(path))
-
-    return put
 
 
 @pytest.mark.parametrize(

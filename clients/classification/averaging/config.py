@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat
 
 from clients.classification.compute import USUAL, ClassifierCompute
-from clients.config import PeerConfig, in_short
+from clients.classification.config import ClassifierConfig
 from clients.models import AnyModel
 from clients.models.network import Network
 from clients.training import Training
 
 
-class AveragedClassifierConfig(PeerConfig):
+class AveragedClassifierConfig(ClassifierConfig):
     """Config of a classification peer under federated averaging: ``main`` is the global model, ``training`` one round's local work.
 
     ``proximal`` is the weight of FedProx's proximal term.
@@ -30,18 +29,9 @@ class AveragedClassifierConfig(PeerConfig):
     compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
 
     @property
-    def model(self) -> str:
-        """The global model in one line."""
-        return in_short(self.main)
-
-    @property
     def network(self) -> Network:
         """The global model without weights."""
         from clients import data
 
         source = data.load(self.data)
         return Network(self.main, source.shape, source.classes, source.columns, self.compute.device)
-
-    def computing(self) -> AbstractContextManager[None]:
-        """Return a context in which torch's settings are those of ``compute``."""
-        return self.compute.active()

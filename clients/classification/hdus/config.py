@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from clients.classification.compute import USUAL, ClassifierCompute
+from clients.classification.config import ClassifierConfig
 from clients.classification.hdus.distillation import Distillation
 from clients.classification.hdus.ensemble import Ensemble
-from clients.config import PeerConfig, in_short
 from clients.data.facts import unset
 from clients.data.synthetic import SyntheticReference
 from clients.models import MODELS, AnyModel, ModelSpec
@@ -27,7 +26,7 @@ PLACES = ("global.main", "global.ensemble", "local.main", "local.ensemble")
 """Measurements of a classification peer: on all test rows or weighted by its own class distribution; main model or ensemble."""
 
 
-class HdusConfig(PeerConfig):
+class HdusConfig(ClassifierConfig):
     """Config of a peer that classifies with its neighbours' seeds; ``synthetic`` says how reference rows are drawn that are no row ids."""
 
     participant: ClassVar[str] = "clients.classification.hdus.peer:Peer"
@@ -43,11 +42,6 @@ class HdusConfig(PeerConfig):
     compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
 
     @property
-    def model(self) -> str:
-        """The main model in one line."""
-        return in_short(self.main)
-
-    @property
     def knows_edges(self) -> bool:
         """Whether the peer learns from the edges among its rows, and can therefore forget them."""
         return isinstance(self.main, UnlearnerSpec) and self.main.unit == "nodes and edges"
@@ -56,7 +50,3 @@ class HdusConfig(PeerConfig):
     def sequential(self) -> bool:
         """Whether draws are keyed by the number of messages sent so far (a negative control)."""
         return self.training.streams == "sequential"
-
-    def computing(self) -> AbstractContextManager[None]:
-        """Return a context in which torch's settings are those of ``compute``."""
-        return self.compute.active()

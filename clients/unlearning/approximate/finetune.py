@@ -9,13 +9,7 @@ from clients.unlearning.one_network import OneNetwork
 
 
 class Finetune(OneNetwork):
-    """One network; asked to forget, it trains one more round without the rows. A negative control, as the influence of the rows remains.
-
-    Parameters
-    ----------
-    base : table
-        The network.
-    """
+    """One network; asked to forget, it trains one more round without the rows. A negative control, as the influence of the rows remains."""
 
     implementation: ClassVar[str] = "clients.unlearning.approximate.finetuning:Finetuned"
     guarantee: ClassVar[Guarantee] = "approximate"

@@ -10,15 +10,15 @@ from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
 from clients.data.columns import expanded_shape
 from clients.data.rows import Rows
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
+from clients.unlearning.contract import ExactSpec, Problem
 from clients.unlearning.convex.unit_rows import UnitRows
-from clients.unlearning.limits import beyond
+from clients.unlearning.limits import beyond, refusal
 
 _NEWTON_STEPS = 20
 """Newton steps of a fit, roughly, for bounds on its time."""
 
 
-class Convex(UnlearnerSpec):
+class Convex(ExactSpec):
     """A linear model at the optimum of a convex loss, with a ridge penalty or an elastic net; forgets by solving again, from zero.
 
     Numbers are scaled to [0, 1] by their public bounds, categories become 0/1 columns, a constant 1 is added, and every row is divided by
@@ -41,7 +41,6 @@ class Convex(UnlearnerSpec):
     """
 
     implementation: ClassVar[str] = "clients.unlearning.convex.solved:Solved"
-    guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "linear model at the optimum of a convex loss, solved again from zero on what is kept"
     source: ClassVar[str] = "Chapelle, Training a Support Vector Machine in the Primal, Neural Computation 2007"
 
@@ -67,10 +66,5 @@ class Convex(UnlearnerSpec):
         side = wide * (problem.classes if self.multiclass == "softmax" else 1)
         blocks = 1 if self.multiclass == "softmax" or problem.classes == 2 else problem.classes
         size, steps = 8 * (2 * blocks * side**2 + len(rows) * wide), _NEWTON_STEPS * len(rows) * blocks * side**2 // 10**6
-        if wrong := beyond(f"{self.kind} on {wide} columns", len(rows), size, steps, "ask for fewer columns or rows"):
-            return wrong
-        try:
-            UnitRows(problem, (self.low, self.high)).checked(rows)
-        except UnlearningError as error:
-            return str(error)
-        return None
+        wrong = beyond(f"{self.kind} on {wide} columns", len(rows), size, steps, "ask for fewer columns or rows")
+        return wrong or refusal(lambda: UnitRows(problem, (self.low, self.high)).checked(rows))

@@ -13,7 +13,7 @@ from clients.streams import Field
 from clients.training import Training
 from clients.union import Tagged
 from clients.unlearning import UNLEARNERS
-from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import ExactSpec, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.votes import Rule
 from clients.unlearning.limits import beyond, weights
@@ -43,7 +43,7 @@ else:  # the registries know their members only at run time
     AnyBase = Annotated[Any, Tagged((MODELS, Bases()), lambda spec: spec)]
 
 
-class Sisa(UnlearnerSpec):
+class Sisa(ExactSpec):
     """Networks on disjoint shards; a deletion restarts only the shards it touches, from before the rows entered.
 
     An unlearner in the place of the network forgets within its shard: by its own method where that is exact, else by training again.
@@ -62,7 +62,6 @@ class Sisa(UnlearnerSpec):
         The network of every shard, or its unlearner, which must classify rows.
     """
 
-    guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "networks on shards; only touched shards restart, from the last checkpoint that never saw the rows"
     adds: ClassVar[bool] = True
     late: ClassVar[str] = "rows that arrive lie in the last slice of their shards, whatever their keyed hash says"

@@ -10,16 +10,15 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Guarantee, Outcome, Problem, State, Stored, Unlearner, UnlearnerSpec
+from clients.unlearning.contract import Cost, ExactSpec, Outcome, Problem, State, Stored, Unlearner
 from clients.unlearning.requests import named_rows
 from clients.unlearning.tabular import Table
 
 
-class Centroids(UnlearnerSpec):
+class Centroids(ExactSpec):
     """Answers with the class whose mean is nearest; ``sharpness`` says how surely."""
 
     implementation: ClassVar[str] = "lethe_example.unlearner:NearestMean"
-    guarantee: ClassVar[Guarantee] = "exact"
     summary: ClassVar[str] = "nearest class mean, computed again from what is kept"
     source: ClassVar[str] = "an example"
     kind: Literal["centroids"] = "centroids"

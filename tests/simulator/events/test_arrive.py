@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,30 +11,12 @@ import pytest
 from clients.data import load
 from simulator.errors import ScenarioError
 from simulator.requests.counterfactual import without
-from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.contract import plan_of
+from tests.simulator.events.planned import FOUR, planned, refused
 
-BASE: dict[str, Any] = {
-    "name": "arrivals",
-    "seed": 3,
-    "rounds": 6,
-    "data": {"dataset": "wine", "reference": 20, "test": 20, "partition": {"kind": "iid"}},
-    "peers": {"count": 4, "main": [{"kind": "linear"}], "seed": {"kind": "linear"}, "groups": {"edge": [2, 3]}},
-    "topology": {"kind": "ring"},
-}
-
-
-def plan(*events: dict[str, Any], **changes: Any) -> Plan:
-    return resolve(Scenario.parse(BASE | {"event": list(events)} | changes))
-
-
-def error(*events: dict[str, Any], **changes: Any) -> str:
-    with pytest.raises(ScenarioError) as caught:
-        plan(*events, **changes)
-    assert len(caught.value.lines) == 1, caught.value.lines
-    return caught.value.lines[0]
+plan, error = partial(planned, FOUR), partial(refused, FOUR)
 
 
 def arrive(number: int, *peers: int, **rows: Any) -> dict[str, Any]:
@@ -148,13 +131,13 @@ def test_arrivals_that_contradict_the_rest_are_refused() -> None:
 
 def test_a_sharded_peer_must_begin_with_a_row_for_every_slice() -> None:
     main = [{"kind": "sisa", "shards": 4, "slices": 4, "base": {"kind": "linear"}}]
-    peers = BASE["peers"] | {"main": main}
+    peers = FOUR["peers"] | {"main": main}
     plan(arrive(3, 0), peers=peers)
     assert "sisa cuts 3 rows into 4 shards" in error(arrive(3, 0, fraction=0.9), peers=peers)
 
 
 def test_federations_that_take_no_rows_in_say_so() -> None:
-    averaged = {name: value for name, value in BASE.items() if name != "topology"} | {"federation": {"kind": "fedavg"}}
+    averaged = {name: value for name, value in FOUR.items() if name != "topology"} | {"federation": {"kind": "fedavg"}}
     averaged |= {"peers": {"count": 4, "main": [{"kind": "linear"}]}, "event": [arrive(3, 0)]}
     with pytest.raises(ScenarioError) as caught:
         resolve(Scenario.parse(averaged))

@@ -1,36 +1,18 @@
+from functools import partial
+
 import networkx as nx
 import pytest
 
 from server.timeline import Round
-from simulator.errors import ScenarioError
 from simulator.events import EVENTS
 from simulator.scenarios.plan import Plan
-from simulator.scenarios.resolution import resolve
-from simulator.scenarios.scenario import Scenario
+from tests.simulator.events.planned import BASE, planned, refused
 
-BASE = {
-    "name": "events",
-    "seed": 3,
-    "rounds": 8,
-    "data": {"dataset": "wine", "reference": 20, "test": 20, "partition": {"kind": "iid"}},
-    "peers": {"count": 6, "main": [{"kind": "linear"}], "seed": {"kind": "linear"}, "groups": {"edge": [4, 5]}},
-    "topology": {"kind": "ring"},
-}
-
-
-def plan(*events: dict, **changes) -> Plan:
-    return resolve(Scenario.parse(BASE | {"event": list(events)}).replace(**changes))
+plan, error = partial(planned, BASE), partial(refused, BASE)
 
 
 def at(resolved: Plan, number: int) -> Round:
     return resolved.timeline.rounds[number - 1]
-
-
-def error(*events: dict, **changes) -> str:
-    with pytest.raises(ScenarioError) as caught:
-        plan(*events, **changes)
-    assert len(caught.value.lines) == 1, caught.value.lines
-    return caught.value.lines[0]
 
 
 def leave(number: int, *peers: int, erase: bool = True) -> dict:

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from simulator.report.model import ReportData
+from simulator.report.render import render
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,9 @@ def load_example() -> Callable[[str], ModuleType]:
 def example(load_example: Callable[[str], ModuleType]) -> Callable[..., ReportData]:
     """Makes up runs of any size."""
     return load_example("example").example  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def text(run: ReportData) -> str:
+    """The page of the run that the module's tests look at."""
+    return render(run)

@@ -63,13 +63,8 @@ def spaced(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def ten(example: Example) -> ReportData:
+def run(example: Example) -> ReportData:
     return example()
-
-
-@pytest.fixture(scope="module")
-def text(ten: ReportData) -> str:
-    return render(ten)
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +89,14 @@ def test_has_every_section_and_picture(page: Page) -> None:
     assert page.tags["svg"] == 2 * (4 + 2 + 2)  # wide and narrow: four charts, two graphs, two matrices
 
 
-def test_numbers_on_the_page_are_those_of_the_run(ten: ReportData, page: Page) -> None:
-    for shown in ("93.1\u202f%", "55.2\u202f%", "94.7\u202f%", "90.3\u202f%", "21.4\u202fs", ten.digest, "4 of 4"):
+def test_numbers_on_the_page_are_those_of_the_run(run: ReportData, page: Page) -> None:
+    for shown in ("93.1\u202f%", "55.2\u202f%", "94.7\u202f%", "90.3\u202f%", "21.4\u202fs", run.digest, "4 of 4"):
         assert spaced(shown) in page.text
-    for row in ten.erasures:
+    for row in run.erasures:
         for one in (row.outcome, row.retrained, row.nothing):
             for shown in (words.auc(one.audited["mia_auc"]), words.difference(one.difference), words.integer(one.gradient_steps)):
                 assert spaced(shown) in page.text
-    for line in ten.rounds:
+    for line in run.rounds:
         assert spaced(words.percent(line.accuracy.global_ensemble)) in page.text
     assert "found: 0.931" in page.text
     assert "worker 1 died" in page.text
@@ -111,12 +106,12 @@ def test_equal_data_gives_equal_bytes(text: str, example: Example) -> None:
     assert text == render(example())
 
 
-def test_names_cannot_break_out_of_the_page(ten: ReportData) -> None:
+def test_names_cannot_break_out_of_the_page(run: ReportData) -> None:
     evil = '</title><script>alert("x")</script><img src="http://evil">'
-    rows = tuple(replace(row, main=evil) for row in ten.peers)
-    events = tuple(replace(row, detail=evil) for row in ten.events)
-    erasures = tuple(replace(row, method=evil) for row in ten.erasures)
-    named = replace(ten, name=evil, dataset=evil, scenario=evil, classes=(evil,), engine=evil)
+    rows = tuple(replace(row, main=evil) for row in run.peers)
+    events = tuple(replace(row, detail=evil) for row in run.events)
+    erasures = tuple(replace(row, method=evil) for row in run.erasures)
+    named = replace(run, name=evil, dataset=evil, scenario=evil, classes=(evil,), engine=evil)
     page = Page(render(replace(named, peers=rows, events=events, erasures=erasures)))
     assert not page.tags["script"]
     assert not page.tags["img"]
@@ -137,18 +132,18 @@ def test_a_thousand_peers_are_cut_to_a_readable_page_that_says_so(example: Examp
     assert "peers further away are not" in page.text
 
 
-def test_what_was_not_measured_says_so(ten: ReportData) -> None:
+def test_what_was_not_measured_says_so(run: ReportData) -> None:
     bare = ErasureRow(2, "rows", 3, 1, "finetune", "approximate", Outcome(), verdict=Verdict("measured", "claims to be approximate"))
-    page = Page(render(replace(ten, erasures=(bare,), accuracy=Accuracy(), seconds=None)))
+    page = Page(render(replace(run, erasures=(bare,), accuracy=Accuracy(), seconds=None)))
     assert "claims to be approximate" in page.text
     assert "Not measured in this run: largest difference" in page.text
     assert "0.0" not in page.text.split("Was it forgotten?")[1].split("Who was there")[0]
     assert "exact: bit for bit" not in page.text
 
 
-def test_a_run_without_rounds_erasures_or_events_renders(ten: ReportData) -> None:
-    still = replace(ten, erasures=(), events=(), graphs=(), holdings=(), expectations=(), incidents=(), rounds=(RoundRow(1, 10),))
-    page = Page(render(replace(still, peers=tuple(replace(p, member=(True,), present=(True,), accuracy=(None,)) for p in ten.peers))))
+def test_a_run_without_rounds_erasures_or_events_renders(run: ReportData) -> None:
+    still = replace(run, erasures=(), events=(), graphs=(), holdings=(), expectations=(), incidents=(), rounds=(RoundRow(1, 10),))
+    page = Page(render(replace(still, peers=tuple(replace(p, member=(True,), present=(True,), accuracy=(None,)) for p in run.peers))))
     assert "asked for nothing to be forgotten" in page.text
     assert "No event" in page.text
     assert "graph" not in page.ids

@@ -25,16 +25,12 @@ from simulator.storage.reading import connected
 from simulator.storage.store import RunStore
 from simulator.sweeps import playing
 from simulator.sweeps.result import Sweep
+from tests.tiny import RETRAINED
 
 SMALL: dict[str, Any] = {
+    **RETRAINED,
     "name": "small",
     "seed": 9,
-    "rounds": 2,
-    "data": {"dataset": "digits", "rows": 100, "reference": 20, "test": 30, "partition": {"kind": "iid"}},
-    "peers": {"count": 2, "main": [{"kind": "retrain", "base": {"kind": "linear"}}], "seed": {"kind": "linear"}},
-    "training": {"epochs": 1},
-    "distillation": {"epochs": 1},
-    "topology": {"kind": "complete"},
     "event": [{"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.3}}],
     "audit": {"counterfactual": False},
 }
@@ -213,16 +209,9 @@ def test_killed_three_times_it_ends_with_the_same_table(whole: Sweep, tmp_path: 
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+def stand_in(stand_in: Callable[[str], None]) -> Callable[[str], None]:
     """Return a function that puts a shell script, which has a run directory in ``$run``, in the place of processes that play runs."""
-
-    def put(script: str) -> None:
-        path = tmp_path / "process"
-        path.write_text(f"#!/bin/sh\nwhile read -r run; do\n{script}\ndone\n")
-        path.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(path))
-
-    return put
+    return lambda script: stand_in(f"while read -r run; do\n{script}\ndone")
 
 
 @pytest.mark.parametrize(

@@ -29,19 +29,11 @@ from simulator.runs.verdict import Verdict
 from simulator.runs.verify import verify
 from simulator.storage.store import RunStore
 from tests.simulator.terminal.conftest import Ended
+from tests.tiny import RETRAINED
 
 ROOT = Path(__file__).parents[3]
 DELETE = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.3}}
-TINY: dict[str, Any] = {
-    "name": "tiny",
-    "rounds": 2,
-    "data": {"dataset": "digits", "rows": 120, "reference": 20, "test": 20, "partition": {"kind": "iid"}},
-    "peers": {"count": 2, "main": [{"kind": "retrain", "base": {"kind": "linear"}}], "seed": {"kind": "linear"}},
-    "training": {"epochs": 1},
-    "distillation": {"epochs": 1},
-    "topology": {"kind": "complete"},
-    "event": [DELETE],
-}
+ASKED = RETRAINED | {"name": "tiny", "event": [DELETE]}
 LEAVE = {"round": 2, "do": "leave", "peers": [1], "erase": True}
 
 
@@ -66,7 +58,7 @@ class Pretender(Retrain):
 @pytest.fixture
 def pretender() -> Iterator[dict[str, Any]]:
     register(Pretender)
-    yield {"peers": TINY["peers"] | {"main": [{"kind": "pretender", "base": {"kind": "linear"}}]}}
+    yield {"peers": ASKED["peers"] | {"main": [{"kind": "pretender", "base": {"kind": "linear"}}]}}
     UNLEARNERS.registered.clear()
     UNLEARNERS.loaded.pop("pretender")
     read_config.cache_clear()
@@ -78,7 +70,7 @@ def file(scenario: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
 
     def write(**changes: Any) -> Path:
         path = tmp_path / "tiny.toml"
-        path.write_text(scenario(**TINY | {"audit": {}} | changes).to_toml())
+        path.write_text(scenario(**ASKED | {"audit": {}} | changes).to_toml())
         return path
 
     return write
@@ -230,7 +222,7 @@ def test_what_cannot_be_written_is_one_line_and_nothing_committed_is_lost(
 def test_a_limit_on_file_sizes_stops_a_run_that_can_be_resumed(
     file: Callable[..., Path], lethe: Callable[..., Ended], tmp_path: Path
 ) -> None:
-    path = file(peers=TINY["peers"] | {"main": [{"kind": "mlp", "hidden": [1024]}]}, event=[], audit={"counterfactual": False})
+    path = file(peers=ASKED["peers"] | {"main": [{"kind": "mlp", "hidden": [1024]}]}, event=[], audit={"counterfactual": False})
     limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     command = [sys.executable, "-m", "simulator.cli", "run", str(path), "--out", str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limited)

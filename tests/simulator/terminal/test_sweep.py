@@ -14,33 +14,24 @@ from simulator import Scenario, resolve
 from simulator.errors import StoppedError
 from simulator.sweeps import playing
 from tests.simulator.terminal.conftest import Ended
+from tests.tiny import TINY
 
 REFUSE = {"round": 1, "do": "refuse", "peers": [0]}
 LEAVE = {"round": 3, "do": "leave", "peers": [1], "erase": True}
-TINY: dict[str, Any] = {
-    "name": "tiny",
-    "rounds": 3,
-    "data": {"dataset": "digits", "rows": 90, "reference": 20, "test": 20, "partition": {"kind": "iid"}},
-    "peers": {"count": 2, "main": [{"kind": "linear"}], "seed": {"kind": "linear"}},
-    "training": {"epochs": 1},
-    "distillation": {"epochs": 1},
-    "topology": {"kind": "complete"},
-    "event": [LEAVE],
-    "audit": {"counterfactual": False},
-}
+ERASED = TINY | {"name": "tiny", "rounds": 3, "event": [LEAVE], "audit": {"counterfactual": False}}
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
-    path.write_text(Scenario.parse(TINY).to_toml())
+    path.write_text(Scenario.parse(ERASED).to_toml())
     return path
 
 
 def test_the_worst_run_decides_the_exit_status_and_programs_read_the_rest(file: Path, lethe: Callable[..., Ended], tmp_path: Path) -> None:
     """A holder refuses to delete the leaver's seed in the first variant, in the second somebody who holds none: one run is disproved."""
     junit, out = tmp_path / "cases.xml", tmp_path / "out"
-    file.write_text(Scenario.parse(TINY | {"event": [LEAVE, REFUSE]}).to_toml())
+    file.write_text(Scenario.parse(ERASED | {"event": [LEAVE, REFUSE]}).to_toml())
     status, told, err = lethe("sweep", file, "--vary", "event.1.peers=[[0], [1]]", "--out", out, "--json", "--junit", junit)
     found = json.loads("\n".join(told))
     assert status == 1

@@ -118,11 +118,6 @@ def run(example: Callable[..., ReportData], found: Roots) -> ReportData:
 
 
 @pytest.fixture(scope="module")
-def text(run: ReportData) -> str:
-    return render(run)
-
-
-@pytest.fixture(scope="module")
 def page(text: str) -> Page:
     return Page(text)
 
