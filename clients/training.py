@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -135,32 +135,81 @@ def train(
     pull : float
         Weight ``mu`` of the proximal term ``mu / 2 * ||w - w_start||^2`` (FedProx); 0 leaves it out.
     """
-    import torch
-
     if not len(ids) or not len(epochs):
         return 0
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    start = [parameter.detach().clone() for parameter in parameters] if pull else []
-    optimizer = _optimizer(settings.optimizer, parameters)
-    generator = _generator(x.device)
-    outside = generator.get_state()
-    generator.manual_seed(streams.key_hash(*key, "noise", epochs.start) >> 1)
-    module.train()
-    steps = 0
-    try:
+    with Descent(module, settings, key, epochs.start) as descent:
+        start = [parameter.detach().clone() for parameter in descent.parameters] if pull else []
         for epoch in epochs:
-            order = torch.from_numpy(streams.order(ids, *key, "order", epoch)).to(x.device)
-            batches = torch.split(x.index_select(0, order), settings.batch_size)
-            for inputs, wanted in zip(batches, torch.split(targets.index_select(0, order), settings.batch_size), strict=True):
-                gradients = list(torch.autograd.grad(loss(module(inputs), wanted), parameters))
-                for gradient, parameter, anchor in zip(gradients, parameters, start, strict=False):
+            for inputs, wanted in descent.batches(epoch, ids, x, targets):
+                gradients = descent.gradients(loss(module(inputs), wanted))
+                for gradient, parameter, anchor in zip(gradients, descent.parameters, start, strict=False):
                     gradient.add_(parameter.detach() - anchor, alpha=pull)
-                optimizer(gradients)
-            steps += len(batches)
-    finally:
-        generator.set_state(outside)
-        module.eval()
-    return steps
+                descent.move(gradients)
+    return descent.steps
+
+
+class Descent:
+    """Gradient steps on a module by one optimiser, with batches and the module's own draws keyed.
+
+    It is a context, in which the module is in training mode; afterwards the module is in evaluation mode, and torch's global generator is
+    as it was.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Its parameters that require gradients are changed in place.
+    settings : Training, Distillation or a method
+        Batch size and optimiser.
+    key : tuple
+        Key of the order of the rows, and of random draws of the module (dropout).
+    first : int
+        Index of the first epoch, which keys the module's draws.
+    more : sequence of nn.Parameter
+        Further parameters to change, of no module.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps taken.
+    """
+
+    def __init__(
+        self, module: nn.Module, settings: Steps, key: tuple[streams.Field, ...], first: int, more: Sequence[nn.Parameter] = ()
+    ) -> None:
+        self.module, self.settings, self.key, self.first = module, settings, key, first
+        self.parameters = [parameter for parameter in (*module.parameters(), *more) if parameter.requires_grad]
+        self._optimizer = _optimizer(settings.optimizer, self.parameters)
+        self._generator = _generator(self.parameters[0].device)
+        self.steps = 0
+
+    def __enter__(self) -> Self:
+        self._outside = self._generator.get_state()
+        self._generator.manual_seed(streams.key_hash(*self.key, "noise", self.first) >> 1)
+        self.module.train()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._generator.set_state(self._outside)
+        self.module.eval()
+
+    def batches(self, epoch: int, ids: npt.NDArray[np.int64], *tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Yield the batches of an epoch: of every tensor with one entry a row, the entries of the batch's rows."""
+        import torch
+
+        order = torch.from_numpy(streams.order(ids, *self.key, "order", epoch)).to(tensors[0].device)
+        size = self.settings.batch_size
+        yield from zip(*(torch.split(tensor.index_select(0, order), size) for tensor in tensors), strict=True)
+
+    def gradients(self, loss: torch.Tensor) -> list[torch.Tensor]:
+        """Return the gradients of a loss with respect to the parameters."""
+        import torch
+
+        return list(torch.autograd.grad(loss, self.parameters))
+
+    def move(self, gradients: list[torch.Tensor]) -> None:
+        """Take the optimiser's step with these gradients."""
+        self._optimizer(gradients)
+        self.steps += 1
 
 
 def _generator(device: torch.device) -> torch.Generator:

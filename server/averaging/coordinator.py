@@ -9,8 +9,10 @@ from typing import ClassVar, Generic, TypeVar
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from clients import wire
+from clients.averaging.order import Order
 from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from server.aggregation.mean import misfit, weighted_mean
+from server.averaging import unlearning
 from server.averaging.contract import Arrays, Averaged, Update
 from server.averaging.history import History
 from server.averaging.methods import method_of
@@ -39,6 +41,10 @@ class Averaging(Coordinator, Generic[U]):
         State of the server's optimizer.
     cohort : frozenset of int
         Peers that train in the current round.
+    orders : dict of int to Order
+        Peers that unlearn, or measure for it, in the current exchange.
+    measured : frozenset of int
+        Peers that have measured in the current round; they get a message, so that what they sent is no longer kept as their last update.
     """
 
     delay: ClassVar[int] = 0
@@ -48,9 +54,11 @@ class Averaging(Coordinator, Generic[U]):
         self.past = averaged.past
         self.history = History(self.ledger.history(), averaged.keeping)
         self._fresh: dict[str, bytes] = {}
-        self._told: list[Erasure] | None = None
+        self._told: list[tuple[Erasure, Outcome | None]] | None = None
         self._steps: dict[int, int] = {}
         self.cohort: frozenset[int] = frozenset()
+        self.orders: dict[int, Order] = {}
+        self.measured: frozenset[int] = frozenset()
         self._records: dict[str, ArrayRecord] = {}
         self.adopt({name: kept for name in self.names if (kept := self._kept(name))})
 
@@ -93,34 +101,40 @@ class Averaging(Coordinator, Generic[U]):
             mailbox.coming = [parcel for parcel in mailbox.coming if parcel.owner not in {one.peer for one in due}]
             self._told, self._steps = [], {}
             self.carry_out(due, now, mailbox, record, exchanges)
-            self._steps = {due[0].index: exchanges.steps}  # one replay serves all requests of a round; its cost is recorded with the first
+            if record.rewritten is not None:  # one replay serves all requests of a round; its cost is recorded with the first
+                self._steps = {due[0].index: exchanges.steps}
             told, self._told = self._told or (), None
-            record.outcomes += [OutcomeLine(one.index, one.peer, self._outcome(one)) for one in told]
+            record.outcomes += [OutcomeLine(one.index, one.peer, self._outcome(one, outcome)) for one, outcome in told]
 
     def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome | None:
         """Return the outcome to record for an erasure; None while a replay that it belongs to is running, which records it at its end."""
         if self._told is not None:
-            self._told.append(erasure)
+            self._told.append((erasure, told))
             return None
-        return self._outcome(erasure)
+        return self._outcome(erasure, told)
 
-    def _outcome(self, erasure: Erasure) -> Outcome:
-        """Return the outcome of an erasure; the cost of a replay is that of the first erasure that it served."""
-        return Outcome(Cost(gradient_steps=self._steps.pop(erasure.index, 0)), self.guarantee(erasure))
+    def _outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome:
+        """Return the outcome of an erasure; the cost of a replay is that of the first erasure that it served.
+
+        A method that a peer carried out itself costs what the peer says.
+        """
+        own = told if told is not None and method_of(erasure).by_peers else Outcome(Cost(), "approximate")
+        steps = self._steps.pop(erasure.index, 0) + own.cost.gradient_steps
+        return Outcome(Cost(gradient_steps=steps), self.guarantee(erasure), notes=own.notes)
 
     def guarantee(self, erasure: Erasure) -> str:
         """Return the guarantee of an erasure, which is that of its method."""
         return method_of(erasure).guarantee
 
-    def carry_out(
-        self, due: Sequence[Erasure], now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges
-    ) -> None:
+    def carry_out(self, due: Sequence[Erasure], now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
         """Remove the data that the requests of a round name from the global model."""
         methods = {method_of(one).tag for one in due}
         if "retrain" in methods:
             self.replay(1, now, mailbox, record, exchanges)
         elif "rollback" in methods:
             self.replay(self.rollback(now.round), now, mailbox, record, exchanges)
+        elif self.past.contact(now.round) < now.round and any(method_of(one).by_peers for one in due):
+            unlearning.carry_out(self, due, now, mailbox, record, exchanges)
 
     def rollback(self, number: int) -> int:
         """Return the first round that must be replayed for the requests of a round."""
@@ -164,9 +178,10 @@ class Averaging(Coordinator, Generic[U]):
         """Repeat, in a replayed round, the server's own changes to the state."""
 
     def addressed(self, now: Round, mailbox: MailboxState) -> Sequence[int]:
-        """Return the round's cohort and the present peers with pending requests."""
+        """Return the round's cohort, the present peers with pending requests, and those that have measured."""
         self.cohort, self._records = frozenset(self.averaged.cohorts.draw(now.round, now.present)), {}
-        return [peer for peer in now.present if peer in self.cohort or mailbox.requests.get(peer)]
+        measured, self.measured = self.measured, frozenset()
+        return [peer for peer in now.present if peer in self.cohort or peer in measured or mailbox.requests.get(peer)]
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return the global model."""
@@ -174,7 +189,8 @@ class Averaging(Coordinator, Generic[U]):
 
     def traffic(self, reply: RecordDict) -> int:
         """Return the bytes of the records that were sent out and of the update that came back."""
-        there = sum(len(wire.unpack(record)) for record in self._records.values())
+        sums = [one.bytes_of_totals for one in self.orders.values()]
+        there = sum(len(wire.unpack(record)) for record in self._records.values()) + max(sums, default=0)
         return there + (len(wire.unpack(reply.array_records["seed"])) if "seed" in reply else 0)
 
     def close(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
@@ -197,10 +213,20 @@ class Averaging(Coordinator, Generic[U]):
         updates = []
         for parcel in _arrived(mailbox, now.round):
             update = self.read(parcel.owner, self.bytes_of(parcel.sha256))
-            if update.count and update.weights and self._accepted(update, record):
+            if update.count and update.weights and self.accepted(update, record):
                 updates.append(update)
                 self.history.add_update(now.round, parcel.owner, parcel.sha256, parcel.size)
         return updates
+
+    def arrived(self, now: Round, mailbox: MailboxState) -> list[U]:
+        """Return the updates that have arrived, in peer order, as they are."""
+        return [self.read(parcel.owner, self.bytes_of(parcel.sha256)) for parcel in _arrived(mailbox, now.round)]
+
+    def take_whole(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
+        """Take an arrived update, if it fits, as the global model, undiluted."""
+        for update in self.arrived(now, mailbox):
+            if self.accepted(update, record):
+                self.weights = dict(update.weights)
 
     def measure(self, now: Round, updates: Sequence[U], record: RoundRecord) -> None:
         """Measure the model after a round."""
@@ -219,7 +245,7 @@ class Averaging(Coordinator, Generic[U]):
         """Return why an update cannot be aggregated, or None if it can."""
         return misfit(update.weights, self.weights)
 
-    def _accepted(self, update: U, record: RoundRecord) -> bool:
+    def accepted(self, update: U, record: RoundRecord) -> bool:
         """Return whether an update can be aggregated; write a refusal to the record."""
         reason = self.refusal(update)
         if reason is not None:

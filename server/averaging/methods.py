@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import MethodSpec
 from clients.unlearning.general.retrain import Retrain
 from server.timeline import Erasure
@@ -19,3 +20,8 @@ def able(request: str) -> tuple[str, ...]:
     ``finetune`` continues training without it.
     """
     return ("retrain", "rollback", "finetune") if request in ("peer", "rows") else ()
+
+
+def carried_out_by_peers(request: str) -> tuple[str, ...]:
+    """Return the further methods that an event may name where the global model is a network, which the holders of rows carry out."""
+    return tuple(kind for kind, spec in METHODS.working().items() if spec.by_peers) if request == "rows" else ()

@@ -6,16 +6,19 @@ that of Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 202
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from clients import data, wire
+from clients.averaging.order import Order
 from clients.averaging.peer import Arrays, AveragingPeer, arrays
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.classification.hdus.peer import mixed
 from clients.participant import Record
+from clients.unlearning.contract import Outcome
+from clients.unlearning.general.contract import Learning
 
 GLOBAL = "global"
 """Name of the record with the global model; a peer that receives none only has to forget."""
@@ -33,15 +36,20 @@ class AveragedClassifierPeer(AveragingPeer):
     config: AveragedClassifierConfig
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Store the global model, if the message has one, and the round."""
+        """Store the global model and the order to unlearn, if the message has them, and the round."""
         self.now, self.trained = now, False
+        self.order = Order.read(payload)
         self.weights: Arrays = wire.from_bytes(wire.unpack(arrays(payload[GLOBAL]))) if GLOBAL in payload else {}
 
     def train(self) -> int:
         """Train the global model on the peer's own rows with a fresh optimiser; return the gradient steps.
 
-        Order and noise are keyed by peer, generation and round: the same model in the same round always gives the same bytes.
+        Order and noise are keyed by peer, generation and round: the same model in the same round always gives the same bytes. A peer with
+        an order does not train.
         """
+        if self.order is not None:
+            self._measure(self.order)
+            return 0
         if not self.weights or not len(self.rows):
             return 0
         config, rows = self.config, data.load(self.config.data).rows(self.rows)
@@ -58,8 +66,34 @@ class AveragedClassifierPeer(AveragingPeer):
         self.trained = True
         return steps
 
+    def forget(self, ids: Iterable[int]) -> Outcome:
+        """Forget own rows; carry the ordered method out on the global model, if there is an order."""
+        gone = np.asarray(sorted(ids), np.int64)
+        outcome = super().forget(gone.tolist())
+        if self.order is None or self.order.measure:
+            return outcome
+        source, key = data.load(self.config.data), (*self.stream, "forget", self.now)
+        method, totals = self.order.method, self.order.totals
+        forget, retain = source.rows(gone), source.rows(self.rows)
+        self.weights, told = method.carry_out(self.weights, self._learning(), forget, retain, key, totals)
+        self.trained = True
+        return Outcome(told.cost, method.guarantee, notes=told.notes)
+
+    def _measure(self, order: Order) -> None:
+        """Measure own rows for a method, instead of training; what is sent are then the sums."""
+        if order.measure:
+            gone = np.array(order.rows, np.int64)
+            source = data.load(self.config.data)
+            forget, retain = source.rows(gone), source.rows(np.setdiff1d(self.rows, gone))
+            self.weights, self.trained = order.method.measure(self.weights, self._learning(), forget, retain), True
+
+    def _learning(self) -> Learning:
+        """Return how the global model was trained up to now."""
+        config = self.config
+        return Learning(config.network, config.training, max(1, self.now - 1), (*self.stream, "local"))
+
     def sent(self) -> Arrays:
-        """Return the trained weights; empty if there was no model to train, or no rows to train on."""
+        """Return the trained weights; empty if there was no model to train, or no rows to train on. After an order, what it led to."""
         return self.weights if self.trained else {}
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:

@@ -14,9 +14,12 @@ METHODS: Registry[MethodSpec] = Registry(
         "drop_seed": "clients.unlearning.general.drop_seed:DropSeed",
         "finetune": "clients.unlearning.general.finetune:Finetune",
         "influence": "clients.unlearning.general.influence:Influence",
+        "neggrad_plus": "clients.unlearning.deep.neggrad_plus:NegGradPlus",
         "retrain": "clients.unlearning.general.retrain:Retrain",
         "rollback": "clients.unlearning.general.rollback:Rollback",
+        "scrub": "clients.unlearning.deep.scrub:Scrub",
         "spiking": "clients.unlearning.spiking.method:SpikingUnlearning",
+        "ssd": "clients.unlearning.deep.ssd:SelectiveDampening",
         "subtract": "clients.unlearning.general.subtract:Subtract",
     },
 )

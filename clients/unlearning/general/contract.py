@@ -77,10 +77,20 @@ class MethodSpec(Spec):
     source: ClassVar[str]
     """Paper, year."""
 
+    by_peers: ClassVar[bool] = False
+    """Whether an averaging server lets the peer that holds the rows carry the method out on the global model."""
+    totals_suffice: ClassVar[bool] = False
+    """Whether the change follows from the sums that `measure` returns, so that a federation carries it out once, whoever asks."""
+
     @classmethod
     def applies(cls) -> bool:
         """Return whether the method works on one network, and can therefore make any network a main model."""
         return cls.apply is not MethodSpec.apply
+
+    @classmethod
+    def measures(cls) -> bool:
+        """Return whether the method begins with sums over rows."""
+        return cls.measure is not MethodSpec.measure
 
     def misfit(self, base: ModelSpec) -> str | None:
         """Return why it does not work on such a network, with the cure, or None; the line follows the method's name."""
@@ -105,3 +115,13 @@ class MethodSpec(Spec):
             If the request cannot be carried out, in one line with the cure.
         """
         raise NotImplementedError
+
+    def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:
+        """Return what the method must know of the rows as sums, by name, which a server adds over peers; empty if it needs none."""
+        return {}
+
+    def carry_out(
+        self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...], totals: Arrays
+    ) -> tuple[Arrays, Outcome]:
+        """Do what ``apply`` does, with the sums that `measure` returned of all peers' rows."""
+        return self.apply(weights, learning, forget, retain, key)

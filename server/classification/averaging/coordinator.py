@@ -52,7 +52,9 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
         return ClassifierUpdate(peer, arrays, count)
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return the global model for the cohort and for the final evaluation; peers that only carry out requests get none."""
+        """Return the global model for the cohort and for the final evaluation; peers that only drop rows get none."""
+        if peer in self.orders:
+            return {**self.records(), **self.orders[peer].records()}
         return self.records() if now.round > len(self.averaged.timeline.rounds) or peer in self.cohort else {}
 
     def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.metrics import Metric
 from server.averaging.cohort import Cohorts
+from server.averaging.methods import carried_out_by_peers
 from server.averaging.past import Past
 from server.classification.averaging.metrics import METRICS
 from simulator.scenarios.plan import Plan
@@ -53,6 +54,10 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
     def lacking(self, plan: AveragedPlan, after: int) -> str | None:
         """Return an error line if the run was planned for CUDA and there is none; else None."""
         return lacking([("the run", plan.configs[0].compute)])
+
+    def methods(self, request: str) -> tuple[str, ...]:
+        """Return the methods that an event may name."""
+        return (*super().methods(request), *carried_out_by_peers(request))
 
     def past(self, plan: AveragedPlan) -> Past:
         """Return the plan's rounds as they were run, and as they are without the erased data."""

@@ -147,7 +147,7 @@ def test_two_requests_use_different_keys() -> None:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ("drop_seed", "needs a federation, it works on no model of one peer: take one of finetune, influence, retrain, spiking"),
+        ("drop_seed", "needs a federation, it works on no model of one peer: take one of " + ", ".join(LOCAL)),
         ("nonsense", "nonsense"),
         ({"kind": "finetune", "rounds": 0}, "greater than 0"),
         (7, "method"),

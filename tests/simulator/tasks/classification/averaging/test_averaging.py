@@ -246,7 +246,7 @@ def test_mu_zero_is_fedavg_to_the_last_bit(play: Play):
 
 # killed and resumed, on every engine ----------------------------------------------------------------------------------------
 
-EVENTS = [leave("rollback"), delete("retrain"), LATE, CRASH]
+EVENTS = [leave("rollback"), delete("retrain"), {**delete("ssd"), "round": 6, "peer": 3}, LATE, CRASH]
 
 
 def test_killed_in_a_replay_it_ends_with_the_digest_it_would_have_had(play: Play, tmp_path, kill_after):

@@ -1,0 +1,109 @@
+"""What every method for networks promises: settings without work, identities, which rows it reads, what it reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from torch.nn import functional
+
+from clients.data.rows import Rows
+from clients.unlearning.deep import losses
+from clients.unlearning.deep.contract import Deep
+from clients.unlearning.general import METHODS
+from tests.clients.unlearning.deep.small import (
+    REQUEST,
+    STEPS,
+    TRAINING,
+    changed,
+    counted,
+    finetuned,
+    method,
+    parts,
+    reads,
+    rows,
+    same,
+    trained,
+    unchanged,
+)
+
+KINDS = [kind for kind in METHODS.targets() if issubclass(METHODS.load(kind), Deep)]
+
+NO_WORK: dict[str, dict[str, Any]] = {
+    "neggrad_plus": {"epochs": 0},
+    "scrub": {"epochs": 0},
+    "ssd": {"alpha": 1e30},
+}
+
+AS_FINETUNE: dict[str, dict[str, Any]] = {
+    "neggrad_plus": {"alpha": 1.0},
+    "scrub": {"msteps": 0, "alpha": 0.0},
+}
+"""Settings that read no row to forget and equal further training, bit for bit."""
+
+
+def test_every_method_is_held_to_this() -> None:
+    assert set(NO_WORK) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_without_work_change_no_bit(kind: str) -> None:
+    assert unchanged(changed(kind, **NO_WORK[kind])[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_usual_settings_change_weights_and_say_what_they_cost(kind: str) -> None:
+    found, outcome = changed(kind)
+    assert not unchanged(found)
+    assert all(np.isfinite(array).all() for array in found.values())
+    assert outcome.guarantee == "approximate"
+    assert outcome.cost.parts == 1
+    assert any(note.startswith("cost: ") for note in outcome.notes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_forgetting_is_keyed_and_needs_the_rows_to_forget(kind: str) -> None:
+    forget, retain = map(counted, parts())
+    weights, learning = trained()
+    first = method(kind).apply(weights, learning, forget, retain, REQUEST)
+    assert reads(forget) or kind in ("cf_k", "eu_k", "l1_sparse", "fisher", "certified_deep")
+    assert same(first[0], changed(kind)[0])
+
+
+@pytest.mark.parametrize("kind", AS_FINETUNE)
+def test_without_its_own_term_a_method_is_further_training_and_reads_no_row_to_forget(kind: str) -> None:
+    forget, retain = map(counted, parts())
+    weights, learning = trained()
+    settings = {"epochs": 2 * TRAINING.epochs, **STEPS, **AS_FINETUNE[kind]}
+    found, outcome = method(kind, **settings).apply(weights, learning, forget, retain, REQUEST)
+    assert same(found, finetuned(2))
+    assert outcome.cost.gradient_steps == 2 * TRAINING.steps(len(retain))
+    assert (reads(forget), reads(retain) > 0) == (0, True)
+    assert not same(changed(kind, epochs=2 * TRAINING.epochs, **STEPS)[0], finetuned(2)), "its own term does something"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_no_row_is_kept_the_weights_are_those_before_training(kind: str) -> None:
+    weights, learning = trained()
+    nobody = Rows(rows().ids[:0], rows().x[:0], rows().y[:0])
+    found, outcome = method(kind).apply(weights, learning, rows(), nobody, REQUEST)
+    assert same(found, learning.initial())
+    assert outcome.guarantee == "exact"
+
+
+def test_divergence_is_the_sum_over_classes_and_the_mean_over_rows() -> None:
+    chance = np.random.default_rng(0)
+    student, teacher = chance.normal(size=(2, 5, 4))
+    heat, whole = 2.5, 0.0
+    for s, t in zip(student, teacher, strict=True):
+        p, q = (np.exp(one / heat) / np.exp(one / heat).sum() for one in (t, s))
+        whole += float((p * np.log(p / q)).sum())
+    import torch
+
+    found = losses.divergence(torch.tensor(student), torch.tensor(teacher), heat)
+    assert float(found) == pytest.approx(heat**2 * whole / 5, rel=1e-12)
+    by_element = functional.kl_div(
+        functional.log_softmax(torch.tensor(student) / heat, 1), functional.softmax(torch.tensor(teacher) / heat, 1), reduction="mean"
+    )
+    assert float(by_element) * heat**2 == pytest.approx(float(found) / 4), "the fault: the mean over elements is so many times smaller"
