@@ -45,6 +45,8 @@ class Dataset:
         One line for each change to the source that its owner might not expect.
     numbers : int64 array, shape (n,), optional
         Permanent ids of the rows, ascending; by default row ``i`` has the id ``i``.
+    subjects : int64 array, shape (n,), optional
+        Number of the person that each row is from; None where rows are from no people.
     published : bool
         Whether the source itself names the classes, whatever rows it has.
     """
@@ -57,6 +59,7 @@ class Dataset:
     categories: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     numbers: Ids | None = None
+    subjects: Ids | None = None
     published: bool = False
 
     def __len__(self) -> int:
@@ -256,13 +259,15 @@ def load(spec: DatasetSpec) -> Dataset:
 def only(data: Dataset, kept: Ids) -> Dataset:
     """Return the data of the kept rows (ascending ids), renumbered from 0, and the edges among them."""
     inside = data.edges[np.isin(data.edges, kept).all(axis=1)]
-    return replace(data, x=data.x[kept], y=data.y[kept], edges=np.searchsorted(kept, inside))
+    subjects = None if data.subjects is None else data.subjects[kept]
+    return replace(data, x=data.x[kept], y=data.y[kept], edges=np.searchsorted(kept, inside), subjects=subjects)
 
 
 DATASETS: Registry[DatasetSpec] = Registry(
     "lethe.datasets",
     "clients.data:DatasetSpec",
     {
+        "activities": "clients.data.activities:Activities",
         "breast_cancer": "clients.data.bundled:BreastCancer",
         "citations": "clients.data.citations:Citations",
         "csv": "clients.data.csv:Csv",
@@ -273,6 +278,7 @@ DATASETS: Registry[DatasetSpec] = Registry(
         "npz": "clients.data.npz:Npz",
         "parquet": "clients.data.parquet:Parquet",
         "ratings": "clients.data.interactions:Ratings",
+        "uci_har": "clients.data.activities:UciHar",
         "wine": "clients.data.bundled:Wine",
     },
     tag="dataset",

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from pydantic import PositiveInt
 
 from clients.data import DataError, Dataset, DatasetSpec
-from clients.data.partition import KeyedSpec, picked
+from clients.data.partition import KeyedSpec, whole
 from clients.data.rows import Ids
 from clients.metrics import Metric
-from clients.streams import order, uniforms
+from clients.streams import uniforms
 
 if TYPE_CHECKING:
     from clients.data.ratings import Ratings as Interacted
@@ -172,14 +172,5 @@ class ByUser(KeyedSpec):
         """Return each peer's ids, ascending; ``DataError`` if rows belong to no users, or there are fewer users than peers."""
         if data.users is None:
             raise DataError("the rows of this data set belong to no users: take another kind of partition, or dataset = 'ratings'")
-        users, place, counts = np.unique(data.users[ids], return_inverse=True, return_counts=True)
-        if len(users) < peers:
-            raise DataError(f"{len(users)} users are left for {peers} peers: set peers.count to {len(users)} or less")
-        if self.keyed and data.user_names is not None:
-            by_hash = picked(data.user_names[ids], peers, seed)
-            return self.checked([ids[by_hash == peer] for peer in range(peers)])
-        owner, load = np.empty(len(users), np.int64), [0] * peers
-        for user in order(users, seed, "deal"):
-            owner[user] = min(range(peers), key=lambda peer: (load[peer], peer))
-            load[owner[user]] += int(counts[user])
-        return [ids[owner[place] == peer] for peer in range(peers)]
+        names = data.users if data.user_names is None else data.user_names
+        return whole(self, data.users[ids], names[ids], ids, peers, seed, "users")

@@ -62,6 +62,36 @@ class KeyedSpec(PartitionSpec):
         return shares
 
 
+def whole(spec: KeyedSpec, owners: Ids, names: Ids, ids: Ids, peers: int, seed: int, what: str) -> list[Ids]:
+    """Return each peer's ids, ascending, where owners of rows go with all their rows to the peer with the fewest rows so far.
+
+    Parameters
+    ----------
+    spec : KeyedSpec
+        If keyed, the hash of an owner's name decides instead.
+    owners, names : int64 arrays, shape (n,)
+        The owner of each row, and the source's own number of the owner.
+    ids : int64 array, shape (n,)
+    what : str
+        What the owners are, in the plural, for messages.
+
+    Raises
+    ------
+    DataError
+        If there are fewer owners than peers.
+    """
+    found, place, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    if len(found) < peers:
+        raise DataError(f"{len(found)} {what} are left for {peers} peers: set peers.count to {len(found)} or less")
+    if spec.keyed:
+        return spec.checked(_gathered(picked(names, peers, seed), ids, peers))
+    peer_of, load = np.empty(len(found), np.int64), [0] * peers
+    for owner in order(found, seed, "deal"):
+        peer_of[owner] = min(range(peers), key=lambda peer: (load[peer], peer))
+        load[peer_of[owner]] += int(counts[owner])
+    return _gathered(peer_of[place], ids, peers)
+
+
 class Iid(KeyedSpec):
     """Equal shares (to within one row) drawn at random."""
 

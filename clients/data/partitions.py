@@ -49,6 +49,7 @@ PARTITIONS: Registry[PartitionSpec] = Registry(
         "dirichlet": "clients.data.partition:Dirichlet",
         "iid": "clients.data.partition:Iid",
         "pathological": "clients.data.partition:Pathological",
+        "subjects": "clients.data.activities:BySubject",
         "users": "clients.data.interactions:ByUser",
     },
 )
