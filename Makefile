@@ -33,8 +33,8 @@ tour: $(STAMP)  ## Play the departures and the revival scenario and write their 
 test: $(STAMP)  ## Run the tests (minutes)
 	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
-test-slow: $(STAMP)  ## Run the tests that take longer
-	$(BIN)/pytest -m slow
+test-slow: $(STAMP)  ## Run the tests that take longer, and those of properties with ten times as many examples
+	$(BIN)/pytest -m "slow or hypothesis" --hypothesis-profile=thorough
 
 lint: $(STAMP)  ## Check style, imports and types
 	$(BIN)/ruff check .

@@ -19,7 +19,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 torch.set_num_threads(1)
-settings.register_profile("lethe", deadline=None)  # a busy machine is slow, and not wrong
+settings.register_profile("lethe", deadline=None, max_examples=40)  # a busy machine is slow, and not wrong
+settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile("lethe")
 
 CLUSTERS = (

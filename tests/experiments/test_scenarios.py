@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def keys(content: Any) -> Iterator[str]:
             yield from keys(value)
 
 
+@cache
 def known() -> set[str]:
     """Return every key that the schema knows, but those of unlearners that are no main model, which no scenario can use."""
     idle = {spec.__name__ for spec in UNLEARNERS.specs() if not spec.classifier and spec.__name__ != "Pca"}

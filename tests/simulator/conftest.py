@@ -60,10 +60,10 @@ def scenario() -> Callable[..., Scenario]:
 
 @pytest.fixture
 def play(scenario: Callable[..., Scenario], tmp_path: Path) -> Callable[..., Run]:
-    """Return a function that runs the small scenario with some keys replaced."""
+    """Return a function that runs the small scenario with some keys replaced, and with the audit that proves alone."""
 
     def run_it(**changes: Any) -> Run:
-        return run(scenario(**changes), tmp_path / "runs", Watch())
+        return run(scenario(**{"audit": {"counterfactual": True}} | changes), tmp_path / "runs", Watch())
 
     return run_it
 

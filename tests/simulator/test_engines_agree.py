@@ -17,8 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
+from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
+from simulator.scenarios.scenario import Scenario
 
 EVENTS = [
     {"round": 2, "do": "leave", "peers": [4], "erase": True},
@@ -32,10 +34,10 @@ QUIET: dict[str, Any] = {"event": EVENTS, "audit": {"counterfactual": False}}
 Play = Callable[..., Run]
 
 
-@pytest.fixture
-def digest(play: Play) -> str:
+@pytest.fixture(scope="module")
+def digest(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The digest on the inline engine."""
-    return play(**QUIET).digest
+    return run(scenario(**QUIET), tmp_path_factory.mktemp("inline")).digest
 
 
 @pytest.mark.parametrize(

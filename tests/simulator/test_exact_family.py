@@ -58,7 +58,7 @@ def scenario(dataset: str = "wine", **changes: Any) -> Scenario:
     return Scenario.parse(merged | changes)
 
 
-@pytest.fixture(scope="module", params=["digits", "breast_cancer", "wine"])
+@pytest.fixture(scope="module", params=[*(pytest.param(name, marks=pytest.mark.slow) for name in ("digits", "breast_cancer")), "wine"])
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run(scenario(request.param), tmp_path_factory.mktemp("runs"))
 

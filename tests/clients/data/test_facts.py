@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -60,7 +60,6 @@ COLOURS = st.sampled_from(["red", "blue", "green", "3", "", "other", "ß"])
 PRIVATE = st.lists(st.tuples(st.floats(-1e9, 1e9).map(repr), COLOURS, st.sampled_from(["yes", "no"])), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
 @given(PRIVATE, st.data())
 def test_private_rows_decide_nothing_for_others(private, draw):
     """The property of the whole: leave any private rows out, in any order of the file, and all others stay what they were."""

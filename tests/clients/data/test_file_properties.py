@@ -31,7 +31,7 @@ from clients.data.npz import Npz
 from clients.data.parquet import Parquet
 from clients.data.ratings import load_ratings
 
-often = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+often = settings(suppress_health_check=list(HealthCheck))
 
 
 def one_line(error: Exception) -> None:

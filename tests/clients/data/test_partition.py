@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.data import DataError, Dataset
@@ -20,7 +20,6 @@ def table(rows: int = 200, classes: int = 4) -> Dataset:
     return Dataset(x, y, tuple(map(str, range(classes))), (Column("age", 0, 1), Column("job", 0, 6, 7)))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(1, 12), st.integers(0, 10**6), st.integers(120, 200))
 def test_every_row_goes_to_exactly_one_peer(kind, peers, seed, count):
     data = table()
@@ -113,7 +112,6 @@ def test_images_have_no_columns_to_deal_by():
 KEYED = [Iid(keyed=True), Dirichlet(alpha=0.7, keyed=True), Pathological(classes=2, keyed=True)]
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(KEYED), st.integers(2, 6), st.integers(0, 10**6), st.sets(st.integers(0, 199), max_size=60))
 def test_a_keyed_deal_moves_nobody_when_rows_are_not_there(kind, peers, seed, gone):
     data, ids = table(), np.arange(200)

@@ -109,9 +109,8 @@ def learned(model: Unlearner[Any, Any]) -> list[npt.NDArray[Any]]:
 
 
 REQUESTS: dict[str, Callable[[Case], list[Ids]]] = {
-    "one": lambda case: [case.ids[10:11]],
     "many": lambda case: [case.ids[3:60:4]],
-    "one by one": lambda case: [case.ids[[i]] for i in range(2, 50, 3)],
+    "one by one": lambda case: [case.ids[[i]] for i in range(2, 50, 10)],
     "everything": lambda case: [case.ids],
 }
 
@@ -146,7 +145,7 @@ def test_what_was_never_forgotten_is_found(name: str) -> None:
     assert traces(model, Secret.of(x, forms(model, x), learned(model)), of.fit(of.without(ids)))
 
 
-@pytest.mark.parametrize("done", [0, 1, 2])
+@pytest.mark.parametrize("done", [0, 2])
 @pytest.mark.parametrize("name", CASES)
 def test_memory_is_that_of_a_model_that_forgot_other_values(name: str, done: int) -> None:
     of = case(name)

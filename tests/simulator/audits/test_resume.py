@@ -42,7 +42,7 @@ def timeless(found: dict[str, Any]) -> dict[str, Any]:
     return {"digest": found["digest"], "audits": found["audits"], "erasures": rows}
 
 
-@pytest.mark.parametrize("after", [1, 2, 4])
+@pytest.mark.parametrize("after", [1, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (2, 4))])
 def test_a_killed_audit_continues_after_its_last_row(
     after: int, scenario: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from simulator import UnlearningClassifier, UnlearningRegressor
 
 QUICK = [
-    UnlearningClassifier({"kind": "dare", "trees": 10, "depth": 6}),
-    UnlearningClassifier({"kind": "hedgecut", "trees": 10}),
+    UnlearningClassifier({"kind": "dare", "trees": 3, "depth": 6}),
+    UnlearningClassifier({"kind": "hedgecut", "trees": 3}),
     UnlearningClassifier("naive_bayes"),
     UnlearningClassifier("ridge"),
     UnlearningRegressor(),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from fact_tables import ERASED, both, ordinary, scenario, write
 from hypothesis import given as forall
-from hypothesis import settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -24,7 +23,6 @@ def numbered(ids: np.ndarray) -> Dataset:
     return Dataset(np.zeros((len(ids), 1), np.float32), np.zeros(len(ids), np.int64), ("a",), numbers=ids)
 
 
-@settings(max_examples=50, deadline=None)
 @forall(st.sets(st.integers(0, 10**12), min_size=20, max_size=60), st.integers(0, 9), st.integers(0, 4), st.data())
 def test_private_rows_move_no_public_one(ids, seed, validation, draw):
     every = np.asarray(sorted(ids))

@@ -101,7 +101,7 @@ EDITS = {
 
 
 @given(**EDITS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_any_change_of_one_row_is_noticed(bench: Path, table: str, row: int, act: str, column: int, value: Any) -> None:
     noticed(bench, table, row, act, column, value)
 

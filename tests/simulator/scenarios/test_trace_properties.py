@@ -12,7 +12,7 @@ from server.topology import TopologyError, draw
 from server.topology.file import FromFile
 from simulator.scenarios.churn import ChurnError, Trace
 
-often = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+often = settings(suppress_health_check=list(HealthCheck))
 PEERS, ROUNDS = 4, 6
 TIMES = st.one_of(st.integers(-1, 9), st.integers(0, 10**18 - 1))
 

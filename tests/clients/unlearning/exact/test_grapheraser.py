@@ -64,7 +64,11 @@ def test_the_guarantee_follows_the_position_on_leakage(options: dict[str, Any], 
     assert ("same partition" in model.condition) == (guarantee == "approximate")
 
 
-@pytest.mark.parametrize(("options", "count"), [(MODES[0], 200), (MODES[1], 60), (MODES[2], 60)])
+FEW = [(MODES[0], 20), (MODES[1], 10), (MODES[2], 10)]
+MANY = [pytest.param(mode, count, marks=pytest.mark.slow) for mode, count in zip(MODES, (200, 60, 60), strict=False)]
+
+
+@pytest.mark.parametrize(("options", "count"), [*FEW, *MANY])
 def test_single_deletions_leave_the_bytes_of_a_retrained_model(options: dict[str, Any], count: int) -> None:
     data = blocks()
     model = made(data, **options)
@@ -93,7 +97,7 @@ def test_a_frozen_partition_differs_from_never_having_had_the_nodes() -> None:
     assert digest(model) != digest(made(data.without(gone), leakage="frozen"))
 
 
-@pytest.mark.parametrize("options", MODES)
+@pytest.mark.parametrize("options", [MODES[0], *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[1:])])
 @pytest.mark.parametrize("network", ["gcn", "sage", "gat"])
 def test_a_batch_of_a_tenth_and_its_parts_in_any_order_agree(options: dict[str, Any], network: str) -> None:
     data = blocks(40)

@@ -58,7 +58,11 @@ def test_it_is_registered_and_says_what_it_forgets() -> None:
     assert RecEraser(partition="keyed", leakage="frozen").guarantee == "exact"
 
 
-@pytest.mark.parametrize(("options", "count"), [(MODES[0], 200), (MODES[1], 40), (MODES[2], 10), (MODES[5], 40)])
+FEW = [(MODES[0], 20), (MODES[1], 8), (MODES[2], 4), (MODES[5], 8)]
+MANY = [pytest.param(MODES[mode], count, marks=pytest.mark.slow) for mode, count in ((0, 200), (1, 40), (2, 10), (5, 40))]
+
+
+@pytest.mark.parametrize(("options", "count"), [*FEW, *MANY])
 def test_single_deletions_leave_the_bytes_of_a_retrained_model(options: dict[str, Any], count: int) -> None:
     data = shelves()
     model = made(data, **options)
@@ -69,7 +73,7 @@ def test_single_deletions_leave_the_bytes_of_a_retrained_model(options: dict[str
     assert digest(model) == digest(retrained(model, data.keep(~np.isin(np.arange(len(data)), rows)))) != first
 
 
-@pytest.mark.parametrize("options", MODES)
+@pytest.mark.parametrize("options", [*MODES[:2], *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[2:])])
 @pytest.mark.parametrize("base", [{"kind": "bpr", "epochs": 2}, {"kind": "wmf", "epochs": 2}, {"kind": "lightgcn", "epochs": 2}])
 def test_a_batch_of_a_tenth_and_its_parts_in_any_order_agree(options: dict[str, Any], base: dict[str, Any]) -> None:
     data = shelves()
