@@ -103,8 +103,8 @@ class LeakyIntegrateAndFire(Synapses):
 
     Parameters
     ----------
-    fan_in, fan_out : int
-    neurons : Neurons
+    fan_in, fan_out, neurons
+        As of `Synapses`.
 
     Attributes
     ----------
