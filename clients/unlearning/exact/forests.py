@@ -57,6 +57,15 @@ class ExactForest(Unlearner[Rows, Ids]):
     def _plant(self) -> None:
         """Grow the trees from the held rows."""
 
+    @abstractmethod
+    def _link(self) -> None:
+        """Make arrays views of each other again that are so in a forest that was never copied."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become the copy of a forest: copies and pickles hold each array by itself."""
+        vars(self).update(state)
+        self._link()
+
     def begin(self, data: Rows) -> None:
         """Start again with ``data``, which may be empty or of one class only."""
         self.held, self.progress = Held(self.table.rows(data)), 0

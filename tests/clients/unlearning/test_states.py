@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from clients import wire
+from clients.checks.case import require_same
 from clients.data.graphs import Graph
 from clients.data.ratings import Ratings, ratings
 from clients.data.rows import Column, Rows
@@ -153,6 +156,20 @@ SPOILED: dict[str, Callable[[State], Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_spoiled_state_is_refused(kind: str, what: str) -> None:
     refused(kind, SPOILED[what](fitted(kind)[1].state()))
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {"a deep copy": deepcopy, "a pickle": lambda model: pickle.loads(pickle.dumps(model))}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("kind", ["dare", "hedgecut", "naive_bayes", "sisa"])
+def test_a_copy_forgets_as_exactly_as_the_model(kind: str, how: str) -> None:
+    """Arrays of a forest that are views of others must be so in a copy, too."""
+    case, model = fitted(kind)
+    copy, gone = COPIES[how](model), case.ids[2:50:3]
+    for place in range(len(gone)):
+        case.forget(copy, gone[[place]])
+    require_same(case, copy, case.fit(case.without(gone)))
 
 
 def arrays_of(thing: Any) -> list[npt.NDArray[Any]]:

@@ -18,7 +18,7 @@ from clients.data.rows import Ids, Rows
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored
 from clients.unlearning.exact.dare import forest_kernels as kernels
-from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, listed, tree_arrays
+from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, linked, listed, tree_arrays
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.forests import ExactForest
 from clients.unlearning.states import PROGRESS, Signed
@@ -49,6 +49,10 @@ class Forest(ExactForest):
     def _clear(self) -> None:
         """Discard the trees."""
         self.grove = None
+
+    def _link(self) -> None:
+        """Make arrays views of each other again that are so in a forest that was never copied."""
+        self.grove = self.grove and linked(self.grove)
 
     def _plant(self) -> None:
         """Grow the trees from the held rows."""

@@ -94,6 +94,11 @@ def tree_arrays(trees: int, slots: int, features: int, cuts: int, classes: int) 
     }
 
 
+def linked(grove: Grove) -> Grove:
+    """Return the grove with those arrays as views that share the memory of others."""
+    return grove._replace(floats=grove.cells.view(np.float32), merits=grove.sums[0].view(np.int64))
+
+
 def grown(grove: Grove) -> Grove:
     """Return the grove with twice the capacity of each tree in splits."""
     trees, slots, features, rows, wide = grove.cells.shape

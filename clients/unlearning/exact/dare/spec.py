@@ -9,11 +9,11 @@ from pydantic import Field as Setting
 from pydantic import NonNegativeInt, PositiveInt
 
 from clients.data.rows import Rows
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
-from clients.unlearning.limits import beyond
+from clients.unlearning.contract import ExactSpec, Problem
+from clients.unlearning.limits import beyond, refusal
 
 
-class Dare(UnlearnerSpec):
+class Dare(ExactSpec):
     """A random forest that deletes a row by repairing only the subtrees whose best split changed.
 
     Parameters
@@ -36,7 +36,6 @@ class Dare(UnlearnerSpec):
         Defer repairs until a prediction visits the subtree, or ``settle`` is called.
     """
 
-    guarantee: ClassVar[Guarantee] = "exact"
     adds: ClassVar[bool] = True
     implementation: ClassVar[str] = "clients.unlearning.exact.dare.forest:Forest"
     summary: ClassVar[str] = "random forest; repairs the subtrees whose best split changed"
@@ -65,10 +64,4 @@ class Dare(UnlearnerSpec):
         slot = features * (self.cuts + 4) * (2 + problem.classes) * 4
         size = self.trees * (splits * (slot + 100) + 4 * n) + 24 * n * width
         what = f"dare with trees = {self.trees}, cuts = {self.cuts}, {features} features a node"
-        if wrong := beyond(what, n, size, cure="ask for fewer cuts, trees or features"):
-            return wrong
-        try:
-            Table(problem).rows(rows)
-        except UnlearningError as error:
-            return str(error)
-        return None
+        return beyond(what, n, size, cure="ask for fewer cuts, trees or features") or refusal(lambda: Table(problem).rows(rows))

@@ -16,7 +16,7 @@ from clients.streams import Field
 from clients.unlearning.contract import COST_NOTE, Cost, Outcome, Problem, State, Stored, UnlearningError
 from clients.unlearning.exact.forests import ExactForest
 from clients.unlearning.exact.hedgecut import tree_kernels as kernels
-from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, row_arrays, tree_arrays
+from clients.unlearning.exact.hedgecut.hedge import Hedge, grown, linked, row_arrays, tree_arrays
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
 from clients.unlearning.states import PROGRESS, Signed
 from clients.unlearning.tabular import Floats
@@ -63,6 +63,10 @@ class Forest(ExactForest):
     def _clear(self) -> None:
         """Discard the trees."""
         self.hedge = None
+
+    def _link(self) -> None:
+        """Make arrays views of each other again that are so in a forest that was never copied."""
+        self.hedge = self.hedge and linked(self.hedge)
 
     def _plant(self) -> None:
         """Grow the trees from the held rows, with the full budget."""

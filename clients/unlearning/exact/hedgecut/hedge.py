@@ -92,6 +92,11 @@ def tree_arrays(trees: int, slots: int, classes: int) -> dict[str, Array]:
     }
 
 
+def linked(hedge: Hedge) -> Hedge:
+    """Return the forest with the array as a view that shares the memory of another."""
+    return hedge._replace(bits=hedge.sums[0].view(np.int64))
+
+
 def grown(hedge: Hedge) -> Hedge:
     """Return the forest with twice the capacity of each tree in nodes."""
     trees, places, classes = hedge.counts.shape

@@ -9,11 +9,11 @@ from pydantic import Field as Setting
 from pydantic import NonNegativeInt, PositiveInt
 
 from clients.data.rows import Rows
-from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, UnlearningError
-from clients.unlearning.limits import beyond
+from clients.unlearning.contract import ExactSpec, Problem
+from clients.unlearning.limits import beyond, refusal
 
 
-class HedgeCut(UnlearnerSpec):
+class HedgeCut(ExactSpec):
     """Randomised trees over public bins; each split is proven to withstand its share of a budget of removals, or its rivals are kept.
 
     A split whose proof has expired is examined again.
@@ -42,7 +42,6 @@ class HedgeCut(UnlearnerSpec):
         Public bounds of features that the data set does not describe; rows outside them are an error.
     """
 
-    guarantee: ClassVar[Guarantee] = "exact"
     implementation: ClassVar[str] = "clients.unlearning.exact.hedgecut.forest:Forest"
     summary: ClassVar[str] = "randomised trees; splits proven to outlast a removal budget, variants for the others"
     source: ClassVar[str] = "Schelter, Grafberger, Dunning, HedgeCut, SIGMOD 2021"
@@ -76,10 +75,5 @@ class HedgeCut(UnlearnerSpec):
         variants = many ** min(self.nested, self.depth) * 2 * leaves if self.nested > 1 else 0
         size = self.trees * place * max(4 * room, variants) + n * width * (2 + self.bins // 4)
         what = f"hedgecut with trees = {self.trees}, nested = {self.nested}, candidates = {many}"
-        if wrong := beyond(what, n, size, cure="ask for fewer nested variants, candidates or trees"):
-            return wrong
-        try:
-            Table(problem, (self.low, self.high)).rows(rows)
-        except UnlearningError as error:
-            return str(error)
-        return None
+        wrong = beyond(what, n, size, cure="ask for fewer nested variants, candidates or trees")
+        return wrong or refusal(lambda: Table(problem, (self.low, self.high)).rows(rows))

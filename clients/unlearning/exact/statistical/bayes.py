@@ -13,7 +13,7 @@ import numpy.typing as npt
 from clients.data.rows import Ids
 from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design, Ints, Sums, squares, whole
-from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, one_hot, softmax
+from clients.unlearning.exact.statistical.learner import SumLearner, check_counts, one_hot, part, softmax
 from clients.unlearning.tabular import Floats
 
 Learned = TypeVar("Learned")
@@ -124,20 +124,9 @@ class Gaussian(_Bayes[Bell]):
         if (square * count < first * first).any() or ((count == 0) & ((first != 0) | (square != 0))).any():
             raise UnlearningError("sums: a variance falls below 0: more is taken out than was given")
 
-    @property
-    def theta_(self) -> Floats:
-        """Means, (C, D)."""
-        return self.learned.mean
-
-    @property
-    def var_(self) -> Floats:
-        """Smoothed variances, (C, D)."""
-        return self.learned.variance
-
-    @property
-    def epsilon_(self) -> float:
-        """Value added to every variance."""
-        return self.learned.smoothing
+    theta_: Floats = part("learned.mean", "Means, (C, D).")
+    var_: Floats = part("learned.variance", "Smoothed variances, (C, D).")
+    epsilon_: float = part("learned.smoothing", "Value added to every variance.")
 
     @property
     def class_prior_(self) -> Floats:
@@ -177,15 +166,8 @@ class _Counting(_Bayes[Counts]):
         if sums["feature"][sums["count"] == 0].any():
             raise UnlearningError("sums: a class without rows keeps feature counts: take out exactly what was given")
 
-    @property
-    def class_log_prior_(self) -> Floats:
-        """Log share of each class, (C,); -inf for a class without rows."""
-        return self.learned.prior
-
-    @property
-    def feature_log_prob_(self) -> Floats:
-        """Log share of each feature within a class, (C, D)."""
-        return self.learned.share
+    class_log_prior_: Floats = part("learned.prior", "Log share of each class, (C,); -inf for a class without rows.")
+    feature_log_prob_: Floats = part("learned.share", "Log share of each feature within a class, (C, D).")
 
 
 class Multinomial(_Counting):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -18,6 +19,11 @@ from clients.unlearning.tabular import Floats, Held, Places, empty
 Learned = TypeVar("Learned")
 
 _NOTHING, _TOUCHED = Outcome(Cost(), "exact"), Outcome(Cost(parts=1), "exact")
+
+
+def part(path: str, told: str) -> Any:
+    """Return a property that reads an attribute of a learner, such as ``learned.mean``; ``told`` is its docstring."""
+    return property(attrgetter(path), doc=told)
 
 
 class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from clients.unlearning.contract import Problem, UnlearningError
 from clients.unlearning.exact.statistical.fixed import Design
-from clients.unlearning.exact.statistical.learner import softmax
+from clients.unlearning.exact.statistical.learner import part, softmax
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
 from clients.unlearning.tabular import Floats
 
@@ -78,35 +78,16 @@ class Components(MomentLearner[Axes]):
         with np.errstate(divide="ignore"):
             return softmax(np.log(found.counts / self.count) - 0.5 * (away**2).sum(axis=2))
 
-    @property
-    def mean_(self) -> Floats:
-        """Mean of the design, (D,)."""
-        return self.learned.mean
-
-    @property
-    def components_(self) -> Floats:
-        """Axes, (k, D), by descending variance."""
-        return self.learned.axes
-
-    @property
-    def explained_variance_(self) -> Floats:
-        """Variance along each axis, (k,)."""
-        return self.learned.variance
+    mean_: Floats = part("learned.mean", "Mean of the design, (D,).")
+    components_: Floats = part("learned.axes", "Axes, (k, D), by descending variance.")
+    explained_variance_: Floats = part("learned.variance", "Variance along each axis, (k,).")
+    noise_variance_: float = part("learned.noise", "Mean variance along the omitted axes, 0 if there are none.")
+    n_components_: int = part("components", "Number of axes kept, k.")
 
     @property
     def explained_variance_ratio_(self) -> Floats:
         """Share of the total variance along each axis, (k,)."""
         return self.learned.variance / (self.learned.total or 1.0)
-
-    @property
-    def noise_variance_(self) -> float:
-        """Mean variance along the omitted axes, 0 if there are none."""
-        return self.learned.noise
-
-    @property
-    def n_components_(self) -> int:
-        """Number of axes kept, k."""
-        return self.components
 
     @property
     def singular_values_(self) -> Floats:

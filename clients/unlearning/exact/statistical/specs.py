@@ -10,8 +10,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
 from clients.streams import Field
-from clients.unlearning.contract import Guarantee, Problem, Unlearner, UnlearnerSpec, UnlearningError
-from clients.unlearning.limits import beyond
+from clients.unlearning.contract import ExactSpec, Guarantee, Problem, Unlearner, UnlearningError
+from clients.unlearning.limits import beyond, refusal
 
 if TYPE_CHECKING:
     from clients.unlearning.exact.statistical.fixed import Design
@@ -20,7 +20,7 @@ _CAO = "Cao and Yang, Towards Making Systems Forget with Machine Unlearning, IEE
 _GINART = "Ginart, Guan, Valiant, Zou, Making AI Forget You: Data Deletion in Machine Learning, NeurIPS 2019"
 
 
-class Summed(UnlearnerSpec):
+class Summed(ExactSpec):
     """Base class with public bounds of the features, for data sets that do not describe their columns.
 
     Parameters
@@ -29,7 +29,6 @@ class Summed(UnlearnerSpec):
         Public bounds of features without a declared column; values outside are refused.
     """
 
-    guarantee: ClassVar[Guarantee] = "exact"
     source: ClassVar[str] = _CAO
 
     low: float = 0.0
@@ -46,13 +45,8 @@ class Summed(UnlearnerSpec):
         """Return an error line if rows violate the public bounds or the sums exceed a limit, else None."""
         size, steps = self._takes(problem, len(rows))
         kind = str(getattr(self, "kind"))  # noqa: B009  every registered spec has a tag
-        if wrong := beyond(f"{kind} on {width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations"):
-            return wrong
-        try:
-            self.build(problem, ()).begin(rows)
-        except UnlearningError as error:
-            return str(error)
-        return None
+        wrong = beyond(f"{kind} on {width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations")
+        return wrong or refusal(lambda: self.build(problem, ()).begin(rows))
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
         """Return the bytes of the sums and the learned parameters, here products of all columns, and the steps in thousands."""
