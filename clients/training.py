@@ -178,7 +178,7 @@ class Descent:
     ) -> None:
         self.module, self.settings, self.key, self.first = module, settings, key, first
         self.parameters = [parameter for parameter in (*module.parameters(), *more) if parameter.requires_grad]
-        self._optimizer = _optimizer(settings.optimizer, self.parameters)
+        self._optimizer = descending(settings.optimizer, self.parameters)
         self._generator = _generator(self.parameters[0].device)
         self.steps = 0
 
@@ -221,7 +221,7 @@ def _generator(device: torch.device) -> torch.Generator:
     return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
 
 
-def _optimizer(settings: Adam | Sgd, parameters: list[nn.Parameter]) -> Callable[[list[torch.Tensor]], None]:
+def descending(settings: Adam | Sgd, parameters: Sequence[torch.Tensor]) -> Callable[[list[torch.Tensor]], None]:
     """Return a fresh optimiser: a function that takes the gradients and changes the parameters.
 
     It uses torch's functional forms: a step costs a third less than with the optimiser classes, whose first use also loads torch's

@@ -40,6 +40,8 @@ class Fire(torch.autograd.Function):
     Source of the surrogate: Zenke and Ganguli, "SuperSpike", Neural Computation 2018.
     """
 
+    generate_vmap_rule = True  # gradients of single rows map the network over copies of its parameters
+
     @staticmethod
     def forward(over: Tensor, slope: float) -> Tensor:
         """Return the spikes of potentials that exceed their thresholds by ``over``."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
@@ -40,6 +42,33 @@ def mean(totals: Arrays, name: str, *parts: str) -> Tensor:
     return torch.from_numpy(sum(totals[f"{part}/{name}"] for part in parts) / max(rows, 1))
 
 
+def by_class(classes: int, forget: Rows, retain: Rows) -> Arrays:
+    """Return how many rows of each class go and stay, int64 (classes,), as ``go/classes`` and ``stay/classes``."""
+    return {f"{name}/classes": np.bincount(rows.y, minlength=classes) for name, rows in (("go", forget), ("stay", retain))}
+
+
+def gone_classes(totals: Arrays) -> npt.NDArray[np.intp]:
+    """Return the classes of which rows go and none stays."""
+    return np.flatnonzero((totals["go/classes"] > 0) & (totals["stay/classes"] == 0))
+
+
+def largest(sums: Sequence[npt.NDArray[np.float64]], share: float) -> list[Tensor]:
+    """Return masks of the share of all entries together, rounded up, with the largest absolute values; of equals, of the first ones."""
+    whole = np.abs(np.concatenate([one.reshape(-1) for one in sums]))
+    chosen = np.zeros(len(whole), bool)
+    chosen[np.argsort(-whole, kind="stable")[: ceil(round(share * len(whole), 9))]] = True
+    ends = np.cumsum([one.size for one in sums])[:-1]
+    return [torch.from_numpy(part.reshape(one.shape)) for part, one in zip(np.split(chosen, ends), sums, strict=True)]
+
+
+def row_slopes(module: torch.nn.Module, x: Tensor) -> Tensor:
+    """Return the derivatives of every row's every output by the parameters, float64 (rows x outputs, parameters), row by row."""
+    logits, copies = _copied(module, x)
+    outputs = [torch.autograd.grad(logits[:, one].sum(), copies, retain_graph=True) for one in range(logits.shape[1])]
+    flat = [torch.cat([part.flatten(1) for part in parts], 1) for parts in outputs]
+    return torch.stack(flat, 1).flatten(0, 1).double().cpu()
+
+
 def _sums(weights: Arrays, learning: Learning, parts: Mapping[str, Rows], fold: Callable[[Tensor], Tensor]) -> Arrays:
     network, module = learning.network, learning.network.build(("unlearning",)).eval()
     from_arrays(module, weights)
@@ -62,6 +91,13 @@ def row_gradients(module: torch.nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
     The network is mapped over one copy of its parameters a row, and one backward pass gives the gradients of all: torch's own map of
     gradients loads its compiler on first use, for two seconds.
     """
+    logits, copies = _copied(module, x)
+    names = [name for name, _ in module.named_parameters()]
+    return dict(zip(names, torch.autograd.grad(cross_entropy(logits, y, reduction="sum"), copies), strict=True))
+
+
+def _copied(module: torch.nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return the logits (n, classes), each row's by a copy of the parameters of its own, and the copies, each (n, *parameter)."""
     names = [name for name, _ in module.named_parameters()]
     copies = [p.detach().expand(len(x), *p.shape).contiguous().requires_grad_() for p in module.parameters()]
     buffers = dict(module.named_buffers())
@@ -70,5 +106,5 @@ def row_gradients(module: torch.nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
         found: Tensor = functional_call(module, {**dict(zip(names, parameters, strict=True)), **buffers}, (row[None],))[0]
         return found
 
-    loss = cross_entropy(vmap(answer)(copies, x), y, reduction="sum")
-    return dict(zip(names, torch.autograd.grad(loss, copies), strict=True))
+    logits: Tensor = vmap(answer)(copies, x)
+    return logits, copies

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from clients.data.rows import Ids, Rows
-from clients.streams import Field
+from clients.streams import Field, order
 from clients.training import Arrays, Descent, Steps, from_arrays, to_arrays
 from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
 from clients.unlearning.general.contract import Learning
@@ -65,6 +68,43 @@ class Student:
     def load(self, name: str, rows: Rows) -> Examples:
         """Return rows as tensors, under a name for the report."""
         return Examples(name, rows.ids, self.network.inputs(rows.x), self.network.targets(rows.y))
+
+    def drawn(self, rows: Rows, share: float) -> Rows:
+        """Return a share of the rows, rounded up, drawn by key."""
+        chosen = order(rows.ids, *self.key, "part")[: ceil(round(share * len(rows), 9))]
+        return rows.only(rows.ids[chosen])
+
+    def joined(self, first: Examples, second: Examples, name: str = "all") -> Examples:
+        """Return examples one after the other, under a name for the report."""
+        ids = np.concatenate([first.ids, second.ids])
+        return Examples(name, ids, torch.cat([first.x, second.x]), torch.cat([first.y, second.y]))
+
+    def untrained(self, examples: Examples) -> Tensor:
+        """Return the logits, (n, classes), of an untrained network, drawn by key."""
+        module = self.network.build((*self.key, "untrained")).eval()
+        with torch.no_grad():
+            found: Tensor = module(examples.x)
+        return found
+
+    def cross_entropy(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mean cross-entropy of a batch, in nats."""
+        found: Tensor = cross_entropy(self.module(x), y)
+        return found
+
+    def flat(self) -> Tensor:
+        """Return the parameters that learn, flat, float64 (k,), in main memory."""
+        return torch.cat([parameter.detach().double().flatten().cpu() for parameter in self._learning()])
+
+    def move(self, step: Tensor) -> None:
+        """Add a flat step, float64 (k,), to the parameters that learn."""
+        parameters = self._learning()
+        parts = torch.split(step, [parameter.numel() for parameter in parameters])
+        with torch.no_grad():
+            for parameter, part in zip(parameters, parts, strict=True):
+                parameter.copy_((parameter.double().cpu() + part.reshape(parameter.shape)).to(parameter.dtype))
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
     def logits(self, examples: Examples) -> Tensor:
         """Return the present network's logits, (n, classes), of no graph: of a frozen copy of it, no more is ever needed."""

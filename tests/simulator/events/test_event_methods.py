@@ -37,9 +37,9 @@ def test_plans_in_which_no_method_is_named_do_not_mention_it(scenario: Callable[
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        (LEAVE | {"method": "oblivion"}, "event 1 (event.0.method): kind = 'oblivion' is unknown: known: drop_seed, finetune"),
+        (LEAVE | {"method": "oblivion"}, "event 1 (event.0.method): kind = 'oblivion' is unknown: known: amnesiac, bad_teacher"),
         (LEAVE | {"method": "drop_sed"}, "event 1 (event.0.method): kind = 'drop_sed' is unknown: did you mean drop_seed?"),
-        (LEAVE | {"method": {"rounds": 2}}, "event 1 (event.0.method): has no kind: add one; known: drop_seed, finetune"),
+        (LEAVE | {"method": {"rounds": 2}}, "event 1 (event.0.method): has no kind: add one; known: amnesiac, bad_teacher"),
         (LEAVE | {"method": 7}, "event 1 (event.0.method): is 7: write a table"),
         (LEAVE | {"method": {"kind": "finetune", "rounds": 0}}, "event 1 (event.0.method.rounds): is 0: write a number above 0"),
         (LEAVE | {"method": {"kind": "finetune", "turns": 1}}, "event 1 (event.0.method.turns): is not a key here"),

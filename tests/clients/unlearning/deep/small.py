@@ -96,5 +96,19 @@ def tensors(data: Rows) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(data.x), torch.tensor(data.y)
 
 
-def accuracy(weights: Arrays, data: Rows) -> float:
-    return float((trained()[1].network.probabilities(weights, data.x).argmax(1) == data.y).mean())
+def plainly(loss: Any, times: int, weights: Any = None) -> dict[str, torch.Tensor]:
+    """Return parameters after steps of plain gradient descent on ``loss(module)``, one after the other."""
+    network = module(weights or trained()[0])
+    for number in range(times):
+        for one in loss(network, number):
+            network.zero_grad()
+            one.backward()
+            with torch.no_grad():
+                for parameter in network.parameters():
+                    parameter -= 0.1 * parameter.grad
+    return {name: parameter.detach() for name, parameter in network.named_parameters()}
+
+
+def near(found: Any, expected: dict[str, torch.Tensor]) -> None:
+    for name, wanted in expected.items():
+        torch.testing.assert_close(torch.tensor(found[name]), wanted, rtol=1e-4, atol=1e-6)

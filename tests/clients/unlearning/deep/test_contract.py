@@ -31,30 +31,37 @@ from tests.clients.unlearning.deep.small import (
 KINDS = [kind for kind in METHODS.targets() if issubclass(METHODS.load(kind), Deep)]
 
 NO_WORK: dict[str, dict[str, Any]] = {
-    "neggrad_plus": {"epochs": 0},
-    "scrub": {"epochs": 0},
+    "amnesiac": {"scale": 0.0},
+    "certified_deep": {"depth": 0, "sigma": 0.0, "bound": 1e6},
+    "fisher": {"alpha": 0.0},
+    "ntk": {"scale": 0.0},
     "ssd": {"alpha": 1e30},
 }
+"""Methods that take no epochs, and settings with which they do nothing."""
+
+ITS_OWN: dict[str, dict[str, Any]] = {"gradient_ascent": {"until": 5.0}}
+"""Settings for a network that is hardly trained."""
+
+BLIND = {"cf_k", "certified_deep", "eu_k", "l1_sparse"}
+"""Methods that never read the rows to forget."""
 
 AS_FINETUNE: dict[str, dict[str, Any]] = {
+    "cf_k": {"layers": 9},
+    "l1_sparse": {"gamma": 0.0},
     "neggrad_plus": {"alpha": 1.0},
     "scrub": {"msteps": 0, "alpha": 0.0},
 }
 """Settings that read no row to forget and equal further training, bit for bit."""
 
 
-def test_every_method_is_held_to_this() -> None:
-    assert set(NO_WORK) == set(KINDS)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "eu_k"])  # which draws layers anew, whatever follows
 def test_settings_without_work_change_no_bit(kind: str) -> None:
-    assert unchanged(changed(kind, **NO_WORK[kind])[0])
+    assert unchanged(changed(kind, **NO_WORK.get(kind, {"epochs": 0}))[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_usual_settings_change_weights_and_say_what_they_cost(kind: str) -> None:
-    found, outcome = changed(kind)
+    found, outcome = changed(kind, **ITS_OWN.get(kind, {}))
     assert not unchanged(found)
     assert all(np.isfinite(array).all() for array in found.values())
     assert outcome.guarantee == "approximate"
@@ -67,7 +74,7 @@ def test_forgetting_is_keyed_and_needs_the_rows_to_forget(kind: str) -> None:
     forget, retain = map(counted, parts())
     weights, learning = trained()
     first = method(kind).apply(weights, learning, forget, retain, REQUEST)
-    assert reads(forget) or kind in ("cf_k", "eu_k", "l1_sparse", "fisher", "certified_deep")
+    assert (reads(forget) == 0) == (kind in BLIND)
     assert same(first[0], changed(kind)[0])
 
 
@@ -80,7 +87,8 @@ def test_without_its_own_term_a_method_is_further_training_and_reads_no_row_to_f
     assert same(found, finetuned(2))
     assert outcome.cost.gradient_steps == 2 * TRAINING.steps(len(retain))
     assert (reads(forget), reads(retain) > 0) == (0, True)
-    assert not same(changed(kind, epochs=2 * TRAINING.epochs, **STEPS)[0], finetuned(2)), "its own term does something"
+    own = {"l1_sparse": {"gamma": 0.1}}.get(kind, {})
+    assert not same(changed(kind, epochs=2 * TRAINING.epochs, **STEPS, **own)[0], finetuned(2)), "its own term does something"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,6 +112,6 @@ def test_divergence_is_the_sum_over_classes_and_the_mean_over_rows() -> None:
     found = losses.divergence(torch.tensor(student), torch.tensor(teacher), heat)
     assert float(found) == pytest.approx(heat**2 * whole / 5, rel=1e-12)
     by_element = functional.kl_div(
-        functional.log_softmax(torch.tensor(student) / heat, 1), functional.softmax(torch.tensor(teacher) / heat, 1), reduction="mean"
-    )
+        functional.log_softmax(torch.tensor(student) / heat, 1), functional.softmax(torch.tensor(teacher) / heat, 1), reduction="none"
+    ).mean()
     assert float(by_element) * heat**2 == pytest.approx(float(found) / 4), "the fault: the mean over elements is so many times smaller"

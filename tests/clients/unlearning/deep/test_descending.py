@@ -11,28 +11,10 @@ from torch.nn.functional import cross_entropy, log_softmax
 from clients.training import Descent, Sgd
 from clients.unlearning.deep.scrub import Scrub
 from clients.unlearning.deep.student import Student
-from tests.clients.unlearning.deep.small import REQUEST, TRAINING, changed, method, module, parts, same, tensors, trained
+from tests.clients.unlearning.deep.small import REQUEST, TRAINING, changed, method, module, near, parts, plainly, same, tensors, trained
 
 WHOLE: dict[str, Any] = {"batch_size": 200, "optimizer": Sgd(lr=0.1), "epochs": 2}
 """Plain steps over all rows, in which their order is of no account."""
-
-
-def plainly(loss: Any, times: int, weights: Any = None) -> dict[str, torch.Tensor]:
-    """Return parameters after steps of plain gradient descent on ``loss(module)``, one after the other."""
-    network = module(weights or trained()[0])
-    for number in range(times):
-        for one in loss(network, number):
-            network.zero_grad()
-            one.backward()
-            with torch.no_grad():
-                for parameter in network.parameters():
-                    parameter -= 0.1 * parameter.grad
-    return {name: parameter.detach() for name, parameter in network.named_parameters()}
-
-
-def near(found: Any, expected: dict[str, torch.Tensor]) -> None:
-    for name, wanted in expected.items():
-        torch.testing.assert_close(torch.tensor(found[name]), wanted, rtol=1e-4, atol=1e-6)
 
 
 def kl(network: Any, x: torch.Tensor, teacher: torch.Tensor, heat: float) -> torch.Tensor:
@@ -111,3 +93,27 @@ def test_losses_and_passes_are_told() -> None:
     size = method("scrub").batch_size  # type: ignore[attr-defined]
     assert outcome.cost.gradient_steps == 3 * -(-82 // size) + 2 * -(-8 // size)
     assert TRAINING.batch_size != size, "its own batches, not those of training"
+
+
+def test_ascent_ends_where_the_loss_is_high_enough_and_steps_are_bounded() -> None:
+    forget, _ = parts()
+    x, y = tensors(forget)
+    free, _ = changed("gradient_ascent", until=50.0, epochs=6, optimizer=Sgd(lr=0.5))
+    found, outcome = changed("gradient_ascent", until=1.0, epochs=60, optimizer=Sgd(lr=0.05))
+    loss = float(cross_entropy(module(found)(x), y).detach())
+    assert 1.0 <= loss < 2.0
+    assert any(note.startswith("stopped: before epoch") for note in outcome.notes)
+    bound = 6 * 0.5 * 1.0
+    assert sum(float(((free[name] - trained()[0][name]) ** 2).sum()) for name in free) ** 0.5 <= bound * (1 + 1e-5)
+    unbounded, _ = changed("gradient_ascent", until=50.0, epochs=6, optimizer=Sgd(lr=0.5), clip=1e9)
+    assert not same(unbounded, free), "the bound was reached"
+
+
+def test_the_penalty_of_l1_fades_out_linearly() -> None:
+    (_, _), (kept, classes) = map(tensors, parts())
+
+    def loss(network: Any, number: int) -> Any:
+        gamma = 0.01 * (1 - number / 2)
+        yield cross_entropy(network(kept), classes) + gamma * sum(parameter.abs().sum() for parameter in network.parameters())
+
+    near(changed("l1_sparse", gamma=0.01, **WHOLE)[0], plainly(loss, 2))

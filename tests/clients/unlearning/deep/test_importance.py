@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from clients.models.network import Network
+from clients.models.spiking import Spiking
 from clients.training import Arrays
 from clients.unlearning.deep import importance
 from tests.clients.unlearning.deep.small import REQUEST, changed, method, module, parts, same, tensors, trained
@@ -80,7 +82,17 @@ def test_dampening_against_a_plain_loop(alpha: float, lam: float) -> None:
     assert outcome.cost.gradient_steps == 0
 
 
-@pytest.mark.parametrize("kind", ["ssd"])
+def test_networks_of_spiking_neurons_have_gradients_of_single_rows() -> None:
+    network = Network(Spiking(hidden=(8,), steps=3), (8, 8), 10).build(("spiking",)).eval()
+    x, y = tensors(parts()[0])
+    found = importance.row_gradients(network, x, y)
+    for row in range(len(x)):
+        alone = torch.autograd.grad(cross_entropy(network(x[row : row + 1]), y[row : row + 1]), list(network.parameters()))
+        for wanted, gradient in zip(alone, found.values(), strict=True):
+            torch.testing.assert_close(gradient[row], wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ssd", "fisher"])
 def test_sums_over_peers_are_those_of_all_rows(kind: str) -> None:
     """The rows at three peers, of whom one asks: their sums, added, lead to the weights that all rows in one place lead to."""
     forget, retain = parts()

@@ -1,0 +1,90 @@
+"""A Newton step by sampled Hessian products, and noise: certified where its assumptions hold, which they do not in deep networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from clients.data.rows import Rows
+from clients.training import Arrays
+from clients.unlearning.deep.contract import Deep
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clients.unlearning.deep.student import Student
+    from clients.unlearning.general.curvature import Curvature
+
+
+class CertifiedDeep(Deep):
+    """Bounds the norm of the weights, takes a Newton step on the retained rows' loss, and adds noise.
+
+    The inverse of the Hessian is a sum of powers (LiSSA), over batches drawn by key. The paper's certificate assumes constants that nobody
+    knows of a deep network, so that this one is called approximate.
+
+    Parameters
+    ----------
+    bound : float
+        Largest norm of all weights together.
+    damping : float
+        Added to the Hessian, per row.
+    scale : float
+        The Hessian is divided by it; its powers must shrink, else the outcome says that the step was left out.
+    repeats : int
+        Estimates of the step, which are averaged.
+    depth : int
+        Products per estimate.
+    batch_size : int
+        Rows per product.
+    sigma : float
+        Standard deviation of the noise.
+    """
+
+    summary: ClassVar[str] = "a Newton step on what is kept, and noise; its certificate's assumptions fail in deep networks"
+    source: ClassVar[str] = "Zhang, Dong, Wang and Li, Towards Certified Unlearning for Deep Neural Networks, ICML 2024, arXiv 2408.00920"
+
+    kind: Literal["certified_deep"] = "certified_deep"
+    bound: PositiveFloat = 20.0
+    damping: NonNegativeFloat = 1e-2
+    scale: PositiveFloat = 20.0
+    repeats: PositiveInt = 1
+    depth: NonNegativeInt = 100
+    batch_size: PositiveInt = 32
+    sigma: NonNegativeFloat = 1e-3
+
+    def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
+        """Bound, step and perturb."""
+        import torch
+
+        from clients.streams import torch_generator
+        from clients.unlearning.general.curvature import Curvature
+
+        norm = float(student.flat().norm())
+        if norm > self.bound:
+            student.move((self.bound / norm - 1) * student.flat())
+        if self.depth:
+            curvature = Curvature(student.network, student.weights(), student.learning.training)
+            steps = [self._newton(student, curvature, retain, repeat) for repeat in range(self.repeats)]
+            step = torch.stack(steps).mean(0)
+            if bool(step.isfinite().all()) and float(step.norm()) <= self.bound:
+                student.move(-step)
+            else:
+                student.stopped = f"the Newton step does not converge with scale = {self.scale:g}, and was left out: raise scale"
+            student.passed("retain", 1 + self.repeats * self.depth * self.batch_size / len(retain))
+        if self.sigma:
+            noise = torch.randn(len(student.flat()), generator=torch_generator(*student.key, "noise"), dtype=torch.float64)
+            student.move(self.sigma * noise)
+
+    def _newton(self, student: Student, curvature: Curvature, retain: Rows, repeat: int) -> Tensor:
+        """Return an estimate of the inverse damped Hessian times the gradient, both of the mean loss of the retained rows."""
+        from clients.streams import order
+
+        gradient = curvature.gradient(retain) / len(retain)
+        found = gradient.clone()
+        for number in range(self.depth):
+            chosen = order(retain.ids, *student.key, "batch", repeat, number)[: self.batch_size]
+            batch = Rows(retain.ids[chosen], retain.x[chosen], retain.y[chosen])
+            product = curvature.product(batch, found, "hessian") / len(batch) + self.damping * found
+            found = gradient + found - product / self.scale
+        return found / self.scale

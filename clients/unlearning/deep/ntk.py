@@ -1,0 +1,84 @@
+"""NTK scrubbing: the difference between two solutions of the linearised network, with and without the rows to forget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from clients.data.rows import Rows
+from clients.training import Arrays
+from clients.unlearning.deep.contract import Deep
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clients.unlearning.deep.student import Student
+
+
+class NtkScrubbing(Deep):
+    """Adds ``scale (w_r - w_a)`` to the weights, where these minimise a squared loss of the linearised network without and with the rows.
+
+    It is linearised before training.
+
+    The kernel's side is the number of rows times that of classes, so that only so many rows are used; for one peer's own, small network.
+
+    Parameters
+    ----------
+    scale : float
+        Factor of the difference.
+    damping : float
+        Weight of the squared weights, per row.
+    rows : int
+        Largest number of rows: those to forget, and retained ones drawn by key.
+    """
+
+    by_peers: ClassVar[bool] = False
+    summary: ClassVar[str] = "moves by what the rows would have done to the network's linearisation; tiny networks only"
+    source: ClassVar[str] = "Golatkar, Achille and Soatto, Forgetting Outside the Box, ECCV 2020, arXiv 2003.02960"
+
+    kind: Literal["ntk"] = "ntk"
+    scale: NonNegativeFloat = 1.0
+    damping: PositiveFloat = 1e-3
+    rows: PositiveInt = 300
+
+    def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
+        """Move the student's weights by the difference."""
+        import torch
+
+        if not self.scale:
+            return
+        few = max(self.rows - len(forget), 1) / len(retain)
+        kept = student.drawn(retain, min(few, 1.0))
+        everything = forget.joined(kept)
+        slopes, left = self._linearised(student, everything)
+        stays = torch.from_numpy(np.repeat(~np.isin(everything.ids, forget.ids), student.network.classes))
+        step = self._solution(slopes[stays], left[stays]) - self._solution(slopes, left)
+        student.move(self.scale * step)
+        student.notes.append(f"a kernel of {len(everything)} rows, {len(kept)} of {len(retain)} retained")
+
+    def _linearised(self, student: Student, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Return slopes (rows x classes, weights) and what outputs lack of one-hot classes, before training, float64."""
+        import torch
+        from torch.nn.functional import one_hot
+
+        from clients.training import from_arrays
+        from clients.unlearning.deep.importance import row_slopes
+
+        examples = student.load("all", rows)
+        module = student.network.build(("linearised",)).eval()
+        from_arrays(module, student.learning.initial())
+        with torch.no_grad():
+            lacking = one_hot(examples.y, student.network.classes) - module(examples.x)
+        student.passed("all", student.network.classes)
+        return row_slopes(module, examples.x), lacking.double().flatten().cpu()
+
+    def _solution(self, slopes: Tensor, wanted: Tensor) -> Tensor:
+        """Return the ridge solution through the kernel ``slopes slopes'``."""
+        import torch
+
+        kernel = slopes @ slopes.T
+        kernel.diagonal().add_(self.damping * len(slopes))
+        found: Tensor = slopes.T @ torch.cholesky_solve(wanted[:, None], torch.linalg.cholesky(kernel))[:, 0]
+        return found
