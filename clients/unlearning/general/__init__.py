@@ -31,6 +31,7 @@ METHODS: Registry[MethodSpec] = Registry(
         "retrain": "clients.unlearning.general.retrain:Retrain",
         "rollback": "clients.unlearning.general.rollback:Rollback",
         "salun": "clients.unlearning.deep.salun:SalUn",
+        "rum": "clients.unlearning.refine.rum:Rum",
         "scrub": "clients.unlearning.deep.scrub:Scrub",
         "spiking": "clients.unlearning.spiking.method:SpikingUnlearning",
         "ssd": "clients.unlearning.deep.ssd:SelectiveDampening",

@@ -1,0 +1,1 @@
+"""What makes rows hard to forget, and requests that are split by it (RUM)."""

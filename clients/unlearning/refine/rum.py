@@ -1,0 +1,123 @@
+"""RUM: a forget set is refined into groups by memorisation, and each is unlearned by a method of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field as Setting
+from pydantic import PositiveInt, model_validator
+
+from clients.data.rows import Ids, Rows
+from clients.streams import Field
+from clients.training import Arrays
+from clients.union import Tagged
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
+from clients.unlearning.general import METHODS
+from clients.unlearning.general.contract import Learning, MethodSpec
+
+
+class _Others:
+    """The methods that groups may have: every one but RUM."""
+
+    tag = "kind"
+
+    def targets(self) -> Mapping[str, str]:
+        return {kind: target for kind, target in METHODS.targets().items() if kind != "rum"}
+
+    def load(self, kind: str) -> type[Any]:
+        return METHODS.load(kind)
+
+    def working(self) -> Mapping[str, type[Any]]:
+        return {kind: spec for kind, spec in METHODS.working().items() if kind != "rum"}
+
+
+_Method = Annotated[Any, Tagged((_Others(),), lambda spec: spec, by_name=True)]
+
+
+class Rum(MethodSpec):
+    """Splits the rows to forget into even groups by memorisation, and carries out one method after the other, each on its group.
+
+    Rows of later groups are retained rows until it is their turn. ``nothing`` for rows that are hardly memorised leaves their influence
+    where it is, so that it is of no use where the law asks for a deletion.
+
+    Parameters
+    ----------
+    methods : list of str or table
+        A method for each group, in their order; or one for all.
+    groups : int
+        Number of groups; with 1 it is the method alone.
+    by : {"confidence", "accuracy"}
+        Proxy of memorisation: mean probability of the class over the epochs of training, or share of epochs in which the row was right.
+        Training is made again for it.
+    order : {"ascending", "descending"}
+        Whether the least memorised group comes first, or the most memorised.
+    grouping : {"refined", "shuffled"}
+        By the proxy, or at random: a control.
+    """
+
+    guarantee: ClassVar[Guarantee] = "approximate"
+    summary: ClassVar[str] = "splits what must go by memorisation, and forgets each group by a method of its own"
+    source: ClassVar[str] = "Zhao et al., What makes unlearning hard and what to do about it, NeurIPS 2024, arXiv 2406.01257"
+
+    kind: Literal["rum"] = "rum"
+    methods: tuple[_Method, ...] = Setting(("nothing", "finetune", "salun"), min_length=1, validate_default=True)
+    groups: PositiveInt = 3
+    by: Literal["confidence", "accuracy"] = "confidence"
+    order: Literal["ascending", "descending"] = "ascending"
+    grouping: Literal["refined", "shuffled"] = "refined"
+
+    @model_validator(mode="after")
+    def _suited(self) -> Self:
+        if len(self.methods) not in (1, self.groups):
+            raise ValueError(f"methods lists {len(self.methods)}, but there are {self.groups} groups: list one for each, or one for all")
+        for one in self.methods:
+            if isinstance(one, MethodSpec) and not one.applies():
+                raise ValueError(f"method {one.tag!r} needs a federation, it works on no model of one peer: take another one")
+        return self
+
+    def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
+        """Return the weights after the last group, with what each cost and said."""
+        from clients.unlearning.refine.hardness import score
+
+        groups, steps, notes = self._grouped(learning, forget, retain, key)
+        if len(retain):
+            notes.insert(0, score(learning.network, weights, forget, retain))
+        parts = 0
+        for number, ids in enumerate(groups):
+            method = self.methods[number if len(self.methods) > 1 else 0]
+            own = key if not number else (*key, "group", number)
+            later = forget.only(np.concatenate([ids[:0], *groups[number + 1 :]]))
+            weights, outcome = method.apply(weights, learning, forget.only(ids), retain.joined(later), own)
+            steps, parts = steps + outcome.cost.gradient_steps, parts + outcome.cost.parts
+            notes += [_told(number, len(groups), method.tag, len(ids), note) for note in outcome.notes or ("",) if note or len(groups) > 1]
+        return weights, Outcome(Cost(steps, parts), self.guarantee, notes=tuple(notes))
+
+    def _grouped(self, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[list[Ids], int, list[str]]:
+        """Return the groups in their order, the gradient steps that the proxy took, and notes."""
+        from clients.unlearning.refine.groups import refined, shuffled
+        from clients.unlearning.refine.memorisation import proxies
+
+        if self.groups == 1:
+            return [forget.ids], 0, []
+        if self.grouping == "shuffled":
+            return shuffled(forget.ids, self.groups, key), 0, []
+        rows = forget.joined(retain)
+        found = proxies(learning, rows)
+        own = (found.confidence if self.by == "confidence" else found.accuracy)[np.isin(rows.ids, forget.ids)]
+        groups = refined(forget.ids, -own, self.groups, key)  # a low proxy is high memorisation
+        means = " ".join(f"{own[np.isin(forget.ids, ids)].mean():.3g}" for ids in groups)
+        return (
+            groups[:: -1 if self.order == "descending" else 1],
+            found.steps,
+            [f"mean {self.by} of the groups, least memorised first: {means}"],
+        )
+
+
+def _told(number: int, groups: int, kind: str, rows: int, note: str) -> str:
+    """Return a group's note; that of the only group as it is."""
+    if groups == 1:
+        return note
+    cost, plain = (COST_NOTE, note.removeprefix(COST_NOTE)) if note.startswith(COST_NOTE) else ("", note)
+    return f"{cost}group {number + 1}, {rows} rows, {kind}{': ' if plain else ''}{plain}"

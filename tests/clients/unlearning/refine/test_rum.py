@@ -1,0 +1,120 @@
+"""RUM: one group is the plain method, later groups stay until their turn, and what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from clients.unlearning.deep.nothing import Nothing
+from clients.unlearning.general import METHODS
+from clients.unlearning.refine import hardness
+from clients.unlearning.refine.hardness import moments, penultimate
+from tests.clients.unlearning.deep.small import changed, module, parts, rows, same, tensors, trained, unchanged
+
+FORGET = 12
+
+
+def refined(**settings: Any) -> Any:
+    return changed("rum", data=parts(forget=FORGET), **settings)
+
+
+@pytest.mark.parametrize("kind", ["finetune", "salun", "scrub"])
+def test_one_group_is_the_plain_method_bit_for_bit(kind: str) -> None:
+    found, outcome = refined(groups=1, methods=[kind])
+    plain, told = changed(kind, data=parts(forget=FORGET))
+    assert same(found, plain)
+    assert outcome.cost == told.cost
+    assert outcome.notes[1:] == told.notes
+    assert outcome.notes[0].startswith("entanglement ")
+
+
+class Watched:
+    """What each stage was given."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.stages: list[tuple[list[int], list[int], Any]] = []
+        apply = Nothing.apply
+
+        def watched(method: Any, weights: Any, learning: Any, forget: Any, retain: Any, key: Any) -> Any:
+            self.stages.append((forget.ids.tolist(), retain.ids.tolist(), key))
+            return apply(method, weights, learning, forget, retain, key)
+
+        patch.setattr(Nothing, "apply", watched)
+
+
+@pytest.mark.parametrize("settings", [{}, {"order": "descending"}, {"grouping": "shuffled"}, {"by": "accuracy"}])
+def test_later_groups_are_retained_until_their_turn_and_earlier_ones_are_gone(settings: Any, monkeypatch: Any) -> None:
+    watched = Watched(monkeypatch)
+    found, _ = refined(methods=["nothing"], **settings)
+    assert unchanged(found)
+    forget, retain = parts(forget=FORGET)
+    gone: set[int] = set()
+    for ids, kept, _ in watched.stages:
+        gone |= set(ids)
+        assert set(kept) == set(rows().ids.tolist()) - gone
+        assert kept == sorted(kept)
+    assert sorted(one for ids, _, _ in watched.stages for one in ids) == forget.ids.tolist()
+    assert [len(ids) for ids, _, _ in watched.stages] == [4, 4, 4]
+    assert len({key for _, _, key in watched.stages}) == 3
+    assert set(watched.stages[-1][1]) == set(retain.ids.tolist())
+
+
+def test_groups_go_from_the_least_to_the_most_memorised_or_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    refined(methods=["nothing"])
+    refined(methods=["nothing"], order="descending")
+    refined(methods=["nothing"], grouping="shuffled")
+    stages = [ids for ids, _, _ in watched.stages]
+    assert stages[:3] == stages[5:2:-1]
+    assert stages[6:] != stages[:3], "the control is another split"
+
+
+def test_a_method_for_each_group_and_what_is_told() -> None:
+    _, outcome = refined(methods=["nothing", "finetune", "salun"])
+    notes = "\n".join(outcome.notes)
+    assert "group 1, 4 rows, nothing: the weights are as they were" in notes
+    assert "group 2, 4 rows, finetune" in notes
+    assert "cost: group 3, 4 rows, salun: gradient passes" in notes
+    assert "mean confidence of the groups, least memorised first: " in notes
+    assert outcome.guarantee == "approximate"
+    replay = 4 * -(-90 // 16)
+    assert outcome.cost.gradient_steps > replay
+
+
+def test_scores_are_those_of_the_original_network_and_features_those_of_its_last_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: scores of the network that has begun to forget."""
+    seen = []
+    original = hardness.score
+
+    def noted(network: Any, weights: Any, forget: Any, retain: Any) -> str:
+        seen.append(same(weights, trained()[0]))
+        return original(network, weights, forget, retain)
+
+    monkeypatch.setattr(hardness, "score", noted)
+    refined(methods=["scrub"])
+    assert seen == [True]
+    weights, learning = trained()
+    x, _ = tensors(rows())
+    wanted = module(weights)[:3](x).detach().numpy()  # type: ignore[index]
+    np.testing.assert_allclose(penultimate(learning.network, weights, rows()), wanted, rtol=1e-6)
+    halves = [moments(learning.network, weights, rows().keep(np.arange(90) % 2 == one)) for one in range(2)]
+    together = moments(learning.network, weights, rows())
+    np.testing.assert_allclose((halves[0] + halves[1]).total, together.total, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"methods": ["finetune", "salun"]}, "methods lists 2, but there are 3 groups"),
+        ({"methods": ["rum"]}, "rum"),
+        ({"methods": ["drop_seed"]}, "method 'drop_seed' needs a federation"),
+        ({"methods": []}, "at least 1 item"),
+        ({"groups": 0}, "greater than 0"),
+    ],
+)
+def test_bad_settings_are_refused(settings: Any, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        METHODS.load("rum").model_validate({"kind": "rum", **settings})
