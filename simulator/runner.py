@@ -138,6 +138,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     from server.messages import PeerLostError
     from simulator.runs import arrivals
     from simulator.runs.audits import audit
+    from simulator.runs.comparisons.playing import play_comparisons
     from simulator.runs.results import settle
 
     store.sweep()
@@ -162,4 +163,5 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
             play(plan, store, plan.name)
         audit(plan, store, play)
         arrivals.compare(plan, store, play)
+        play_comparisons(plan, store, play)
     settle(plan, store)

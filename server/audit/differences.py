@@ -1,7 +1,8 @@
-"""Largest difference between two sets of arrays: the number behind every claim of exactness."""
+"""Differences between two sets of arrays: the largest, the number behind every claim of exactness, and the relative distance."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,21 @@ def max_abs_difference(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.ND
     if a.keys() != b.keys():
         return float("inf")
     return max((_difference(np.asarray(a[name]), np.asarray(b[name])) for name in a), default=0.0)
+
+
+def relative_distance(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.NDArray[Any]]) -> float:
+    """Return the Euclidean distance of arrays by name, all of them together, divided by the norm of ``b``.
+
+    It is 0.0 if all values are equal, and ``inf`` if names or shapes differ, values are not finite, or only ``b`` is all zeros.
+    """
+    if a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a):
+        return math.inf
+    pairs = [(a[name].astype(np.float64), b[name].astype(np.float64)) for name in a]
+    apart = math.fsum(float(np.square(one - other).sum()) for one, other in pairs)
+    size = math.fsum(float(np.square(other).sum()) for _, other in pairs)
+    if apart == 0:
+        return 0.0
+    return math.sqrt(apart / size) if size and math.isfinite(apart) else math.inf
 
 
 def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:

@@ -94,8 +94,8 @@ class Counterfactual(AuditSpec):
                     raise NotJudgedError("no peer is left at the end of both runs, so there is nothing to compare")
                 found[DIFFERENCE.key(row)] = apart
             if row in (RETRAINED, AGAIN):
-                costs = zip(self.columns[1:4], _costs(branches[row].store, erasure.round), strict=True)
-                found |= {column.key(row): cost for column, cost in costs}
+                spent = zip(self.columns[1:4], costs(branches[row].store, erasure.round), strict=True)
+                found |= {column.key(row): cost for column, cost in spent}
             if row != ORIGINAL:
                 found[self.columns[4].key(row)] = _utility(branches[row].store)
         return found
@@ -145,7 +145,7 @@ def _everything(branch: Branch, number: int) -> Arrays:
     return {name: array for name, array in arrays.items() if np.issubdtype(array.dtype, np.floating)}
 
 
-def _costs(store: RunStore, until: int) -> tuple[float, float, float]:
+def costs(store: RunStore, until: int) -> tuple[float, float, float]:
     """Return the federation's gradient steps, seconds and bytes of messages over the rounds up to and including ``until``."""
     steps = _total(store, "metrics", "gradient_steps", until) + _total(store, "metrics", "distillation_steps", until)
     return steps, _total(store, "timings", "round", until), _total(store, "metrics", "bytes_overlay", until)

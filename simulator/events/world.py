@@ -97,6 +97,8 @@ class World(Shares):
         Peers whose main model learns from edges among their rows.
     coming : dict of int to dict of int to list of int
         Rows that later events bring, by the number of the event and by peer.
+    requested : dict of int to int
+        Number of the last request that an event has made, by the number of the event.
     arrived : dict of int to set of int
         Rows that have reached peers which have not been present since.
     """
@@ -120,6 +122,7 @@ class World(Shares):
         self.draft = Draft()
         self.round = 0
         self.requests = 0
+        self.requested: dict[int, int] = {}
         self._repair = setting.repair
         absent = sorted(set(setting.outside))
         self.membership = Membership(len(setting.dealt), absent)
@@ -153,6 +156,7 @@ class World(Shares):
     def new_request(self) -> int:
         """Return the number of a new request; every erasure of one event shares it."""
         self.requests += 1
+        self.requested[self.event] = self.requests - 1
         return self.requests - 1
 
     def hold(self, peer: int) -> tuple[int, ...]:

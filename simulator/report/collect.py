@@ -91,6 +91,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one, row, verdict in zip(plan.timeline.erasures, results["erasures"], Verdict.of_claims(results), strict=True)
         ),
         arrivals=tuple(map(_arrival, results.get("arrivals", ()))),
+        compared=tuple(results.get("compare", ())),
         expectations=tuple(
             ExpectationRow(f"{capital(when(one['after']))}: {one['expected']}", bool(one["met"]), str(one["found"]))
             for one in results["expectations"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -198,6 +199,8 @@ class ReportData:
         The primary metric in the final evaluation, called ``measure``.
     rounds, peers, events, graphs, holdings, erasures, expectations, incidents
         The run's rounds, peers, and so on, in order.
+    compared : tuple of mapping
+        Comparisons of methods, as in the results.
     scenario : str
         The resolved scenario as TOML.
     versions : tuple of (str, str)
@@ -245,6 +248,7 @@ class ReportData:
     holdings: tuple[HoldingsChange, ...] = ()
     erasures: tuple[ErasureRow, ...] = ()
     arrivals: tuple[ArrivalRow, ...] = ()
+    compared: tuple[Mapping[str, Any], ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
     given: tuple[str, ...] = ()

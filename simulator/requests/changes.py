@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from clients.config import PeerConfig
+from clients.unlearning.general.contract import MethodSpec
 from server.timeline import Erasure, Round
 from simulator.scenarios.plan import Plan
 
@@ -30,6 +31,12 @@ def with_configs(plan: P, erasure: Erasure, change: Callable[[Any], dict[str, An
         return one.model_copy(update=change(one)) if same_life(one, erasure) else one
 
     return plan.model_copy(update={"configs": tuple(map(config, plan.configs)), "returns": tuple(map(config, plan.returns))})
+
+
+def with_method(plan: P, request: int, method: MethodSpec) -> P:
+    """Return the plan in which a request is carried out by another method."""
+    changed = (one.model_copy(update={"method": method}) if one.request == request else one for one in plan.timeline.erasures)
+    return with_erasures(plan, changed)
 
 
 def same_life(one: PeerConfig | Erasure, erasure: Erasure) -> bool:

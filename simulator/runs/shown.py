@@ -30,8 +30,13 @@ def _erasure(one: Mapping[str, Any]) -> list[str]:
 
 def round_and_subject(erasure: Mapping[str, Any]) -> tuple[str, str]:
     """Return the round of an erasure (its row in the results), and what was forgotten, in words."""
-    request, count = request_of(erasure["kind"]), erasure["rows"] + erasure.get("edges", 0)
-    return str(erasure["round"]), request.short.format(peer=erasure["peer"], count=f"{count} {request.unit[count != 1]}")
+    return str(erasure["round"]), request_of(erasure["kind"]).short.format(peer=erasure["peer"], count=count_of(erasure))
+
+
+def count_of(told: Mapping[str, Any]) -> str:
+    """Return how much a request names, in words, given its row in the results: ``7 rows``."""
+    unit, count = request_of(told["kind"]).unit, told["rows"] + told.get("edges", 0)
+    return f"{count} {unit[count != 1]}"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

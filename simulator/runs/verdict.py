@@ -12,6 +12,7 @@ from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.requests import request_of
 from simulator.runs.claims import unkept
+from simulator.runs.comparisons.rows import disproved
 from simulator.runs.expectations import when
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -77,6 +78,8 @@ def verdict(claims: Sequence[Mapping[str, str]], found: Mapping[str, Any]) -> di
     """
     unmet = [one for one in found["expectations"] if not one["met"]]
     name, why = _named(claims, unmet, len(found.get("concepts", ())), len(found.get("arrivals", ())))
+    if name != "disproved" and (broken := next(disproved(found.get("compare", ())), None)):
+        name, why = "disproved", broken
     return {"name": name, "why": why, "claims": claims}
 
 

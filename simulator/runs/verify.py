@@ -19,6 +19,7 @@ from simulator.requests import request_of
 from simulator.runs import arrivals, audits, folder_checks, ledger_checks, loaded
 from simulator.runs.asked import missing
 from simulator.runs.claims import unkept, unproven_exactness
+from simulator.runs.comparisons import rows
 from simulator.runs.directory import RESULTS, read_plan, reason
 from simulator.runs.remains import remains
 from simulator.runs.results import CLAIMS, settled
@@ -77,7 +78,8 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
     if broken := tuple(ledger_checks.broken(plan, store)):
         return _told([*broken, *_gaps(plan, store)])  # the rest reads the ledger
     found = [*folder_checks.as_planned(plan, store, folder), *folder_checks.artefacts(store, folder)]
-    found += _readable(chain(missing(plan, store), _receipts(plan, store), audits.problems(plan, store), _results(plan, store, folder)))
+    found += _readable(chain(missing(plan, store), _receipts(plan, store), audits.problems(plan, store), rows.problems(plan, store)))
+    found += _readable(_results(plan, store, folder))
     not_checked: list[str] = []
     claims = [("what the final model answers about the data", cell_of(plan).problems(plan, store))]
     for erasure in plan.timeline.erasures:
@@ -121,7 +123,7 @@ def _told(problems: Iterable[str], not_checked: Iterable[str] = (), remaining: I
 def _gaps(plan: Plan, store: RunStore) -> list[str]:
     """Return what a changed ledger lacks, as far as it can still be read, so that what was removed is named."""
     try:
-        return [*missing(plan, store), *audits.problems(plan, store)]
+        return [*missing(plan, store), *audits.problems(plan, store), *rows.problems(plan, store)]
     except (sqlite3.Error, *GARBLED):
         return []
 

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import Field
+
 from clients.config import PeerConfig
 from clients.spec import Spec
 from server.timeline import Round, Timeline
 from simulator.scenarios.audits import AuditTable
+from simulator.scenarios.compare import Comparison
 from simulator.scenarios.scenario import Scenario
 
 
@@ -32,6 +35,8 @@ class Plan(Spec):
     returns : tuple of PeerConfig
         For peers that rejoin after an erasure: their configs from the round on in which their ``generation`` begins.
     timeline : Timeline
+    comparisons : tuple of Comparison
+        What ``[[compare]]`` asks for.
     """
 
     scenario: Scenario
@@ -41,6 +46,8 @@ class Plan(Spec):
     configs: tuple[PeerConfig, ...]
     returns: tuple[PeerConfig, ...] = ()
     timeline: Timeline
+    # left out where nothing is compared, so that plans from before comparisons existed keep their hash
+    comparisons: tuple[Comparison, ...] = Field((), exclude_if=lambda comparisons: not comparisons)
 
     @property
     def name(self) -> str:
@@ -133,21 +140,25 @@ class Plan(Spec):
         timeline = self.timeline.model_copy(update={"rounds": self.timeline.rounds[:last], "erasures": erasures})
         return self.model_copy(update={"timeline": timeline}).unwatched()
 
-    def ignoring_requests(self) -> Self:
-        """Return the plan in which all requests are ignored: neighbours keep the seeds of erased peers.
+    def ignoring_requests(self, since: int = 1) -> Self:
+        """Return the plan in which all requests from round ``since`` on are ignored: neighbours keep the seeds of erased peers.
 
         Presence and repairs of the graph stay unchanged; an erased peer keeps its edges until it rejoins as a new generation.
         """
         kept: dict[int, tuple[tuple[int, int], ...]] = {}
         rounds: list[Round] = []
         for before, now in zip((None, *self.timeline.rounds), self.timeline.rounds, strict=False):
+            if now.round < since:
+                rounds.append(now)
+                continue
             for peer in now.generation:
                 kept.pop(peer, None)
             for peer in now.erased:
                 kept[peer] = tuple(edge for edge in (before or now).edges if peer in edge)
             edges = tuple(sorted({*now.edges, *(edge for lost in kept.values() for edge in lost)}))
             rounds.append(now.model_copy(update={"erased": (), "forget": {}, "edges": edges}))
-        timeline = self.timeline.model_copy(update={"rounds": tuple(rounds), "erasures": ()})
+        earlier = tuple(erasure for erasure in self.timeline.erasures if erasure.round < since)
+        timeline = self.timeline.model_copy(update={"rounds": tuple(rounds), "erasures": earlier})
         return self.model_copy(update={"timeline": timeline}).unwatched()
 
 

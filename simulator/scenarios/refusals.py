@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Protocol
 
 from clients.unlearning.general.contract import MethodSpec
@@ -35,8 +35,13 @@ def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Itera
             )
         method, request = getattr(event, "method", None), event.request
         if isinstance(method, MethodSpec) and request is not None and method.tag not in (able := cell.methods(request)):
-            cure = f"take one of {', '.join(able)}" if able else "remove the key: no method can be named here"
-            yield name_place(("event", i, "method")), f"{method.tag} cannot be carried out for {request} in {scenario.cell}: {cure}"
+            yield name_place(("event", i, "method")), unable(method.tag, request, scenario.cell, able)
+
+
+def unable(method: str, request: str, cell: str, able: Sequence[str]) -> str:
+    """Return why a method cannot be named for a kind of request; ``able`` are those that can be."""
+    cure = f"take one of {', '.join(able)}" if able else "remove the key: no method can be named here"
+    return f"{method} cannot be carried out for {request} in {cell}: {cure}"
 
 
 def of_reference(scenario: Scenario, *, synthetic: bool) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from clients.config import PeerConfig
 from clients.data import DataError, Dataset, DatasetSpec, load, one_line
 from clients.data.rows import Ids
 from clients.metrics import Metrics
+from clients.unlearning.general.contract import MethodSpec
 from server.membership import MembershipError
 from server.timeline import Happening, Round, Timeline
 from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
@@ -20,8 +21,9 @@ from simulator.errors import ScenarioError
 from simulator.events.contract import STAGES
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
-from simulator.scenarios import bounds, presence, refusals
+from simulator.scenarios import bounds, compare, presence, refusals
 from simulator.scenarios.churn import ChurnError
+from simulator.scenarios.compare import Comparison
 from simulator.scenarios.expectations import never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
 from simulator.scenarios.plan import Plan
@@ -63,6 +65,9 @@ class Resolves(Protocol):
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind."""
+
+    def branched(self, plan: Any, comparison: Comparison, method: MethodSpec) -> Plan:
+        """Return the plan in which a request is carried out by another method; ``NotComparedError`` if it cannot be."""
 
 
 class Resolution(Generic[S]):
@@ -133,7 +138,7 @@ class Resolution(Generic[S]):
         if graph is not None and (size := graph.number_of_edges() * scenario.rounds) > bounds.EDGE_ROUNDS:
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(*known) if known is not None else ()
-        self._tell([*refusals.of_machine(scenario), *refusals.of_rounds(scenario)])
+        self._tell([*refusals.of_machine(scenario), *refusals.of_rounds(scenario), *compare.refusals(scenario.compare, scenario.event)])
         if configs:
             self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()
@@ -147,6 +152,7 @@ class Resolution(Generic[S]):
         timeline = self.timeline(world)
         self._tell(never_checked(scenario, timeline))
         self.check_timeline(timeline)
+        comparisons = tuple(compare.resolved(scenario.compare, timeline, world.requested, self.wrong))
         self._give_up()
         returns = tuple(
             configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
@@ -155,7 +161,7 @@ class Resolution(Generic[S]):
         sha256 = hashlib.sha256()
         for array in (data.x, data.y, data.edges, *(() if data.numbers is None else (data.numbers,))):
             sha256.update(np.ascontiguousarray(array).data)
-        return self.cell.plan(
+        plan = self.cell.plan(
             scenario=scenario,
             data_sha256=sha256.hexdigest(),
             shape=data.shape,
@@ -163,7 +169,11 @@ class Resolution(Generic[S]):
             configs=configs,
             returns=returns,
             timeline=timeline,
+            comparisons=comparisons,
         )
+        self._tell(compare.unable(plan, self.cell.branched))
+        self._give_up()
+        return plan
 
     def _check_bounds(self) -> None:
         """Record an error for everything that would never end, before anything is read or drawn."""

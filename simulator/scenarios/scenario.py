@@ -24,6 +24,7 @@ from simulator.events.contract import EventSpec
 from simulator.scenarios import bounds
 from simulator.scenarios.audits import AuditTable, audit_table
 from simulator.scenarios.churn import CHURN, ChurnSpec
+from simulator.scenarios.compare import Compare
 from simulator.scenarios.data_table import Public, data_table
 from simulator.scenarios.expect import Expect
 from simulator.scenarios.overrides import override
@@ -94,6 +95,8 @@ class Scenario(Spec):
         What must hold.
     audit : table
         What is checked after the run.
+    compare : list of tables
+        Methods that are compared on one request.
     compute : table
         Which instructions of the processor are taken, and where networks are trained.
     engine : table
@@ -113,6 +116,8 @@ class Scenario(Spec):
     churn: AnyChurn | None = None
     expect: tuple[Expect, ...] = ()
     audit: Audit = Field(default_factory=lambda: audit_table()())
+    # left out where nothing is set: plans from before there were such tables keep their hash
+    compare: tuple[Compare, ...] = Field((), exclude_if=lambda compare: not compare)
     # left out where nothing is set: plans from before every task had such a table keep their hash
     compute: Vectors = Field(Vectors(), exclude_if=lambda compute: compute == Vectors())
     engine: AnyEngine = Field(default_factory=lambda: ENGINES.load(DEFAULT_ENGINE)(kind=DEFAULT_ENGINE))

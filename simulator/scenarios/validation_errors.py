@@ -45,7 +45,7 @@ def name_place(place: Iterable[str | int]) -> str:
     """Describe a place: ``peers.main.2.channels``, or ``event 4 (event.3.peers)``, where events count from 1."""
     steps = tuple(place)
     path = ".".join(str(step) if len(str(step)) < 60 else f"{str(step)[:57]}..." for step in steps) or "the file"
-    if len(steps) > 1 and steps[0] in ("event", "expect") and isinstance(steps[1], int):
+    if len(steps) > 1 and steps[0] in ("event", "expect", "compare") and isinstance(steps[1], int):
         return f"{steps[0]} {steps[1] + 1} ({path})"
     return path
 

@@ -18,7 +18,7 @@ from clients import wire
 from server.ledger import Kept, OutcomeLine, PeerState, RoundRecord
 from server.mailbox import Mailbox
 from simulator.errors import LetheError
-from simulator.storage import chain, history, outcomes
+from simulator.storage import chain, comparisons, history, outcomes
 from simulator.storage.tables import SCHEMA, SERVER_TABLES
 
 LAYOUT = "3"
@@ -170,6 +170,13 @@ class RunStore:
             raise
         self.sweep()
 
+    def copied(self) -> RunStore:
+        """Return a copy, in memory, of a store that is kept in memory."""
+        other = RunStore()
+        self.db.backup(other.db)
+        other._memory = dict(self._memory)
+        return other
+
     # reading -----------------------------------------------------------------------------------------------------------------
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
@@ -181,7 +188,9 @@ class RunStore:
         return chain.link(self.db, number, journal, previous)
 
     def digest(self) -> str:
-        """Return the hash of final states, receipts, metrics, final predictions and the server's models; equal on every engine."""
+        """Return the hash of final states, receipts, metrics, final predictions, the server's models and comparisons of methods; equal on
+        every engine.
+        """
         content = {
             "states": {peer: list(vars(state).values()) for peer, state in sorted(self.states().items())},
             "receipts": self.rows("select * from receipts order by round, erasure, holder, owner"),
@@ -193,6 +202,8 @@ class RunStore:
                 content[table] = lines
         if lines := outcomes.findings(self.db):
             content["outcomes"] = lines
+        if lines := comparisons.timeless(self.db):
+            content["comparisons"] = lines
         return chain.hashed(json.dumps(content, sort_keys=True))
 
     def alive(self) -> set[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from server.ledger import FEDERATION
+from simulator.runs.comparisons import rows
 from simulator.runs.run import Run
 from simulator.storage.reading import reading
 from simulator.tasks.contract import cell_of
@@ -33,7 +34,7 @@ def measures(run: Run) -> dict[Measure, float]:
     Of a federation's metrics the last value counts, of costs the sum over rounds. Of all erasures of one kind (a peer, rows, edges) it is
     the mean of what audits found, of differences the largest, and the sum of costs.
     """
-    found = [*_metrics(run), *_forgetting(run.results)]
+    found = [*_metrics(run), *_forgetting(run.results), *_compared(run.results)]
     order: tuple[Group, ...] = ("measured", "forgetting", "costs")
     return {measure: value for group in order for measure, value in found if measure.group == group}
 
@@ -66,6 +67,16 @@ def _forgetting(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:
                     yield Measure(f"{kind}.{key}", column["unit"], "forgetting"), value
         for key, unit in (("gradient_steps", "steps"), ("bytes", "bytes")):
             yield Measure(f"{kind}.{key}", unit, "costs"), math.fsum(one[key] for one in own)
+
+
+def _compared(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:
+    """Yield figures of compared methods under ``compare.<event>.<row>.<key>``."""
+    for one in results.get("compare", ()):
+        for row in one["compared"]:
+            for key, group, value in rows.numbers(row):
+                if value is not None:
+                    unit = rows.UNITS.get(key, "share")
+                    yield Measure(f"compare.{one['event']}.{row['row']}.{key}", unit, group), float(value)
 
 
 def all_measures(found: Iterable[Mapping[Measure, float]]) -> list[Measure]:

@@ -9,16 +9,22 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from clients.config import PeerConfig
+from clients.data.rows import Ids
 from clients.metrics import Metric, Metrics
+from clients.unlearning.general.contract import MethodSpec
 from server.ledger import TRAFFIC
 from server.timeline import Arrival, Erasure
-from simulator.audits.contract import NOTHING, ORIGINAL, RUN, AuditSpec, Row
+from simulator.audits.contract import NOTHING, ORIGINAL, RUN, AuditSpec, Branch, Row
+from simulator.scenarios.compare import Comparison, NotComparedError
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.tasks import CELLS, name_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from server.coordinator import Coordinator
     from simulator.progress import Watch
     from simulator.storage.store import RunStore
@@ -93,6 +99,24 @@ class Cell(ABC, Generic[S, P]):
         A cell with several methods reads the chosen one from ``Erasure.method``. If there are none, the peers' main models determine it.
         """
         return ()
+
+    def branched(self, plan: P, comparison: Comparison, method: MethodSpec) -> P:
+        """Return the plan in which a request is carried out by another method; the rounds before it stay the same for every method.
+
+        Raises
+        ------
+        NotComparedError
+            With reason and cure, if this federation cannot carry it out by the method.
+        """
+        raise NotComparedError(f"methods are not compared in {plan.scenario.cell}: remove [[compare]]")
+
+    def prefix(self, plan: P, comparison: Comparison) -> P:
+        """Return the plan of the rounds before a request, in which everything is kept that any of the compared methods needs."""
+        return self.branched(plan, comparison, comparison.methods[0]).until(comparison.first - 1)
+
+    def answers(self, plan: P, branch: Branch, peer: int, ids: Ids) -> npt.NDArray[np.float64] | None:
+        """Return what a peer predicts for rows by their ids at the end of a run, (n, classes); None if there are no such predictions."""
+        return None
 
     def topology(self, plan: P) -> str | None:
         """Return the kind of graph that connects the peers; None if there is none."""

@@ -11,6 +11,7 @@ from clients.data import Dataset, load
 from server.timeline import Round
 from server.topology import Edge
 from server.topology import describe as facts_of
+from simulator.scenarios.compare import label
 from simulator.scenarios.data_table import Public
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
@@ -42,7 +43,7 @@ def describe(plan: Plan) -> RenderableType:
         f"{_reference(scenario.data)} reference rows, {scenario.data.test} test rows, {validation}{rows} rows dealt"
         + (f", {late} of them to arrive later" if late else "")
     )
-    return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), _costs(plan))
+    return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), *_comparisons(plan), _costs(plan))
 
 
 def _reference(table: Public) -> str:
@@ -130,6 +131,17 @@ def _happenings(now: Round) -> Iterator[str]:
         number = "" if one.event is None else f" [event {one.event + 1}]"
         whom = f" {_ranges(one.peers)}" if one.peers else ""
         yield f"{one.do}{whom}{': ' + one.detail if one.detail else ''}{number}".replace("[", r"\[")
+
+
+def _comparisons(plan: Plan) -> Iterator[RenderableType]:
+    """Yield a table of the methods to compare, and of the rounds that each plays."""
+    if not plan.comparisons:
+        return
+    table = _table("compare", "event", "rounds before", "rounds of each method", "methods")
+    for one in plan.comparisons:
+        rounds = str(one.first) if one.first == one.last else f"{one.first} to {one.last}"
+        table.add_row(str(one.event), str(one.first - 1), rounds, ", ".join(map(label, one.methods)).replace("[", r"\["))
+    yield table
 
 
 def _costs(plan: Plan) -> RenderableType:

@@ -8,6 +8,8 @@ import numpy as np
 
 from clients.data import load
 from server.timeline import Arrival, Erasure
+from simulator.runs.comparisons.rows import names
+from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
 from simulator.terminal import data_check
@@ -33,6 +35,7 @@ def plain(plan: Plan) -> dict[str, Any]:
         ],
         "erasures": [_erasure(plan, one) for one in plan.timeline.erasures],
         **({"arrivals": [_arrival(plan, one) for one in arrivals]} if (arrivals := plan.timeline.arrivals()) else {}),
+        **({"compare": [_comparison(one) for one in plan.comparisons]} if plan.comparisons else {}),
         "costs": dict(cell_of(plan).costs(plan)),
     }
 
@@ -65,6 +68,10 @@ def _peers(plan: Plan) -> list[dict[str, Any]]:
 def _arrival(plan: Plan, arrival: Arrival) -> dict[str, Any]:
     method, guarantee, _ = cell_of(plan).arrival(plan, arrival)
     return {"round": arrival.round, "peer": arrival.peer, "rows": len(arrival.rows), "method": method, "guarantee": guarantee}
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    return {"event": one.event, "round": one.first, "last_round": one.last, "rows": list(names(one))}
 
 
 def _erasure(plan: Plan, erasure: Erasure) -> dict[str, Any]:

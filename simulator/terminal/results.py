@@ -10,7 +10,7 @@ from rich.table import Table
 
 from simulator.runs.run import Run
 from simulator.runs.shown import number, round_and_subject
-from simulator.terminal import concept_tables
+from simulator.terminal import comparison, concept_tables
 
 
 def show_results(run: Run, console: Console | None = None) -> None:
@@ -26,6 +26,10 @@ def show_results(run: Run, console: Console | None = None) -> None:
         console.print(_erasures(found["erasures"]))
     if "arrivals" in found:
         console.print(_arrivals(found["arrivals"]))
+    for one in found.get("compare", ()):
+        console.print(comparison.table(one))
+        for line in comparison.notes(one):
+            console.print(line, highlight=False, markup=False)
     for column in (column for columns in found.get("audits", {}).values() for column in columns if column["shown"]):
         if judged := [one for one in found["erasures"] if one.get(column["name"]) is not None]:
             console.print(_audited(column, judged))

@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients import wire
+from simulator.plugins import registries
 from simulator.progress import Watch
 from simulator.runner import resume, run
 from simulator.runs.run import Run
@@ -72,6 +73,16 @@ def play(scenario: Callable[..., Scenario], tmp_path: Path) -> Callable[..., Run
 def finished(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with a departure and a deletion; read it, never change it."""
     return run(scenario(event=[LEAVE, DELETE]), tmp_path_factory.mktemp("runs"), Watch())
+
+
+@pytest.fixture
+def forget_registered() -> Iterator[None]:
+    """Let nothing that a test registers be known to the next."""
+    yield
+    for registry in registries():
+        for name in registry.registered:
+            registry.loaded.pop(name, None)
+        registry.registered.clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,15 +20,7 @@ from simulator.plugins import registries
 from simulator.progress import Watch
 from simulator.runner import prepare
 
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    """Let nothing that a test registers be known to the next."""
-    yield
-    for registry in registries():
-        for name in registry.registered:
-            registry.loaded.pop(name, None)
-        registry.registered.clear()
+pytestmark = pytest.mark.usefixtures("forget_registered")
 
 
 def path_graph() -> type[TopologySpec]:

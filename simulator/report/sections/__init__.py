@@ -4,6 +4,7 @@ COMMON = (
     "simulator.report.sections.timeline:SECTION",
     "simulator.report.sections.forgetting:SECTION",
     "simulator.report.sections.certificates:SECTION",
+    "simulator.report.sections.comparison:SECTION",
     "simulator.report.sections.arrivals:SECTION",
     "simulator.report.sections.members:SECTION",
     "simulator.report.sections.graph:SECTION",

@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.averaging.config import AveragedClassifierConfig
+from clients.data.rows import Ids
 from clients.metrics import Metric
+from clients.unlearning.general.contract import MethodSpec
 from server.averaging.cohort import Cohorts
 from server.averaging.methods import carried_out_by_peers
 from server.averaging.past import Past
 from server.classification.averaging.metrics import METRICS
+from simulator.audits.contract import Branch
+from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.averaging.cell import AveragingCell
+from simulator.tasks.classification.averaging import comparing
 from simulator.tasks.classification.averaging.costs import in_words
 from simulator.tasks.classification.averaging.plan import AveragedPlan
 from simulator.tasks.classification.averaging.resolution import AveragedResolution
@@ -23,6 +28,9 @@ from simulator.tasks.classification.pooled import PooledClassification
 from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from server.coordinator import Coordinator
     from simulator.progress import Watch
     from simulator.storage.store import RunStore
@@ -62,6 +70,18 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
     def past(self, plan: AveragedPlan) -> Past:
         """Return the plan's rounds as they were run, and as they are without the erased data."""
         return Past(plan.timeline, Cohorts(plan.seed, plan.scenario.federation.cohort))
+
+    def branched(self, plan: AveragedPlan, comparison: Comparison, method: MethodSpec) -> AveragedPlan:
+        """Return the plan in which the server carries a request out by another method."""
+        return comparing.branched(plan, comparison, method, self.past(plan))
+
+    def prefix(self, plan: AveragedPlan, comparison: Comparison) -> AveragedPlan:
+        """Return the plan of the rounds before a request, whose server keeps what every compared method needs."""
+        return comparing.prefix(plan, comparison)
+
+    def answers(self, plan: AveragedPlan, branch: Branch, peer: int, ids: Ids) -> npt.NDArray[np.float64]:
+        """Return what the global model predicts for rows by their ids."""
+        return comparing.answers(plan, branch, ids)
 
     def costs(self, plan: AveragedPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""

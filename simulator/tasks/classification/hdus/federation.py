@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.hdus.config import HdusConfig
+from clients.data.rows import Ids
 from clients.models import ModelSpec
 from clients.unlearning.contract import UnlearnerSpec
+from clients.unlearning.general.contract import MethodSpec
 from server.timeline import Arrival, Erasure
+from simulator.audits.contract import Branch
+from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
-from simulator.tasks.classification.hdus import mimicry
+from simulator.tasks.classification.hdus import comparing, mimicry
 from simulator.tasks.classification.hdus.costs import in_words
 from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
@@ -22,6 +26,9 @@ from simulator.tasks.contract import Cell
 from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from simulator.storage.store import RunStore
 
 
@@ -66,6 +73,14 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
         return ("drop_seed",) if request == "peer" else ()
+
+    def branched(self, plan: HdusPlan, comparison: Comparison, method: MethodSpec) -> HdusPlan:
+        """Return the plan in which a request is carried out by another method."""
+        return comparing.branched(plan, comparison, method, self.methods("peer"))
+
+    def answers(self, plan: HdusPlan, branch: Branch, peer: int, ids: Ids) -> npt.NDArray[np.float64] | None:
+        """Return what a peer and its neighbours predict together for rows by their ids."""
+        return comparing.answers(branch, peer, ids)
 
     def line(self, plan: HdusPlan, store: RunStore, number: int) -> dict[str, Any]:
         """Return the simulated seconds of a round and its slowest peer, if the scenario names devices."""

@@ -1,0 +1,22 @@
+"""Confidence intervals of shares."""
+
+from __future__ import annotations
+
+import math
+
+Z = 1.959963984540054
+"""Quantile of the normal distribution for intervals of 95 %."""
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Return the ends of the 95 % Wilson interval of a share of ``n`` independent rows; the whole of [0, 1] without rows.
+
+    Of a mean of values in [0, 1], whose variance is at most that of a share, it is no narrower than needed.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+    """
+    if not n:
+        return 0.0, 1.0
+    weight = Z**2 / n
+    centre, half = share + weight / 2, math.sqrt(weight * (share * (1 - share) + weight / 4))
+    return max(0.0, (centre - half) / (1 + weight)), min(1.0, (centre + half) / (1 + weight))
