@@ -136,6 +136,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
     from server.messages import PeerLostError
+    from simulator.engines.host import one_thread
     from simulator.runs import arrivals
     from simulator.runs.audits import audit
     from simulator.runs.comparisons.playing import play_comparisons
@@ -146,7 +147,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     met = machines.begin(store, folder)
     if engine.elsewhere:
         say_what_compiles(plan)
-    with watch, engine.kept():
+    with watch, engine.kept(), one_thread():  # audits train small models, for which threads wait for each other
 
         def play(one: Plan, where: RunStore, why: str) -> None:
             coordinator = cell_of(one).coordinator(one, where, watch)
