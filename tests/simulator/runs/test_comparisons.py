@@ -47,7 +47,7 @@ NETWORK = {"kind": "linear"}
 AVERAGED: dict[str, Any] = SMALL | {
     "federation": {"kind": "fedavg"},
     "event": [{"round": 2, "do": "join", "peers": [2]}, DELETE | {"method": "finetune"}],
-    "compare": [{"event": 1, "methods": ["rollback", "retrain", "finetune"]}],
+    "compare": [{"event": 1, "methods": ["rollback", "retrain", "finetune", "cf_k"]}],
 }
 HDUS: dict[str, Any] = SMALL | {
     "rounds": 2,
@@ -102,11 +102,11 @@ def rows(done: Run) -> dict[str, dict[str, Any]]:
 
 def test_a_server_carries_the_request_out_by_every_method(averaged: Played) -> None:
     found = rows(averaged[0])
-    assert list(found) == [*REFERENCES, "rollback", "retrain", "finetune"]
+    assert list(found) == [*REFERENCES, "rollback", "retrain", "finetune", "cf_k"]
     for name in ("rollback", "retrain"):
         assert (found[name]["guarantee"], found[name]["parameters"], found[name]["predictions"]) == ("exact", 0.0, 0.0)
         assert found[name]["verdict"] == "proven"
-    for name in ("original", "did nothing", "retrained again", "finetune"):
+    for name in ("original", "did nothing", "retrained again", "finetune", "cf_k"):
         assert found[name]["parameters"] > 1e-3, "the control"
         assert found[name]["predictions"] > 1e-4, "the control"
     assert (found["finetune"]["guarantee"], found["finetune"]["verdict"]) == ("approximate", "measured")
@@ -140,6 +140,7 @@ def test_costs_are_those_of_the_request(averaged: Played) -> None:
     assert found["retrain"]["gradient_steps"] == sum(steps.values()) + steps[0] + steps[1]
     assert 0 < found["rollback"]["bytes"] < found["retrain"]["bytes"] < found["retrained"]["bytes"]
     assert found["retrained"]["client_epochs"] == 8
+    assert found["cf_k"]["client_epochs"] > 0, "what the owner of the rows did by itself"
     assert "gradient_steps" not in found["did nothing"]
 
 
@@ -227,7 +228,7 @@ def test_a_comparison_killed_between_rows_ends_with_the_same_table(averaged: Pla
         honest = playing._Runs.row
         patch.setattr(playing._Runs, "row", lambda self, name: (judged.append(name), honest(self, name))[1])
         done = resume(folder, Watch())
-    assert judged == ["finetune"], "no row is made twice"
+    assert judged == ["finetune", "cf_k"], "no row is made twice"
     assert timeless(done) == timeless(averaged[0])
     assert done.digest == averaged[0].digest
     assert verify(folder) == []
@@ -357,7 +358,8 @@ BAD = [
         "compare 1 (compare.0.methods.1): rollback: federation.history: is 'none'",
         "write 'models' or 'all'",
     ),
-    (HDUS, {"event": 0, "methods": ["rollback"]}, "rollback cannot be carried out for rows in classification/hdus", "take one of finetune"),
+    (HDUS, {"event": 0, "methods": ["rollback"]}, "rollback cannot be carried out for rows in classification/hdus", "influence"),
+    (HDUS, {"event": 0, "methods": ["spiking"]}, "spiking needs a spiking network", "take base"),
     (HDUS | LEFT, {"event": 0, "methods": ["retrain"]}, "retrain cannot be carried out for peer in classification/hdus", "drop_seed"),
     (
         HDUS | {"peers": {"count": 3, "main": [{"kind": "sisa", "base": NETWORK}], "seed": NETWORK}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from clients import data, wire
 from clients.unlearning.general.contract import MethodSpec
 from server.averaging.history import Choice, Keeping
-from server.averaging.methods import able
 from simulator.requests.changes import with_method
 from simulator.scenarios.compare import Comparison, NotComparedError
 from simulator.scenarios.refusals import unable
@@ -32,12 +32,18 @@ _CHOICES: dict[tuple[bool, bool], Choice | None] = {
 """What a server keeps, by whether models and whether updates are needed."""
 
 
-def branched(plan: AveragedPlan, comparison: Comparison, method: MethodSpec, past: Past) -> AveragedPlan:
-    """Return the plan in which a request is carried out by another method; ``NotComparedError`` if the server cannot do so."""
-    kinds = {one.kind for one in plan.timeline.erasures if one.request == comparison.request}
-    for kind in sorted(kinds):
-        if method.tag not in able(kind):
-            raise NotComparedError(unable(method.tag, kind, plan.scenario.cell, able(kind)))
+def branched(
+    plan: AveragedPlan, comparison: Comparison, method: MethodSpec, past: Past, methods: Callable[[str], tuple[str, ...]]
+) -> AveragedPlan:
+    """Return the plan in which a request is carried out by another method; ``NotComparedError`` if the federation cannot do so.
+
+    ``methods`` returns the methods that an event may name for a kind of request.
+    """
+    for kind in sorted({one.kind for one in plan.timeline.erasures if one.request == comparison.request}):
+        if method.tag not in (able := methods(kind)):
+            raise NotComparedError(unable(method.tag, kind, plan.scenario.cell, able))
+    if misfit := method.misfit(plan.scenario.peers.main[0]):
+        raise NotComparedError(f"{method.tag} {misfit}")
     changed = with_method(plan, comparison.request, method)
     until = changed.until(comparison.last).timeline
     for place, reason in refusals(until, past, plan.scenario.federation.history):

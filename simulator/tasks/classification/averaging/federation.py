@@ -73,7 +73,7 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
 
     def branched(self, plan: AveragedPlan, comparison: Comparison, method: MethodSpec) -> AveragedPlan:
         """Return the plan in which the server carries a request out by another method."""
-        return comparing.branched(plan, comparison, method, self.past(plan))
+        return comparing.branched(plan, comparison, method, self.past(plan), self.methods)
 
     def prefix(self, plan: AveragedPlan, comparison: Comparison) -> AveragedPlan:
         """Return the plan of the rounds before a request, whose server keeps what every compared method needs."""

@@ -49,6 +49,8 @@ def _forgetting_by(plan: HdusPlan, erasure: Erasure, method: MethodSpec) -> Hdus
         what = f"peer {erasure.peer} has main model {main.tag}, which forgets in its own way"
         raise NotComparedError(f"{method.tag} works on one network, but {what}: give it a network, or compare another event")
     base = main if isinstance(main, ModelSpec) else main.base
+    if misfit := method.misfit(base):
+        raise NotComparedError(f"{method.tag} {misfit}")
     return with_configs(plan, erasure, lambda _: {"main": Approximate(base=base, method=method)})
 
 
