@@ -36,3 +36,18 @@ def analytic_gaussian(sensitivity: float, epsilon: float, delta: float) -> float
     while (middle := (low + high) / 2) not in (low, high):
         low, high = (low, middle) if hidden(epsilon, math.exp(middle)) <= delta else (middle, high)
     return sensitivity * math.exp(high)
+
+
+def classical_gaussian(sensitivity: float, epsilon: float, delta: float) -> float:
+    """Return a standard deviation with which Gaussian noise hides a shift (Dwork and Roth 2014, theorem A.1).
+
+    ``ValueError`` for epsilon of 1 or more, where its proof ends. Parameters are those of `analytic_gaussian`.
+    """
+    if epsilon >= 1:
+        raise ValueError(f"epsilon {epsilon:g} is too large for the classical Gaussian mechanism, proven below 1: take analytic_gaussian")
+    return sensitivity * math.sqrt(2 * math.log(1.25 / delta)) / epsilon
+
+
+def laplace(sensitivity: float, epsilon: float) -> float:
+    """Return the scale of Laplace noise in each coordinate that hides a shift whose absolute coordinates sum to at most ``sensitivity``."""
+    return sensitivity / epsilon

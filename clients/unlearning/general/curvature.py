@@ -25,6 +25,10 @@ _CHUNK = 1024
 """Rows that are passed through the network at once."""
 
 
+_DIVERGED = 1e3
+"""Relative residual that no converging series reaches, as each of its terms is smaller than the one before."""
+
+
 class Curvature:
     """The sum over rows of cross-entropy and, where training had one, of the penalty: ``sum_i [ l_i(w) + decay / 2 |w|^2 ]``.
 
@@ -154,6 +158,56 @@ def conjugate_gradients(product: Callable[[Tensor], Tensor], right: Tensor, tole
         before, size = size, float(left @ left)
         direction = left + size / before * direction
     return Solution(x, most, (size / whole) ** 0.5, False)
+
+
+def lissa(product: Callable[[Tensor], Tensor], right: Tensor, damping: float, scale: float, tolerance: float, most: int) -> Solution:
+    """Solve ``(A + damping) x = right`` by a Neumann series: ``s <- right + (1 - damping / scale) s - A s / scale``, ``x = s / scale``.
+
+    Agarwal, Bullins, Hazan, JMLR 2017, with whole products. It converges only if ``scale`` exceeds half the largest eigenvalue of
+    ``A + damping``; the residual is infinite where it diverges.
+
+    Parameters
+    ----------
+    product : callable
+        Returns ``A v``.
+    right : float64 tensor, shape (k,)
+    damping, scale : float
+    tolerance : float
+        Relative norm of the residual at which it ends.
+    most : int
+        Iterations after which it ends.
+    """
+    s, left, whole = right.clone(), float("inf"), float(right.norm()) or 1.0
+    for done in range(most):
+        change = right - (damping * s + product(s)) / scale
+        left = float(change.norm()) / whole
+        if left <= tolerance:
+            return Solution(s / scale, done, left, False)
+        if not left < _DIVERGED:
+            return Solution(s / scale, done, float("inf"), False)
+        s = s + change
+    return Solution(s / scale, most, left, False)
+
+
+def adjusting(optimizer: Literal["none", "adam", "rmsprop"], lr: float, steps: int) -> Callable[[Tensor], Tensor]:
+    """Return a function from solutions, in the order of the steps, to changes of the parameters: equal parts, or an optimiser's steps."""
+    import torch
+
+    if optimizer == "none":
+        return lambda solution: solution / steps
+    place: list[torch.nn.Parameter] = []
+    descents: list[torch.optim.Optimizer] = []
+
+    def step(solution: Tensor) -> Tensor:
+        if not place:
+            place.append(torch.nn.Parameter(0 * solution))
+            descents.append((torch.optim.Adam if optimizer == "adam" else torch.optim.RMSprop)(place, lr=lr))
+        before = place[0].detach().clone()
+        place[0].grad = -solution
+        descents[0].step()
+        return place[0].detach() - before
+
+    return step
 
 
 def _joined(parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:

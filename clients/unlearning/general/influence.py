@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
 from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.noise import Noise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.unlearning.general.curvature import Curvature, Products, Solution
+
+
+_ITERATIONS = {"conjugate_gradients": "conjugate-gradient", "lissa": "LiSSA"}
 
 
 class Influence(MethodSpec):
@@ -38,6 +43,18 @@ class Influence(MethodSpec):
         Largest number of conjugate-gradient iterations of a solve.
     tolerance : float
         Relative residual at which a solve ends.
+    solver : {"conjugate_gradients", "lissa"}
+        How a solve is done: by conjugate gradients, or by the series of LiSSA, which has to be told a ``scale`` and takes more iterations.
+    scale : float
+        Of LiSSA: above half the largest eigenvalue of the mean Hessian and the damping; where it is not, the request is refused.
+    steps : int
+        Into how many steps the adjustment is divided, each with derivatives where the one before has led.
+    optimizer : {"none", "adam", "rmsprop"}
+        Whether a step is the solution itself, in equal parts, or the solution is given to an optimiser in place of a gradient.
+    lr : float
+        Learning rate of ``adam`` and ``rmsprop``.
+    noise : table, optional
+        Noise on the result. The sensitivity of a deep network is unknown, so what it hides of one is not proven.
     """
 
     guarantee: ClassVar[Guarantee] = "approximate"
@@ -52,33 +69,59 @@ class Influence(MethodSpec):
     damping: NonNegativeFloat = 1e-2
     iterations: PositiveInt = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
+    # the following are left out where they are not set, so that plans from before they existed keep their hash
+    solver: Literal["conjugate_gradients", "lissa"] = Setting("conjugate_gradients", exclude_if=lambda solver: solver != "lissa")
+    scale: PositiveFloat = Setting(10.0, exclude_if=lambda scale: scale == 10.0)
+    steps: PositiveInt = Setting(1, exclude_if=lambda steps: steps == 1)
+    optimizer: Literal["none", "adam", "rmsprop"] = Setting("none", exclude_if=lambda optimizer: optimizer == "none")
+    lr: PositiveFloat = Setting(1e-3, exclude_if=lambda lr: lr == 1e-3)
+    noise: Noise | None = Setting(None, exclude_if=lambda noise: noise is None)
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights after the step; those before any training, which is exact, if no row is kept."""
-        from clients.unlearning.general.curvature import Curvature
+        """Return the weights after the adjustment; those before any training, which is exact, if no row is kept."""
+        from clients.unlearning.general.curvature import Curvature, adjusting
 
         if not len(retain):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
-        curvature, told = Curvature(learning.network, weights, learning.training), []
-        found = self._solve(curvature, forget, retain, self.products)
-        if found.negative:
-            told.append("the Hessian is negative along some direction: its Gauss-Newton part was used")
-            found = self._solve(curvature, forget, retain, "gauss_newton")
-        told.append(f"{COST_NOTE}{found.iterations} conjugate-gradient iterations, relative residual {found.residual:.1g}")
-        curvature.move(found.x)
+        curvature, told, iterations, residual = Curvature(learning.network, weights, learning.training), [], 0, 0.0
+        adjust = adjusting(self.optimizer, self.lr, self.steps)
+        for _ in range(self.steps):
+            found = self._solve(curvature, forget, retain, self.products)
+            if found.negative:
+                told = ["the Hessian is negative along some direction: its Gauss-Newton part was used"]
+                found = self._solve(curvature, forget, retain, "gauss_newton")
+            if not math.isfinite(found.residual):
+                raise UnlearningError(f"influence: LiSSA diverges with scale = {self.scale:g}: take a larger one, or conjugate_gradients")
+            iterations, residual = iterations + found.iterations, max(residual, found.residual)
+            curvature.move(adjust(found.x))
+        told.append(f"{COST_NOTE}{iterations} {_ITERATIONS[self.solver]} iterations, relative residual {residual:.1g}")
+        if self.noise is not None:
+            told.append(self._hide(curvature, self.noise, key))
         return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=tuple(told))
+
+    def _hide(self, curvature: Curvature, noise: Noise, key: tuple[Field, ...]) -> str:
+        """Add noise to the parameters; return what it means, in a line."""
+        import torch
+
+        curvature.move(torch.tensor(noise.draw(len(curvature.flat()), *key, "noise")))
+        told = f"noise of scale {noise.scale:.3g} for an assumed sensitivity of {noise.sensitivity:g}"
+        return f"{told}: epsilon {noise.epsilon:g}, delta {noise.delta:g} are heuristic, nothing is proven"
 
     def _solve(self, curvature: Curvature, forget: Rows, retain: Rows, products: Products) -> Solution:
         """Return the influence of all rows to forget together, with its sign turned."""
-        from clients.unlearning.general.curvature import conjugate_gradients
+        from clients.unlearning.general.curvature import conjugate_gradients, lissa
 
         parts = (retain,) if self.hessian == "remaining" else (retain, forget)
-        damping = self.damping * sum(map(len, parts))
+        count = sum(map(len, parts))
+        right = curvature.gradient(forget)
 
         def product(direction: Tensor) -> Tensor:
-            found = damping * direction
+            found = 0 * direction
             for rows in parts:
                 found = found + curvature.product(rows, direction, products)
             return found
 
-        return conjugate_gradients(product, curvature.gradient(forget), self.tolerance, self.iterations)
+        if self.solver == "lissa":  # its scale is one of means
+            return lissa(lambda v: product(v) / count, right / count, self.damping, self.scale, self.tolerance, self.iterations)
+        damping = self.damping * count
+        return conjugate_gradients(lambda v: damping * v + product(v), right, self.tolerance, self.iterations)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.stats import kstest
 from torch.autograd.functional import hessian
 
 from clients.data.rows import Rows
@@ -16,9 +17,11 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Arrays, Sgd, Training
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general.contract import Learning
-from clients.unlearning.general.curvature import Curvature, Products, conjugate_gradients
+from clients.unlearning.general.curvature import Curvature, Products, conjugate_gradients, lissa
 from clients.unlearning.general.influence import Influence
+from clients.unlearning.noise import Noise
 
 LINEAR = Linear()
 CONVERGED = Training(epochs=250, batch_size=1000, optimizer=Sgd(lr=1.0, weight_decay=0.05))
@@ -135,6 +138,60 @@ def test_where_no_row_is_kept_the_weights_are_those_before_training() -> None:
     found, outcome = Influence().apply(weights, learning, data, data.without(data.ids), ())
     assert outcome.guarantee == "exact"
     assert distance(found, learning.initial()) == 0
+
+
+def test_lissa_solves_with_the_damping_it_is_given_and_tells_where_it_diverges() -> None:
+    chance = np.random.default_rng(0)
+    root = torch.tensor(chance.normal(size=(12, 12)))
+    matrix, right = root @ root.T / 12, torch.tensor(chance.normal(size=12))
+    largest = float(torch.linalg.eigvalsh(matrix)[-1]) + 0.3
+    wanted = torch.linalg.solve(matrix + 0.3 * torch.eye(12), right)
+    for scale in (0.55 * largest, largest):
+        found = lissa(lambda v: matrix @ v, right, 0.3, scale, 1e-9, 5000)
+        torch.testing.assert_close(found.x, wanted, rtol=1e-7, atol=1e-8)
+        assert found.residual <= 1e-9
+    assert lissa(lambda v: matrix @ v, right, 0.3, 0.45 * largest, 1e-9, 5000).residual == np.inf
+    assert 1e-9 < lissa(lambda v: matrix @ v, right, 0.3, largest, 1e-9, 3).residual < 1
+
+
+def test_lissa_comes_to_the_same_weights_and_a_small_scale_is_refused() -> None:
+    left, whole = errors(3, solver="lissa", scale=2.0, iterations=2000)
+    assert left == pytest.approx(errors(3)[0], rel=1e-2)
+    assert left < 0.1 * whole
+    with pytest.raises(UnlearningError, match=r"influence: LiSSA diverges with scale = 0.02: take a larger one"):
+        errors(3, solver="lissa", scale=0.02, iterations=500)
+
+
+def test_sub_steps_move_less_each_and_optimisers_move_by_their_rate() -> None:
+    assert errors(3, steps=4)[0] < 0.3 * errors(3)[1]
+    assert errors(3, steps=4)[0] != errors(3)[0]
+    data = rows()
+    parts = data.only(data.ids[:3]), data.without(data.ids[:3])
+    weights, learning = optimum(60)
+    for optimizer in ("adam", "rmsprop"):
+        found, _ = Influence(optimizer=optimizer, lr=1e-3, steps=1).apply(weights, learning, *parts, ())
+        moved = np.abs(np.concatenate([(found[name].astype(float) - weights[name]).ravel() for name in found]))
+        first = 1e-3 if optimizer == "adam" else 1e-3 / np.sqrt(0.01)
+        np.testing.assert_allclose(moved, first, rtol=1e-3)
+    for optimizer in ("adam", "rmsprop"):
+        left, whole = errors(3, optimizer=optimizer, lr=5e-4, steps=5)
+        assert left < whole
+
+
+def test_noise_has_its_scale_and_its_epsilon_is_called_heuristic() -> None:
+    data = rows()
+    weights, learning = optimum(60)
+    forget, retain = data.only(data.ids[:3]), data.without(data.ids[:3])
+    bare, _ = Influence().apply(weights, learning, forget, retain, ("request",))
+    noise = Noise(sensitivity=0.5, epsilon=2.0)
+    drawn = []
+    for k in range(40):
+        found, outcome = Influence(noise=noise).apply(weights, learning, forget, retain, ("request", k))
+        drawn.append(np.concatenate([(found[name].astype(float) - bare[name]).ravel() for name in found]))
+        assert outcome.guarantee == "approximate"
+        assert outcome.notes[-1].endswith("epsilon 2, delta 1e-05 are heuristic, nothing is proven")
+    assert kstest(np.concatenate(drawn), "norm", args=(0, noise.scale)).pvalue > 0.01
+    assert not np.array_equal(drawn[0], drawn[1]), "drawn anew for each request"
 
 
 @pytest.mark.parametrize("settings", [{"damping": -1.0}, {"tolerance": 0.0}, {"tolerance": 1.0}, {"hessian": "none"}])
