@@ -34,7 +34,7 @@ class BadTeacher(Descending):
     source: ClassVar[str] = "Chundawat et al., Can Bad Teaching Induce Forgetting?, AAAI 2023, arXiv 2205.08096"
 
     kind: Literal["bad_teacher"] = "bad_teacher"
-    optimizer: Optimizer = Adam(lr=1e-3)
+    optimizer: Optimizer = Adam(lr=2e-3)
     share: Annotated[float, Setting(gt=0, le=1)] = 0.3
     temperature: PositiveFloat = 1.0
 

@@ -32,7 +32,7 @@ class GradientAscent(Descending):
 
     kind: Literal["gradient_ascent"] = "gradient_ascent"
     epochs: NonNegativeInt = 10
-    optimizer: Optimizer = Adam(lr=3e-4)
+    optimizer: Optimizer = Adam(lr=1e-2)
     until: PositiveFloat = 0.5
     clip: PositiveFloat = 1.0
 

@@ -29,7 +29,7 @@ class L1Sparse(Descending):
     source: ClassVar[str] = "Jia et al., Model Sparsity Can Simplify Machine Unlearning, NeurIPS 2023, arXiv 2304.04934"
 
     kind: Literal["l1_sparse"] = "l1_sparse"
-    optimizer: Optimizer = Adam(lr=3e-3)
+    optimizer: Optimizer = Adam(lr=1e-2)
     gamma: NonNegativeFloat = 1e-3
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:

@@ -20,7 +20,7 @@ class Relabelling(Descending):
     These are drawn once, by key and uniformly; the data set itself is left alone.
     """
 
-    optimizer: Optimizer = Adam(lr=1e-3)
+    optimizer: Optimizer = Adam(lr=2e-3)
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Train on the retained rows and the relabelled ones together."""

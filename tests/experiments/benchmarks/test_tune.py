@@ -1,0 +1,29 @@
+"""Learning rates are chosen on rows that no table of results uses, and by what comes nearest to retraining."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.benchmarks import tune
+from experiments.benchmarks._forget_sets import Measured, rows_of
+
+
+def test_the_two_halves_share_no_row() -> None:
+    public, private = (np.concatenate([one.ids for one in rows_of(half, 0)]) for half in ("public", "private"))  # type: ignore[arg-type]
+    assert not np.isin(public, private).any()
+    assert len(public) + len(private) == 1797
+    train, test = rows_of("public", 0)
+    assert not np.isin(train.ids, test.ids).any()
+    assert (rows_of("public", 1)[0].ids != train.ids).any(), "seeds split the half anew"
+
+
+def test_every_method_with_a_learning_rate_is_tuned() -> None:
+    assert {"scrub", "salun", "unsir", "cf_k"} <= set(tune.tunable())
+    assert {"ssd", "finetune", "retrain"}.isdisjoint(tune.tunable())
+    assert tune.with_rate("scrub", 0.03).optimizer.lr == 0.03  # type: ignore[attr-defined]
+
+
+def test_merit_is_high_for_accuracies_and_outputs_of_retraining() -> None:
+    near, far = Measured(0.1, 0.0, 0.9, 0.5, 1.0, 0.9), Measured(0.4, 0.0, 0.9, 0.5, 1.0, 0.9)
+    assert tune.merit([near]) > tune.merit([near, far]) > tune.merit([far])
+    assert tune.merit([near._replace(tow=0.5)]) < tune.merit([near])
