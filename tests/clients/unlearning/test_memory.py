@@ -209,8 +209,8 @@ def test_what_no_tree_of_a_grove_uses_is_blank(name: str) -> None:
         assert (g.label[g.order[g.order >= 0]] >= 0).all()
         alive = g.label >= 0
         ranks, values, distinct = codes(g.x[alive])
-        assert (g.code[alive] == ranks).all()
-        assert not g.code[~alive].any()
+        assert (g.code[:, alive] == ranks).all()
+        assert not g.code[:, ~alive].any()
         assert g.distinct.tolist() == distinct.tolist()
         assert (g.values[:, : values.shape[1]] == values).all()
         assert not g.values[:, values.shape[1] :].any()

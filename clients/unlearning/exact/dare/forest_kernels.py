@@ -153,7 +153,7 @@ def is_held(column: Rows, label: Rows, c: Any) -> Any:
 def wipe(g: Grove, row: int) -> None:
     """Overwrite a row that is no longer held, and remove the ranks of its values if no other row has them, as a gap would reveal them."""
     for j in range(g.x.shape[1]):
-        column, c = g.code[:, j], g.code[row, j]
+        column, c = g.code[j], g.code[j, row]
         g.x[row, j], column[row] = 0, 0
         if c >= g.distinct[j] or is_held(column, g.label, c):
             continue

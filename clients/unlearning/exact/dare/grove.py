@@ -48,7 +48,7 @@ class Grove(NamedTuple):
     """
 
     x: Array  # float32 (n, p)
-    code: Array  # int32 (n, p), Fortran order: rank of the value among the feature's distinct values; 0 for a row no longer held
+    code: Array  # int32 (p, n): rank of the value among the feature's distinct values; 0 for a row no longer held
     values: Array  # float32 (p, u): distinct values, ascending
     word: Array  # uint64 (p, u): their hashes
     distinct: Array  # int64 (p,): their numbers
@@ -118,11 +118,11 @@ def grown(grove: Grove) -> Grove:
 
 
 def codes(x: Array) -> tuple[Array, Array, Array]:
-    """Return ranks (n, p), distinct values (p, u), padded with 0, and their numbers (p,), of features (n, p)."""
+    """Return ranks (p, n), distinct values (p, u), padded with 0, and their numbers (p,), of features (n, p)."""
     found = [np.unique(column, return_inverse=True) for column in x.T + np.float32(0)]  # -0 and 0 are one value
     most = max([len(distinct) for distinct, _ in found] + [1])
     values = np.zeros((len(found), most), np.float32)
     for j, (distinct, _) in enumerate(found):
         values[j, : len(distinct)] = distinct
     numbers = np.array([len(distinct) for distinct, _ in found])
-    return np.asfortranarray(np.stack([rank for _, rank in found], axis=1), dtype=np.int32), values, numbers
+    return np.stack([rank for _, rank in found], dtype=np.int32, casting="same_kind"), values, numbers

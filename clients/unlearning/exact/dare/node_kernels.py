@@ -47,7 +47,7 @@ def gather(g: Grove, t: int, node: int) -> int:
 @bare
 def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
     """Find a feature's cuts from the n gathered rows, without a histogram of its values; return their number."""
-    code, rows, codes, looked, side = g.code[:, j], g.ints[ROWS], g.ints[CODES], g.ints[CODES], g.settings[SIDE_ROWS]
+    code, rows, codes, looked, side = g.code[j], g.ints[ROWS], g.ints[CODES], g.ints[CODES], g.settings[SIDE_ROWS]
     for i in range(n):
         codes[i] = code[np.uint32(rows[i])]
     low, high, many = np.int32(0), BEYOND, n
@@ -73,7 +73,7 @@ def from_rows(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
 def from_values(g: Grove, cell: Rows, n: int, j: int, key: Any) -> int:
     """Find a feature's cuts from a histogram of its values on the n gathered rows; return their number."""
     distinct, categorical = g.distinct[j], g.categorical[j]
-    count_values(g.ints[ROWS], g.ends, g.code[:, j], g.histogram)
+    count_values(g.ints[ROWS], g.ends, g.code[j], g.histogram)
     many = divisible(g.histogram, distinct, n, g.settings[SIDE_ROWS], categorical, g.ints[CODES])
     chosen = choose(g, g.ints[CODES], many, j, key, np.int32(0), BEYOND, cell.shape[1])
     sum_values(cell, g.ints[PICKS], chosen, g.histogram, distinct, categorical)

@@ -295,6 +295,19 @@ def test_room_runs_out_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> N
     assert blob(tight) == blob(roomy)
 
 
+def test_one_compilation_serves_forests_of_any_number_of_rows_and_columns() -> None:
+    """Numba compiles anew for arrays of another layout, and an array with one row or column has another than one with many."""
+    rows, problem = mixed(60)
+    model = fitted(Dare(trees=2), rows, problem)
+    model.forget(rows.ids[1:])
+    model.forget(rows.ids[:1])
+    model.predict_proba(rows.x)
+    single = Rows(rows.ids, rows.x[:, :1], rows.y)
+    fitted(Dare(trees=2), single, Problem((1,), 3))
+    fitted(Dare(trees=2), single.only(rows.ids[:1]), Problem((1,), 3)).predict_proba(single.x)
+    assert len(forest_kernels.perform.signatures) == 1
+
+
 def test_bad_input_changes_nothing() -> None:
     rows, problem = mixed()
     model = fitted(Dare(trees=4), rows, problem)
