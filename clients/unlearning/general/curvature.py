@@ -58,7 +58,7 @@ class Curvature:
         found = self.flat() * (self.decay * len(rows))
         for logits, wanted in self._passes(rows):
             loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
-            found += _joined(torch.autograd.grad(loss, self.parameters))
+            found += joined(torch.autograd.grad(loss, self.parameters))
         return found
 
     def product(self, rows: Rows, direction: Tensor, products: Products) -> Tensor:
@@ -68,27 +68,44 @@ class Curvature:
             found += self._gauss_newton(logits, direction) if products == "gauss_newton" else self._hessian(logits, wanted, direction)
         return found
 
+    def slopes(self, rows: Rows, direction: Tensor) -> Tensor:
+        """Return the derivative of each row's term along a direction, ``<direction, grad l_i>``, float64 (n,)."""
+        import torch
+
+        found = [self.flat().new_zeros(0)]
+        for logits, wanted in self._passes(rows):
+            apart = torch.softmax(logits.detach(), 1) - torch.nn.functional.one_hot(wanted, logits.shape[1])
+            found.append((apart * self._pushed(logits, direction)).sum(1))
+        return torch.cat(found) + self.decay * float(self.flat() @ direction)
+
     def _hessian(self, logits: Tensor, wanted: Tensor, direction: Tensor) -> Tensor:
         import torch
 
         loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
-        gradient = _joined(torch.autograd.grad(loss, self.parameters, create_graph=True))
-        return _joined(torch.autograd.grad(gradient @ direction, self.parameters))
+        gradient = joined(torch.autograd.grad(loss, self.parameters, create_graph=True))
+        return joined(torch.autograd.grad(gradient @ direction, self.parameters))
 
     def _gauss_newton(self, logits: Tensor, direction: Tensor) -> Tensor:
         """Return ``J' (diag(p) - p p') J v``, which is never negative; of cross-entropy it is the Fisher product too."""
         import torch
 
-        ones = torch.zeros_like(logits, requires_grad=True)
-        pulled = _joined(torch.autograd.grad(logits, self.parameters, ones, create_graph=True))
-        (pushed,) = torch.autograd.grad(pulled @ direction, ones, retain_graph=True)
+        pushed = self._pushed(logits, direction)
         p = torch.softmax(logits.detach(), 1)
         bent = p * (pushed - (p * pushed).sum(1, keepdim=True))
-        return _joined(torch.autograd.grad(logits, self.parameters, bent))
+        return joined(torch.autograd.grad(logits, self.parameters, bent))
+
+    def _pushed(self, logits: Tensor, direction: Tensor) -> Tensor:
+        """Return the derivatives of the logits along a direction, ``J v``, (n, classes)."""
+        import torch
+
+        ones = torch.zeros_like(logits, requires_grad=True)
+        pulled = joined(torch.autograd.grad(logits, self.parameters, ones, create_graph=True))
+        (pushed,) = torch.autograd.grad(pulled @ direction, ones, retain_graph=True)
+        return pushed
 
     def flat(self) -> Tensor:
         """Return the parameters, flat, float64 (k,)."""
-        return _joined([parameter.detach() for parameter in self.parameters])
+        return joined([parameter.detach() for parameter in self.parameters])
 
     def move(self, step: Tensor) -> None:
         """Add a flat step to the parameters."""
@@ -210,7 +227,8 @@ def adjusting(optimizer: Literal["none", "adam", "rmsprop"], lr: float, steps: i
     return step
 
 
-def _joined(parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+def joined(parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+    """Return tensors as one flat tensor."""
     import torch
 
     return torch.cat([part.reshape(-1) for part in parts])

@@ -1,0 +1,80 @@
+"""Repair: rows are erased from the normal approximation of the weights' posterior."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import NonNegativeFloat, PositiveInt
+
+from clients.data.rows import Rows
+from clients.streams import Field
+from clients.training import Arrays
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
+from clients.unlearning.general.contract import Learning, MethodSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clients.unlearning.general.curvature import Curvature
+    from clients.unlearning.general.posterior import Precision
+
+
+class Repair(MethodSpec):
+    """Divides the rows' likelihood out of a normal approximation of the weights' posterior, whose precision is a Fisher information.
+
+    What the audit ``causes`` finds is erased by it. Deleting wrong rows improves a model, deleting right but rare ones harms it.
+
+    Parameters
+    ----------
+    form : {"steps", "one_step"}
+        Steps towards the new mode with the rows' exact loss, or one step with their loss expanded at the trained weights.
+    steps : int
+        Largest number of steps; they end earlier if they grow.
+    fisher : {"full", "diagonal"}
+        Precision: the whole matrix by its products, or the diagonal alone. That ignores correlations of weights, and where they are strong
+        its steps are far too long.
+    labels : {"sampled", "data"}
+        Labels of the diagonal: drawn from the model (Fisher information) or the rows' own (empirical Fisher information).
+    damping : float
+        Added to the precision, as a multiple of the mean of its diagonal.
+    """
+
+    guarantee: ClassVar[Guarantee] = "approximate"
+    summary: ClassVar[str] = "takes rows out of a normal approximation of the posterior; the audit causes names the rows"
+    source: ClassVar[str] = "Tanno et al., Repairing Neural Networks by Leaving the Right Past Behind, NeurIPS 2022, arXiv 2207.04806"
+
+    kind: Literal["repair"] = "repair"
+    form: Literal["steps", "one_step"] = "steps"
+    steps: PositiveInt = 10
+    fisher: Literal["full", "diagonal"] = "full"
+    labels: Literal["sampled", "data"] = "sampled"
+    damping: NonNegativeFloat = 1e-3
+
+    def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
+        """Return the weights at the new mode; those before any training, which is exact, if no row is kept."""
+        from clients.unlearning.general.curvature import Curvature
+        from clients.unlearning.general.posterior import stepwise
+
+        if not len(retain):
+            return learning.initial(), Outcome(Cost(parts=1), "exact")
+        curvature = Curvature(learning.network, weights, learning.training)
+        precision = self.precision(curvature, retain, forget, key)
+        if self.form == "one_step":
+            curvature.move(precision.solve_kept(curvature.gradient(forget)))
+            return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(f"{COST_NOTE}one step",))
+        moving = Curvature(learning.network, weights, learning.training)  # products stay at the trained weights, gradients do not
+
+        def gradient(at: Tensor) -> Tensor:
+            moving.move(at - moving.flat())
+            return moving.gradient(forget)
+
+        found = stepwise(curvature.flat(), precision.solve, gradient, self.steps)
+        curvature.move(found.weights - curvature.flat())
+        notes = (f"ended after {found.steps} steps: the next would have been longer than the last",) if found.grew else ()
+        return curvature.weights(), Outcome(Cost(gradient_steps=found.steps, parts=1), self.guarantee, notes=notes)
+
+    def precision(self, curvature: Curvature, kept: Rows, gone: Rows, key: tuple[Field, ...]) -> Precision:
+        """Return the precision of the weights given all rows, and given those that are kept."""
+        from clients.unlearning.general.posterior import Precision
+
+        return Precision(curvature, kept, gone, self.fisher, self.labels, self.damping, key)
