@@ -9,6 +9,7 @@ AUDITS: Registry[AuditSpec] = Registry(
     "lethe.audits",
     "simulator.audits.contract:AuditSpec",
     {
+        "causes": "simulator.audits.causes:Causes",
         "counterfactual": "simulator.audits.counterfactual:Counterfactual",
         "membership_inference": "simulator.audits.membership:MembershipInference",
         "relearn": "simulator.audits.relearning:Relearning",

@@ -115,6 +115,8 @@ class AuditSpec(Spec):
 
     columns: ClassVar[tuple[Column, ...]]
     """The quantities that it measures, the main one first; an erasure without the run's own figure of it is not judged."""
+    needs_validation: ClassVar[bool] = False
+    """Whether it needs validation rows; a scenario that sets none aside is refused."""
     always_told: ClassVar[bool] = False
     """Whether its columns also appear in the reports of runs without this audit, as *not measured*."""
     sections: ClassVar[tuple[str, ...]] = ()
@@ -145,6 +147,28 @@ class AuditSpec(Spec):
         NotJudgedError
             If the erasure cannot be judged.
         """
+
+
+class RunAuditSpec(AuditSpec):
+    """An audit of a run as it ended, whatever was erased; it has no columns, and its findings are listed under ``examined``."""
+
+    columns: ClassVar[tuple[Column, ...]] = ()
+
+    def rows(self, exact: bool) -> tuple[Row, ...]:
+        """Return no run: erasures are not compared."""
+        return ()
+
+    def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
+        """Raise ``NotJudgedError``: no erasure is judged."""
+        raise NotJudgedError("the audit is of the run, not of an erasure")
+
+    @abstractmethod
+    def examine(self, branch: Branch) -> list[dict[str, Any]]:
+        """Return what is found in the run at its end, as values that JSON can represent; ``NotJudgedError`` if it cannot be judged."""
+
+    @abstractmethod
+    def lines(self, findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield what `examine` returned as lines for users."""
 
 
 def keys(columns: Sequence[Column], rows: Sequence[Row] = ROWS) -> Iterator[tuple[str, Row]]:

@@ -108,6 +108,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             if column.shown
         ),
         terms=tuple(term for spec in audits.values() for term in spec.terms),
+        examined=tuple((name, tuple(told["lines"])) for name, told in results.get("examined", {}).items()),
         page=page,
         sections=tuple(section for spec in audits.values() for section in spec.sections),
         own=located(page)().collect(plan, store, results),

@@ -221,6 +221,8 @@ class ReportData:
         Further metrics in the final evaluation, by name.
     columns, terms
         Columns and glossary entries of the audits.
+    examined : tuple of (str, tuple of str)
+        Findings of the audits of the run itself, by name, line by line.
     page : str
         The task's `simulator.report.contract.TaskPage`, as ``"module:name"``.
     sections : tuple of str
@@ -257,6 +259,7 @@ class ReportData:
     metrics: tuple[tuple[str, Accuracy], ...] = ()
     columns: tuple[AuditColumn, ...] = ()
     terms: tuple[tuple[str, str], ...] = ()
+    examined: tuple[tuple[str, tuple[str, ...]], ...] = ()
     page: str = "simulator.report.contract:TaskPage"
     sections: tuple[str, ...] = ()
     own: Any = None

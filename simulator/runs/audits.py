@@ -17,6 +17,7 @@ from simulator.audits.contract import (
     Branch,
     NotJudgedError,
     Row,
+    RunAuditSpec,
     checked,
 )
 from simulator.requests import request_of
@@ -33,6 +34,10 @@ NOT_JUDGED = "not_judged"
 """Key, in the results of an erasure, of the reasons why audits could not judge it, by audit."""
 
 
+FINDINGS = "findings"
+"""Key, in the row of an audit of the run itself, of what it found."""
+
+
 def audit(plan: Plan, store: RunStore, play: Play) -> None:
     """Carry out the audits that the scenario asks for, one erasure and one audit after another; rows in the store are not repeated.
 
@@ -40,13 +45,34 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
     when a row first needs them, and kept in memory only, because the one in which nothing was forgotten must leave no copy.
     """
     shared: dict[Row, Branch] = {}
+    for name, one in of_runs(plan).items():
+        if store.audit(_key(name)) is None:
+            store.set_audit(_key(name), _examined(one, Branch(store, peers_at_end(plan, store))))
     for request in sorted({erasure.request for erasure in plan.timeline.erasures}):
         own: dict[Row, Branch] = {}
         for erasure in (one for one in plan.timeline.erasures if one.request == request):
-            for name, spec in plan.audit.asked.items():
+            for name, spec in of_erasures(plan).items():
                 if store.audit(_key(name, erasure)) is None:
                     branches = _Branches(plan, store, play, erasure, cell_of(plan).compared(plan, spec, erasure), shared, own)
                     store.set_audit(_key(name, erasure), _judged(name, spec, branches))
+
+
+def of_erasures(plan: Plan) -> dict[str, AuditSpec]:
+    """Return the audits that the scenario asks for and that judge erasures, by name."""
+    return {name: spec for name, spec in plan.audit.asked.items() if not isinstance(spec, RunAuditSpec)}
+
+
+def of_runs(plan: Plan) -> dict[str, RunAuditSpec]:
+    """Return the audits that the scenario asks for and that judge the run itself, by name."""
+    return {name: spec for name, spec in plan.audit.asked.items() if isinstance(spec, RunAuditSpec)}
+
+
+def _examined(spec: RunAuditSpec, branch: Branch) -> dict[str, Any]:
+    """Return a row of the store: findings, or the reason why there are none."""
+    try:
+        return {FINDINGS: spec.examine(branch)}
+    except NotJudgedError as reason:
+        return {NOT_JUDGED: str(reason)}
 
 
 class _Branches:
@@ -129,16 +155,26 @@ def _pointers(store: RunStore) -> dict[str, Any]:
     return told if released is None else {**told, RELEASE: released}
 
 
-def _key(name: str, erasure: Erasure) -> str:
-    """Return the key of an audit's row in the store."""
-    return f"{name}/{erasure.index}"
+def _key(name: str, erasure: Erasure | None = None) -> str:
+    """Return the key of an audit's row in the store: of an erasure, or of the run."""
+    return f"{name}/{'run' if erasure is None else erasure.index}"
+
+
+def examined(plan: Plan, store: RunStore) -> dict[str, dict[str, Any]]:
+    """Return, of every audit of the run itself, its findings or the reason why there are none, and both as ``lines``."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, spec in of_runs(plan).items():
+        row: Mapping[str, Any] = store.audit(_key(name)) or {}
+        lines = [f"not judged: {row[NOT_JUDGED]}"] if NOT_JUDGED in row else list(spec.lines(row.get(FINDINGS, ())))
+        found[name] = {**row, "lines": lines}
+    return found
 
 
 def audited(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     """Return all figures of an erasure by their keys, and under ``not_judged`` the reasons why there are none, by audit."""
     found: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for name in plan.audit.asked:
+    for name in of_erasures(plan):
         row: Mapping[str, Any] = store.audit(_key(name, erasure)) or {}
         found |= figures(store, name, erasure)
         reasons |= {name: f"not judged: {row[NOT_JUDGED]}"} if NOT_JUDGED in row else {}
@@ -152,8 +188,11 @@ def figures(store: RunStore, name: str, erasure: Erasure) -> dict[str, Any]:
 
 def problems(plan: Plan, store: RunStore) -> Iterator[str]:
     """Yield a line for every missing row of an audit of a finished run."""
+    for name in of_runs(plan):
+        if store.audit(_key(name)) is None:
+            yield f"audit {name} has no row, though the run is finished"
     for erasure in plan.timeline.erasures:
-        for name in plan.audit.asked:
+        for name in of_erasures(plan):
             if store.audit(_key(name, erasure)) is None:
                 who = request_of(erasure.kind).name(erasure)
                 yield f"{who}: audit {name} has no row, though the run is finished"

@@ -9,6 +9,7 @@ from typing import Any
 from clients.metrics import Metric
 from server.ledger import FEDERATION
 from simulator.runs import arrivals, machines
+from simulator.runs.audits import examined
 from simulator.runs.comparisons.rows import compared
 from simulator.runs.erasures import erasure_row, federation
 from simulator.runs.expectations import check
@@ -44,6 +45,8 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
+    if told := examined(plan, store):
+        found["examined"] = told
     if plan.timeline.arrivals():
         found["arrivals"] = arrivals.rows(plan, store)
     if plan.comparisons:

@@ -58,6 +58,13 @@ def of_machine(scenario: Scenario) -> Iterator[tuple[str, str]]:
         yield "compute", wrong
 
 
+def of_validation(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Yield audits that need validation rows where none are set aside."""
+    if not scenario.data.validation:
+        for name in (name for name, spec in scenario.audit.asked.items() if spec.needs_validation):
+            yield f"audit.{name}", "needs validation rows, and none are set aside: set data.validation"
+
+
 def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:
     """Yield events and expectations after the last round."""
     last = scenario.rounds

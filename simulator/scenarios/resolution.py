@@ -138,7 +138,8 @@ class Resolution(Generic[S]):
         if graph is not None and (size := graph.number_of_edges() * scenario.rounds) > bounds.EDGE_ROUNDS:
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(*known) if known is not None else ()
-        self._tell([*refusals.of_machine(scenario), *refusals.of_rounds(scenario), *compare.refusals(scenario.compare, scenario.event)])
+        told = [*refusals.of_machine(scenario), *refusals.of_rounds(scenario), *refusals.of_validation(scenario)]
+        self._tell([*told, *compare.refusals(scenario.compare, scenario.event)])
         if configs:
             self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()

@@ -35,6 +35,10 @@ def show_results(run: Run, console: Console | None = None) -> None:
             console.print(_audited(column, judged))
     for line in dict.fromkeys(line for one in found["erasures"] for line in (*_notes(one), *_not_judged(one))):
         console.print(line, highlight=False, markup=False)
+    for name, told in found.get("examined", {}).items():
+        console.print(f"{name}:", highlight=False)
+        for line in told["lines"]:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     if found["expectations"]:
         console.print(_expectations(found["expectations"]))
 

@@ -6,7 +6,7 @@ two steps are taken, identify and erase; the equations are this project's readin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -64,8 +64,10 @@ class Precision:
     Parameters
     ----------
     curvature : Curvature
-    kept, gone : Rows
-        Together the rows of the training.
+    kept : sequence of Rows
+        The rows that are kept, as one part or several, such as those of several holders: all that is needed are sums over parts.
+    gone : Rows
+        The other rows of the training.
     fisher : {"diagonal", "full"}
         Only the diagonal, or products with the whole matrix and a conjugate-gradient solve.
     labels : {"sampled", "data"}
@@ -77,20 +79,20 @@ class Precision:
     """
 
     def __init__(
-        self, curvature: Curvature, kept: Rows, gone: Rows, fisher: Fisher, labels: Labels, damping: float, key: tuple[Field, ...]
+        self, curvature: Curvature, kept: Sequence[Rows], gone: Rows, fisher: Fisher, labels: Labels, damping: float, key: tuple[Field, ...]
     ) -> None:
-        self.curvature, self.fisher, self.parts, self._damping = curvature, fisher, (kept, gone), 0.0
+        self.curvature, self.fisher, self.parts, self._damping = curvature, fisher, (*kept, gone), 0.0
         if fisher == "diagonal":
             self._diagonals = [squares(curvature, rows, labels, key) + curvature.decay * len(rows) for rows in self.parts]
         self._damping = damping * self._mean_of_diagonal(key)
 
     def solve(self, right: Tensor) -> Tensor:
         """Return ``A^-1 right``, with the precision given all rows."""
-        return self._solved(right, 2)
+        return self._solved(right, len(self.parts))
 
     def solve_kept(self, right: Tensor) -> Tensor:
         """Return ``(A - F_C)^-1 right``, with the precision given the kept rows."""
-        return self._solved(right, 1)
+        return self._solved(right, len(self.parts) - 1)
 
     def _solved(self, right: Tensor, parts: int) -> Tensor:
         import torch
@@ -114,7 +116,7 @@ class Precision:
             return float(torch.stack(self._diagonals).sum(0).mean())
         flat = self.curvature.flat()
         signs = torch.from_numpy(np.sign(streams.uniforms(np.arange(len(flat)), *key, "signs") - 0.5)).to(flat)
-        return float(signs @ self._product(signs, 2)) / len(flat)
+        return float(signs @ self._product(signs, len(self.parts))) / len(flat)
 
 
 class Moved(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
@@ -58,7 +59,7 @@ class Repair(MethodSpec):
         if not len(retain):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
         curvature = Curvature(learning.network, weights, learning.training)
-        precision = self.precision(curvature, retain, forget, key)
+        precision = self.precision(curvature, [retain], forget, key)
         if self.form == "one_step":
             curvature.move(precision.solve_kept(curvature.gradient(forget)))
             return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(f"{COST_NOTE}one step",))
@@ -73,7 +74,7 @@ class Repair(MethodSpec):
         notes = (f"ended after {found.steps} steps: the next would have been longer than the last",) if found.grew else ()
         return curvature.weights(), Outcome(Cost(gradient_steps=found.steps, parts=1), self.guarantee, notes=notes)
 
-    def precision(self, curvature: Curvature, kept: Rows, gone: Rows, key: tuple[Field, ...]) -> Precision:
+    def precision(self, curvature: Curvature, kept: Sequence[Rows], gone: Rows, key: tuple[Field, ...]) -> Precision:
         """Return the precision of the weights given all rows, and given those that are kept."""
         from clients.unlearning.general.posterior import Precision
 

@@ -78,7 +78,7 @@ def test_the_score_of_a_row_is_its_influence_on_the_failures() -> None:
     weights, learning = optimum(60)
     curvature = Curvature(learning.network, weights, learning.training)
     failures, one = data.only(data.ids[40:44]), data.only(data.ids[:1])
-    precision = Repair(damping=0.0).precision(curvature, data, data.without(data.ids), ())
+    precision = Repair(damping=0.0).precision(curvature, [data], data.without(data.ids), ())
     scores = -curvature.slopes(data, precision.solve(curvature.gradient(failures)))
     step = Influence(products="gauss_newton", hessian="all", damping=0.0, tolerance=1e-9)._solve(
         curvature, one, data.without(one.ids), "gauss_newton"
@@ -119,7 +119,7 @@ def test_the_precision_of_kept_rows_is_the_diagonal_that_they_have_alone() -> No
     curvature = Curvature(learning.network, weights, learning.training)
     kept, gone, none = data.without(data.ids[:5]), data.only(data.ids[:5]), data.without(data.ids)
     right = torch.arange(1.0, len(curvature.flat()) + 1).double()
-    both, alone = (Precision(curvature, kept, other, "diagonal", "sampled", 0.0, ("k",)) for other in (gone, none))
+    both, alone = (Precision(curvature, [kept], other, "diagonal", "sampled", 0.0, ("k",)) for other in (gone, none))
     torch.testing.assert_close(both.solve_kept(right), alone.solve(right))
     assert not torch.allclose(both.solve(right), alone.solve(right))
 
