@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -16,34 +16,25 @@ from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
 
 
+class Span(TypedDict):
+    """The part of a phase that is trained, with its fixed entries; see `train_phase`."""
+
+    total: int
+    window: NotRequired[tuple[int, int] | None]
+    fixed: NotRequired[Mapping[str, Tensor] | None]
+
+
 class Trainer(Protocol):
     """Trains one phase in place, as `train_phase` does."""
 
     def __call__(
-        self,
-        denoiser: Denoiser,
-        images: Images,
-        settings: DenoiserTraining,
-        phase: Phase,
-        key: tuple[Field, ...],
-        *,
-        total: int,
-        window: tuple[int, int] | None = None,
-        fixed: Mapping[str, Tensor] | None = None,
+        self, denoiser: Denoiser, images: Images, settings: DenoiserTraining, phase: Phase, key: tuple[Field, ...], **span: Unpack[Span]
     ) -> None:
         """Train; see `train_phase`."""
 
 
 def train_or_remember(
-    denoiser: Denoiser,
-    images: Images,
-    settings: DenoiserTraining,
-    phase: Phase,
-    key: tuple[Field, ...],
-    *,
-    total: int,
-    window: tuple[int, int] | None = None,
-    fixed: Mapping[str, Tensor] | None = None,
+    denoiser: Denoiser, images: Images, settings: DenoiserTraining, phase: Phase, key: tuple[Field, ...], **span: Unpack[Span]
 ) -> None:
     """Do what `train_phase` does, or write the weights that it gave when it was last called with equal arguments."""
     configuration = {
@@ -52,13 +43,13 @@ def train_or_remember(
         "images": data_hash(images.pixels, images.classes, images.styles),
         "phase": phase,
         "key": key,
-        "total": total,
-        "window": window,
-        "fixed": {layer: data_hash(mask) for layer, mask in (fixed or {}).items()},
+        "total": span["total"],
+        "window": span.get("window"),
+        "fixed": {layer: data_hash(mask) for layer, mask in (span.get("fixed") or {}).items()},
     }
 
     def train() -> None:
-        train_phase(denoiser, images, settings, phase, key, total=total, window=window, fixed=fixed)
+        train_phase(denoiser, images, settings, phase, key, **span)
 
     _remember(denoiser, phase, configuration, train)
 
