@@ -12,7 +12,7 @@ from simulator import UnlearningClassifier, UnlearningRegressor
 
 QUICK = [
     UnlearningClassifier({"kind": "dare", "trees": 3, "depth": 6}),
-    UnlearningClassifier({"kind": "hedgecut", "trees": 3}),
+    UnlearningClassifier({"kind": "hedgecut", "trees": 10}),
     UnlearningClassifier("naive_bayes"),
     UnlearningClassifier("ridge"),
     UnlearningRegressor(),
