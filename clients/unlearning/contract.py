@@ -53,6 +53,8 @@ class Problem:
         Epochs per round, batch size and optimiser, for models trained by gradient descent.
     device : {"cpu", "cuda", "auto"}
         Where networks are trained and predict; arrays that come in and go out lie in main memory.
+    validation : Rows, optional
+        Public labelled rows that are set aside.
     """
 
     shape: tuple[int, ...]
@@ -61,6 +63,7 @@ class Problem:
     columns: tuple[Column, ...] = ()
     training: Training = field(default_factory=Training)
     device: Device = "cpu"
+    validation: Rows | None = field(default=None, compare=False, repr=False)  # arrays have no truth value
 
 
 @dataclass(frozen=True)

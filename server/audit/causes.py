@@ -36,7 +36,7 @@ class Cause(NamedTuple):
 
 def direction(curvature: Curvature, precision: Precision, failures: Rows) -> Tensor:
     """Return ``s = A^-1 sum_F grad l``, float64 (k,): all that a holder of rows must be told, and the only solve for all of them."""
-    return precision.solve(curvature.gradient(failures) - curvature.decay * len(failures) * curvature.flat())
+    return precision.solve(curvature.loss_gradient(failures))
 
 
 def scores(curvature: Curvature, towards: Tensor, rows: Rows) -> Scores:

@@ -59,10 +59,14 @@ def of_machine(scenario: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def of_validation(scenario: Scenario) -> Iterator[tuple[str, str]]:
-    """Yield audits that need validation rows where none are set aside."""
-    if not scenario.data.validation:
-        for name in (name for name, spec in scenario.audit.asked.items() if spec.needs_validation):
-            yield f"audit.{name}", "needs validation rows, and none are set aside: set data.validation"
+    """Yield audits, and methods of main models, that need validation rows where none are set aside."""
+    if scenario.data.validation:
+        return
+    places = [f"audit.{name}" for name, spec in scenario.audit.asked.items() if spec.needs_validation]
+    methods = ((i, getattr(main, "method", None)) for i, main in enumerate(getattr(scenario.peers, "main", ())))
+    places += [f"peers.main.{i}" for i, method in methods if isinstance(method, MethodSpec) and method.needs_validation]
+    for place in places:
+        yield place, "needs validation rows, and none are set aside: set data.validation"
 
 
 def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:

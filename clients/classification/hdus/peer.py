@@ -206,5 +206,7 @@ def method(config: HdusConfig) -> UnlearnerSpec:
 def unlearner(config: HdusConfig, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
     """Return the untrained main model of a config."""
     source = data.load(config.data)
-    problem = Problem(source.shape, source.classes, config.rounds, source.columns, config.training, config.compute.device)
+    settings = config.rounds, source.columns, config.training, config.compute.device
+    validation = source.rows(np.asarray(config.validation, dtype=np.int64)) if config.validation else None
+    problem = Problem(source.shape, source.classes, *settings, validation)
     return method(config).build(problem, (*key, "main"))

@@ -35,7 +35,7 @@ class Approximated(Traced):
         if not self.progress:
             self.rows = kept
             return Outcome(Cost(), "exact")
-        learning = Learning(self.network, self.settings, self.progress, self.key)
+        learning = Learning(self.network, self.settings, self.progress, self.key, self.problem.validation)
         weights, outcome = self.method.apply(dict(self.weights), learning, gone, kept, (*self.key, "forget", ids.tobytes()))
         self.rows, self.weights = kept, weights
         if outcome.guarantee == "exact":

@@ -28,6 +28,7 @@ METHODS: Registry[MethodSpec] = Registry(
         "nothing": "clients.unlearning.deep.nothing:Nothing",
         "ntk": "clients.unlearning.deep.ntk:NtkScrubbing",
         "random_labels": "clients.unlearning.deep.random_labels:RandomLabels",
+        "puma": "clients.unlearning.general.puma:Puma",
         "repair": "clients.unlearning.general.repair:Repair",
         "retrain": "clients.unlearning.general.retrain:Retrain",
         "rollback": "clients.unlearning.general.rollback:Rollback",

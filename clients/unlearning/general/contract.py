@@ -34,12 +34,15 @@ class Learning:
         Rounds trained so far, at least 1.
     key : tuple
         Key of initial weights and row orders.
+    validation : Rows, optional
+        Public labelled rows, which nobody can ask to forget, for methods that must keep something measurable.
     """
 
     network: Network
     training: Training
     progress: int
     key: tuple[Field, ...]
+    validation: Rows | None = None
 
     def initial(self) -> Arrays:
         """Return the weights before any training."""
@@ -76,6 +79,8 @@ class MethodSpec(Spec):
     """One line for ``lethe methods``."""
     source: ClassVar[str]
     """Paper, year."""
+    needs_validation: ClassVar[bool] = False
+    """Whether it needs ``Learning.validation``; a scenario that sets no validation rows aside is refused."""
 
     by_peers: ClassVar[bool] = False
     """Whether an averaging server lets the peer that holds the rows carry the method out on the global model."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from clients.data.rows import Rows
 from clients.models.network import Network
@@ -51,14 +52,21 @@ class Curvature:
         self.parameters = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
         self.decay = training.optimizer.weight_decay if isinstance(training.optimizer, Sgd) else 0.0
 
-    def gradient(self, rows: Rows) -> Tensor:
-        """Return the gradient of the sum over these rows, flat, float64 (k,)."""
+    def gradient(self, rows: Rows, weights: npt.NDArray[np.float64] | None = None) -> Tensor:
+        """Return the gradient of the sum over these rows, each weighted if there are ``weights`` (n,), flat, float64 (k,)."""
+        total = len(rows) if weights is None else float(weights.sum())
+        return self.loss_gradient(rows, weights) + self.flat() * (self.decay * total)
+
+    def loss_gradient(self, rows: Rows, weights: npt.NDArray[np.float64] | None = None) -> Tensor:
+        """Return the same without the penalty."""
         import torch
 
-        found = self.flat() * (self.decay * len(rows))
+        found, done = torch.zeros_like(self.flat()), 0
         for logits, wanted in self._passes(rows):
-            loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
-            found += joined(torch.autograd.grad(loss, self.parameters))
+            losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+            if weights is not None:
+                losses = losses * torch.from_numpy(weights[done : done + len(losses)]).to(losses)
+            found, done = found + joined(torch.autograd.grad(losses.sum(), self.parameters)), done + len(losses)
         return found
 
     def product(self, rows: Rows, direction: Tensor, products: Products) -> Tensor:

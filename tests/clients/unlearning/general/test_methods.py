@@ -36,8 +36,14 @@ def rows() -> Rows:
     return Rows(1000 + np.arange(80), data.x[:80], data.y[:80])
 
 
+@cache
+def validation() -> Rows:
+    data = Digits().load()
+    return Rows(2000 + np.arange(40), data.x[80:120], data.y[80:120])
+
+
 def trained(data: Rows, base: ModelSpec = BASE) -> tuple[Arrays, Learning]:
-    learning = Learning(Network(base, (8, 8), 10), TRAINING, ROUNDS, KEY)
+    learning = Learning(Network(base, (8, 8), 10), TRAINING, ROUNDS, KEY, validation())
     weights = learning.initial()
     for number in range(ROUNDS):
         weights, _ = learning.train(weights, data, range(number, number + 1))
@@ -102,7 +108,7 @@ def test_retraining_costs_what_training_cost() -> None:
 
 def main_model(method: Any, data: Rows, done: int = ROUNDS, base: ModelSpec = BASE) -> Unlearner[Any, Any]:
     spec = Approximate.model_validate({"base": base, "method": method})
-    model = spec.build(Problem((8, 8), 10, ROUNDS, training=TRAINING), KEY)
+    model = spec.build(Problem((8, 8), 10, ROUNDS, training=TRAINING, validation=validation()), KEY)
     model.begin(data)
     for _ in range(done):
         model.advance()
