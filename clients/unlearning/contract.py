@@ -248,6 +248,10 @@ class UnlearnerSpec(Spec):
         """
         return 0
 
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of its state's arrays after a full fit on this many rows; None if they depend on more than the number."""
+        return None
+
     def training_data(self, source: Dataset, ids: Ids) -> Any:
         """Return its training data for the rows with these ids, ascending."""
         return source.rows(ids)

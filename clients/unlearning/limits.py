@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clients.data.columns import expanded_shape
 from clients.models import ModelSpec
-from clients.unlearning.contract import Problem, UnlearningError
+from clients.unlearning.contract import Problem, UnlearnerSpec, UnlearningError
 
 MOST_BYTES = 8 * 2**30
 """Largest memory of one peer's model, the same on every machine, so that a scenario is accepted everywhere or nowhere."""
+
+COUNT_BYTES = 8
+"""Bytes of the rounds done, which every state tells."""
+
+ID_BYTES = 8
+"""Bytes of the id of a row."""
 
 MOST_STEPS = 10**9
 """Largest number of steps of a full fit: gradient steps, or visits of a row by a centroid in thousands; this takes days."""
@@ -44,9 +51,20 @@ def refusal(check: Callable[[], object]) -> str | None:
 def weights(base: ModelSpec, problem: Problem) -> int:
     """Return the bytes of a network's weights, 0 if its size is unknown before it is built."""
     try:
-        return 4 * base.parameters(problem.shape, problem.classes)
+        return 4 * base.parameters(expanded_shape(problem.shape, problem.columns), problem.classes)
     except (NotImplementedError, ValueError):  # invalid shapes are reported elsewhere
         return 0
+
+
+def networks(count: int, base: ModelSpec, problem: Problem) -> int | None:
+    """Return the bytes of a state with that many networks and the number of rounds done, None if their size is not known beforehand."""
+    size = weights(base, problem)
+    return count * size + COUNT_BYTES if size else None
+
+
+def untrained(spec: UnlearnerSpec, problem: Problem) -> int:
+    """Return the bytes of the state of a spec's unlearner before training."""
+    return sum(array.nbytes for array in spec.build(problem, ()).state().values())
 
 
 def _gib(size: int) -> str:

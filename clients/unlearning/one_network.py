@@ -6,7 +6,7 @@ from clients.data.rows import Rows
 from clients.models import AnyModel
 from clients.training import Training
 from clients.unlearning.contract import Problem, UnlearnerSpec
-from clients.unlearning.limits import beyond, weights
+from clients.unlearning.limits import ID_BYTES, beyond, networks, weights
 
 
 class OneNetwork(UnlearnerSpec):
@@ -28,3 +28,16 @@ class OneNetwork(UnlearnerSpec):
     def steps(self, training: Training, rows: int, progress: int) -> int:
         """Return the gradient steps of one network in a round."""
         return training.steps(rows)
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of the network, None if the base cannot tell its size."""
+        return networks(1, self.base, problem)
+
+
+class TracedNetwork(OneNetwork):
+    """A main model of one network that keeps the ids of all rows that its weights have seen."""
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of the network and of the ids, None if the base cannot tell its size."""
+        network = super().state_bytes(problem, rows)
+        return None if network is None else network + ID_BYTES * rows

@@ -156,6 +156,7 @@ def _round(row: Mapping[str, Any], metric: str) -> RoundRow:
 def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Accuracy]]) -> tuple[PeerRow, ...]:
     data = loaded.dataset_of(plan, store)
     rounds = plan.timeline.rounds
+    stored = {peer: size for peer, state in store.states().items() if (size := store.size(state.main)) is not None}
     rows = []
     for peer, config in enumerate(plan.configs):
         own = accuracies.get(peer, {})
@@ -169,6 +170,7 @@ def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Ac
                 present=tuple(peer in now.present for now in rounds),
                 accuracy=tuple(own.get(now.round) for now in rounds),
                 final=own.get(plan.rounds + 1),
+                stored=stored.get(peer),
             )
         )
     return tuple(rows)

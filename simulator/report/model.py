@@ -80,6 +80,8 @@ class PeerRow:
         Its accuracy in each round, None if it was not evaluated.
     final : Accuracy, optional
         Its accuracy in the final evaluation, None if it was absent.
+    stored : int, optional
+        Bytes of its main model at the end, None if it has none.
     """
 
     peer: int
@@ -90,6 +92,7 @@ class PeerRow:
     present: tuple[bool, ...]
     accuracy: tuple[Accuracy | None, ...]
     final: Accuracy | None = None
+    stored: int | None = None
 
     @property
     def rows(self) -> int:

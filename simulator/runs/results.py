@@ -14,6 +14,7 @@ from simulator.runs.comparisons.rows import compared
 from simulator.runs.erasures import erasure_row, federation
 from simulator.runs.expectations import check
 from simulator.runs.given import given
+from simulator.runs.stored import stored
 from simulator.runs.verdict import claim, verdict
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -45,6 +46,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
+    found["stored"] = stored(plan, store)
     if told := examined(plan, store):
         found["examined"] = told
     if plan.timeline.arrivals():

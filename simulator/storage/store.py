@@ -147,6 +147,13 @@ class RunStore:
             raise LetheError(f"{path}: its bytes have another hash than its name; the run directory was changed from outside")
         return blob
 
+    def size(self, sha256: str) -> int | None:
+        """Return an artefact's size in bytes; None if it is not there."""
+        if self.folder is None:
+            return len(self._memory[sha256]) if sha256 in self._memory else None
+        path = self._path(sha256)
+        return path.stat().st_size if path.exists() else None
+
     def commit(self, record: RoundRecord) -> None:
         """Write a round record atomically, then remove the artefacts that it made obsolete."""
         for sha256, blob in record.artefacts.items():

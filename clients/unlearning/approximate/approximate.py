@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from clients.unlearning.contract import Guarantee
 from clients.unlearning.general import METHODS, AnyMethod
-from clients.unlearning.one_network import OneNetwork
+from clients.unlearning.one_network import TracedNetwork
 
 
 class MethodGuarantee:
@@ -18,7 +18,7 @@ class MethodGuarantee:
         return "approximate" if spec is None else spec.method.guarantee
 
 
-class Approximate(OneNetwork):
+class Approximate(TracedNetwork):
     """One network that forgets by a method: ``{ kind = "approximate", base = { kind = "mlp" }, method = "finetune" }``.
 
     Parameters

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from clients.unlearning.contract import Guarantee
-from clients.unlearning.one_network import OneNetwork
+from clients.unlearning.one_network import TracedNetwork
 
 
-class Finetune(OneNetwork):
+class Finetune(TracedNetwork):
     """One network; asked to forget, it trains one more round without the rows. A negative control, as the influence of the rows remains."""
 
     implementation: ClassVar[str] = "clients.unlearning.approximate.finetuning:Finetuned"

@@ -11,6 +11,7 @@ from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem
 from clients.unlearning.exact.statistical.fixed import CHUNK
 from clients.unlearning.exact.statistical.specs import Summed, width
+from clients.unlearning.limits import ID_BYTES, untrained
 
 
 class AdaptiveQueries(Summed):
@@ -57,3 +58,7 @@ class AdaptiveQueries(Summed):
     def steps(self, training: Training, rows: int, progress: int) -> int:
         """Return the iterations of a round."""
         return self.iterations
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of the parameters, and of the ids of all rows that entered an answer."""
+        return untrained(self, problem) + ID_BYTES * rows

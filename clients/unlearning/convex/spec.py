@@ -12,7 +12,7 @@ from clients.data.columns import expanded_shape
 from clients.data.rows import Rows
 from clients.unlearning.contract import ExactSpec, Problem
 from clients.unlearning.convex.unit_rows import UnitRows
-from clients.unlearning.limits import beyond, refusal
+from clients.unlearning.limits import beyond, refusal, untrained
 
 _NEWTON_STEPS = 20
 """Newton steps of a fit, roughly, for bounds on its time."""
@@ -68,3 +68,7 @@ class Convex(ExactSpec):
         size, steps = 8 * (2 * blocks * side**2 + len(rows) * wide), _NEWTON_STEPS * len(rows) * blocks * side**2 // 10**6
         wrong = beyond(f"{self.kind} on {wide} columns", len(rows), size, steps, "ask for fewer columns or rows")
         return wrong or refusal(lambda: UnitRows(problem, (self.low, self.high)).checked(rows))
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of the parameters."""
+        return untrained(self, problem)

@@ -16,7 +16,7 @@ from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import ExactSpec, Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.schedule import Schedule
 from clients.unlearning.exact.votes import Rule
-from clients.unlearning.limits import beyond, weights
+from clients.unlearning.limits import COUNT_BYTES, beyond, networks, weights
 
 
 class Bases:
@@ -107,6 +107,16 @@ class Sisa(ExactSpec):
         if isinstance(self.base, UnlearnerSpec):
             return self.shards * self.base.steps(training, -(-rows // self.shards), progress)
         return training.steps(rows)
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of the shards' models, and of the checkpoints before all slices but the first; None if the base cannot tell.
+
+        Of unlearners, the bytes if each shard has rows.
+        """
+        if not isinstance(self.base, UnlearnerSpec):
+            return networks(self.shards * self.slices, self.base, problem)
+        empty, whole = (self.base.state_bytes(problem, count) for count in (0, rows))
+        return None if empty is None or whole is None else COUNT_BYTES + (self.shards - 1) * empty + whole
 
     def build(self, problem: Problem, key: tuple[Field, ...]) -> Unlearner[Any, Any]:
         """Return the untrained unlearner; ``ValueError`` if slices outnumber epochs or the base cannot take the inputs."""

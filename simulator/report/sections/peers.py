@@ -30,7 +30,8 @@ TEMPLATE = """<p>{{ page.about_peers(data) }}
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any]:
     shown = _shown(data)
-    columns = [(heading, text) for heading, text in page.peer_columns(data) if any(text(row) != words.NOT_MEASURED for row in shown)]
+    known = [*page.peer_columns(data), ("stored with it", lambda row: words.size(row.stored))]
+    columns = [(heading, text) for heading, text in known if any(text(row) != words.NOT_MEASURED for row in shown)]
     return {
         "headings": [heading for heading, _ in columns],
         "rows": [{"data": row, "mix": _mix(row), "texts": [text(row) for _, text in columns]} for row in shown],

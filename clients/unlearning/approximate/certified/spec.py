@@ -13,6 +13,7 @@ from clients.spec import Spec
 from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, certified
 from clients.unlearning.convex.spec import Convex
+from clients.unlearning.limits import ID_BYTES, untrained
 
 Certifier = Literal["measured", "data_dependent", "worst_case"]
 
@@ -99,3 +100,7 @@ class CertifiedRemoval(UnlearnerSpec):
                 f"take for {len(rows)} rows: take a larger sigma"
             )
         return None
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of parameters, perturbation and kept inverse, and of the ids of all rows that the parameters learned from."""
+        return untrained(self, problem) + ID_BYTES * rows

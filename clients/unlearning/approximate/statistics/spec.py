@@ -11,6 +11,7 @@ from clients.data.rows import Rows
 from clients.unlearning.approximate.certified.spec import LinearBase
 from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, certified
 from clients.unlearning.convex.spec import Convex
+from clients.unlearning.limits import ID_BYTES, untrained
 
 
 class StatisticsSpec(UnlearnerSpec):
@@ -54,6 +55,10 @@ class StatisticsSpec(UnlearnerSpec):
     def check(self, problem: Problem, rows: Rows) -> str | None:
         """Return why the base cannot learn these rows, or None."""
         return self.base.check(problem, rows)
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of parameters and statistics, and of the ids of the rows that they stand for."""
+        return untrained(self, problem) + ID_BYTES * rows
 
 
 class NewtonStatistics(StatisticsSpec):

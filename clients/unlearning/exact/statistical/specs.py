@@ -11,7 +11,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from clients.data.rows import Rows
 from clients.streams import Field
 from clients.unlearning.contract import ExactSpec, Guarantee, Problem, Unlearner, UnlearningError
-from clients.unlearning.limits import beyond, refusal
+from clients.unlearning.limits import COUNT_BYTES, beyond, refusal, untrained
 
 if TYPE_CHECKING:
     from clients.unlearning.exact.statistical.fixed import Design
@@ -47,6 +47,15 @@ class Summed(ExactSpec):
         kind = str(getattr(self, "kind"))  # noqa: B009  every registered spec has a tag
         wrong = beyond(f"{kind} on {width(problem)} columns", len(rows), size, steps, "ask for fewer columns, clusters or iterations")
         return wrong or refusal(lambda: self.build(problem, ()).begin(rows))
+
+    def state_bytes(self, problem: Problem, rows: int) -> int | None:
+        """Return the bytes of the sums, of k-means in every step."""
+        from clients.unlearning.exact.statistical.learner import SumLearner
+
+        built = self.build(problem, ())
+        if isinstance(built, SumLearner):
+            return COUNT_BYTES + sum(8 * prod(shape) for shape in built.shapes.values())
+        return untrained(self, problem)
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
         """Return the bytes of the sums and the learned parameters, here products of all columns, and the steps in thousands."""

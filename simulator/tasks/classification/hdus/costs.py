@@ -15,6 +15,7 @@ from server.timeline import Round
 from simulator.tasks.classification.hdus.devices import slowest
 from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.scenario import HdusScenario
+from simulator.tasks.classification.stored import stored_in_words
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     if arrivals := plan.timeline.arrivals():
         count = sum(len(one.rows) for one in arrivals)
         yield "arrivals", f"{count} rows at {len({one.peer for one in arrivals})} peers (at most {cost.arrival_steps:,} steps)"
+    yield stored_in_words(plan)
     if cost.seed_bytes:
         yield "one seed", f"{cost.seed_bytes:,} bytes"
         yield "seeds over edges", f"about {cost.overlay_bytes:,} bytes"

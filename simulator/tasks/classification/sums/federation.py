@@ -11,6 +11,7 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.pooled import PooledClassification
+from simulator.tasks.classification.stored import stored_in_words
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.resolution import SumsResolution
 from simulator.tasks.classification.sums.scenario import SumsScenario
@@ -62,6 +63,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         yield "subtractions", f"{departures} of peers, {len(erasures) - departures} of rows"
         if arrivals := plan.timeline.arrivals():
             yield "additions", f"{sum(len(one.rows) for one in arrivals)} rows that arrive at {len({one.peer for one in arrivals})} peers"
+        yield stored_in_words(plan)
         yield "further runs for the audits", str(self.further_runs(plan))
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:

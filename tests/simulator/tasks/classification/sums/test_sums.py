@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from clients import data, wire
+from clients.classification.sums.config import SumsConfig
 from clients.classification.sums.peer import SumsPeer, learner
 from clients.data.rows import Rows
 from clients.participant import Update
@@ -23,8 +24,10 @@ from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
+from simulator.tasks.classification.stored import stored_bytes
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.verification import model
+from simulator.tasks.contract import cell_of
 
 EVENTS: list[dict[str, Any]] = [
     {"round": 2, "do": "leave", "peers": [4], "erase": True},
@@ -99,6 +102,20 @@ def pooled(plan: SumsPlan) -> Any:
     whole = learner(config)
     whole.fit(Rows(ids, source.x[ids], source.y[ids]))
     return whole
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_peer_stores_is_told_beforehand(model: dict[str, Any]) -> None:
+    plan = resolve(scenario(federation={"kind": "sums", "model": model}, event=[]))
+    sizes = []
+    for config in plan.configs:
+        assert isinstance(config, SumsConfig)
+        peer = SumsPeer.new(config)
+        peer.train()
+        sizes.append(sum(array.nbytes for array in wire.from_bytes(peer.main_blob).values()))
+    assert [stored_bytes(plan, config) for config in plan.configs] == sizes
+    told = dict(cell_of(plan).costs(plan))["stored with main models"]
+    assert told == f"{sum(sizes):,} bytes at 5 peers if nothing is deleted"
 
 
 def test_every_erasure_is_exact_and_the_model_is_that_of_the_rows_left(finished: Run) -> None:
