@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .PHONY: help demo tour test test-slow lint bench gpu clean
 
 SCENARIO ?= experiments/scenarios/departures.toml
-TOUR ?= $(SCENARIO) experiments/scenarios/revival.toml
+TOUR ?= $(SCENARIO) experiments/scenarios/whole.toml experiments/scenarios/revival.toml
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Play the departures scenario on Ray and write its report
 	echo "$$lines"; \
 	echo "The report: $${lines##*$$'\n'}/report.html"
 
-tour: $(STAMP)  ## Play the departures and the revival scenario and write their reports (20 minutes; the second time fewer)
+tour: $(STAMP)  ## Play the departures, the whole story and the revival, and write their reports (40 minutes; the second time fewer)
 	@reports=""; \
 	for scenario in $(TOUR); do \
 	  lines=$$($(BIN)/lethe run "$$scenario" --engine ray --workers 2); \
@@ -49,7 +49,7 @@ bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experim
 	  mv "$$kept.unfinished" "$$kept"; \
 	done
 
-gpu: $(STAMP)  ## For whoever has a CUDA card: smoke tests, the revival benchmark and revival.toml on it, kept with date and hardware
+gpu: $(STAMP)  ## For whoever has a CUDA card: smoke tests, the revival benchmark and whole.toml on it, kept with date and hardware
 	$(BIN)/python -m experiments.gpu
 
 clean:  ## Remove what was installed and generated; runs are kept

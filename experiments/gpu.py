@@ -22,7 +22,7 @@ from clients import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "benchmarks" / "results"
-SCENARIO = "experiments/scenarios/revival.toml"
+SCENARIO = "experiments/scenarios/whole.toml"
 PARTS = (
     ("-m", "pytest", "-m", "gpu", "-rs"),
     ("-m", "experiments.benchmarks.revival", "--device", "cuda"),

@@ -8,14 +8,23 @@ from pathlib import Path
 from simulator.report import graphs, svg
 from simulator.report.classification import curves
 from simulator.report.collect import collect
+from simulator.report.diffusion.curves import variants
+from simulator.report.diffusion.model import Roots
+from simulator.report.model import ReportData
+
+
+def pictures(data: ReportData) -> dict[str, str]:
+    """Return a run's pictures by name: what the first attack found, or accuracy over the rounds and the graph at the last departure."""
+    if isinstance(data.own, Roots):
+        return {data.name: variants(data.own.rows(data.own.settings[0]), svg.WIDE, "variants")}
+    return {data.name: curves.accuracy(data, svg.WIDE), "graph": graphs.change(data.graphs[-1], svg.WIDE, "graph")}
 
 
 def main(run_dir: Path, out: Path) -> None:
-    """Write ``departures.svg`` (accuracy over the rounds) and ``graph.svg`` (before and after the last departure) into ``out``."""
-    data = collect(run_dir)
+    """Write a run's pictures into ``out``, as SVG files."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "departures.svg").write_text(svg.standalone(curves.accuracy(data, svg.WIDE)), encoding="utf-8")
-    (out / "graph.svg").write_text(svg.standalone(graphs.change(data.graphs[-1], svg.WIDE, "graph")), encoding="utf-8")
+    for name, picture in pictures(collect(run_dir)).items():
+        (out / f"{name}.svg").write_text(svg.standalone(picture), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ REVIVAL = """{% macro bracketed(ends) %}{% if ends %}<small class="ends">({{ end
 the zeros, guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros
 were; it hides where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its
 ceiling.</p>
-{% if roots.erased %}<div class="scroll"><table>
+{% if roots.erased %}<div class="scroll"><table class="many">
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
 {% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
 {%- endif %}{% if roots.scored %}<th>drawn right before</th><th>after</th><th>others after</th>{% endif %}
@@ -108,6 +108,7 @@ SWEEPS = """{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 
 STYLE = """
 .pairs small { display: block; color: var(--muted); font-size: .92em; font-weight: 400; }
+.many { font-size: .9em; } .many th, .many td { padding-inline: .4rem; white-space: normal; }
 .pairs small.ends { white-space: nowrap; font-size: .8em; }
 tr.mean th, tr.mean td { background: var(--wash); font-weight: 650; }
 .pairs td.text { min-width: 17rem; }
