@@ -110,7 +110,7 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert (erased["original"], erased["erased"]) == (first["original"], first["pruned"])
     assert found["not_played"] == []
     for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
-        assert set(first[name]) == {"target", "others"}
+        assert set(first[name]) == {"target", "others", "n", "interval"}
     assert first["location_auc"] == 1.0
     assert 0.4 < second["location_auc"] < 0.6
     assert (second["adversary"], second["knowledge"]) == ("adaptive", "weights, density, defence")
@@ -362,7 +362,7 @@ def test_acts_that_cannot_be_are_told_and_the_run_goes_on(play):
     assert {**attack, "why": ""} == {"round": 2, "do": "attack", "concept": 3, "adversary": "zero_scan", "why": ""}
     assert {**defence, "why": ""} == {"round": 2, "do": "defend", "fill": "gaussian", "why": ""}
     assert "every entry is cut" in attack["why"]
-    assert one.results["concepts"][0]["erased"].keys() == {"target", "others"}
+    assert one.results["concepts"][0]["erased"].keys() == {"target", "others", "n", "interval"}
 
 
 def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none(play):
@@ -378,7 +378,7 @@ def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none
     ]
     data = SMOKE["data"] | {"partition": {"kind": "iid"}}
     found = play(rounds=2, event=events, data=data, denoising=SMOKE["denoising"] | {"design": "joint"}).results
-    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == {"target", "others"}
+    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == {"target", "others", "n", "interval"}
     assert found["concepts"][0]["density"] is None
     assert [(row["adversary"], row["why"].split(";")[0]) for row in found["not_played"]] == [
         ("zero_scan", "ssd leaves no zeros to find"),
@@ -386,7 +386,7 @@ def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none
     ]
     located, historian = found["revivals"]
     assert (located["adversary"], historian["adversary"]) == ("zero_scan", "historian")
-    assert located["neuron_mean"].keys() == located["revived"].keys() == {"target", "others"}
+    assert located["neuron_mean"].keys() == located["revived"].keys() == {"target", "others", "n", "interval"}
     for name in ("random_signs", "true_signs", "defended", "adaptive", "sign_accuracy", "location_auc", "density"):
         assert located[name] is None
     assert found["curves"] == []
