@@ -16,6 +16,7 @@ from clients.models import MODELS, AnyModel, ModelSpec
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import UnlearnerSpec
+from clients.unlearning.exact.retrain import Retrain
 
 if TYPE_CHECKING:
     AnyMain = UnlearnerSpec | ModelSpec
@@ -50,3 +51,9 @@ class HdusConfig(ClassifierConfig):
     def sequential(self) -> bool:
         """Whether draws are keyed by the number of messages sent so far (a negative control)."""
         return self.training.streams == "sequential"
+
+
+def method(config: HdusConfig) -> UnlearnerSpec:
+    """Return the spec of a config's main model; a plain model means that it is retrained when rows must be forgotten."""
+    spec = config.main
+    return Retrain(base=spec) if isinstance(spec, ModelSpec) else spec

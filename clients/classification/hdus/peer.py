@@ -14,16 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import data, wire
-from clients.classification.hdus.config import HdusConfig
+from clients.classification.hdus.config import HdusConfig, method
 from clients.classification.hdus.distillation import distil
 from clients.classification.hdus.ensemble import Member, combine
 from clients.data.rows import Ids, Rows
-from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.participant import EDGES, ROWS, Neighbour, Record, Update
 from clients.streams import Field
-from clients.unlearning.contract import Cost, Outcome, Problem, Unlearner, UnlearnerSpec
-from clients.unlearning.exact.retrain import Retrain
+from clients.unlearning.contract import Cost, Outcome, Problem, Unlearner
 from clients.unlearning.states import PROGRESS
 
 COUNTS = "counts"
@@ -195,12 +193,6 @@ def mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt
 def _having(source: data.Dataset, edges: Ids) -> data.Dataset:
     """Return the data with only the edges that have these ids."""
     return replace(source, edges=source.ends(edges)) if len(source.edges) else source
-
-
-def method(config: HdusConfig) -> UnlearnerSpec:
-    """Return the spec of a config's main model; a plain model means that it is retrained when rows must be forgotten."""
-    spec = config.main
-    return Retrain(base=spec) if isinstance(spec, ModelSpec) else spec
 
 
 def unlearner(config: HdusConfig, key: tuple[Field, ...]) -> Unlearner[Any, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from clients.classification.hdus.config import HdusConfig
-from clients.classification.hdus.peer import method
+from clients.classification.hdus.config import HdusConfig, method
 from clients.classification.sums.config import SumsConfig
 from clients.config import PeerConfig
 from clients.data import load
