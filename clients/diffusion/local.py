@@ -20,9 +20,10 @@ from clients.data import DatasetSpec
 from clients.diffusion.config import DenoisingConfig
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.images import Images, draw_styles, from_arrays
+from clients.diffusion.remembered import Span, train_or_remember
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Style
 from clients.diffusion.subject import DenoiserSubject
-from clients.diffusion.training import Phase, scheduler, train_phase, trainable
+from clients.diffusion.training import Phase, scheduler, trainable
 from clients.streams import Field, torch_generator
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
@@ -114,26 +115,11 @@ def trained(
 ) -> dict[str, npt.NDArray[Any]]:
     """Return the weights after local training in round ``now`` of ``config.rounds``; ``held`` entries keep their value."""
     window, total = ((now - 1) * config.steps, now * config.steps), config.rounds * config.steps
-    configuration = {
-        **_where(config, backbone, start),
-        "what": "local training",
-        "images": data_hash(images.pixels, images.classes, images.styles),
-        "held": wire.sha256(wire.to_bytes(pack_masks(held))),
-        "key": key,
-        "window": window,
-        "total": total,
-        "proximal": proximal,
-    }
-
-    def make() -> Arrays:
-        denoiser = model(config, backbone, start)
-        fixed = {layer: mask for layer, mask in held.items() if bool(mask.any())}
-        train_phase(
-            denoiser, images, config.denoising, phase(config.denoising), key, total=total, window=window, fixed=fixed, proximal=proximal
-        )
-        return exchanged(denoiser, config.denoising)
-
-    return remembered(configuration, make)
+    denoiser, learned = model(config, backbone, start), phase(config.denoising)
+    fixed = {layer: mask for layer, mask in held.items() if bool(mask.any())}
+    span: Span = {"total": total, "window": window, "fixed": fixed, "proximal": proximal}
+    train_or_remember(where_computed(config), denoiser, images, config.denoising, learned, key, **span)
+    return exchanged(denoiser, config.denoising)
 
 
 def erased(

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser, NoisePredictor
-from clients.diffusion.hdus.remembered import Trainer
 from clients.diffusion.images import Images
+from clients.diffusion.remembered import Trainer
 from clients.diffusion.spec import DenoiserTraining, Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import Phase, train_phase, trainable

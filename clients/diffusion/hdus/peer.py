@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,11 @@ from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
 from clients.diffusion.hdus.evaluation import FinalEvaluation
 from clients.diffusion.hdus.main import DenoiserMain, MainModel
-from clients.diffusion.hdus.remembered import distil_or_remember, train_or_remember
 from clients.diffusion.hdus.sharding import ShardedMain
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
-from clients.diffusion.local import MASK, gallery, packed
+from clients.diffusion.local import MASK, gallery, packed, where_computed
+from clients.diffusion.remembered import distil_or_remember, train_or_remember
 from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Neighbour, Record, Update
@@ -87,7 +87,8 @@ class HdusPeer(Neighbour):
         """The main model; available once the public backbone has been received."""
         config = self.config
         public = _with(deepcopy(_architecture(config.denoiser, self._place)), self._backbone)
-        settings = public, config.denoising, config.sampling, config.rounds, config.steps, (*self.stream, "main"), train_or_remember
+        key, train = (*self.stream, "main"), partial(train_or_remember, where_computed(config))
+        settings = public, config.denoising, config.sampling, config.rounds, config.steps, key, train
         kind = config.main
         main: MainModel = ShardedMain(kind, *settings) if isinstance(kind, ShardedDenoiser) else DenoiserMain(*settings)
         if self.stored is None:
@@ -164,6 +165,7 @@ class HdusPeer(Neighbour):
         """Return what, beside its initial weights, determines the seed, of plain values and hashes."""
         config = self.config
         return {
+            **where_computed(config),
             "main": [spec.model_dump(mode="json") for spec in (config.main, config.denoiser)],
             "rounds": [config.rounds, config.steps],  # with the history, they say which shards of a main model have learned
             "weights": [wire.sha256(self._backbone), wire.sha256(self.main_blob)],

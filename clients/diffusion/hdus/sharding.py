@@ -17,9 +17,9 @@ from torch import Tensor
 from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.hdus.main import CUT, HISTORY, Arrays, found_cut, history, noted, past, united
-from clients.diffusion.hdus.remembered import Trainer
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
+from clients.diffusion.remembered import Trainer
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field

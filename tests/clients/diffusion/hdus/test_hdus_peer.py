@@ -32,7 +32,7 @@ METHOD = {"kind": "concept_prune", "calls": 2}
 def _nothing_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train anew in every test, so that what is found equal was computed twice."""
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path))
-    monkeypatch.setattr("clients.diffusion.hdus.remembered.remembered", lambda configuration, make: dict(make()))
+    monkeypatch.setattr("clients.diffusion.remembered.remembered", lambda configuration, make: dict(make()))
 
 
 def config(peer: int = 0, **changes: Any) -> HdusDenoisingConfig:

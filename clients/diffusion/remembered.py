@@ -1,4 +1,7 @@
-"""Training phases and distilled seeds from the simulator's cache, which has what was computed before from the same arguments."""
+"""Training phases and distilled seeds from the simulator's cache, which has what was computed before from the same arguments.
+
+``where`` is what a configuration says of the device, `clients.diffusion.local.where_computed`.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Span(TypedDict):
     total: int
     window: NotRequired[tuple[int, int] | None]
     fixed: NotRequired[Mapping[str, Tensor] | None]
+    proximal: NotRequired[float]
 
 
 class Trainer(Protocol):
@@ -34,11 +38,18 @@ class Trainer(Protocol):
 
 
 def train_or_remember(
-    denoiser: Denoiser, images: Images, settings: DenoiserTraining, phase: Phase, key: tuple[Field, ...], **span: Unpack[Span]
+    where: Mapping[str, Any],
+    denoiser: Denoiser,
+    images: Images,
+    settings: DenoiserTraining,
+    phase: Phase,
+    key: tuple[Field, ...],
+    **span: Unpack[Span],
 ) -> None:
     """Do what `train_phase` does, or write the weights that it gave when it was last called with equal arguments."""
     configuration = {
-        "what": "phase of a main model",
+        **where,
+        "what": "training phase",
         "training": settings.model_dump(mode="json"),
         "images": data_hash(images.pixels, images.classes, images.styles),
         "phase": phase,
@@ -46,6 +57,7 @@ def train_or_remember(
         "total": span["total"],
         "window": span.get("window"),
         "fixed": {layer: data_hash(mask) for layer, mask in (span.get("fixed") or {}).items()},
+        "proximal": span.get("proximal", 0.0),
     }
 
     def train() -> None:
@@ -64,25 +76,22 @@ def distil_or_remember(seed: Denoiser, phase: Phase, configuration: Mapping[str,
     phase : {"concept", "joint"}
         Weights that the seed learns.
     configuration : mapping
-        All else that determines the seed: plain values, with the main model and data represented by hashes.
+        All else that determines the seed, the device too: plain values, with the main model and data represented by hashes.
     distil : callable
     """
     _remember(seed, phase, {"what": "distillation", **configuration}, distil)
 
 
 def _remember(denoiser: Denoiser, phase: Phase, configuration: Mapping[str, Any], change: Callable[[], object]) -> None:
-    """Change a denoiser's learned weights in place, on the CPU from the cache; a card's settings are not part of a configuration."""
-    if denoiser.device.type != "cpu":
-        change()
-        return
+    """Change a denoiser's learned weights in place, or take them from the cache."""
     start = {"denoiser": denoiser.spec.model_dump(mode="json"), "start": data_hash(*denoiser.state_dict().values())}
 
     def make() -> dict[str, Any]:
         change()
-        return {name: parameter.detach().numpy().copy() for name, parameter in trainable(denoiser, phase).items()}
+        return {name: parameter.detach().cpu().numpy().copy() for name, parameter in trainable(denoiser, phase).items()}
 
     weights = remembered({**start, **configuration}, make)
     with torch.no_grad():
         for name, parameter in trainable(denoiser, phase).items():
-            parameter.copy_(torch.from_numpy(weights[name].copy()))
+            parameter.copy_(torch.from_numpy(weights[name].copy()).to(denoiser.device))
     denoiser.requires_grad_(True).eval()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from clients.diffusion import remembered
 from clients.diffusion.hdus import peer as peers
-from clients.diffusion.hdus import remembered
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from tests.clients.diffusion.hdus.test_hdus_peer import config, worked
@@ -67,6 +67,14 @@ def test_nothing_else_is_taken_for_it(changes: dict[str, Any], other: dict[str, 
     second = bytes_of(worked(config(**changes).model_copy(update=other)))
     assert set(worked_anew) == {"distil", *(["train_phase"] if trained else [])}
     assert second[1] != first[1]
+
+
+def test_another_device_finds_nothing(worked_anew: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    worked(config())
+    worked_anew.clear()
+    monkeypatch.setattr(peers, "where_computed", lambda config: {"compute": "a card"})
+    worked(config())
+    assert set(worked_anew) == {"train_phase", "distil"}
 
 
 def test_another_key_finds_nothing(worked_anew: list[str]) -> None:
