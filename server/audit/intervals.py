@@ -13,8 +13,12 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 
     Of a mean of values in [0, 1], whose variance is at most that of a share, it is no narrower than needed.
 
+    ``ValueError`` unless the share lies in [0, 1].
+
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of {share} has no interval: take one in [0, 1]")
     if not n:
         return 0.0, 1.0
     weight = Z**2 / n

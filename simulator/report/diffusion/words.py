@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from server.audit.intervals import wilson
 from simulator.report import words
 from simulator.report.diffusion.model import SEEDS, RevivalRow, Roots, Sample, Scores, Setting, mean_scores
 from simulator.report.model import EventRow, ReportData
-from simulator.shares import interval
 
 VARIANTS = {
     "original": "original",
@@ -64,7 +64,7 @@ def ends(share: float | None, n: int) -> str:
     """Return the 95 % interval of a share of ``n`` samples, as whole percentages; empty if either is unknown."""
     if share is None or not n:
         return ""
-    low, high = interval(share, n)
+    low, high = wilson(share, n)
     return f"{100 * low:.0f}\u2013{100 * high:.0f}\u202f%"
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from clients.diffusion.judges.spec import doubt
 from clients.diffusion.spec import Concept
+from server.audit.intervals import wilson
 from server.diffusion.metrics import AVERAGED, RELEASED, SCALE, Names
 from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
-from simulator.shares import interval
 
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
@@ -71,7 +71,7 @@ def _with_intervals(row: dict[str, Any], plan: DiffusionPlan) -> dict[str, Any]:
     n = {"target": budget.target, "others": budget.others * (axis - 1)}
 
     def counted(scores: dict[str, Any]) -> dict[str, Any]:
-        return {**scores, "n": n, "interval": {part: interval(scores[part], count) for part, count in n.items()}}
+        return {**scores, "n": n, "interval": {part: wilson(scores[part], count) for part, count in n.items()}}
 
     return {key: counted(value) if isinstance(value, dict) and "target" in value else value for key, value in row.items()}
 

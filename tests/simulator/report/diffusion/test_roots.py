@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from server.audit.intervals import wilson
 from server.diffusion.release.acts import PICTURES
 from simulator import Scenario
 from simulator import run as play
@@ -26,7 +27,6 @@ from simulator.report.diffusion.collect import MOST_GRIDS, MOST_SAMPLES, png, ro
 from simulator.report.diffusion.model import PICTURED, Roots, mean_scores
 from simulator.report.model import EventRow, ReportData
 from simulator.report.render import render
-from simulator.shares import interval
 
 SCENARIO = """
 task = "diffusion"
@@ -277,7 +277,7 @@ def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(ru
     said = Page(render(replace(run, own=own))).text
     mean = mean_scores(own.rows(own.settings[0]), "pruned")
     assert mean.n_target == 60 * len(own.rows(own.settings[0]))
-    low, high = interval(mean.target or 0.0, mean.n_target)
+    low, high = wilson(mean.target or 0.0, mean.n_target)
     assert f"({100 * low:.0f}\u2013{100 * high:.0f} %)" in said["revival"]
     assert "95 % intervals over samples, 60 samples of the concept and 90 of the others" in said["revival"]
 
@@ -302,7 +302,7 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (erased.before.n_target, erased.before.n_others) == (2, 9)
     told = raw["revivals"][0]["pruned"]
     assert told["n"] == {"target": 2, "others": 9}
-    assert told["interval"] == {part: list(interval(told[part], n)) for part, n in told["n"].items()}
+    assert told["interval"] == {part: list(wilson(told[part], n)) for part, n in told["n"].items()}
     assert data.own.recommendation == raw["recommendation"]
     assert [loss.together for loss in data.own.losses] == [line["loss_global"] for line in raw["timeline"]]
     assert {curve.kind for curve in data.own.curves} == {"noise", "share"}
