@@ -24,7 +24,10 @@ VERSION = 1
 
 
 def folder() -> Path:
-    """Return the folder of the cache: ``LETHE_CACHE`` if set, else ``~/.cache/lethe/diffusion``."""
+    """Return the folder of the cache: ``LETHE_CACHE`` if set, else ``~/.cache/lethe/diffusion``.
+
+    Denoisers were its first content; the name stays, so that caches of earlier versions remain in use.
+    """
     return Path(os.environ.get("LETHE_CACHE") or "~/.cache/lethe/diffusion").expanduser()
 
 

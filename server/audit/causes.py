@@ -77,22 +77,8 @@ def clusters(network: Network, weights: Arrays, x: npt.NDArray[np.float32], coun
     """Return a cluster of each row, int64 (n,): k-means on the inputs of the network's last linear layer, keyed."""
     from sklearn.cluster import KMeans
 
+    from clients.unlearning.refine.hardness import penultimate
+
     features = penultimate(network, weights, x)
     made = KMeans(min(count, len(x)), n_init=1, random_state=key_hash(*key, "clusters") % 2**32).fit_predict(features)
     return np.asarray(made, dtype=np.int64)
-
-
-def penultimate(network: Network, weights: Arrays, x: npt.NDArray[np.float32]) -> Scores:
-    """Return the inputs of a network's last linear layer, float64 (n, features)."""
-    import torch
-
-    from clients.training import from_arrays
-
-    module = network.build(("features",)).eval()
-    from_arrays(module, weights)
-    seen: list[Tensor] = []
-    (*_, last) = (layer for layer in module.modules() if isinstance(layer, torch.nn.Linear))
-    last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    with torch.no_grad():
-        module(network.inputs(x))
-    return seen[-1].flatten(1).cpu().numpy().astype(np.float64)

@@ -47,7 +47,7 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
     shared: dict[Row, Branch] = {}
     for name, one in of_runs(plan).items():
         if store.audit(_key(name)) is None:
-            store.set_audit(_key(name), _examined(one, Branch(store, peers_at_end(plan, store))))
+            store.set_audit(_key(name), _examined(name, one, plan, Branch(store, peers_at_end(plan, store))))
     for request in sorted({erasure.request for erasure in plan.timeline.erasures}):
         own: dict[Row, Branch] = {}
         for erasure in (one for one in plan.timeline.erasures if one.request == request):
@@ -67,9 +67,11 @@ def of_runs(plan: Plan) -> dict[str, RunAuditSpec]:
     return {name: spec for name, spec in plan.audit.asked.items() if isinstance(spec, RunAuditSpec)}
 
 
-def _examined(spec: RunAuditSpec, branch: Branch) -> dict[str, Any]:
+def _examined(name: str, spec: RunAuditSpec, plan: Plan, branch: Branch) -> dict[str, Any]:
     """Return a row of the store: findings, or the reason why there are none."""
     try:
+        if reason := cell_of(plan).unjudged.get(name):
+            raise NotJudgedError(reason)
         return {FINDINGS: spec.examine(branch)}
     except NotJudgedError as reason:
         return {NOT_JUDGED: str(reason)}

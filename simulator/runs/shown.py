@@ -1,12 +1,15 @@
-"""HTML of a run for notebooks: its metrics and its erasures."""
+"""Results in words that terminal and report share, and HTML of a run for notebooks: its metrics and its erasures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
 from simulator.requests import request_of
+
+SETS = ("forget", "retain", "test")
+"""Sets of rows on which compared methods are scored."""
 
 
 def as_html(found: Mapping[str, Any]) -> str:
@@ -37,6 +40,19 @@ def count_of(told: Mapping[str, Any]) -> str:
     """Return how much a request names, in words, given its row in the results: ``7 rows``."""
     unit, count = request_of(told["kind"]).unit, told["rows"] + told.get("edges", 0)
     return f"{count} {unit[count != 1]}"
+
+
+def sizes_of(compared: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many rows accuracies of a comparison are over, by set; 0 where none was measured."""
+    rows = list(compared)
+    return {name: next((row[name]["n"] for row in rows if row.get(name)), 0) for name in SETS}
+
+
+def notes_of(compared: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield the name of a row, and what its method says of how it carried the request out, or why it did not."""
+    for row in compared:
+        for note in (*row.get("notes", ()), *([row["failed"]] if "failed" in row else [])):
+            yield row["row"], note
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -7,16 +7,15 @@ from typing import Any
 
 from rich.table import Table
 
-from simulator.runs.shown import count_of, number
+from simulator.runs.shown import SETS, count_of, notes_of, number, sizes_of
 
-_HEADS = ("guarantee", "parameters", "predictions", "forget", "retain", "test", "steps", "client\nepochs", "bytes", "seconds")
+_HEADS = ("guarantee", "parameters", "predictions", *SETS, "steps", "client\nepochs", "bytes", "seconds")
 
 
 def table(one: Mapping[str, Any]) -> Table:
     """Return the table of a comparison: one row a run."""
-    sizes = {name: next((row[name]["n"] for row in one["compared"] if row.get(name)), 0) for name in ("forget", "retain", "test")}
     asked = f"event {one['event']}, round {one['round']}: {count_of(one)} to forget"
-    rows = ", ".join(f"{name} {count}" for name, count in sizes.items())
+    rows = ", ".join(f"{name} {count}" for name, count in sizes_of(one["compared"]).items())
     title = f"compare: {asked}; distances to the retrained model, accuracies with 95 % intervals (rows: {rows})"
     made = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for head in ("", *_HEADS):
@@ -32,7 +31,7 @@ def _cells(row: Mapping[str, Any]) -> Iterator[str]:
         return
     yield row.get("guarantee", "") + {"proven": ": proven", "disproved": ": DISPROVED"}.get(row["verdict"], "")
     yield from (number(row[name]) for name in ("parameters", "predictions"))
-    yield from (accuracy(row[name]) for name in ("forget", "retain", "test"))
+    yield from (accuracy(row[name]) for name in SETS)
     if "gradient_steps" in row:
         yield from (f"{row['gradient_steps']:,}", f"{row['client_epochs']:.4g}", f"{row['bytes']:,}", number(row["seconds"]))
 
@@ -44,6 +43,5 @@ def accuracy(told: Mapping[str, Any] | None) -> str:
 
 def notes(one: Mapping[str, Any]) -> Iterator[str]:
     """Yield what methods say of how they carried the request out, or why they did not."""
-    for row in one["compared"]:
-        for note in (*row.get("notes", ()), *([row["failed"]] if "failed" in row else [])):
-            yield f"{row['row']}, event {one['event']}: {note}"
+    for row, note in notes_of(one["compared"]):
+        yield f"{row}, event {one['event']}: {note}"

@@ -15,18 +15,18 @@ from clients.unlearning.refine.entanglement import Moments, entanglement, expect
 _CHUNK = 1024
 
 
-def penultimate(network: Network, weights: Arrays, rows: Rows) -> npt.NDArray[np.float64]:
-    """Return what enters the network's last layer for the rows, float64 (n, d)."""
+def penultimate(network: Network, weights: Arrays, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return what enters the network's last layer for inputs (n, ...), float64 (n, d)."""
     module = network.build(("features",)).eval()
     from_arrays(module, weights)
     with torch.no_grad():
-        parts = [features(module, part)[1] for part in torch.split(network.inputs(rows.x), _CHUNK)]
+        parts = [features(module, part)[1] for part in torch.split(network.inputs(x), _CHUNK)]
     return torch.cat(parts).double().cpu().numpy()
 
 
 def moments(network: Network, weights: Arrays, rows: Rows) -> Moments:
     """Return the sums of the rows' features, which add up over peers."""
-    return Moments.of(penultimate(network, weights, rows))
+    return Moments.of(penultimate(network, weights, rows.x))
 
 
 def score(network: Network, weights: Arrays, forget: Rows, retain: Rows) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from simulator.report import words
 from simulator.report.contract import Section, TaskPage
 from simulator.report.model import ReportData
-from simulator.runs.shown import count_of
+from simulator.runs.shown import SETS, count_of, notes_of, sizes_of
 
 TEMPLATE = """<p>Each method carried the same request out, from the same rounds before it, in a run that ends with the round of the request.
 Parameters: distance to the retrained model, relative to its norm. Predictions: the share of probability that lies on other classes of
@@ -27,9 +27,7 @@ one pass of a client over the rows that it has left.</p>
 {% endfor %}
 """
 
-_SETS = ("forget", "retain", "test")
-
-HEADINGS = ("guarantee", "parameters", "predictions", *_SETS, "gradient steps", "client epochs", "bytes", "time")
+HEADINGS = ("guarantee", "parameters", "predictions", *SETS, "gradient steps", "client epochs", "bytes", "time")
 
 _LEVELS = {"proven": "good", "disproved": "bad", "failed": "bad", "measured": "open"}
 
@@ -40,13 +38,11 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 
 def _table(one: Mapping[str, Any]) -> dict[str, Any]:
     rows = one["compared"]
-    sizes = {name: next((row[name]["n"] for row in rows if row.get(name)), 0) for name in _SETS}
-    notes = [f"{row['row']}: {note}" for row in rows for note in (*row.get("notes", ()), *([row["failed"]] if "failed" in row else []))]
     return {
         "title": f"Round {one['round']}: {words.peers(one['peers'])} ({count_of(one)})",
         "rows": list(map(_row, rows)),
-        "sizes": ", ".join(f"{name} {words.integer(n)}" for name, n in sizes.items()),
-        "notes": notes,
+        "sizes": ", ".join(f"{name} {words.integer(n)}" for name, n in sizes_of(rows).items()),
+        "notes": [f"{row}: {note}" for row, note in notes_of(rows)],
     }
 
 
@@ -63,7 +59,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _texts(row: Mapping[str, Any]) -> Iterator[str]:
     yield from (words.difference(row[name]) for name in ("parameters", "predictions"))
-    yield from (_accuracy(row[name]) for name in _SETS)
+    yield from (_accuracy(row[name]) for name in SETS)
     if "gradient_steps" in row:
         epochs = f"{row['client_epochs']:.4g}"
         yield from (words.integer(row["gradient_steps"]), epochs, words.size(row["bytes"]), words.seconds(row["seconds"]))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from clients import data, wire
 from clients.data.rows import Ids
-from server.audit.differences import relative_distance
+from server.audit.differences import max_abs_difference, relative_distance
 from server.audit.intervals import wilson
 from simulator.audits.contract import Branch
 from simulator.scenarios.plan import Plan
@@ -44,14 +44,15 @@ class Judged:
 def figures(plan: Plan, branch: Branch, retrained: Branch, judged: Judged) -> dict[str, Any]:
     """Return the figures of a run.
 
-    ``parameters`` is the distance of all parameters of the judged peers' main models and of the server's models to those of the
-    retrained run, relative to the norm of these; ``predictions`` the mean share of probability that lies on other classes of the test
-    rows. Both are 0 if all is equal, and None if there is nothing to compare. ``forget``, ``retain`` and ``test`` are accuracies (the
-    data set's first metric), each with the number ``n`` of rows and the ends ``low`` and ``high`` of its 95 % interval.
+    ``equal`` says whether all parameters of the judged peers' main models and of the server's models are those of the retrained run, bit
+    for bit, and is None if neither run has any; ``parameters`` is their distance, relative to the norm of the retrained ones, and None if
+    it is no finite number, too (arrays differ in name or shape); ``predictions`` is the mean share of probability that lies on other
+    classes of the test rows, and None if there is nothing to compare. ``forget``, ``retain`` and ``test`` are accuracies (the data set's
+    first metric), each with the number ``n`` of rows and the ends ``low`` and ``high`` of its 95 % interval.
     """
     test = np.asarray(plan.configs[0].test, dtype=np.int64)
     return {
-        "parameters": _finite(_parameters(branch, retrained, judged.peers)),
+        **_parameters(branch, retrained, judged.peers),
         "predictions": _predictions(branch, retrained, judged.peers),
         "forget": _accuracy(plan, branch, judged.forget),
         "retain": _accuracy(plan, branch, judged.retain),
@@ -59,10 +60,13 @@ def figures(plan: Plan, branch: Branch, retrained: Branch, judged: Judged) -> di
     }
 
 
-def _parameters(branch: Branch, retrained: Branch, peers: Sequence[int]) -> float | None:
+def _parameters(branch: Branch, retrained: Branch, peers: Sequence[int]) -> dict[str, Any]:
     both = [peer for peer in peers if peer in branch.peers and peer in retrained.peers]
     mine, theirs = _weights(branch, both), _weights(retrained, both)
-    return relative_distance(mine, theirs) if mine or theirs else None
+    if not mine and not theirs:
+        return {"equal": None, "parameters": None}
+    apart = relative_distance(mine, theirs)
+    return {"equal": max_abs_difference(mine, theirs) == 0, "parameters": apart if math.isfinite(apart) else None}
 
 
 def _weights(branch: Branch, peers: Iterable[int]) -> Arrays:
@@ -102,7 +106,3 @@ def _accuracy(plan: Plan, branch: Branch, asked: Mapping[int, Ids]) -> dict[str,
     mean = float(values.mean())
     low, high = wilson(mean, len(ids))
     return {"accuracy": mean, "n": len(ids), "low": low, "high": high}
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

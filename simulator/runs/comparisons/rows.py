@@ -53,8 +53,9 @@ def verdict(row: Mapping[str, Any]) -> str:
         return "failed"
     if row.get("guarantee") is None or family(row["guarantee"]) != "exact":
         return "measured"
-    apart = [row[name] for name in ("parameters", "predictions") if row[name] is not None]
-    return ("proven" if not any(apart) else "disproved") if apart else "measured"
+    if row["equal"] is False or row["predictions"]:
+        return "disproved"
+    return "measured" if row["equal"] is None and row["predictions"] is None else "proven"
 
 
 def disproved(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:

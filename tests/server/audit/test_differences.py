@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.audit.differences import max_abs_difference
+from server.audit.differences import max_abs_difference, relative_distance
 
 
 def test_equal_arrays_are_zero_apart() -> None:
@@ -43,3 +43,27 @@ def test_values_that_are_not_numbers_are_equal_to_themselves() -> None:
     a = {"w": np.array([np.nan, np.inf, 1.0])}
     assert max_abs_difference(a, {"w": np.array([np.nan, np.inf, 1.0])}) == 0.0
     assert max_abs_difference(a, {"w": np.array([np.nan, -np.inf, 1.0])}) == float("inf")
+
+
+def test_relative_distances_are_over_all_arrays_together_and_not_symmetric() -> None:
+    a = {"v": np.array([3.0, 0.0]), "w": np.array([[0.0, 4.0]])}
+    b = {"v": np.zeros(2), "w": np.array([[0.0, 2.0]])}
+    assert relative_distance(a, b) == pytest.approx(np.sqrt(9 + 4) / 2)
+    assert relative_distance(b, a) == pytest.approx(np.sqrt(9 + 4) / 5)
+    assert relative_distance(a, a) == relative_distance({}, {}) == 0.0
+    assert relative_distance({"w": np.zeros(2)}, {"w": np.zeros(2)}) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ({"w": np.ones(2)}, {}),
+        ({"w": np.ones(2)}, {"v": np.ones(2)}),
+        ({"w": np.ones(2)}, {"w": np.ones((2, 1))}),
+        ({"w": np.ones(2)}, {"w": np.zeros(2)}),
+        ({"w": np.array([1, np.nan])}, {"w": np.ones(2)}),
+        ({"w": np.array([1, np.inf])}, {"w": np.ones(2)}),
+    ],
+)
+def test_relative_distances_are_infinite_where_nothing_can_be_compared(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert relative_distance(a, b) == float("inf")

@@ -93,11 +93,19 @@ def test_groups_are_ranked_and_the_worst_is_in_the_event(judged: Run, by: str, f
     one = examined(judged, by=by, clusters=3)[0]
     assert one["causes"][0]["name"].startswith(first)
     assert sorted(row for cause in one["causes"] for row in cause["ids"]) == sorted(judged.plan.configs[0].rows)
-    (event,) = tomllib.loads(one["event"])["event"] if one["event"] else ({},)
-    if by == "source" and event:
-        assert event == {"round": 2, "do": "leave", "peers": [0], "erase": True}
-    elif event:
-        assert event["rows"]["ids"] == sorted(one["causes"][0]["ids"])
+
+
+def test_the_event_lets_holders_without_rows_leave_and_others_delete(judged: Run) -> None:
+    from simulator.audits.causes import _event
+
+    with reading(judged.folder) as store:
+        model = next(models(Branch(store, peers_at_end(judged.plan, store))))
+        assert isinstance(model, Model)
+    (own,) = [rows.ids.tolist() for rows in model.parts.values()]
+    assert tomllib.loads(_event(own, model))["event"] == [{"round": 2, "do": "leave", "peers": [0], "erase": True}]
+    deletion = {"round": 2, "do": "delete", "peers": [0], "rows": {"ids": sorted(own[1:])}}
+    assert tomllib.loads(_event(own[1:], model))["event"] == [deletion]
+    assert _event([], model) == ""
 
 
 def test_a_source_may_be_a_column(scenario: Callable[..., Scenario], tmp_path: Path, play: Play, judged: Run) -> None:

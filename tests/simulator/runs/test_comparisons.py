@@ -23,7 +23,8 @@ from simulator.progress import Watch
 from simulator.report.collect import collect
 from simulator.report.render import render
 from simulator.runner import prepare
-from simulator.runs.comparisons import playing
+from simulator.runs.comparisons import figures, playing
+from simulator.runs.comparisons.rows import verdict
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.storage.reading import reading
@@ -309,6 +310,33 @@ def test_a_false_claim_is_disproved_and_a_refusal_is_told(tmp_path: Path) -> Non
     assert "coy: rows 1 and 2 are too few" in page
 
 
+@pytest.mark.parametrize(
+    ("mine", "told", "then"),
+    [
+        ({"w": np.ones(2)}, {"equal": True, "parameters": 0.0}, "proven"),
+        ({"w": np.array([1, np.nextafter(1, 2)])}, {"equal": False, "parameters": pytest.approx(0, abs=1e-12)}, "disproved"),
+        ({"w": np.ones(2), "v": np.ones(1)}, {"equal": False, "parameters": None}, "disproved"),
+        ({"v": np.ones(2)}, {"equal": False, "parameters": None}, "disproved"),
+        ({}, {"equal": False, "parameters": None}, "disproved"),
+    ],
+    ids=["equal", "one bit", "one more", "renamed", "none"],
+)
+def test_what_cannot_be_compared_is_not_proven(mine: Any, told: Any, then: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = iter([mine, {"w": np.ones(2)}])
+    monkeypatch.setattr(figures, "_weights", lambda branch, peers: next(sides))
+    branch = Branch(RunStore(), {})
+    assert figures._parameters(branch, branch, ()) == told
+    assert verdict({"guarantee": "exact", "predictions": None, **told}) == then
+
+
+def test_a_claim_without_anything_to_compare_is_only_measured() -> None:
+    row = {"guarantee": "exact", "equal": None, "parameters": None, "predictions": None}
+    assert verdict(row) == "measured"
+    assert verdict(row | {"predictions": 0.0}) == "proven"
+    assert verdict(row | {"predictions": 1e-9}) == "disproved"
+    assert verdict(row | {"guarantee": "approximate", "equal": False}) == "measured"
+
+
 def printed(what: Any) -> str:
     console = Console(width=220, file=io.StringIO())
     if isinstance(what, Run):
@@ -330,11 +358,11 @@ def test_people_and_programs_are_told(averaged: Played) -> None:
     checked = printed(describe(done.plan))
     assert "rollback, retrain, finetune" in checked
     assert plain(done.plan)["compare"] == [{"event": 1, "round": 3, "last_round": 3, "rows": list(rows(done))}]
-    figures = {measure.name: value for measure, value in measures(done).items()}
-    assert figures["compare.1.rollback.parameters"] == 0.0
-    assert figures["compare.1.finetune.test"] == rows(done)["finetune"]["test"]["accuracy"]
-    assert figures["compare.1.retrain.client_epochs"] == 5
-    assert not any("seconds" in name for name in figures)
+    found = {measure.name: value for measure, value in measures(done).items()}
+    assert found["compare.1.rollback.parameters"] == 0.0
+    assert found["compare.1.finetune.test"] == rows(done)["finetune"]["test"]["accuracy"]
+    assert found["compare.1.retrain.client_epochs"] == 5
+    assert not any("seconds" in name for name in found)
 
 
 def collect_without(done: Run) -> Any:
