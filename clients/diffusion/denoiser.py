@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -55,6 +56,13 @@ class NoisePredictor(Protocol):
         """Return the predicted noise, of the shape of ``noisy``."""
 
 
+class Weighted(NoisePredictor, Protocol):
+    """A model that tells what it consists of."""
+
+    def tensors(self) -> Sequence[Tensor]:
+        """Return all tensors on which its predictions depend."""
+
+
 class Denoiser(nn.Module):
     """Predicts the noise in an image, given the time step and a condition."""
 
@@ -93,6 +101,10 @@ class Denoiser(nn.Module):
         tokens = self.conditions(classes, styles)
         predicted: Tensor = self.unet(noisy, time, encoder_hidden_states=tokens, return_dict=False)[0]
         return predicted
+
+    def tensors(self) -> Sequence[Tensor]:
+        """Return all parameters and buffers."""
+        return list(self.state_dict().values())
 
 
 def build(spec: DenoiserSpec, key: tuple[Field, ...]) -> Denoiser:

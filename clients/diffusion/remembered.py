@@ -1,4 +1,4 @@
-"""Training phases and distilled seeds from the simulator's cache, which has what was computed before from the same arguments.
+"""Training phases, distilled seeds and predicted noise from the simulator's cache, where they were computed before from the same arguments.
 
 ``where`` is what a configuration says of the device, `clients.diffusion.local.where_computed`.
 """
@@ -12,11 +12,43 @@ import torch
 from torch import Tensor
 
 from clients.cache import data_hash, remembered
-from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.denoiser import Denoiser, Weighted
 from clients.diffusion.images import Images
 from clients.diffusion.spec import DenoiserTraining
 from clients.diffusion.training import Phase, train_phase, trainable
 from clients.streams import Field
+
+
+class Recalled:
+    """A model whose predictions come from the cache where it was asked the same before.
+
+    Neighbours are all asked about the same public images, so that a seed's predictions are needed once for each of its holders.
+
+    Parameters
+    ----------
+    where : mapping
+    model : Weighted
+    """
+
+    def __init__(self, where: Mapping[str, Any], model: Weighted) -> None:
+        self.where, self.model = where, model
+        self.spec, self.null, self.device, self.tensors = model.spec, model.null, model.device, model.tensors
+
+    def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
+        """Return the predicted noise, of the shape of ``noisy``."""
+
+        def make() -> dict[str, Any]:
+            with torch.no_grad():
+                return {"noise": self.model(noisy, time, classes, styles).cpu().numpy()}
+
+        configuration = {
+            **self.where,
+            "what": "predicted noise",
+            "denoiser": self.spec.model_dump(mode="json"),
+            "weights": data_hash(*self.tensors()),
+            "inputs": data_hash(noisy, time, classes, styles),
+        }
+        return torch.from_numpy(remembered(configuration, make)["noise"].copy()).to(self.device)
 
 
 class Span(TypedDict):

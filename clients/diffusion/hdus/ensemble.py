@@ -5,15 +5,16 @@ HDUS (Ye, Chen, Nguyen, Yin, arXiv 2308.13269, 2023) covers classifiers only; it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clients.diffusion.denoiser import NoisePredictor
+from clients.diffusion.denoiser import Weighted
 from clients.diffusion.hdus.spec import NoiseWeights
 from clients.diffusion.spec import DenoiserSpec
 
@@ -26,7 +27,7 @@ class Voice:
     """One member: owner, model, and number of the owner's images per class, int64 ``(classes,)`` or ``(classes, styles)``."""
 
     owner: int
-    denoiser: NoisePredictor
+    denoiser: Weighted
     counts: npt.NDArray[np.int64]
 
 
@@ -64,6 +65,13 @@ class NoiseEnsemble:
     def device(self) -> torch.device:
         """Device of all members, on which its inputs must be too."""
         return self.own.denoiser.device
+
+    def asking(self, change: Callable[[Weighted], Weighted]) -> NoiseEnsemble:
+        """Return the same ensemble with each member's model replaced."""
+        made = copy(self)
+        made.members = [replace(voice, denoiser=change(voice.denoiser)) for voice in self.members]
+        made.own = made.members[self.members.index(self.own)]
+        return made
 
     def __call__(self, noisy: Tensor, time: Tensor, classes: Tensor, styles: Tensor | None = None) -> Tensor:
         """Return the predicted noise, float32, of the shape of ``noisy`` ``(batch, channels, size, size)``."""

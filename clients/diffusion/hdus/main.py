@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from clients.data.rows import Ids
-from clients.diffusion.denoiser import Denoiser, NoisePredictor
+from clients.diffusion.denoiser import Denoiser, Weighted
 from clients.diffusion.images import Images
 from clients.diffusion.remembered import Trainer
 from clients.diffusion.spec import DenoiserTraining, Sampling
@@ -39,7 +39,7 @@ class MainModel(Protocol):
     """The main model of a peer, as the peer uses it; its operations are described at `DenoiserMain`."""
 
     @property
-    def denoiser(self) -> NoisePredictor:
+    def denoiser(self) -> Weighted:
         """The model as samplers and the distillation use it."""
 
     @property

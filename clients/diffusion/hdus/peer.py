@@ -7,7 +7,7 @@ denoisers is this project's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -35,7 +35,7 @@ from clients.diffusion.hdus.sharding import ShardedMain
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
 from clients.diffusion.local import MASK, gallery, packed, where_computed
-from clients.diffusion.remembered import distil_or_remember, train_or_remember
+from clients.diffusion.remembered import Recalled, distil_or_remember, train_or_remember
 from clients.diffusion.spec import DenoiserSpec
 from clients.diffusion.training import Phase, trainable
 from clients.participant import ROWS, Neighbour, Record, Update
@@ -183,9 +183,9 @@ class HdusPeer(Neighbour):
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
         """Return losses and sample accuracies of main model and ensemble, and the ensemble's predicted noise on public images."""
-        final, together = FinalEvaluation(self.config), self.ensemble
-        alone, _ = final.loss(self.main.denoiser)
-        loss, answers = final.loss(together)
+        final, together, recalled = FinalEvaluation(self.config), self.ensemble, partial(Recalled, where_computed(self.config))
+        alone, _ = final.loss(recalled(self.main.denoiser))
+        loss, answers = final.loss(together.asking(recalled))
         scores = {"loss.local": alone, "loss.ensemble": loss}
         scores |= {f"accuracy.sampled{name}": value for name, value in final.accuracies(together).items()}
         scores |= {f"accuracy.local{name}": value for name, value in final.accuracies(self.main.denoiser).items()}
@@ -238,6 +238,10 @@ class Lent:
         """Return the predicted noise."""
         predicted: Tensor = functional_call(self.common, self.weights, (noisy, time, classes, styles))
         return predicted
+
+    def tensors(self) -> Sequence[Tensor]:
+        """Return the weights, in the order of their names."""
+        return [self.weights[name] for name in sorted(self.weights)]
 
 
 @lru_cache(maxsize=4)

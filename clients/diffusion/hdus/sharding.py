@@ -265,6 +265,11 @@ class ShardMean:
             total += self.module(noisy, time, classes, styles)
         return total / len(self.weights)
 
+    def tensors(self) -> Sequence[Tensor]:
+        """Return the parameters of every shard."""
+        own = self.module.state_dict()
+        return [tensor for weights in self.weights for tensor in {**own, **weights}.values()]
+
 
 def load(module: Denoiser, weights: Mapping[str, Tensor]) -> None:
     """Set the named parameters of the module."""

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from clients.diffusion import remembered
+from clients.diffusion.denoiser import Weighted
 from clients.diffusion.hdus import peer as peers
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.spec import ShardedDenoiser
+from clients.diffusion.remembered import Recalled
 from tests.clients.diffusion.hdus.test_hdus_peer import config, worked
 
 KINDS = ({}, {"main": ShardedDenoiser(shards=2, slices=2)})
@@ -89,3 +92,45 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, worked_anew: list[str]) ->
     for entry in tmp_path.glob("*.safetensors"):
         entry.write_bytes(b"?")
     assert bytes_of(worked(config())) == first
+
+
+class Counting:
+    """A model that counts how often it is asked."""
+
+    def __init__(self, model: Weighted) -> None:
+        self.model, self.asked = model, 0
+        self.spec, self.null, self.device, self.tensors = model.spec, model.null, model.device, model.tensors
+
+    def __call__(self, *inputs: Any) -> torch.Tensor:
+        self.asked += 1
+        return self.model(*inputs)
+
+
+@pytest.mark.parametrize("changes", KINDS)
+def test_predictions_are_computed_once_and_stay_the_same_bits(changes: dict[str, Any], worked_anew: list[str]) -> None:
+    model = worked(config(**changes)).main.denoiser
+    size = model.spec.size
+    inputs = torch.randn(3, model.spec.channels, size, size), torch.arange(3), torch.arange(3)
+    with torch.no_grad():
+        wanted = model(*inputs)
+    asked = Counting(model)
+    for _ in range(2):
+        assert torch.equal(Recalled({}, asked)(*inputs), wanted)
+    assert asked.asked == 1
+    Recalled({}, asked)(inputs[0] + 1, *inputs[1:])
+    assert asked.asked == 2, "other inputs"
+    asked.tensors = lambda: [*model.tensors()[:-1], model.tensors()[-1] + 1]
+    Recalled({}, asked)(*inputs)
+    assert asked.asked == 3, "other weights"
+
+
+def test_an_evaluation_is_the_same_with_and_without_the_cache(worked_anew: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = worked(config())
+    assert peer.update is not None
+    peer.held = {9: peer.update}
+    (scores, noise), (again, noise_again) = peer.evaluate(), peer.evaluate()
+    monkeypatch.setattr(remembered, "remembered", lambda configuration, make: dict(make()))
+    anew, noise_anew = peer.evaluate()
+    assert scores == again == anew
+    assert (noise == noise_again).all()
+    assert (noise == noise_anew).all()
