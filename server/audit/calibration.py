@@ -59,9 +59,9 @@ def mean_interval(
     """
     found = figures(one, other)
     generator = streams.generator(*key, "rows")
-    places = [np.arange(len(z)) % min(groups, len(z)) for z in (one, other)]
-    places = [generator.permutation(place) for place in places]
-    left_out = [summary(figures(one[places[0] != group], other[places[1] != group])) for group in range(places[0].max() + 1)]
+    groups = min(groups, len(one), len(other))
+    places = [generator.permutation(np.arange(len(z)) % groups) for z in (one, other)]
+    left_out = [summary(figures(one[places[0] != group], other[places[1] != group])) for group in range(groups)]
     spread = float(np.std(left_out) * np.sqrt(len(left_out) - 1))
     drawn = [summary(found[generator.integers(0, len(found), len(found))]) + spread * generator.standard_normal() for _ in range(400)]
     return around(summary(found), np.array(drawn))

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+
+from server.audit.ranking import pairs_won
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,6 @@ def membership_auc(members: Predictions, others: Predictions) -> float | None:
     won, pairs = 0.0, 0
     for label in np.intersect1d(members.labels, others.labels):
         a, b = inside[members.labels == label], outside[others.labels == label]
-        ranks = rankdata(np.concatenate([a, b]))[: len(a)]
-        won += float(ranks.sum()) - len(a) * (len(a) + 1) / 2
+        won += pairs_won(a, b)
         pairs += len(a) * len(b)
     return won / pairs if pairs else None

@@ -44,8 +44,13 @@ class Scored:
         return self.positive[~np.isnan(self.positive)], self.negative[~np.isnan(self.negative)]
 
 
+def pairs_won(positive: Floats, negative: Floats) -> float:
+    """Return in how many pairs, one score of each group, the positive one is larger (Mann and Whitney's U); equal scores count one half."""
+    return _Sorted(positive, negative).won(np.ones(len(positive)), np.ones(len(negative)))
+
+
 def area(positive: Floats, negative: Floats) -> float:
-    """Return the area under the ROC curve, in [0, 1]; equal scores count one half. NaN if a group is empty."""
+    """Return the area under the ROC curve, in [0, 1]; equal scores count one half. NaN if a group is empty or a score is NaN."""
     return _Sorted(positive, negative).area(np.ones(len(positive)), np.ones(len(negative)))
 
 
@@ -106,11 +111,16 @@ class _Sorted:
         self._positive: npt.NDArray[np.intp] = places[: len(positive)]
         self._negative: npt.NDArray[np.intp] = places[len(positive) :]
 
-    def area(self, positive: Floats, negative: Floats) -> float:
-        """Return the area under the curve if the scores count with these weights; NaN if a group has no weight."""
-        if not positive.sum() * negative.sum():
+    def won(self, positive: Floats, negative: Floats) -> float:
+        """Return the weight of the pairs in which the positive score is larger; NaN if a score is NaN."""
+        if np.isnan(self._distinct[-1:]).any():
             return float("nan")
         ours = np.bincount(self._positive, positive, len(self._distinct))
         theirs = np.bincount(self._negative, negative, len(self._distinct))
         below = np.cumsum(theirs) - theirs / 2
-        return float((ours * below).sum() / (positive.sum() * negative.sum()))
+        return float((ours * below).sum())
+
+    def area(self, positive: Floats, negative: Floats) -> float:
+        """Return the area under the curve if the scores count with these weights; NaN if a group has no weight or a score is NaN."""
+        pairs = positive.sum() * negative.sum()
+        return float(self.won(positive, negative) / pairs) if pairs else float("nan")

@@ -36,7 +36,7 @@ def likelihood_ratios(unlearned: Floats, never: Floats, inside: Mask) -> Scored:
         Positive of the unlearned models, negative of the others; NaN outside, and where a row has fewer than four models.
     """
     usable = inside & (inside.sum(axis=0) >= FEWEST)
-    fits = [_left_out(margins, inside) for margins in (unlearned, never)]
+    fits = [_left_out(margins, usable) for margins in (unlearned, never)]
     return Scored(*(np.where(usable, _log_normal(z, *fits[0]) - _log_normal(z, *fits[1]), np.nan) for z in (unlearned, never)))
 
 

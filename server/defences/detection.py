@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from server.audit.ranking import area
 from server.defences.grid import value_grid
 from server.revival.locate import Extremes
 
@@ -40,15 +41,11 @@ class Auc:
 
 def auc(score: Tensor, edited: Tensor) -> Auc:
     """Return how well a score (any shape) separates edited entries (bool, same shape) from the others; ties count one half."""
-    from scipy.stats import rankdata
-
-    labels = edited.flatten().numpy()
+    labels, values = edited.flatten().numpy(), score.flatten().double().numpy()
     positive, negative = int(labels.sum()), int((~labels).sum())
     if not positive or not negative:
         return Auc(math.nan, math.nan, math.nan)
-    ranks = rankdata(score.flatten().double().numpy())
-    value = float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * negative))
-    return _with_interval(value, positive, negative)
+    return _with_interval(area(values[labels], values[~labels]), positive, negative)
 
 
 def _with_interval(value: float, positive: int, negative: int) -> Auc:

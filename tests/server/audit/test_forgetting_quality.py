@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
+from clients import streams
 from server.audit.calibration import mean_interval, mixed, swapped, threshold
 from server.audit.forgetting_quality import CAP, epsilons, lower_bounds, quality, weighted_quality
 from server.audit.klom import divergences, gaussian_divergences, histograms
@@ -127,6 +128,24 @@ def test_intervals_widen_with_models_that_agree_within_themselves() -> None:
     alone = mean_interval(gaussian_divergences, normal(40, 200), retrained, ("test",))
     joint = mean_interval(gaussian_divergences, together, retrained, ("test",))
     assert joint.high - joint.low > 2 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize(("models", "others"), [(40, 5), (5, 40), (30, 25)])
+def test_intervals_leave_models_of_both_sides_out_each_time(models: int, others: int) -> None:
+    one, other = normal(models, 30, 0.5), normal(others, 30, seed=1)
+    generator, groups = streams.generator("test", "rows"), min(10, models, others)
+    mine, theirs = ([k % groups for k in generator.permutation(len(z))] for z in (one, other))
+    left_out = []
+    for group in range(groups):
+        kept, kept_too = ([k for k, place in enumerate(places) if place != group] for places in (mine, theirs))
+        assert len(kept) < models
+        assert len(kept_too) < others
+        left_out.append(gaussian_divergences(one[kept], other[kept_too]).mean())
+    spread = np.sqrt((groups - 1) * np.var(left_out))
+    rows = gaussian_divergences(one, other)
+    drawn = [rows[generator.integers(0, 30, 30)].mean() + spread * generator.standard_normal() for _ in range(400)]
+    found = mean_interval(gaussian_divergences, one, other, ("test",))
+    assert [found.value, found.low, found.high] == pytest.approx([rows.mean(), *np.quantile(drawn, [0.025, 0.975])])
 
 
 def test_splits_are_keyed_and_keep_every_model() -> None:

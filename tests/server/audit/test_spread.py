@@ -21,13 +21,14 @@ def test_null_variance_is_that_of_the_area_of_equal_groups() -> None:
 def test_equal_peers_spread_by_chance_only() -> None:
     rng, sizes = np.random.default_rng(1), [(4, 40), (20, 40), (40, 40), (8, 80), (15, 30)]
     variances = [null_variance(*size) for size in sizes]
-    drawn = 0.5 + np.sqrt(variances) * rng.normal(size=(4000, len(sizes)))
-    untruncated = drawn.var(axis=1, ddof=1) - np.mean(variances)
-    assert abs(untruncated.mean()) < 3 * untruncated.std() / np.sqrt(4000)
-    scaled = ((drawn - 0.5) ** 2 / variances).sum(axis=1)
-    assert scaled.mean() == pytest.approx(len(sizes), rel=0.05)
-    worst = [spread(one, [0.5] * 5, variances).p < 0.05 for one in drawn[:500]]
-    assert np.mean(worst) < 0.07
+    drawn = 0.5 + np.sqrt(variances) * rng.normal(size=(2000, len(sizes)))
+    equal = [spread(one, [0.5] * 5, variances) for one in drawn]
+    assert np.mean([one.p < 0.05 for one in equal]) < 0.07
+    assert 0.55 < np.mean([one.beyond_chance == 0 for one in equal]) < 0.7  # with chance left in it would never be 0
+    apart = [spread(one, [0.5] * 5, variances).beyond_chance for one in drawn + 0.2 * rng.normal(size=drawn.shape)]
+    assert np.mean(np.equal(apart, 0)) < 0.1
+    assert np.sqrt(np.mean(np.square(apart))) == pytest.approx(0.2, rel=0.05)
+    assert np.mean([one.beyond_chance for one in equal]) < 0.04
 
 
 def test_the_one_of_ten_that_did_not_forget_is_found_though_the_mean_is_not_moved() -> None:
