@@ -9,12 +9,13 @@ Messages
 query.hello
     Reply ``who``: ``peer``, the peer's number, and ``machine``, what its process computes with (see `clients.machine`).
 train
-    ``order``: ``round``, ``arrive`` (ids of rows), ``forget`` (ids of rows and edges), ``drop`` (owners), ``refuse`` (0/1), ``crash``
-    (phase or ""), ``stream`` (number or -1);
+    ``order``: ``round``, ``arrive`` (ids of rows), ``forget`` (ids of rows and edges), ``correct`` (corrections as JSON), ``drop``
+    (owners), ``refuse`` (0/1), ``crash`` (phase or ""), ``stream`` (number or -1);
     ``mail``: ``owners``, ``versions``; ``mail.<owner>``: a seed. Optionally ``config``, ``main``, ``seed``, ``held``, ``held.<owner>``: the
     state to start from. ``public.<name>`` (with the config) and ``payload.<name>``: records from the server for the role of the peer.
     Reply ``status``, ``metrics``, ``timings``, ``main``, ``seed``, ``receipts``; ``outcome`` of the requests: ``guarantee``,
-    ``gradient_steps``, ``parts``, ``certificate`` (JSON or ""), ``notes``, and hashes of the weights ``before`` and ``after`` (or "").
+    ``gradient_steps``, ``parts``, ``certificate`` (JSON or ""), ``notes``, and hashes of the weights ``before`` and ``after`` (or "");
+    ``corrected`` likewise of the corrections.
 evaluate
     The same without training; the reply's ``probabilities`` are those of the ensemble on the test rows.
 """
@@ -23,13 +24,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from clients import config as peer_configs
 from clients import machine, wire
+from clients.corrections import Correction
 from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Update, role
+from clients.unlearning.contract import Outcome
 
 app = ClientApp()
 
@@ -48,7 +52,7 @@ def hello(message: Message, context: Context) -> Message:
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Run one round: drop, receive, take rows in, forget, train, distil, evaluate."""
+    """Run one round: drop, receive, take rows in, forget, correct, train, distil, evaluate."""
     return _answer(message, context, final=False)
 
 
@@ -87,16 +91,20 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
     timings = {"drop": time.perf_counter() - clock}
     _receive(peer, content)
     metrics: dict[str, int | float] = {}
-    outcome: ConfigRecord | None = None
+    outcomes: dict[str, ConfigRecord] = {}
     if order["arrive"]:
         clock = time.perf_counter()
         cost = peer.arrive(wire.integers(order, "arrive")).cost
         metrics |= {"arrival_steps": cost.gradient_steps, "arrival_parts": cost.parts}
         timings["arrive"] = time.perf_counter() - clock
-    if order["forget"]:
-        outcome, timings["forget"] = _forget(peer, wire.integers(order, "forget"))
-        metrics["unlearning_steps"] = wire.integer(outcome, "gradient_steps")
-    changed = bool(order["arrive"] or order["forget"])
+    if gone := wire.integers(order, "forget"):
+        outcomes["outcome"], timings["forget"] = _carry_out(peer, lambda: peer.forget(gone))
+    if told := wire.strings(order, "correct"):
+        right = [Correction.model_validate_json(one) for one in told]
+        outcomes["corrected"], timings["correct"] = _carry_out(peer, lambda: peer.correct(right))
+    if outcomes:
+        metrics["unlearning_steps"] = sum(wire.integer(one, "gradient_steps") for one in outcomes.values())
+    changed = bool(order["arrive"] or outcomes)
     if final and changed:
         metrics["distillation_steps"] = peer.distil()
     if not final:
@@ -106,8 +114,8 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
         timings["train"] = time.perf_counter() - clock
     scores, probabilities = peer.evaluate()
     reply = _reply(peer, {**metrics, **scores}, timings, receipts)
-    if outcome is not None:
-        reply["outcome"] = outcome
+    for name, outcome in outcomes.items():
+        reply[name] = outcome
     if final:
         reply["probabilities"] = wire.pack(wire.to_bytes({"probabilities": probabilities}))
     if not final or changed:
@@ -116,14 +124,14 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
     return reply
 
 
-def _forget(peer: Participant, ids: list[int]) -> tuple[ConfigRecord, float]:
-    """Let the peer forget; return the outcome as a record, and the seconds it took.
+def _carry_out(peer: Participant, work: Callable[[], Outcome]) -> tuple[ConfigRecord, float]:
+    """Let the peer forget, or correct rows; return the outcome as a record, and the seconds it took.
 
     If the outcome claims that no weight has changed, it includes hashes of the weights before and after as evidence.
     """
     before = _weights(peer)
     clock = time.perf_counter()
-    outcome = peer.forget(ids)
+    outcome = work()
     seconds = time.perf_counter() - clock
     hashes = (before, _weights(peer)) if outcome.guarantee == "behavioural" else ("", "")
     told = {
@@ -217,4 +225,3 @@ def _save(peer: Participant, before: RecordDict) -> RecordDict:
     records.update({name: before[name] for name in before if name.startswith(PUBLIC)})  # type: ignore[misc]
     records.update({f"held.{owner}": wire.pack(peer.held[owner].blob) for owner in owners})
     return RecordDict(records)  # type: ignore[arg-type]
-

@@ -8,3 +8,12 @@ ROWS = "peer/rows"
 
 EDGES = "peer/edges"
 """Likewise, of the ids of the edges that the peer still has; present only if edges among its rows are missing."""
+
+LABELS = "peer/corrected_labels"
+"""Likewise, of the rows whose class has been corrected, with that class, int64 (k, 2); present only if there are any."""
+
+CELLS = "peer/corrected_cells"
+"""Likewise, of rows and columns in which a value has been corrected, int64 (k, 2); present only if there are any."""
+
+VALUES = "peer/corrected_values"
+"""Likewise, of the values in these cells, float32 (k,)."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
+from clients.corrections import Correction
 from clients.data import DATASETS, DatasetSpec
 from clients.metrics import STEPS, Metric
 from clients.spec import Registry, Spec
@@ -28,8 +29,9 @@ class PeerConfig(Spec):
 
     ``rows``, ``reference``, ``test`` and ``validation`` are row ids of the data set, all but the first public. ``generation`` counts how
     often the peer has come back after an erasure: a returning peer shares no random stream, hence no bytes, with its former self.
-    ``absent_edges`` are ids of edges among its rows that the data set has but the peer does not. ``repetition`` changes the training key:
-    training again with another value shows how much training itself varies.
+    ``absent_edges`` are ids of edges among its rows that the data set has but the peer does not. ``corrections`` say what its rows hold
+    otherwise than in the data set, from the start. ``repetition`` changes the training key: training again with another value shows how
+    much training itself varies.
     """
 
     participant: ClassVar[str]
@@ -45,6 +47,8 @@ class PeerConfig(Spec):
     rows: tuple[int, ...]
     # an empty key is left out, so that plans from before deletions of edges existed keep their hash
     absent_edges: tuple[int, ...] = Field((), exclude_if=lambda edges: not edges)
+    # left out where nothing is corrected, so that plans from before corrections existed keep their hash
+    corrections: tuple[Correction, ...] = Field((), exclude_if=lambda corrections: not corrections)
     # 0 is left out: only a second counterfactual has another value
     repetition: int = Field(0, exclude_if=lambda repetition: not repetition)
     reference: tuple[int, ...]

@@ -17,6 +17,7 @@ from clients.bookkeeping import BOOKKEEPING as BOOKKEEPING
 from clients.bookkeeping import EDGES as EDGES
 from clients.bookkeeping import ROWS as ROWS
 from clients.config import PeerConfig
+from clients.corrections import Correction
 from clients.spec import located
 from clients.streams import Field
 from clients.unlearning.contract import Outcome
@@ -92,6 +93,9 @@ class Participant(Protocol):
 
     def arrive(self, ids: Iterable[int]) -> Outcome:
         """Take own rows in that arrive, by id; return the outcome. Only peers of cells that take rows in are asked to."""
+
+    def correct(self, corrections: Iterable[Correction]) -> Outcome:
+        """Correct own rows; return the outcome. Only peers of cells that correct rows are asked to."""
 
     def train(self) -> int:
         """Train for one round; return the gradient steps."""

@@ -126,6 +126,8 @@ class Federation:
             self.mailbox.requests.setdefault(peer, set()).update(rows)
         for peer, rows in now.arrive.items():
             self.mailbox.arrivals.setdefault(peer, set()).update(rows)
+        for peer, told in now.correct.items():
+            self.mailbox.corrections.setdefault(peer, []).extend(told)
         for erasure in self.timeline.erasures:
             if erasure.round == now.round:
                 record.owed += [(erasure.index, holder) for holder in self.mailbox.withdraw(erasure.peer, erasure.index)]
@@ -133,7 +135,8 @@ class Federation:
     def _final_evaluation(self, grid: Grid) -> None:
         """Deliver the last seeds, let every present peer predict the test rows, and commit.
 
-        A peer that crashed in the last round before it forgot, or took rows in, does so first, so that its neighbours get the right seed.
+        A peer that crashed in the last round before it forgot, corrected rows or took them in, does so first, so that its neighbours get
+        the right seed.
         Late seeds are waited for: otherwise a peer delayed by a deletion would be missing from ensembles that contain it in the
         counterfactual.
         """
@@ -141,7 +144,7 @@ class Federation:
         now = Round(round=last.round + 1, present=last.present, members=last.members, refusing=last.refusing, edges=last.edges)
         record = RoundRecord(now.round)
         self.mailbox.open(max((parcel.arrives for parcel in self.mailbox.coming), default=now.round))
-        if behind := tuple(peer for peer in now.present if self.mailbox.requests.get(peer) or self.mailbox.arrivals.get(peer)):
+        if behind := tuple(peer for peer in now.present if self.mailbox.owes(peer)):
             self.exchange(grid, now.model_copy(update={"present": behind}), "evaluate", record)
             costs = [line for line in record.metrics if line[0] != FEDERATION and self.metrics.of(line[1]).fold == "sum"]
             record.metrics = costs  # the exchange below measures everything again
@@ -173,8 +176,7 @@ class Federation:
             self._book(record, peer, reply)
             if reply.config_records["status"]["status"] != "ok":
                 continue
-            self.mailbox.requests.pop(peer, None)
-            self.mailbox.arrivals.pop(peer, None)
+            self.mailbox.carried_out(peer)
             self.outcomes.tell(self.configs[peer], reply, record)
             self.mailbox.confirm(peer, self._receipts(peer, reply, record), mail[peer])
             overlay += sum(parcel.size for parcel in mail[peer]) + self.coordinator.traffic(reply)
@@ -197,6 +199,7 @@ class Federation:
                 "round": now.round,
                 "arrive": sorted(self.mailbox.arrivals.get(peer, ())),
                 "forget": sorted(self.mailbox.requests.get(peer, ())),
+                "correct": [one.model_dump_json() for one in self.mailbox.corrections.get(peer, ())],
                 "drop": drops,
                 "refuse": int(peer in now.refusing),
                 "crash": now.crash.get(peer, ""),

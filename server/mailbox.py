@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from clients.corrections import Correction
 from clients.spec import Spec
 
 Erasures = Annotated[tuple[int, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int) else value)]
@@ -29,7 +30,8 @@ class Mailbox(Spec):
 
     ``newest`` is the newest arrived seed by owner, ``coming`` the seeds in transit, ``held`` the seeds by holder and owner. ``owed``
     lists, by holder and owner, the erasures for which the holder has not yet confirmed that it dropped the owner's seed. ``requests``
-    lists, by peer, the row ids that it has not yet forgotten; ``arrivals`` those that it has not yet taken in.
+    lists, by peer, the row ids that it has not yet forgotten; ``arrivals`` those that it has not yet taken in; ``corrections`` what it has
+    not yet corrected.
     """
 
     newest: dict[int, Parcel] = {}
@@ -38,6 +40,7 @@ class Mailbox(Spec):
     owed: dict[int, dict[int, Erasures]] = {}
     requests: dict[int, tuple[int, ...]] = {}
     arrivals: dict[int, tuple[int, ...]] = {}
+    corrections: dict[int, tuple[Correction, ...]] = {}
 
 
 class MailboxState:
@@ -57,10 +60,12 @@ class MailboxState:
         self.owed = {holder: dict(owners) for holder, owners in start.owed.items()}
         self.requests = {peer: set(rows) for peer, rows in start.requests.items()}
         self.arrivals = {peer: set(rows) for peer, rows in start.arrivals.items()}
+        self.corrections = {peer: list(told) for peer, told in start.corrections.items()}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data that JSON can encode."""
         arrivals = {peer: sorted(rows) for peer, rows in sorted(self.arrivals.items()) if rows}
+        corrections = {peer: [one.model_dump() for one in told] for peer, told in sorted(self.corrections.items()) if told}
         return {
             "newest": {owner: parcel.model_dump() for owner, parcel in sorted(self.newest.items())},
             "coming": [parcel.model_dump() for parcel in self.coming],
@@ -68,6 +73,7 @@ class MailboxState:
             "owed": {holder: dict(sorted(owners.items())) for holder, owners in sorted(self.owed.items()) if owners},
             "requests": {peer: sorted(rows) for peer, rows in sorted(self.requests.items()) if rows},
             **({"arrivals": arrivals} if arrivals else {}),  # runs without any keep their journals
+            **({"corrections": corrections} if corrections else {}),
         }
 
     def withdraw(self, owner: int, erasure: int) -> list[int]:
@@ -81,11 +87,22 @@ class MailboxState:
         return holders
 
     def forget_holder(self, holder: int) -> None:
-        """Remove a peer that has left, and its copies with it, from all entries for holders, requests and arrivals."""
+        """Remove a peer that has left, and its copies with it, from all entries for holders, requests, arrivals and corrections."""
         self.held.pop(holder, None)
         self.owed.pop(holder, None)
         self.requests.pop(holder, None)
         self.arrivals.pop(holder, None)
+        self.corrections.pop(holder, None)
+
+    def owes(self, peer: int) -> bool:
+        """Return whether a peer has yet to forget, to take in, or to correct rows."""
+        return any(due.get(peer) for due in (self.requests, self.arrivals, self.corrections))
+
+    def carried_out(self, peer: int) -> None:
+        """Record that a peer has forgotten, taken in and corrected what it had to."""
+        self.requests.pop(peer, None)
+        self.arrivals.pop(peer, None)
+        self.corrections.pop(peer, None)
 
     def open(self, now: int) -> None:
         """Deliver everything due by round ``now`` to ``newest``."""

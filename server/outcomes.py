@@ -28,13 +28,12 @@ class Outcomes:
 
     def tell(self, config: PeerConfig, reply: RecordDict, record: RoundRecord) -> None:
         """Record the outcome that a peer's reply reports for the requests it has carried out."""
-        if "outcome" not in reply:
-            return
-        told = reply.config_records["outcome"]
-        weights = (str(told["before"]), str(told["after"])) if told["before"] else None
         for erasure in self._open(record):
+            name = "outcome" if erasure.correction is None else "corrected"
             mine = (erasure.peer, erasure.generation) == (config.peer, config.generation)
-            if mine and not self.timeline.departs(erasure):
+            if mine and name in reply and not self.timeline.departs(erasure):
+                told = reply.config_records[name]
+                weights = (str(told["before"]), str(told["after"])) if told["before"] else None
                 self._book(erasure, config.peer, _read(told), weights, record)
 
     def close(self, owed: Mapping[int, Mapping[int, Iterable[int]]], record: RoundRecord) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from clients.corrections import Correction
 from clients.spec import Spec
 from clients.unlearning.general import AnyMethod
 
@@ -42,6 +43,8 @@ class Round(Spec):
         Ids of the rows and edges that each peer must forget at the start of this round; these peers are present.
     arrive : dict of int to tuple of int
         Ids of the rows that reach each peer at the start of this round, before it forgets; these peers are present.
+    correct : dict of int to tuple of Correction
+        What each peer must correct at the start of this round, after it has forgotten; these peers are present.
     crash : dict of int to CrashPhase
         Present peers that crash in this round, and when.
     late : dict of int to int
@@ -61,8 +64,9 @@ class Round(Spec):
     members: tuple[int, ...]
     erased: tuple[int, ...] = ()
     forget: dict[int, tuple[int, ...]] = {}
-    # left out where nothing arrives, so that plans from before arrivals existed keep their hash
+    # left out where nothing arrives or is corrected, so that plans from before these existed keep their hash
     arrive: dict[int, tuple[int, ...]] = Field({}, exclude_if=lambda rows: not rows)
+    correct: dict[int, tuple[Correction, ...]] = Field({}, exclude_if=lambda told: not told)
     crash: dict[int, CrashPhase] = {}
     late: dict[int, int] = {}
     refusing: tuple[int, ...] = ()
@@ -92,6 +96,8 @@ class Erasure(Spec):
         Ids of the affected edges, with the two rows that each connects.
     details : dict
         Further plain values that the kind of request needs, such as the label that the rows should have had.
+    correction : Correction, optional
+        What the affected rows should have held, if they are corrected and not forgotten.
     method : MethodSpec, optional
         How the erasure is carried out; None leaves the choice to the federation.
     """
@@ -106,6 +112,7 @@ class Erasure(Spec):
     # unset keys are left out of the JSON, so that plans from before these keys existed keep their hash
     edges: dict[int, tuple[int, int]] = Field({}, exclude_if=lambda edges: not edges)
     details: dict[str, Any] = Field({}, exclude_if=lambda details: not details)
+    correction: Correction | None = Field(None, exclude_if=lambda correction: correction is None)
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
 

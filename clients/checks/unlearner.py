@@ -11,6 +11,7 @@ import numpy as np
 from clients import wire
 from clients.checks.adding import learns_more
 from clients.checks.case import KEY, Case, canonical, require_same
+from clients.checks.correcting import corrects_rows, notices_not_correcting, refuses_to_correct_unknown_rows
 from clients.checks.material import Material, graph_material, interactions_material, rows_material
 from clients.checks.suite import Check, require, run_all
 from clients.data.rows import Ids
@@ -184,6 +185,8 @@ ALWAYS: Mapping[str, Callable[[Case], None]] = {
     "a restored model is the same and goes on alike": goes_on_after_a_restart,
     "an empty request changes nothing": ignores_an_empty_request,
     **{f"a bad request names the culprit and changes nothing: {fault}": partial(refuses, fault) for fault in FAULTS},
+    "a bad correction names the culprit and changes nothing": refuses_to_correct_unknown_rows,
+    "not correcting is noticed": notices_not_correcting,
 }
 """Checks for every unlearner, whatever its guarantee."""
 
@@ -191,6 +194,7 @@ EXACT: Mapping[str, Callable[[Case], None]] = {
     **{f"forgetting equals never having had: {name}": partial(forgets, name) for name in REQUESTS},
     **{f"forgetting after round {done} equals never having had": partial(forgets_between_rounds, done) for done in (0, 1)},
     "adding equals always having had": learns_more,
+    "correcting equals always having been right": corrects_rows,
     "nothing of the forgotten is stored": stores_nothing_of_the_forgotten,
     "not forgetting is noticed": notices_not_forgetting,
 }

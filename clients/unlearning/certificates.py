@@ -23,9 +23,10 @@ class Evidence:
     guarantee : str
         The outcome's claim: ``certified(epsilon, delta)``.
     forgotten : int64 array
-        Ids of the data that had to be forgotten, ascending.
+        Ids of the data that had to be forgotten, ascending; none of data that were corrected.
     main : mapping of str to array, optional
-        The peer's main artefact at the end of the run, with the ids of its rows under ``peer/rows``; None if the peer has left.
+        The peer's main artefact at the end of the run, with the ids of its rows under ``peer/rows`` and what has been corrected in them
+        (`clients.corrections.Corrections.read`); None if the peer has left.
     data : Dataset
     """
 

@@ -182,6 +182,14 @@ class Unlearner(ABC, Generic[Data, Request]):
         """
         raise UnlearningError(f"{type(self).__name__} cannot learn more data: train it again on all of them")
 
+    def correct(self, data: Data) -> Outcome:
+        """Replace held data by corrected ones with the same ids, and return the outcome; on ``UnlearningError`` nothing has changed.
+
+        Afterwards the model is at the same round as before, as if it had been given the corrected data before its first round (to the
+        extent of the guarantee). Only an unlearner whose spec says ``corrects`` can do so; another is trained again.
+        """
+        raise UnlearningError(f"{type(self).__name__} cannot correct data: train it again on the corrected ones")
+
     def settle(self) -> None:
         """Carry out postponed repairs; a no-op if the unlearner has none."""
 
@@ -218,6 +226,8 @@ class UnlearnerSpec(Spec):
     """Whether its unlearner, of a problem with one class, predicts numbers: ``predict(x)``, float64 (n,)."""
     adds: ClassVar[bool] = False
     """Whether its unlearner can learn more rows by ``add(rows)``, and then equals one to which they were added before its first round."""
+    corrects: ClassVar[bool] = False
+    """Whether its unlearner can replace rows by corrected ones, by ``correct(rows)``."""
     needs_rows: ClassVar[bool] = False
     """Whether requests have to be the rows themselves (`Rows`) instead of their ids, because it has kept none of them."""
     late: ClassVar[str] = ""

@@ -205,6 +205,10 @@ class Held:
         require_new(more.ids, np.union1d(self.rows.ids, self._retired))
         return Held(self.kept().joined(more), self._past())
 
+    def replaced(self, right: Rows) -> Held:
+        """Return a copy in which held rows are replaced by checked ones with the same ids."""
+        return Held(self.kept().without(right.ids).joined(right), self._past())
+
     def _past(self) -> Ids:
         return np.union1d(self._retired, self.rows.ids[self.alive == 0])
 

@@ -37,6 +37,7 @@ EVENTS: list[dict[str, Any]] = [
     {"round": 3, "do": "crash", "peers": [0], "phase": "before_training"},
     {"round": 3, "do": "straggle", "peers": [2], "delay": 1, "rounds": 2},
     {"round": 3, "do": "arrive", "peers": [0, 1], "rows": {"fraction": 0.2}},
+    {"round": 3, "do": "correct", "peers": [0, 2], "rows": {"fraction": 0.1}, "label": 1},
     {"round": 3, "do": "link", "edges": [[0, 3]]},
     {"round": 4, "do": "refuse", "peers": [3]},
     {"round": 4, "do": "cut", "edges": [[0, 3]]},

@@ -40,6 +40,8 @@ def _need_rows(erasure: Erasure, targets: Sequence[int]) -> None:
     """Raise ``NotJudgedError`` without erased rows or without target peers."""
     if not erasure.rows:
         raise NotJudgedError("edges were deleted, the attack is on rows")
+    if erasure.correction is not None:
+        raise NotJudgedError("rows were corrected and stay")
     if not targets:
         raise NotJudgedError("nobody who is left held a model that had to forget")
 

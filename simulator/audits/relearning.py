@@ -42,6 +42,8 @@ class Relearning(AuditSpec):
 
         if not erasure.rows:
             raise NotJudgedError("edges were deleted, rows are what is learned again")
+        if erasure.correction is not None:
+            raise NotJudgedError("rows were corrected and stay")
         (column,) = self.columns
         steps: dict[str, list[int]] = {column.key(row): [] for row in branches.rows}
         for number in targets:

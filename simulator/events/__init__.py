@@ -22,7 +22,12 @@ COMMON = {
 EVENTS: Registry[EventSpec] = Registry(
     "lethe.events",
     "simulator.events.contract:EventSpec",
-    {**COMMON, "arrive": "simulator.events.arrive:Arrive", "erase": "simulator.events.erase:Erase"},
+    {
+        **COMMON,
+        "arrive": "simulator.events.arrive:Arrive",
+        "correct": "simulator.events.correct:Correct",
+        "erase": "simulator.events.erase:Erase",
+    },
     tag="do",
 )
 """Events of classification."""

@@ -34,6 +34,8 @@ class EventSpec(Spec):
     """Whether the event concerns edges between peers, or the seeds sent over them."""
     brings_rows: ClassVar[bool] = False
     """Whether rows reach peers that begin without them."""
+    corrects_rows: ClassVar[bool] = False
+    """Whether rows of peers are corrected."""
     round: PositiveInt
 
     @property

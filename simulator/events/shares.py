@@ -86,6 +86,12 @@ class Shares:
         ids = np.asarray(rows, dtype=np.int64)
         return self.labels[ids if self._numbers is None else np.searchsorted(self._numbers, ids)]
 
+    def relabel(self, rows: npt.ArrayLike, label: int) -> None:
+        """Give rows another label, from which later events choose."""
+        ids = np.asarray(rows, dtype=np.int64)
+        self.labels = self.labels.copy()
+        self.labels[ids if self._numbers is None else np.searchsorted(self._numbers, ids)] = label
+
     def class_called(self, name: int | str, peer: int) -> int:
         """Return the label of the class with a name, requested of a peer; ``EventError`` with the names if there is none.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from clients.corrections import Correction, Corrections
+from clients.data import Dataset, DatasetSpec
 from clients.unlearning.general.contract import MethodSpec
 from server.membership import Membership
 from server.timeline import CrashPhase, Erasure, Happening
@@ -18,8 +20,8 @@ from simulator.events.shares import Shares
 
 @dataclass(frozen=True)
 class Pending:
-    """A request that waits until its peer is present: its number, kind, event and peer, the ids to forget, the round ``asked`` in which it
-    was made, and the method, None if the peer chooses it.
+    """A request that waits until its peer is present: its number, kind, event and peer, the ids it names, the round ``asked`` in which it
+    was made, the method, None if the peer chooses it, and the ``correction``, None if the ids are to be forgotten.
     """
 
     request: int
@@ -29,6 +31,12 @@ class Pending:
     ids: tuple[int, ...]
     asked: int
     method: MethodSpec | None = None
+    correction: Correction | None = None
+
+    @property
+    def do(self) -> str:
+        """The kind of happening in the timeline."""
+        return "delete" if self.correction is None else "correct"
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Draft:
     erased: set[int] = field(default_factory=set)
     forget: dict[int, set[int]] = field(default_factory=dict)
     arrive: dict[int, set[int]] = field(default_factory=dict)
+    correct: dict[int, list[Correction]] = field(default_factory=dict)
     crash: dict[int, CrashPhase] = field(default_factory=dict)
     happenings: list[Happening] = field(default_factory=list)
 
@@ -89,8 +98,9 @@ class World(Shares):
         Delay in rounds by round and peer.
     reborn : dict of int to int
         New generation of each peer that came back after an erasure and has not been present since.
-    returns : list of (peer, generation, rows, absent edges)
-        The rows with which erased peers came back, and the edges among them that they had been asked to forget.
+    returns : list of (peer, generation, rows, absent edges, corrections)
+        The rows with which erased peers came back, the edges among them that they had been asked to forget, and what they had been asked to
+        correct.
     data_edges : int array, shape (m, 2)
         Edges between rows of the data set; the id of edge ``i`` is the number of rows plus ``i``.
     edge_learners : set of int
@@ -101,6 +111,12 @@ class World(Shares):
         Number of the last request that an event has made, by the number of the event.
     arrived : dict of int to set of int
         Rows that have reached peers which have not been present since.
+    corrected : dict of int to list of Correction
+        What each peer has been asked to correct.
+    data : Dataset, optional
+        The rows of all peers.
+    facts : DatasetSpec, optional
+        The data set's table, with the facts by which ``data`` is encoded.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -113,12 +129,15 @@ class World(Shares):
         self.erasures: list[Erasure] = []
         self.pending: list[Pending] = []
         self.reborn: dict[int, int] = {}
-        self.returns: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = []
+        self.returns: list[tuple[int, int, tuple[int, ...], tuple[int, ...], tuple[Correction, ...]]] = []
         self.online: set[int] = set()
         self.data_edges: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
         self.edge_learners: set[int] = set()
         self.coming: dict[int, dict[int, list[int]]] = {}
         self.arrived: dict[int, set[int]] = {}
+        self.corrected: dict[int, list[Correction]] = {}
+        self.data: Dataset | None = None
+        self.facts: DatasetSpec | None = None
         self.draft = Draft()
         self.round = 0
         self.requests = 0
@@ -161,7 +180,7 @@ class World(Shares):
 
     def hold(self, peer: int) -> tuple[int, ...]:
         """Return the rows a peer still holds, including those with a pending deletion, ascending."""
-        due = {one for due in self.pending if due.peer == peer for one in due.ids}
+        due = {one for due in self.pending if due.peer == peer and due.correction is None for one in due.ids}
         return tuple(sorted(self.rows[peer] | (due - self.ends(due).keys())))
 
     def ask(self, request: Pending) -> None:
@@ -170,36 +189,64 @@ class World(Shares):
         self.asked.update(request.ids)
         self.pending.append(request)
 
+    @property
+    def uncorrectable(self) -> str | None:
+        """Why no row of this data set can be corrected, or None."""
+        if self.users is not None:
+            return "rows are ratings of users, which are deleted and not corrected"
+        return "rows are nodes of a graph, which are deleted and not corrected" if len(self.data_edges) else None
+
+    def otherwise(self, rows: Sequence[int], right: Correction) -> list[int]:
+        """Return which of some rows, all of the same peers, do not have the class or the value of a correction, ascending."""
+        if right.column is None:
+            return [row for row, label in zip(rows, self.labels_of(rows).tolist(), strict=True) if label != right.label]
+        assert self.data is not None
+        told = Corrections().joined(one for asked in self.corrected.values() for one in asked)
+        held = self.data.x[self.data.at(rows), right.column].tolist()
+        return [row for row, value in zip(rows, held, strict=True) if told.cells.get((row, right.column), value) != right.value]
+
+    def correct(self, request: Pending) -> None:
+        """Schedule a correction for when the peer is next present; later events choose rows by what they should have had."""
+        assert request.correction is not None
+        if request.correction.label is not None:
+            self.relabel(request.ids, request.correction.label)
+        self.corrected.setdefault(request.peer, []).append(request.correction)
+        self.pending.append(request)
+
     def take_in(self, peer: int, rows: Iterable[int]) -> None:
         """Let rows reach a peer, which takes them in when it is next present."""
         self.rows[peer].update(rows)
         self.arrived.setdefault(peer, set()).update(rows)
 
     def carry_out(self) -> None:
-        """Let present peers take in the rows that have reached them, and carry out their pending requests."""
+        """Let present peers take in the rows that have reached them, and carry out their pending requests in the order of their making."""
         for peer in sorted(self.arrived.keys() & self.online):
             self.draft.arrive[peer] = self.arrived.pop(peer)
         for due in [due for due in self.pending if due.peer in self.online]:
             self.pending.remove(due)
-            self.draft.forget.setdefault(due.peer, set()).update(due.ids)
-            self.erasures.append(self._deletion(due))
+            if due.correction is None:
+                self.draft.forget.setdefault(due.peer, set()).update(due.ids)
+            else:
+                self.draft.correct.setdefault(due.peer, []).append(due.correction)
+            self.erasures.append(self._erasure(due))
             if due.asked < self.round:
                 detail = f"{self.counted(due.ids)}, asked for in round {due.asked}"
-                self.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
+                self.draft.happenings.append(Happening(do=due.do, peers=(due.peer,), detail=detail, event=due.event))
 
-    def _deletion(self, due: Pending) -> Erasure:
+    def _erasure(self, due: Pending) -> Erasure:
         """Return the erasure that carries out a request for rows, or edges."""
         generation, edges = self.membership.generation(due.peer), self.ends(due.ids)
         rows = tuple(one for one in due.ids if one not in edges)
         where = {"index": 0, "request": due.request, "round": self.round, "peer": due.peer, "generation": generation}
-        return Erasure(kind=due.kind, rows=rows, edges=edges, method=due.method, **where)
+        return Erasure(kind=due.kind, rows=rows, edges=edges, method=due.method, correction=due.correction, **where)
 
     def restart(self, peer: int) -> None:
         """Restart an erased peer with the rows and edges that it has not been asked to forget."""
         self.enter(peer)
         self.reborn[peer] = self.membership.generation(peer)
         absent = tuple(edge for edge in self.edges_among(peer) if edge in self.asked)
-        self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer])), absent))
+        told = tuple(self.corrected.get(peer, ()))
+        self.returns.append((peer, self.reborn[peer], tuple(sorted(self.rows[peer])), absent, told))
 
     def erase(self, kind: str, peers: Iterable[int], method: MethodSpec | None = None) -> str:
         """Carry out the erasure of peers that the membership already marks as erased; return a description for the timeline."""
@@ -210,9 +257,9 @@ class World(Shares):
             self.erasures.append(Erasure(kind=kind, rows=self.hold(peer), method=method, **where))
             self.draft.erased.add(peer)
             self.arrived.pop(peer, None)
-        covered = sorted({due.peer for due in self.pending if due.peer in gone})
+        waiting = {peer: [due for due in self.pending if due.peer == peer] for peer in gone}
         self.pending = [due for due in self.pending if due.peer not in gone]
-        told = [f"covers the deletions still due from peer {peer}" for peer in covered]
+        told = [f"covers the {_what(due)} still due from peer {peer}" for peer, due in waiting.items() if due]
         lost, drawn = remove(self.graph, gone, self._repair, self.seed, "repair", self.round, self.event)
         told += [f"{len(lost)} edges vanish"] if lost else []
         told += ["new edges " + " ".join(f"{a}-{b}" for a, b in drawn)] if drawn else []
@@ -225,3 +272,8 @@ class World(Shares):
             return
         wished = sorted(self.first_graph[peer])
         attach(self.graph, peer, wished, len(wished), self.seed, "attach", self.round, peer)
+
+
+def _what(due: Sequence[Pending]) -> str:
+    """Return what pending requests are, in words."""
+    return "deletions" if all(one.correction is None for one in due) else "requests"

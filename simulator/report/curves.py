@@ -102,6 +102,7 @@ _SYMBOLS = {
     "leave": ("X", svg.GONE, "left or erased"),
     "erase": ("X", svg.GONE, "left or erased"),
     "delete": ("D", svg.MAIN, "data deleted"),
+    "correct": ("d", svg.MAIN, "rows corrected"),
     "arrive": ("P", svg.FRESH, "new rows"),
     "join": (">", svg.FRESH, "joined or came back"),
     "rejoin": (">", svg.FRESH, "joined or came back"),

@@ -20,6 +20,7 @@ _HAPPENED = {
     "attack": "came under attack",
     "away": "went away",
     "back": "came back",
+    "correct": "had rows corrected",
     "crash": "crashed",
     "cut": "lost an edge between them",
     "defend": "put up a defence",
@@ -168,7 +169,7 @@ def departures(data: ReportData) -> list[str]:
         owners = peers(sorted({e.peer for e in erasures}))
         said.append(capital(request.sentence.format(peers=owners, count=f"{number(count)} {request.unit[count != 1]}")) + ".")
     asked = {(e.round, e.peer) for e in data.erasures}
-    others = [event for event in data.events if event.do not in {"leave", "erase", "delete"} and event.peers]
+    others = [event for event in data.events if event.do not in {"leave", "erase", "delete", "correct"} and event.peers]
     silent = sorted({peer for event in data.events if event.do == "leave" for peer in event.peers if (event.round, peer) not in asked})
     if silent:
         said.append(f"{capital(peers(silent))} left, and nobody asked for {'its' if len(silent) == 1 else 'their'} data to be forgotten.")

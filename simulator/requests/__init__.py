@@ -14,6 +14,7 @@ REQUESTS: Registry[Any] = Registry(
     "lethe.requests",
     "simulator.requests.contract:Request",
     {
+        "correction": "simulator.requests.correction:CorrectionRequest",
         "edges": "simulator.requests.edges:EdgesRequest",
         "peer": "simulator.requests.peer:PeerRequest",
         "rows": "simulator.requests.rows:RowsRequest",

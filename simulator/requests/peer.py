@@ -12,7 +12,7 @@ from simulator.requests.traces import left_over
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 
-_BY_PEER = ("forget", "arrive", "crash", "late", "generation", "erase")
+_BY_PEER = ("forget", "arrive", "correct", "crash", "late", "generation", "erase")
 """Fields of rounds, of any task, that are keyed by peer."""
 
 

@@ -70,9 +70,10 @@ def _unproven(who: str, erasure: Erasure, line: OutcomeLine, plan: Plan, store: 
         yield f"{who}: claims {line.outcome.guarantee}, but {what}"
         return
     state = store.states().get(erasure.peer)
-    gone = state is None or state.generation != erasure.generation
-    main: dict[str, Any] | None = None if state is None or gone else wire.from_bytes(store.artefact(state.main))
-    ids = np.asarray(request_of(erasure.kind).ids(erasure), dtype=np.int64)
+    left = state is None or state.generation != erasure.generation
+    main: dict[str, Any] | None = None if state is None or left else wire.from_bytes(store.artefact(state.main))
+    gone = () if erasure.correction is not None else request_of(erasure.kind).ids(erasure)  # corrected rows stay
+    ids = np.asarray(gone, dtype=np.int64)
     try:
         spec = CERTIFICATES.load(kind).model_validate(dict(certificate))
     except ValidationError as error:

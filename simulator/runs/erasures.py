@@ -78,7 +78,8 @@ def _seconds(store: RunStore, erasure: Erasure, holders: list[int] | None) -> fl
     """Return the seconds of forgetting: the sum over the holders that dropped a seed, or of the peer itself if ``holders`` is None, and
     over a server that subtracted sums.
     """
-    who, name = ([erasure.peer], "forget") if holders is None else (holders, "drop")
+    own = "forget" if erasure.correction is None else "correct"
+    who, name = ([erasure.peer], own) if holders is None else (holders, "drop")
     query = "select value from timings where name = ? and peer = ? and round >= ? order by round limit 1"
     parts = [(name, peer) for peer in who] + [("subtract", FEDERATION)]
     return math.fsum(value for name, peer in parts for (value,) in store.rows(query, (name, peer, erasure.round)))

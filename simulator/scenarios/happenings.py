@@ -14,13 +14,13 @@ def tell_churn(world: World, away: set[int], was_away: set[int]) -> None:
 
 
 def tell_undone(world: World) -> None:
-    """Add happenings for deletions that were never carried out, and for rows that were never taken in."""
+    """Add happenings for requests that were never carried out, and for rows that were never taken in."""
     for peer, rows in sorted(world.arrived.items()):
         detail = f"never taken in: {len(rows)} rows; the peer was not present again"
         world.draft.happenings.append(Happening(do="arrive", peers=(peer,), detail=detail))
     for due in world.pending:
         detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
-        world.draft.happenings.append(Happening(do="delete", peers=(due.peer,), detail=detail, event=due.event))
+        world.draft.happenings.append(Happening(do=due.do, peers=(due.peer,), detail=detail, event=due.event))
 
 
 def numbered(world: World) -> tuple[Erasure, ...]:

@@ -156,7 +156,7 @@ class Plan(Spec):
             for peer in now.erased:
                 kept[peer] = tuple(edge for edge in (before or now).edges if peer in edge)
             edges = tuple(sorted({*now.edges, *(edge for lost in kept.values() for edge in lost)}))
-            rounds.append(now.model_copy(update={"erased": (), "forget": {}, "edges": edges}))
+            rounds.append(now.model_copy(update={"erased": (), "forget": {}, "correct": {}, "edges": edges}))
         earlier = tuple(erasure for erasure in self.timeline.erasures if erasure.round < since)
         timeline = self.timeline.model_copy(update={"rounds": tuple(rounds), "erasures": earlier})
         return self.model_copy(update={"timeline": timeline}).unwatched()

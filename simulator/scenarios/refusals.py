@@ -16,17 +16,22 @@ class HasMethods(Protocol):
 
     takes_rows: ClassVar[bool]
     """Whether peers take in rows that arrive."""
+    corrects_rows: ClassVar[bool]
+    """Whether peers correct rows."""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind."""
 
 
 def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Iterator[tuple[str, str]]:
-    """Yield events that need neighbours if peers have none, rows that peers cannot take in, and methods that the cell does not support."""
+    """Yield events that need neighbours if peers have none, rows that peers cannot take in or correct, and unsupported methods."""
     for i, event in enumerate(scenario.event):
         if event.brings_rows and not cell.takes_rows:
             cure = "remove the event, or take a federation of kind hdus or sums"
             yield name_place(("event", i)), f"{event.tag}: peers of {scenario.cell} take no rows in after the start: {cure}"
+        if event.corrects_rows and not cell.corrects_rows:
+            cure = "remove the event, or take a federation of kind hdus or sums"
+            yield name_place(("event", i)), f"{event.tag}: peers of {scenario.cell} correct no rows: {cure}"
         if event.needs_neighbours and not connected:
             kind = scenario.cell.partition("/")[2]
             yield (

@@ -56,6 +56,7 @@ class Resolves(Protocol):
 
     plan: type[Plan]
     takes_rows: ClassVar[bool]
+    corrects_rows: ClassVar[bool]
 
     def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
         """Return a peer's config."""
@@ -148,7 +149,7 @@ class Resolution(Generic[S]):
         data = known[-1]
         world = self.world(graph, configs, data)
         world.classes, world.users, world.data_edges = data.labels, data.user_names, data.edges
-        world.coming = self.coming
+        world.data, world.facts, world.coming = data, known[0], self.coming
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
         self._tell(never_checked(scenario, timeline))
@@ -156,8 +157,8 @@ class Resolution(Generic[S]):
         comparisons = tuple(compare.resolved(scenario.compare, timeline, world.requested, self.wrong))
         self._give_up()
         returns = tuple(
-            configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent})
-            for peer, generation, rows, absent in world.returns
+            configs[peer].model_copy(update={"generation": generation, "rows": rows, "absent_edges": absent, "corrections": told})
+            for peer, generation, rows, absent, told in world.returns
         )
         sha256 = hashlib.sha256()
         for array in (data.x, data.y, data.edges, *(() if data.numbers is None else (data.numbers,))):
@@ -288,6 +289,7 @@ class Resolution(Generic[S]):
             erased=tuple(sorted(draft.erased)),
             forget={peer: tuple(sorted(draft.forget[peer])) for peer in sorted(draft.forget)},
             arrive={peer: tuple(sorted(draft.arrive[peer])) for peer in sorted(draft.arrive)},
+            correct={peer: tuple(draft.correct[peer]) for peer in sorted(draft.correct)},
             crash=dict(sorted(draft.crash.items())),
             late={peer: delay for peer, delay in sorted(world.late.get(world.round, {}).items()) if peer in world.online},
             refusing=tuple(sorted(world.refusing.intersection(world.membership.members()))),
@@ -295,6 +297,3 @@ class Resolution(Generic[S]):
             edges=edges(world.graph),
             happenings=tuple(draft.happenings),
         )
-
-
-

@@ -51,6 +51,8 @@ class Cell(ABC, Generic[S, P]):
     """Whether peers predict with one model of all their rows instead of ensembles with their neighbours."""
     takes_rows: ClassVar[bool] = False
     """Whether its peers take in rows that arrive after the start."""
+    corrects_rows: ClassVar[bool] = False
+    """Whether its peers correct rows."""
     unjudged: ClassVar[Mapping[str, str]] = {}
     """Reasons why some audits cannot judge such federations, by audit, for the results."""
     measured: ClassVar[tuple[Metric, ...]] = ()

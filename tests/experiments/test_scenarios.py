@@ -55,7 +55,7 @@ def test_the_control_a_key_that_is_in_none_is_missed() -> None:
 def test_every_event_is_in_a_ready_scenario() -> None:
     events = {event["do"] for content in contents() for event in content.get("event", [])}
     assert events == {
-        *("arrive", "attack"),
+        *("arrive", "attack", "correct"),
         *("crash", "cut", "defend", "delete", "erase", "join", "leave", "link", "offline", "refuse", "rejoin", "straggle")
     }
 

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import data, wire
+from clients.bookkeeping import CELLS, LABELS, VALUES
 from clients.classification.hdus.config import HdusConfig, method
 from clients.classification.hdus.distillation import distil
 from clients.classification.hdus.ensemble import Member, combine
+from clients.corrections import Correction, Corrections
 from clients.data.rows import Ids, Rows
 from clients.models.network import Network
 from clients.participant import EDGES, ROWS, Neighbour, Record, Update
@@ -38,9 +40,11 @@ class Peer(Neighbour):
     main : Unlearner
         The main model, initialised on the peer's rows.
     rows : Rows
-        The rows the peer still has.
+        The rows the peer still has, as they have been corrected.
     edges : int64 array, shape (m,)
         Ids of the edges among them that the peer still has, ascending.
+    corrections : Corrections
+        What rows hold otherwise than in the data set, those that have yet to arrive included.
     """
 
     config: HdusConfig
@@ -50,16 +54,17 @@ class Peer(Neighbour):
     stream: tuple[Field, ...]
     update: Update | None = None
     held: dict[int, Update] = field(default_factory=dict)
+    corrections: Corrections = field(default_factory=Corrections)
 
     @classmethod
     def new(cls, config: HdusConfig, stream: tuple[Field, ...] | None = None) -> Peer:
         """Return an untrained peer with all its rows; ``stream`` replaces the peer's own key (a negative control)."""
         source, ids = data.load(config.data), np.asarray(config.rows, dtype=np.int64)
         edges = np.setdiff1d(source.edges_among(ids), config.absent_edges)
-        key = stream or config.stream
+        key, corrections = stream or config.stream, Corrections().joined(config.corrections)
         main = unlearner(config, key)
-        main.begin(method(config).training_data(_having(source, edges), ids))
-        return cls(config, main, source.rows(ids), edges, key)
+        main.begin(_taught(config, source, ids, edges, corrections))
+        return cls(config, main, corrections.applied(source.rows(ids)), edges, key, corrections=corrections)
 
     @classmethod
     def restored(cls, config: HdusConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Peer:
@@ -67,16 +72,17 @@ class Peer(Neighbour):
         arrays = wire.from_bytes(main)
         source, ids = data.load(config.data), arrays.pop(ROWS)
         edges = arrays.pop(EDGES) if EDGES in arrays else source.edges_among(ids)
-        key = stream or config.stream
+        key, corrections = stream or config.stream, _corrected(config, arrays)
         model = unlearner(config, key)
-        model.restore(arrays, method(config).training_data(_having(source, edges), ids))
-        return cls(config, model, source.rows(ids), edges, key)
+        model.restore(arrays, _taught(config, source, ids, edges, corrections))
+        return cls(config, model, corrections.applied(source.rows(ids)), edges, key, corrections=corrections)
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: the unlearner's canonical state, the ids of its rows and, if it learns from edges, of its edges."""
+        """The main artefact: the unlearner's canonical state, the ids of its rows, of its edges if it learns from them, and corrections."""
         whole = len(self.edges) == len(data.load(self.config.data).edges_among(self.rows.ids))
-        return wire.to_bytes({**self.main.state(), ROWS: self.rows.ids, **({} if whole else {EDGES: self.edges})})
+        kept = {ROWS: self.rows.ids, **({} if whole else {EDGES: self.edges}), **self.corrections.of(self.rows.ids).arrays()}
+        return wire.to_bytes({**self.main.state(), **kept})
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -94,18 +100,39 @@ class Peer(Neighbour):
         source, new = data.load(self.config.data), np.asarray(sorted(ids), dtype=np.int64)
         held, spec = np.union1d(self.rows.ids, new), method(self.config)
         edges = np.setdiff1d(source.edges_among(held), [*source.edges_among(self.rows.ids), *self.config.absent_edges])
-        self.rows, self.edges = source.rows(held), np.union1d(self.edges, edges)
+        self.rows, self.edges = self.corrections.applied(source.rows(held)), np.union1d(self.edges, edges)
         if spec.adds:
-            return self.main.add(spec.training_data(source, new))
+            return self.main.add(_taught(self.config, source, new, self.edges, self.corrections))
+        return Outcome(self._train_anew(), "exact")
+
+    def correct(self, corrections: Iterable[Correction]) -> Outcome:
+        """Correct own rows: the main model replaces them, or is trained anew on all rows if it cannot; histogram and seed follow.
+
+        Trained anew it is as if it had been given the corrected rows before its first round; that claims no more than its method does,
+        because what it forgot before would be forgotten in another way.
+        """
+        told, spec = tuple(corrections), method(self.config)
+        self.corrections = self.corrections.joined(told)
+        touched = np.isin(self.rows.ids, [row for one in told for row in one.rows])
+        self.rows = self.corrections.applied(self.rows)
+        if not touched.any():
+            return Outcome(Cost(), "exact")
+        if spec.corrects:
+            return self.main.correct(self.rows.keep(touched))
+        return Outcome(self._train_anew(), "exact" if spec.guarantee == "exact" else "approximate")
+
+    def _train_anew(self) -> Cost:
+        """Train a new main model on the present rows and edges, for as many rounds as the present one; return the cost."""
         rounds = int(self.main.state()[PROGRESS][0])
         self.main = unlearner(self.config, self.stream)
-        self.main.begin(spec.training_data(_having(source, self.edges), held))
-        return Outcome(Cost(sum(self.main.advance() for _ in range(rounds)), 1 if rounds else 0), "exact")
+        self.main.begin(_taught(self.config, data.load(self.config.data), self.rows.ids, self.edges, self.corrections))
+        return Cost(sum(self.main.advance() for _ in range(rounds)), 1 if rounds else 0)
 
     def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows and edges by id: the main model forgets them; histogram and seed follow when the seed is next distilled."""
         source, gone = data.load(self.config.data), np.asarray(sorted(ids), dtype=np.int64)
-        outcome = self.main.forget(method(self.config).to_request(source, gone))
+        request = method(self.config).to_request(source, gone)
+        outcome = self.main.forget(self.corrections.applied(request) if isinstance(request, Rows) else request)
         self.rows = self.rows.without(gone)
         self.edges = np.setdiff1d(np.intersect1d(self.edges, source.edges_among(self.rows.ids)), gone)
         return outcome
@@ -193,6 +220,18 @@ def mixed(values: npt.NDArray[np.float64], y: npt.NDArray[np.int64], counts: npt
 def _having(source: data.Dataset, edges: Ids) -> data.Dataset:
     """Return the data with only the edges that have these ids."""
     return replace(source, edges=source.ends(edges)) if len(source.edges) else source
+
+
+def _corrected(config: HdusConfig, arrays: dict[str, npt.NDArray[Any]]) -> Corrections:
+    """Take the corrections out of a main artefact, and return them after those that the peer began with."""
+    kept = {name: arrays.pop(name) for name in (LABELS, CELLS, VALUES) if name in arrays}
+    return Corrections().joined(config.corrections).followed_by(Corrections.read(kept))
+
+
+def _taught(config: HdusConfig, source: data.Dataset, ids: Ids, edges: Ids, corrections: Corrections) -> Any:
+    """Return what a main model learns of the rows with these ids: as they have been corrected, with these edges."""
+    found = method(config).training_data(_having(source, edges), ids)
+    return corrections.applied(found) if isinstance(found, Rows) else found
 
 
 def unlearner(config: HdusConfig, key: tuple[Field, ...]) -> Unlearner[Any, Any]:

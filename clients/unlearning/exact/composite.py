@@ -68,8 +68,7 @@ class ShardedUnlearner(Unlearner[Rows, Ids]):
             elif self.base.guarantee == "exact":
                 steps += self.models[shard].forget(ids[shards == shard]).cost.gradient_steps
             else:
-                self.models[shard] = self._made(shard, left)
-                steps += sum(self.models[shard].advance() for _ in range(self.progress))
+                steps += self._trained_again(shard, kept)
         self.rows = kept
         return Outcome(Cost(gradient_steps=steps, parts=len(touched)), "exact")
 
@@ -86,9 +85,22 @@ class ShardedUnlearner(Unlearner[Rows, Ids]):
             if self.base.adds and shard in self.models:
                 steps += self.models[shard].add(self._held(more, shard)).cost.gradient_steps
             else:
-                self.models[shard] = self._made(shard, self._held(rows, shard))
-                steps += sum(self.models[shard].advance() for _ in range(self.progress))
+                steps += self._trained_again(shard, rows)
         self.rows, self.models = rows, dict(sorted(self.models.items()))
+        return Outcome(Cost(gradient_steps=steps, parts=len(touched)), "exact")
+
+    def correct(self, data: Rows) -> Outcome:
+        """Let each touched shard replace its rows: its base does so if it can, exactly, and is trained again if not."""
+        right = self.table.shaped(data)
+        ids = named_rows(right.ids, self.rows.ids)
+        rows, steps = self.rows.without(ids).joined(right), 0
+        touched = self._occupied(right)
+        for shard in touched:
+            if self.base.corrects and self.base.guarantee == "exact":
+                steps += self.models[shard].correct(self._held(right, shard)).cost.gradient_steps
+            else:
+                steps += self._trained_again(shard, rows)
+        self.rows = rows
         return Outcome(Cost(gradient_steps=steps, parts=len(touched)), "exact")
 
     def settle(self) -> None:
@@ -140,6 +152,11 @@ class ShardedUnlearner(Unlearner[Rows, Ids]):
         model = self.base.build(self.problem, (*self.key, "shard", shard))
         model.begin(rows)
         return model
+
+    def _trained_again(self, shard: int, rows: Rows) -> int:
+        """Train a shard's unlearner anew on its part of these rows, for as many rounds as before; return the gradient steps."""
+        self.models[shard] = self._made(shard, self._held(rows, shard))
+        return sum(self.models[shard].advance() for _ in range(self.progress))
 
     def _places(self, ids: Ids) -> Ids:
         return places(ids, self.shards, 1, self.key)[0]

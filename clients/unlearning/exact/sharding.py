@@ -96,6 +96,13 @@ class Sharded(Unlearner[Rows, Ids]):
         self.rows, self.late = self.rows.joined(more), np.union1d(self.late, more.ids)
         return self._restarted(*self.places(more.ids))
 
+    def correct(self, data: Rows) -> Outcome:
+        """Replace rows where they lie, and restart each touched shard from before the earliest slice touched."""
+        right = self.table.shaped(data)
+        ids = named_rows(right.ids, self.rows.ids)
+        self.rows = self.rows.without(ids).joined(right)
+        return self._restarted(*self.places(ids))
+
     def _restarted(self, shards: Ids, slices: Ids) -> Outcome:
         """Restart each of these shards once, from before the earliest of the slices named with it, and replay up to this round."""
         steps = parts = 0

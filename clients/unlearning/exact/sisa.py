@@ -64,6 +64,7 @@ class Sisa(ExactSpec):
 
     summary: ClassVar[str] = "networks on shards; only touched shards restart, from the last checkpoint that never saw the rows"
     adds: ClassVar[bool] = True
+    corrects: ClassVar[bool] = True
     late: ClassVar[str] = "rows that arrive lie in the last slice of their shards, whatever their keyed hash says"
     untouched: ClassVar[str] = "no step was needed: the slices that the rows belong to had not been trained yet"
     source: ClassVar[str] = "Bourtoule et al. 2021, arXiv 1912.03817"

@@ -34,7 +34,7 @@ class Sums(Coordinator):
     rounds : int
         Number of rounds before the final evaluation.
     growing : collection of int
-        Peers at which rows arrive; sums over more rows than before are refused of all others.
+        Peers at which rows arrive or are corrected; sums that no deletion can lead to are refused of all others.
     """
 
     delay: ClassVar[int] = 0

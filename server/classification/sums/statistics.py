@@ -69,7 +69,7 @@ class Statistics:
         self.take_out(peer, {name: array - sums[name] for name, array in self._ledger[peer].items()})
 
     def replace(self, peer: int, sums: Mapping[str, Ints]) -> None:
-        """Set a peer's sums over rows of which some have arrived, whether others have gone or not."""
+        """Set a peer's sums over rows of which some have arrived or were corrected, whether others have gone or not."""
         self._same_shapes(peer, sums)
         self._check(peer, sums)
         if peer in self._ledger:

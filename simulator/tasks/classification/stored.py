@@ -26,3 +26,8 @@ def stored_bytes(plan: Plan, config: PeerConfig) -> int | None:
     problem = Problem(plan.shape, plan.classes, plan.rounds, load(config.data).columns, config.training)
     size = spec.state_bytes(problem, len(config.rows))
     return None if size is None else size + ID_BYTES * len(config.rows)
+
+
+def corrected_in_words(count: int) -> str:
+    """Return the number of corrections as the end of a list; empty if there are none."""
+    return f", {count} corrections of rows" if count else ""

@@ -17,13 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from clients import wire
+from clients.corrections import Correction
 from server.ledger import PeerState, ReceiptLine, RoundRecord
 from server.mailbox import MailboxState, Parcel
 from server.membership import Membership, MembershipError
 from simulator.storage.store import RunStore
 
 PEERS = 5
-HAPPENINGS = ("join", "go_offline", "rejoin", "leave", "leave_erased", "erase", "refuse", "crash", "straggle", "delete", "arrive")
+HAPPENINGS = (
+    *("join", "go_offline", "rejoin", "leave", "leave_erased", "erase", "refuse", "crash", "straggle"),
+    *("delete", "arrive", "correct"),
+)
 EVENTS = st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.integers(0, PEERS - 1), st.integers(0, 3)), max_size=4)
 """What happens in a round: what, to whom, and for how long, or to which row."""
 
@@ -49,6 +53,8 @@ class Model:
     """What a peer has yet to forget."""
     new_rows: dict[int, set[int]] = field(default_factory=dict)
     """What has reached a peer that it has yet to take in."""
+    wrong: dict[int, list[int]] = field(default_factory=dict)
+    """Rows that a peer has yet to correct, in the order of the requests."""
     refusing: set[int] = field(default_factory=set)
     requests: int = 0
 
@@ -77,6 +83,7 @@ class Federation(RuleBasedStateMachine):
         self.crashing: set[int] = set()
         self.deletions: list[tuple[int, int]] = []
         self.arrivals: list[tuple[int, int]] = []
+        self.corrections: list[tuple[int, int]] = []
         self.late: dict[int, int] = {}
         self.model.membership.open_round(self.store.last_round() + 1)
 
@@ -144,6 +151,9 @@ class Federation(RuleBasedStateMachine):
 
     def arrive(self, peer: int, number: int) -> None:
         self.arrivals.append((peer, number))
+
+    def correct(self, peer: int, number: int) -> None:
+        self.corrections.append((peer, number))
 
     # rounds ------------------------------------------------------------------------------------------------------------------
 
@@ -213,6 +223,10 @@ class Federation(RuleBasedStateMachine):
             if peer in membership.members():
                 self.model.new_rows.setdefault(peer, set()).add(row)
                 self.mailbox.arrivals.setdefault(peer, set()).add(row)
+        for peer, row in self.corrections:
+            if peer in membership.members():
+                self.model.wrong.setdefault(peer, []).append(row)
+                self.mailbox.corrections.setdefault(peer, []).append(Correction(rows=(row,), label=1))
         for peer in self.leaving:
             self.model.unconfirmed |= {(holder, peer) for holder, seeds in self.mailbox.held.items() if peer in seeds}
             self.model.erased[peer] = membership.generation(peer)
@@ -222,15 +236,14 @@ class Federation(RuleBasedStateMachine):
     def forget(self, holder: int) -> None:
         self.mailbox.forget_holder(holder)
         self.model.unconfirmed = {pair for pair in self.model.unconfirmed if pair[0] != holder}
-        self.model.rows.pop(holder, None)
-        self.model.new_rows.pop(holder, None)
+        for due in (self.model.rows, self.model.new_rows, self.model.wrong):
+            due.pop(holder, None)
 
     def answer(self, peer: int, mail: list[Parcel], dropped: list[int], record: RoundRecord) -> None:
         held, owed = dict(self.mailbox.held.get(peer, {})), dict(self.mailbox.owed.get(peer, {}))
-        self.mailbox.requests.pop(peer, None)
-        self.mailbox.arrivals.pop(peer, None)
-        self.model.rows.pop(peer, None)
-        self.model.new_rows.pop(peer, None)
+        self.mailbox.carried_out(peer)
+        for due in (self.model.rows, self.model.new_rows, self.model.wrong):
+            due.pop(peer, None)
         lines = [(erasure, held[owner]) for owner in dropped for erasure in owed.get(owner, ())]
         record.receipts += [ReceiptLine(erasure, peer, seed.owner, seed.version, seed.sha256) for erasure, seed in lines]
         self.mailbox.confirm(peer, dropped, mail)
@@ -273,6 +286,7 @@ class Federation(RuleBasedStateMachine):
         assert json.loads(json.dumps(self.mailboxes(journal).snapshot())) == json.loads(json.dumps(self.mailbox.snapshot()))
         assert {peer: set(rows) for peer, rows in journal.requests.items()} == self.model.rows
         assert {peer: set(rows) for peer, rows in journal.arrivals.items()} == self.model.new_rows
+        assert {peer: [row for one in told for row in one.rows] for peer, told in journal.corrections.items()} == self.model.wrong
         assert self.store.states() == self.model.states
         held = {(h, o, p.version, p.sha256) for h, seeds in self.mailbox.held.items() for o, p in seeds.items()}
         assert set(self.store.rows("select holder, owner, version, sha256 from holdings where until is null")) == held

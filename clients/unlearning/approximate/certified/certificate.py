@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.bookkeeping import ROWS
+from clients.corrections import Corrections
 from clients.data import Dataset
 from clients.data.rows import Rows
 from clients.unlearning.approximate.certified.perturbation import Law
@@ -119,7 +120,7 @@ def remaining(model: Convex, evidence: Evidence) -> ConvexLearner | str | None:
         return None
     if len(kept := np.intersect1d(evidence.main[ROWS], evidence.forgotten)):
         return f"{len(kept)} of the rows are still learned from, the first of them {kept[0]}"
-    rows = evidence.data.rows(evidence.main[ROWS])
+    rows = Corrections.read(evidence.main).applied(evidence.data.rows(evidence.main[ROWS]))
     if not len(rows):
         return None  # nothing is left to have learned from
     learner = reading(model, evidence.data)

@@ -22,6 +22,7 @@ from clients.unlearning.exact.dare.grove import SPLIT, Grove, codes, grown, link
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.forests import ExactForest
 from clients.unlearning.states import PROGRESS, Signed
+from clients.unlearning.tabular import Held
 
 _SLOTS = 128
 """Initial capacity of a tree in splits."""
@@ -142,7 +143,19 @@ class Forest(ExactForest):
         ``UnlearningError``, without any change, if an id is or was held.
         """
         more = self.table.rows(data)
-        joined = self.held.joined(more)
+        return self._grown(self.held.joined(more), more)
+
+    def correct(self, data: Rows) -> Outcome:
+        """Take held rows out and add them as they should have been; afterwards the forest equals one that was grown with them so."""
+        right = self.table.rows(data)
+        self.held.find(right.ids)
+        joined = self.held.replaced(right)
+        gone = self.forget(right.ids)
+        added = self._grown(joined, right)
+        return Outcome(Cost(parts=gone.cost.parts + added.cost.parts), "exact")
+
+    def _grown(self, joined: Held, more: Rows) -> Outcome:
+        """Hold ``joined``, the rows that are held and ``more``, and take the latter into the trees."""
         if not len(more):
             return Outcome(Cost(), "exact")
         old, now_dead, kept = self.grove, self.held.alive == 0, self.held.ids()

@@ -37,6 +37,7 @@ class Dare(ExactSpec):
     """
 
     adds: ClassVar[bool] = True
+    corrects: ClassVar[bool] = True
     implementation: ClassVar[str] = "clients.unlearning.exact.dare.forest:Forest"
     summary: ClassVar[str] = "random forest; repairs the subtrees whose best split changed"
     source: ClassVar[str] = (

@@ -134,6 +134,18 @@ class SumLearner(Unlearner[Rows, Ids], Generic[Learned]):
         self.held = joined
         return _TOUCHED if self.sums and len(more) else _NOTHING
 
+    def correct(self, data: Rows) -> Outcome:
+        """Subtract held rows as they were, and add them as they should have been; the model then equals one that had them so."""
+        right = self._checked(data)
+        places = self.held.find(right.ids)
+        if not len(places):
+            return _NOTHING
+        if self.sums:
+            wrong, added = self.named(right.ids), self.contribution(right.x, right.y)
+            self.adopt({name: self.sums[name] - wrong[name] + array for name, array in added.items()})
+        self.held = self.held.replaced(right)
+        return _TOUCHED if self.sums else _NOTHING
+
     def take_out(self, places: Places) -> None:
         """Subtract the rows at these positions from the sums."""
         subtract(self.sums, self.contribution(self.held.rows.x[places], self.held.rows.y[places]))

@@ -83,6 +83,7 @@ class NaiveBayes(Summed):
     """
 
     adds: ClassVar[bool] = True
+    corrects: ClassVar[bool] = True
     summary: ClassVar[str] = "naive Bayes from counts and sums per class; forgets by subtraction"
 
     kind: Literal["naive_bayes"] = "naive_bayes"
@@ -120,6 +121,7 @@ class Ridge(Summed):
     """
 
     adds: ClassVar[bool] = True
+    corrects: ClassVar[bool] = True
     regressor: ClassVar[bool] = True
     summary: ClassVar[str] = "linear and ridge regression (one per class) from moments; forgets by subtraction"
 
@@ -145,6 +147,7 @@ class Pca(Summed):
 
     classifier: ClassVar[bool] = False
     adds: ClassVar[bool] = True
+    corrects: ClassVar[bool] = True
     summary: ClassVar[str] = "principal components from moments, nearest class mean; forgets by subtraction"
 
     kind: Literal["pca"] = "pca"
@@ -162,6 +165,7 @@ class ItemItem(Summed):
 
     classifier: ClassVar[bool] = False
     adds: ClassVar[bool] = True
+    corrects: ClassVar[bool] = True
     summary: ClassVar[str] = "item-item recommender from co-occurrence sums; forgets users by subtraction"
 
     kind: Literal["item_item"] = "item_item"

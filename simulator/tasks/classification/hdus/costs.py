@@ -15,7 +15,7 @@ from server.timeline import Round
 from simulator.tasks.classification.hdus.devices import slowest
 from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.scenario import HdusScenario
-from simulator.tasks.classification.stored import stored_in_words
+from simulator.tasks.classification.stored import corrected_in_words, stored_in_words
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Costs:
     main_steps, seed_steps : int
         Approximate or largest number of gradient steps of main models, and number of those of distillations.
     forget_steps : int
-        Largest number of gradient steps of deletions: if each repeats all earlier training of its peer.
+        Largest number of gradient steps of deletions and corrections: if each repeats all earlier training of its peer.
     arrival_steps : int
         Likewise of arrivals of rows, of peers whose main models cannot add them without gradients.
     seed_bytes : int
@@ -66,6 +66,8 @@ def costs(plan: HdusPlan) -> Costs:
             arrival += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         for peer, gone in now.forget.items():
             rows[peer].difference_update(gone)
+            forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
+        for peer in now.correct:
             forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         own = {peer: _steps(plan, peer, len(rows[peer]), trained[peer]) for peer in now.present}
         main += sum(own.values())
@@ -124,9 +126,10 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     yield "gradient steps, main models", f"about {cost.main_steps:,}"
     yield "gradient steps, seeds", f"{cost.seed_steps:,}"
     peers, edges = (sum(map(told, plan.timeline.erasures)) for told in (plan.timeline.departs, lambda one: bool(one.edges)))
-    rows = len(plan.timeline.erasures) - peers - edges
-    of_edges = f" and {edges} of edges" if edges else ""
-    yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{of_edges} (at most {cost.forget_steps:,} steps)"
+    corrections = sum(one.correction is not None for one in plan.timeline.erasures)
+    rows = len(plan.timeline.erasures) - peers - edges - corrections
+    others = (f" and {edges} of edges" if edges else "") + corrected_in_words(corrections)
+    yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{others} (at most {cost.forget_steps:,} steps)"
     if arrivals := plan.timeline.arrivals():
         count = sum(len(one.rows) for one in arrivals)
         yield "arrivals", f"{count} rows at {len({one.peer for one in arrivals})} peers (at most {cost.arrival_steps:,} steps)"

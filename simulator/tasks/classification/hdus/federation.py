@@ -40,6 +40,7 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
     resolution: ClassVar[type[Resolution[Any]]] = HdusResolution
     page: ClassVar[str] = "simulator.report.classification.page:ClassificationPage"
     takes_rows: ClassVar[bool] = True
+    corrects_rows: ClassVar[bool] = True
 
     def config(self, scenario: HdusScenario, peer: int, **constants: Any) -> HdusConfig:
         """Return a peer's config; main models are assigned to peers in turn."""
@@ -60,6 +61,8 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         if isinstance(main, ModelSpec):
             return "retrain", "exact"
         assert isinstance(main, UnlearnerSpec)
+        if erasure.correction is not None and not main.corrects:
+            return "retrain", "exact" if main.guarantee == "exact" else "approximate"
         return main.tag, main.claim
 
     def arrival(self, plan: HdusPlan, arrival: Arrival) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.pooled import PooledClassification
-from simulator.tasks.classification.stored import stored_in_words
+from simulator.tasks.classification.stored import corrected_in_words, stored_in_words
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.resolution import SumsResolution
 from simulator.tasks.classification.sums.scenario import SumsScenario
@@ -29,6 +29,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
     plan: ClassVar[type[Plan]] = SumsPlan
     resolution: ClassVar[type[Resolution[Any]]] = SumsResolution
     takes_rows: ClassVar[bool] = True
+    corrects_rows: ClassVar[bool] = True
 
     def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
         """Return a peer's config."""
@@ -39,6 +40,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         from server.classification.sums.coordinator import Sums
 
         growing = {one.peer for one in plan.timeline.arrivals()}
+        growing |= {one.peer for one in plan.timeline.erasures if one.correction is not None}
         return Sums(plan.configs[0], store, len(plan.timeline.rounds), growing)
 
     def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
@@ -60,7 +62,8 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         meetings = sum(len(now.present) for now in plan.timeline.rounds)
         yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
         yield "gradient steps", "0"
-        yield "subtractions", f"{departures} of peers, {len(erasures) - departures} of rows"
+        corrections = sum(one.correction is not None for one in erasures)
+        yield "subtractions", f"{departures} of peers, {len(erasures) - departures - corrections} of rows" + corrected_in_words(corrections)
         if arrivals := plan.timeline.arrivals():
             yield "additions", f"{sum(len(one.rows) for one in arrivals)} rows that arrive at {len({one.peer for one in arrivals})} peers"
         yield stored_in_words(plan)
