@@ -13,6 +13,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "convex": "clients.unlearning.convex.spec:Convex",
         "infinitesimal_jackknife": "clients.unlearning.approximate.statistics.spec:InfinitesimalJackknife",
         "newton_statistics": "clients.unlearning.approximate.statistics.spec:NewtonStatistics",
+        "features_labels": "clients.unlearning.approximate.certified.features_labels:FeaturesLabels",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",

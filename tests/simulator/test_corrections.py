@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from clients.classification.hdus.peer import Peer
 from clients.corrections import Correction
 from clients.data.rows import Rows
+from clients.unlearning.approximate.certified.correcting import Correcting
 from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.exact.sharding import Sharded
 from simulator.report.collect import collect
@@ -116,3 +118,39 @@ def test_a_peer_that_keeps_rows_as_they_were_is_found_without_a_counterfactual(m
     done = run(Scenario.parse(SMALL | {"event": [event], "audit": {}}))
     assert done.results["verdict"]["name"] == "disproved"
     assert "its main model still knows" in done.results["verdict"]["why"]
+
+
+STEPS = SMALL | {
+    "peers": {"count": 2, "main": [{"kind": "features_labels", "sigma": 0.5}, {"kind": "features_labels"}], "seed": {"kind": "linear"}},
+    "topology": {"kind": "complete"},
+    "event": [
+        {"round": 2, "do": "correct", "peers": [0, 1], "rows": {"fraction": 0.05}, "label": "benign"},
+        {"round": 3, "do": "delete", "peers": [0, 1], "rows": {"fraction": 0.05}},
+        {"round": 4, "do": "correct", "peers": [0, 1], "feature": "mean radius", "value": 0.0},
+    ],
+    "audit": {"counterfactual": True},
+}
+"""Models that take a step, one with a certificate."""
+
+
+def test_steps_are_certified_where_a_secret_hides_what_is_left() -> None:
+    done = run(Scenario.parse(STEPS))
+    by_peer = {peer: [one for one in done.results["erasures"] if one["peer"] == peer] for peer in (0, 1)}
+    assert {(one["guarantee"], one["method"]) for one in by_peer[0]} == {("certified(1, 0.0001)", "features_labels")}
+    assert {(one["guarantee"], one["method"]) for one in by_peer[1]} == {("approximate", "features_labels")}
+    assert all(one["max_abs_difference"] < 0.2 * one["max_abs_difference_nothing"] for one in done.results["erasures"])
+    assert verify(done.folder) == []
+
+
+def _untouched(self: Correcting, change: Tensor) -> Outcome:
+    """Say that a step was taken, and that nothing is left."""
+    self.bound = 0.0
+    return self.certified(1)
+
+
+def test_a_step_that_was_not_taken_is_refused_by_its_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Correcting, "_stepped", _untouched)
+    main = [{"kind": "features_labels", "sigma": 0.001}]
+    done = run(Scenario.parse(STEPS | {"peers": STEPS["peers"] | {"main": main}, "event": STEPS["event"][:1], "audit": {}}))
+    assert done.results["verdict"]["name"] == "disproved"
+    assert any("its certificate does not hold: the residual is" in line for line in verify(done.folder))

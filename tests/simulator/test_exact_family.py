@@ -34,7 +34,8 @@ MAINS: list[dict[str, Any]] = [
     {"kind": "retrain", "base": LINEAR},
 ]
 REFUSED = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit != "rows" or not UNLEARNERS.load(kind).classifier]
-NOT_EXACT = {"adaptive_queries", "approximate", "certified_removal", "finetune", "infinitesimal_jackknife", "newton_statistics"}
+NOT_EXACT = {"adaptive_queries", "approximate", "certified_removal", "features_labels", "finetune"}
+NOT_EXACT |= {"infinitesimal_jackknife", "newton_statistics"}
 
 
 def scenario(dataset: str = "wine", **changes: Any) -> Scenario:

@@ -26,6 +26,7 @@ from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.approximate.approximate import Approximate
+from clients.unlearning.approximate.certified.features_labels import FeaturesLabels
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.approximate.queries import AdaptiveQueries
@@ -65,6 +66,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "certified_removal": lambda: Case(CertifiedRemoval(base=Convex(penalty=1e-3), hessian="kept"), tabular()),
     "convex": lambda: Case(Convex(penalty=1e-3), tabular()),
     "dare": lambda: Case(Dare(trees=10), tabular()),
+    "features_labels": lambda: Case(FeaturesLabels(base=Convex(penalty=1e-3), sigma=0.1), tabular()),
     "finetune": lambda: Case(Finetune(base=Mlp(hidden=(8,))), digits()),
     "grapheraser": lambda: Case(GraphEraser(shards=3, hidden=8, epochs=10, sample=50), papers()),
     "hedgecut": lambda: Case(HedgeCut(trees=10, budget=0.05), tabular()),

@@ -1,11 +1,11 @@
-"""Scenario table of certified removal."""
+"""Scenario tables of convex models with a secret perturbation, and of certified removal from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, PositiveFloat, model_validator
+from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
 from pydantic import Field as Setting
 
 from clients.data.rows import Rows
@@ -33,8 +33,8 @@ LinearBase = Annotated[Convex, BeforeValidator(_linear)]
 """The table of a base about which something can be proven."""
 
 
-class CertifiedRemoval(UnlearnerSpec):
-    """A convex linear model, perturbed by a secret, that forgets by a Newton step with a proof of how little is left of the rows.
+class PerturbedSpec(UnlearnerSpec):
+    """A convex linear model that can be trained with a secret perturbation, which hides what is left of rows within a budget.
 
     Parameters
     ----------
@@ -45,38 +45,19 @@ class CertifiedRemoval(UnlearnerSpec):
     sigma : float
         Scale of the secret perturbation. A large one costs accuracy, a small one leaves no budget: the residual may be at most
         sigma * epsilon / sqrt(2 ln(1.5 / delta)), or sigma * epsilon if delta is 0.
-    certifier : {"measured", "data_dependent", "worst_case"}
-        What bounds the residual: the gradient itself, the step and the remaining rows, or constants alone.
-    hessian : {"fresh", "kept"}
-        Whether a removal forms the Hessian of the remaining rows, or keeps its inverse, takes the rows out of it and forms it anew only
-        where the measured residual asks for it: one pass over the rows, for squared columns in memory.
     """
 
-    implementation: ClassVar[str] = "clients.unlearning.approximate.certified.removal:Removing"
-    guarantee: ClassVar[Guarantee] = "certified"
-    summary: ClassVar[str] = "convex linear model with a secret perturbation; a Newton step within a proven budget, else trained again"
-    source: ClassVar[str] = "Guo, Goldstein, Hannun, van der Maaten, Certified Data Removal from Machine Learning Models, ICML 2020"
-
-    kind: Literal["certified_removal"] = "certified_removal"
     base: LinearBase = Convex()
     epsilon: PositiveFloat = 1.0
     delta: Annotated[float, Setting(ge=0, lt=1)] = 1e-4
-    sigma: PositiveFloat = 0.1
-    certifier: Certifier = "measured"
-    hessian: Literal["fresh", "kept"] = "fresh"
+    sigma: NonNegativeFloat
 
     @model_validator(mode="after")
-    def _provable(self) -> Self:
-        if not self.law.holds:
+    def _hidden(self) -> Self:
+        if self.sigma and not self.law.holds:
             raise ValueError(f"epsilon {self.epsilon:g} is too large for delta {self.delta:g}: the proof's Gaussian tail ends before it")
         if self.base.lasso:
             raise ValueError("the proof is of penalties without corners, lasso has some: set lasso = 0")
-        if self.base.loss == "huber_hinge" and self.certifier != "measured":
-            raise ValueError(f"certifier {self.certifier!r} needs a second derivative without jumps, huber_hinge has some: take measured")
-        if self.hessian == "kept" and self.certifier != "measured":
-            raise ValueError(f"certifier {self.certifier!r} is for Newton steps, those with a kept Hessian are none: take measured")
-        if self.base.loss == "squared" and self.certifier == "worst_case":
-            raise ValueError("certifier 'worst_case' needs bounded gradients, those of the squared loss are not: take measured")
         return self
 
     @property
@@ -94,13 +75,46 @@ class CertifiedRemoval(UnlearnerSpec):
         if wrong := self.base.check(problem, rows):
             return wrong
         least = _UNIT * len(rows) ** 2  # of the sum of slopes, which are at least 1/2 long at the start
-        if least > self.law.budget:
+        if self.sigma and least > self.law.budget:
             return (
-                f"{self.kind} with sigma = {self.sigma:g} has a budget of {self.law.budget:.2g}, below the {least:.2g} that rounding may "
+                f"{self.tag} with sigma = {self.sigma:g} has a budget of {self.law.budget:.2g}, below the {least:.2g} that rounding may "
                 f"take for {len(rows)} rows: take a larger sigma"
             )
         return None
 
     def state_bytes(self, problem: Problem, rows: int) -> int | None:
-        """Return the bytes of parameters, perturbation and kept inverse, and of the ids of all rows that the parameters learned from."""
+        """Return the bytes of parameters, perturbation and what is kept, and of the ids of all rows that the parameters learned from."""
         return untrained(self, problem) + ID_BYTES * rows
+
+
+class CertifiedRemoval(PerturbedSpec):
+    """A convex linear model, perturbed by a secret, that forgets by a Newton step with a proof of how little is left of the rows.
+
+    Parameters
+    ----------
+    certifier : {"measured", "data_dependent", "worst_case"}
+        What bounds the residual: the gradient itself, the step and the remaining rows, or constants alone.
+    hessian : {"fresh", "kept"}
+        Whether a removal forms the Hessian of the remaining rows, or keeps its inverse, takes the rows out of it and forms it anew only
+        where the measured residual asks for it: one pass over the rows, for squared columns in memory.
+    """
+
+    implementation: ClassVar[str] = "clients.unlearning.approximate.certified.removal:Removing"
+    guarantee: ClassVar[Guarantee] = "certified"
+    summary: ClassVar[str] = "convex linear model with a secret perturbation; a Newton step within a proven budget, else trained again"
+    source: ClassVar[str] = "Guo, Goldstein, Hannun, van der Maaten, Certified Data Removal from Machine Learning Models, ICML 2020"
+
+    kind: Literal["certified_removal"] = "certified_removal"
+    sigma: PositiveFloat = 0.1
+    certifier: Certifier = "measured"
+    hessian: Literal["fresh", "kept"] = "fresh"
+
+    @model_validator(mode="after")
+    def _provable(self) -> Self:
+        if self.base.loss == "huber_hinge" and self.certifier != "measured":
+            raise ValueError(f"certifier {self.certifier!r} needs a second derivative without jumps, huber_hinge has some: take measured")
+        if self.hessian == "kept" and self.certifier != "measured":
+            raise ValueError(f"certifier {self.certifier!r} is for Newton steps, those with a kept Hessian are none: take measured")
+        if self.base.loss == "squared" and self.certifier == "worst_case":
+            raise ValueError("certifier 'worst_case' needs bounded gradients, those of the squared loss are not: take measured")
+        return self

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clients.checks.material import rows_material
 from clients.data.rows import Rows
-from clients.unlearning.approximate.certified import removal
+from clients.unlearning.approximate.certified.certificate import PERTURBATION
 from clients.unlearning.approximate.certified.certifiers import Step
 from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.approximate.certified.removal import Removing
@@ -330,4 +330,4 @@ def test_the_secret_is_the_keys_and_another_one_is_refused() -> None:
         model.fit(of.data)
     first, second = (model.state()["perturbation"] for model in models)
     assert not np.array_equal(first, second)
-    assert removal.PERTURBATION in models[0].state()
+    assert PERTURBATION in models[0].state()
