@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from clients.spec import Registry, Spec
 
@@ -45,7 +45,7 @@ class FillSpec(Spec):
 class Gaussian(FillSpec):
     """Independent zero-mean noise: ``relative`` times the standard deviation of the layer's untouched entries, or ``absolute``.
 
-    Zero leaves the plain cut.
+    A scale of zero is refused: it would leave the plain cut and call it filled.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class Gaussian(FillSpec):
     """
 
     kind: Literal["gaussian"] = "gaussian"
-    relative: NonNegativeFloat | None = None
-    absolute: NonNegativeFloat | None = None
+    relative: PositiveFloat | None = None
+    absolute: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _one_scale(self) -> Gaussian:

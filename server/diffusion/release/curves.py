@@ -36,10 +36,13 @@ class Ladder:
 
 
 def noise(release: Release, levels: Sequence[float], score: Score, settings: Revival, secret: Secret) -> Iterator[dict[str, Any]]:
-    """Yield one point per Gaussian fill of the cut: accuracies, also after the adaptive attack, and AUCs of the location tests."""
+    """Yield one point per Gaussian fill of the cut: accuracies, also after the adaptive attack, and AUCs of the location tests.
+
+    Level 0 is the plain cut.
+    """
     pruned = {layer: weight.masked_fill(release.cut[layer], 0.0) for layer, weight in release.weights.items()}
     for level in levels:
-        filled = Gaussian(relative=level).seal(pruned, release.cut, secret).weights
+        filled = Gaussian(relative=level).seal(pruned, release.cut, secret).weights if level else pruned
         known = Adaptive(filled, density(release.cut), level) if level else WeightsOnly(filled)
         yield {
             "x": level,
@@ -64,11 +67,15 @@ def sparsity(
 def dilution(
     original: Weights, cuts: Sequence[Mapping[str, Tensor]], shares: Sequence[float], policy: PolicySpec, score: Score, secret: Secret
 ) -> Iterator[dict[str, Any]]:
-    """Yield the policy's accuracies per share of peers that cut by their own masks, while the others send the original."""
+    """Yield the policy's accuracies per share of peers that cut by their own masks, while the others send the original.
+
+    Peers that cut more than the policy's budget are left out, as the server refuses them; a point at which none remains is skipped.
+    """
     for share in shares:
         cutting = round(share * len(cuts))
-        replies = [Reply(str(peer), _cut(original, cut, peer < cutting), cut if peer < cutting else {}) for peer, cut in enumerate(cuts)]
-        yield {"x": cutting / len(cuts), **score(policy.aggregate(replies, secret).weights)}
+        sent = [Reply(str(peer), _cut(original, cut, peer < cutting), cut if peer < cutting else {}) for peer, cut in enumerate(cuts)]
+        if replies := [reply for reply in sent if policy.affords(reply)]:
+            yield {"x": cutting / len(cuts), **score(policy.aggregate(replies, secret).weights)}
 
 
 def listening(

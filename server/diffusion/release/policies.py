@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, PositiveFloat
 
 from clients.spec import Registry, Spec
 from server.diffusion.release.replies import Aggregate, Layer, Reply, Weights
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from server.defences.secret import Secret
+
+Budget = Annotated[float, Field(gt=0, le=1)]
+
 
 class BudgetError(ValueError):
     """A client's mask cuts more than the budget of one erasure."""
@@ -41,7 +44,7 @@ class PolicySpec(Spec):
     """Whether clients send activation statistics instead of cutting."""
     knob: ClassVar[str] = ""
     """The setting that is always shown with the kind."""
-    budget: Annotated[float, Field(gt=0, le=1)] = 1.0
+    budget: Budget = 1.0
 
     @property
     def name(self) -> str:
@@ -76,6 +79,10 @@ class PolicySpec(Spec):
             folded[name], frozen[name] = self.fold(Layer.of(name, replies))
         return self.finish(Aggregate(folded, frozen), secret)
 
+    def affords(self, reply: Reply) -> bool:
+        """Return whether a client's mask stays within the budget in every layer."""
+        return max((float(mask.double().mean()) for mask in reply.masks.values()), default=0.0) <= self.budget
+
     @abstractmethod
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
         """Return one layer's aggregated weights, and the mask of entries that must keep their value."""
@@ -108,11 +115,21 @@ class MaskedMean(PolicySpec):
 
 
 class UnionZero(PolicySpec):
-    """Zero wherever any client cut; the mean elsewhere. One client can cut anything, up to the budget."""
+    """Zero wherever any client cut; the mean elsewhere. One client can cut anything, up to the budget.
+
+    By default, the budget has room for two concepts as ``concept_prune`` cuts them from a small denoiser (0.3 of a layer), and not for
+    half of every layer, with which one client would ruin the model for all.
+
+    Parameters
+    ----------
+    budget : float
+        Largest share of a layer that one client may cut; above it, all that the client sent is refused.
+    """
 
     keeps_erasure: ClassVar[bool] = True
     freezes: ClassVar[bool] = True
     kind: Literal["union_zero"] = "union_zero"
+    budget: Budget = 0.35
 
     def fold(self, layer: Layer) -> tuple[Tensor, Tensor]:
         """Return the mean with the union cut out."""
@@ -158,7 +175,7 @@ class UnionNoise(UnionZero):
 
     knob: ClassVar[str] = "ratio"
     kind: Literal["union_noise"] = "union_noise"  # type: ignore[assignment]
-    ratio: NonNegativeFloat = 1.0
+    ratio: PositiveFloat = 1.0
 
     def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
         """Fill the cut entries."""
@@ -197,7 +214,8 @@ def check(replies: Sequence[Reply], budget: float = 1.0) -> None:
                 raise ValueError(f"client {reply.client}: its mask of layer {name} fits no layer of that name")
             cut = float(mask.double().mean())
             if cut > budget:
-                raise BudgetError(f"client {reply.client}: its mask cuts {cut:.1%} of layer {name}, more than the budget of {budget:.1%}")
+                over = f"more than the budget of {budget:.1%}; give the policy a larger budget if that is meant"
+                raise BudgetError(f"client {reply.client}: its mask cuts {cut:.1%} of layer {name}, {over}")
 
 
 def hold(weights: Weights, frozen: Mapping[str, Tensor], values: Weights) -> dict[str, Tensor]:

@@ -91,10 +91,16 @@ def test_gaussian_fill_has_the_spread_it_says(ratio: float) -> None:
         assert float(absolute.weights[name][mask].std()) == pytest.approx(0.3, rel=0.1)
 
 
-def test_no_noise_is_the_plain_cut() -> None:
-    weights, masks = layers()
-    pruned = cut(weights, masks)
-    assert all(torch.equal(w, pruned[n]) for n, w in Gaussian(relative=0.0).seal(pruned, masks, SECRET).weights.items())
+@pytest.mark.parametrize("fill", [spec for spec in FILLS.specs() if "relative" in spec.model_fields])
+def test_noise_of_no_size_is_no_fill(fill: type[FillSpec]) -> None:
+    for scale in ("relative", "absolute"):
+        if scale in fill.model_fields:
+            with pytest.raises(ValidationError, match="greater than 0"):
+                fill(**{scale: 0.0})
+            fill(**{scale: 0.01})
+
+
+def test_noise_has_one_scale() -> None:
     with pytest.raises(ValidationError, match="not both"):
         Gaussian(relative=1.0, absolute=1.0)
 

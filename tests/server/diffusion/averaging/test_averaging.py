@@ -158,6 +158,20 @@ def test_a_mask_above_the_budget_is_refused_naming_the_peer_and_the_rest_goes_on
     assert (bench.weights == 1.0).all()
 
 
+@pytest.mark.parametrize("policy", [UnionZero, UnionNoise])
+def test_one_peer_cannot_cut_the_whole_model_unless_the_budget_is_given_away(backbone, policy):
+    def kept(budget: dict[str, float]) -> tuple[bool, list[str]]:
+        bench, record = Bench(backbone, policy(**budget)), RoundRecord(1)
+        bench.send(record, 0, 1.0, bench.mask(0))  # an honest cut
+        rows = range(2, len(bench.server.start[bench.name]))  # with one row left, a fill has something to go by
+        bench.send(record, 2, 9.0, bench.mask(*rows))
+        bench.close(1, record)
+        return bool((bench.weights[1:] == 1.0).all()), [do for do, _, _ in record.events]
+
+    assert kept({}) == (True, ["refused"])
+    assert kept({"budget": 1.0}) == (False, []), "the control"
+
+
 def test_an_update_that_was_overtaken_is_not_folded_later(backbone):
     bench, record = Bench(backbone, Mean()), RoundRecord(1)
     bench.send(record, 0, 5.0, arrives=3)

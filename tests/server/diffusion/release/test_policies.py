@@ -59,7 +59,8 @@ def test_each_policy_does_its_rule_entry_by_entry() -> None:
     shares = [0.5, 0.3, 0.2]
     weights, cuts = [draw(k) for k in range(3)], [mask(k, share=0.5) for k in range(3)]
     replies = [reply(k, weights[k], cuts[k], 10 * shares[k]) for k in range(3)]
-    rules = {p.kind: p.aggregate(replies, SECRET).weights["layer"] for p in (Mean(), MaskedMean(), UnionZero(), Vote(threshold=0.5))}
+    policies = Mean(), MaskedMean(), UnionZero(budget=1.0), Vote(threshold=0.5)
+    rules = {p.kind: p.aggregate(replies, SECRET).weights["layer"] for p in policies}
     for i in range(SHAPE[0]):
         for j in range(SHAPE[1]):
             cut = [bool(c[i, j]) for c in cuts]
@@ -104,7 +105,7 @@ def test_union_is_free_of_order_and_repetition() -> None:
 def test_votes_run_from_union_to_intersection() -> None:
     replies = [reply(k, draw("w"), mask(k, share=0.6)) for k in range(3)]
     one, most, everyone = (Vote(threshold=t).aggregate(replies).frozen["layer"] for t in (0.0, 2 / 3, 1.0))
-    assert torch.equal(one, UnionZero().aggregate(replies).frozen["layer"])
+    assert torch.equal(one, UnionZero(budget=1.0).aggregate(replies).frozen["layer"])
     assert torch.equal(everyone, torch.stack([r.masks["layer"] for r in replies]).all(dim=0))
     assert bool((one | ~most).all())
     assert bool((most | ~everyone).all())
