@@ -166,6 +166,10 @@ class Unlearner(ABC, Generic[Data, Request]):
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes), rows summing to 1."""
 
+    def predict_shards(self, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+        """Return the class probabilities of each isolated model that ``predict_proba`` joins, (len(x), classes); none if it is one."""
+        return []
+
     @abstractmethod
     def forget(self, request: Request) -> Outcome:
         """Forget the named data and return the outcome; on ``UnlearningError`` nothing has changed.

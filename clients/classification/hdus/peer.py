@@ -165,6 +165,10 @@ class Peer(Neighbour):
         """Return the main model's class probabilities for public rows by id, with their edges, float32 ``(n, classes)``."""
         return self.main.predict_proba(method(self.config).inference_inputs(data.load(self.config.data), ids))
 
+    def shard_answers(self, ids: Ids) -> list[npt.NDArray[np.float32]]:
+        """Return likewise the probabilities of each isolated model that the main model joins; none if it is one model."""
+        return self.main.predict_shards(method(self.config).inference_inputs(data.load(self.config.data), ids))
+
     def predict_main(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the main model's class probabilities, float32 ``(n, classes)``."""
         return self.main.predict_proba(x)
@@ -175,9 +179,13 @@ class Peer(Neighbour):
 
     def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the ensemble's probabilities, given the main model's."""
-        own = Member(self.config.peer, answers, self.counts)
-        others = [self._seed_member(owner, seed, x) for owner, seed in sorted(self.held.items())]
-        return combine(self.config.ensemble, own, others)
+        own, *seeds = self.members(answers, x)
+        return combine(self.config.ensemble, own, seeds)
+
+    def members(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> list[Member]:
+        """Return the ensemble's members: the main model, given its answers, and the held seeds, asked for the seeds' inputs."""
+        seeds = [self._seed_member(owner, seed, x) for owner, seed in sorted(self.held.items())]
+        return [Member(self.config.peer, answers, self.counts), *seeds]
 
     @property
     def seed_network(self) -> Network:

@@ -110,11 +110,15 @@ class ShardedUnlearner(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); uniform before the first round and without rows."""
-        features = self.table.features(x).reshape(len(x), *self.problem.shape)
-        if not (self.progress and self.models):
+        answers = self.predict_shards(x)
+        if not answers:
             return np.full((len(x), self.problem.classes), 1 / self.problem.classes, np.float32)
-        answers = [model.predict_proba(features) for model in self.models.values()]
         return joined(answers, [len(self._held(self.rows, shard)) for shard in self.models], self.aggregate)
+
+    def predict_shards(self, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+        """Return the class probabilities of each shard that has rows, shape (len(x), classes); none before the first round."""
+        features = self.table.features(x).reshape(len(x), *self.problem.shape)
+        return [model.predict_proba(features) for model in self.models.values()] if self.progress else []
 
     def state(self) -> State:
         """Return progress, and the state of each shard's unlearner: ``shard/s/...``."""

@@ -141,12 +141,19 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); shards that have learned nothing are ignored."""
-        features = self.table.features(x).reshape(len(x), *self.problem.shape)
-        sizes = [len(self._learned(shard, self._stage())) for shard in range(self.shards)]
-        answers = [self.network.probabilities(weights, features) for weights, rows in zip(self.weights, sizes, strict=True) if rows]
+        answers = self.predict_shards(x)
         if not answers:
             return np.full((len(x), self.network.classes), 1 / self.network.classes, np.float32)
-        return joined(answers, [rows for rows in sizes if rows], self.aggregate)
+        return joined(answers, [rows for rows in self._sizes() if rows], self.aggregate)
+
+    def predict_shards(self, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+        """Return the class probabilities of each shard that has learned from rows, shape (len(x), classes)."""
+        features = self.table.features(x).reshape(len(x), *self.problem.shape)
+        return [self.network.probabilities(weights, features) for weights, rows in zip(self.weights, self._sizes(), strict=True) if rows]
+
+    def _sizes(self) -> list[int]:
+        """Return the number of held rows that each shard has learned from."""
+        return [len(self._learned(shard, self._stage())) for shard in range(self.shards)]
 
     def _stage(self) -> int:
         """Return the last stage that has been trained; -1 before the first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from simulator.report import svg, words
-from simulator.report.classification import curves
+from simulator.report.classification import calibration, curves
 from simulator.report.contract import Section, TaskPage, at_the_end, proven
 from simulator.report.model import Accuracy, Figure, PeerRow, ReportData, RoundRow
 from simulator.scenarios.plan import Plan
@@ -36,26 +36,36 @@ class Own:
         Simulated seconds of a round, and its slowest peer, by round; empty without devices.
     seeds : mapping of int to mapping
         Of each live peer, how well its seed mimics its main model: ``agreement``, ``main``, ``seed``; empty where there are no seeds.
+    confidence : mapping of str to mapping
+        The results' table ``confidence``: of ``ensembles`` and of ``shards``, where there are any.
     """
 
     simulated: Mapping[int, tuple[float, int | None]] = field(default_factory=dict)
     seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    confidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+def _calibration(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    """Return the view of confidence by agreement; None where no peer has an ensemble."""
+    own = _own(data).confidence
+    return calibration.view(own) if own else None
+
+
+CONFIDENCE = Section("confidence", "Confidence", "Confidence by agreement", 75, calibration.TEMPLATE, _calibration)
 ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, within="timeline")
 
 
 class ClassificationPage(TaskPage):
     """Peers classify, with their main models alone and with shared models."""
 
-    sections: ClassVar[tuple[str, ...]] = ("simulator.report.classification.page:ACCURACY",)
+    sections: ClassVar[tuple[str, ...]] = tuple(f"simulator.report.classification.page:{name}" for name in ("ACCURACY", "CONFIDENCE"))
     model: ClassVar[str] = "main model"
 
     def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Own:
         """Return what the page shows beside the common data."""
         rows = [row for row in results["timeline"] if "simulated_seconds" in row]
         simulated = {row["round"]: (row["simulated_seconds"], row["slowest"]) for row in rows}
-        return Own(simulated, {row["peer"]: row for row in results.get("seeds", ())})
+        return Own(simulated, {row["peer"]: row for row in results.get("seeds", ())}, results.get("confidence", {}))
 
     def headline(self, data: ReportData) -> list[str]:
         """Return what happened, in a few sentences."""

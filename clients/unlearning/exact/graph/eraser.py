@@ -96,20 +96,27 @@ class GraphEraserModel(Unlearner[Graph, Removal | npt.ArrayLike]):
             New nodes with their edges, to one another or to nodes held; edges to any other node (such as a forgotten one) are ignored. An
             array means nodes without edges.
         """
+        answers = self.predict_shards(x)
+        if not answers:
+            return np.full((len(x), self.classes), 1 / self.classes, np.float32)
+        together = np.stack(answers)
+        return majority(together) if self.options.aggregate == "majority" else mixture(together, self.weights)
+
+    def predict_shards(self, x: Graph | npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+        """Return likewise the class probabilities of each shard with labelled nodes; none before the first round."""
         query = x if isinstance(x, Graph) else self._isolated(x)
         if query.x.shape[1] != self.features:
             raise UnlearningError(f"nodes have {query.x.shape[1]} features, not {self.features}")
         if len(held := np.intersect1d(query.ids, self.graph.ids)):
             raise UnlearningError(f"node {held[0]} is held already: ask about new nodes only")
         if not self.experts:
-            return np.full((len(query), self.classes), 1 / self.classes, np.float32)
+            return []
         ids = np.concatenate([self.graph.ids, query.ids])
         edges = np.concatenate([self.graph.edges, query.edges[np.isin(query.edges, ids).all(axis=1)]])
         rank = np.argsort(ids)
         heard = messages(len(ids), rank[np.searchsorted(ids, edges, sorter=rank)])
         wanted = np.arange(len(self.graph), len(ids))
-        answers = self.panel.posteriors(self._ordered(), heard, Sparse(sp.vstack([self.graph.x, query.x], format="csr")), wanted)
-        return majority(answers) if self.options.aggregate == "majority" else mixture(answers, self.weights)
+        return list(self.panel.posteriors(self._ordered(), heard, Sparse(sp.vstack([self.graph.x, query.x], format="csr")), wanted))
 
     def forget(self, request: Removal | npt.ArrayLike) -> Outcome:
         """Forget nodes with all their edges, or edges alone; an array names nodes. Shards whose subgraph changes are retrained.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +17,7 @@ from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
-from simulator.tasks.classification.hdus import comparing, mimicry
+from simulator.tasks.classification.hdus import comparing, confidence, mimicry
 from simulator.tasks.classification.hdus.costs import in_words
 from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
@@ -90,19 +91,31 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         return simulated(plan, store, number) if plan.scenario.peers.devices else {}
 
     def at_end(self, plan: HdusPlan, store: RunStore) -> None:
-        """Measure how well seeds mimic their main models."""
-        store.set_meta(mimicry.KEY, mimicry.measured(plan, store))
+        """Measure how well seeds mimic their main models, and how often members of ensembles agree."""
+        for key, text in _measured(plan, store).items():
+            store.set_meta(key, text)
 
     def findings(self, plan: HdusPlan, store: RunStore) -> dict[str, Any]:
-        """Return how well the seeds of live peers mimic their main models."""
-        found = mimicry.told(store)
-        return {"seeds": found} if found else {}
+        """Return how well the seeds of live peers mimic their main models, and confidence by agreement with its calibration."""
+        seeds, counted = (json.loads(store.meta(measure.KEY) or "[]") for measure in (mimicry, confidence))
+        return ({"seeds": seeds} if seeds else {}) | confidence.findings(counted)
 
     def problems(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line if seeds do not mimic their main models as the run says."""
-        if store.meta(mimicry.KEY) is not None and store.meta(mimicry.KEY) != mimicry.measured(plan, store):
-            yield "run.sqlite: seeds and main models do not answer the test rows as it says"
+        """Yield a line if seeds do not mimic their main models, or members do not agree, as the run says."""
+        told = {key: text for key in (mimicry.KEY, confidence.KEY) if (text := store.meta(key)) is not None}
+        found = _measured(plan, store) if told else {}
+        for key, text in told.items():
+            if text != found[key]:
+                yield f"run.sqlite: seeds and main models do not answer the test rows as its {key} says"
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""
         return in_words(plan, self.further_runs(plan))
+
+
+def _measured(plan: HdusPlan, store: RunStore) -> dict[str, str]:
+    """Return, as JSON by key, what is measured on the peers at the end."""
+    from simulator.tasks.replica import peers_at_end
+
+    peers = peers_at_end(plan, store)
+    return {measure.KEY: json.dumps(measure.measured(peers)) for measure in (mimicry, confidence)}

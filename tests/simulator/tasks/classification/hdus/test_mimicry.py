@@ -56,13 +56,16 @@ def test_what_is_told_of_seeds_is_checked_and_in_no_digest(finished: Run) -> Non
     with reading(finished.folder) as store:
         cell, digest = cell_of(finished.plan), store.digest()
         assert list(cell.problems(finished.plan, store)) == []
+        said = "run.sqlite: seeds and main models do not answer the test rows as its {} says"
         told: dict[str, str | None] = {"mimicry": '[{"peer": 0, "agreement": 1.0, "main": 1.0, "seed": 1.0}]'}
         meta, changed = store.meta, type("Changed", (), {})()
         changed.meta = lambda key: told.get(key, meta(key))
         for name in ("states", "mailbox", "artefact", "rows"):
             setattr(changed, name, getattr(store, name))
-        assert list(cell.problems(finished.plan, changed)) == ["run.sqlite: seeds and main models do not answer the test rows as it says"]
-        told["mimicry"] = None
+        assert list(cell.problems(finished.plan, changed)) == [said.format("mimicry")]
+        told = {"mimicry": meta("mimicry"), "confidence": "[]"}
+        assert list(cell.problems(finished.plan, changed)) == [said.format("confidence")]
+        told = {"mimicry": None, "confidence": None}
         assert list(cell.problems(finished.plan, changed)) == [], "a run from before it was measured"
         assert cell.findings(finished.plan, changed) == {}
         assert results(finished.plan, store)["digest"] == digest
