@@ -11,6 +11,7 @@ AUDITS: Registry[AuditSpec] = Registry(
     {
         "causes": "simulator.audits.causes:Causes",
         "counterfactual": "simulator.audits.counterfactual:Counterfactual",
+        "gaps": "simulator.audits.gaps:Gaps",
         "membership_inference": "simulator.audits.membership:MembershipInference",
         "relearn": "simulator.audits.relearning:Relearning",
     },

@@ -13,6 +13,7 @@ from server.timeline import Erasure
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:  # heavy imports, which checking a scenario does not need
+    from clients.data import Dataset
     from clients.participant import Participant
     from simulator.storage.store import RunStore
 
@@ -125,6 +126,10 @@ class AuditSpec(Spec):
     def rows(self, exact: bool) -> tuple[Row, ...]:
         """Return the runs that the audit compares; ``exact`` if the method claims exactness, so that the expected difference is zero."""
         return (RUN, RETRAINED, NOTHING) if exact else ROWS
+
+    def unfit(self, data: Dataset) -> str | None:
+        """Return why it cannot judge models of a data set, with the cure, or None; the line follows the audit's name."""
+        return None
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:

@@ -54,15 +54,17 @@ def _refuse(name: str, value: Any) -> None:
 
 def _key(name: str, spec: type[AuditSpec]) -> Any:
     """Return the type of an audit's key, and its default."""
-    read = BeforeValidator(_settings, json_schema_input_type=bool | spec)
+    read = BeforeValidator(partial(_settings, spec), json_schema_input_type=bool | spec)
     default = spec() if name in ON else None
-    written = PlainSerializer(partial(_told, spec))
+    written = PlainSerializer(_told)
     left_out = None if name in ALWAYS_HASHED else lambda value: value is None
     return Annotated[spec | None, read, written], Field(default, exclude_if=left_out, description=summary(spec))
 
 
-def _settings(value: Any) -> Any:
+def _settings(spec: type[AuditSpec], value: Any) -> Any:
     """Return the settings of an audit that is on; None for one that is off."""
+    if value is True and (named := [name for name, field in spec.model_fields.items() if field.is_required()]):
+        raise ValueError(f"needs to be told {' and '.join(named)}: write a table with these keys")
     if value is None or isinstance(value, dict | AuditSpec):
         return value
     if isinstance(value, bool):
@@ -70,6 +72,6 @@ def _settings(value: Any) -> Any:
     raise ValueError(f"is {value!r}: write true, false, or a table of settings")
 
 
-def _told(spec: type[AuditSpec], value: AuditSpec | None) -> Any:
+def _told(value: AuditSpec | None) -> Any:
     """Serialise an audit: True if it has its default settings, else the settings."""
-    return value is not None and (True if value == spec() else value.model_dump(mode="json"))
+    return value is not None and (value.model_dump(mode="json") if value.model_dump(exclude_defaults=True) else True)

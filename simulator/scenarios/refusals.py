@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Protocol
 
+from clients.data import Dataset
 from clients.unlearning.general.contract import MethodSpec
 from simulator.levels import unsupported
 from simulator.scenarios.scenario import Scenario
@@ -72,6 +73,13 @@ def of_validation(scenario: Scenario) -> Iterator[tuple[str, str]]:
     places += [f"peers.main.{i}" for i, method in methods if isinstance(method, MethodSpec) and method.needs_validation]
     for place in places:
         yield place, "needs validation rows, and none are set aside: set data.validation"
+
+
+def of_audits(scenario: Scenario, data: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield audits that cannot judge models of these data."""
+    for name, spec in scenario.audit.asked.items():
+        if wrong := spec.unfit(data):
+            yield f"audit.{name}", wrong
 
 
 def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:

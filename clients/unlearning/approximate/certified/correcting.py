@@ -78,10 +78,11 @@ class Correcting(Perturbed):
             self.weights, steps = _descended(objective, self.weights, change), 0
         else:
             self.weights, steps = self.weights + objective.newton(self.weights, change), 1
-        self.bound = objective.at(self.weights).residual
+        residual = objective.at(self.weights).residual
         if not self.spec.sigma:
-            notes = f"residual {self.bound:.2g} on the rows as they are now", f"{COST_NOTE}{steps} Newton steps"
+            notes = f"residual {residual:.2g} on the rows as they are now", f"{COST_NOTE}{steps} Newton steps"
             return Outcome(Cost(parts=1), self.spec.claim, notes=notes)
+        self.bound = residual
         if steps and self.bound > self.law.budget / 2:
             weights = self.weights + objective.newton(self.weights, objective.gradient(self.weights))
             bound, steps = objective.at(weights).residual, 2

@@ -33,7 +33,7 @@ class Perturbed(ConvexLearner):
     draw : int
         Perturbations drawn before this one.
     bound : float
-        Bound on the residual of the parameters.
+        Bound on the residual of the parameters; 0 without a perturbation, where none is certified.
     seen : int64 array
         Ids of all rows that the parameters have learned from since the last training.
     """
@@ -65,7 +65,7 @@ class Perturbed(ConvexLearner):
         """Replace the parameters by the optimum, and charge the residual that the solver leaves."""
         steps = super().solve()
         self.seen = self.rows.ids.copy()
-        self.bound = self.objective().at(self.weights).residual if len(self.rows) else 0.0
+        self.bound = self.objective().at(self.weights).residual if len(self.rows) and self.law.sigma else 0.0
         return steps
 
     def forgotten(self, ids: Ids) -> Outcome | None:

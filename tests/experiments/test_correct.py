@@ -1,0 +1,26 @@
+"""The scenario of corrections: steps come near retraining, sums are exact, and a blinded column leaves smaller gaps than before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulator.runner import run
+from simulator.runs.verify import verify
+from tests.experiments.on_adult import on_adult
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [7, 8])
+def test_corrections_are_near_retraining_and_narrow_the_gap(seed: int, shared_data: Path, tmp_path: Path) -> None:
+    done = run(on_adult("correct", shared_data, f"seed={seed}"), tmp_path)
+    rows = done.results["erasures"]
+    assert {row["kind"] for row in rows} == {"correction"}
+    assert {row["max_abs_difference"] for row in rows if row["method"] == "ridge"} == {0.0}
+    assert all(row["max_abs_difference"] < 0.1 * row["max_abs_difference_nothing"] for row in rows)
+    blinded = [row for row in rows if row["round"] == 4]
+    before, after = (sum(row[key] for row in blinded) / len(blinded) for key in ("gap_positive_original", "gap_positive"))
+    assert after < before
+    assert all(one["met"] for one in done.results["expectations"])
+    assert verify(done.folder) == []
