@@ -15,6 +15,7 @@ UNLEARNERS: Registry[UnlearnerSpec] = Registry(
         "newton_statistics": "clients.unlearning.approximate.statistics.spec:NewtonStatistics",
         "features_labels": "clients.unlearning.approximate.certified.features_labels:FeaturesLabels",
         "receraser": "clients.unlearning.exact.recommender.spec:RecEraser",
+        "recollection": "clients.unlearning.approximate.recollection:Recollection",
         "retrain": "clients.unlearning.exact.retrain:Retrain",
         "sisa": "clients.unlearning.exact.sisa:Sisa",
         "grapheraser": "clients.unlearning.exact.graph.spec:GraphEraser",

@@ -19,6 +19,7 @@ from clients.training import Training
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.approximate.queries import AdaptiveQueries
+from clients.unlearning.approximate.recollection import Recollection
 from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife, NewtonStatistics
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.convex.spec import Convex
@@ -33,6 +34,7 @@ BASE = Mlp(hidden=(32,))
 SPECS: tuple[UnlearnerSpec, ...] = (
     Retrain(base=BASE),
     Finetune(base=BASE),
+    Recollection(base=BASE),
     Sisa(shards=5, slices=1, base=BASE),
     Sisa(shards=5, slices=4, base=BASE),
     Sisa(shards=5, slices=1, base=Ridge()),

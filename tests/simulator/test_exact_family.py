@@ -34,8 +34,7 @@ MAINS: list[dict[str, Any]] = [
     {"kind": "retrain", "base": LINEAR},
 ]
 REFUSED = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit != "rows" or not UNLEARNERS.load(kind).classifier]
-NOT_EXACT = {"adaptive_queries", "approximate", "certified_removal", "features_labels", "finetune"}
-NOT_EXACT |= {"infinitesimal_jackknife", "newton_statistics"}
+NOT_EXACT = {kind for kind, spec in UNLEARNERS.working().items() if spec.guarantee != "exact"}
 
 
 def scenario(dataset: str = "wine", **changes: Any) -> Scenario:

@@ -6,6 +6,7 @@ A new unlearner needs one entry in ``CASES``; without it ``test_every_unlearner_
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from clients.checks.suite import ContractError
 from clients.checks.unlearner import ALWAYS, EXACT, FURTHER, unlearner_checks
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
+from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
@@ -30,6 +32,7 @@ from clients.unlearning.approximate.certified.features_labels import FeaturesLab
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.approximate.finetune import Finetune
 from clients.unlearning.approximate.queries import AdaptiveQueries
+from clients.unlearning.approximate.recollection import Recollection
 from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife, NewtonStatistics
 from clients.unlearning.contract import Problem, State, UnlearningError
 from clients.unlearning.convex.spec import Convex
@@ -60,6 +63,12 @@ def ratings() -> Material:
     return Material.of_rows(Problem((12,), 12, rounds=2), Rows(FIRST + STEP * np.arange(120), liked.astype(np.float32), label))
 
 
+def in_few_steps() -> Material:
+    """The rows of `tabular` in large batches."""
+    whole = tabular()
+    return replace(whole, problem=replace(whole.problem, training=Training(epochs=1, batch_size=60)))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "adaptive_queries": lambda: Case(AdaptiveQueries(model="network", hidden=4, iterations=10, refine=5), tabular()),
     "approximate": lambda: Case(Approximate(base=Mlp(hidden=(8,)), method=Finetuning()), digits()),
@@ -78,6 +87,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "pca": lambda: Case(Pca(components=4), tabular()),
     "quantised_kmeans": lambda: Case(QuantisedKMeans(clusters=4), tabular()),
     "receraser": lambda: Case(RecEraser(shards=2, dim=6, attention=3, epochs=1, partition="ubp", base=Wmf(epochs=3)), taste()),
+    "recollection": lambda: Case(Recollection(base=Linear(), lr=4.0), in_few_steps()),
     "retrain": lambda: Case(Retrain(base=Mlp(hidden=(8,))), digits()),
     "ridge": lambda: Case(Ridge(), tabular()),
     "sisa": lambda: Case(Sisa(shards=3, slices=2, base=Mlp(hidden=(8,))), digits()),
