@@ -100,11 +100,22 @@ class Averaging(Coordinator, Generic[U]):
         if due:
             mailbox.coming = [parcel for parcel in mailbox.coming if parcel.owner not in {one.peer for one in due}]
             self._told, self._steps = [], {}
+            before = self.fingerprint()
             self.carry_out(due, now, mailbox, record, exchanges)
             if record.rewritten is not None:  # one replay serves all requests of a round; its cost is recorded with the first
                 self._steps = {due[0].index: exchanges.steps}
             told, self._told = self._told or (), None
-            record.outcomes += [OutcomeLine(one.index, one.peer, self._outcome(one, outcome)) for one, outcome in told]
+            record.outcomes += [self._line(one, outcome, before) for one, outcome in told]
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the global model."""
+        return wire.sha256(wire.to_bytes(self.weights))
+
+    def _line(self, erasure: Erasure, told: Outcome | None, before: str) -> OutcomeLine:
+        """Return the outcome to record of an erasure; one that claims to have changed no weight has the model's hashes as evidence."""
+        outcome = self._outcome(erasure, told)
+        weights = (before, self.fingerprint()) if outcome.guarantee == "behavioural" else None
+        return OutcomeLine(erasure.index, erasure.peer, outcome, weights)
 
     def outcome(self, erasure: Erasure, told: Outcome | None) -> Outcome | None:
         """Return the outcome to record for an erasure; None while a replay that it belongs to is running, which records it at its end."""

@@ -39,6 +39,11 @@ class EventSpec(Spec):
     round: PositiveInt
 
     @property
+    def turn(self) -> Stage:
+        """Its place in the order inside a round; an event with a key named ``stage`` says it here."""
+        return self.stage
+
+    @property
     def request(self) -> str | None:
         """Kind of the request that the event makes, a name registered under ``lethe.requests``; None if nothing must be forgotten."""
         return None

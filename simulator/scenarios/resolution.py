@@ -275,7 +275,7 @@ class Resolution(Generic[S]):
     def _play(self, world: World, stage: str) -> None:
         """Apply the events of one stage of the current round, in the order of the file."""
         for i, event in enumerate(self.scenario.event):
-            if event.round == world.round and event.stage == stage:
+            if event.round == world.round and event.turn == stage:
                 world.event = i
                 self.attempt(place_of(i, event), partial(event.resolve, world))
 

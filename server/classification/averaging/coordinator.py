@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
 
-from clients import data, wire
+from clients import wire
 from clients.averaging.update import COUNT
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.metrics import Metric
 from server.averaging.contract import Arrays, Averaged
 from server.averaging.coordinator import Averaging
 from server.classification.averaging.metrics import METRICS
+from server.classification.averaging.scores import scores
 from server.ledger import FEDERATION, RoundRecord
 from server.timeline import Round
 
@@ -59,9 +59,4 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
 
     def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:
         """Measure accuracy, in [0, 1], and cross-entropy, in nats, of the global model on the test rows."""
-        source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
-        answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
-        for metric, values in source.metrics(test, answers).items():
-            record.metrics.append((FEDERATION, f"{metric}.global.model", float(values.mean())))
-        own = answers[np.arange(len(test)), source.classes_of(test)]
-        record.metrics.append((FEDERATION, "loss.global", float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())))
+        record.metrics += [(FEDERATION, name, value) for name, value in scores(self.config, self.weights)]

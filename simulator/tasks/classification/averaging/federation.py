@@ -93,4 +93,4 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         from simulator.tasks.classification.averaging.verification import answers
 
         yield from left_in_history(plan.timeline, self.past(plan), store)
-        yield from answers(plan, store)
+        yield from answers(plan.configs[0], store)

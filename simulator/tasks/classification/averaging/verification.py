@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from clients import data, wire
+from clients.compute import Compute
+from server.classification.averaging.scores import Tested
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
-    from simulator.tasks.classification.averaging.plan import AveragedPlan
 
 NEAR = 0.01
 """Distance of two devices' probabilities beyond which they are not of one model; products in TF32 keep ten bits."""
 
 
-def answers(plan: AveragedPlan, store: RunStore) -> Iterator[str]:
-    """Yield a line for every peer whose predictions in the final evaluation are not those of the last global model."""
-    config = plan.configs[0]
+class Verified(Tested, Protocol):
+    """The part of a peer's config that is needed here."""
+
+    @property
+    def compute(self) -> Compute:
+        """Where the model was evaluated."""
+
+
+def answers(config: Verified, store: RunStore) -> Iterator[str]:
+    """Yield a line for every peer whose predictions in the final evaluation are not those of the last global model.
+
+    ``config`` is that of any peer.
+    """
     try:
         weights = wire.from_bytes(store.artefact(str(store.model("global"))))
         source, test = data.load(config.data), np.asarray(config.test, dtype=np.int64)
