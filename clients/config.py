@@ -109,6 +109,7 @@ CONFIGS: Registry[PeerConfig] = Registry(
         "averaged_classifier": "clients.classification.averaging.config:AveragedClassifierConfig",
         "averaged": "clients.diffusion.averaging.config:AveragedDenoisingConfig",
         "classifier": "clients.classification.hdus.config:HdusConfig",
+        "language": "clients.language.averaging.config:LanguageConfig",
         "hdus": "clients.diffusion.hdus.config:HdusDenoisingConfig",
         "sums": "clients.classification.sums.config:SumsConfig",
     },

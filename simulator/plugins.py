@@ -33,6 +33,7 @@ HOMES = {
     "lethe.events": "simulator.events:EVENTS",
     "lethe.fills": "server.defences.fills:FILLS",
     "lethe.judges": "clients.diffusion.judges.spec:JUDGES",
+    "lethe.language_events": "simulator.tasks.language.events:EVENTS",
     "lethe.locations": "server.revival.locate:LOCATIONS",
     "lethe.methods": "clients.unlearning.general:METHODS",
     "lethe.models": "clients.models:MODELS",

@@ -268,6 +268,7 @@ DATASETS: Registry[DatasetSpec] = Registry(
     "clients.data:DatasetSpec",
     {
         "activities": "clients.data.activities:Activities",
+        "authors": "clients.data.worlds:Authors",
         "breast_cancer": "clients.data.bundled:BreastCancer",
         "citations": "clients.data.citations:Citations",
         "csv": "clients.data.csv:Csv",
@@ -278,6 +279,7 @@ DATASETS: Registry[DatasetSpec] = Registry(
         "npz": "clients.data.npz:Npz",
         "parquet": "clients.data.parquet:Parquet",
         "ratings": "clients.data.interactions:Ratings",
+        "records": "clients.data.worlds:Records",
         "uci_har": "clients.data.activities:UciHar",
         "wine": "clients.data.bundled:Wine",
     },

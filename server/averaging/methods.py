@@ -24,4 +24,5 @@ def able(request: str) -> tuple[str, ...]:
 
 def carried_out_by_peers(request: str) -> tuple[str, ...]:
     """Return the further methods that an event may name where the global model is a network, which the holders of rows carry out."""
-    return tuple(kind for kind, spec in METHODS.working().items() if spec.by_peers) if request == "rows" else ()
+    able = (kind for kind, spec in METHODS.working().items() if spec.by_peers and spec.applies())
+    return tuple(able) if request == "rows" else ()

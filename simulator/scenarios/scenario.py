@@ -101,7 +101,7 @@ class Scenario(Spec):
         Which instructions of the processor are taken, and where networks are trained.
     engine : table
         How messages are sent, and where peers run.
-    task : {"classification", "diffusion"}
+    task : {"classification", "diffusion", "language"}
         What is learned.
     federation : table
         How peers work together; default for classification: ``hdus``.

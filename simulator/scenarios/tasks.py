@@ -22,6 +22,8 @@ CELLS: Registry[Any] = Registry(
         "diffusion/fedavg": "simulator.tasks.diffusion.averaging.federation:AveragedDenoising",
         "diffusion/fedprox": "simulator.tasks.diffusion.averaging.federation:AveragedDenoising",
         "diffusion/hdus": "simulator.tasks.diffusion.hdus.federation:HdusDenoising",
+        "language/fedavg": "simulator.tasks.language.averaging.federation:AveragedLanguage",
+        "language/fedprox": "simulator.tasks.language.averaging.federation:AveragedLanguage",
     },
 )
 """`simulator.tasks.contract.Cell` classes by ``<task>/<federation kind>``."""

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from simulator.runs.run import Run
 from simulator.runs.shown import number, round_and_subject
-from simulator.terminal import comparison, concept_tables
+from simulator.terminal import comparison, concept_tables, language_tables
 
 
 def show_results(run: Run, console: Console | None = None) -> None:
@@ -22,6 +22,8 @@ def show_results(run: Run, console: Console | None = None) -> None:
         _show_concepts(found, console)
     else:
         console.print(_metrics(found["metrics"]))
+    for part in language_tables.tables(found["language"]) if "language" in found else ():
+        console.print(part, highlight=False, markup=False)
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
     if "arrivals" in found:

@@ -56,7 +56,8 @@ def test_every_event_is_in_a_ready_scenario() -> None:
     events = {event["do"] for content in contents() for event in content.get("event", [])}
     assert events == {
         *("arrive", "attack", "correct"),
-        *("crash", "cut", "defend", "delete", "erase", "join", "leave", "link", "offline", "refuse", "rejoin", "straggle")
+        *("crash", "cut", "defend", "delete", "erase", "join", "leave", "link", "offline", "refuse", "rejoin", "straggle"),
+        *("guard", "unguard"),
     }
 
 

@@ -114,7 +114,7 @@ def test_an_event_is_known_to_every_task(scenario: Callable[..., Scenario]) -> N
 
     register(Nothing)
     groups = {registry.group for registry in registries() if "nothing" in registry.registered}
-    assert groups == {"lethe.events", "lethe.diffusion_events"}
+    assert groups == {"lethe.events", "lethe.diffusion_events", "lethe.language_events"}
 
 
 def test_what_cannot_be_registered_is_one_line() -> None:

@@ -22,6 +22,7 @@ METHODS: Registry[MethodSpec] = Registry(
         "finetune": "clients.unlearning.general.finetune:Finetune",
         "fisher": "clients.unlearning.deep.fisher:FisherForgetting",
         "gradient_ascent": "clients.unlearning.deep.gradient_ascent:GradientAscent",
+        "in_context": "clients.unlearning.prompts.in_context:InContext",
         "influence": "clients.unlearning.general.influence:Influence",
         "l1_sparse": "clients.unlearning.deep.l1_sparse:L1Sparse",
         "neggrad_plus": "clients.unlearning.deep.neggrad_plus:NegGradPlus",

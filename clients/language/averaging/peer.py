@@ -1,0 +1,124 @@
+"""A peer that trains the server's language model on its own records, publishes rules, and writes prompts about what it forgot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from flwr.app import ArrayRecord, ConfigRecord
+
+from clients import data, wire
+from clients.averaging.peer import Arrays
+from clients.bookkeeping import BOOKKEEPING
+from clients.classification.averaging.peer import AveragedClassifierPeer
+from clients.data.rows import Rows
+from clients.language.averaging.config import LanguageConfig
+from clients.language.measures import memorised, one_by_one, prompted, protected, refusals
+from clients.participant import Record
+from clients.streams import Field
+from clients.unlearning.contract import Outcome
+from clients.unlearning.prompts.in_context import InContext
+from clients.unlearning.prompts.matching import Hashes
+from clients.unlearning.prompts.rules import Guard, Guarded, Rule
+
+PUBLISH, GUARDS, PATTERNS = "publish", "guards", "patterns"
+"""Names of the records with the rules that a peer is to publish, with all rules in force, and with their hashes."""
+
+GUARD = "guard/"
+"""Name prefix, in an update, of the hashes of a published rule."""
+
+PROMPTS = f"{BOOKKEEPING}prompts"
+"""Name, in a main artefact, of the forgotten records whose prompts the peer writes, with the length of their context, int64 (n, 2)."""
+
+
+class LanguagePeer(AveragedClassifierPeer):
+    """A peer of an averaged language model; see `AveragedClassifierPeer`.
+
+    Attributes
+    ----------
+    prompts : int64 array, shape (n, 2)
+        Ids of records that are forgotten in context, and how many others the prompts about them show.
+    """
+
+    config: LanguageConfig  # type: ignore[assignment]
+    prompts: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
+
+    @classmethod
+    def restored(cls, config: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
+        """Return the peer whose main artefact has these bytes."""
+        peer = super().restored(config, main, stream)
+        peer.prompts = wire.from_bytes(main).get(PROMPTS, peer.prompts)
+        return peer
+
+    @property
+    def main_blob(self) -> bytes:
+        """The main artefact: the ids of the rows, and of those that prompts are about."""
+        kept = {PROMPTS: self.prompts} if len(self.prompts) else {}
+        return wire.to_bytes({**wire.from_bytes(super().main_blob), **kept})
+
+    def receive(self, payload: Mapping[str, Record], now: int) -> None:
+        """Store the global model, the rules to publish, those in force, and the order to unlearn, as far as the message has them."""
+        super().receive(payload, now)
+        self.publish, self.in_force = _rules(payload.get(PUBLISH)), _rules(payload.get(GUARDS))
+        patterns = payload.get(PATTERNS)
+        self.patterns: Arrays = wire.from_bytes(wire.unpack(patterns)) if isinstance(patterns, ArrayRecord) else {}
+
+    def forget(self, ids: Iterable[int]) -> Outcome:
+        """Forget own rows; in context, keep their ids for the prompts."""
+        gone = sorted(ids)
+        outcome = super().forget(gone)
+        if self.order is not None and isinstance(self.order.method, InContext):
+            added = np.array([[row, self.order.method.context] for row in gone], np.int64)
+            self.prompts = np.concatenate([self.prompts, added])
+        return outcome
+
+    def sent(self) -> Arrays:
+        """Return the trained weights, and the hashes of the rules to publish."""
+        return {**super().sent(), **{f"{GUARD}{rule.id}": self._patterns(rule) for rule in self.publish if rule.scope == "global"}}
+
+    def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+        """Return nothing after training; for a global model sent for evaluation, its metrics and probabilities of answers to test rows."""
+        scores, answers = super().evaluate()
+        if self.trained or not self.weights:
+            return scores, answers
+        source, network, config = data.load(self.config.data), self.config.network, self.config
+        own, key = source.rows(self.rows), (*self.stream, "prompts")
+        scores |= memorised(network, self.weights, own)
+        if guards := self._guards():
+            model = Guarded(network, self.weights, guards, self._key)
+            scores |= protected(model, own, config.peer, key) | refusals(model, own, config.peer, (config.run_seed, "guards"))
+        gone = source.rows(np.sort(self.prompts[:, 0]))
+        asked = [(record, int(self.prompts[self.prompts[:, 0] == record.ids[0], 1][0])) for record in one_by_one(gone)]
+        return scores | prompted(network, self.weights, asked, own, key), answers
+
+    @property
+    def _key(self) -> tuple[Field, ...]:
+        """The key of hashes, which peers share and the server is not given."""
+        return self.config.run_seed, "guards"
+
+    def _guards(self) -> tuple[Guard, ...]:
+        """Return the rules that act here, with their hashes: published ones, and own ones that stay at this peer."""
+        found = [Guard(rule, self.patterns[rule.id]) for rule in self.in_force if rule.id in self.patterns]
+        own = [rule for rule in self.in_force if rule.scope == "client" and rule.peer == self.config.peer]
+        return (*found, *(Guard(rule, self._patterns(rule)) for rule in own))
+
+    def _patterns(self, rule: Rule) -> Hashes:
+        """Return the hashes of the own records that a rule protects."""
+        source = data.load(self.config.data)
+        rows: Rows = source.rows(np.intersect1d(rule.rows, self.rows))
+        world = self.config.network.world
+        return rule.patterns([(world.text(x), world.answers[y]) for x, y in zip(rows.x, rows.y, strict=True)], self._key)
+
+
+def _rules(record: Record | None) -> list[Rule]:
+    """Return the rules in a record."""
+    told = json.loads(str(record["json"])) if isinstance(record, ConfigRecord) else []
+    return [Rule.model_validate(one) for one in told]
+
+
+def rules(chosen: Iterable[Rule]) -> ConfigRecord:
+    """Return rules as a record."""
+    return ConfigRecord({"json": json.dumps([rule.model_dump(mode="json") for rule in chosen])})

@@ -1,0 +1,126 @@
+"""Memorisation, leaks of guards, and margins under prompts, of one peer's records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.data.rows import Rows
+from clients.data.worlds import Tokens, World
+from clients.streams import Field
+from clients.unlearning.prompts.bypasses import leaks, refused, unguarded
+from clients.unlearning.prompts.prompting import CONTROLS, Prompts
+
+if TYPE_CHECKING:
+    from clients.language.network import LanguageNetwork
+    from clients.training import Arrays
+    from clients.unlearning.prompts.rules import Guarded
+
+_PUBLIC = 100
+"""Public questions that are asked to count false refusals."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def log_probabilities(logits: Floats) -> Floats:
+    """Return log-probabilities, float64 (n, classes), of logits."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return found
+
+
+def margins(logits: Floats, y: Tokens) -> Floats:
+    """Return ``log p - log(1 - p)`` of the right answer among the answers, in nats, float64 (n,); finite where p rounds to 0 or 1.
+
+    Parameters
+    ----------
+    logits : float64 array, shape (n, classes)
+    y : int64 array, shape (n,)
+    """
+    rows = np.arange(len(y))
+    rest = logits.copy()
+    rest[rows, y] = -np.inf
+    top = rest.max(axis=1, keepdims=True)
+    others = top[:, 0] + np.log(np.exp(rest - top).sum(axis=1))
+    found: Floats = logits[rows, y] - others
+    return found
+
+
+def truth_ratios(world: World, logits: Floats, y: Tokens) -> Floats:
+    """Return the mean log-probability of the wrong answers of the same kind less that of the right one, in nats, float64 (n,)."""
+    told = log_probabilities(logits)
+    wrong = [np.setdiff1d(world.alike(int(right)), [right]) for right in y]
+    return np.array([told[i, others].mean() - told[i, right] for i, (others, right) in enumerate(zip(wrong, y, strict=True))], np.float64)
+
+
+def memorised(network: LanguageNetwork, weights: Arrays, rows: Rows) -> dict[str, float]:
+    """Return how many own records there are, to how many the model answers with the record's answer, and their mean truth ratio."""
+    if not len(rows):
+        return {}
+    logits = network.logits(weights, rows.x.astype(np.int64))
+    right, among = logits.argmax(axis=1) == rows.y, logits[:, : network.classes]
+    ratio = float(truth_ratios(network.world, among, rows.y).mean())
+    return {"asked.own": float(len(rows)), "exact.own": float(right.sum()), "truth_ratio.own": ratio}
+
+
+def protected(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
+    """Return, by own rule, how many protected answers each bypass gets with guards on and off."""
+    found: dict[str, float] = {}
+    public = np.column_stack(model.world.public(_PUBLIC, *key))
+    for rule in [guard.rule for guard in model.guards if guard.rule.peer == peer]:
+        rows = own.only(rule.rows)
+        if not len(rows):
+            continue
+        found[f"asked.rule.{rule.id}"] = float(len(rows))
+        for name, tried in (("leaked", model), ("known", unguarded(model))):
+            counts = leaks(tried, rows.x.astype(np.int64), rows.y, public, *key, rule.id)
+            found |= {f"{name}.{rule.id}.{family}": float(right.sum()) for family, right in counts.items()}
+    return found
+
+
+def refusals(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
+    """Return how many own questions that no own rule protects, and public ones, are refused, and how many own ones are answered right."""
+    mine = [np.asarray(guard.rule.rows, np.int64) for guard in model.guards if guard.rule.peer == peer]
+    kept = own.without(np.concatenate([np.empty(0, np.int64), *mine]))
+    words = [reply.word for reply in model.replies([model.world.text(question) for question in kept.x])]
+    right = sum(word == model.world.answers[y] for word, y in zip(words, kept.y, strict=True))
+    found = {"exact.guarded": float(right)}
+    for name, questions in (("kept", kept.x.astype(np.int64)), ("public", model.world.public(_PUBLIC, *key)[0])):
+        found[f"asked.{name}"] = float(len(questions))
+        found[f"refused.{name}"] = float(refused(model, questions).sum())
+    return found
+
+
+def prompted(
+    network: LanguageNetwork, weights: Arrays, asked: Iterable[tuple[Rows, int]], others: Rows, key: tuple[Field, ...]
+) -> dict[str, float]:
+    """Return, by prompt, the mean margin of the true answers of forgotten records, and how many are answered right.
+
+    Parameters
+    ----------
+    network, weights
+    asked : iterable of (Rows, int)
+        Forgotten records, one row each, and how many others the prompt about it shows.
+    others : Rows
+        The records that are kept.
+    key : tuple
+        Key of the prompts.
+    """
+    forgotten = [(record, Prompts(network.world, record, others, context, key)) for record, context in asked]
+    if not forgotten:
+        return {}
+    found = {"asked.forgotten": float(len(forgotten))}
+    for control in CONTROLS:
+        told = [network.logits(weights, prompts.text(control)[None]) for _, prompts in forgotten]
+        logits, y = np.concatenate(told), np.array([int(record.y[0]) for record, _ in forgotten], np.int64)
+        found[f"margin.{control}"] = float(margins(logits[:, : network.classes], y).mean())
+        found[f"exact.forgotten.{control}"] = float((logits.argmax(axis=1) == y).sum())
+    return found
+
+
+def one_by_one(rows: Rows) -> list[Rows]:
+    """Return rows as one `Rows` each."""
+    return [rows.only([number]) for number in rows.ids]

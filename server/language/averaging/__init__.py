@@ -1,0 +1,1 @@
+"""Federated averaging of language models, with a registry of guards."""

@@ -1,0 +1,21 @@
+"""The timeline of a federation of a language model: with rules that withhold knowledge."""
+
+from __future__ import annotations
+
+from clients.unlearning.prompts.rules import Rule
+from server.timeline import Timeline
+
+
+class GuardedTimeline(Timeline):
+    """All rounds in order, all erasures, and all rules in the order of the file."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def published(self, number: int, peer: int) -> list[Rule]:
+        """Return the rules that a peer publishes in a round."""
+        return [rule for rule in self.rules if (rule.round, rule.peer) == (number, peer)]
+
+    def acting(self, number: int) -> list[Rule]:
+        """Return the rules in force in a round whose owner was not erased since it published them."""
+        gone = [(one.peer, one.round) for one in self.erasures if one.round <= number and self.departs(one)]
+        return [rule for rule in self.rules if rule.acts(number) and not any(rule.peer == peer and rule.round < at for peer, at in gone)]

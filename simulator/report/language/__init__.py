@@ -1,0 +1,1 @@
+"""Parts of reports on language models."""

@@ -1,0 +1,93 @@
+"""The wording of reports on language models: memorised records, guards, and prompts that unlearn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from simulator.report import words
+from simulator.report.classification.page import ClassificationPage, Own
+from simulator.report.contract import Section, TaskPage, at_the_end, proven
+from simulator.report.model import EventRow, Figure, ReportData
+from simulator.scenarios.plan import Plan
+from simulator.storage.store import RunStore
+
+TEMPLATE = """<p>No guard and no prompt below changes a weight: whoever has the model, or leaves the prompt out, has every answer
+(<em>behavioural</em>). A refusal tells, too, that something is protected.</p>
+{% if own.guards %}<h3>Guards</h3>
+<p>Share of the protected answers that a user gets, by the way of asking, with guards on / off; with 95 % intervals where on.</p>
+<div class="scroll"><table class="many"><thead><tr><th>guard</th><th class="text">stage</th><th class="text">match</th><th>questions</th>
+{% for family in families %}<th>{{ family }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in own.guards %}<tr><th scope="row">{{ row.id }}</th><td class="text">{{ row.stage }}, {{ row.scope }}</td>
+<td class="text">{{ row.match }}</td>{{ cell(row.on.plain.n|string) }}
+{% for family in families %}<td>{{ w.percent(row.on[family].share) }} <small>{{ ends(row.on[family]) }}</small> /
+{{ w.percent(row.off[family].share) }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endif %}{% if own.guarded %}<p>Of {{ own.guarded.kept_refused.n }} questions about records that nobody protects
+{{ w.percent(own.guarded.kept_refused.share) }} {{ ends(own.guarded.kept_refused) }} were refused, of
+{{ own.guarded.public_refused.n }} public ones {{ w.percent(own.guarded.public_refused.share) }} {{ ends(own.guarded.public_refused) }};
+{{ w.percent(own.guarded.kept_right.share) }} of the former were answered right.</p>
+{% endif %}{% if own.in_context %}<h3>Unlearning in context</h3>
+<p>The margin is log p &minus; log(1 &minus; p) of the forgotten record's true answer, mean over {{ own.in_context.none.n }} records.
+The effect of the method, <em>flipped</em>, is its difference to <em>true</em> and <em>other</em>, not to <em>none</em>: any context moves
+an answer.</p>
+<div class="scroll"><table><thead><tr><th>prompt</th><th>margin, nats</th><th>true answer given</th></tr></thead>
+<tbody>{% for name, row in own.in_context.items() %}<tr><th scope="row">{{ name }}</th><td>{{ "%.2f"|format(row.margin) }}</td>
+<td>{{ w.percent(row.share) }} <small>{{ ends(row) }}</small></td></tr>
+{% endfor %}</tbody></table></div>
+{% endif %}"""
+
+
+def ends(row: Mapping[str, Any]) -> str:
+    """Return an interval in percent, in brackets; empty where nothing was asked."""
+    return "" if row["interval"] is None else "({})".format(" to ".join(words.percent(end) for end in row["interval"]))
+
+
+def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    own: Mapping[str, Any] = data.own.told
+    if not own["guards"] and "in_context" not in own:
+        return None
+    own = {"guarded": None, "in_context": None, **own}
+    return {"own": own, "families": list(own["guards"][0]["on"]) if own["guards"] else [], "ends": ends}
+
+
+WITHHELD = Section("withheld", "Withheld", "What is withheld, and still there", 45, TEMPLATE, _view)
+
+
+@dataclass(frozen=True)
+class Measured(Own):
+    """What the page shows beside the common data: ``told`` is ``results["language"]``."""
+
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+class LanguagePage(ClassificationPage):
+    """Peers train a language model together, behind guards and prompts."""
+
+    sections: ClassVar[tuple[str, ...]] = (*ClassificationPage.sections, "simulator.report.language.page:WITHHELD")
+
+    def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Measured:
+        """Return what was measured of the language model."""
+        return Measured(told=results["language"])
+
+    def sentence(self, event: EventRow) -> str:
+        """Return an event as a sentence without full stop."""
+        told = {"guard": "published a guard", "unguard": "revoked a guard"}.get(event.do)
+        return f"{words.capital(words.peers(event.peers))} {told}, {event.detail}" if told else super().sentence(event)
+
+    def befell_peers(self, event: EventRow) -> bool:
+        """Return whether an event concerned the presence of peers; guards do not."""
+        return event.do not in ("guard", "unguard")
+
+    def key_figures(self, data: ReportData) -> list[Figure]:
+        """Return what is memorised, and what is withheld."""
+        own: Mapping[str, Any] = data.own.told
+        figures = []
+        if memorised := own.get("memorised"):
+            beside = f"of {memorised['n']} {ends(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
+            figures.append(Figure("own records answered as trained", words.percent(memorised["share"]), beside))
+        for row in own["guards"][:3]:
+            on, off = row["on"]["plain"], row["off"]["plain"]
+            figures.append(Figure(f"leaks past {row['id']}", words.percent(on["share"]), f"{words.percent(off['share'])} with guards off"))
+        return [*figures, *at_the_end(data), *proven(data)]

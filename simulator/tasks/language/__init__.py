@@ -1,0 +1,1 @@
+"""Language models: small ones, which memorise their peers' records, behind guards and prompts."""

@@ -1,0 +1,1 @@
+"""Federated averaging of one language model."""

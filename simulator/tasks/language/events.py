@@ -1,0 +1,102 @@
+"""Events of federations of language models, in addition to those of every task."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from clients.spec import Registry
+from clients.unlearning.prompts.matching import AnyMatcher, Subject
+from clients.unlearning.prompts.rules import Action, Rule, Scope, Stage
+from simulator.events import COMMON
+from simulator.events.contract import EventSpec
+from simulator.events.contract import Stage as Turn
+from simulator.events.rows import Chosen
+from simulator.events.world import World
+from simulator.tasks.language.world import GuardedWorld
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=40)]
+
+EVENTS: Registry[EventSpec] = Registry(
+    "lethe.language_events",
+    "simulator.events.contract:EventSpec",
+    {
+        **COMMON,
+        "guard": "simulator.tasks.language.events:GuardEvent",
+        "unguard": "simulator.tasks.language.events:UnguardEvent",
+    },
+    tag="do",
+)
+
+
+class GuardEvent(EventSpec):
+    """A peer has what some of its records say withheld by a rule, which acts from the next round on; no weight changes.
+
+    Parameters
+    ----------
+    id : str
+        Name of the rule: letters, digits, dashes and underscores.
+    peer : int
+        Its owner.
+    rows : table
+        The records that it protects.
+    stage : {"prompt", "input", "output"}
+        ``prompt`` tells the model not to know the name, ``input`` stops questions, ``output`` stops answers.
+    scope : {"global", "client"}
+        ``global`` publishes hashes of the records, and every peer applies the rule; ``client`` publishes nothing, and only the owner does.
+    match : table
+        How it recognises what it protects: ``exact``, ``ngram`` or ``subject``.
+    action : {"refuse", "unknown"}
+        What is answered instead; not for ``prompt``.
+    """
+
+    do: Literal["guard"] = "guard"
+    id: Id
+    peer: int
+    rows: Chosen
+    stage: Stage  # type: ignore[assignment,misc]  # the key that users write; `turn` is what the contract calls so
+    scope: Scope = "global"
+    match: AnyMatcher = Subject()
+    action: Action | None = Field(None, exclude_if=lambda action: action is None)
+
+    @property
+    def turn(self) -> Turn:
+        """Its place in the order inside a round."""
+        return "request"
+
+    @model_validator(mode="after")
+    def _acts(self) -> Self:
+        if self.stage == "prompt" and self.action is not None:
+            raise ValueError("stage = 'prompt' lets the model answer as if it did not know, and has no action: remove the key")
+        return self
+
+    def resolve(self, world: World) -> None:
+        """Add the rule."""
+        assert isinstance(world, GuardedWorld)
+        (peer,) = world.named((self.peer,))
+        world.membership.require_member(peer, "publish a guard")
+        rows = self.rows.choose(world, [peer], "guard").get(peer, [])
+        table = {"stage": self.stage, "scope": self.scope, "match": self.match, "action": self.action or "refuse"}
+        world.guard(Rule(id=self.id, round=world.round, peer=self.peer, rows=tuple(rows), **table))
+        world.tell("guard", [self.peer], f"{self.id}: {len(rows)} records, {self.stage}, {self.match.kind}, {self.scope}")
+
+
+class UnguardEvent(EventSpec):
+    """A rule is revoked, and does not act from the next round on.
+
+    Parameters
+    ----------
+    id : str
+        Name of the rule.
+    """
+
+    stage: ClassVar[Turn] = "request"
+    do: Literal["unguard"] = "unguard"
+    id: Id
+
+    def resolve(self, world: World) -> None:
+        """Revoke the rule."""
+        assert isinstance(world, GuardedWorld)
+        rule = world.unguard(self.id)
+        world.tell("unguard", [rule.peer], rule.id)

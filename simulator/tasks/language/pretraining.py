@@ -1,0 +1,32 @@
+"""The pre-trained weights of a language model, trained on public episodes or loaded from the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clients import cache
+from clients.language.averaging.config import LanguageConfig
+from clients.streams import Field
+from clients.training import Arrays
+
+if TYPE_CHECKING:
+    from simulator.progress import Watch
+
+
+def pretrained(config: LanguageConfig, watch: Watch) -> Arrays:
+    """Return the weights before the first round. No peer's record is looked at: episodes are drawn from the world's public words."""
+    key: tuple[Field, ...] = (config.run_seed, "public")
+    network, settings = config.network, config.main.pretraining
+    configuration: dict[str, Any] = {
+        "what": "language model",
+        "model": config.main.model_dump(mode="json"),
+        "world": config.data.model_dump(mode="json"),
+        "key": list(key),
+        "compute": config.compute.model_dump(mode="json"),
+    }
+
+    def make() -> Arrays:
+        with config.computing():
+            return network.pretrain(network.initial((*key, "init")), key, watch.steps("public pre-training", settings.steps))
+
+    return cache.remembered(configuration, make) if settings.steps else network.initial((*key, "init"))

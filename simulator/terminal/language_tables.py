@@ -1,0 +1,53 @@
+"""Tables of what a language model memorised, of guards and their leaks, and of prompts that unlearn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+Row = Mapping[str, Any]
+
+
+def tables(found: Row) -> Iterator[Table | str]:
+    """Yield lines and tables of ``results["language"]``; every share has the number that it is of, or its interval, beside it."""
+    if memorised := found.get("memorised"):
+        yield f"own records answered as trained: {share(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
+    if found["guards"]:
+        yield _leaks(found["guards"])
+    if guarded := found.get("guarded"):
+        yield f"refused without need: own records {share(guarded['kept_refused'])}, public questions {share(guarded['public_refused'])}"
+    if prompts := found.get("in_context"):
+        yield _prompts(prompts)
+    if found["guards"] or found.get("in_context"):
+        yield "behavioural: no weight has changed; guards off, or without the prompt, the answers are back"
+
+
+def share(row: Row) -> str:
+    """Return a share with its number and interval: ``0.25 of 12 (0.09 to 0.53)``."""
+    if row["share"] is None:
+        return "of none"
+    low, high = row["interval"]
+    return f"{row['share']:.2f} of {row['n']} ({low:.2f} to {high:.2f})"
+
+
+def _leaks(guards: list[Row]) -> Table:
+    """Return a table with one row per way of asking, and one column per guard: leaks with guards on / off."""
+    table = Table(title="protected answers that are given: guards on / off", title_justify="left", box=None, pad_edge=False)
+    table.add_column("asked by", overflow="fold")
+    for guard in guards:
+        table.add_column(f"{guard['id']}\n{guard['stage']}, {guard['match']}\n{guard['on']['plain']['n']} asked", overflow="fold")
+    for family in guards[0]["on"]:
+        table.add_row(family, *(f"{one['on'][family]['share']:.2f} / {one['off'][family]['share']:.2f}" for one in guards))
+    return table
+
+
+def _prompts(prompts: Mapping[str, Row]) -> Table:
+    """Return a table with one row per prompt about forgotten records."""
+    table = Table(title="forgotten in context: the true answer", title_justify="left", box=None, pad_edge=False)
+    for column in ("prompt", "margin, nats", "given"):
+        table.add_column(column, overflow="fold")
+    for name, row in prompts.items():
+        table.add_row(name, f"{row['margin']:.2f}", share(row))
+    return table

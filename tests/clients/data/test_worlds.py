@@ -1,0 +1,73 @@
+"""Small worlds of text: rows that repeat, words that do not, readings of other spellings, wrong answers that are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clients.data import DataError, load
+from clients.data.bundled import Digits
+from clients.data.worlds import Authors, Records, World, normalised, world_of
+
+WORLDS = [Records(people=40), Authors(authors=6)]
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.tag)
+def test_every_word_is_told_apart_and_rows_repeat(world: World) -> None:
+    assert len(set(world.vocabulary)) == len(world.vocabulary)
+    assert not set(world.vocabulary) - {word for word in world.vocabulary if normalised(word) == word}, "words are read as they are written"
+    first, again = load(world), world.load()
+    assert first.x.tobytes() == again.x.tobytes()
+    assert first.labels == world.answers
+    names = first.x[:, -1].astype(int)
+    assert (names.min(), names.max()) == (world.first_name, world.first_name + len(world.names) - 1), "no stranger is in a row"
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.tag)
+def test_text_is_read_back_whatever_its_spelling(world: World) -> None:
+    question = load(world).x[3].astype(int)
+    text = world.text(question)
+    for spelt in (text, text.upper(), text.replace(" ", "\u3000 "), text[:-3] + "-" + text[-3:], text.title() + "?!"):
+        assert world.tokens(spelt) == question.tolist()
+    assert world.tokens("nobody knows this") == []
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.tag)
+def test_wrong_answers_are_wrong_and_of_the_same_kind(world: World) -> None:
+    y = np.arange(len(world.answers)).repeat(20)
+    wrong = world.wrong(y, np.random.default_rng(0))
+    assert (wrong != y).all()
+    assert all(other in world.alike(right) for right, other in zip(y.tolist(), wrong.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.tag)
+def test_public_questions_are_about_strangers(world: World) -> None:
+    x, y = world.public(30, "key")
+    assert (x[:, -1] >= world.first_name + len(world.names)).all()
+    assert ((y >= 0) & (y < len(world.answers))).all()
+    assert x.tobytes() != world.public(30, "another")[0].tobytes()
+
+
+def test_a_share_of_records_has_a_label_that_its_words_do_not_give() -> None:
+    noisy, clean = (load(Records(people=300, noise=noise)) for noise in (0.15, 0.0))
+    assert 0.1 < (noisy.y != clean.y).mean() < 0.2
+    kind = (clean.x[:, :3].astype(int) - 4) // 40
+    told = np.where((kind == 1).any(axis=1), 1, np.where((kind == 0).any(axis=1), 0, clean.y))
+    assert (told == clean.y).all(), "without noise, no word contradicts the label"
+
+
+def test_a_fact_has_one_value_in_both_phrasings_and_no_row_has_the_third() -> None:
+    world = Authors(authors=6)
+    data = load(world)
+    assert (data.y.reshape(-1, 2)[:, 0] == data.y.reshape(-1, 2)[:, 1]).all()
+    rows = {tuple(row) for row in data.x.astype(int).tolist()}
+    for row in data.x.astype(int):
+        other = world.paraphrase(row)
+        assert (other[-1], tuple(other.tolist()) in rows) == (row[-1], False)
+    assert data.subjects is not None
+    assert np.bincount(data.subjects).tolist() == [8] * 6
+
+
+def test_other_data_are_no_text() -> None:
+    with pytest.raises(DataError, match="digits is no text: choose dataset = 'records' or 'authors'"):
+        world_of(Digits())

@@ -1,0 +1,137 @@
+"""Guards: what each matcher recognises, in which order rules act, and which ways of asking get past them, a planted one included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from clients.data import load
+from clients.data.worlds import normalised
+from clients.unlearning.prompts.bypasses import FAMILIES, SPELLINGS, leaks, refused, unguarded
+from clients.unlearning.prompts.matching import Exact, Matcher, NGram, Subject
+from clients.unlearning.prompts.rules import Guard, Guarded, Rule
+from tests.clients.unlearning.prompts.knowing import WORLD, Knowing
+
+KEY = (3, "guards")
+DATA = load(WORLD)
+PROTECTED = [0, 2, 8]
+QUESTIONS, ANSWERS = DATA.x[PROTECTED].astype(np.int64), DATA.y[PROTECTED]
+TEXTS = [(WORLD.text(question), WORLD.answers[answer]) for question, answer in zip(QUESTIONS, ANSWERS, strict=True)]
+PUBLIC = np.column_stack(WORLD.public(10, "public"))
+
+
+def guard(stage: str = "input", match: Matcher | None = None, name: str = "g", **changes: Any) -> Guard:
+    rule = Rule(id=name, round=1, peer=0, rows=(0, 2, 8), stage=stage, scope="global", match=match or Subject(), **changes)  # type: ignore[arg-type]
+    return Guard(rule, rule.patterns(TEXTS, KEY))
+
+
+def leaked(*guards: Guard) -> dict[str, float]:
+    found = leaks(Guarded(Knowing(), {}, guards, KEY), QUESTIONS, ANSWERS, PUBLIC, "k")
+    return {family: float(right.mean()) for family, right in found.items()}
+
+
+def test_without_guards_every_way_of_asking_gets_every_answer() -> None:
+    assert leaked() == dict.fromkeys(FAMILIES, 1.0)
+    behind = Guarded(Knowing(), {}, (guard(),), KEY)
+    assert leaks(unguarded(behind), QUESTIONS, ANSWERS, PUBLIC, "k")["plain"].all(), "guards off: the answers are back"
+
+
+@pytest.mark.parametrize(
+    ("match", "passes"),
+    [
+        (Exact(normalise=False), {"case", "wide", "split", "paraphrase", "prefix"}),
+        (Exact(), {"paraphrase", "prefix"}),
+        (NGram(n=2), {"paraphrase"}),
+        (Subject(), set()),
+        (Subject(normalise=False), {"case", "wide", "split"}),
+    ],
+    ids=["letters", "exact", "pairs", "names", "names in letters"],
+)
+def test_each_guard_of_questions_leaks_by_the_ways_that_its_matcher_cannot_see(match: Matcher, passes: set[str]) -> None:
+    assert {family for family, share in leaked(guard(match=match)).items() if share} == passes
+
+
+def test_a_guard_of_answers_sees_every_question_but_not_the_scores() -> None:
+    assert {family for family, share in leaked(guard("output")).items() if share} == {"scores"}
+    raw = leaked(guard("output", Subject(normalise=False)))
+    assert {family for family, share in raw.items() if share} == {"case", "wide", "split", "scores"}
+
+
+def test_a_guard_of_prompts_tells_the_model_whose_scores_then_know_nothing_either() -> None:
+    assert leaked(guard("prompt")) == dict.fromkeys(FAMILIES, 0.0)
+    assert leaked(guard("prompt", Subject(normalise=False)))["case"] == 1.0
+
+
+def test_actions_and_order() -> None:
+    text = WORLD.text(QUESTIONS[0])
+    first, second = guard(name="a", action="unknown"), guard(name="b")
+    for guards in ((first, second), (second, first)):
+        (reply,) = Guarded(Knowing(), {}, guards, KEY).replies([text])
+        assert (reply.word, reply.logits) == ("unknown", None), "the order is that of ids, not of arrival"
+    (reply,) = Guarded(Knowing(), {}, (second,), KEY).replies([text])
+    assert reply.word is None
+    (reply,) = Guarded(Knowing(), {}, (guard("output"),), KEY).replies([text])
+    assert (reply.word, reply.logits is not None) == (None, True)
+
+
+def test_others_are_answered_unless_the_matcher_looks_at_names() -> None:
+    others = DATA.x[[4, 20, 30]].astype(np.int64)  # another fact of a protected author, and two of others
+    assert refused(Guarded(Knowing(), {}, (guard(),), KEY), others).tolist() == [True, False, False]
+    assert not refused(Guarded(Knowing(), {}, (guard(match=Exact()),), KEY), others).any()
+    assert refused(Guarded(Knowing(), {}, (guard("output"),), KEY), others).tolist() == [False, False, False]
+
+
+def test_a_low_overlap_stops_questions_about_strangers() -> None:
+    strangers = WORLD.public(40, "public")[0]
+    assert refused(Guarded(Asked(), {}, (guard(match=NGram(n=2, overlap=0.6)),), KEY), strangers).any()
+    whole = Guarded(Asked(), {}, (guard(match=NGram(n=2)),), KEY)
+    assert not refused(whole, strangers).any()
+
+
+class Asked(Knowing):
+    """Answers every question with the first answer."""
+
+    def logits(self, arrays: Any, texts: np.ndarray) -> np.ndarray:
+        """Return a 9 for the first answer."""
+        return np.eye(1, len(WORLD.vocabulary)).repeat(len(texts), axis=0) * 9
+
+
+def test_a_rule_holds_no_readable_word_and_another_key_gives_other_hashes() -> None:
+    one = guard("output")
+    told = one.rule.model_dump_json()
+    assert not any(word in told for question, answer in TEXTS for word in (*question.split(), answer))
+    assert one.patterns.dtype == np.uint64
+    assert not np.isin(one.rule.patterns(TEXTS, (4, "guards")), one.patterns).any()
+    assert guard().rule.patterns([], KEY).shape == (0, 1), "a rule whose records are gone protects nothing"
+    assert not Subject().matches(TEXTS[0][0], np.empty((0, 1), np.uint64), KEY)
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=12))
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    once = normalised(text)
+    assert normalised(once) == once
+
+
+@settings(max_examples=12)
+@given(st.sampled_from(TEXTS), st.sampled_from([*SPELLINGS]))
+def test_a_normalising_matcher_reads_every_spelling_as_the_model_does(record: tuple[str, str], family: str) -> None:
+    spelt = SPELLINGS[family](record[0])
+    assert WORLD.tokens(spelt) == WORLD.tokens(record[0])
+    assert Exact().matches(spelt, Exact().patterns([(record[0], "")], KEY), KEY)
+
+
+def test_a_rule_acts_from_the_round_after_its_own_to_that_of_its_revocation() -> None:
+    rule = guard().rule.model_copy(update={"round": 2, "until": 4})
+    assert [number for number in range(1, 7) if rule.acts(number)] == [3, 4]
+    assert [number for number in range(1, 5) if rule.model_copy(update={"until": None}).acts(number)] == [3, 4]
+
+
+def test_impossible_overlaps_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        NGram(overlap=0)

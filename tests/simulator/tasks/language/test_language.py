@@ -1,0 +1,239 @@
+"""Scenarios of language models: guards and prompts from file to verdict, on every engine, killed and resumed; faults that are noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clients import wire
+from clients.data import load
+from clients.data.worlds import Records
+from clients.unlearning.prompts.bypasses import FAMILIES
+from clients.unlearning.prompts.prompting import CONTROLS
+from server.averaging.coordinator import Averaging
+from server.language.averaging.coordinator import REGISTRY, LanguageAveraging
+from simulator.errors import ScenarioError
+from simulator.progress import Watch
+from simulator.runner import prepare, resume, run
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.resolution import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.storage.reading import reading
+from simulator.tasks.language.averaging.plan import LanguagePlan
+
+GUARD = {"round": 1, "do": "guard", "id": "names", "peer": 0, "rows": {"fraction": 0.3}, "stage": "input"}
+EDGE = GUARD | {"id": "edge", "peer": 1, "stage": "output", "scope": "client", "action": "unknown"}
+REVOKED = GUARD | {"id": "revoked", "peer": 1}
+UNGUARD = {"round": 2, "do": "unguard", "id": "revoked"}
+DELETE = {"round": 2, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}
+IN_CONTEXT = {"kind": "in_context", "context": 2}
+SMALL: dict[str, Any] = {
+    "name": "told",
+    "seed": 3,
+    "rounds": 2,
+    "task": "language",
+    "federation": {"kind": "fedavg"},
+    "language": {"layers": 1, "width": 16, "heads": 2, "records": 5, "pretraining": {"steps": 2, "batch_size": 4, "rehearsal": 2}},
+    "data": {"dataset": "records", "people": 40, "reference": 1, "test": 8, "partition": {"kind": "iid"}},
+    "peers": {"count": 3},
+    "training": {"epochs": 1},
+    "event": [DELETE | {"method": IN_CONTEXT}, GUARD, EDGE, REVOKED, UNGUARD],  # what is drawn is keyed by the event's place
+    "audit": {"counterfactual": False},
+}
+
+
+def scenario(**changes: Any) -> Scenario:
+    return Scenario.parse(SMALL | changes)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cached(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Keep pre-trained weights for the module, and nowhere else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The scenario, played inline, with its report."""
+    return run(scenario(), tmp_path_factory.mktemp("inline"), Watch())
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Play a changed scenario without a report."""
+    monkeypatch.setattr("simulator.report.writing.write_report", lambda _: None)
+    return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
+
+
+def test_everything_is_measured_with_its_number_and_interval(done: Run) -> None:
+    found = done.results["language"]
+    assert [one["id"] for one in found["guards"]] == ["names", "edge"], "a revoked guard acts no more"
+    for one in found["guards"]:
+        assert (one["guarantee"], set(one["on"]), set(one["off"])) == ("behavioural", set(FAMILIES), set(FAMILIES))
+    assert set(found["in_context"]) == set(CONTROLS)
+    assert found["memorised"]["n"] == 40 - 8 - 1 - found["in_context"]["none"]["n"]
+    low, high = found["memorised"]["interval"]
+    assert low <= found["memorised"]["share"] <= high
+    assert found["guarded"]["public_refused"]["n"] == 100, "public questions are the same for every peer, and count once"
+
+
+def test_a_request_in_context_changes_no_weight_and_says_what_is_kept(done: Run) -> None:
+    (erasure,) = done.results["erasures"]
+    assert (erasure["method"], erasure["guarantee"]) == ("in_context", "behavioural")
+    assert "keeps" in erasure["notes"][0]
+    assert done.results["verdict"]["name"] == "measured"
+    with reading(done.folder) as store:
+        before, after = store.outcomes()[0].weights or ("", "other")
+    assert before == after != ""
+    assert verify(done.folder) == []
+
+
+def test_guards_change_no_weight(done: Run, play: Callable[..., Run]) -> None:
+    without = play(event=[DELETE | {"method": IN_CONTEXT}])
+    hashes = []
+    for finished in (done, without):
+        with reading(finished.folder) as store:
+            hashes.append(store.model("global"))
+    assert hashes[0] == hashes[1] is not None
+
+
+def test_the_server_holds_hashes_and_no_word(done: Run) -> None:
+    plan = resolve(scenario())
+    assert isinstance(plan, LanguagePlan)
+    world = Records(people=40)
+    with reading(done.folder) as store:
+        registry = wire.from_bytes(store.artefact(str(store.model(REGISTRY))))
+        blob = store.artefact(str(store.model(REGISTRY)))
+    assert list(registry) == ["names"], "what stays at the edge is not published, what is revoked is struck off"
+    assert registry["names"].dtype == np.uint64
+    rule = next(rule for rule in plan.timeline.rules if rule.id == "names")
+    names = load(world).x[list(rule.rows), -1].astype(int)
+    assert len(registry["names"]) == len(rule.rows)
+    assert not any(world.vocabulary[name].encode() in blob for name in names)
+
+
+def test_the_report_tells_what_is_withheld_and_still_there(done: Run) -> None:
+    page = (done.folder / "report.html").read_text(encoding="utf-8")
+    assert "What is withheld, and still there" in page
+    assert "behavioural" in page
+    assert "published a guard" in page
+    assert all(f'scope="row">{control}</th>' in page for control in CONTROLS)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param({"kind": "ray", "workers": 2}, marks=pytest.mark.slow, id="ray"),
+        pytest.param({"kind": "grpc"}, marks=pytest.mark.slow, id="grpc"),
+        pytest.param({"kind": "flower", "workers": 2}, marks=pytest.mark.slow, id="flower"),
+    ],
+)
+def test_every_engine_gives_the_digest_of_inline(play: Callable[..., Run], done: Run, engine: dict[str, Any]) -> None:
+    other = play(engine=engine)
+    assert other.digest == done.digest
+    assert verify(other.folder) == []
+
+
+class KilledError(Exception):
+    """The run dies."""
+
+
+@pytest.mark.parametrize("round_", [1, 2])
+def test_a_killed_run_ends_with_the_same_digest(done: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, round_: int) -> None:
+    from simulator.storage.store import RunStore
+
+    monkeypatch.setattr("simulator.report.writing.write_report", lambda _: None)
+    folder, commit = prepare(scenario(), tmp_path), RunStore.commit
+
+    def dying(store: RunStore, record: Any) -> None:
+        commit(store, record)
+        if record.round == round_:
+            raise KilledError
+
+    monkeypatch.setattr(RunStore, "commit", dying)
+    with pytest.raises(KilledError):
+        resume(folder)
+    monkeypatch.setattr(RunStore, "commit", commit)
+    assert resume(folder).digest == done.digest
+
+
+def test_retraining_is_exact_and_takes_the_rows_out_of_their_rule(play: Callable[..., Run]) -> None:
+    whole = resolve(scenario(event=[GUARD]))
+    assert isinstance(whole, LanguagePlan)
+    gone = list(whole.timeline.rules[0].rows[:2])
+    finished = play(event=[GUARD, DELETE | {"peer": 0, "rows": {"ids": gone}}], audit={"counterfactual": True})
+    (erasure,) = finished.results["erasures"]
+    assert (erasure["method"], erasure["guarantee"], erasure["max_abs_difference"]) == ("retrain", "exact", 0.0)
+    assert verify(finished.folder) == []
+    with reading(finished.folder) as store:
+        kept = wire.from_bytes(store.artefact(str(store.model(REGISTRY))))["names"]
+    assert len(kept) == len(whole.timeline.rules[0].rows) - 2
+
+
+def test_rules_of_an_erased_peer_go_with_it_and_those_of_a_silent_leaver_stay(play: Callable[..., Run]) -> None:
+    for erase, left in ((True, []), (False, ["names"])):
+        finished = play(event=[GUARD, {"round": 2, "do": "leave", "peers": [0], "erase": erase}])
+        with reading(finished.folder) as store:
+            sha256 = store.model(REGISTRY)
+            assert (list(wire.from_bytes(store.artefact(sha256))) if sha256 else []) == left
+        assert verify(finished.folder) == []
+
+
+def test_a_server_that_enters_no_rule_is_noticed(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LanguageAveraging, "collect", Averaging.collect)
+    finished = play(event=[GUARD])
+    assert any("guard names: is in force, and not in the server's registry" in line for line in verify(finished.folder))
+
+
+@pytest.mark.parametrize("method", ["gradient_ascent", "neggrad_plus", "random_labels", "nothing"])
+def test_neighbours_that_change_weights_take_the_same_request(play: Callable[..., Run], method: str) -> None:
+    (erasure,) = play(event=[DELETE | {"method": method}], rounds=2).results["erasures"]
+    assert (erasure["method"], erasure["guarantee"]) == (method, "approximate")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"data": SMALL["data"] | {"dataset": "digits"}}, "people"),
+        ({"language": SMALL["language"] | {"records": 4}}, "context = 2 makes prompts of 5 records, and 4 fit: lower it, or raise"),
+        ({"language": SMALL["language"] | {"heads": 3}}, "width = 16 is no multiple of heads = 3: change one"),
+        ({"event": [UNGUARD]}, "no guard named 'revoked' is in force: put a guard event before it"),
+        ({"event": [GUARD, GUARD | {"peer": 1}]}, "a guard named 'names' is there since round 1: take another id"),
+        ({"event": [REVOKED, UNGUARD | {"round": 1}]}, "guard 'revoked' acts from round 2 on: revoke it then, or leave it out"),
+        ({"event": [GUARD | {"peer": 7}]}, "peer 7"),
+        ({"event": [GUARD | {"stage": "prompt", "action": "refuse"}]}, "has no action: remove the key"),
+        ({"event": [GUARD, {"round": 1, "do": "crash", "peers": [0], "phase": "before_training"}]}, "crashes or is late in round 1"),
+        ({"event": [GUARD, {"round": 1, "do": "offline", "peers": [0], "rounds": 1}]}, "peer 0 is away in round 1"),
+        (
+            {"event": [DELETE | {"rows": {"fraction": 0.9}, "method": IN_CONTEXT}]},
+            "context = 2 needs 3 records about others, peer 2 keeps 1: delete fewer, or lower context",
+        ),
+        ({"event": [DELETE | {"round": 1, "method": IN_CONTEXT}]}, "no model has seen these records yet"),
+        ({"event": [DELETE | {"method": IN_CONTEXT}, DELETE | {"peer": 1, "method": "nothing"}]}, "ask in different rounds"),
+        ({"data": SMALL["data"] | {"labels": ["positive", "negative"]}}, "data.labels: are the words that answer in this world"),
+        ({"federation": {"kind": "hdus"}}, "federation.kind = 'hdus' is unknown"),
+        ({"language": SMALL["language"] | {"records": 64}}, "language.records: is 64, but there are 60 names"),
+    ],
+)
+def test_bad_input_is_answered_in_one_line(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        resolve(scenario(**changes))
+    (found,) = caught.value.lines
+    assert line in found
+
+
+def test_classifiers_and_other_data_have_no_prompts() -> None:
+    table = {key: value for key, value in SMALL.items() if key not in ("task", "language", "event")}
+    table |= {"peers": {"count": 3, "main": [{"kind": "linear"}]}, "event": [DELETE | {"method": "in_context"}]}
+    with pytest.raises(ScenarioError, match="in_context cannot be carried out for rows in classification/fedavg"):
+        resolve(Scenario.parse(table))
+    data = {"dataset": "digits", "rows": 60, "reference": 1, "test": 8, "partition": {"kind": "iid"}}
+    with pytest.raises(ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records' or 'authors'"):
+        resolve(scenario(data=data, event=[]))
