@@ -18,8 +18,9 @@ from clients.unlearning.general.contract import Learning, MethodSpec
 from server.audit.tug_of_war import Accuracies, tug_of_war
 
 Half = Literal["public", "private"]
-Gone = Literal["a class", "5 % of the rows"]
+Gone = Literal["a class", "5 % of the rows", "20 % of the rows"]
 GONE: tuple[Gone, ...] = ("a class", "5 % of the rows")
+_SHARES: dict[Gone, int] = {"5 % of the rows": 20, "20 % of the rows": 5}
 
 TRAINING = Training(epochs=30, batch_size=32, optimizer=Adam(lr=3e-3))
 NETWORK = Network(Mlp(hidden=(64,)), (64,), 10)
@@ -95,7 +96,7 @@ def case(half: Half, gone: Gone, seed: int) -> Case:
     if gone == "a class":
         chosen = train.ids[train.y == seed % 10]
     else:
-        chosen = np.array(streams.bottom(len(train) // 20, train.ids, "forget sets", "gone", seed))
+        chosen = np.array(streams.bottom(len(train) // _SHARES[gone], train.ids, "forget sets", "gone", seed))
     forget, retain = train.only(chosen), train.without(chosen)
     learning = Learning(NETWORK, TRAINING, 1, ("forget sets", seed))
     other = Learning(NETWORK, TRAINING, 1, ("forget sets", seed, "again"))

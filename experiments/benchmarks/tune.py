@@ -1,8 +1,9 @@
-"""Learning rates of methods, chosen on rows that nobody deletes: ``python -m experiments.benchmarks.tune [--quick] [METHOD ...]``.
+"""Strengths of methods, chosen on rows that nobody deletes: ``python -m experiments.benchmarks.tune [--quick] [METHOD ...]``.
 
-Of each method ten learning rates on a logarithmic scale from 1e-5 to 1e-1 are tried, its other settings as they are, on the public half of
-digits, over a class and 5 % of the rows and three seeds. The best is the one with the largest mean ToW less the mean distance to the
-retrained network on the rows to forget. Defaults are set from it.
+Of each method ten learning rates on a logarithmic scale from 1e-5 to 1e-1 are tried, its other settings as they are; of those that train
+nothing, ten values of what stands in `STRENGTHS`. That is on the public half of digits, over a class and 5 % of the rows and three seeds.
+The best is the one with the largest mean ToW less the mean distance to the retrained network on the rows to forget. Defaults are
+set from it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from statistics import mean
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients.training import Adam
@@ -24,17 +26,27 @@ from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import MethodSpec
 from experiments.benchmarks._forget_sets import GONE, Measured, case
 
-RATES = tuple(float(rate) for rate in np.logspace(-5, -1, 10))
+STRENGTHS = {"ssd": ("alpha", np.logspace(0, 2, 10)), "fisher": ("alpha", np.logspace(-8, -3.5, 10))}
+"""Key and values, strongest and weakest at the ends, of methods without a learning rate."""
+
+RATES = np.logspace(-5, -1, 10)
 
 
 def tunable() -> list[str]:
-    """Return the methods that have a learning rate."""
-    return [kind for kind, spec in METHODS.working().items() if "optimizer" in spec.model_fields]
+    """Return the methods that have a learning rate or stand in `STRENGTHS`."""
+    usual = {kind: METHODS.load(kind).model_fields.get("optimizer") for kind in METHODS.working()}
+    return [kind for kind, field in usual.items() if kind in STRENGTHS or (field and isinstance(field.default, Adam))]
 
 
-def with_rate(kind: str, rate: float) -> MethodSpec:
-    """Return a method with its usual settings and a learning rate."""
-    return METHODS.load(kind).model_validate({"kind": kind, "optimizer": Adam(lr=rate)})
+def strengths(kind: str) -> list[float]:
+    """Return the values to try."""
+    return [float(value) for value in (STRENGTHS[kind][1] if kind in STRENGTHS else RATES)]
+
+
+def with_strength(kind: str, value: float) -> MethodSpec:
+    """Return a method with its usual settings, and a learning rate or what stands for it."""
+    setting = {STRENGTHS[kind][0]: value} if kind in STRENGTHS else {"optimizer": Adam(lr=value)}
+    return METHODS.load(kind).model_validate({"kind": kind, **setting})
 
 
 def tried(method: MethodSpec, seeds: Sequence[int]) -> list[Measured]:
@@ -51,20 +63,20 @@ def merit(found: Sequence[Measured]) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line per method and learning rate, the best one marked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("methods", nargs="*", default=tunable(), metavar="METHOD", help="methods; all that have a learning rate, if none")
-    parser.add_argument("--quick", action="store_true", help="one seed, three rates")
+    parser.add_argument("methods", nargs="*", default=tunable(), metavar="METHOD", help="methods; all that have a strength, if none")
+    parser.add_argument("--quick", action="store_true", help="one seed, three values")
     asked = parser.parse_args(arguments)
-    seeds, rates = ((0,), RATES[3:9:2]) if asked.quick else ((0, 1, 2), RATES)
-    drawn = Table(title=f"learning rates (Adam) on the public half of digits, {len(seeds)} seeds, a class and 5 % of the rows")
-    for heading in ("method", "rate", "merit", "ToW", "distance", "forget", "retain", "test", ""):
+    seeds, some = ((0,), slice(3, 9, 2)) if asked.quick else ((0, 1, 2), slice(None))
+    drawn = Table(title=f"learning rates (Adam), or alpha of {' and '.join(STRENGTHS)}, on the public half of digits, {len(seeds)} seeds")
+    for heading in ("method", "value", "merit", "ToW", "distance", "forget", "retain", "test", ""):
         drawn.add_column(heading, justify="left" if heading == "method" else "right")
-    for kind in asked.methods:
-        found = {rate: tried(with_rate(kind, rate), seeds) for rate in rates}
-        best = max(rates, key=lambda rate: merit(found[rate]))
-        for rate, measured in found.items():
+    for kind in track(asked.methods, "methods", console=Console(stderr=True)):
+        found = {value: tried(with_strength(kind, value), seeds) for value in strengths(kind)[some]}
+        best = max(found, key=lambda value: merit(found[value]))
+        for value, measured in found.items():
             means = [mean(getattr(one, name) for one in measured) for name in ("tow", "distance", "forget", "retain", "test")]
-            figures = [f"{value:.3f}" for value in (merit(measured), *means)]
-            drawn.add_row(kind, f"{rate:.1e}", *figures, "best" if rate == best else "")
+            figures = [f"{figure:.3f}" for figure in (merit(measured), *means)]
+            drawn.add_row(kind, f"{value:.1e}", *figures, "best" if value == best else "")
     Console(width=120).print(drawn)
 
 

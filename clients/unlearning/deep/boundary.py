@@ -52,7 +52,7 @@ class BoundaryExpand(Descending):
     source: ClassVar[str] = _SOURCE
 
     kind: Literal["boundary_expand"] = "boundary_expand"
-    optimizer: Optimizer = Adam(lr=2e-3)
+    optimizer: Optimizer = Adam(lr=5e-3)
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Train on the rows to forget with one more output, on what enters the last layer."""

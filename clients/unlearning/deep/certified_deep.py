@@ -30,7 +30,8 @@ class CertifiedDeep(Deep):
     damping : float
         Added to the Hessian, per row.
     scale : float
-        The Hessian is divided by it; its powers must shrink, else the outcome says that the step was left out.
+        The Hessian is divided by it; its powers must shrink. A step that leaves more of the gradient than none does is left
+        out, and the outcome says so.
     repeats : int
         Estimates of the step, which are averaged.
     depth : int
@@ -67,14 +68,24 @@ class CertifiedDeep(Deep):
             curvature = Curvature(student.network, student.weights(), student.learning.training)
             steps = [self._newton(student, curvature, retain, repeat) for repeat in range(self.repeats)]
             step = torch.stack(steps).mean(0)
-            if bool(step.isfinite().all()) and float(step.norm()) <= self.bound:
+            if (left := self._residual(curvature, retain, step)) < 1:
                 student.move(-step)
+                student.notes.append(f"relative residual of the Newton step {left:.2g}")
             else:
-                student.stopped = f"the Newton step does not converge with scale = {self.scale:g}, and was left out: raise scale"
-            student.passed("retain", 1 + self.repeats * self.depth * self.batch_size / len(retain))
+                told = f"the Newton step leaves {left:.2g} of the gradient with scale = {self.scale:g} and depth = {self.depth}"
+                student.stopped = f"{told}, and was left out: raise both"
+            student.passed("retain", 2 + self.repeats * self.depth * self.batch_size / len(retain))
         if self.sigma:
             noise = torch.randn(len(student.flat()), generator=torch_generator(*student.key, "noise"), dtype=torch.float64)
             student.move(self.sigma * noise)
+
+    def _residual(self, curvature: Curvature, retain: Rows, step: Tensor) -> float:
+        """Return what a step leaves of the gradient, relative to its norm: 1 is no better than no step."""
+        if not bool(step.isfinite().all()):
+            return float("inf")
+        gradient = curvature.gradient(retain) / len(retain)
+        product = curvature.product(retain, step, "hessian") / len(retain) + self.damping * step
+        return float((gradient - product).norm()) / (float(gradient.norm()) or 1.0)
 
     def _newton(self, student: Student, curvature: Curvature, retain: Rows, repeat: int) -> Tensor:
         """Return an estimate of the inverse damped Hessian times the gradient, both of the mean loss of the retained rows."""

@@ -19,7 +19,7 @@ class FisherForgetting(Deep):
     """Adds to each weight noise of variance ``alpha min(1 / F, cap)``; nothing is trained.
 
     F is the mean over the retained rows of the squared gradient of a single row. Where all rows of a class go, that class's weights in the
-    last layer become those before training.
+    last layer are drawn anew, by the request's key.
 
     Parameters
     ----------

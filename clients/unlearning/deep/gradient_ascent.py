@@ -22,7 +22,8 @@ class GradientAscent(Descending):
     Parameters
     ----------
     until : float
-        Mean loss of the rows to forget at which it ends, in nats: that of rows nobody trained on.
+        Mean loss of the rows to forget at which it ends, in nats. Take that of rows nobody trained on: the usual value is a guess for
+        accurate classifiers, and where the loss is that high already nothing is done, which the outcome says.
     clip : float
         Largest norm of a step's gradient.
     """

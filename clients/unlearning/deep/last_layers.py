@@ -25,7 +25,7 @@ class LastLayers(Descending):
 
     source: ClassVar[str] = "Goel et al., Towards Adversarial Evaluations for Inexact Machine Unlearning, 2022, arXiv 2201.06640"
 
-    optimizer: Optimizer = Adam(lr=1e-2)
+    optimizer: Optimizer = Adam(lr=4e-2)
     layers: PositiveInt = 1
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:

@@ -29,7 +29,7 @@ class NegGradPlus(Descending):
     source: ClassVar[str] = "Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023, arXiv 2302.09880"
 
     kind: Literal["neggrad_plus"] = "neggrad_plus"
-    optimizer: Optimizer = Adam(lr=2e-3)
+    optimizer: Optimizer = Adam(lr=6e-4)
     alpha: Annotated[float, Setting(ge=0, le=1)] = 0.95
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:

@@ -9,6 +9,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
 from clients.training import Arrays
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.deep.contract import Deep
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class NtkScrubbing(Deep):
     damping : float
         Weight of the squared weights, per row.
     rows : int
-        Largest number of rows: those to forget, and retained ones drawn by key.
+        Largest number of rows: those to forget, and at least as many retained ones, drawn by key, each of which stands for several.
     """
 
     by_peers: ClassVar[bool] = False
@@ -49,12 +50,18 @@ class NtkScrubbing(Deep):
 
         if not self.scale:
             return
-        few = max(self.rows - len(forget), 1) / len(retain)
-        kept = student.drawn(retain, min(few, 1.0))
+        most = self.rows - len(forget)
+        if most < min(len(forget), len(retain)):
+            raise UnlearningError(f"ntk: {len(forget)} rows to forget and as many retained exceed rows = {self.rows}: set rows higher")
+        kept = student.drawn(retain, min(most / len(retain), 1.0))
         everything = forget.joined(kept)
         slopes, left = self._linearised(student, everything)
-        stays = torch.from_numpy(np.repeat(~np.isin(everything.ids, forget.ids), student.network.classes))
-        step = self._solution(slopes[stays], left[stays]) - self._solution(slopes, left)
+        goes = np.repeat(np.isin(everything.ids, forget.ids), student.network.classes)
+        weigh = torch.from_numpy(np.where(goes, 1.0, len(retain) / len(kept)))  # each drawn row stands for several
+        slopes, left, stays = slopes * weigh.sqrt()[:, None], left * weigh.sqrt(), torch.from_numpy(~goes)
+        ridge = self.damping * student.network.classes
+        step = self._solution(slopes[stays], left[stays], ridge * len(retain))
+        step = step - self._solution(slopes, left, ridge * (len(retain) + len(forget)))
         student.move(self.scale * step)
         student.notes.append(f"a kernel of {len(everything)} rows, {len(kept)} of {len(retain)} retained")
 
@@ -74,11 +81,12 @@ class NtkScrubbing(Deep):
         student.passed("all", student.network.classes)
         return row_slopes(module, examples.x), lacking.double().flatten().cpu()
 
-    def _solution(self, slopes: Tensor, wanted: Tensor) -> Tensor:
+    @staticmethod
+    def _solution(slopes: Tensor, wanted: Tensor, ridge: float) -> Tensor:
         """Return the ridge solution through the kernel ``slopes slopes'``."""
         import torch
 
         kernel = slopes @ slopes.T
-        kernel.diagonal().add_(self.damping * len(slopes))
+        kernel.diagonal().add_(ridge)
         found: Tensor = slopes.T @ torch.cholesky_solve(wanted[:, None], torch.linalg.cholesky(kernel))[:, 0]
         return found

@@ -38,7 +38,7 @@ class Scrub(Descending):
     source: ClassVar[str] = "Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023, arXiv 2302.09880"
 
     kind: Literal["scrub"] = "scrub"
-    optimizer: Optimizer = Adam(lr=1e-2)
+    optimizer: Optimizer = Adam(lr=4e-2)
     msteps: NonNegativeInt = 2
     alpha: NonNegativeFloat = 0.5
     gamma: PositiveFloat = 1.0

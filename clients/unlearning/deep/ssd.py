@@ -23,7 +23,8 @@ class SelectiveDampening(Deep):
     Parameters
     ----------
     alpha : float
-        How much more important a weight must be for the rows to forget.
+        How much more important a weight must be for the rows to forget. I contains I_f, so that rows which are a share s of
+        all never reach 1 / s: the paper's 10 does nothing to one class of ten.
     lam : float
         Strength of what is left of a weight; 0 sets it to zero.
     """
@@ -33,7 +34,7 @@ class SelectiveDampening(Deep):
     source: ClassVar[str] = "Foster, Schoepf and Brintrup, Fast Machine Unlearning without Retraining, AAAI 2024, arXiv 2308.07707"
 
     kind: Literal["ssd"] = "ssd"
-    alpha: PositiveFloat = 10.0
+    alpha: PositiveFloat = 1.0
     lam: NonNegativeFloat = 1.0
 
     def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:

@@ -47,7 +47,7 @@ class Unsir(Deep):
     source: ClassVar[str] = "Tarun et al., Fast Yet Effective Machine Unlearning, 2021, arXiv 2111.08947"
 
     kind: Literal["unsir"] = "unsir"
-    noise: PositiveInt = 64
+    noise: PositiveInt = 256
     noise_steps: NonNegativeInt = 25
     noise_lr: PositiveFloat = 0.1
     penalty: NonNegativeFloat = 0.1
@@ -55,7 +55,7 @@ class Unsir(Deep):
     epochs: NonNegativeInt = 1
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam(lr=3e-3)
-    repair: Optimizer = Adam(lr=1e-3)
+    repair: Optimizer = Adam(lr=1e-2)
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Impair and repair."""

@@ -26,8 +26,8 @@ _CHUNK = 1024
 """Rows that are passed through the network at once."""
 
 
-_DIVERGED = 1e3
-"""Relative residual that no converging series reaches, as each of its terms is smaller than the one before."""
+_DIVERGED = 1 + 1e-6
+"""Relative residual that no converging series exceeds, as each of its terms is smaller than the one before."""
 
 
 class Curvature:

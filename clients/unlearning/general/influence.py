@@ -87,8 +87,9 @@ class Influence(MethodSpec):
         adjust = adjusting(self.optimizer, self.lr, self.steps)
         for _ in range(self.steps):
             found = self._solve(curvature, forget, retain, self.products)
-            if found.negative:
-                told = ["the Hessian is negative along some direction: its Gauss-Newton part was used"]
+            if found.negative or (self.products == "hessian" and not math.isfinite(found.residual)):
+                why = "the Hessian is negative along some direction" if found.negative else "LiSSA diverges with the Hessian"
+                told = [f"{why}: its Gauss-Newton part was used"]
                 found = self._solve(curvature, forget, retain, "gauss_newton")
             if not math.isfinite(found.residual):
                 raise UnlearningError(f"influence: LiSSA diverges with scale = {self.scale:g}: take a larger one, or conjugate_gradients")

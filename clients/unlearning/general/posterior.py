@@ -82,6 +82,8 @@ class Precision:
         self, curvature: Curvature, kept: Sequence[Rows], gone: Rows, fisher: Fisher, labels: Labels, damping: float, key: tuple[Field, ...]
     ) -> None:
         self.curvature, self.fisher, self.parts, self._damping = curvature, fisher, (*kept, gone), 0.0
+        self.residual = 0.0
+        """Largest residual of a solve so far, relative to its right side."""
         if fisher == "diagonal":
             self._diagonals = [squares(curvature, rows, labels, key) + curvature.decay * len(rows) for rows in self.parts]
         self._damping = damping * self._mean_of_diagonal(key)
@@ -100,7 +102,9 @@ class Precision:
         if self.fisher == "diagonal":
             whole = torch.stack(self._diagonals[:parts]).sum(0) + self._damping
             return torch.where(whole > 0, right / whole, 0.0)
-        return conjugate_gradients(lambda direction: self._product(direction, parts), right, _TOLERANCE, _ITERATIONS).x
+        found = conjugate_gradients(lambda direction: self._product(direction, parts), right, _TOLERANCE, _ITERATIONS)
+        self.residual = max(self.residual, found.residual)
+        return found.x
 
     def _product(self, direction: Tensor, parts: int) -> Tensor:
         found = self._damping * direction

@@ -73,6 +73,8 @@ class Puma(MethodSpec):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
         if learning.validation is None or not len(learning.validation):
             raise UnlearningError("puma keeps losses on validation rows, and there are none: set data.validation")
+        if not np.isin(learning.validation.y, retain.y).any():
+            raise UnlearningError("puma keeps losses on validation rows, and none is of a class that is kept: set data.validation higher")
         curvature = Curvature(learning.network, weights, learning.training)
         criteria = self.criteria(curvature, learning.validation, retain)
         solved = [self._solve(curvature, retain, one) for one in criteria]
@@ -82,13 +84,17 @@ class Puma(MethodSpec):
         solved.append(self._solve(curvature, retain, right))
         curvature.move(self.eta * solved[-1].x)
         cost = f"{COST_NOTE}{sum(one.iterations for one in solved)} conjugate-gradient iterations in {len(solved)} solves"
+        cost = f"{cost}, largest relative residual {max(one.residual for one in solved):.1g}"
         told = f"{np.count_nonzero(lifts)} of {len(sampled)} kept rows weighted up, by at most {lifts.max(initial=0):.3g}"
         return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(told, cost))
 
     def criteria(self, curvature: Curvature, validation: Rows, retain: Rows) -> list[Tensor]:
-        """Return the gradients of the criteria: mean losses on all validation rows, and on those of each class among the kept rows."""
-        kept = np.intersect1d(validation.y, retain.y)
-        parts = [validation, *(validation.keep(validation.y == label) for label in kept)]
+        """Return the gradients of the criteria: mean losses on the validation rows of kept classes, and on those of each of these.
+
+        To keep the loss on a class that is to be forgotten would be not to forget it.
+        """
+        validation = validation.keep(np.isin(validation.y, retain.y))
+        parts = [validation, *(validation.keep(validation.y == label) for label in np.unique(validation.y))]
         return [curvature.loss_gradient(part) / len(part) for part in parts]
 
     def sampled(self, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> Rows:

@@ -62,7 +62,7 @@ class Repair(MethodSpec):
         precision = self.precision(curvature, [retain], forget, key)
         if self.form == "one_step":
             curvature.move(precision.solve_kept(curvature.gradient(forget)))
-            return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(f"{COST_NOTE}one step",))
+            return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(f"{COST_NOTE}one step", *_solves(precision)))
         moving = Curvature(learning.network, weights, learning.training)  # products stay at the trained weights, gradients do not
 
         def gradient(at: Tensor) -> Tensor:
@@ -72,10 +72,15 @@ class Repair(MethodSpec):
         found = stepwise(curvature.flat(), precision.solve, gradient, self.steps)
         curvature.move(found.weights - curvature.flat())
         notes = (f"ended after {found.steps} steps: the next would have been longer than the last",) if found.grew else ()
-        return curvature.weights(), Outcome(Cost(gradient_steps=found.steps, parts=1), self.guarantee, notes=notes)
+        return curvature.weights(), Outcome(Cost(gradient_steps=found.steps, parts=1), self.guarantee, notes=(*notes, *_solves(precision)))
 
     def precision(self, curvature: Curvature, kept: Sequence[Rows], gone: Rows, key: tuple[Field, ...]) -> Precision:
         """Return the precision of the weights given all rows, and given those that are kept."""
         from clients.unlearning.general.posterior import Precision
 
         return Precision(curvature, kept, gone, self.fisher, self.labels, self.damping, key)
+
+
+def _solves(precision: Precision) -> tuple[str, ...]:
+    """Return how well the linear systems were solved, in a line; none for diagonals, which need no solver."""
+    return () if precision.fisher == "diagonal" else (f"largest relative residual of a solve {precision.residual:.1g}",)

@@ -13,7 +13,7 @@ from clients.data.rows import Ids, Rows
 from clients.streams import Field
 from clients.training import Arrays
 from clients.union import Tagged
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import Learning, MethodSpec
 
@@ -47,7 +47,7 @@ class Rum(MethodSpec):
     methods : list of str or table
         A method for each group, in their order; or one for all.
     groups : int
-        Number of groups; with 1 it is the method alone.
+        Number of groups; with 1 it is the method alone. A request for fewer rows is refused.
     by : {"confidence", "accuracy"}
         Proxy of memorisation: mean probability of the class over the epochs of training, or share of epochs in which the row was right.
         Training is made again for it.
@@ -81,6 +81,8 @@ class Rum(MethodSpec):
         """Return the weights after the last group, with what each cost and said."""
         from clients.unlearning.refine.hardness import score
 
+        if len(forget) < self.groups:
+            raise UnlearningError(f"rum: {len(forget)} rows make no {self.groups} groups: lower groups, or take one method")
         groups, steps, notes = self._grouped(learning, forget, retain, key)
         if len(retain):
             notes.insert(0, score(learning.network, weights, forget, retain))

@@ -17,10 +17,11 @@ def test_the_two_halves_share_no_row() -> None:
     assert (rows_of("public", 1)[0].ids != train.ids).any(), "seeds split the half anew"
 
 
-def test_every_method_with_a_learning_rate_is_tuned() -> None:
-    assert {"scrub", "salun", "unsir", "cf_k"} <= set(tune.tunable())
-    assert {"ssd", "finetune", "retrain"}.isdisjoint(tune.tunable())
-    assert tune.with_rate("scrub", 0.03).optimizer.lr == 0.03  # type: ignore[attr-defined]
+def test_every_method_with_a_strength_is_tuned() -> None:
+    assert {"scrub", "salun", "unsir", "cf_k", "ssd"} <= set(tune.tunable())
+    assert {"finetune", "retrain"}.isdisjoint(tune.tunable())
+    assert tune.with_strength("scrub", 0.03).optimizer.lr == 0.03  # type: ignore[attr-defined]
+    assert tune.with_strength("ssd", 2.0).alpha == 2.0  # type: ignore[attr-defined]
 
 
 def test_merit_is_high_for_accuracies_and_outputs_of_retraining() -> None:

@@ -16,7 +16,7 @@ from torch.autograd.functional import hessian, jacobian
 
 from clients.data.rows import Column, Rows
 from clients.unlearning.contract import Problem, UnlearningError
-from clients.unlearning.convex.losses import Loss, loss_of
+from clients.unlearning.convex.losses import HuberHinge, Loss, loss_of
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solved import Solved
 from clients.unlearning.convex.solver import minimise
@@ -223,6 +223,23 @@ def test_solves_end_at_rounding(name: str) -> None:
     found = minimise(objective)
     assert objective.at(found.weights).residual < 1e-10
     assert found.steps < 40
+
+
+@pytest.mark.parametrize("corner", [0.1, 0.01, 0.001])
+@pytest.mark.parametrize("penalty", [1e-2, 1e-4])
+def test_a_loss_whose_second_derivative_jumps_is_solved_to_rounding_too(corner: float, penalty: float) -> None:
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        x, noise = (torch.randn(200, k, generator=generator, dtype=torch.float64) for k in (6, 1))
+        x, signs = x / x.norm(dim=1).max(), torch.sign(x[:, :1] + noise / 2)
+        objective = Objective(HuberHinge(corner), x, signs, penalty, torch.zeros_like(x[:6, :1]))
+        assert float(objective.gradient(minimise(objective).weights).norm()) < 1e-11
+
+
+def test_a_solve_that_is_not_done_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.unlearning.convex.solver.MOST_STEPS", 2)
+    with pytest.raises(UnlearningError, match="2 Newton steps do not reach the optimum: take a larger penalty"):
+        minimise(drawn("logistic", n=300, d=8)[0])
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -11,7 +11,9 @@ from torch.nn.functional import cross_entropy
 
 from clients.data.rows import Rows
 from clients.training import Sgd, Training
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.deep.amnesiac import Amnesiac
+from clients.unlearning.deep.certified_deep import CertifiedDeep
 from clients.unlearning.deep.importance import gone_classes, row_slopes
 from clients.unlearning.deep.ntk import NtkScrubbing
 from clients.unlearning.deep.student import Student
@@ -99,6 +101,21 @@ def test_ntk_moves_by_the_difference_of_two_ridge_solutions() -> None:
     torch.testing.assert_close(torch.cat([torch.tensor(found[name]).double().flatten() for name in found]), flat, rtol=1e-4, atol=1e-5)
 
 
+def test_ntk_lets_drawn_rows_stand_for_all_and_refuses_too_few() -> None:
+    """Unweighted, the step would grow with the share of rows that is left out."""
+    weights, learning = trained()
+    forget, retain = parts()
+
+    def step(most: int) -> float:
+        found, _ = NtkScrubbing(rows=most, damping=0.1).apply(weights, learning, forget, retain, REQUEST)
+        return float(sum(((found[name].astype(float) - weights[name]) ** 2).sum() for name in found)) ** 0.5
+
+    whole = step(len(forget) + len(retain))
+    assert step(len(forget) + len(retain) // 2) == pytest.approx(whole, rel=0.35)
+    with pytest.raises(UnlearningError, match=rf"ntk: {len(forget)} rows to forget and as many retained exceed rows = 9: set rows higher"):
+        step(9)
+
+
 def test_amnesiac_subtracts_what_the_batches_concerned_did() -> None:
     training = Training(epochs=2, batch_size=16, optimizer=Sgd(lr=0.1))
     learning = Learning(trained()[1].network, training, 1, KEY)
@@ -143,7 +160,7 @@ def test_the_noise_of_unsir_is_what_the_network_takes_least_for_the_class() -> N
     drawn: Any = method("unsir", noise_steps=0)._noise(student, [3], like)  # type: ignore[attr-defined]
     losses = [float(cross_entropy(student.module(one.x), one.y).detach()) for one in (drawn, made)]
     assert losses[1] > 2 * losses[0]
-    assert made.y.tolist() == [3] * 64
+    assert made.y.tolist() == [3] * 256
 
 
 def test_certified_deep_takes_the_newton_step_that_its_sum_tends_to() -> None:
@@ -161,10 +178,16 @@ def test_certified_deep_takes_the_newton_step_that_its_sum_tends_to() -> None:
     assert (k, outcome.guarantee) == (len(step), "approximate")
 
 
-def test_certified_deep_bounds_perturbs_and_leaves_out_what_does_not_converge() -> None:
+def test_certified_deep_bounds_perturbs_and_leaves_out_what_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     found, outcome = changed("certified_deep", scale=1e-3)
-    assert "raise scale" in outcome.notes[0]
+    assert "of the gradient with scale = 0.001 and depth = 100, and was left out: raise both" in " ".join(outcome.notes)
     assert all(np.isfinite(array).all() for array in found.values())
+    still = changed("certified_deep", bound=1e6, sigma=0.0, depth=1, scale=1e9)
+    assert "relative residual of the Newton step 1" in " ".join(still[1].notes), "next to no step leaves next to all of the gradient"
+    monkeypatch.setattr(CertifiedDeep, "_residual", lambda *_: 1.29)
+    left, told = changed("certified_deep", bound=1e6, sigma=0.0)
+    assert same(left, trained()[0])
+    assert "leaves 1.3 of the gradient" in " ".join(told.notes)
     bounded = changed("certified_deep", bound=1.0, depth=0, sigma=0.0)[0]
     assert sum(float((array.astype(float) ** 2).sum()) for array in bounded.values()) == pytest.approx(1.0, rel=1e-4)
     perturbed = changed("certified_deep", bound=1e6, depth=0, sigma=0.01)[0]

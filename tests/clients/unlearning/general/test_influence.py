@@ -154,6 +154,29 @@ def test_lissa_solves_with_the_damping_it_is_given_and_tells_where_it_diverges()
     assert 1e-9 < lissa(lambda v: matrix @ v, right, 0.3, largest, 1e-9, 3).residual < 1
 
 
+@pytest.mark.parametrize("eigenvalue", [-0.5, 20.6])
+def test_lissa_ends_where_a_series_grows_by_little(eigenvalue: float) -> None:
+    """A hundred terms at the usual scale are too few for a residual to become large."""
+    matrix, right = torch.diag(torch.tensor([1.0, eigenvalue], dtype=torch.float64)), torch.ones(2, dtype=torch.float64)
+    assert lissa(lambda v: matrix @ v, right, 0.01, 10.0, 1e-6, 100).residual == np.inf
+    fine = torch.diag(torch.tensor([1.0, 19.0], dtype=torch.float64))
+    assert lissa(lambda v: fine @ v, right, 0.01, 10.0, 1e-6, 100).residual < 1, "the control"
+
+
+def test_where_lissa_diverges_with_the_hessian_its_gauss_newton_part_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, asked = Influence._solve, list[Products]()
+
+    def solve(self: Influence, curvature: Curvature, forget: Rows, retain: Rows, products: Products) -> Any:
+        asked.append(products)
+        found = honest(self, curvature, forget, retain, products)
+        return found._replace(residual=np.inf) if products == "hessian" else found
+
+    monkeypatch.setattr(Influence, "_solve", solve)
+    left, whole = errors(3, solver="lissa", scale=2.0, iterations=2000, products="hessian")
+    assert asked == ["hessian", "gauss_newton"]
+    assert left < 0.1 * whole
+
+
 def test_lissa_comes_to_the_same_weights_and_a_small_scale_is_refused() -> None:
     left, whole = errors(3, solver="lissa", scale=2.0, iterations=2000)
     assert left == pytest.approx(errors(3)[0], rel=1e-2)

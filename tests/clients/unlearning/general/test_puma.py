@@ -78,6 +78,20 @@ def test_weights_with_the_wrong_sign_are_noticed(monkeypatch: pytest.MonkeyPatch
     assert ratio(0, Puma(damping=0.0)) < 2
 
 
+def test_no_criterion_keeps_the_loss_on_a_class_that_goes() -> None:
+    learning, weights, forget, retain = case(0)
+    assert learning.validation is not None
+    curvature = Curvature(learning.network, weights, learning.training)
+    kept = retain.keep(retain.y != 3)
+    found = Puma().criteria(curvature, learning.validation, kept)
+    others = learning.validation.keep(learning.validation.y != 3)
+    assert len(found) == 10
+    np.testing.assert_allclose(found[0], curvature.loss_gradient(others) / len(others))
+    none = replace(learning, validation=learning.validation.keep(learning.validation.y == 3))
+    with pytest.raises(UnlearningError, match="none is of a class that is kept"):
+        Puma().apply(weights, none, forget, kept, ())
+
+
 def test_criteria_on_the_forgotten_rows_themselves_are_noticed() -> None:
     learning, weights, forget, retain = case(0)
     found = Puma(damping=0.0).apply(weights, replace(learning, validation=forget), forget, retain, ())[0]

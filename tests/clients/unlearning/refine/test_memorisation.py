@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clients.data.rows import Rows
-from clients.unlearning.refine.groups import at_thresholds, refined, shuffled
+from clients.unlearning.refine.groups import refined, shuffled
 from clients.unlearning.refine.memorisation import Bools, estimate, memorisation, one_by_one, proxies, subsets
 from tests.clients.unlearning.deep.small import rows, trained
 
@@ -103,13 +103,5 @@ def test_groups_are_even_ascending_and_the_whole_set() -> None:
     tied = refined(ids, np.zeros(11), 3, ("k",))
     assert [one.tolist() for one in tied] == [one.tolist() for one in refined(ids, np.zeros(11), 3, ("k",))]
     assert any((one != other).any() for one, other in zip(tied, refined(ids, np.zeros(11), 3, ("l",)), strict=True))
-    assert len(refined(ids[:2], scores[:2], 3, ("k",))) == 2
     assert [len(one) for one in shuffled(ids, 3, ("k",))] == [4, 4, 3]
     assert any(set(one) != set(other) for one, other in zip(groups, shuffled(ids, 3, ("k",)), strict=True))
-
-
-def test_thresholds_are_found_by_counts_over_peers() -> None:
-    scores = CHANCE.random(90)
-    peers = np.array_split(scores, [10, 55])
-    low, high = at_thresholds(lambda t: sum(int((one <= t).sum()) for one in peers), 90, 3, 0.0, 1.0)
-    assert [int((scores <= t).sum()) for t in (low, high)] == [30, 60]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.deep.nothing import Nothing
 from clients.unlearning.general import METHODS
 from clients.unlearning.refine import hardness
@@ -118,3 +119,10 @@ def test_scores_are_those_of_the_original_network_and_features_those_of_its_last
 def test_bad_settings_are_refused(settings: Any, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         METHODS.load("rum").model_validate({"kind": "rum", **settings})
+
+
+def test_fewer_rows_than_groups_are_refused() -> None:
+    """Else the first groups alone would exist, and by default their method does nothing."""
+    weights, learning = trained()
+    with pytest.raises(UnlearningError, match="rum: 2 rows make no 3 groups: lower groups, or take one method"):
+        METHODS.load("rum")().apply(weights, learning, rows().keep(np.arange(90) < 2), rows().keep(np.arange(90) >= 2), ("k",))

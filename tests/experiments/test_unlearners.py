@@ -1,0 +1,63 @@
+"""The scenario that compares unlearners in an averaged federation: one table, from every method, on every engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import Run, Scenario, run
+from simulator.scenarios.tasks import CELLS
+
+FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "unlearners.toml"
+REFERENCES = ["original", "did nothing", "retrained", "retrained again"]
+SMALL = {"rounds": 2, "data__rows": 300, "data__test": 40, "peers__count": 3, "training__epochs": 2, "expect": []}
+EVENT = {"round": 2, "do": "delete", "peers": [0, 1, 2], "rows": {"label": 6}, "method": "rollback"}
+
+
+def rows(done: Run) -> dict[str, dict[str, Any]]:
+    """Return the table, without seconds."""
+    (one,) = done.results["compare"]
+    return {row["row"]: {key: value for key, value in row.items() if key != "seconds"} for row in one["compared"]}
+
+
+def everywhere() -> list[str]:
+    """Return the methods by which averaging federations delete rows."""
+    return [kind for kind in CELLS.load("classification/fedavg")().methods("rows") if kind != "finetune"]
+
+
+def test_every_method_for_averaging_federations_carries_the_deletion_out(tmp_path: Path) -> None:
+    names = everywhere()
+    assert {"scrub", "salun", "ssd", "unsir", "fisher", "certified_deep"} <= set(names)
+    done = run(Scenario.load(FILE).replace(**SMALL, event=[EVENT], compare=[{"event": 0, "methods": names}]), tmp_path)
+    found = rows(done)
+    assert list(found) == [*REFERENCES, *names]
+    exact = {name for name in names if found[name]["verdict"] == "proven"}
+    assert exact == {"retrain", "rollback"}
+    nothing = found["did nothing"]
+    for name in set(names) - exact:
+        assert found[name]["verdict"] == "measured", found[name].get("failed")
+        assert found[name]["equal"] is False
+        assert found[name]["predictions"] != nothing["predictions"], f"{name} leaves the model as it was"
+
+
+@pytest.mark.slow
+def test_classes_are_forgotten_as_promised(tmp_path: Path) -> None:
+    found = rows(run(Scenario.load(FILE), tmp_path))
+    assert found["rollback"]["verdict"] == "proven"
+    assert found["did nothing"]["forget"]["low"] > 0.9
+    assert found["finetune"]["forget"]["low"] > 0.5, "it forgets least"
+    for name in found.keys() - {"original", "did nothing", "finetune"}:
+        assert found[name]["forget"]["high"] < found["finetune"]["forget"]["low"]
+        assert found[name]["retain"]["low"] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_engine_gives_one_digest_and_one_table(tmp_path: Path) -> None:
+    inline = run(Scenario.load(FILE), tmp_path)
+    for kind in ("ray", "grpc", "flower"):
+        done = run(Scenario.load(FILE, [f"engine.kind={kind}", "engine.workers=2"]), tmp_path)
+        assert done.digest == inline.digest
+        assert rows(done) == rows(inline)
