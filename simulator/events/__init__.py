@@ -6,6 +6,7 @@ from clients.spec import Registry
 from simulator.events.contract import EventSpec
 
 COMMON = {
+    "arrive": "simulator.events.arrive:Arrive",
     "crash": "simulator.events.crash:Crash",
     "cut": "simulator.events.edges:Cut",
     "delete": "simulator.events.delete:Delete",
@@ -24,7 +25,6 @@ EVENTS: Registry[EventSpec] = Registry(
     "simulator.events.contract:EventSpec",
     {
         **COMMON,
-        "arrive": "simulator.events.arrive:Arrive",
         "correct": "simulator.events.correct:Correct",
         "erase": "simulator.events.erase:Erase",
     },

@@ -59,6 +59,9 @@ class MainModel(Protocol):
     def forget(self, request: Ids) -> Outcome:
         """Forget images; on ``UnlearningError`` nothing has changed."""
 
+    def add(self, ids: Ids, images: Images) -> Outcome:
+        """Take further images in: these ``ids``, ascending, are all that it then has."""
+
     def erase(self, index: int, concept: int, method: Mapping[str, Any]) -> None:
         """Erase a concept unless the erasure with this index has been done; on ``UnlearningError`` nothing has changed."""
 
@@ -131,8 +134,15 @@ class DenoiserMain:
         if not len(ids):
             return Outcome(Cost(), "exact")
         kept = ~np.isin(self.ids, ids)
+        return self._anew(self.ids[kept], self.images.select(torch.from_numpy(kept)))
+
+    def add(self, ids: Ids, images: Images) -> Outcome:
+        """Retrain likewise on these images, which are the held ones and further ones; ``ids`` ascend."""
+        return self._anew(ids, images)
+
+    def _anew(self, ids: Ids, images: Images) -> Outcome:
         progress, cuts = self.progress, self.cuts
-        self.begin(self.ids[kept], self.images.select(torch.from_numpy(kept)))
+        self.begin(ids, images)
         steps = 0
         for t in range(progress + 1):
             for cut in cuts:

@@ -120,6 +120,13 @@ class HdusPeer(Neighbour):
         self.rows = np.setdiff1d(self.rows, gone)
         return outcome
 
+    def arrive(self, ids: Iterable[int]) -> Outcome:
+        """Take own images in by id: the main model is trained as if it had always had them; counts and seed follow."""
+        held = np.union1d(self.rows, np.asarray(sorted(ids), dtype=np.int64))
+        outcome = self.main.add(held, self._images(held))
+        self.rows = held
+        return outcome
+
     def train(self) -> int:
         """Carry out the requested concept erasures, then train the main model for one round; return the gradient steps.
 

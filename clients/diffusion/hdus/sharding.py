@@ -110,7 +110,20 @@ class ShardedMain:
         ids = named_rows(request, self.ids)
         kept = ~np.isin(self.ids, ids)
         self.ids, self.images = self.ids[kept], self.images.select(torch.from_numpy(kept))
-        shards, slices = self.places(ids)
+        return self._restarted(ids)
+
+    def add(self, ids: Ids, images: Images) -> Outcome:
+        """Take further images in, each into the slice of its hash, and restart the touched shards as if they had always lain there.
+
+        ``ids``, ascending, and ``images`` are all that it then has.
+        """
+        new = np.setdiff1d(ids, self.ids)
+        self.ids, self.images = ids, images
+        return self._restarted(new)
+
+    def _restarted(self, changed: Ids) -> Outcome:
+        """Restart each shard of these images once, from the checkpoint before the earliest slice touched."""
+        shards, slices = self.places(changed)
         steps, restarts = 0, []
         for shard in (int(touched) for touched in np.unique(shards)):
             stage = int(slices[shards == shard].min())

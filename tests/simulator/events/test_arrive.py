@@ -136,13 +136,16 @@ def test_a_sharded_peer_must_begin_with_a_row_for_every_slice() -> None:
     assert "sisa cuts 3 rows into 4 shards" in error(arrive(3, 0, fraction=0.9), peers=peers)
 
 
-def test_federations_that_take_no_rows_in_say_so() -> None:
-    averaged = {name: value for name, value in FOUR.items() if name != "topology"} | {"federation": {"kind": "fedavg"}}
-    averaged |= {"peers": {"count": 4, "main": [{"kind": "linear"}]}, "event": [arrive(3, 0)]}
+@pytest.mark.parametrize("task", ["classification", "diffusion"])
+def test_federations_that_take_no_rows_in_say_so(task: str) -> None:
+    mains = {"main": [{"kind": "linear"}]} if task == "classification" else {}
+    averaged = {name: value for name, value in FOUR.items() if name in ("name", "seed", "rounds")} | {"task": task}
+    averaged |= {"federation": {"kind": "fedavg"}, "peers": {"count": 4, **mains}, "event": [arrive(3, 0)]}
+    averaged |= {"data": {"dataset": "digits", "reference": 60, "test": 60, "partition": {"kind": "iid"}}}
     with pytest.raises(ScenarioError) as caught:
         resolve(Scenario.parse(averaged))
     (told,) = caught.value.lines
-    assert "arrive: peers of classification/fedavg take no rows in after the start: remove the event, or take a federation" in told
+    assert f"arrive: peers of {task}/fedavg take no rows in after the start: remove the event, or take a federation" in told
 
 
 def test_everything_is_in_order_and_of_plain_integers() -> None:

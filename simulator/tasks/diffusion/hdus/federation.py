@@ -12,7 +12,7 @@ from clients.diffusion.spec import DenoiserSpec
 from clients.metrics import Metrics
 from server.diffusion.metrics import RELEASED, SCALE, declared
 from server.ledger import TRAFFIC
-from server.timeline import Erasure
+from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
@@ -35,6 +35,7 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
     scenario: ClassVar[type[Scenario]] = HdusDenoisingScenario
     plan: ClassVar[type[Plan]] = HdusDenoisingPlan
     resolution: ClassVar[type[Resolution[Any]]] = HdusDenoisingResolution
+    takes_rows: ClassVar[bool] = True
 
     def refusals(self, scenario: HdusDenoisingScenario) -> Iterator[tuple[str, str]]:
         """Yield place and reason of a missing topology, seeds that do not fit the images, and events that need an average."""
@@ -91,9 +92,11 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
 
     def method(self, plan: HdusDenoisingPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, rows forgotten by the main model."""
-        if erasure.kind == "peer":
-            return "drop_seed", "exact"
-        return "sisa" if isinstance(plan.configs[erasure.peer].main, ShardedDenoiser) else "retrain", "exact"
+        return ("drop_seed" if erasure.kind == "peer" else _training(plan, erasure.peer)), "exact"
+
+    def arrival(self, plan: HdusDenoisingPlan, arrival: Arrival) -> tuple[str, str, str]:
+        """Return how a peer takes in images: its denoiser, or the shards of it that they fall into, is trained anew."""
+        return _training(plan, arrival.peer), "exact", ""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name: seeds of leavers are dropped; all else depends on the main models."""
@@ -112,6 +115,11 @@ class HdusDenoising(DenoisingCell[HdusDenoisingScenario, HdusDenoisingPlan]):
 
         yield from problems(plan, store)
         yield from release_problems(plan, store)
+
+
+def _training(plan: HdusDenoisingPlan, peer: int) -> str:
+    """Return the method by which a peer's main model comes to other images."""
+    return "sisa" if isinstance(plan.configs[peer].main, ShardedDenoiser) else "retrain"
 
 
 def _unfit(spec: DenoiserSpec) -> str | None:

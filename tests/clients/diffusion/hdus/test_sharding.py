@@ -18,7 +18,7 @@ from clients.diffusion.hdus.sharding import ShardedMain
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images, digits
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
-from clients.unlearning.contract import Outcome, UnlearningError
+from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.exact.schedule import StepSchedule
 from tests.clients.unlearning.exact.sharded import OldCheckpoints
 
@@ -123,6 +123,30 @@ def test_after_every_round_and_erasure_a_deletion_leaves_what_would_be_without_t
         assert blob(copy) == blob(oracle)
         assert noise(copy) == noise(oracle)
     assert differed == (5 if gone == "batch" else 3), "from the checkpoint on nothing would do instead"
+
+
+class OnlyFromNowOn(ShardedMain):
+    """Lets what was trained stand, and takes new images into what is trained from now on."""
+
+    def _restarted(self, changed: Ids) -> Outcome:
+        return Outcome(Cost(), "exact")
+
+
+@pytest.mark.parametrize("kind", [ShardedMain, OnlyFromNowOn])
+def test_images_that_arrive_are_as_if_they_had_been_there_from_the_start(
+    kind: type[ShardedMain], images: Images, backbone: Denoiser
+) -> None:
+    late = list(ROWS[::6])
+    always = played(begun(images, backbone))
+    equal = []
+    for main, oracle in zip(played(begun(images, backbone, [row for row in ROWS if row not in late], kind=kind)), always, strict=True):
+        copy = begun(images, backbone, kind=kind)
+        copy.restore(wire.from_bytes(blob(main)), main.ids, main.images)
+        steps = copy.add(oracle.ids, oracle.images).cost.gradient_steps
+        assert copy.ids.tolist() == list(ROWS)
+        equal.append(blob(copy) == blob(oracle))
+        assert (steps > 0) is (kind is ShardedMain)
+    assert all(equal) if kind is ShardedMain else not any(equal), "the control"
 
 
 @pytest.mark.parametrize("kind", [ShardedMain, OneSliceTooLate, OldCheckpoint, Uncut])

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from clients import wire
+from clients.diffusion.hdus.main import DenoiserMain
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.sharding import ShardedMain
 from clients.participant import ROWS
+from clients.unlearning.contract import Cost, Outcome
 from server.timeline import Round
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
@@ -149,6 +151,33 @@ def test_main_models_of_shards_forget_as_exactly_and_say_what_was_restarted(shar
     sizes = [sum(array.nbytes for name, array in main.items() if ".ff." in name and "cut/" not in name) for main in stored]
     assert sizes[0] == 4 * sizes[1], "two shards and their two checkpoints"
     assert costs["main models"].startswith(f"{2 * sum(sizes):,} bytes")
+
+
+ARRIVE = {"round": 3, "do": "arrive", "peers": [0, 1], "rows": {"fraction": 0.2}}
+
+
+def test_images_that_arrive_after_an_erasure_are_as_if_they_had_always_been_there(play: Callable[..., Run]) -> None:
+    told = play(**SHARDS | {"event": [ERASE, ARRIVE]}, audit={"counterfactual": True})
+    assert [(one["method"], one["guarantee"], one["equal"]) for one in told.results["arrivals"]] == [
+        ("sisa", "exact", True),
+        ("retrain", "exact", True),
+    ]
+    assert all(one["gradient_steps"] > 0 for one in told.results["arrivals"])
+    assert verify(told.folder) == []
+
+
+@pytest.mark.slow
+def test_a_denoiser_that_takes_images_in_from_now_on_only_is_disproved(
+    play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def from_now_on(main: DenoiserMain, ids: Any, images: Any) -> Outcome:
+        main.ids, main.images = ids, images
+        return Outcome(Cost(), "exact")
+
+    monkeypatch.setattr(DenoiserMain, "add", from_now_on)
+    told = play(event=[ARRIVE], audit={"counterfactual": True})
+    assert [one["equal"] for one in told.results["arrivals"]] == [False, False]
+    assert told.results["verdict"]["name"] == "disproved"
 
 
 def test_a_cut_that_has_grown_over_in_a_shard_is_found(sharded: Run) -> None:
