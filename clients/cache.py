@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ def folder() -> Path:
     Denoisers were its first content; the name stays, so that caches of earlier versions remain in use.
     """
     return Path(os.environ.get("LETHE_CACHE") or "~/.cache/lethe/diffusion").expanduser()
+
+
+def remains() -> Iterator[str]:
+    """Yield a line for users if the cache holds any training."""
+    if count := len(list(folder().glob("*.safetensors"))):
+        yield f"the simulator's cache, {folder()}: {count} files, among them trainings with what was forgotten; it may be deleted"
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:

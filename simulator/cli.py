@@ -125,6 +125,29 @@ def resume(folder: Folder) -> None:
 
 
 @app.command()
+def audit(
+    folder: Folder,
+    names: Annotated[list[str] | None, typer.Option("--with", metavar="NAME", help="Audit by shadow models; may be given again.")] = None,
+    json: Json = False,
+) -> None:
+    """Judge a finished run by shadow models, all such audits that it lacks unless some are named; plan and digest stay as they are."""
+    from simulator.auditing import add
+    from simulator.levels import start_again_at
+    from simulator.runs.directory import read_plan
+    from simulator.stopping import interruptible
+    from simulator.terminal.ending import as_json
+    from simulator.terminal.results import show_results
+
+    start_again_at(read_plan(folder).scenario.compute.level)
+    with interruptible("trained models are kept: give the command again"):
+        done = add(folder, names or (), lambda line: typer.echo(line, err=True))
+    if json:
+        _print_json(as_json(done))
+    else:
+        show_results(done)
+
+
+@app.command()
 def check(file: File, settings: Settings = None, json: Json = False) -> None:
     """Say what a scenario will do and what it will cost; train nothing."""
     from rich.console import Console

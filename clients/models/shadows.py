@@ -41,7 +41,7 @@ def shadows(
     rows: Rows,
     members: Members,
     *,
-    epochs: range,
+    rounds: Sequence[range],
     key: tuple[Field, ...],
     settings: Steps,
     start: Mapping[str, npt.NDArray[Any]] | None = None,
@@ -57,8 +57,8 @@ def shadows(
         All rows.
     members : bool array, shape (models, len(rows))
         Which rows each model trains on.
-    epochs : range
-        Epochs to train, counted over a model's whole life.
+    rounds : sequence of range
+        Epochs of each round, counted over a model's whole life; every round starts with a fresh optimiser.
     key : tuple
         Model k draws its initial weights and the order of its rows from ``(*key, k)``.
     settings : Training or Distillation
@@ -69,7 +69,7 @@ def shadows(
     for first in range(0, len(members), AT_ONCE):
         these = range(first, min(first + AT_ONCE, len(members)))
         began = None if start is None else {name: array[these.start : these.stop] for name, array in start.items()}
-        parts.append(_remembered(stack, rows, members[these.start : these.stop], epochs, [(*key, k) for k in these], settings, began))
+        parts.append(_remembered(stack, rows, members[these.start : these.stop], rounds, [(*key, k) for k in these], settings, began))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -77,7 +77,7 @@ def _remembered(
     stack: Stack,
     rows: Rows,
     members: Members,
-    epochs: range,
+    rounds: Sequence[range],
     keys: Sequence[tuple[Field, ...]],
     settings: Steps,
     start: Mapping[str, npt.NDArray[Any]] | None,
@@ -86,23 +86,26 @@ def _remembered(
     from clients.cache import data_hash, remembered
 
     def make() -> Arrays:
-        initial = stack.initial([(*key, "init") for key in keys]) if start is None else start
-        return stack.train(initial, rows.x, rows.y, members=members, epochs=epochs, ids=rows.ids, keys=keys, settings=settings)
+        weights = stack.initial([(*key, "init") for key in keys]) if start is None else dict(start)
+        for epochs in rounds:
+            weights = stack.train(weights, rows.x, rows.y, members=members, epochs=epochs, ids=rows.ids, keys=keys, settings=settings)
+        return weights
 
     configuration = {
         "what": "shadow models",
         "network": repr(stack.network),
         "place": stack.network.place.type,
         "settings": repr((settings.batch_size, settings.optimizer)),
-        "epochs": [epochs.start, epochs.stop],
+        "rounds": [[epochs.start, epochs.stop] for epochs in rounds],
         "keys": streams.key_hash(*keys),
-        "data": data_hash(*_tensors(rows.ids, rows.x, rows.y, members)),
-        "start": None if start is None else [sorted(start), data_hash(*_tensors(*(start[name] for name in sorted(start))))],
+        "data": data_hash(*tensors(rows.ids, rows.x, rows.y, members)),
+        "start": None if start is None else [sorted(start), data_hash(*tensors(*(start[name] for name in sorted(start))))],
     }
     return remembered(configuration, make)
 
 
-def _tensors(*arrays: npt.NDArray[Any]) -> list[torch.Tensor]:
+def tensors(*arrays: npt.NDArray[Any]) -> list[torch.Tensor]:
+    """Return arrays as tensors, whose hash `clients.cache.data_hash` takes."""
     import torch
 
     return [torch.tensor(np.ascontiguousarray(array)) for array in arrays]

@@ -48,6 +48,10 @@ class Plain(Unlearner[Rows, Ids]):
         self.rows, self.progress = self.table.shaped(data), 0
         self.weights = self._initial()
 
+    def continue_from(self, weights: Arrays, progress: int) -> None:
+        """Go on from weights that were trained elsewhere, on the present rows, for ``progress`` rounds."""
+        self.weights, self.progress = weights, progress
+
     def advance(self) -> int:
         """Train the next round's epochs; return the gradient steps taken."""
         steps = self._train(self.key)

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-BLIND = 8
-"""With fewer rows than this a peer's own figure says nothing."""
-
 
 @dataclass(frozen=True)
 class Spread:

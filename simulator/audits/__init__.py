@@ -11,9 +11,14 @@ AUDITS: Registry[AuditSpec] = Registry(
     {
         "causes": "simulator.audits.causes:Causes",
         "counterfactual": "simulator.audits.counterfactual:Counterfactual",
+        "forgetting_quality": "simulator.audits.forgetting_quality:ForgettingQuality",
         "gaps": "simulator.audits.gaps:Gaps",
+        "klom": "simulator.audits.klom:Klom",
         "membership_inference": "simulator.audits.membership:MembershipInference",
         "relearn": "simulator.audits.relearning:Relearning",
+        "rmia": "simulator.audits.rmia:Rmia",
+        "ruli": "simulator.audits.ruli:Ruli",
+        "u_lira": "simulator.audits.u_lira:ULira",
     },
     tag="",
 )

@@ -33,6 +33,7 @@ from simulator.report.model import (
 from simulator.report.outcomes import ArrivalRow, AuditColumn, ErasureRow, Outcome
 from simulator.report.words import capital
 from simulator.runs import loaded
+from simulator.runs.added import asked
 from simulator.runs.audits import NOT_JUDGED, audited
 from simulator.runs.directory import read_plan
 from simulator.runs.expectations import when
@@ -64,7 +65,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
     final = accuracies.get(FEDERATION, {}).get(plan.rounds + 1, Accuracy())
     seconds = [row["seconds"] for row in results["timeline"]]
     first, *others = plan.configs[0].data.metrics
-    audits, page = _audits(plan), cell_of(plan).page
+    audits, page = _audits(plan, store), cell_of(plan).page
     return ReportData(
         name=plan.name,
         seed=plan.seed,
@@ -110,7 +111,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         terms=tuple(term for spec in audits.values() for term in spec.terms),
         examined=tuple((name, tuple(told["lines"])) for name, told in results.get("examined", {}).items()),
         page=page,
-        sections=tuple(section for spec in audits.values() for section in spec.sections),
+        sections=tuple(dict.fromkeys(section for spec in audits.values() for section in spec.sections)),
         own=located(page)().collect(plan, store, results),
     )
 
@@ -208,11 +209,11 @@ def _by_pair(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, int], tuple[int
     return pairs
 
 
-def _audits(plan: Plan) -> dict[str, AuditSpec]:
-    """Return the audits of the page by name: those of the scenario, and those that are always mentioned."""
-    asked = plan.audit.asked
+def _audits(plan: Plan, store: RunStore) -> dict[str, AuditSpec]:
+    """Return the audits of the page by name: those of the run, and those that are always mentioned."""
+    ours = asked(plan, store)
     told = AUDITS.working()
-    return asked | {name: spec() for name, spec in told.items() if spec.always_told and name not in asked}
+    return ours | {name: spec() for name, spec in told.items() if spec.always_told and name not in ours}
 
 
 def _erasure(row: Mapping[str, Any], verdict: Verdict, found: Mapping[str, Any], audits: Mapping[str, AuditSpec]) -> ErasureRow:

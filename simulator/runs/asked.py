@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from server.timeline import Erasure
 from simulator.audits.contract import RETRAINED, keys
 from simulator.requests import request_of
-from simulator.runs.audits import figures
+from simulator.runs.audits import figures, of_erasures
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 
@@ -30,7 +30,7 @@ def missing(plan: Plan, store: RunStore) -> Iterator[str]:
 
 def _compared(plan: Plan, store: RunStore, erasure: Erasure) -> bool:
     """Return whether an audit reports figures of the counterfactual, for which it must have been played."""
-    for name, spec in plan.audit.asked.items():
+    for name, spec in of_erasures(plan, store).items():
         rows = dict(keys(spec.columns))
         if any(rows.get(key) == RETRAINED and value is not None for key, value in figures(store, name, erasure).items()):
             return True

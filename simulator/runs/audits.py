@@ -22,6 +22,7 @@ from simulator.audits.contract import (
 )
 from simulator.requests import request_of
 from simulator.requests.counterfactual import without
+from simulator.runs.added import asked
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
@@ -39,7 +40,7 @@ FINDINGS = "findings"
 
 
 def audit(plan: Plan, store: RunStore, play: Play) -> None:
-    """Carry out the audits that the scenario asks for, one erasure and one audit after another; rows in the store are not repeated.
+    """Carry out the audits of a run, one erasure and one audit after another; rows in the store are not repeated.
 
     Each row is committed as soon as it is complete, so that an interrupted audit continues after the last one. The other runs are played
     when a row first needs them, and kept in memory only, because the one in which nothing was forgotten must leave no copy.
@@ -51,15 +52,15 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
     for request in sorted({erasure.request for erasure in plan.timeline.erasures}):
         own: dict[Row, Branch] = {}
         for erasure in (one for one in plan.timeline.erasures if one.request == request):
-            for name, spec in of_erasures(plan).items():
+            for name, spec in of_erasures(plan, store).items():
                 if store.audit(_key(name, erasure)) is None:
                     branches = _Branches(plan, store, play, erasure, cell_of(plan).compared(plan, spec, erasure), shared, own)
                     store.set_audit(_key(name, erasure), _judged(name, spec, branches))
 
 
-def of_erasures(plan: Plan) -> dict[str, AuditSpec]:
-    """Return the audits that the scenario asks for and that judge erasures, by name."""
-    return {name: spec for name, spec in plan.audit.asked.items() if not isinstance(spec, RunAuditSpec)}
+def of_erasures(plan: Plan, store: RunStore) -> dict[str, AuditSpec]:
+    """Return the audits of a run that judge erasures, by name: those of its scenario, and those that were added."""
+    return {name: spec for name, spec in asked(plan, store).items() if not isinstance(spec, RunAuditSpec)}
 
 
 def of_runs(plan: Plan) -> dict[str, RunAuditSpec]:
@@ -176,7 +177,7 @@ def audited(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     """Return all figures of an erasure by their keys, and under ``not_judged`` the reasons why there are none, by audit."""
     found: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for name in of_erasures(plan):
+    for name in of_erasures(plan, store):
         row: Mapping[str, Any] = store.audit(_key(name, erasure)) or {}
         found |= figures(store, name, erasure)
         reasons |= {name: f"not judged: {row[NOT_JUDGED]}"} if NOT_JUDGED in row else {}
@@ -194,7 +195,7 @@ def problems(plan: Plan, store: RunStore) -> Iterator[str]:
         if store.audit(_key(name)) is None:
             yield f"audit {name} has no row, though the run is finished"
     for erasure in plan.timeline.erasures:
-        for name in of_erasures(plan):
+        for name in of_erasures(plan, store):
             if store.audit(_key(name, erasure)) is None:
                 who = request_of(erasure.kind).name(erasure)
                 yield f"{who}: audit {name} has no row, though the run is finished"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from clients.unlearning.contract import family
 from simulator.requests import request_of
+from simulator.runs.added import asked
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
@@ -24,7 +25,7 @@ def remains(plan: Plan, store: RunStore) -> Iterator[str]:
         yield from _held(store)
         yield from _in_weights(plan, store)
         yield from _written(plan, store)
-        yield from _outside(plan)
+        yield from _outside(plan, store)
 
 
 def _held(store: RunStore) -> Iterator[str]:
@@ -58,9 +59,13 @@ def _written(plan: Plan, store: RunStore) -> Iterator[str]:
         yield f"run.sqlite, results.json and the report hold {count} metrics of earlier rounds, of models that may have learned from it"
 
 
-def _outside(plan: Plan) -> Iterator[str]:
-    """Yield a line for the data outside the run directory, which belong to the simulation, not to the federation."""
+def _outside(plan: Plan, store: RunStore) -> Iterator[str]:
+    """Yield a line for what lies outside the run directory and belongs to the simulation, not to the federation: data, cached trainings."""
+    from clients.cache import remains as cached
+
     source = plan.configs[0].data
     where = getattr(source, "path", None)
     yield f"the data set, {source.tag}{f' ({where})' if where else ''}: rows are dealt from it, and counterfactuals played from it"
     yield from cell_of(plan).remains(plan)
+    if any(spec.shadows for spec in asked(plan, store).values()):
+        yield from cached()

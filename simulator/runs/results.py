@@ -9,6 +9,7 @@ from typing import Any
 from clients.metrics import Metric
 from server.ledger import FEDERATION
 from simulator.runs import arrivals, machines
+from simulator.runs.added import asked
 from simulator.runs.audits import examined
 from simulator.runs.comparisons.rows import compared
 from simulator.runs.erasures import erasure_row, federation
@@ -43,7 +44,7 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "timeline": timeline,
         "erasures": erasures,
         "given": list(given(plan)),
-        "audits": {name: [column.told() for column in spec.columns] for name, spec in plan.audit.asked.items()},
+        "audits": {name: [column.told() for column in spec.columns] for name, spec in asked(plan, store).items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
     found["stored"] = stored(plan, store)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from simulator.runs.run import Run
 from simulator.runs.shown import number, round_and_subject
-from simulator.terminal import comparison, concept_tables, language_tables
+from simulator.terminal import comparison, concept_tables, language_tables, shadow_audits
 
 
 def show_results(run: Run, console: Console | None = None) -> None:
@@ -35,6 +35,10 @@ def show_results(run: Run, console: Console | None = None) -> None:
     for column in (column for columns in found.get("audits", {}).values() for column in columns if column["shown"]):
         if judged := [one for one in found["erasures"] if one.get(column["name"]) is not None]:
             console.print(_audited(column, judged))
+    if (by_shadows := shadow_audits.table(found)) is not None:
+        console.print(by_shadows)
+    for line in shadow_audits.spreads(found):
+        console.print(line, highlight=False, markup=False)
     for line in dict.fromkeys(line for one in found["erasures"] for line in (*_notes(one), *_not_judged(one))):
         console.print(line, highlight=False, markup=False)
     for name, told in found.get("examined", {}).items():

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
+from clients.training import Arrays
 from clients.unlearning.contract import State, Stored
 from clients.unlearning.plain import Plain
 from clients.unlearning.states import Signed, opened, seen_ids
@@ -23,6 +24,11 @@ class Traced(Plain):
         """Start anew on ``data``."""
         super().begin(data)
         self.seen = data.ids[:0]
+
+    def continue_from(self, weights: Arrays, progress: int) -> None:
+        """Go on from weights that have seen all present rows."""
+        super().continue_from(weights, progress)
+        self.seen = self.rows.ids.copy()
 
     def advance(self) -> int:
         """Train the next round's epochs; return the gradient steps taken."""

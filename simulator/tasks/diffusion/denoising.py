@@ -76,7 +76,6 @@ class DenoisingCell(Cell[S, P]):
 
     def remains(self, plan: P) -> Iterator[str]:
         """Yield a line if the cache of trainings holds any."""
-        from clients.cache import folder
+        from clients.cache import remains
 
-        if count := len(list(folder().glob("*.safetensors"))):
-            yield f"the simulator's cache, {folder()}: {count} files, among them trainings with what was forgotten; it may be deleted"
+        yield from remains()

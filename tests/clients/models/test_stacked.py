@@ -136,7 +136,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[list[int
 
 def test_shadow_models_go_on_after_the_last_complete_stack(rows: Rows, counted: list[int], tmp_path: Any) -> None:
     stack, chosen = Stack(network(Mlp(hidden=(6,)))), halves(rows.ids, 5, ("test",))
-    settings: dict[str, Any] = {"epochs": range(2), "key": ("test",), "settings": Training(batch_size=8)}
+    settings: dict[str, Any] = {"rounds": [range(2)], "key": ("test",), "settings": Training(batch_size=8)}
     first = shadows(stack, rows, chosen, **settings)
     assert counted == [2, 2, 1]
     assert len(list(tmp_path.iterdir())) == 3
@@ -153,17 +153,17 @@ def test_shadow_models_go_on_after_the_last_complete_stack(rows: Rows, counted: 
 
 def test_whatever_changes_a_shadow_model_is_no_cached_one(rows: Rows, counted: list[int]) -> None:
     stack, chosen = Stack(network(Mlp(hidden=(6,)))), halves(rows.ids, 2, ("test",))
-    usual: dict[str, Any] = {"epochs": range(2), "key": ("test",), "settings": Training(batch_size=8)}
+    usual: dict[str, Any] = {"rounds": [range(2)], "key": ("test",), "settings": Training(batch_size=8)}
     first = shadows(stack, rows, chosen, **usual)
     others = [
-        shadows(stack, rows, chosen, **usual | {"epochs": range(3)}),
+        shadows(stack, rows, chosen, **usual | {"rounds": [range(1), range(1, 2)]}),
         shadows(stack, rows, chosen, **usual | {"key": ("other",)}),
         shadows(stack, rows, chosen, **usual | {"settings": Training(batch_size=8, optimizer=Adam(lr=0.01))}),
         shadows(stack, rows, ~chosen, **usual),
         shadows(stack, Rows(rows.ids, rows.x + 1, rows.y), chosen, **usual),
         shadows(stack, rows, chosen, **usual, start=first),
     ]
-    assert counted == [2] * 7
+    assert counted == [2] * 8
     assert all(not np.array_equal(first["1.weight"], other["1.weight"]) for other in others)
 
 

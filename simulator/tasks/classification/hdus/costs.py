@@ -12,6 +12,7 @@ from clients.data.columns import expanded_shape
 from clients.data.interactions import LESSONS
 from clients.unlearning.contract import UnlearnerSpec
 from server.timeline import Round
+from simulator.audits.tier_one import TierOne
 from simulator.tasks.classification.hdus.devices import slowest
 from simulator.tasks.classification.hdus.plan import HdusPlan
 from simulator.tasks.classification.hdus.scenario import HdusScenario
@@ -140,3 +141,11 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     if cost.seconds is not None:
         yield "simulated time on the devices", f"about {cost.seconds:,.0f} seconds"
     yield "further runs for the audits", str(further_runs)
+    if networks := shadow_networks(plan, rows):
+        yield "shadow models for the audits", f"at most {networks:,}"
+
+
+def shadow_networks(plan: HdusPlan, requests: int) -> int:
+    """Return how many networks audits by shadow models train at most: four kinds for each request to delete rows, of halves and of all."""
+    specs = [spec for spec in plan.audit.asked.values() if isinstance(spec, TierOne)]
+    return 4 * requests * sum(max((spec.models for spec in specs if spec.half == half), default=0) for half in (True, False))

@@ -1,0 +1,115 @@
+"""Audits of a run that is finished: shadow models judge it, and what they find joins ledger, results and report."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from simulator.audits import AUDITS
+from simulator.audits.contract import AuditSpec
+from simulator.audits.verdicts import by_shadows
+from simulator.engines.host import one_thread
+from simulator.errors import LetheError, StoppedError
+from simulator.runs import loaded
+from simulator.runs.added import asked, note
+from simulator.runs.audits import audit
+from simulator.runs.directory import REPORT, RESULTS, only_one, read_plan, reason
+from simulator.runs.run import Run
+from simulator.runs.written import write_results, write_whole
+from simulator.scenarios.plan import Plan
+from simulator.storage.reading import reading
+from simulator.storage.store import RunStore
+
+Say = Callable[[str], object]
+
+
+def add(folder: Path | str, names: Sequence[str] = (), say: Say = lambda line: None) -> Run:
+    """Judge a finished run by more audits, and return it with them; its plan and its digest stay as they are.
+
+    Parameters
+    ----------
+    folder : path
+        The run directory.
+    names : sequence of str
+        Audits by shadow models; all that the run does not have yet, if none is named.
+    say : callable
+        Is told, in a line, what is being done.
+
+    Raises
+    ------
+    LetheError
+        If the run is not finished, asked for nothing to be forgotten, has such an audit, or its data have changed; nothing is written.
+    StoppedError
+        If something cannot be written.
+    """
+    folder = Path(folder)
+    plan = read_plan(folder)
+    with reading(folder) as store:
+        specs = _wanted(plan, store, names, folder)
+    try:
+        with only_one(folder), closing(RunStore(folder)) as store:
+            _add(plan, store, folder, specs, say)
+    except (OSError, sqlite3.OperationalError) as error:
+        where = getattr(error, "filename", None) or folder
+        cure = "trained models are kept: give the command again"
+        raise StoppedError(f"{where}: cannot be written or read ({reason(error)}); {cure}") from None
+    return Run(folder)
+
+
+def _wanted(plan: Plan, store: RunStore, names: Sequence[str], folder: Path) -> dict[str, AuditSpec]:
+    """Return the audits to add, with their usual settings; ``LetheError`` if there is nothing to add or it cannot be."""
+    if not store.finished:
+        raise LetheError(f"{folder}: the run is not finished: lethe resume {folder}, then audit it")
+    if not plan.timeline.erasures:
+        raise LetheError(f"{folder}: nothing had to be forgotten in this run: audit one with a leave or a delete event")
+    able, there = by_shadows(), asked(plan, store)
+    for place, name in enumerate(names):
+        if reason := _refused(name, names[:place], able, there):
+            raise LetheError(f"--with {name}: {reason}")
+    if compared := loaded.compare(plan, store).changed:
+        raise LetheError(f"{folder}: {compared}")
+    chosen = [name for name in able if name in names or (not names and name not in there)]
+    if not chosen:
+        raise LetheError(f"{folder}: the run has every audit by shadow models: lethe show {folder}")
+    return {name: able[name]() for name in chosen}
+
+
+def _refused(name: str, before: Sequence[str], able: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
+    """Return why an audit cannot be added, and the cure; None if it can."""
+    if name not in able:
+        known = f"needs other runs beside this one: set audit.{name} = true and run the scenario again" if name in AUDITS.targets() else ""
+        return known or f"is no audit: take one of {', '.join(able)}"
+    if name in before:
+        return "is given twice: give it once"
+    return "the run has this audit: leave it out" if name in there else None
+
+
+def _add(plan: Plan, store: RunStore, folder: Path, specs: Mapping[str, AuditSpec], say: Say) -> None:
+    """Write all rows and the new seal in one transaction, then results and report, which are made again if this is interrupted."""
+    from simulator.report.writing import page
+
+
+    store.db.execute("begin immediate")
+    try:
+        for name, spec in specs.items():
+            note(store, name, spec)
+            say(f"{name.replace('_', ' ')}: shadow models train, forget and train on as the main models did")
+            with one_thread():  # small models, for which threads wait for each other
+                audit(plan, store, _unplayed)
+        store.finish()
+        for made in (RESULTS, REPORT):
+            (folder / made).unlink(missing_ok=True)
+        store.db.execute("commit")
+    except BaseException:
+        if store.db.in_transaction:
+            store.db.execute("rollback")
+        raise
+    write_results(plan, store, folder)
+    write_whole(folder / REPORT, page(folder))
+
+
+def _unplayed(plan: Plan, store: RunStore, why: str) -> None:
+    raise AssertionError("audits by shadow models look at no run beside the one that was played")

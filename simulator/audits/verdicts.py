@@ -1,0 +1,76 @@
+"""What audits by shadow models say of an erasure: whether its method passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.audits import AUDITS
+from simulator.audits.contract import AuditSpec
+
+PASSES, FAILS, NO_POWER = "passes", "fails", "no power"
+
+Ends = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An audit's figures of an erasure: value and interval of the method, of retraining again, and of doing nothing."""
+
+    name: str
+    method: Ends
+    again: Ends
+    nothing: Ends
+    threshold: float
+    planted: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the method's interval overlaps that of retrained models against retrained ones.
+
+        An audit that finds neither that nothing was done nor a planted shift could not have objected: it has no power.
+        """
+        if min(self.nothing[0], self.planted) <= self.threshold:
+            return NO_POWER
+        return PASSES if self.method[1] <= self.again[2] and self.again[1] <= self.method[2] else FAILS
+
+
+def by_shadows() -> dict[str, type[AuditSpec]]:
+    """Return the audits that judge a run by shadow models, by name: they need no other run beside it."""
+    return {name: spec for name, spec in AUDITS.working().items() if spec.shadows}
+
+
+def judged(name: str, figures: Mapping[str, Any]) -> Judged | None:
+    """Return what an audit found of an erasure, whose figures in the results these are; None if it did not judge."""
+    if figures.get(name) is None or figures.get(f"{name}_threshold") is None:
+        return None
+    method, again, nothing = (tuple(figures[f"{name}{end}{row}"] for end in ("", "_low", "_high")) for row in ("", "_again", "_nothing"))
+    return Judged(name, method, again, nothing, figures[f"{name}_threshold"], figures[f"{name}_planted"])
+
+
+def all_judged(audits: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Judged]]:
+    """Yield what each audit found of each erasure, with the erasure's position."""
+    for name in audits:
+        for place, row in enumerate(rows):
+            if (found := judged(name, row)) is not None:
+                yield place, found
+
+
+def told(name: str, found: Sequence[Judged], subjects: Sequence[str]) -> Iterator[str]:
+    """Yield a line on how far an audit's figures of several erasures differ, and which is the worst; none of a single one.
+
+    By chance a figure varies as its interval and that of its floor say.
+    """
+    from server.audit.spread import spread
+
+    def variance(ends: Ends) -> float:
+        return max(((ends[2] - ends[1]) / (2 * 1.96)) ** 2, 1e-12)
+
+    if len(found) > 1:
+        variances = [variance(one.method) + variance(one.again) for one in found]
+        one = spread([one.method[0] for one in found], [one.again[0] for one in found], variances)
+        yield (
+            f"{name}: mean {one.mean:.3g} over {len(found)} erasures, standard deviation beyond chance {one.beyond_chance:.2g}; "
+            f"farthest from retrained again: {subjects[one.worst]} (Holm p {one.p:.2g})"
+        )

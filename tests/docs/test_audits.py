@@ -1,0 +1,20 @@
+"""What ``docs/audits.md`` says stands: its keys are read, and it names every audit by shadow models and every verdict."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from simulator.audits.verdicts import FAILS, NO_POWER, PASSES, by_shadows
+from simulator.scenarios.audits import audit_table
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "audits.md").read_text(encoding="utf-8")
+
+
+def test_keys_audits_and_verdicts_are_those_there_are() -> None:
+    (keys,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    asked = audit_table().model_validate(tomllib.loads(keys)["audit"]).asked
+    assert asked["klom"].model_dump() == {"models": 100}
+    assert all(f"| `{name}` |" in PAGE for name in by_shadows())
+    assert all(f"| `{verdict}` |" in PAGE for verdict in (PASSES, FAILS, NO_POWER))

@@ -1,0 +1,85 @@
+"""Shadow models live as main models do: model k of a stack is the network that lives alone, whether it forgets or not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clients.data.bundled import Digits
+from clients.models.mlp import Mlp
+from clients.training import Adam, Arrays, Training
+from clients.unlearning.approximate.approximate import Approximate
+from clients.unlearning.approximate.finetune import Finetune
+from clients.unlearning.contract import Problem, UnlearnerSpec
+from clients.unlearning.deep.random_labels import RandomLabels
+from clients.unlearning.exact.retrain import Retrain
+from clients.unlearning.plain import Plain
+from server.audit.margins import margins
+from simulator.audits.contract import NotJudgedError
+from simulator.audits.lives import Life, Shadows
+
+BASE = Mlp(hidden=(8,))
+SPECS = {
+    "retrain": Retrain(base=BASE),
+    "finetune": Finetune(base=BASE),
+    "random_labels": Approximate(base=BASE, method=RandomLabels(epochs=1)),
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path))
+
+
+def life(spec: UnlearnerSpec, lr: float = 0.01) -> Life:
+    data = Digits().load()
+    problem = Problem(data.shape, 10, training=Training(epochs=2, batch_size=8, optimizer=Adam(lr=lr)), rounds=3)
+    rows, population = data.rows(np.arange(30)), data.rows(np.arange(100, 120))
+    return Life(spec, problem, rows, population, np.arange(0, 24, 3), 2, 1, ("test",))
+
+
+def alone(one: Life, shadows: Shadows, k: int, *, ignoring: bool = False) -> Arrays:
+    """Return the weights of a main model with the key and the rows of shadow model k, as the federation makes it live."""
+    learner = one.spec.build(one.problem, (*shadows.key, "shadow", k))
+    assert isinstance(learner, Plain)
+    learner.begin(one.rows.keep(shadows.had[k]))
+    for _ in range(one.before):
+        learner.advance()
+    if not ignoring:
+        learner.forget(np.intersect1d(learner.rows.ids, one.gone))
+    for _ in range(one.after):
+        learner.advance()
+    return learner.weights
+
+
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("kind", SPECS)
+def test_a_shadow_model_is_the_main_model_that_lives_alone(kind: str, half: bool) -> None:
+    one = life(SPECS[kind])
+    shadows = Shadows(one, 3, half=half)
+    gone = one.rows.only(one.gone)
+    for outputs, ignoring in ((shadows.unlearned, False), (shadows.nothing, True)):
+        weights = alone(one, shadows, 1, ignoring=ignoring)
+        expected = margins(shadows.stack.logits({name: array[None] for name, array in weights.items()}, gone.x), gone.y)[0]
+        assert outputs.gone[1] == pytest.approx(expected, abs=1e-3)
+    assert np.abs(shadows.unlearned.gone - shadows.nothing.gone).max() > 0.01
+
+
+def test_models_that_never_had_the_rows_do_not_depend_on_them() -> None:
+    one = life(SPECS["finetune"])
+    x = one.rows.x.copy()
+    x[np.isin(one.rows.ids, one.gone)] *= -1
+    other = replace(one, rows=replace(one.rows, x=x))
+    first, second = Shadows(one, 2, half=False), Shadows(other, 2, half=False)
+    assert np.array_equal(first.never.kept, second.never.kept)
+    assert np.array_equal(first.again.population, second.again.population)
+    assert not np.array_equal(first.never.kept, first.again.kept)
+    assert not np.array_equal(first.unlearned.kept, second.unlearned.kept)
+
+
+def test_diverged_models_are_not_judged() -> None:
+    with pytest.raises(NotJudgedError, match="not numbers"):
+        _ = Shadows(life(SPECS["finetune"], lr=1e38), 2, half=False).nothing
