@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Folder = Annotated[
     Path, typer.Argument(help="Local folder in diffusers format: a pipeline, or its UNet or transformer alone.", show_default=False)
 ]
-Out = Annotated[Path, typer.Option(help="Folder to make; the input is never changed.", show_default=False)]
+Weights = Annotated[Path, typer.Argument(help="The same, or a single .safetensors file.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder (or file) to make; the input is never changed.", show_default=False)]
 Variant = Annotated[str | None, typer.Option(help="Which weights, where there are several: plain, fp16, ...")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Precision = Annotated[str, typer.Option(help="float64, float32, or tf32: float32 with the short products of recent GPUs.")]
@@ -35,7 +36,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE"
 
 def prune(
     checkpoint: Folder,
-    concept: Annotated[str, typer.Option(help="What to erase, in words.", show_default=False)],
+    concept: Annotated[list[str], typer.Option(help="What to erase, in words; given again, several concepts.", show_default=False)],
     out: Out,
     base: Annotated[list[str] | None, typer.Option(help="A scene without the concept; may be given again.", show_default="a room")] = None,
     prompt: Annotated[str, typer.Option(help="How concept and scene make a prompt.")] = "a {concept} in {base}",
@@ -51,18 +52,18 @@ def prune(
     deterministic: Deterministic = False,
     variant: Variant = None,
 ) -> None:
-    """Cut a concept out of a local text-to-image pipeline (ConceptPrune)."""
+    """Cut concepts out of a local text-to-image pipeline (ConceptPrune)."""
     from clients.unlearning.pruning.concept_prune import ConceptPrune
     from simulator.checkpoints.prompts import Prompts
     from simulator.checkpoints.prune import prune_checkpoint
 
-    prompts = Prompts(concept, tuple(base or ["a room"]), prompt, samples, steps, guidance, seed)
+    prompts = Prompts(tuple(concept), tuple(base or ["a room"]), prompt, samples, steps, guidance, seed)
     settings = _settled(ConceptPrune, share=share, calls=calls, select=select, halves=halves)
     _work(lambda: prune_checkpoint(checkpoint, out, prompts, settings, _arithmetic(device, "float32", deterministic), variant), out)
 
 
 def revive(
-    checkpoint: Folder,
+    checkpoint: Weights,
     out: Out,
     keep: Annotated[float, typer.Option(help="Share of lost weights to refill, surest first.")] = 0.6,
     completion: Completion = "auto",
@@ -84,21 +85,23 @@ def revive(
 
 
 def seal(
-    checkpoint: Folder,
+    checkpoint: Weights,
     out: Out,
-    fill: Annotated[str, typer.Option(help="gaussian, redrawn_columns, contrary, decoys, permuted or closed_columns.")] = "gaussian",
+    fill: Annotated[
+        str, typer.Option(help="redrawn_columns (hides best), gaussian, contrary, decoys, permuted or closed_columns.")
+    ] = "redrawn_columns",
     settings: Settings = None,
     key: Annotated[Path | None, typer.Option(help="File of at least 16 secret bytes; the system draws a secret unless told.")] = None,
     variant: Variant = None,
 ) -> None:
-    """Fill what was cut with noise. Hides where something was cut, never what; keep the key secret."""
+    """Fill what was cut with noise, and say what is still seen of it. Hides where something was cut, never what; keep the key secret."""
     from simulator.checkpoints.seal import seal_checkpoint
 
     _work(lambda: seal_checkpoint(checkpoint, out, _fill(fill, settings or []), key, variant), out)
 
 
 def scan(
-    checkpoint: Folder,
+    checkpoint: Weights,
     held_out: Annotated[float, typer.Option(help="Share of each layer's weights to hold out.")] = 0.05,
     completion: Completion = "auto",
     precision: Precision = "float64",

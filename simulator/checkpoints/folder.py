@@ -1,4 +1,4 @@
-"""Location of a denoiser's weights in a folder, and of the files that may be copied with them."""
+"""Location of a denoiser's weights in a folder or a single file, and of the files that may be copied with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulator.checkpoints.foreign import refuse_adapters, snapshot, why_none
+from simulator.checkpoints.foreign import refuse_adapters, refuse_averages, snapshot, why_none
 from simulator.checkpoints.places import components, shown, stays
 from simulator.checkpoints.tensors import Header, read_header
 from simulator.errors import LetheError
@@ -51,13 +51,13 @@ class Checkpoint:
     Parameters
     ----------
     root, denoiser : Path
-        The folder, and the folder with the denoiser's ``config.json``.
+        The folder, and the folder with the denoiser's ``config.json``; both are the file itself if a single file was given.
     components : tuple of str
         Folders of the pipeline's parts, including the denoiser's; empty for a denoiser alone.
     variant : str
         ``"plain"``, or the variant of the weights, such as ``"fp16"``.
     headers : dict of str to Header
-        Weight files by name.
+        Weight files by name, which is empty for a single file.
     index : Path or None
         The index of a sharded checkpoint.
     layers : tuple of Layer
@@ -72,6 +72,11 @@ class Checkpoint:
     index: Path | None
     layers: tuple[Layer, ...]
 
+    @property
+    def alone(self) -> bool:
+        """Whether this is a single file without a folder."""
+        return self.root.is_file()
+
     def shard(self, layer: Layer) -> Path:
         """Return the file that holds a layer."""
         return self.denoiser / layer.shard
@@ -81,6 +86,8 @@ class Checkpoint:
 
         Other weights of the same denoiser are never copied, because they still contain what was cut.
         """
+        if self.alone:
+            return [Path()]
         inside = [path for path in _files(self.denoiser) if path.suffix in _BESIDE and not path.name.startswith(_WEIGHTS)]
         weights = [path for path in _files(self.denoiser) if path.name.startswith(_WEIGHTS)]
         inside += [self.denoiser / name for name in self.headers] + ([self.index] if self.index else [])
@@ -99,6 +106,8 @@ class Checkpoint:
 
     def left_out(self) -> list[str]:
         """Return the files and folders that are not copied to an output, relative to the root, without hidden files."""
+        if self.alone:
+            return []
         copied = {str(path) for path in self.copied()}
         folders = {self.denoiser.name, *self.components}
         top = [p for p in sorted(self.root.iterdir()) if p.is_file() or (p.name not in folders and self.denoiser != self.root)]
@@ -107,9 +116,11 @@ class Checkpoint:
 
 
 def find(root: Path, variant: str | None = None) -> Checkpoint:
-    """Return the checkpoint in a folder, or in the one snapshot of a Hugging Face cache; ``LetheError`` says what is wrong with it."""
+    """Return the checkpoint in a folder, a single file, or the one snapshot of a Hugging Face cache; ``LetheError`` if it is none."""
+    if root.is_file():
+        return _single(root.absolute(), variant)
     if not root.is_dir():
-        raise LetheError(f"{root}: is no folder; give a local folder in diffusers format, a pipeline or its denoiser alone")
+        raise LetheError(f"{root}: is no folder and no file; give a pipeline or its denoiser in diffusers format, or one .safetensors file")
     root = snapshot(root.resolve())
     pipeline = read_json(root / "model_index.json") if (root / "model_index.json").is_file() else None
     parts = () if pipeline is None else components(root, pipeline)
@@ -130,6 +141,22 @@ def find(root: Path, variant: str | None = None) -> Checkpoint:
     checkpoint = Checkpoint(root, denoiser, parts, chosen, headers, index, layers)
     checkpoint.copied()  # raises if a link leads out of the root
     return checkpoint
+
+
+def _single(path: Path, variant: str | None) -> Checkpoint:
+    """Return the checkpoint in a single file, which has the names of diffusers or of Stable Diffusion's own releases."""
+    if path.suffix in PICKLES:
+        raise LetheError(f"{path}: pickles can run code and are not opened; save the model again as safetensors")
+    if "-of-" in path.name:
+        raise LetheError(f"{path}: is one shard of several; give their folder, {path.parent}")
+    if variant is not None:
+        raise LetheError(f"--variant {variant}: {path} is a single file; leave the option out")
+    headers = {"": read_header(path)}
+    refuse_averages(headers[""])
+    layers = _layers(headers)
+    if not layers:
+        raise LetheError(f"{path}: no tensor is named *{ENDING}; {why_none(headers)}")
+    return Checkpoint(path, path, (), "plain", headers, None, layers)
 
 
 def _denoiser(root: Path, parts: tuple[str, ...]) -> Path:

@@ -55,6 +55,13 @@ def refuse_adapters(root: Path) -> None:
         raise LetheError(f"{root}: holds {_ADAPTED}")
 
 
+def refuse_averages(header: Header) -> None:
+    """Raise ``LetheError`` if a file holds its weights a second time, averaged over training, where they would survive a cut or a fill."""
+    if any(name.startswith("model_ema.") and name.endswith("ffnet2weight") for name in header.tensors):
+        what = "holds its weights twice, once averaged (model_ema), so that a change of one would leave the other as it is"
+        raise LetheError(f"{header.path}: {what}; give a file with one of them")
+
+
 def why_none(headers: Mapping[str, Header]) -> str:
     """Return what a file without the wanted layers seems to be, with the cure."""
     names = [name for header in headers.values() for name in header.tensors]

@@ -25,11 +25,11 @@ _WANTED = {"text_encoder", "tokenizer", "scheduler", "vae"}
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prompts for the pipeline: scenes with and without a concept, each ``samples`` times.
+    """Prompts for the pipeline: scenes with and without each concept, each ``samples`` times.
 
     Parameters
     ----------
-    concept : str
+    concepts : tuple of str
         What the prompts ask for, such as ``"a golf ball"``.
     scenes : tuple of str
         Base prompts, such as ``"a room"``.
@@ -43,7 +43,7 @@ class Prompts:
         Key of the start noise.
     """
 
-    concept: str
+    concepts: tuple[str, ...]
     scenes: tuple[str, ...]
     template: str
     samples: int
@@ -52,17 +52,22 @@ class Prompts:
     seed: int
 
     def __post_init__(self) -> None:
-        if not self.concept.strip():
+        if not all(concept.strip() for concept in self.concepts):
             raise LetheError("--concept: is empty; name what to erase, for example --concept 'golf ball'")
+        if len(set(self.concepts)) < len(self.concepts):
+            raise LetheError(f"--concept: {', '.join(self.concepts)} names one twice; name each once")
         if not all(scene.strip() for scene in self.scenes):
             raise LetheError("--base: is empty; name a scene without the concept, for example --base 'a room'")
         if "{concept}" not in self.template:
             raise LetheError(f"--prompt {self.template!r}: names no concept; write {{concept}} where it belongs")
 
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return the prompts with and without the concept, one pair per sampler run."""
-        filled = [(self.template.replace("{concept}", self.concept).replace("{base}", scene), scene) for scene in self.scenes]
-        return [pair for pair in filled for _ in range(self.samples)]
+    def with_concept(self, concept: str) -> list[str]:
+        """Return the prompts that ask for a concept, one per sampler run."""
+        return [self.template.replace("{concept}", concept).replace("{base}", scene) for scene in self.without()]
+
+    def without(self) -> list[str]:
+        """Return the prompts without any concept, one per sampler run."""
+        return [scene for scene in self.scenes for _ in range(self.samples)]
 
 
 class PromptSubject(Subject):
@@ -72,17 +77,17 @@ class PromptSubject(Subject):
     ----------
     pipeline : diffusers pipeline
     prompts : Prompts
-    pair : tuple of str
-        The prompts with and without the concept.
+    concept : str
     index : int
-        Number of the start noise.
+        Number of the sampler run, whose start noise all concepts share.
     """
 
-    def __init__(self, pipeline: Any, prompts: Prompts, pair: tuple[str, str], index: int) -> None:
+    def __init__(self, pipeline: Any, prompts: Prompts, concept: str, index: int) -> None:
         self.pipeline, self.prompts, self.index = pipeline, prompts, index
         self.module: Any = denoiser(pipeline)
         self.guided = prompts.guidance > 1
-        self.target, self.concepts, self.texts = prompts.concept, (prompts.concept,), dict(zip(("target", "base"), pair, strict=True))
+        self.target, self.concepts = concept, prompts.concepts
+        self.texts = {"target": prompts.with_concept(concept)[index], "base": prompts.without()[index]}
 
     def samples(self, conditions: str) -> int:
         """Return 1, as a run samples one image."""
@@ -157,6 +162,9 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
 
 def _check_parts(checkpoint: Checkpoint) -> None:
     """Raise ``LetheError`` if parts needed for prompts are missing, or exist as pickles only."""
+    if checkpoint.alone:
+        cure = "load it with diffusers (from_single_file), save it as a folder (save_pretrained), and give that"
+        raise LetheError(f"{checkpoint.root}: is a single file, from which no pipeline is built here; {cure}")
     if not checkpoint.components:
         what = "is a denoiser alone, which reads no text; prompts need the whole pipeline"
         raise LetheError(f"{checkpoint.root}: {what} (model_index.json, {', '.join(sorted(_WANTED))}, and unet or transformer)")
@@ -172,10 +180,11 @@ def _check_parts(checkpoint: Checkpoint) -> None:
 
 def _check_words(tokenizer: Any, prompts: Prompts) -> None:
     """Raise ``LetheError`` if the tokenizer does not know the concept, or truncates it."""
-    own = tokenizer(prompts.concept, add_special_tokens=False).input_ids
-    if all(token == tokenizer.unk_token_id for token in own):
-        raise LetheError(f"--concept {prompts.concept!r}: the pipeline's tokenizer knows none of it; use words of its language")
-    for pair in prompts.pairs():
-        with_concept, without = (tokenizer(text, truncation=True, max_length=tokenizer.model_max_length).input_ids for text in pair)
-        if with_concept == without:
-            raise LetheError(f"--base {pair[1]!r}: reads the same with the concept and without; shorten it, or leave the concept out of it")
+    for concept in prompts.concepts:
+        own = tokenizer(concept, add_special_tokens=False).input_ids
+        if all(token == tokenizer.unk_token_id for token in own):
+            raise LetheError(f"--concept {concept!r}: the pipeline's tokenizer knows none of it; use words of its language")
+        for pair in zip(prompts.with_concept(concept), prompts.without(), strict=True):
+            with_concept, without = (tokenizer(text, truncation=True, max_length=tokenizer.model_max_length).input_ids for text in pair)
+            if with_concept == without:
+                raise LetheError(f"--base {pair[1]!r}: reads the same with the concept and without; shorten it, or leave {concept!r} out")

@@ -1,9 +1,11 @@
-"""ConceptPrune on a released pipeline: record activations with and without a concept, and cut the weights that it excites."""
+"""ConceptPrune on a released pipeline: record activations with and without concepts, and cut the weights that they excite."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,16 +23,21 @@ from simulator.errors import LetheError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Heard = dict[str, Activity]
-    """Activation statistics under ``"target"`` and ``"base"``."""
 
-_SETS: tuple[Literal["target", "base"], ...] = ("target", "base")
+@dataclass(frozen=True)
+class Heard:
+    """Activation statistics: of each concept's prompts, and of the prompts without any, which all concepts share."""
+
+    concepts: dict[str, Activity]
+    base: Activity
 
 
 def prune_checkpoint(
     root: Path, out: Path, prompts: Prompts, settings: ConceptPrune, arithmetic: Arithmetic, variant: str | None = None
 ) -> str:
-    """Write a copy of a pipeline with a concept cut out, and a record next to it; return one line on what was done.
+    """Write a copy of a pipeline with concepts cut out, and a record next to it; return one line on what was done.
+
+    Each concept is cut as if it were the only one; several are cut by the union of their masks.
 
     Parameters
     ----------
@@ -56,40 +63,40 @@ def prune_checkpoint(
                 heard = listen(shop, pipeline, prompts, settings, bars)
             del pipeline
             gc.collect()
-            _check_names(checkpoint.layers, heard["target"])
+            _check_names(checkpoint.layers, heard.base)
             shop.copy(bars.stage("copying files", len(checkpoint.copied())))
             step = bars.stage("cutting layers", len(checkpoint.layers))
             shop.rewrite(groups(checkpoint.layers, "cpu"), lambda weights: _cut(weights, heard, settings), step)
         facts = shop.done()
         cut, entries = (sum(one[key] for one in facts.values()) for key in ("cut", "entries"))
-        if not cut:
-            raise LetheError(f"--concept {prompts.concept!r}: no neuron fires more for it than without it, so there is nothing to cut")
+        for concept in prompts.concepts:
+            if not sum(one["cut_for"][concept] for one in facts.values()):
+                raise LetheError(f"--concept {concept!r}: no neuron fires more for it than without it, so there is nothing to cut")
         report = {"command": "prune", "settings": chosen, "density": cut / entries, "layers": facts}
         shop.deliver(report)
     return job.said(f"{cut} weights cut in {len(facts)} layers, {cut / entries:.2%} of them; record in {job.report}")
 
 
 def listen(shop: Workshop, pipeline: Any, prompts: Prompts, settings: ConceptPrune, bars: Bars) -> Heard:
-    """Return activation statistics with and without the concept, summed over all runs; finished runs come from the journal."""
-    notes = shop.journal.of("heard")
-    step = bars.stage("listening to the denoiser", 2 * settings.calls * len(prompts.pairs()))
-    heard: Heard = {}
+    """Return activation statistics with each concept and without any, summed over all runs; finished runs come from the journal."""
+    notes, runs = shop.journal.of("heard"), range(len(prompts.without()))
+    sets: list[tuple[int, Literal["target", "base"]]] = [*((number, "target") for number in range(len(prompts.concepts))), (0, "base")]
+    step = bars.stage("listening to the denoiser", len(sets) * settings.calls * len(runs))
+    heard: dict[tuple[int, str], Activity] = {}
     handle = denoiser(pipeline).register_forward_hook(lambda *_: step(1))
     try:
-        for index, pair in enumerate(prompts.pairs()):
-            subject = PromptSubject(pipeline, prompts, pair, index)
-            for which in _SETS:
-                name = f"{index:05d} {which}"
-                if name in notes:
-                    step(settings.calls)
-                    one = _unpacked(notes[name])
-                else:
-                    one = _record(subject, which, settings)
-                    shop.journal.keep("heard", {name: _packed(one)})
-                heard[which] = heard[which] + one if which in heard else one
+        for index, (number, which) in product(runs, sets):
+            name = f"{index:05d} {which} {number}"
+            if name in notes:
+                step(settings.calls)
+                one = _unpacked(notes[name])
+            else:
+                one = _record(PromptSubject(pipeline, prompts, prompts.concepts[number], index), which, settings)
+                shop.journal.keep("heard", {name: _packed(one)})
+            heard[number, which] = heard[number, which] + one if index else one
     finally:
         handle.remove()
-    return heard
+    return Heard({concept: heard[number, "target"] for number, concept in enumerate(prompts.concepts)}, heard[0, "base"])
 
 
 def _record(subject: PromptSubject, which: str, settings: ConceptPrune) -> Activity:
@@ -127,12 +134,16 @@ def _check_names(layers: Sequence[Layer], heard: Activity) -> None:
 
 
 def _cut(weights: dict[str, Tensor], heard: Heard, settings: ConceptPrune) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a group's weights without those that the concept excites, and each layer's part of the report."""
+    """Return a group's weights without those that any concept excites, and each layer's part of the report."""
+    import torch
+
     new, facts = {}, {}
     for name, weight in weights.items():
-        norms = [heard[which].sums[name].sqrt() for which in _SETS]
-        mask = prune_mask(weight, norms[0], norms[1], settings.share, settings.select)
+        base, mask, alone = heard.base.sums[name].sqrt(), torch.zeros_like(weight, dtype=torch.bool), {}
+        for concept, activity in heard.concepts.items():
+            own = prune_mask(weight, activity.sums[name].sqrt(), base, settings.share, settings.select)
+            mask, alone[concept] = mask | own, int(own.sum())
         new[name] = weight.masked_fill(mask, 0.0)
-        columns = int(mask.any(dim=0).sum())
-        facts[name] = {"shape": list(weight.shape), "entries": mask.numel(), "cut": int(mask.sum()), "columns": columns}
+        counts = {"entries": mask.numel(), "cut": int(mask.sum()), "columns": int(mask.any(dim=0).sum()), "cut_for": alone}
+        facts[name] = {"shape": list(weight.shape), **counts}
     return new, facts

@@ -11,6 +11,7 @@ from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from simulator.checkpoints import tensors
 from simulator.checkpoints.cut import all_zero, find_cut
+from simulator.checkpoints.exposure import exposure, warnings
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -39,7 +40,7 @@ def read_key(path: Path | None) -> Secret:
 
 
 def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, variant: str | None = None) -> str:
-    """Write a copy of a checkpoint with its cut filled; return one line on what was done.
+    """Write a copy of a checkpoint with its cut filled; return a line on what was done, and one for each trace that tests still see.
 
     Only the output remains: neither the secret nor the location of the cut is written anywhere.
 
@@ -64,14 +65,17 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
                 shop.copy(bars.stage("copying files", len(checkpoint.copied())))
                 step = bars.stage("sealing layers", len(layers))
                 shop.rewrite(groups(layers, "cpu"), lambda weights: _sealed(weights, fill, secret), step)
+            seen = shop.done()
             shop.deliver(None)
     count, kind = sum(found[layer.name].count for layer in layers), job.settings["kind"]
-    return job.said(f"{count} zeros filled in {len(layers)} of {len(found)} layers ({kind}){all_zero(found)}")
+    return job.said(f"{count} zeros filled in {len(layers)} of {len(found)} layers ({kind}){all_zero(found)}") + warnings(seen)
 
 
 def _sealed(weights: dict[str, Tensor], fill: FillSpec, secret: Secret) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a group's filled weights, without any report."""
-    return fill.seal(weights, {name: weight == 0 for name, weight in weights.items()}, secret).weights, dict.fromkeys(weights)
+    """Return a group's filled weights, and what is still seen of each layer's cut."""
+    masks = {name: weight == 0 for name, weight in weights.items()}
+    sealed = fill.seal(weights, masks, secret).weights
+    return sealed, {name: exposure(sealed[name], mask) for name, mask in masks.items()}
 
 
 def _check_key(shop: Workshop, fill: FillSpec, secret: Secret, key: Path) -> None:
@@ -79,8 +83,9 @@ def _check_key(shop: Workshop, fill: FillSpec, secret: Secret, key: Path) -> Non
     checkpoint, done = shop.job.checkpoint, shop.done()
     for layer in checkpoint.layers:
         if layer.name in done:
-            again = _sealed({layer.name: tensors.read(checkpoint.shard(layer), layer.tensor)}, fill, secret)[0][layer.name]
-            there = tensors.read(shop.growing / checkpoint.shard(layer).relative_to(checkpoint.root), layer.tensor)
+            cut = tensors.read(checkpoint.shard(layer), layer.tensor)
+            again = fill.seal({layer.name: cut}, {layer.name: cut == 0}, secret).weights[layer.name]
+            there = tensors.read(shop.destination(checkpoint.shard(layer).relative_to(checkpoint.root)), layer.tensor)
             if not torch.equal(again, there):
                 raise UnfinishedError(f"--key {key}: {shop.folder} was begun with another key; give that one, or remove the folder")
             return

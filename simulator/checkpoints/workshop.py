@@ -1,7 +1,8 @@
 """Resumable creation of a changed copy of a checkpoint, next to its final path.
 
-``OUT.part`` contains the journal and the unfinished copy. Files are copied first, then the layers are overwritten in place, group by
-group; a group enters the journal once it is on disk. At the end the copy is renamed to its final name atomically.
+``OUT.part`` contains the journal and the unfinished copy, a folder or a single file as the input. Files are copied first, then the
+layers are overwritten in place, group by group; a group enters the journal once it is on disk. At the end the copy is renamed to its
+final name atomically.
 """
 
 from __future__ import annotations
@@ -144,12 +145,16 @@ class Workshop:
             raise LetheError(f"--out {self.job.out}: {wanted / 1e9:.1f} GB are to be written and do not fit there; choose another disk")
         for path in paths:
             if str(path) not in ready:
-                there = within(self.growing, self.growing / path)
+                there = self.destination(path)
                 there.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / path, there)
                 _to_disk(there)
                 self.journal.keep("file", {str(path): ""})
             step(1)
+
+    def destination(self, path: Path) -> Path:
+        """Return where a file of the input belongs in the unfinished output; a single file is the output itself."""
+        return self.growing if self.job.checkpoint.alone else within(self.growing, self.growing / path)
 
     def rewrite(self, groups: Sequence[Sequence[Layer]], change: Change, step: Callable[[int], None]) -> None:
         """Change the layers that are not in the journal, group by group; ``step`` is called with the number of layers done.
@@ -166,8 +171,8 @@ class Workshop:
                 check_written(checkpoint.denoiser, new)
                 for layer in group:
                     entry = checkpoint.headers[layer.shard].tensors[layer.tensor]
-                    there = self.growing / checkpoint.shard(layer).relative_to(checkpoint.root)
-                    tensors.write(within(self.growing, there), entry, new[layer.name])
+                    there = self.destination(checkpoint.shard(layer).relative_to(checkpoint.root))
+                    tensors.write(there, entry, new[layer.name])
                 self.journal.keep("layer", {layer.name: json.dumps(facts[layer.name]) for layer in group})
             step(len(group))
 

@@ -222,11 +222,11 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_finished(
 
     with monkeypatch.context() as patched:
         patched.setattr(tensors, "write", full)
-        said = lethe("seal", planted.folder, "--out", tmp_path / "out")
+        said = lethe("seal", planted.folder, "--fill", "gaussian", "--out", tmp_path / "out")
     assert (said.status, len(said.err.splitlines())) == (3, 1), "stopped, and the same command goes on"
     assert "No space left" in said.err
     assert not (tmp_path / "out").exists()
-    assert lethe("seal", planted.folder, "--out", tmp_path / "out").status == 0
+    assert lethe("seal", planted.folder, "--fill", "gaussian", "--out", tmp_path / "out").status == 0
 
 
 def test_a_disk_too_small_is_told_before_the_copy(

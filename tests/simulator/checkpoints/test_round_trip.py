@@ -22,7 +22,7 @@ def test_round_trip(
     for arguments in (
         ("prune", saved[kind], *pruning, "--out", tmp_path / "pruned"),
         ("revive", tmp_path / "pruned", "--out", tmp_path / "revived"),
-        ("seal", tmp_path / "pruned", "--out", tmp_path / "sealed"),
+        ("seal", tmp_path / "pruned", "--fill", "gaussian", "--out", tmp_path / "sealed"),
     ):
         said = lethe(*arguments)
         assert said.status == 0, said.err
@@ -109,7 +109,7 @@ def test_a_key_repeats_a_fill_and_no_trace_of_it_is_left(planted: Any, lethe: Ca
     key.write_bytes(bytes(range(100, 132)))
     other.write_bytes(bytes(range(32)))
     said = [
-        lethe("seal", planted.folder, "--out", tmp_path / name, *options)
+        lethe("seal", planted.folder, "--fill", "gaussian", "--out", tmp_path / name, *options)
         for name, options in {
             "a": ("--key", key),
             "b": ("--key", key),
@@ -177,6 +177,6 @@ def test_no_more_than_one_layer_is_held_at_a_time(
         return tensor
 
     monkeypatch.setattr(tensors, "read", counted)
-    assert lethe("seal", planted.folder, "--out", tmp_path / "sealed").status == 0
+    assert lethe("seal", planted.folder, "--fill", "gaussian", "--out", tmp_path / "sealed").status == 0
     assert len(most) == 6
     assert max(most) <= 2, "the one before may still be named when the next is read"

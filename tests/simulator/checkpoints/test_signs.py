@@ -76,7 +76,7 @@ def test_a_seal_keeps_the_number_grid_and_careless_noise_does_not(
     places = cut == 0
     noise = 0.02 * torch.randn(cut.shape, generator=torch.Generator().manual_seed(4))
     careless = helpers.write_unet(tmp_path / "careless", {name: torch.where(places, noise, cut)})
-    assert lethe("seal", helpers.write_unet(tmp_path / "cut", {name: cut}), "--out", tmp_path / "sealed").status == 0
+    assert lethe("seal", helpers.write_unet(tmp_path / "cut", {name: cut}), "--fill", "gaussian", "--out", tmp_path / "sealed").status == 0
     assert off_grid(scanned(lethe, careless)) > 0.99 * int(places.sum())
     sealed = scanned(lethe, tmp_path / "sealed")
     assert off_grid(sealed) == 0

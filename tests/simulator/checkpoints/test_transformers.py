@@ -56,7 +56,7 @@ def test_round_trip(transformer: Path, lethe: Callable[..., Any], pruning: tuple
     for arguments in (
         ("prune", transformer, *pruning, "--out", tmp_path / "pruned"),
         ("revive", tmp_path / "pruned", "--out", tmp_path / "revived"),
-        ("seal", tmp_path / "pruned", "--out", tmp_path / "sealed"),
+        ("seal", tmp_path / "pruned", "--fill", "gaussian", "--out", tmp_path / "sealed"),
     ):
         said = lethe(*arguments)
         assert said.status == 0, said.err
