@@ -12,11 +12,9 @@ With ``--styles plain inverted`` each image is in one of these styles, and a sty
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET, A
 from clients.diffusion.training import Progress
 from clients.unlearning.contract import UnlearningError
 from experiments.reproductions.command import Parser
+from experiments.reproductions.lines import Lines
 from experiments.reproductions.roots_pairs import Pair, Work, measure, trained
 from experiments.reproductions.roots_tables import ROWS, Summary, bars, picture, tables
 from simulator.checkpoints.progress import Bars
@@ -40,29 +39,12 @@ BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
 AXES: tuple[Axis, Axis] = ("class", "style")
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(Lines):
     """Finished pairs in a folder: one line each in ``pairs.jsonl``, and one array of samples each in ``samples``."""
-
-    folder: Path
-
-    @property
-    def lines(self) -> Path:
-        """The file of finished pairs."""
-        return self.folder / "pairs.jsonl"
 
     def finished(self) -> dict[str, Pair]:
         """Return the pairs by their hash; damaged lines and pairs without samples are skipped."""
-        pairs = {}
-        for line in self.lines.read_bytes().split(b"\n") if self.lines.is_file() else []:
-            try:
-                pair = json.loads(line)
-                name = pair["pair"]
-            except (ValueError, TypeError, KeyError):  # a truncated line
-                continue
-            if self._array(name).is_file():
-                pairs[name] = pair
-        return pairs
+        return {name: pair for name, pair in super().finished().items() if self._array(name).is_file()}
 
     def keep(self, pair: Pair, samples: npt.NDArray[np.uint8]) -> None:
         """Store a pair durably: the samples first, so that a line implies that they exist."""
@@ -72,13 +54,7 @@ class Store:
         with part.open("wb") as file:
             np.save(file, samples)
         part.replace(array)
-        with self.lines.open("a+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - 1))
-            torn = end > 0 and file.read(1) != b"\n"
-            file.write((b"\n" if torn else b"") + json.dumps(pair).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.append(pair)
 
     def samples(self, pair: Pair) -> npt.NDArray[np.uint8]:
         """Return a pair's samples."""

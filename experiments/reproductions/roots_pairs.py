@@ -34,7 +34,7 @@ from server.defences.secret import Secret
 from server.revival import oracle
 from server.revival.adversaries import Quantise, Relearn
 from server.revival.attack import Revival, revive
-from server.revival.knowledge import Adaptive, OwnImages, WeightsOnly, WithMask
+from server.revival.knowledge import Adaptive, OtherImages, OwnImages, WeightsOnly, WithMask
 from server.revival.tuning import Tuner
 
 VERSION = 3
@@ -150,7 +150,7 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
         "random_mask": {n: original[n].masked_fill(random_like(m, "layer", (*key, "mask", n)), 0.0) for n, m in masks.items()},
         "defended": defended,
         "quantised": quantise.attack(WeightsOnly(pruned)).weights,
-        "relearnt": relearn.attack(_own_images(work, denoiser, seed, concept, pruned, relearn)).weights,
+        "relearnt": relearn.attack(own_images(work, work.images, denoiser, seed, concept, pruned, relearn.images)).weights,
         "adaptive": revive(Adaptive(defended, share, 1.0), revival).weights,
         "mask_oracle": revive(WithMask(defended, masks), revival).weights,
         "redrawn": redrawn,
@@ -162,14 +162,17 @@ def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     return Story(versions, measured | {"where": where})
 
 
-def _own_images(work: Work, denoiser: Denoiser, seed: int, concept: int, released: Weights, adversary: Relearn) -> OwnImages:
-    """Return the knowledge of a relearner: the released model, and a few images of the concept from the only data set."""
+def own_images(
+    work: Work, images: Images, denoiser: Denoiser, seed: int, concept: int, released: Weights, count: int, others: bool = False
+) -> OwnImages:
+    """Return the knowledge of who trains the released model further: ``count`` of the images that show the concept, or ``others``."""
     axis, target = work.spec.axis(concept)
-    labels = work.images.classes if axis == "class" else work.images.styles
+    labels = images.classes if axis == "class" else images.styles
     assert labels is not None
-    chosen = bottom(adversary.images, torch.nonzero(labels == target)[:, 0].tolist(), seed, "own images")
-    images, noise = work.images.select(torch.tensor(sorted(chosen))), work.training.noise
-    return OwnImages(released, len(images), Tuner(denoiser, images, noise, (seed, "adversary", concept)))
+    chosen = bottom(count, torch.nonzero((labels == target) != others)[:, 0].tolist(), seed, "own images")
+    own = images.select(torch.tensor(sorted(chosen)))
+    tuner = Tuner(denoiser, own, work.training.noise, (seed, "adversary", concept))
+    return (OtherImages if others else OwnImages)(released, len(own), tuner)
 
 
 def _told(weights: Weights, masks: Mapping[str, Tensor]) -> dict[str, float]:

@@ -23,6 +23,7 @@ HOLDS = {
     "History": "weights, history of aggregates",
     "UnprunedClient": "weights, one unpruned client's update",
     "OwnImages": "weights, own images",
+    "OtherImages": "weights, own images of other concepts",
 }
 """Description of each kind of knowledge, for reports."""
 
@@ -196,23 +197,22 @@ class Quantise(AdversarySpec):
         return unplaced(quantise(known, self.bits), f"rounded to {self.bits} bits")
 
 
-class Relearn(AdversarySpec):
-    """Trains for ``steps`` at rate ``lr`` on at most ``images`` images of the concept, all its own: public ones, which no peer has.
+class _Training(AdversarySpec):
+    """An adversary that trains the released model further, on images of its own: public ones, which no peer has.
 
     Parameters
     ----------
     steps : int
         Gradient steps.
     images : int
-        Most images of the concept.
+        Most images that it has.
     lr : float
         Learning rate.
     """
 
-    knowledge: ClassVar[str] = "OwnImages"
-    summary: ClassVar[str] = "trains a few steps on a few images of its own"
     guesses: ClassVar[bool] = False
-    kind: Literal["relearn"] = "relearn"
+    shown: ClassVar[str]
+    """What its images are, in words."""
     steps: PositiveInt = 20
     images: PositiveInt = 8
     lr: PositiveFloat = 1e-3
@@ -223,7 +223,27 @@ class Relearn(AdversarySpec):
         from server.revival.rivals import relearn
 
         assert isinstance(known, OwnImages)
-        return unplaced(relearn(known, self.steps, self.lr), f"{self.steps} steps on {known.images} images of its own")
+        return unplaced(relearn(known, self.steps, self.lr), f"{self.steps} steps on {known.images} {self.shown}")
+
+
+class Relearn(_Training):
+    """Trains for ``steps`` at rate ``lr`` on at most ``images`` images of the concept."""
+
+    knowledge: ClassVar[str] = "OwnImages"
+    summary: ClassVar[str] = "trains a few steps on a few images of its own"
+    shown: ClassVar[str] = "images of its own"
+    kind: Literal["relearn"] = "relearn"
+
+
+class Tune(_Training):
+    """Means no harm: trains on images of other concepts, which may bring the concept back; settings as of ``relearn``."""
+
+    knowledge: ClassVar[str] = "OtherImages"
+    summary: ClassVar[str] = "trains on images of other concepts, for a purpose of its own"
+    shown: ClassVar[str] = "images of other concepts"
+    kind: Literal["tune"] = "tune"
+    steps: PositiveInt = 50
+    images: PositiveInt = 64
 
 
 ADVERSARIES: Registry[AdversarySpec] = Registry(
@@ -237,6 +257,7 @@ ADVERSARIES: Registry[AdversarySpec] = Registry(
         "quantise": "server.revival.adversaries:Quantise",
         "relearn": "server.revival.adversaries:Relearn",
         "repruner": "server.revival.adversaries:Repruner",
+        "tune": "server.revival.adversaries:Tune",
         "undiluter": "server.revival.adversaries:Undiluter",
         "zero_scan": "server.revival.adversaries:ZeroScan",
     },

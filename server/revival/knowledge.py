@@ -95,6 +95,22 @@ class OwnImages(WeightsOnly):
 
 
 @dataclass(frozen=True)
+class OtherImages(OwnImages):
+    """As `OwnImages`, but the images show other concepts: who tunes the model for a purpose of its own, and means no harm."""
+
+
+@dataclass(frozen=True)
+class WithActivity(WeightsOnly):
+    """Also how strongly each concept excites each hidden neuron, float64 ``(n,)`` by layer: found by sampling the released model."""
+
+    activity: tuple[Mapping[str, Tensor], ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "activity", tuple(copied(one) for one in self.activity))
+
+
+@dataclass(frozen=True)
 class Revived:
     """The result of an attack.
 

@@ -5,6 +5,7 @@ No attack imports this module.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -88,3 +89,36 @@ def location(found: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> Locatio
 def success_ratio(original: float, pruned: float, revived: float) -> float:
     """Return ``(revived - pruned) / (original - pruned)``, NaN if pruning changed nothing; always show it with its parts."""
     return (revived - pruned) / (original - pruned) if original != pruned else float("nan")
+
+
+def swapped_sizes(
+    pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor], key: tuple[Field, ...]
+) -> dict[str, Tensor]:
+    """Return lost entries with their true signs and the true sizes of other lost entries of their layer, drawn without replacement."""
+    filled = {}
+    for name, place in mask.items():
+        true = original[name][place]
+        order = torch.randperm(len(true), generator=torch_generator(*key, "swapped sizes", name))
+        filled[name] = pruned[name].masked_scatter(place, true.sign() * true.abs()[order])
+    return filled
+
+
+def swapped_signs(
+    pruned: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor], key: tuple[Field, ...]
+) -> dict[str, Tensor]:
+    """Return lost entries with their true sizes and random signs."""
+    filled = {}
+    for name, place in mask.items():
+        true = original[name][place]
+        signs = torch.randint(0, 2, true.shape, generator=torch_generator(*key, "swapped signs", name)) * 2 - 1
+        filled[name] = pruned[name].masked_scatter(place, true.abs() * signs)
+    return filled
+
+
+def size_error(guesses: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor]) -> float:
+    """Return the root mean square error of guessed sizes, relative to the lost entries' root mean square; 1 for guesses of zero."""
+    wrong = whole = 0.0
+    for name, place in mask.items():
+        guessed, true = guesses[name][place].double().abs(), original[name][place].double().abs()
+        wrong, whole = wrong + float((guessed - true).square().sum()), whole + float(true.square().sum())
+    return math.sqrt(wrong / whole) if whole else float("nan")

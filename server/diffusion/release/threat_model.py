@@ -16,7 +16,17 @@ from server.diffusion.evaluation import SampleEvaluation
 from server.diffusion.release.contract import NotPlayedError, Releasing
 from server.diffusion.release.update import DenoiserUpdate
 from server.diffusion.timeline import Attack, ConceptErasure
-from server.revival.knowledge import Adaptive, History, OwnImages, UnprunedClient, WeightsOnly, WithDensity, WithMask, WithShares
+from server.revival.knowledge import (
+    Adaptive,
+    History,
+    OtherImages,
+    OwnImages,
+    UnprunedClient,
+    WeightsOnly,
+    WithDensity,
+    WithMask,
+    WithShares,
+)
 from server.revival.locate import ExactZeros
 from server.revival.tuning import Tuner
 from server.timeline import Round
@@ -69,11 +79,12 @@ def knowledge(
         return History(weights, tuple(state.feed_forward(state.model_after(number)) for number in range(max(0, erased - 2), erased)))
     if wanted == "UnprunedClient":
         return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
-    if wanted == "OwnImages":
-        images, config = _own_images(act, state, evaluation), state.setup.config
+    if wanted in ("OwnImages", "OtherImages"):
+        others = wanted == "OtherImages"
+        images, config = _own_images(act, state, evaluation, others), state.setup.config
         model = deepcopy(local.model(config, state.setup.backbone, state.weights))
         key: tuple[Field, ...] = (config.run_seed, "adversary", act.concept)
-        return OwnImages(weights, len(images), Tuner(model, images, config.denoising.noise, key))
+        return (OtherImages if others else OwnImages)(weights, len(images), Tuner(model, images, config.denoising.noise, key))
     return WeightsOnly(weights)
 
 
@@ -90,15 +101,16 @@ def _require_other_traces(act: Attack, state: Releasing) -> None:
         raise NotPlayedError(f"{kind} leaves no zeros to find; set adversary.revival.location to threshold or extremes")
 
 
-def _own_images(act: Attack, state: Releasing, evaluation: SampleEvaluation) -> Images:
-    """Return the adversary's own images of the concept: public test images, which no peer has."""
+def _own_images(act: Attack, state: Releasing, evaluation: SampleEvaluation, others: bool) -> Images:
+    """Return the adversary's own images of the concept, or of ``others``: public test images, which no peer has."""
     config, wanted = state.setup.config, getattr(act.adversary, "images", 1)
     axis, value = config.denoiser.axis(act.concept)
     labels = evaluation.images.classes if axis == "class" else evaluation.images.styles
     assert labels is not None
-    found = [row for row in config.test if int(labels[row]) == value]
+    found = [row for row in config.test if (int(labels[row]) == value) != others]
     if not found:
-        raise NotPlayedError("no public test image shows the concept, so the adversary has none of its own; raise data.test")
+        shows = "another concept" if others else "the concept"
+        raise NotPlayedError(f"no public test image shows {shows}, so the adversary has none of its own; raise data.test")
     return evaluation.images.select(torch.tensor(sorted(bottom(wanted, found, config.run_seed, "own images"))))
 
 

@@ -5,7 +5,7 @@ import torch
 
 from clients.streams import torch_generator
 from server.revival import knowledge
-from server.revival.adversaries import ADVERSARIES, HOLDS, AdversarySpec, Historian, Quantise, Relearn, ZeroScan
+from server.revival.adversaries import ADVERSARIES, HOLDS, AdversarySpec, Historian, Quantise, Relearn, Tune, ZeroScan
 from server.revival.attack import Revival
 from server.revival.knowledge import WeightsOnly
 from server.revival.locate import Extremes
@@ -25,6 +25,7 @@ KNOWN: dict[str, WeightsOnly] = {
     "History": knowledge.History(PRUNED, (ORIGINAL,)),
     "UnprunedClient": knowledge.UnprunedClient(PRUNED, ORIGINAL),
     "OwnImages": knowledge.OwnImages(PRUNED, 8, lambda weights, steps, rate: {n: w + steps * rate for n, w in weights.items()}),
+    "OtherImages": knowledge.OtherImages(PRUNED, 5, lambda weights, steps, rate: {n: w - steps * rate for n, w in weights.items()}),
 }
 ALL = [spec() for spec in ADVERSARIES.specs()]
 
@@ -56,6 +57,9 @@ def test_who_guesses_nothing_names_no_place() -> None:
     relearnt = Relearn(steps=4, lr=0.5).attack(KNOWN["OwnImages"])
     assert torch.equal(relearnt.weights["a"], PRUNED["a"] + 2)
     assert relearnt.said == "4 steps on 8 images of its own"
+    tuned = Tune(steps=2, lr=0.5).attack(KNOWN["OtherImages"])
+    assert torch.equal(tuned.weights["a"], PRUNED["a"] - 1)
+    assert tuned.said == "2 steps on 5 images of other concepts"
 
 
 def test_settings_reach_the_attack() -> None:

@@ -279,6 +279,7 @@ def test_every_policy_plays(play, policy):
         ("historian", "all"),
         ("quantise", "all"),
         ("relearn", "all"),
+        ("tune", "all"),
         ("undiluter", "some"),
         ("neighbour", "some"),
     ],
@@ -289,7 +290,7 @@ def test_every_adversary_gets_what_it_needs(play, kind, peers, monkeypatch):
     (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
     assert row["adversary"] == kind
     assert (row["completion"] is None) == (kind not in ("mask_oracle", "repruner"))
-    assert (row["sign_accuracy"] is None) == (row["neuron_mean"] is None) == (kind in ("quantise", "relearn"))
+    assert (row["sign_accuracy"] is None) == (row["neuron_mean"] is None) == (kind in ("quantise", "relearn", "tune"))
     if kind == "historian":
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 

@@ -1,0 +1,77 @@
+"""Tables of ``attacks``: attacks by fills, the erased concept named from its scar, and what signs and sizes are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from experiments.reproductions.attacks_parts import FILLS, SIGNS
+from experiments.reproductions.lines import Line
+from server.audit.intervals import wilson
+
+FIGURES = {
+    "sign_accuracy": "sign accuracy, all lost entries",
+    "sign_accuracy_top_fifth": "sign accuracy, surest fifth",
+    "size_error": "size error of the completion (1: no better than zero)",
+}
+CHANCE = 0.1
+
+
+def tables(lines: Sequence[Line]) -> list[Table]:
+    """Return the tables of what was measured."""
+    by_part = {name: [line for line in lines if line["part"] == name] for name in (*FILLS, SIGNS)}
+    fills = {name: own for name, own in by_part.items() if own and name != SIGNS}
+    found = []
+    for part, title in (("target", "the erased concept"), ("others", "other concepts")):
+        if fills:
+            found.append(_accuracies(f"attacks on what is released: share of samples judged right, {title}", fills, part))
+    if fills:
+        found.append(_naming(fills))
+    if by_part[SIGNS]:
+        found += [_accuracies("what signs and sizes are worth", {SIGNS: by_part[SIGNS]}, None), _figures(by_part[SIGNS])]
+    return found
+
+
+def pooled(lines: Sequence[Line], row: str, part: str) -> tuple[float, int]:
+    """Return the share of samples judged right in a row of several parts, and their number."""
+    n = sum(line["n"][part] for line in lines)
+    return sum(line["rows"][row][part] * line["n"][part] for line in lines) / n, n
+
+
+def text(share: float, n: int) -> str:
+    """Format a share with its 95 % interval."""
+    low, high = wilson(share, n)
+    return f"{share:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _accuracies(title: str, parts: dict[str, list[Line]], which: str | None) -> Table:
+    """Return rows by parts; with ``which`` None, target and others of the only part."""
+    columns = [(name, name, which) for name in parts] if which else [(part, SIGNS, part) for part in ("target", "others")]
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for label, name, part in columns:
+        table.add_column(f"{label}, n = {sum(line['n'][part] for line in parts[name])}", no_wrap=True)
+    for row in next(iter(parts.values()))[0]["rows"]:
+        table.add_row(row, *(text(*pooled(parts[name], row, part)) for _, name, part in columns))
+    return table
+
+
+def _naming(fills: dict[str, list[Line]]) -> Table:
+    table = Table(title=f"naming the erased class from the scar: share named right (chance {CHANCE})", title_justify="left")
+    table.add_column("released")
+    table.add_column("named right")
+    table.add_column("n")
+    for name, lines in fills.items():
+        right = sum(line["named"] == line["target"] for line in lines)
+        table.add_row(name, text(right / len(lines), len(lines)), str(len(lines)))
+    return table
+
+
+def _figures(lines: Sequence[Line]) -> Table:
+    table = Table(title="the completion, mean over parts", title_justify="left")
+    table.add_column("")
+    table.add_column("value")
+    for key, label in FIGURES.items():
+        table.add_row(label, f"{sum(line[key] for line in lines) / len(lines):.3f}")
+    return table
