@@ -52,7 +52,7 @@ def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: st
         columns=tuple(
             o.AuditColumn(one.name, one.heading, one.format, one.order) for spec in AUDITS.specs() for one in spec.columns if one.shown
         ),
-        terms=tuple(term for spec in AUDITS.specs() for term in spec().terms),
+        terms=tuple(term for spec in AUDITS.specs() for term in spec.model_construct().terms),
         incidents=(m.Incident(5, "worker 1 died and was restarted; 5 peers restored"),) if leave else (),
     )
 

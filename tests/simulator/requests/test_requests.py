@@ -105,7 +105,7 @@ def test_verify_asks_it(finished: Run, tmp_path: Path, forge: Callable[[Path], N
 def test_an_unregistered_kind_is_one_line(finished: Run, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
     (folder / "plan.json").write_text(asking(finished.plan).model_dump_json())
-    told = "requests of kind 'relabel' are unknown here: install the package that brings them; known: edges, peer, rows"
+    told = "requests of kind 'relabel' are unknown here: install the package that brings them; known: correction, edges, peer, rows"
     said = re.escape(f"{folder}: {told}")
     for ask in (Run, verify):
         with pytest.raises(LetheError, match=said) as caught:

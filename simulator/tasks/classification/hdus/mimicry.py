@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clients.participant import Participant
+if TYPE_CHECKING:  # it loads Flower, which checking a scenario does not need
+    from clients.participant import Participant
 
 KEY = "mimicry"
 """Under this key of the ledger's table meta stands what was measured."""
