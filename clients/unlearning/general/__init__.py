@@ -24,6 +24,7 @@ METHODS: Registry[MethodSpec] = Registry(
         "gradient_ascent": "clients.unlearning.deep.gradient_ascent:GradientAscent",
         "in_context": "clients.unlearning.prompts.in_context:InContext",
         "influence": "clients.unlearning.general.influence:Influence",
+        "l_codec": "clients.unlearning.general.l_codec:LCodec",
         "l1_sparse": "clients.unlearning.deep.l1_sparse:L1Sparse",
         "neggrad_plus": "clients.unlearning.deep.neggrad_plus:NegGradPlus",
         "nothing": "clients.unlearning.deep.nothing:Nothing",
