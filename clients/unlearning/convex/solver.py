@@ -38,6 +38,8 @@ def minimise(objective: Objective) -> Optimum:
     gradient = objective.gradient(weights)
     for taken in range(MOST_STEPS):
         size = float(gradient.norm())
+        if not size:
+            return Optimum(weights, taken)
         step, share = objective.newton(weights, gradient), 1.0
         while share >= _SHORTEST:
             there = weights + share * step
