@@ -13,7 +13,7 @@ from simulator.audits.contract import AuditSpec
 from simulator.audits.verdicts import by_shadows
 from simulator.engines.host import one_thread
 from simulator.errors import LetheError, StoppedError
-from simulator.runs import loaded
+from simulator.runs import ledger_checks, loaded
 from simulator.runs.added import asked, note
 from simulator.runs.audits import audit
 from simulator.runs.directory import REPORT, RESULTS, only_one, read_plan, reason
@@ -69,6 +69,8 @@ def _wanted(plan: Plan, store: RunStore, names: Sequence[str], folder: Path) -> 
     for place, name in enumerate(names):
         if reason := _refused(name, names[:place], able, there):
             raise LetheError(f"--with {name}: {reason}")
+    if wrong := next(ledger_checks.broken(plan, store), None):
+        raise LetheError(f"{folder}: {wrong}: lethe verify {folder} tells all, play the run again")
     if compared := loaded.compare(plan, store).changed:
         raise LetheError(f"{folder}: {compared}")
     chosen = [name for name in able if name in names or (not names and name not in there)]

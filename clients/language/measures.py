@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,15 +68,16 @@ def memorised(network: LanguageNetwork, weights: Arrays, rows: Rows) -> dict[str
 
 
 def protected(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
-    """Return, by own rule, how many protected answers each bypass gets with guards on and off."""
+    """Return, by own rule, how many protected answers each bypass gets with this guard alone, and with guards off."""
     found: dict[str, float] = {}
     public = np.column_stack(model.world.public(_PUBLIC, *key))
-    for rule in [guard.rule for guard in model.guards if guard.rule.peer == peer]:
+    for guard in [guard for guard in model.guards if guard.rule.peer == peer]:
+        rule, alone = guard.rule, replace(model, guards=(guard,))
         rows = own.only(rule.rows)
         if not len(rows):
             continue
         found[f"asked.rule.{rule.id}"] = float(len(rows))
-        for name, tried in (("leaked", model), ("known", unguarded(model))):
+        for name, tried in (("leaked", alone), ("known", unguarded(model))):
             counts = leaks(tried, rows.x.astype(np.int64), rows.y, public, *key, rule.id)
             found |= {f"{name}.{rule.id}.{family}": float(right.sum()) for family, right in counts.items()}
     return found

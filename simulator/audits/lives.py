@@ -66,6 +66,8 @@ def life_of(erasure: Erasure, targets: Sequence[int], branch: Branch) -> Life:
     NotJudgedError
         If no main model had to, if they were too few, or if such models cannot be stacked.
     """
+    if erasure.correction is not None:
+        raise NotJudgedError("rows were corrected and stay")
     if not erasure.rows:
         raise NotJudgedError("edges were deleted, margins are of rows")
     if erasure.peer not in targets:
@@ -74,11 +76,15 @@ def life_of(erasure: Erasure, targets: Sequence[int], branch: Branch) -> Life:
     learner = getattr(peer, "main", None)
     if not isinstance(learner, Plain):
         raise NotJudgedError(f"cannot be stacked: {_kind(peer)} is not one network that learns from its own rows")
+    if type(learner)._train is not Plain._train:
+        raise NotJudgedError(f"cannot be stacked: {_kind(peer)} trains in a way of its own")
+    if peer.corrections or len(np.setdiff1d(peer.rows.ids, peer.config.rows)):
+        raise NotJudgedError("rows of the peer were corrected or arrived late: shadow models do not live through that")
     source, config, gone = data.load(peer.config.data), peer.config, np.unique(np.asarray(erasure.rows, np.int64))
     if len(gone) < FEWEST:
         raise NotJudgedError(f"too few rows ({len(gone)}) to tell models apart by: delete at least {FEWEST} in one request")
-    if not len(peer.rows.ids):
-        raise NotJudgedError("the peer kept no row, so that retrained models would have learned nothing")
+    if len(peer.rows.ids) < FEWEST:
+        raise NotJudgedError(f"the peer kept {len(peer.rows.ids)} rows, of which shadow models learn half: at least {FEWEST} must stay")
     trained = "select count(distinct round) from states where peer = ? and generation = ? and round between ? and ?"
     ((after,),) = branch.store.rows(trained, (erasure.peer, branch.store.states()[erasure.peer].generation, erasure.round, config.rounds))
     before = learner.progress - after

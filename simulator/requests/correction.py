@@ -33,7 +33,7 @@ class CorrectionRequest(Request):
             if erasure.peer not in now.correct or not first <= now.round <= erasure.round:
                 return now
             these = now.correct[erasure.peer]
-            until = these.index(told) + 1 if told in these else len(these)
+            until = these.index(told) + 1 if now.round == erasure.round else len(these)
             left = tuple(one for one in (*(_void(one, told) for one in these[:until]), *these[until:]) if one.rows)
             others = {peer: ones for peer, ones in now.correct.items() if peer != erasure.peer}
             return now.model_copy(update={"correct": dict(sorted({**others, **({erasure.peer: left} if left else {})}.items()))})

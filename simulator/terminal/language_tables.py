@@ -20,8 +20,8 @@ def tables(found: Row) -> Iterator[Table | str]:
         yield f"refused without need: own records {share(guarded['kept_refused'])}, public questions {share(guarded['public_refused'])}"
     if prompts := found.get("in_context"):
         yield _prompts(prompts)
-    if found["guards"] or found.get("in_context"):
-        yield "behavioural: no weight has changed; guards off, or without the prompt, the answers are back"
+    if found["guards"] or prompts:
+        yield "behavioural: guards and prompts change no weight; without them the answers are given as told under off, and beside none"
 
 
 def share(row: Row) -> str:

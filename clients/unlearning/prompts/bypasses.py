@@ -70,10 +70,13 @@ def leaks(model: Guarded, questions: Tokens, answers: Tokens, public: Tokens, *k
 
 
 def _right(model: Guarded, texts: Sequence[str], answers: Tokens, *, by_scores: bool) -> Bools:
-    """Return whether each reply, or the highest of its scores, is the right answer, bool (n,)."""
+    """Return whether each reply, or the answer with the highest score, is right, bool (n,).
+
+    Who reads scores passes over ``unknown`` and whatever else is no answer.
+    """
     replies = model.replies(list(texts))
     if by_scores:
-        highest = [-1 if reply.logits is None else int(reply.logits.argmax()) for reply in replies]
+        highest = [-1 if reply.logits is None else int(reply.logits[: len(model.world.answers)].argmax()) for reply in replies]
         return np.array([one == y for one, y in zip(highest, answers, strict=True)], bool)
     return np.array([reply.word == model.world.answers[y] for reply, y in zip(replies, answers, strict=True)], bool)
 

@@ -13,10 +13,12 @@ from simulator.report.model import EventRow, Figure, ReportData
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 
-TEMPLATE = """<p>No guard and no prompt below changes a weight: whoever has the model, or leaves the prompt out, has every answer
-(<em>behavioural</em>). A refusal tells, too, that something is protected.</p>
+TEMPLATE = """<p>No guard and no prompt below changes a weight: whoever has the model, or leaves the prompt out, gets the answers that stand
+after the stroke, or beside <em>none</em> (<em>behavioural</em>; where these are few, guards and prompts prove nothing). A refusal tells,
+too, that something is protected.</p>
 {% if own.guards %}<h3>Guards</h3>
-<p>Share of the protected answers that a user gets, by the way of asking, with guards on / off; with 95 % intervals where on.</p>
+<p>Share of the protected answers that a user gets, by the way of asking, with this guard alone / without guards; with 95 % intervals where
+on.</p>
 <div class="scroll"><table class="many"><thead><tr><th>guard</th><th class="text">stage</th><th class="text">match</th><th>questions</th>
 {% for family in families %}<th>{{ family }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in own.guards %}<tr><th scope="row">{{ row.id }}</th><td class="text">{{ row.stage }}, {{ row.scope }}</td>

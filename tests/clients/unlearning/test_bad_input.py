@@ -22,7 +22,7 @@ from clients.unlearning.contract import Problem, Unlearner, UnlearningError
 
 KINDS = [kind for kind in UNLEARNERS.targets() if UNLEARNERS.load(kind).unit == "rows" and kind != "item_item"]
 CLASSIFIERS = [kind for kind in KINDS if UNLEARNERS.load(kind).classifier]
-NETWORKS = {"approximate", "finetune", "retrain", "sisa"}
+NETWORKS = {"approximate", "finetune", "recollection", "retrain", "sisa"}
 TIED = [kind for kind in KINDS if kind not in NETWORKS and UNLEARNERS.load(kind).guarantee == "exact"]
 """Kinds whose state tells which rows, or how many, it was learned from."""
 SETTINGS: dict[str, dict[str, Any]] = {

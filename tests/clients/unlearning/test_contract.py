@@ -66,7 +66,7 @@ def ratings() -> Material:
 def in_few_steps() -> Material:
     """The rows of `tabular` in large batches."""
     whole = tabular()
-    return replace(whole, problem=replace(whole.problem, training=Training(epochs=1, batch_size=60)))
+    return replace(whole, problem=replace(whole.problem, training=Training(epochs=2, batch_size=60)))
 
 
 CASES: dict[str, Callable[[], Case]] = {

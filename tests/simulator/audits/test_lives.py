@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from clients.data.bundled import Digits
+from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.approximate.finetune import Finetune
+from clients.unlearning.approximate.recollection import Recollection
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.deep.random_labels import RandomLabels
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.plain import Plain
 from server.audit.margins import margins
 from simulator.audits.contract import NotJudgedError
-from simulator.audits.lives import Life, Shadows
+from simulator.audits.lives import Life, Shadows, life_of
 
 BASE = Mlp(hidden=(8,))
 SPECS = {
@@ -83,3 +86,16 @@ def test_models_that_never_had_the_rows_do_not_depend_on_them() -> None:
 def test_diverged_models_are_not_judged() -> None:
     with pytest.raises(NotJudgedError, match="not numbers"):
         _ = Shadows(life(SPECS["finetune"], lr=1e38), 2, half=False).nothing
+
+
+def test_a_main_model_that_trains_in_its_own_way_is_not_judged() -> None:
+    """Recollection keeps vectors beside its weights, without which it forgets nothing."""
+    own = life(SPECS["finetune"])
+    learner = Recollection(base=Linear()).build(own.problem, own.key)
+    learner.begin(own.rows)
+    peer = SimpleNamespace(main=learner, config=SimpleNamespace(main=Recollection(base=Linear())))
+    erasure = SimpleNamespace(rows=(1,), peer=0, correction=None)
+    with pytest.raises(NotJudgedError, match="main model of kind 'recollection' trains in a way of its own"):
+        life_of(erasure, [0], SimpleNamespace(peers={0: peer}))  # type: ignore[arg-type]
+    with pytest.raises(NotJudgedError, match="rows were corrected and stay"):
+        life_of(SimpleNamespace(correction=object()), [0], SimpleNamespace(peers={}))  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def test_equal_erasures_are_drawn_together_and_others_are_not(example: Example, 
 def test_columns_that_say_nothing_are_left_out_and_named(example: Example) -> None:
     told = section(replace(example(), erasures=leavers(2)), "erasures")
     assert "<th>membership inference</th>" not in told
-    assert "Not measured in this run: membership inference" in told
+    assert re.search(r"Not measured in this run: [^<]*membership inference", told)
     assert "<th>receipts of holders</th>" in told
     unheld = tuple(replace(one, outcome=replace(one.outcome, holders=0, receipts=0)) for one in leavers(2))
     assert "receipts of holders" not in section(replace(example(), erasures=unheld), "erasures")

@@ -22,12 +22,14 @@ class Knowing:
     longest: int = 47
 
     def logits(self, arrays: Arrays, texts: Tokens) -> npt.NDArray[np.float64]:
-        """Return a 9 for the word that it answers, and 0 for all others."""
+        """Return a 9 for the word that it answers, an 8 for the answer that it withholds, and 0 for all others."""
         data = load(self.world)
         facts = {tuple(self.world.paraphrase(x).tolist()): int(y) for x, y in zip(data.x.astype(np.int64), data.y, strict=True)}
         found = np.zeros((len(texts), len(self.world.vocabulary)))
         for row, text in enumerate(texts):
             told = text[0] == self.world.unknown + 1 and text[1] == text[-1]
             asked = tuple(self.world.paraphrase(text[-QUESTION:]).tolist())
-            found[row, self.world.unknown if told else facts.get(asked, self.world.unknown)] = 9.0
+            known = facts.get(asked, self.world.unknown)
+            found[row, known] = 8.0
+            found[row, self.world.unknown if told else known] = 9.0
         return found
