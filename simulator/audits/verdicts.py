@@ -68,8 +68,9 @@ def told(name: str, found: Sequence[Judged], subjects: Sequence[str]) -> Iterato
         return max(((ends[2] - ends[1]) / (2 * 1.96)) ** 2, 1e-12)
 
     if len(found) > 1:
-        variances = [variance(one.method) + variance(one.again) for one in found]
-        one = spread([one.method[0] for one in found], [one.again[0] for one in found], variances)
+        ends = [[one.method for one in found], [one.again for one in found]]
+        figures, floors = ([end[0] for end in of] for of in ends)
+        one = spread(figures, floors, *(list(map(variance, of)) for of in ends))
         yield (
             f"{name}: mean {one.mean:.3g} over {len(found)} erasures, standard deviation beyond chance {one.beyond_chance:.2g}; "
             f"farthest from retrained again: {subjects[one.worst]} (Holm p {one.p:.2g})"
