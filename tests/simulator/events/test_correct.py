@@ -115,6 +115,17 @@ def test_of_two_corrections_of_the_same_the_later_has_the_last_word() -> None:
     assert asked(without(at_once, 0), 3, 0) == asked(at_once, 3, 0)[1:]
 
 
+def test_corrections_of_an_earlier_round_do_not_outlive_the_one_that_is_carried_out_again() -> None:
+    """To one class, to another in the same round, and back to the first: without the last request, rows had the first from the start."""
+    rows = {"ids": [row for row in plan().configs[0].rows if load(plan().configs[0].data).classes_of(np.asarray([row]))[0] == 2][:3]}
+    found = plan(*(correct(number, 0, rows=rows, label=f"class_{label}") for number, label in ((2, 1), (2, 0), (4, 1))))
+    last = found.timeline.erasures[-1]
+    assert last.round == 4
+    never = without(found, last.request)
+    assert asked(never, 2, 0) == asked(never, 4, 0) == ()
+    assert {one.label for one in never.configs[0].corrections} == {1}
+
+
 def test_ignored_requests_correct_nothing() -> None:
     found = plan(correct(3, 0)).ignoring_requests()
     assert not any(now.correct for now in found.timeline.rounds)
