@@ -217,6 +217,10 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
         ),
         ({"event": [DELETE | {"round": 1, "method": IN_CONTEXT}]}, "no model has seen these records yet"),
         ({"event": [DELETE | {"method": IN_CONTEXT}, DELETE | {"peer": 1, "method": "nothing"}]}, "ask in different rounds"),
+        (
+            {"event": [DELETE | {"method": IN_CONTEXT}, DELETE | {"method": IN_CONTEXT | {"context": IN_CONTEXT["context"] - 1}}]},
+            "with different contexts: ask in different rounds",
+        ),
         ({"data": SMALL["data"] | {"labels": ["positive", "negative"]}}, "data.labels: are the words that answer in this world"),
         ({"federation": {"kind": "hdus"}}, "federation.kind = 'hdus' is unknown"),
         ({"language": SMALL["language"] | {"records": 64}}, "language.records: is 64, but there are 60 names"),
