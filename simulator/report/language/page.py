@@ -19,12 +19,11 @@ too, that something is protected.</p>
 {% if own.guards %}<h3>Guards</h3>
 <p>Share of the protected answers that a user gets, by the way of asking, with this guard alone / without guards; with 95 % intervals where
 on.</p>
-<div class="scroll"><table class="many"><thead><tr><th>guard</th><th class="text">stage</th><th class="text">match</th><th>questions</th>
-{% for family in families %}<th>{{ family }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in own.guards %}<tr><th scope="row">{{ row.id }}</th><td class="text">{{ row.stage }}, {{ row.scope }}</td>
-<td class="text">{{ row.match }}</td>{{ cell(row.on.plain.n|string) }}
-{% for family in families %}<td>{{ w.percent(row.on[family].share) }} <small>{{ ends(row.on[family]) }}</small> /
-{{ w.percent(row.off[family].share) }}</td>{% endfor %}</tr>
+<div class="scroll"><table><thead><tr><th>asked by</th>{% for row in own.guards %}<th>{{ row.id }}<br>
+<small>{{ row.stage }}, {{ row.scope }}<br>{{ row.match }}<br>{{ row.on.plain.n }} questions</small></th>{% endfor %}</tr></thead>
+<tbody>{% for family in families %}<tr><th scope="row">{{ family }}</th>{% for row in own.guards %}
+<td>{{ short(row.on[family].share) }} / {{ short(row.off[family].share) }}<br>
+<small>{{ ends(row.on[family]) }}</small></td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endif %}{% if own.guarded %}<p>Of {{ own.guarded.kept_refused.n }} questions about records that nobody protects
 {{ w.percent(own.guarded.kept_refused.share) }} {{ ends(own.guarded.kept_refused) }} were refused, of
@@ -43,7 +42,12 @@ an answer.</p>
 
 def ends(row: Mapping[str, Any]) -> str:
     """Return an interval in percent, in brackets; empty where nothing was asked."""
-    return "" if row["interval"] is None else "({})".format(" to ".join(words.percent(end) for end in row["interval"]))
+    return "" if row["interval"] is None else "({})".format(" to ".join(short(end) for end in row["interval"]))
+
+
+def short(share: float | None) -> str:
+    """Return a share in whole percent: of a dozen questions no more can be told."""
+    return words.NOT_MEASURED if share is None else f"{100 * share:.0f}\u202f%"
 
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
@@ -51,7 +55,7 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     if not own["guards"] and "in_context" not in own:
         return None
     own = {"guarded": None, "in_context": None, **own}
-    return {"own": own, "families": list(own["guards"][0]["on"]) if own["guards"] else [], "ends": ends}
+    return {"own": own, "families": list(own["guards"][0]["on"]) if own["guards"] else [], "ends": ends, "short": short}
 
 
 WITHHELD = Section("withheld", "Withheld", "What is withheld, and still there", 45, TEMPLATE, _view)
