@@ -14,12 +14,14 @@ from clients.data.worlds import Tokens, World
 from clients.language.spec import TransformerSpec
 from clients.models.network import Network
 from clients.streams import Field
-from clients.training import Arrays, Steps, from_arrays, to_arrays, train
+from clients.training import Arrays, from_arrays, to_arrays
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from clients.language.transformer import Transformer
+    from clients.models.network import Loss
 
 _WARM, _LOWEST, _DECAY, _CLIP = 40, 0.1, 0.01, 1.0
 """Steps of warm-up, last learning rate as a share of the largest, weight decay, and largest norm of a gradient in pre-training."""
@@ -49,37 +51,20 @@ class LanguageNetwork(Network):
 
         return transformer(self.spec, len(self.world.vocabulary), self.classes, key).to(self.place)
 
-    def train(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        x: npt.NDArray[np.float32],
-        targets: npt.NDArray[Any],
-        *,
-        epochs: range,
-        ids: npt.NDArray[np.int64],
-        key: tuple[Field, ...],
-        settings: Steps,
-        temperature: float = 1.0,
-        pull: float = 0.0,
-    ) -> tuple[Arrays, int]:
-        """Return the weights after training on questions and their answers, and the gradient steps taken; see `Network.train`.
+    def objective(self, module: nn.Module, temperature: float, epochs: range, key: tuple[Field, ...]) -> Loss:
+        """Return the loss of `Network.train`, to which each step adds that of a batch of public episodes.
 
-        Each step also takes a batch of public episodes, so that what pre-training taught does not fade.
+        So what pre-training taught does not fade.
         """
-        from torch.nn.functional import cross_entropy
-
         from clients.language.episodes import episodes, loss
 
-        module, rehearsal, steps = self.module(arrays), self.spec.pretraining.rehearsal, count()
+        own, rehearsal, steps = super().objective(module, temperature, epochs, key), self.spec.pretraining.rehearsal, count()
 
         def both(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-            own = cross_entropy(logits / temperature, wanted) * temperature**2
-            if not rehearsal:
-                return own
-            return own + loss(module, episodes(self.world, self.spec.records, rehearsal, next(steps), *key, epochs.start))
+            batch = episodes(self.world, self.spec.records, rehearsal, next(steps), *key, epochs.start)
+            return own(logits, wanted) + loss(module, batch)  # type: ignore[arg-type]  # it is what `build` returned
 
-        taken = train(module, self.inputs(x), self.targets(targets), both, epochs=epochs, ids=ids, key=key, settings=settings, pull=pull)
-        return to_arrays(module), taken
+        return both if rehearsal else own
 
     def pretrain(self, arrays: Mapping[str, npt.NDArray[Any]], key: tuple[Field, ...], progress: Callable[[], object]) -> Arrays:
         """Return the weights after public pre-training; ``progress`` is called after every step."""

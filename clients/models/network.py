@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from clients.training import Arrays, Steps, from_arrays, to_arrays, train
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 _SHELLS = threading.local()
 
@@ -89,14 +91,19 @@ class Network:
         ``T^2 CE(targets, softmax(logits / T))``, in which T^2 preserves the scale of the gradients (Hinton et al. 2015). The other
         parameters are those of ``clients.training.train``.
         """
+        module = self._shell(arrays)
+        loss = self.objective(module, temperature, epochs, key)
+        steps = train(module, self.inputs(x), self.targets(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings, pull=pull)
+        return to_arrays(module), steps
+
+    def objective(self, module: nn.Module, temperature: float, epochs: range, key: tuple[Field, ...]) -> Loss:
+        """Return the loss of a batch's logits and targets in `train`: cross-entropy, here of nothing but the two."""
         from torch.nn.functional import cross_entropy
 
         def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
             return cross_entropy(logits, wanted) if temperature == 1.0 else cross_entropy(logits / temperature, wanted) * temperature**2
 
-        module = self._shell(arrays)
-        steps = train(module, self.inputs(x), self.targets(targets), loss, epochs=epochs, ids=ids, key=key, settings=settings, pull=pull)
-        return to_arrays(module), steps
+        return loss
 
     def probabilities(self, arrays: Mapping[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return class probabilities, float32 ``(len(x), classes)``."""

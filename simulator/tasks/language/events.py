@@ -44,7 +44,7 @@ class GuardEvent(EventSpec):
     stage : {"prompt", "input", "output"}
         ``prompt`` tells the model not to know the name, ``input`` stops questions, ``output`` stops answers.
     scope : {"global", "client"}
-        ``global`` publishes hashes of the records, and every peer applies the rule; ``client`` publishes nothing, and only the owner does.
+        ``global`` publishes hashes of the records, and every peer applies the rule; ``client`` publishes none, and only the owner does.
     match : table
         How it recognises what it protects: ``exact``, ``ngram`` or ``subject``.
     action : {"refuse", "unknown"}
