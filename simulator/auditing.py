@@ -16,9 +16,9 @@ from simulator.errors import LetheError, StoppedError
 from simulator.runs import ledger_checks, loaded
 from simulator.runs.added import asked, note
 from simulator.runs.audits import audit
-from simulator.runs.directory import REPORT, RESULTS, only_one, read_plan, reason
+from simulator.runs.directory import only_one, read_plan, reason
 from simulator.runs.run import Run
-from simulator.runs.written import write_results, write_whole
+from simulator.runs.written import behind
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
@@ -65,6 +65,8 @@ def _wanted(plan: Plan, store: RunStore, names: Sequence[str], folder: Path) -> 
         raise LetheError(f"{folder}: the run is not finished: lethe resume {folder}, then audit it")
     if not plan.timeline.erasures:
         raise LetheError(f"{folder}: nothing had to be forgotten in this run: audit one with a leave or a delete event")
+    if behind(plan, store, folder):
+        raise LetheError(f"{folder}: results.json lacks what the ledger has: lethe report {folder} makes both files again, then audit")
     able, there = by_shadows(), asked(plan, store)
     for place, name in enumerate(names):
         if reason := _refused(name, names[:place], able, there):
@@ -90,9 +92,8 @@ def _refused(name: str, before: Sequence[str], able: Mapping[str, Any], there: M
 
 
 def _add(plan: Plan, store: RunStore, folder: Path, specs: Mapping[str, AuditSpec], say: Say) -> None:
-    """Write all rows and the new seal in one transaction, then results and report, which are made again if this is interrupted."""
-    from simulator.report.writing import page
-
+    """Write all rows and the new seal in one transaction, then report and results, which stay as they were until then."""
+    from simulator.report.writing import write_both
 
     store.db.execute("begin immediate")
     try:
@@ -102,15 +103,12 @@ def _add(plan: Plan, store: RunStore, folder: Path, specs: Mapping[str, AuditSpe
             with one_thread():  # small models, for which threads wait for each other
                 audit(plan, store, _unplayed)
         store.finish()
-        for made in (RESULTS, REPORT):
-            (folder / made).unlink(missing_ok=True)
         store.db.execute("commit")
     except BaseException:
         if store.db.in_transaction:
             store.db.execute("rollback")
         raise
-    write_results(plan, store, folder)
-    write_whole(folder / REPORT, page(folder))
+    write_both(plan, store, folder)
 
 
 def _unplayed(plan: Plan, store: RunStore, why: str) -> None:

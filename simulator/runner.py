@@ -16,8 +16,9 @@ from simulator.levels import environment, in_force, unsupported
 from simulator.plugins import by_hand, refuse_elsewhere, say_what_compiles
 from simulator.progress import Watch
 from simulator.runs import loaded, machines
-from simulator.runs.directory import REPORT, RESULTS, make_directory, only_one, read_plan, reason
+from simulator.runs.directory import REPORT, make_directory, only_one, read_plan, reason
 from simulator.runs.run import Run
+from simulator.runs.written import behind
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
@@ -97,25 +98,23 @@ def _resume_at(level: Level, plan: Plan, folder: Path) -> None:
 
 def whole(folder: Path) -> bool:
     """Return whether a run is complete and no killed process has left a log; nothing is written."""
+    plan = read_plan(folder)
     with reading(folder) as store:
-        there = store.finished and all((folder / name).exists() for name in (RESULTS, REPORT))
+        there = store.finished and (folder / REPORT).exists() and not behind(plan, store, folder)
     return there and not (folder / "run.sqlite-wal").exists()
 
 
 def _finish(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     """Run the remaining rounds and audits, and write the missing files."""
-    from simulator.report.writing import page
-    from simulator.runs.written import write_results, write_whole
+    from simulator.report.writing import write_both
 
     begun = not store.finished
     if begun:
         _refuse_changed(plan, store, folder)
         _play(plan, store, folder, watch)
         store.finish()
-    if begun or not (folder / RESULTS).exists():
-        write_results(plan, store, folder)
-    if begun or not (folder / REPORT).exists():
-        write_whole(folder / REPORT, page(folder))
+    if begun or not (folder / REPORT).exists() or behind(plan, store, folder):
+        write_both(plan, store, folder)
 
 
 def _refuse_changed(plan: Plan, store: RunStore, folder: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from clients import data, wire
+from clients import wire
 from clients.classification.hdus.peer import Peer
 from clients.data.rows import Rows
 from clients.models.network import Network
@@ -29,26 +29,23 @@ CAP = 2000
 """Largest number of gradient steps of relearning."""
 
 
-def best_loss(peer: Peer, ids: npt.ArrayLike) -> float:
-    """Return the lowest mean cross-entropy, in nats, that the peer's own seed or one that it holds has on the rows with these ids."""
-    seed, starts, rows = _of_peer(peer, ids)
-    return lowest_loss(seed, starts, rows)
+def best_loss(peer: Peer, rows: Rows) -> float:
+    """Return the lowest mean cross-entropy, in nats, that the peer's own seed or one that it holds has on rows, as it had learned them."""
+    return lowest_loss(peer.seed_network, _seeds(peer), rows)
 
 
-def relearning_steps(peer: Peer, ids: npt.ArrayLike, target: float, cap: int = CAP) -> int:
-    """Return how many gradient steps the peer's best seed needs to reach the target loss on the rows with these ids.
+def relearning_steps(peer: Peer, rows: Rows, target: float, cap: int = CAP) -> int:
+    """Return how many gradient steps the peer's best seed needs to reach the target loss on rows, as they had been learned.
 
     Batch size and optimiser are those of the peer's own training. A result of ``cap`` means *at least* that many.
     """
-    seed, starts, rows = _of_peer(peer, ids)
-    return steps_to_loss(seed, starts, rows, target, (peer.config.run_seed, peer.config.peer), peer.config.training, cap)
+    key = (peer.config.run_seed, peer.config.peer)
+    return steps_to_loss(peer.seed_network, _seeds(peer), rows, target, key, peer.config.training, cap)
 
 
-def _of_peer(peer: Peer, ids: npt.ArrayLike) -> tuple[Network, list[Weights], Rows]:
-    source = data.load(peer.config.data)
-    wanted = np.unique(np.asarray(ids, dtype=np.int64))
+def _seeds(peer: Peer) -> list[Weights]:
     seeds = ([peer.update] if peer.update else []) + [peer.held[owner] for owner in sorted(peer.held)]
-    return peer.seed_network, [wire.from_bytes(seed.blob) for seed in seeds], Rows(wanted, source.inputs(wanted), source.classes_of(wanted))
+    return [wire.from_bytes(seed.blob) for seed in seeds]
 
 
 def lowest_loss(seed: Network, starts: Sequence[Weights], rows: Rows) -> float:

@@ -14,6 +14,7 @@ from simulator.errors import LetheError
 
 if TYPE_CHECKING:  # heavy imports, which checking a scenario does not need
     from clients.data import Dataset
+    from clients.data.rows import Rows
     from clients.participant import Participant
     from simulator.storage.store import RunStore
 
@@ -103,6 +104,9 @@ class Branches(Protocol):
 
     def __getitem__(self, row: Row) -> Branch:
         """Return a run, executing it if necessary."""
+
+    def learned(self, row: Row) -> Rows:
+        """Return the erasure's rows as the models of a run learned them, or would have: with the corrections before the request."""
 
 
 Figures = Mapping[str, float | None]

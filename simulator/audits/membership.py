@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from server.timeline import Erasure
 from simulator.audits.contract import RUN, AuditSpec, Branch, Branches, Column, NotJudgedError
+
+if TYPE_CHECKING:
+    from clients.data.rows import Rows
 
 
 class MembershipInference(AuditSpec):
@@ -30,7 +33,7 @@ class MembershipInference(AuditSpec):
         """Return the class-matched area under the curve of the attack, mean over the target peers; see `AuditSpec.judge`."""
         (column,) = self.columns
         _need_rows(erasure, targets)
-        found = {column.key(row): _area(erasure, branches[row], targets) for row in branches.rows}
+        found = {column.key(row): _area(branches.learned(row), branches[row], targets) for row in branches.rows}
         if found[column.key(RUN)] is None:
             raise NotJudgedError("no class of the erased rows is among the test rows, with which they are compared")
         return found
@@ -46,7 +49,7 @@ def _need_rows(erasure: Erasure, targets: Sequence[int]) -> None:
         raise NotJudgedError("nobody who is left held a model that had to forget")
 
 
-def _area(erasure: Erasure, branch: Branch, targets: Sequence[int]) -> float | None:
+def _area(members: Rows, branch: Branch, targets: Sequence[int]) -> float | None:
     import numpy as np
 
     from clients import data
@@ -55,8 +58,8 @@ def _area(erasure: Erasure, branch: Branch, targets: Sequence[int]) -> float | N
     scores = []
     for peer in (_classifier(branch.peers[number]) for number in targets if number in branch.peers):
         source = data.load(peer.config.data)
-        members, others = np.asarray(erasure.rows), np.asarray(peer.config.test)
-        inside = Predictions(peer.predict_proba(source.inputs(members)), source.classes_of(members))
+        others = np.asarray(peer.config.test)
+        inside = Predictions(peer.predict_proba(members.x), members.y)
         outside = Predictions(peer.predict_proba(source.inputs(others)), source.classes_of(others))
         scores.append(membership_auc(inside, outside))
     known = [score for score in scores if score is not None]

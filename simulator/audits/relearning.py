@@ -53,9 +53,9 @@ class Relearning(AuditSpec):
             there = {row: peer for row, peer in peers.items() if isinstance(peer, Peer)}
             if not there.keys() >= {RUN, RETRAINED, NOTHING}:
                 continue
-            target = best_loss(there[NOTHING], erasure.rows)
+            target = best_loss(there[NOTHING], branches.learned(NOTHING))
             for row, peer in there.items():
-                steps[column.key(row)].append(relearning_steps(peer, erasure.rows, target, self.cap))
+                steps[column.key(row)].append(relearning_steps(peer, branches.learned(row), target, self.cap))
         if not steps[column.key(RUN)]:
             raise NotJudgedError("nobody who is left in all runs held a model that had to forget")
         return {key: fmean(counts) if counts else None for key, counts in steps.items()}

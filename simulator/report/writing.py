@@ -7,14 +7,25 @@ from pathlib import Path
 from simulator.errors import LetheError, StoppedError, is_full
 from simulator.report.collect import collect
 from simulator.report.render import render
-from simulator.runs.directory import REPORT, RESULTS, read_plan, reason
-from simulator.runs.written import write_results, write_whole
+from simulator.runs.directory import REPORT, read_plan, reason
+from simulator.runs.written import behind, write_results, write_whole
+from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
+from simulator.storage.store import RunStore
 
 
 def page(folder: Path) -> str:
     """Return the report of a finished run as HTML; ``LetheError`` if the folder is no run directory, or the run not finished."""
     return render(collect(folder))
+
+
+def write_both(plan: Plan, store: RunStore, folder: Path) -> None:
+    """Write a finished run's report, then its results, each in one step.
+
+    Results come last: where they lack an audit that the ledger has, the report may lack it, too.
+    """
+    write_whole(folder / REPORT, page(folder))
+    write_results(plan, store, folder)
 
 
 def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
@@ -23,7 +34,7 @@ def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
     Parameters
     ----------
     run_dir : path
-        A run directory. ``results.json`` is made again there where it is missing, unless the page goes elsewhere.
+        A run directory. ``results.json`` is made again there where it is missing or lacks added audits, unless the page goes elsewhere.
     out : path, optional
         Where to write the page; ``report.html`` in the run directory unless told.
 
@@ -36,10 +47,11 @@ def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
     path = out or folder / REPORT
     text = page(folder)
     try:
-        if out is None and not (folder / RESULTS).exists():
-            with reading(folder) as store:
-                write_results(read_plan(folder), store, folder)
         write_whole(path, text)
+        plan = read_plan(folder)
+        with reading(folder) as store:
+            if out is None and behind(plan, store, folder):
+                write_results(plan, store, folder)
     except OSError as error:
         cure = "give another file" if out else f"lethe report {folder} --out FILE writes the page elsewhere"
         kind = StoppedError if is_full(error) else LetheError

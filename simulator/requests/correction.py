@@ -52,6 +52,16 @@ class CorrectionRequest(Request):
         return kept(self.name(erasure), erasure, store, known)
 
 
+def held(plan: Plan, erasure: Erasure) -> Corrections:
+    """Return what the rows of an erasure's peer held otherwise than in the data set when the request came.
+
+    Of a plan that ignores requests these are the corrections that the peer began with.
+    """
+    config = plan.config(erasure.peer, erasure.generation)
+    rounds = (now for now in plan.timeline.rounds if _first(plan, erasure) <= now.round < erasure.round)
+    return Corrections().joined(config.corrections).joined(one for now in rounds for one in now.correct.get(erasure.peer, ()))
+
+
 def _correction(erasure: Erasure) -> Correction:
     """Return what the rows should have held."""
     assert erasure.correction is not None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from clients.data.rows import Rows
 from server.ledger import RELEASE
 from server.timeline import Erasure
 from simulator.audits.contract import (
@@ -21,7 +24,9 @@ from simulator.audits.contract import (
     checked,
 )
 from simulator.requests import request_of
+from simulator.requests.correction import held
 from simulator.requests.counterfactual import without
+from simulator.runs import loaded
 from simulator.runs.added import asked
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -106,6 +111,12 @@ class _Branches:
         if row not in kept:
             kept[row] = self._at_end(row)
         return kept[row]
+
+    def learned(self, row: Row) -> Rows:
+        """Return the erasure's rows as the models of a run learned them: one that ignores requests had none of them corrected."""
+        plan = self.plan.ignoring_requests() if row == NOTHING else self.plan
+        source, ids = loaded.dataset(plan), np.unique(np.asarray(self.erasure.rows, np.int64))
+        return held(plan, self.erasure).applied(Rows(ids, source.inputs(ids), source.classes_of(ids)))
 
     def _at_end(self, row: Row) -> Branch:
         """Return a run at its end, played in memory unless it is the run itself."""

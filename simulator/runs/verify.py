@@ -23,7 +23,7 @@ from simulator.runs.comparisons import rows
 from simulator.runs.directory import RESULTS, read_plan, reason
 from simulator.runs.remains import remains
 from simulator.runs.results import CLAIMS, settled
-from simulator.runs.written import as_read, read_results
+from simulator.runs.written import as_read, read_file
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
@@ -168,7 +168,7 @@ def _results(plan: Plan, store: RunStore, folder: Path) -> Iterator[str]:
         yield f"{RESULTS}: is missing: `lethe report {folder}` makes it again"
         return
     try:
-        if read_results(plan, folder) != as_read(plan, store):
+        if read_file(folder) != as_read(plan, store):
             yield f"{RESULTS}: says something else than the ledger"
     except LetheError as error:
         yield str(error)

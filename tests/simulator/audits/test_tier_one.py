@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -18,6 +21,7 @@ from simulator.auditing import add
 from simulator.audits.verdicts import Judged, all_judged, by_shadows, told
 from simulator.cli import app, main
 from simulator.errors import LetheError
+from simulator.report.writing import write_report
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
@@ -212,3 +216,53 @@ def test_the_worst_of_several_is_named() -> None:
     (line,) = told("U-LiRA", found, ["a", "b", "c"])
     assert "farthest from retrained again: b" in line
     assert list(told("U-LiRA", found[:1], ["a"])) == []
+
+
+def killed(folder: Path, names: list[str], when: str) -> int:
+    """Add audits in a process of its own, which is killed when it commits its rows or names a file; return how it ended."""
+    pid = os.fork()
+    if pid == 0:
+
+        def die(event: str, arguments: Any) -> None:
+            if event == "os.rename" and when in str(arguments[1]) and str(folder) in str(arguments[1]):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        class Dying(RunStore):
+            def finish(self) -> None:
+                super().finish()
+                if when == "commit":
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(die)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("simulator.auditing.RunStore", Dying)
+                add(folder, names)
+        finally:
+            os._exit(1)
+    return -os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("results.json", "report.html")}
+
+
+def test_killed_before_its_commit_it_leaves_results_and_report(audited: Run, plain: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(plain.folder, tmp_path / "run")
+    assert killed(copy, ["rmia"], "commit") == signal.SIGKILL
+    assert files(copy) == files(plain.folder)
+    assert Run(copy).results == plain.results
+
+
+@pytest.mark.parametrize("when", ["report.html", "results.json"])
+def test_killed_after_its_commit_it_has_lost_nothing(when: str, audited: Run, plain: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(plain.folder, tmp_path / "run")
+    assert killed(copy, ["rmia"], when) == signal.SIGKILL
+    assert (copy / "results.json").read_bytes() == files(plain.folder)["results.json"], "the file is older than the ledger"
+    assert list(Run(copy).results["audits"]) == ["rmia"], "and what is read is what the ledger has"
+    assert verify(copy) == ["results.json: says something else than the ledger"]
+    with pytest.raises(LetheError, match=r"results\.json lacks what the ledger has: lethe report"):
+        add(copy, ["klom"])
+    write_report(copy)
+    assert verify(copy) == []
+    assert "RMIA" in files(copy)["report.html"].decode()

@@ -112,12 +112,17 @@ def digest(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    ("after", "place", "left"), [(0, "finished", set()), (1, "results", {"results.json.unfinished"}), (0, "report", {"results.json"})]
+    ("after", "place", "left"),
+    [
+        (0, "finished", set()),
+        (1, "report", {"report.html.unfinished"}),
+        (1, "results", {"report.html", "results.json.unfinished"}),
+    ],
 )
 def test_killed_at_a_write_of_the_last_stage(
     committed: Path, digest: str, tmp_path: Path, after: int, place: str, left: set[str]
 ) -> None:
-    """Before it is finished, when results are written and not named, and before the report."""
+    """Before it is finished, and when results or the report before them are written and not named."""
     folder = Path(shutil.copytree(committed, tmp_path / "run"))
     assert killed(folder, after, place) == signal.SIGKILL
     assert {path.name for path in folder.glob("re*")} == left
