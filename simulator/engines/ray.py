@@ -79,9 +79,20 @@ class Actors:
         try:
             for worker in range(workers):
                 self._await(worker)
+            if not gpus:  # tasks would have none
+                self._widen()
         except BaseException:
             self.close()
             raise
+
+    def _widen(self) -> None:
+        """Let workers share the CPUs of their node that no worker holds."""
+        import ray
+
+        cpus = {node["NodeID"]: node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+        nodes = ray.get([worker.node.remote() for worker in self.workers])
+        lanes = [int(cpus.get(node, 0.0)) // nodes.count(node) for node in nodes]
+        ray.get([worker.widen.remote(count) for worker, count in zip(self.workers, lanes, strict=True)])
 
     def deliver(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
         """Return the replies of all actors in the order of the messages."""

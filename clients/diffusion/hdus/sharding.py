@@ -22,6 +22,7 @@ from clients.diffusion.images import Images
 from clients.diffusion.remembered import Trainer
 from clients.diffusion.spec import DenoiserSpec, DenoiserTraining, Sampling
 from clients.diffusion.training import Phase, train_phase, trainable
+from clients.side_by_side import each
 from clients.streams import Field
 from clients.unlearning.contract import COST_NOTE, Cost, Outcome, UnlearningError
 from clients.unlearning.exact.placement import places
@@ -96,7 +97,8 @@ class ShardedMain:
     def advance(self) -> int:
         """Train every shard for one round on its images without erased concepts; return the gradient steps."""
         self.progress += 1
-        return sum(self._train(shard, self.progress, 0) for shard in range(self.spec.shards))
+        trained = each(self._trained, [(shard, self.progress, 0) for shard in range(self.spec.shards)])
+        return sum(self._take(shard, *part) for shard, part in enumerate(trained))
 
     def places(self, ids: Ids) -> tuple[Ids, Ids]:
         """Return the shard and the slice of each id, counted from 0: functions of the key and the id alone."""
@@ -196,7 +198,7 @@ class ShardedMain:
         now, cuts, steps = self.progress, self.cuts, 0
         for after in range(now + 1):
             self.progress, self.cuts = after, [cut for cut in cuts if cut["after"] < after]
-            steps += self._train(shard, after, schedule.start(stage))
+            steps += self._take(shard, *self._trained(shard, after, schedule.start(stage)))
             for cut in cuts:
                 if cut["after"] == after:
                     if not stage or schedule.reached(after) > schedule.start(stage):
@@ -204,25 +206,30 @@ class ShardedMain:
                     self.cuts = [*self.cuts, cut]
         return steps
 
-    def _train(self, shard: int, round_: int, begin: int) -> int:
-        """Train a shard in a round, or in the part of it from step ``begin`` on, with a checkpoint before each slice; return the steps."""
-        schedule, steps = self.schedules[shard], 0
+    def _take(self, shard: int, snapshot: Snapshot, checkpoints: dict[int, Snapshot], steps: int) -> int:
+        """Set what a shard's training gave; return its gradient steps."""
+        self.shards[shard], self.checkpoints[shard] = snapshot, checkpoints
+        return steps
+
+    def _trained(self, shard: int, round_: int, begin: int) -> tuple[Snapshot, dict[int, Snapshot], int]:
+        """Return a shard after its training in a round, or in the part of it from step ``begin`` on, its checkpoints, and the steps."""
+        schedule, snapshot, checkpoints, steps = self.schedules[shard], self.shards[shard], dict(self.checkpoints[shard]), 0
         for stage, part in schedule.segments(max(begin, schedule.reached(round_ - 1)), round_):
             if stage and part.start == schedule.start(stage):
-                self.checkpoints[shard][stage] = self.shards[shard]
+                checkpoints[stage] = snapshot
             images = self._images(shard, stage)
             images = images.select(~images.shows([cut["concept"] for cut in self.cuts], self._module.spec.classes))
             if len(images):
-                self._fit(shard, images, part)
+                snapshot = self._fitted(shard, snapshot, images, part)
                 steps += len(part)
-        return steps
+        return snapshot, checkpoints, steps
 
-    def _fit(self, shard: int, images: Images, part: range) -> None:
-        masks, key, window = self.shards[shard].masks, (*self.key, "shard", shard), (part.start, part.stop)
+    def _fitted(self, shard: int, snapshot: Snapshot, images: Images, part: range) -> Snapshot:
+        key, window = (*self.key, "shard", shard), (part.start, part.stop)
         total = max(self.schedules[shard].start(self.spec.slices), part.stop)
-        load(self._module, self.shards[shard].weights)
-        self.train(self._module, images, self.training, self.phase, key, total=total, window=window, fixed=masks or None)
-        self.shards[shard] = self._read(masks)
+        load(self._module, snapshot.weights)
+        self.train(self._module, images, self.training, self.phase, key, total=total, window=window, fixed=snapshot.masks or None)
+        return self._read(snapshot.masks)
 
     def _erase(self, shard: int, cut: Mapping[str, Any]) -> UnlearningError | None:
         """Erase a concept from one shard; return the error, and change nothing, if this is impossible."""

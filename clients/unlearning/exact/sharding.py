@@ -11,6 +11,7 @@ import numpy.typing as npt
 from clients.data.rows import Ids, Rows
 from clients.models import ModelSpec
 from clients.models.network import Network
+from clients.side_by_side import each
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, Unlearner, UnlearningError
@@ -69,7 +70,7 @@ class Sharded(Unlearner[Rows, Ids]):
         """Train the next round's epochs in every shard; return the gradient steps taken."""
         begin = self.schedule.reached(self.progress)
         self.progress += 1
-        return sum(self._train(shard, begin) for shard in range(self.shards))
+        return self._train([(shard, begin) for shard in range(self.shards)])
 
     def places(self, ids: Ids, late: Ids | None = None) -> tuple[Ids, Ids]:
         """Return the shard and the slice of each id, counted from 0: functions of the key, the id, and whether it was added later.
@@ -105,39 +106,38 @@ class Sharded(Unlearner[Rows, Ids]):
 
     def _restarted(self, shards: Ids, slices: Ids) -> Outcome:
         """Restart each of these shards once, from before the earliest of the slices named with it, and replay up to this round."""
-        steps = parts = 0
+        restarts = []
         for shard in (int(touched) for touched in np.unique(shards)):
             stage = int(slices[shards == shard].min())
             if self.schedule.start(stage) >= self.schedule.reached(self.progress):
                 continue  # training has not reached the slice yet
             self.weights[shard] = self.checkpoints[shard][stage] if stage else self._initial(shard)
             self.checkpoints[shard] = {k: kept for k, kept in self.checkpoints[shard].items() if k <= stage}
-            steps += self._train(shard, self.schedule.start(stage))
-            parts += 1
-        return Outcome(Cost(gradient_steps=steps, parts=parts), "exact")
+            restarts.append((shard, self.schedule.start(stage)))
+        return Outcome(Cost(gradient_steps=self._train(restarts), parts=len(restarts)), "exact")
 
     def _initial(self, shard: int) -> Arrays:
         return self.network.initial((*self.key, "shard", shard, "init"))
 
-    def _train(self, shard: int, begin: int) -> int:
-        """Train a shard from epoch ``begin`` to the end of its rounds, with a checkpoint before each slice; return the gradient steps."""
+    def _train(self, parts: list[tuple[int, int]]) -> int:
+        """Train shards, each from its epoch, to the end of their rounds; return the gradient steps."""
+        trained = each(self._trained, parts)
+        for (shard, _), (weights, checkpoints, _) in zip(parts, trained, strict=True):
+            self.weights[shard], self.checkpoints[shard] = weights, checkpoints
+        return sum(steps for *_, steps in trained)
+
+    def _trained(self, shard: int, begin: int) -> tuple[Arrays, dict[int, Arrays], int]:
+        """Return a shard's weights after its training from epoch ``begin``, its checkpoints before slices, and the gradient steps."""
         shards, slices = self.places(self.rows.ids)
-        steps = 0
+        weights, checkpoints, steps = self.weights[shard], dict(self.checkpoints[shard]), 0
         for stage, epochs in self.schedule.segments(begin, self.progress):
             if stage and epochs.start == self.schedule.start(stage):
-                self.checkpoints[shard][stage] = self.weights[shard]
+                checkpoints[stage] = weights
             rows = self.rows.keep((shards == shard) & (slices <= stage))
-            self.weights[shard], taken = self.network.train(
-                self.weights[shard],
-                rows.x,
-                rows.y,
-                epochs=epochs,
-                ids=rows.ids,
-                key=(*self.key, "shard", shard),
-                settings=self.settings,
-            )
+            key = (*self.key, "shard", shard)
+            weights, taken = self.network.train(weights, rows.x, rows.y, epochs=epochs, ids=rows.ids, key=key, settings=self.settings)
             steps += taken
-        return steps
+        return weights, checkpoints, steps
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); shards that have learned nothing are ignored."""

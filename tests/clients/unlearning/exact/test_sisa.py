@@ -103,10 +103,8 @@ class LastRowIgnored(Sharded):
 class OnlyTheFirstShard(Sharded):
     """Restarts one shard of those that a batch touches."""
 
-    def _train(self, shard: int, begin: int) -> int:
-        if begin == self.schedule.reached(self.progress - 1) or shard == 0:
-            return super()._train(shard, begin)
-        return 0
+    def _train(self, parts: list[tuple[int, int]]) -> int:
+        return super()._train([(shard, begin) for shard, begin in parts if begin == self.schedule.reached(self.progress - 1) or shard == 0])
 
 
 FAULTS = [LateCheckpoint, StaleCheckpoint, PositionalSplit, RunningGenerator, LastRowIgnored, OnlyTheFirstShard]
