@@ -101,6 +101,7 @@ def shards(**base: Any) -> Sisa:
 BASES: dict[str, Callable[[], Case]] = {
     "adaptive_queries": lambda: Case(shards(kind="adaptive_queries", model="network", hidden=4, iterations=10, refine=5), tabular()),
     "dare": lambda: Case(shards(kind="dare", trees=2), tabular()),
+    "hedgecut": lambda: Case(shards(kind="hedgecut", trees=2, budget=0.05), tabular()),
     "naive_bayes": lambda: Case(shards(kind="naive_bayes"), tabular()),
 }
 """SISA over unlearners: exact ones forget by themselves, others are trained again."""
