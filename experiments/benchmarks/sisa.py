@@ -5,7 +5,8 @@ deletions, in three units: rows x epochs (the formulas' unit), gradient steps (a
 free of noise; they vary over repeats because rows, shards and requests are drawn anew. One request in R slices has few possible costs, so
 the formula holds for ratios of means, not for each repeat.
 
-One batch is compared with one retraining, K requests one after the other with K retrainings.
+One batch is compared with one retraining, K requests one after the other with K retrainings. A second table tells what shards cost
+when they predict.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, comb
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ PROBLEM = Problem((1, 8, 8), 10, rounds=1, training=TRAINING)
 ROWS = 1440
 REQUESTS = (1, 8, 18)
 SHAPES = ((5, 1), (5, 4), (20, 1), (20, 4))
+SHARDS = (1, 2, 5, 10, 20)
 
 
 def slice_share(slices: int, requests: int) -> float:
@@ -177,8 +179,23 @@ def benchmark(repeats: int) -> list[Line]:
     return list(lines.values())
 
 
+def predictions(repeats: int) -> dict[int, list[float]]:
+    """Return the processor seconds of a prediction of all rows by each number of shards, per repeat."""
+    data = Digits().load()
+    seconds: dict[int, list[float]] = {shards: [] for shards in SHARDS}
+    for repeat in range(repeats):
+        for shards in SHARDS:
+            model = Sharded(BASE, shards, 1, "mean", PROBLEM, ("sisa predictions", repeat))
+            model.fit(Rows(np.arange(len(data.y)), data.x, data.y))
+            model.predict_proba(data.x)
+            begin = process_time()
+            model.predict_proba(data.x)
+            seconds[shards].append(process_time() - begin)
+    return seconds
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description="Speed-up of SISA deletions over retraining, beside the published formulas.")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="two repeats")
@@ -193,6 +210,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'S':>3s} {'R':>3s} {'K':>3s}  {'requests':10s} {'formula':>7s} {'means':>7s}   {units}")
     for line in benchmark(repeats):
         print(line.show())
+    taken = predictions(repeats)
+    print("\nprediction of all rows of digits by S shards, processor time, against one network: median [least .. most] of the ratios")
+    for shards, seconds in taken.items():
+        ratios = [time / one for time, one in zip(seconds, taken[1], strict=True)]
+        print(f"{shards:3d}  {median(seconds) * 1e3:8.2f} ms  {median(ratios):6.2f} [{min(ratios):5.2f} .. {max(ratios):5.2f}]")
 
 
 if __name__ == "__main__":

@@ -37,3 +37,11 @@ def test_measured_speed_ups_are_those_of_the_formulas(monkeypatch: pytest.Monkey
         assert str(line.requests) in line.show()
     by_shape = {(line.slices, line.requests, line.mode): line.formula for line in sisa.benchmark(1)}
     assert by_shape[1, 1, "batch"] > 2 * by_shape[1, 18, "batch"], "a batch of many requests touches every shard"
+
+
+def test_predictions_are_timed_for_each_number_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sisa, "SHARDS", (1, 3))
+    monkeypatch.setattr(sisa, "PROBLEM", Problem((1, 8, 8), 10, rounds=1, training=Training(epochs=1, batch_size=256)))
+    taken = sisa.predictions(2)
+    assert {shards: len(seconds) for shards, seconds in taken.items()} == {1: 2, 3: 2}
+    assert all(second > 0 for seconds in taken.values() for second in seconds)
