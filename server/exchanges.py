@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from flwr.app import ArrayRecord
@@ -85,3 +85,9 @@ class Further:
         if self._steps:
             self.record.metrics.append((FEDERATION, "bytes_replayed", self._bytes))
             self.record.timings.append((FEDERATION, "replay", self._seconds))
+
+
+def without_events(now: Round, peers: Sequence[int]) -> Round:
+    """Return the round as an exchange with some peers, in which nobody crashes or is late and nothing happens."""
+    changes = {"present": tuple(peers), "crash": {}, "late": {}, "happenings": (), "erased": (), "forget": {}, "generation": {}}
+    return now.model_copy(update=changes)

@@ -59,5 +59,6 @@ CERTIFICATES: Registry[CertificateSpec] = Registry(
     {
         "distance": "clients.unlearning.approximate.statistics.certificate:Distance",
         "residual": "clients.unlearning.approximate.certified.certificate:Residual",
+        "shared_residual": "clients.unlearning.approximate.certified.shared:SharedResidual",
     },
 )

@@ -14,6 +14,7 @@ from clients.unlearning.general.contract import MethodSpec
 from server.averaging.contract import Arrays, Update
 from server.averaging.methods import method_of
 from server.coordinator import Exchanges
+from server.exchanges import without_events
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState
 from server.timeline import Erasure, Round
@@ -46,7 +47,7 @@ def carry_out(server: Server, due: Sequence[Erasure], now: Round, mailbox: Mailb
         totals = _measured(server, method, asking, now, mailbox, exchanges) if method.measures() else {}
         for peer in asking[:1] if method.totals_suffice else asking:
             server.orders = {peer: Order(method, totals=totals)}
-            server.train(_exchange(now, [peer]), exchanges)
+            server.train(without_events(now, [peer]), exchanges)
             server.take_whole(now, mailbox, record)
     server.orders = {}
 
@@ -67,7 +68,7 @@ def _measured(server: Server, method: MethodSpec, asking: Sequence[int], now: Ro
     """Return the sums over the rows of all present peers; those asking are not told to forget yet."""
     pending: Mapping[int, set[int]] = {peer: mailbox.requests.pop(peer) for peer in asking if peer in mailbox.requests}
     server.orders = {peer: Order(method, True, tuple(sorted(pending.get(peer, ())))) for peer in now.present}
-    server.train(_exchange(now, now.present), exchanges)
+    server.train(without_events(now, now.present), exchanges)
     mailbox.requests.update(pending)
     server.measured = frozenset(now.present)
     totals: Arrays = {}
@@ -75,9 +76,3 @@ def _measured(server: Server, method: MethodSpec, asking: Sequence[int], now: Ro
         for name, sums in update.weights.items():
             totals[name] = totals[name] + sums if name in totals else sums
     return totals
-
-
-def _exchange(now: Round, peers: Sequence[int]) -> Round:
-    """Return the round as an exchange with some peers, in which nobody crashes or is late and nothing happens."""
-    changes = {"present": tuple(peers), "crash": {}, "late": {}, "happenings": (), "erased": (), "forget": {}, "generation": {}}
-    return now.model_copy(update=changes)

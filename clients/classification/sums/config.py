@@ -1,4 +1,4 @@
-"""Configuration of a peer that sends the sums over its rows to the server, and nothing else."""
+"""Configuration of peers that send sums over their rows to the server, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,18 +15,10 @@ from clients.unlearning.exact.statistical.specs import NaiveBayes, Pca, Ridge
 AnySummed = Annotated[NaiveBayes | Pca | Ridge, Field(discriminator="kind")]
 
 
-class SumsConfig(PeerConfig):
-    """Config of a peer whose rows enter the federation's model through their sums; ``main`` defines the sums."""
+class SummedConfig(PeerConfig):
+    """Config of a peer whose rows enter the federation's model through sums over them; subclasses say which."""
 
-    participant: ClassVar[str] = "clients.classification.sums.peer:SumsPeer"
     places: ClassVar[tuple[str, ...]] = PLACES
-    role: Literal["sums"] = "sums"
-    main: AnySummed
-
-    @property
-    def model(self) -> str:
-        """The model in one line."""
-        return in_short(self.main)
 
     @property
     def compute(self) -> ClassifierCompute:
@@ -35,5 +27,18 @@ class SumsConfig(PeerConfig):
 
     @property
     def training(self) -> Training:
-        """Default training settings, as the base class needs them; sums are not trained."""
+        """Default training settings, as the base class needs them; nothing is trained by gradient descent."""
         return Training()
+
+
+class SumsConfig(SummedConfig):
+    """Config of a peer whose sums are its own; ``main`` defines them."""
+
+    participant: ClassVar[str] = "clients.classification.sums.peer:SumsPeer"
+    role: Literal["sums"] = "sums"
+    main: AnySummed
+
+    @property
+    def model(self) -> str:
+        """The model in one line."""
+        return in_short(self.main)

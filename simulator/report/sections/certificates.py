@@ -27,6 +27,9 @@ is trained again with a fresh one. <code>lethe verify</code> computes the residu
 {% endif %}{% if others %}<ul class="note">{% for line in others %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 """
 
+RESIDUALS = ("residual", "shared_residual")
+"""Kinds of certificates that bound a residual: of one peer's model, and of one over all peers."""
+
 HEADINGS = (
     "request",
     "claim",
@@ -44,8 +47,8 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     certified = [(row, row.certificate) for row in data.erasures if row.certificate is not None]
     if not certified:
         return None
-    rows = [_cells(row, told) for row, told in certified if told.get("kind") == "residual"]
-    others = [f"{_named(row)}: {_listed(told)}" for row, told in certified if told.get("kind") != "residual"]
+    rows = [_cells(row, told) for row, told in certified if told.get("kind") in RESIDUALS]
+    others = [f"{_named(row)}: {_listed(told)}" for row, told in certified if told.get("kind") not in RESIDUALS]
     return {"headings": HEADINGS, "rows": rows, "others": others}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clients.classification.hdus.config import HdusConfig, method
 from clients.classification.sums.config import SumsConfig
+from clients.classification.sums.newton.config import NewtonConfig
 from clients.config import PeerConfig
 from clients.data import load
 from clients.unlearning.contract import Problem
@@ -21,7 +22,7 @@ def stored_in_words(plan: Plan) -> tuple[str, str]:
 
 def stored_bytes(plan: Plan, config: PeerConfig) -> int | None:
     """Return the bytes that one peer stores for a full fit on its rows; None if they depend on more than the number of rows."""
-    assert isinstance(config, HdusConfig | SumsConfig)
+    assert isinstance(config, HdusConfig | SumsConfig | NewtonConfig)
     spec = method(config) if isinstance(config, HdusConfig) else config.main
     problem = Problem(plan.shape, plan.classes, plan.rounds, load(config.data).columns, config.training)
     size = spec.state_bytes(problem, len(config.rows))

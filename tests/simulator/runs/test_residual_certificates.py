@@ -101,7 +101,7 @@ def test_numbers_that_do_not_follow_from_each_other_are_refused(change: dict[str
     told = {"model": {"kind": "convex"}, "epsilon": 1.0, "delta": 1e-4, "sigma": 0.5, "factor": law.factor, "lipschitz": 0.1}
     told |= {"budget": law.budget, "certifier": "measured", "bound": 1e-9, "rows": 3, "draw": 0, "commitment": "", **change}
     certificate = Residual.model_validate_json(json.dumps(told))
-    wrong = certificate._inconsistent("certified(1, 0.0001)")
+    wrong = certificate.inconsistent("certified(1, 0.0001)")
     assert wrong == said
 
 

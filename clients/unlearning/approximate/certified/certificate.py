@@ -74,7 +74,7 @@ class Residual(CertificateSpec):
         Of a peer that has left, only the arithmetic is left to check. Parameters that have changed since must stay within the budget;
         those that have not must keep the bound.
         """
-        if wrong := self._inconsistent(evidence.guarantee):
+        if wrong := self.inconsistent(evidence.guarantee):
             return wrong
         learner = remaining(self.model, evidence)
         if evidence.main is None or not isinstance(learner, ConvexLearner):
@@ -83,7 +83,7 @@ class Residual(CertificateSpec):
             return f"its perturbation was not drawn with sigma = {self.sigma:g}"
         return self._exceeded(learner, torch.tensor(evidence.main[WEIGHTS]), torch.tensor(evidence.main[PERTURBATION]))
 
-    def _inconsistent(self, guarantee: str) -> str | None:
+    def inconsistent(self, guarantee: str) -> str | None:
         """Return which of its numbers do not follow from the others, or None."""
         law = Law(self.epsilon, self.delta, self.sigma)
         if guarantee != certified(self.epsilon, self.delta):

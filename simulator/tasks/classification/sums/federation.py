@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.sums.config import SumsConfig
+from clients.classification.sums.newton.config import NewtonConfig
+from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
-    """Peers send sums over their rows; one model of all rows forgets by subtraction."""
+    """Peers send sums over their rows; one model of all rows forgets by subtraction, or by Newton's steps on sums of derivatives."""
 
     scenario: ClassVar[type[Scenario]] = SumsScenario
     plan: ClassVar[type[Plan]] = SumsPlan
@@ -31,21 +33,29 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
     takes_rows: ClassVar[bool] = True
     corrects_rows: ClassVar[bool] = True
 
-    def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig:
+    def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig | NewtonConfig:
         """Return a peer's config."""
-        return SumsConfig(peer=peer, main=scenario.federation.model, **constants)
+        model = scenario.federation.model
+        if isinstance(model, CertifiedRemoval):
+            return NewtonConfig(peer=peer, removal=model, **constants)
+        return SumsConfig(peer=peer, main=model, **constants)
 
     def coordinator(self, plan: SumsPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the server that adds up the sums, resumed from the store's last round."""
         from server.classification.sums.coordinator import Sums
+        from server.classification.sums.newton.coordinator import FederatedNewton
 
+        config = plan.configs[0]
+        if isinstance(config, NewtonConfig):
+            return FederatedNewton(config, plan.timeline, store, plan.scenario.federation.colluding)
         growing = {one.peer for one in plan.timeline.arrivals()}
         growing |= {one.peer for one in plan.timeline.erasures if one.correction is not None}
-        return Sums(plan.configs[0], store, len(plan.timeline.rounds), growing)
+        return Sums(config, store, len(plan.timeline.rounds), growing)
 
     def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, and its guarantee."""
-        return "subtract", "exact"
+        model = plan.scenario.federation.model
+        return (model.tag, model.claim) if isinstance(model, CertifiedRemoval) else ("subtract", "exact")
 
     def arrival(self, plan: SumsPlan, arrival: Arrival) -> tuple[str, str, str]:
         """Return how a peer takes in rows, what is guaranteed, and no note."""
@@ -63,7 +73,8 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
         yield "gradient steps", "0"
         corrections = sum(one.correction is not None for one in erasures)
-        yield "subtractions", f"{departures} of peers, {len(erasures) - departures - corrections} of rows" + corrected_in_words(corrections)
+        what = "Newton steps" if isinstance(plan.scenario.federation.model, CertifiedRemoval) else "subtractions"
+        yield what, f"{departures} of peers, {len(erasures) - departures - corrections} of rows" + corrected_in_words(corrections)
         if arrivals := plan.timeline.arrivals():
             yield "additions", f"{sum(len(one.rows) for one in arrivals)} rows that arrive at {len({one.peer for one in arrivals})} peers"
         yield stored_in_words(plan)
@@ -71,6 +82,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
 
     def problems(self, plan: SumsPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for every peer evaluated on another model than that of the sums in the mailbox."""
-        from simulator.tasks.classification.sums.verification import problems
+        from simulator.tasks.classification.sums import newton, verification
 
-        return problems(plan, store)
+        certified = isinstance(plan.scenario.federation.model, CertifiedRemoval)
+        return newton.problems(plan, store) if certified else verification.problems(plan, store)

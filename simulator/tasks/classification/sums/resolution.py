@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from clients.data import Dataset
 from clients.data.rows import Ids
+from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.contract import Problem, UnlearningError
 from simulator.scenarios.resolution import Resolution
+from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.classification.pooled import unfit
 from simulator.tasks.classification.sums.scenario import SumsScenario
 
@@ -20,6 +22,7 @@ class SumsResolution(Resolution[SumsScenario]):
         if wrong := unfit(data):
             self.wrong("data", wrong)
             return
+        self._check_shares()
         model, problem = self.scenario.federation.model, Problem(data.shape, data.classes, self.scenario.rounds, data.columns)
         try:
             model.build(problem, ())
@@ -30,3 +33,17 @@ class SumsResolution(Resolution[SumsScenario]):
             if wrong := model.check(problem, data.rows(ids)):
                 self.wrong("federation.model", f"peer {peer}: {wrong}")
                 return
+
+    def _check_shares(self) -> None:
+        """Record errors where shares of a perturbation, or rows that arrive, do not go with Newton's steps."""
+        table, peers = self.scenario.federation, self.scenario.peers.count
+        if not isinstance(table.model, CertifiedRemoval):
+            return
+        if table.colluding >= peers:
+            self.wrong("federation.colluding", f"is {table.colluding} of {peers} peers, whose shares then hide nothing: lower it")
+        for i, event in enumerate(self.scenario.event):
+            place = name_place(("event", i))
+            if event.brings_rows:
+                self.wrong(place, f"{event.tag}: certified_removal across peers takes no rows in after the start: remove it")
+            if getattr(event, "method", None) is not None:
+                self.wrong(f"{place}.method", "certified_removal across peers carries requests out itself: remove the key")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, model_validator
 
-from clients.classification.sums.config import AnySummed
 from clients.spec import Spec
+from clients.unlearning.approximate.certified.spec import CertifiedRemoval
+from clients.unlearning.exact.statistical.specs import NaiveBayes, Pca, Ridge
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
@@ -18,17 +19,39 @@ else:  # the registry knows its members only at run time
     AnyEvent = EVENTS.union()
 
 
+AnyModel = Annotated[NaiveBayes | Pca | Ridge | CertifiedRemoval, Field(discriminator="kind")]
+
+
 class Sums(Spec):
     """A server adds up the sums that peers send; ``model`` defines the sums and the model computed from them.
 
     Parameters
     ----------
     model : table
-        The model computed from the sums.
+        The model computed from the sums. Those of ``certified_removal`` are derivatives at parameters that the server sends, for its
+        Newton steps.
+    colluding : int
+        For ``certified_removal``: peers whose shares of the secret perturbation need not be secret, or may leave; the shares of the others
+        alone then have the scale ``sigma``.
     """
 
     kind: Literal["sums"] = "sums"
-    model: AnySummed
+    model: AnyModel
+    # left out where nothing is set: plans from before it existed keep their hash
+    colluding: NonNegativeInt = Field(0, exclude_if=lambda colluding: not colluding)
+
+    @model_validator(mode="after")
+    def _summable(self) -> Self:
+        if not isinstance(self.model, CertifiedRemoval):
+            if self.colluding:
+                raise ValueError(f"colluding is about shares of a perturbation, {self.model.tag} has none: remove the key")
+        elif self.model.certifier != "measured" or self.model.hessian != "fresh":
+            raise ValueError('peers measure the residual together, with a fresh Hessian: take certifier = "measured" and hessian = "fresh"')
+        elif not self.model.delta:
+            raise ValueError("a perturbation for delta = 0 is no sum of shares: take a delta above 0")
+        elif self.model.base.loss == "huber_hinge":
+            raise ValueError("huber_hinge has a second derivative with jumps, over which steps on sums do not settle: take another loss")
+        return self
 
 
 class SumsScenario(common.Scenario):

@@ -17,7 +17,6 @@ from clients.participant import Update
 from clients.unlearning.contract import UnlearningError
 from server.classification.sums.statistics import Statistics
 from simulator.errors import LetheError, ScenarioError
-from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -28,6 +27,7 @@ from simulator.tasks.classification.stored import stored_bytes
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.verification import model
 from simulator.tasks.contract import cell_of
+from tests.simulator.tasks.classification.sums.impatient import Impatient
 
 EVENTS: list[dict[str, Any]] = [
     {"round": 2, "do": "leave", "peers": [4], "erase": True},
@@ -151,17 +151,9 @@ def test_a_subtraction_that_is_skipped_is_noticed(skipped: str, tmp_path: Path, 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("last", [1, 2, 3, 4])
 def test_an_interrupted_run_is_taken_up_at_any_round(last: int, finished: Run, tmp_path: Path) -> None:
-    class Impatient(Watch):
-        def stage(self, name: str, rounds: int, done: int) -> Any:
-            def on_round(now: Any) -> None:
-                if now is not None and now.round == last:
-                    raise KeyboardInterrupt
-
-            return on_round
-
     folder = prepare(scenario(audit={"counterfactual": False}), tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        resume(folder, Impatient())
+        resume(folder, Impatient(last))
     again = resume(folder)
     assert again.digest == finished.digest
 

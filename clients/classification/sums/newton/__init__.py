@@ -1,0 +1,1 @@
+"""Peers that answer a server's questions with the sums that Newton's method needs."""

@@ -1,0 +1,1 @@
+"""Server side of Newton's method on sums over peers."""
