@@ -34,7 +34,7 @@ def add(folder: Path | str, names: Sequence[str] = (), say: Say = lambda line: N
     folder : path
         The run directory.
     names : sequence of str
-        Audits by shadow models; all that the run does not have yet, if none is named.
+        Audits by shadow models; if none is named, all by which a method can pass and that the run does not have yet.
     say : callable
         Is told, in a line, what is being done.
 
@@ -75,9 +75,9 @@ def _wanted(plan: Plan, store: RunStore, names: Sequence[str], folder: Path) -> 
         raise LetheError(f"{folder}: {wrong}: lethe verify {folder} tells all, play the run again")
     if compared := loaded.compare(plan, store).changed:
         raise LetheError(f"{folder}: {compared}")
-    chosen = [name for name in able if name in names or (not names and name not in there)]
+    chosen = [name for name, spec in able.items() if name in names or (not names and spec.passes and name not in there)]
     if not chosen:
-        raise LetheError(f"{folder}: the run has every audit by shadow models: lethe show {folder}")
+        raise LetheError(f"{folder}: the run has every audit that is added unasked: lethe show {folder}, or name others by --with")
     return {name: able[name]() for name in chosen}
 
 

@@ -130,7 +130,7 @@ def audit(
     names: Annotated[list[str] | None, typer.Option("--with", metavar="NAME", help="Audit by shadow models; may be given again.")] = None,
     json: Json = False,
 ) -> None:
-    """Judge a finished run by shadow models, all such audits that it lacks unless some are named; plan and digest stay as they are."""
+    """Judge a finished run by shadow models, by the audits that let a method pass unless some are named; plan and digest stay."""
     from simulator.auditing import add
     from simulator.levels import start_again_at
     from simulator.runs.directory import read_plan

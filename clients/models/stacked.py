@@ -6,7 +6,8 @@ enough for audits and estimates over many models, and never for a claim of exact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import streams
+from clients.data.rows import Rows
 from clients.models.network import Network
 from clients.models.stacked_optimizers import optimizer
 from clients.streams import Field
@@ -114,6 +116,51 @@ class Stack:
             found = [self._forward(layers, part, same_rows=True).cpu() for part in torch.split(self.network.inputs(x), _AT_ONCE)]
         answers: npt.NDArray[np.float32] = torch.cat(found, dim=1).numpy()
         return answers
+
+    def relearned(
+        self, arrays: Mapping[str, npt.NDArray[Any]], rows: Rows, *, key: tuple[Field, ...], settings: Steps
+    ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+        """Train every network on the same rows in the same order, and yield before each step, without end, what they know of them.
+
+        Parameters
+        ----------
+        arrays : mapping
+            Weights, shape (networks, ...); they are not changed.
+        rows : Rows
+            Not empty.
+        key : tuple
+            Key of the order of the rows.
+        settings : Training or Distillation
+            Batch size and optimiser.
+
+        Yields
+        ------
+        losses, accuracies : float64 arrays, shape (networks,)
+            Mean cross-entropy on all rows, in nats, and share of right answers.
+        """
+        import torch
+
+        weights = self._flat(arrays)
+        step = optimizer(settings.optimizer, weights)
+        inputs, targets = self.network.inputs(rows.x), self.network.targets(rows.y)
+        for epoch in count():
+            order = streams.order(rows.ids, *key, "relearn", epoch)
+            for start in range(0, len(order), settings.batch_size):
+                yield self._known(weights, inputs, targets)
+                at = torch.from_numpy(order[start : start + settings.batch_size]).expand(len(weights), -1)
+                share = torch.full(at.shape, 1 / at.shape[1], device=weights.device)
+                step(self._gradient(weights, inputs[at], targets[at], share))
+
+    def _known(self, weights: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return every network's mean cross-entropy and accuracy on the same rows."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        with torch.no_grad():
+            logits = self._forward(self._layers(weights), x, same_rows=True)
+            losses = cross_entropy(logits.flatten(0, 1), y.repeat(len(weights)), reduction="none").reshape(len(weights), -1)
+            right = (logits.argmax(-1) == y).double()
+        return losses.double().mean(1).cpu().numpy(), right.mean(1).cpu().numpy()
 
     def _gradient(self, weights: torch.Tensor, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """Return the gradient of each network's mean loss over its own rows, shape of ``weights``; rows of share 0 have no part."""

@@ -65,3 +65,10 @@ def mean_interval(
     spread = float(np.std(left_out) * np.sqrt(len(left_out) - 1))
     drawn = [summary(found[generator.integers(0, len(found), len(found))]) + spread * generator.standard_normal() for _ in range(400)]
     return around(summary(found), np.array(drawn))
+
+
+def grand_mean(values: Floats, key: tuple[Field, ...], repeats: int = 400) -> Interval:
+    """Return the mean of values (models, rows) with its percentile interval by a bootstrap over models and over rows."""
+    generator = streams.generator(*key, "bootstrap")
+    models, rows = (generator.multinomial(n, np.full(n, 1 / n), size=repeats) / n for n in values.shape)
+    return around(float(values.mean()), ((models @ values) * rows).sum(axis=1))

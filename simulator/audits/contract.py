@@ -124,6 +124,8 @@ class AuditSpec(Spec):
     """Whether it needs validation rows; a scenario that sets none aside is refused."""
     shadows: ClassVar[bool] = False
     """Whether its figures are of models that it trains itself, so that it may give those of runs at which it has not looked."""
+    passes: ClassVar[bool] = False
+    """Whether a method passes by it, where it does not fail; other audits by shadow models object or do not."""
     always_told: ClassVar[bool] = False
     """Whether its columns also appear in the reports of runs without this audit, as *not measured*."""
     sections: ClassVar[tuple[str, ...]] = ()

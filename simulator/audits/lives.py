@@ -27,7 +27,7 @@ from clients.unlearning.plain import Plain
 from server.audit.calibration import Pair, mixed, swapped
 from server.audit.margins import Floats, margins
 from server.timeline import Erasure
-from simulator.audits.contract import Branch, NotJudgedError
+from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED, RUN, Branch, NotJudgedError, Row
 
 FEWEST = 8
 """With fewer forgotten rows a figure says nothing."""
@@ -152,11 +152,17 @@ class Shadows:
         self.rows, self.population = (learner.table.shaped(rows) for rows in (life.rows, life.population))
         self.had: Members = halves(self.rows.ids, count, self.key) if half else np.ones((count, len(self.rows)), bool)
         self._gone = np.isin(self.rows.ids, life.gone)
+        self._weights: dict[Row, Arrays] = {}
 
     @property
     def inside(self) -> Members:
         """Which of the forgotten rows each model had, bool (models, forgotten rows)."""
         return self.had[:, self._gone]
+
+    @property
+    def gone(self) -> Rows:
+        """The forgotten rows, as the models learned them."""
+        return self.rows.keep(self._gone)
 
     @property
     def held(self) -> Members:
@@ -166,24 +172,28 @@ class Shadows:
     @cached_property
     def unlearned(self) -> Outputs:
         """Models that were asked to forget, by the main model's method, and then trained on."""
-        if issubclass(type(self.life.spec.build(self.life.problem, self.key)), Retrained):
-            return self._outputs(self._trained("shadow", self._kept, 0, self._end))
-        return self._outputs(self._trained("shadow", self._kept, self.life.before, self._end, self._forgotten()))
+        return self._outputs(self.weights(RUN))
 
     @cached_property
     def nothing(self) -> Outputs:
         """The same models if the request had been ignored."""
-        return self._outputs(self._trained("shadow", self.had, self.life.before, self._end, self._original))
+        return self._outputs(self.weights(NOTHING))
 
     @cached_property
     def never(self) -> Outputs:
         """Models with keys of their own that never had the rows."""
-        return self._outputs(self._trained("never", self._kept, 0, self._end))
+        return self._outputs(self.weights(RETRAINED))
 
     @cached_property
     def again(self) -> Outputs:
         """The same with other keys: retrained again."""
-        return self._outputs(self._trained("again", self._kept, 0, self._end))
+        return self._outputs(self.weights(AGAIN))
+
+    def weights(self, row: Row) -> Arrays:
+        """Return the weights of the models of a kind at the end, shape (models, ...); of the original ones just before the request."""
+        if row not in self._weights:
+            self._weights[row] = self._lived(row)
+        return self._weights[row]
 
     @property
     def planted(self) -> Outputs:
@@ -204,16 +214,24 @@ class Shadows:
     def _end(self) -> int:
         return self.life.before + self.life.after
 
-    @cached_property
-    def _original(self) -> Arrays:
-        return self._trained("shadow", self.had, 0, self.life.before)
+    def _lived(self, row: Row) -> Arrays:
+        before = self.life.before
+        if row == ORIGINAL:
+            return self._trained("shadow", self.had, 0, before)
+        if row == NOTHING:
+            return self._trained("shadow", self.had, before, self._end, self.weights(ORIGINAL))
+        if row != RUN:
+            return self._trained("again" if row == AGAIN else "never", self._kept, 0, self._end)
+        if issubclass(type(self.life.spec.build(self.life.problem, self.key)), Retrained):
+            return self._trained("shadow", self._kept, 0, self._end)
+        return self._trained("shadow", self._kept, before, self._end, self._forgotten())
 
     def _trained(self, kind: str, members: Members, first: int, last: int, start: Arrays | None = None) -> Arrays:
         rounds, settings = self.life.rounds(first, last), self.life.problem.training
         return shadows(self.stack, self.rows, members, rounds=rounds, key=(*self.key, kind), settings=settings, start=start)
 
     def _outputs(self, weights: Arrays) -> Outputs:
-        parts = (self.rows.keep(self._gone), self.rows.keep(~self._gone), self.population)
+        parts = (self.gone, self.rows.keep(~self._gone), self.population)
         logits = [self.stack.logits(weights, rows.x) for rows in parts]
         try:
             gone, kept, population = (margins(found, rows.y) for found, rows in zip(logits, parts, strict=True))
@@ -225,7 +243,8 @@ class Shadows:
     def _forgotten(self) -> Arrays:
         """Return the original models after each has forgotten its part of the rows, one by one, by the method as it is."""
         parts = [self.life.spec.model_dump_json(), repr(self.life.problem), streams.key_hash(*self.key), self.life.before]
-        arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *self._original.values()]
+        original = self.weights(ORIGINAL)
+        arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *original.values()]
         configuration = {"what": "unlearned shadow models", "parts": parts, "data": data_hash(*tensors(*arrays))}
         return remembered(configuration, lambda: _stacked([self._forget(k) for k in range(len(self.had))]))
 
@@ -234,7 +253,7 @@ class Shadows:
         assert isinstance(learner, Plain)
         own = self.rows.keep(self.had[k])
         learner.begin(own)
-        learner.continue_from({name: array[k] for name, array in self._original.items()}, self.life.before)
+        learner.continue_from({name: array[k] for name, array in self.weights(ORIGINAL).items()}, self.life.before)
         try:
             learner.forget(np.intersect1d(own.ids, self.life.gone))
         except UnlearningError as reason:

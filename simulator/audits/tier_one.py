@@ -50,6 +50,7 @@ class TierOne(AuditSpec):
     models: Models = 64
 
     shadows: ClassVar[bool] = True
+    passes: ClassVar[bool] = True
     sections: ClassVar[tuple[str, ...]] = ("simulator.report.audits.tier_one:SECTION",)
     half: ClassVar[bool]
     """Whether each shadow model has a keyed half of the rows; else all of them."""

@@ -9,21 +9,24 @@ from typing import Any
 from simulator.audits import AUDITS
 from simulator.audits.contract import AuditSpec
 
-PASSES, FAILS, NO_POWER = "passes", "fails", "no power"
+PASSES, FAILS, NO_POWER, NO_OBJECTION = "passes", "fails", "no power", "no objection"
 
 Ends = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An audit's figures of an erasure: value and interval of the method, of retraining again, and of doing nothing."""
+    """An audit's figures of an erasure: value and interval of the method, of retraining again, and of doing nothing.
+
+    ``planted`` is the figure of retrained models with a planted shift; None of an audit that can object, and let no method pass.
+    """
 
     name: str
     method: Ends
     again: Ends
     nothing: Ends
     threshold: float
-    planted: float
+    planted: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -31,9 +34,17 @@ class Judged:
 
         An audit that finds neither that nothing was done nor a planted shift could not have objected: it has no power.
         """
-        if min(self.nothing[0], self.planted) <= self.threshold:
+        if not self._power:
             return NO_POWER
-        return PASSES if self.method[1] <= self.again[2] and self.again[1] <= self.method[2] else FAILS
+        if self.method[1] > self.again[2] or self.again[1] > self.method[2]:
+            return FAILS
+        return NO_OBJECTION if self.planted is None else PASSES
+
+    @property
+    def _power(self) -> bool:
+        if self.planted is None:
+            return abs(self.nothing[0] - self.again[0]) > self.threshold
+        return min(self.nothing[0], self.planted) > self.threshold
 
 
 def by_shadows() -> dict[str, type[AuditSpec]]:
@@ -46,7 +57,7 @@ def judged(name: str, figures: Mapping[str, Any]) -> Judged | None:
     if figures.get(name) is None or figures.get(f"{name}_threshold") is None:
         return None
     method, again, nothing = (tuple(figures[f"{name}{end}{row}"] for end in ("", "_low", "_high")) for row in ("", "_again", "_nothing"))
-    return Judged(name, method, again, nothing, figures[f"{name}_threshold"], figures[f"{name}_planted"])
+    return Judged(name, method, again, nothing, figures[f"{name}_threshold"], figures.get(f"{name}_planted"))
 
 
 def all_judged(audits: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Judged]]:

@@ -72,10 +72,22 @@ def _drawn(data: ReportData, width: float) -> str:
         axes.set_yticks(range(len(rows)), [f"round {row.round}\n{words.short(row)}" for row in rows])
         axes.set_ylim(len(rows) - 0.45, -0.55)
         axes.set_xlabel("area under the curve (0.5 = a coin toss)")
-        axes.legend(handles=[Patch(facecolor=svg.ENSEMBLE, label="as run"), Patch(facecolor=svg.QUIET, label="never there"),
-                             Patch(facecolor="none", edgecolor=svg.MAIN, hatch="/////", label="did nothing")],
-                    loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False, fontsize=8.5, borderaxespad=0.2,
-                    handlelength=1.3, columnspacing=1.0, handletextpad=0.5)
+        axes.legend(
+            handles=[
+                Patch(facecolor=svg.ENSEMBLE, label="as run"),
+                Patch(facecolor=svg.QUIET, label="never there"),
+                Patch(facecolor="none", edgecolor=svg.MAIN, hatch="/////", label="did nothing"),
+            ],
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=3,
+            frameon=False,
+            fontsize=8.5,
+            borderaxespad=0.2,
+            handlelength=1.3,
+            columnspacing=1.0,
+            handletextpad=0.5,
+        )
         return svg.inline(fig, f"attack-{'w' if width > 5 else 'n'}", "Membership inference on the erased rows")
 
 
@@ -86,8 +98,16 @@ def _attack_bar(axes: Axes, y: float, value: float | None, colour: str, hatch: s
     fill: dict[str, Any] = {"color": "none", "edgecolor": colour, "hatch": hatch} if hatch else {"color": colour}
     axes.barh(y, value - 0.5, left=0.5, height=0.22, linewidth=0.8 if hatch else 0, **fill)
     right = value >= 0.5
-    axes.annotate(words.auc(value), (value, y), (4 if right else -4, 0), textcoords="offset points", fontsize=7.5, color=svg.INK,
-                  va="center", ha="left" if right else "right")
+    axes.annotate(
+        words.auc(value),
+        (value, y),
+        (4 if right else -4, 0),
+        textcoords="offset points",
+        fontsize=7.5,
+        color=svg.INK,
+        va="center",
+        ha="left" if right else "right",
+    )
 
 
 SECTION = Section("membership_inference", "", "Membership inference", 21, TEMPLATE, _view, within="erasures", figures=_figures)

@@ -15,7 +15,8 @@ from simulator.report.outcomes import ErasureRow, Outcome
 TEMPLATE = """<h3>Compared with many retrained models</h3>
 <p>Shadow models trained, forgot and trained on as each main model did; as many were trained without the rows. A method passes where its
 interval, over models and rows, overlaps that of retrained models against retrained ones: no audit proves more than that it found nothing.
-An audit without power finds neither that nothing was done nor a planted shift of one standard deviation.</p>
+An audit without power finds neither that nothing was done nor a planted shift of one standard deviation. Audits without a planted shift do
+something to the models, and have no objection or fail; their threshold is of the distance to retrained models.</p>
 <div class="scroll"><table>
 <thead><tr><th></th><th>as run</th><th>retrained again</th><th>did nothing</th><th>threshold</th><th>planted shift</th>
 <th></th></tr></thead>
@@ -29,7 +30,10 @@ An audit without power finds neither that nothing was done nor a planted shift o
 {% if spreads %}<ul class="note">{% for line in spreads %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 """
 
-_LEVELS = {"passes": "good", "fails": "bad", "no power": "open"}
+_LEVELS = {"passes": "good", "fails": "bad", "no power": "open", "no objection": "open"}
+
+_OWN = ("_low", "_high", "_threshold", "_planted", "_models", "_rows")
+"""Suffixes of the figures that the table or its notes show by themselves."""
 
 
 def _flat(row: ErasureRow) -> dict[str, Any]:
@@ -51,15 +55,28 @@ def _view(data: ReportData, page: TaskPage) -> Mapping[str, Any] | None:
 
 
 def _told(one: Judged, columns: Sequence[Column], figures: Mapping[str, Any]) -> dict[str, Any]:
-    main, more = columns[0], columns[5:]
+    main, *others = columns
+    more = [column for column in others if column.name.removeprefix(one.name) not in _OWN]
     told = [f"{column.heading.removeprefix(f'{main.heading}, ')} {_number(figures.get(column.name))}" for column in more]
     return {
         "heading": f"{main.heading}, {main.unit}",
-        "texts": [*(_interval(ends) for ends in (one.method, one.again, one.nothing)), _number(one.threshold), _number(one.planted)],
+        "texts": [
+            *(_interval(ends) for ends in (one.method, one.again, one.nothing)),
+            _number(one.threshold),
+            "" if one.planted is None else _number(one.planted),
+        ],
         "verdict": one.verdict,
         "level": _LEVELS[one.verdict],
-        "more": f"As run: {', '.join(told)}." if told else "",
+        "more": _counted(one, figures) + (f"As run: {', '.join(told)}." if told else ""),
     }
+
+
+def _counted(one: Judged, figures: Mapping[str, Any]) -> str:
+    """Return over how many models and rows an audit counted, where it tells."""
+    models, rows = (figures.get(f"{one.name}{suffix}") for suffix in ("_models", "_rows"))
+    if models is None or rows is None:
+        return ""
+    return f"{models:.0f} models of each kind" + (f", {rows:.0f} rows. " if rows > 1 else ". ")
 
 
 def _spreads(name: str, found: list[tuple[ErasureRow, list[Judged]]]) -> Iterator[str]:

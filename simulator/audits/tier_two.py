@@ -1,0 +1,101 @@
+"""The common base class of audits that ask what is still inside: something is done to many models of each kind, and counted.
+
+Each figure stands beside that of models that never had the rows, with an interval, over models and rows, of how far the two differ. Such
+an audit objects or does not; only those of tier one let a method pass.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from server.timeline import Erasure
+from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branches, Column, Figures, Format, Row
+from simulator.audits.tier_one import COMPARED, Other
+
+if TYPE_CHECKING:
+    from server.audit.margins import Floats
+    from simulator.audits.lives import Life, Shadows
+
+
+class TierTwo(AuditSpec):
+    """An audit that does something to shadow models, which have all of the peer's rows and differ by their keys.
+
+    Parameters
+    ----------
+    models : int
+        Shadow models of each kind; at least 8.
+    """
+
+    models: Annotated[int, Field(ge=8, le=4096)] = 16
+
+    shadows: ClassVar[bool] = True
+    sections: ClassVar[tuple[str, ...]] = ("simulator.report.audits.tier_one:SECTION",)
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """The audit and how to read its figure."""
+        main = self.columns[0]
+        return ((main.heading, main.meaning),)
+
+    def rows(self, exact: bool) -> tuple[Row, ...]:
+        """Return the run, from which the main model's life is taken; whatever is compared are shadow models."""
+        return (RUN,)
+
+    def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
+        """Return figures with intervals, the threshold, and over how many models and rows; see `AuditSpec.judge`."""
+        import numpy as np
+
+        from server.audit.calibration import grand_mean, mixed, threshold
+        from simulator.audits.lives import Shadows, life_of
+
+        shadows = Shadows(self.plant(life_of(erasure, targets, branches[RUN])), self.models, half=False)
+        values = {row: self.values(shadows, row) for row in (*COMPARED, RETRAINED)}
+        usual = values[RETRAINED].mean(axis=0)
+        ends = min(each.min() for each in values.values()), max(each.max() for each in values.values())
+        main, low, high, calibrated, models, rows, *others = self.columns
+        found: dict[str, float | None] = {}
+        for row in COMPARED:
+            beyond = grand_mean(values[row] - usual, shadows.key)  # row by row: all kinds are judged on the same rows, some of them hard
+            interval = np.clip(usual.mean() + np.array([beyond.value, beyond.low, beyond.high]), *ends)
+            figures = [*map(float, interval), *self.more(shadows, row)]
+            found |= {column.key(row): figure for column, figure in zip((main, low, high, *others), figures, strict=True)}
+        pairs = mixed(values[COMPARED[1]], values[RETRAINED], shadows.key)
+        found[calibrated.name] = threshold(np.array([abs(one.mean() - other.mean()) for one, other in pairs]))
+        return found | dict(zip((models.name, rows.name), map(float, values[RUN].shape), strict=True))
+
+    def plant(self, life: Life) -> Life:
+        """Return the life that the shadow models live: that of the main model, unless something is planted in the rows to forget."""
+        return life
+
+    @abstractmethod
+    def values(self, shadows: Shadows, row: Row) -> Floats:
+        """Return what is counted in every model of a kind and on every row, float64 (models, rows); one row where rows act together."""
+
+    def more(self, shadows: Shadows, row: Row) -> Iterable[float | None]:
+        """Return the figures of further columns."""
+        return ()
+
+
+def columns(name: str, heading: str, unit: str, format: Format, meaning: str, *others: Other) -> tuple[Column, ...]:
+    """Return the columns of such an audit: its figure, the interval's ends, the threshold, the numbers of models and rows, and others.
+
+    Each of the others is a suffix of the name, heading, unit, format and meaning.
+    """
+
+    def hidden(suffix: str, heading: str, unit: str, format: Format, meaning: str, rows: tuple[Row, ...] = COMPARED) -> Column:
+        return Column(f"{name}_{suffix}", heading, unit, format, meaning, rows=rows, shown=False)
+
+    apart = "95 % quantile of the difference between retrained models."
+    return (
+        Column(name, heading, unit, format, meaning, rows=COMPARED, shown=False),  # the table of shadow models shows it with its interval
+        hidden("low", f"{heading}, low", unit, format, "Lower end of the 95 % interval over models and rows."),
+        hidden("high", f"{heading}, high", unit, format, "Upper end of the 95 % interval over models and rows."),
+        hidden("threshold", f"{heading}, threshold", unit, format, apart, (RUN,)),
+        hidden("models", f"{heading}, models", "count", "steps", "Models of each kind.", (RUN,)),
+        hidden("rows", f"{heading}, rows", "count", "steps", "Rows on which each is judged; 1 where they act together.", (RUN,)),
+        *(hidden(*other) for other in others),
+    )

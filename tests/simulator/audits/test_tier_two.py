@@ -1,0 +1,174 @@
+"""Audits of what is still inside: doing nothing is caught by each, retraining by none; faults that are planted show."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache as memo
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clients.data.bundled import Digits
+from clients.models.mlp import Mlp
+from clients.training import Adam, Training
+from clients.unlearning.approximate.approximate import Approximate
+from clients.unlearning.contract import Problem, UnlearnerSpec
+from clients.unlearning.deep.nothing import Nothing
+from clients.unlearning.exact.retrain import Retrain
+from server.audit.relearned import steps_until
+from simulator.auditing import add
+from simulator.audits import AUDITS
+from simulator.audits.contract import NOTHING, ORIGINAL, RETRAINED, RUN, NotJudgedError
+from simulator.audits.disturbed import Quantisation, right
+from simulator.audits.lives import Life, Shadows
+from simulator.audits.planted import Backdoor, Canary, Interclass
+from simulator.audits.relearned import Anamnesis, RelearningSteps
+from simulator.audits.verdicts import Judged, by_shadows, judged
+from simulator.cli import app
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.scenario import Scenario
+
+NAMES = tuple(sorted(name for name, spec in by_shadows().items() if not spec.passes))
+BASE = Mlp(hidden=(24,))
+IDLE, RETRAINING = Approximate(base=BASE, method=Nothing()), Retrain(base=BASE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def life(spec: UnlearnerSpec) -> Life:
+    data = Digits().load()
+    problem = Problem(data.shape, 10, training=Training(epochs=10, batch_size=16, optimizer=Adam(lr=0.02)), rounds=2)
+    return Life(spec, problem, data.rows(np.arange(100)), data.rows(np.arange(1000, 1080)), np.arange(0, 100, 2), 2, 0, ("test",))
+
+
+@memo
+def found(name: str, spec: UnlearnerSpec) -> dict[str, Any]:
+    """Return an audit's figures of a method."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simulator.audits.lives.life_of", lambda *_: life(spec))
+        branches: Any = {RUN: None}
+        return dict(AUDITS.load(name)(models=12).judge(None, (), branches))  # type: ignore[call-arg,arg-type]
+
+
+def verdict(name: str, spec: UnlearnerSpec) -> str:
+    one = judged(name, found(name, spec))
+    assert one is not None
+    return one.verdict
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_doing_nothing_is_caught_and_retraining_is_not(name: str) -> None:
+    assert (verdict(name, IDLE), verdict(name, RETRAINING)) == ("fails", "no objection")
+    figures = found(name, IDLE)
+    assert figures[name] == figures[f"{name}_nothing"]
+    assert 0 <= figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
+    assert figures[f"{name}_models"] == 12
+    assert figures[f"{name}_rows"] >= (1 if name in ("anamnesis", "relearning") else 20)
+
+
+def test_figures_have_the_direction_that_they_are_said_to_have() -> None:
+    for name, sign in (("relearning", -1), ("anamnesis", -1), ("backdoor", 1), ("interclass", 1), ("canary", 1), ("quantisation", 1)):
+        figures = found(name, IDLE)
+        assert sign * (figures[name] - figures[f"{name}_again"]) > 0, name
+    assert found("anamnesis", IDLE)["anamnesis_again"] == pytest.approx(1, abs=0.3)
+    assert found("backdoor", IDLE)["backdoor"] > 0.9
+    assert found("canary", IDLE)["canary_again"] == pytest.approx(1.44, abs=0.4)
+
+
+def test_relearning_counts_steps_of_the_same_rows_in_the_same_order() -> None:
+    """A model of the stack relearns as it does alone, and as its own training would."""
+    shadows = Shadows(life(IDLE), 8, half=False)
+    settings, weights = shadows.life.problem.training, shadows.weights(RETRAINED)
+    losses = [loss for loss, _ in islice(shadows.stack.relearned(weights, shadows.gone, key=("k",), settings=settings), 8)]
+    alone = {name: array[3:4] for name, array in weights.items()}
+    for loss, (single, _) in zip(losses, shadows.stack.relearned(alone, shadows.gone, key=("k",), settings=settings), strict=False):
+        assert single[0] == pytest.approx(loss[3], abs=1e-5)
+    target = losses[5]
+    counted = steps_until(shadows.stack, weights, shadows.gone, lambda now, _: now <= target, 6, ("k",), settings)
+    assert (counted <= 5).all()
+    assert (steps_until(shadows.stack, weights, shadows.gone, lambda now, _: now < 0, 6, ("k",), settings) == 6).all(), "the cap"
+
+
+def test_a_broken_quantiser_shows_as_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever rounds with a step that is far too wide makes all models fail alike, which the damage tells from forgetting."""
+    from server.audit import quantisation
+
+    shadows, audit = Shadows(life(IDLE), 8, half=False), Quantisation()
+    honest = list(audit.more(shadows, NOTHING))
+    monkeypatch.setattr(quantisation, "quantised", lambda weights, bits: {name: 0 * array for name, array in weights.items()})
+    broken = list(audit.more(shadows, NOTHING))
+    assert broken[1] > 0.5 > honest[1]
+    assert next(iter(audit.more(shadows, RETRAINED))) == 0, "retrained models restore nothing beyond themselves"
+
+
+def test_what_is_planted_is_in_the_rows_to_forget_alone() -> None:
+    plain = life(IDLE)
+    kept = np.setdiff1d(plain.rows.ids, plain.gone)
+    for audit in (Backdoor(), Canary()):
+        planted = audit.plant(plain)
+        assert planted.gone.tolist() == plain.gone.tolist()
+        assert (planted.rows.only(kept).x == plain.rows.only(kept).x).all()
+        assert (planted.rows.only(kept).y == plain.rows.only(kept).y).all()
+        assert (planted.rows.x != plain.rows.x).any()
+    swapped = Interclass().plant(plain)
+    changed = swapped.rows.y != plain.rows.y
+    assert set(plain.rows.ids[changed]) == set(swapped.gone)
+    assert len(np.unique(swapped.rows.y[changed])) == 2
+
+
+def test_models_know_what_was_planted_only_if_they_had_it() -> None:
+    shadows = Shadows(Backdoor().plant(life(IDLE)), 8, half=False)
+    had, never = (right(shadows, shadows.weights(row), shadows.gone).mean() for row in (ORIGINAL, RETRAINED))
+    assert had > 0.95
+    assert never < 0.6
+
+
+def test_reasons_why_nothing_is_judged() -> None:
+    one = life(IDLE)
+    with pytest.raises(NotJudgedError, match="target = 10 is no class: take one below 10"):
+        Backdoor(target=10).plant(one)
+    with pytest.raises(NotJudgedError, match="half of them are fewer than 8"):
+        Interclass().plant(replace(one, rows=one.rows.keep(np.arange(100) < 30)))
+    shadows = Shadows(one, 8, half=False)
+    with pytest.raises(NotJudgedError, match="without learning them again"):
+        Anamnesis(alpha=0.9).values(shadows, RUN)
+    assert (RelearningSteps(cap=1).values(shadows, RETRAINED) == 1).all(), "at least"
+
+
+def test_verdicts_without_a_planted_shift() -> None:
+    again, nothing = (30.0, 28.0, 32.0), (1.0, 0.5, 1.5)
+    assert Judged("relearning", (29.0, 27.0, 31.0), again, nothing, 2.0).verdict == "no objection"
+    assert Judged("relearning", (10.0, 8.0, 12.0), again, nothing, 2.0).verdict == "fails"
+    assert Judged("relearning", again, again, (29.0, 28.0, 30.0), 2.0).verdict == "no power"
+
+
+def test_they_are_added_to_a_finished_run_by_name(scenario: Callable[..., Scenario], play: Callable[..., Run], tmp_path: Path) -> None:
+    asked = play(
+        rounds=2,
+        data={"dataset": "digits", "rows": 120, "reference": 10, "test": 30, "partition": {"kind": "iid"}},
+        peers={"count": 2, "main": [{"kind": "mlp", "hidden": [8]}], "seed": {"kind": "linear"}},
+        topology={"kind": "complete"},
+        event=[{"round": 2, "do": "delete", "peers": [0], "rows": {"fraction": 0.3}}],
+        audit={"counterfactual": False, "canary": {"models": 8}},
+    )
+    both = add(shutil.copytree(asked.folder, tmp_path / "run"), ["relearning"])
+    assert both.digest == asked.digest
+    assert verify(both.folder) == []
+    page = (both.folder / "report.html").read_text(encoding="utf-8")
+    assert "8 models of each kind, " in page
+    assert "16 models of each kind. " in page
+    shown = CliRunner().invoke(app, ["show", str(both.folder)], env={"COLUMNS": "120"}).stdout
+    assert "relearning" in shown
+    assert "canary" in shown
