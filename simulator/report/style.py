@@ -42,6 +42,7 @@ section[id] { scroll-margin-top: 1rem; }
 .figures div { box-shadow: 0 0 0 1px var(--line); padding: .85rem 1rem .75rem; }
 .figures dt { color: var(--muted); font-size: .8rem; line-height: 1.3; }
 .figures dd { margin: .15rem 0 0; font-size: 1.45rem; font-weight: 650; line-height: 1.25; letter-spacing: -.01em; }
+.figures dd span { font-size: .95rem; font-weight: 400; letter-spacing: 0; white-space: nowrap; }
 .figures small { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; letter-spacing: 0; line-height: 1.35; }
 figure { margin: 1rem 0 0; }
 figcaption { color: var(--muted); font-size: .88rem; margin-top: .35rem; max-width: 42rem; }

@@ -28,7 +28,9 @@ PAGE = """<!DOCTYPE html>
 <h1>{{ data.name }}</h1>
 <p class="lead">{{ headline }}</p>
 <dl class="figures">
-{% for figure in figures %}<div><dt>{{ figure.label }}</dt><dd>{{ figure.value }}<small>{{ figure.detail }}</small></dd></div>
+{% for figure in figures %}{% set value, bracket, interval = figure.value.partition(" (") %}
+<div><dt>{{ figure.label }}</dt>
+<dd>{{ value }}{% if bracket %}<span>{{ bracket }}{{ interval }}</span>{% endif %}<small>{{ figure.detail }}</small></dd></div>
 {% endfor %}</dl>
 </header>
 <nav aria-label="Sections"><ul>
