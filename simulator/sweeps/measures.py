@@ -31,10 +31,10 @@ class Measure:
 def measures(run: Run) -> dict[Measure, float]:
     """Return every figure of a finished run; one that was not measured is missing.
 
-    Of a federation's metrics the last value counts, of costs the sum over rounds. Of all erasures of one kind (a peer, rows, edges) it is
-    the mean of what audits found, of differences the largest, and the sum of costs.
+    Of a federation's metrics the last value counts, of costs the sum over rounds; each of several attacks has its own figures. Of all
+    erasures of one kind (a peer, rows, edges) it is the mean of what audits found, of differences the largest, and the sum of costs.
     """
-    found = [*_metrics(run), *_forgetting(run.results), *_compared(run.results)]
+    found = [*_metrics(run), *_attacked(run.results), *_forgetting(run.results), *_compared(run.results)]
     order: tuple[Group, ...] = ("measured", "forgetting", "costs")
     return {measure: value for group in order for measure, value in found if measure.group == group}
 
@@ -52,6 +52,15 @@ def _metrics(run: Run) -> Iterator[tuple[Measure, float]]:
             yield Measure(declared.label(name), metric.unit, "costs"), math.fsum(column)
         else:
             yield Measure(declared.label(name), metric.unit, "measured"), column[-1]
+
+
+def _attacked(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:
+    """Yield what each of several attacks found, under ``attack.<number>.<adversary>.<row>.<key>``, counted from 0."""
+    found = results.get("revivals", ())
+    for number, one in enumerate(found if len(found) > 1 else ()):
+        for row, scores in one.items():
+            for key in ("target", "others") if isinstance(scores, dict) and "target" in scores else ():
+                yield Measure(f"attack.{number}.{one['adversary']}.{row}.{key}", "share", "measured"), scores[key]
 
 
 def _forgetting(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:

@@ -48,8 +48,9 @@ once, some miss by chance.</dd>
 {% if compared %}<dt>difference to the first</dt><dd>The mean of the differences to the first variant, seed by seed, with the interval of
 those differences. It is given where both are judged on the same rows in every seed; where it says \u2013, they are not.</dd>
 {% endif %}<dt>values</dt><dd>Of metrics the final evaluation counts, or the last round in which they were measured; of costs the sum
-over all rounds. Figures of erasures are means over all erasures of a kind in a run, differences their largest. Times are left out: they
-differ from one computation of a run to the next.</dd>
+over all rounds. Where a run was attacked more than once, each attack has figures of its own, counted from 0. Figures of erasures are means
+over all erasures of a kind in a run, differences their largest. Times are left out: they differ from one computation of a run to the
+next.</dd>
 </dl>
 """
 

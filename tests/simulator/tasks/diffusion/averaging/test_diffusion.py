@@ -26,6 +26,7 @@ from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
+from simulator.sweeps.measures import measures
 from simulator.tasks.contract import cell_of, plan_of
 
 SMOKE: dict[str, Any] = {
@@ -93,6 +94,15 @@ def kept(one: Run, name: str, number: int) -> dict[str, np.ndarray]:
         return wire.from_bytes(store.artefact(str(store.model(name, number))))
     finally:
         store.close()
+
+
+def test_a_sweep_has_figures_of_each_attack(told):
+    found = {measure.name: value for measure, value in measures(told).items()}
+    for number, attack in enumerate(told.results["revivals"]):
+        for row in ("original", "pruned", "revived", "adaptive"):
+            for key in ("target", "others"):
+                assert found[f"attack.{number}.{attack['adversary']}.{row}.{key}"] == attack[row][key]
+    assert found["revived.target"] == told.results["revivals"][-1]["revived"]["target"], "metrics know the last alone"
 
 
 def test_a_run_tells_of_its_erasure_and_attacks(told):
