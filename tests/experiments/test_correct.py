@@ -18,6 +18,10 @@ def test_corrections_are_near_retraining_and_narrow_the_gap(seed: int, shared_da
     rows = done.results["erasures"]
     assert {row["kind"] for row in rows} == {"correction"}
     assert {row["max_abs_difference"] for row in rows if row["method"] == "ridge"} == {0.0}
+    certified = [row for row in rows if row["guarantee"] == "certified(1, 0.0001)"]
+    assert {row["peer"] for row in certified} == {1, 4}, "those whose training has a perturbation"
+    assert all(row["certificate"]["bound"] <= row["certificate"]["budget"] for row in certified)
+    assert all(row["certificate"] is None for row in rows if row not in certified)
     assert all(row["max_abs_difference"] < 0.1 * row["max_abs_difference_nothing"] for row in rows)
     blinded = [row for row in rows if row["round"] == 4]
     before, after = (sum(row[key] for row in blinded) / len(blinded) for key in ("gap_positive_original", "gap_positive"))
