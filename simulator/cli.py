@@ -223,7 +223,7 @@ def show(folder: Folder, json: Json = False) -> None:
 
 @app.command()
 def methods(json: Json = False) -> None:
-    """List methods and unlearners with their guarantees, erasers of concepts, adversaries, fills and judges."""
+    """List systems of the literature with a scenario each, methods and unlearners, erasers of concepts, adversaries, fills and judges."""
     from simulator.terminal.methods import as_json, table
 
     if json:

@@ -1,4 +1,4 @@
-"""The output of ``lethe methods``: methods, unlearners, erasers, adversaries, fills and judges.
+"""The output of ``lethe methods``: systems of the literature, methods, unlearners, erasers, adversaries, fills and judges.
 
 Components of other distributions are included; broken ones, of any kind, come last.
 """
@@ -18,6 +18,7 @@ from server.revival.adversaries import ADVERSARIES
 from simulator.plugins import registries
 from simulator.requests import REQUESTS
 from simulator.scenarios.tasks import CELLS
+from simulator.terminal import systems
 
 
 def methods() -> list[tuple[str, str, str, str, str]]:
@@ -66,8 +67,15 @@ def judges() -> list[tuple[str, str]]:
 
 def _sections() -> tuple[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]], ...]:
     """Return title, headings and rows of every section."""
+    known = methods()
+    places = {kind: place for kind, _, place, _, _ in known}
     return (
-        ("methods: how a request is carried out on given weights", ("method", "guarantee", "where", "how", "source"), methods()),
+        (
+            "systems: what the literature describes, and the ready scenario that shows it",
+            ("system", "component", "guarantee", "where", "scenario", "source"),
+            systems.rows(places),
+        ),
+        ("methods: how a request is carried out on given weights", ("method", "guarantee", "where", "how", "source"), known),
         (
             "unlearners: models that forget, and how well",
             ("method", "guarantee", "forgets", "main model of peers", "how", "source"),

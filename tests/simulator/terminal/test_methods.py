@@ -10,7 +10,8 @@ from simulator.terminal.methods import methods, table, unlearners
 
 
 def test_every_method_is_listed_in_its_own_section_with_how_it_works() -> None:
-    sections = [section.splitlines() for section in table().split("\n\n")]
+    first, *sections = [section.splitlines() for section in table().split("\n\n")]
+    assert first[0].startswith("systems: ")
     assert [section[0].partition(":")[0] for section in sections] == ["methods", "unlearners", "erasers", "adversaries", "fills", "judges"]
     for section, registry in zip(sections, (METHODS, UNLEARNERS, ERASERS, ADVERSARIES, FILLS, JUDGES), strict=True):
         listed = [line.split()[0] for line in section[2:]]
