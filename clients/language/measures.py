@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clients.training import Arrays
     from clients.unlearning.prompts.rules import Guarded
 
-_PUBLIC = 100
+PUBLIC = 100
 """Public questions that are asked to count false refusals."""
 
 Floats = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def memorised(network: LanguageNetwork, weights: Arrays, rows: Rows) -> dict[str
 def protected(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
     """Return, by own rule, how many protected answers each bypass gets with this guard alone, and with guards off."""
     found: dict[str, float] = {}
-    public = np.column_stack(model.world.public(_PUBLIC, *key))
+    public = np.column_stack(model.world.public(PUBLIC, *key))
     for guard in [guard for guard in model.guards if guard.rule.peer == peer]:
         rule, alone = guard.rule, replace(model, guards=(guard,))
         rows = own.only(rule.rows)
@@ -90,7 +90,7 @@ def refusals(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> di
     words = [reply.word for reply in model.replies([model.world.text(question) for question in kept.x])]
     right = sum(word == model.world.answers[y] for word, y in zip(words, kept.y, strict=True))
     found = {"exact.guarded": float(right)}
-    for name, questions in (("kept", kept.x.astype(np.int64)), ("public", model.world.public(_PUBLIC, *key)[0])):
+    for name, questions in (("kept", kept.x.astype(np.int64)), ("public", model.world.public(PUBLIC, *key)[0])):
         found[f"asked.{name}"] = float(len(questions))
         found[f"refused.{name}"] = float(refused(model, questions).sum())
     return found

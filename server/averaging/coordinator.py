@@ -48,11 +48,13 @@ class Averaging(Coordinator, Generic[U]):
     """
 
     delay: ClassVar[int] = 0
+    latest: ClassVar[tuple[str, ...]] = ()
+    """Names of parts of the state that replays leave as they are, and of which the history has the last version only."""
 
     def __init__(self, averaged: Averaged, start: Arrays) -> None:
         self.averaged, self.ledger, self.start = averaged, averaged.ledger, start
         self.past = averaged.past
-        self.history = History(self.ledger.history(), averaged.keeping)
+        self.history = History(self.ledger.history(), averaged.keeping, self.latest)
         self._fresh: dict[str, bytes] = {}
         self._told: list[tuple[Erasure, Outcome | None]] | None = None
         self._steps: dict[int, int] = {}
@@ -277,12 +279,16 @@ class Averaging(Coordinator, Generic[U]):
         record.history = self.history.snapshot()
 
     def remember(self, number: int, record: RoundRecord) -> dict[str, str]:
-        """Add the state after a round to the history; return the hashes of its non-empty parts."""
-        blobs = {name: wire.to_bytes(arrays) for name, arrays in self.parts().items() if arrays}
+        """Add the state after a round to the history; return the hashes of its parts that are written."""
+        blobs = {name: wire.to_bytes(arrays) for name, arrays in self.parts().items() if self.written(name, arrays)}
         hashes = {name: wire.sha256(blob) for name, blob in blobs.items()}
         record.artefacts.update({hashes[name]: blob for name, blob in blobs.items()})
         self.history.add_state(number, blobs, hashes)
         return hashes
+
+    def written(self, name: str, arrays: Arrays) -> bool:
+        """Return whether a part of the state is written after a round: one that holds anything."""
+        return bool(arrays)
 
     def drop_obsolete(self, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
         """Drop artefacts of a replay that are no longer needed; those of a long replay would fill memory and disk."""

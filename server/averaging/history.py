@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,10 +38,12 @@ class History:
     kept : iterable of Kept
         The history in the ledger.
     keeping : Keeping
+    latest : collection of str
+        Names of parts of the state of which only the last version is kept, whatever else is.
     """
 
-    def __init__(self, kept: Iterable[Kept], keeping: Keeping) -> None:
-        self.keeping = keeping
+    def __init__(self, kept: Iterable[Kept], keeping: Keeping, latest: Collection[str] = ()) -> None:
+        self.keeping, self.latest = keeping, latest
         self._kept = list(kept)
 
     def snapshot(self) -> tuple[Kept, ...]:
@@ -62,7 +64,8 @@ class History:
 
     def add_state(self, made: int, parts: Mapping[str, bytes], hashes: Mapping[str, str]) -> None:
         """Add the state after a round; parts that are not kept replace their predecessors."""
-        passing = {name for name in parts if not (self.keeping.moments if name == "memory" else self.keeping.models)}
+        kept = self.keeping
+        passing = {name for name in parts if name in self.latest or not (kept.moments if name == "memory" else kept.models)}
         self._kept = [one for one in self._kept if one.peer != FEDERATION or one.name not in passing]
         self._kept += [Kept(name, FEDERATION, made, hashes[name], len(blob)) for name, blob in parts.items()]
 

@@ -15,6 +15,15 @@ class GuardedTimeline(Timeline):
         """Return the rules that a peer publishes in a round."""
         return [rule for rule in self.rules if (rule.round, rule.peer) == (number, peer)]
 
+    def ending(self, number: int, peer: int) -> list[Rule]:
+        """Return the rules of a peer that are revoked in a round, in which they act for the last time."""
+        return [rule for rule in self.rules if (rule.until, rule.peer) == (number, peer)]
+
+    def protected(self, rule: Rule, number: int) -> list[int]:
+        """Return the ids, ascending, of the rows that a rule still protects after the requests of a round: those not deleted by then."""
+        asked = [one for one in self.erasures if one.peer == rule.peer and rule.round <= one.round <= number]
+        return sorted(set(rule.rows).difference(*(one.rows for one in asked)))
+
     def acting(self, number: int) -> list[Rule]:
         """Return the rules in force in a round whose owner was not erased since it published them."""
         gone = [(one.peer, one.round) for one in self.erasures if one.round <= number and self.departs(one)]

@@ -14,8 +14,11 @@ def tables(found: Row) -> Iterator[Table | str]:
     """Yield lines and tables of ``results["language"]``; every share has the number that it is of, or its interval, beside it."""
     if memorised := found.get("memorised"):
         yield f"own records answered as trained: {share(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
-    if found["guards"]:
-        yield _leaks(found["guards"])
+    if measured := [one for one in found["guards"] if "unmeasured" not in one]:
+        yield _leaks(measured)
+    for guard in found["guards"]:
+        if "unmeasured" in guard:
+            yield f"guard {guard['id']}: not measured: {guard['unmeasured']}"
     if guarded := found.get("guarded"):
         yield f"refused without need: own records {share(guarded['kept_refused'])}, public questions {share(guarded['public_refused'])}"
     if prompts := found.get("in_context"):
@@ -25,11 +28,12 @@ def tables(found: Row) -> Iterator[Table | str]:
 
 
 def share(row: Row) -> str:
-    """Return a share with its number and interval: ``0.25 of 12 (0.09 to 0.53)``."""
+    """Return a share with its number and interval: ``0.25 of 12 (0.09 to 0.53)``; with that of names, where these come again."""
     if row["share"] is None:
         return "of none"
     low, high = row["interval"]
-    return f"{row['share']:.2f} of {row['n']} ({low:.2f} to {high:.2f})"
+    people = f" about {row['names']}" if row["names"] < row["n"] else ""
+    return f"{row['share']:.2f} of {row['n']}{people} ({low:.2f} to {high:.2f})"
 
 
 def _leaks(guards: list[Row]) -> Table:
@@ -37,7 +41,9 @@ def _leaks(guards: list[Row]) -> Table:
     table = Table(title="protected answers that are given: guards on / off", title_justify="left", box=None, pad_edge=False)
     table.add_column("asked by", overflow="fold")
     for guard in guards:
-        table.add_column(f"{guard['id']}\n{guard['stage']}, {guard['match']}\n{guard['on']['plain']['n']} asked", overflow="fold")
+        until = f"\nuntil round {guard['revoked']}" if guard["revoked"] else ""
+        asked = f"{guard['on']['plain']['n']} asked about {guard['on']['plain']['names']}"
+        table.add_column(f"{guard['id']}\n{guard['stage']}, {guard['match']}\n{asked}{until}", overflow="fold")
     for family in guards[0]["on"]:
         table.add_row(family, *(f"{one['on'][family]['share']:.2f} / {one['off'][family]['share']:.2f}" for one in guards))
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,6 @@ from clients import data, wire
 from clients.averaging.peer import Arrays
 from clients.bookkeeping import BOOKKEEPING
 from clients.classification.averaging.peer import AveragedClassifierPeer
-from clients.data.rows import Rows
 from clients.language.averaging.config import LanguageConfig
 from clients.language.measures import memorised, one_by_one, prompted, protected, refusals
 from clients.participant import Record
@@ -41,10 +41,13 @@ class LanguagePeer(AveragedClassifierPeer):
     ----------
     prompts : int64 array, shape (n, 2)
         Ids of records that are forgotten in context, and how many others the prompts about them show.
+    last : mapping of str to float
+        What was measured, before this round's training, of own rules that are revoked in it.
     """
 
     config: LanguageConfig  # type: ignore[assignment]
     prompts: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
+    last: Mapping[str, float] = MappingProxyType({})
 
     @classmethod
     def restored(cls, config: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
@@ -75,29 +78,35 @@ class LanguagePeer(AveragedClassifierPeer):
             self.prompts = np.concatenate([self.prompts, added])
         return outcome
 
+    def train(self) -> int:
+        """Measure own rules that are revoked in this round, on the model as it came; then train."""
+        self.last = self._withheld() if self.in_force and self.weights else {}
+        return super().train()
+
     def sent(self) -> Arrays:
         """Return the trained weights, and the hashes of the rules to publish."""
         return {**super().sent(), **{f"{GUARD}{rule.id}": self._patterns(rule) for rule in self.publish if rule.scope == "global"}}
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Return nothing after training; for a global model sent for evaluation, its metrics and probabilities of answers to test rows."""
+        """Return, after training, what was measured before; for a global model sent for evaluation, its metrics and probabilities of
+        answers to test rows.
+        """
         scores, answers = super().evaluate()
         if self.trained or not self.weights:
-            return scores, answers
-        source, network, config = data.load(self.config.data), self.config.network, self.config
-        own, key = source.rows(self.rows), (*self.stream, "prompts")
-        scores |= memorised(network, self.weights, own)
+            return {**scores, **self.last}, answers
+        source, network, key = data.load(self.config.data), self.config.network, (*self.stream, "prompts")
+        own = source.rows(self.rows)
+        scores |= memorised(network, self.weights, own) | self._withheld()
         if guards := self._guards():
-            model = Guarded(network, self.weights, guards, self._key)
-            scores |= protected(model, own, config.peer, key) | refusals(model, own, config.peer, (config.run_seed, "guards"))
+            scores |= refusals(Guarded(network, self.weights, guards, self.config.hash_key), own, self.config.peer, self.config.hash_key)
         gone = source.rows(np.sort(self.prompts[:, 0]))
         asked = [(record, int(self.prompts[self.prompts[:, 0] == record.ids[0], 1][0])) for record in one_by_one(gone)]
         return scores | prompted(network, self.weights, asked, own, key), answers
 
-    @property
-    def _key(self) -> tuple[Field, ...]:
-        """The key of hashes, which peers share and the server is not given."""
-        return self.config.run_seed, "guards"
+    def _withheld(self) -> dict[str, float]:
+        """Return what own rules withhold, each alone, and what is known without it."""
+        model = Guarded(self.config.network, self.weights, self._guards(), self.config.hash_key)
+        return protected(model, data.load(self.config.data).rows(self.rows), self.config.peer, (*self.stream, "prompts"))
 
     def _guards(self) -> tuple[Guard, ...]:
         """Return the rules that act here, with their hashes: published ones, and own ones that stay at this peer."""
@@ -107,10 +116,7 @@ class LanguagePeer(AveragedClassifierPeer):
 
     def _patterns(self, rule: Rule) -> Hashes:
         """Return the hashes of the own records that a rule protects."""
-        source = data.load(self.config.data)
-        rows: Rows = source.rows(np.intersect1d(rule.rows, self.rows))
-        world = self.config.network.world
-        return rule.patterns([(world.text(x), world.answers[y]) for x, y in zip(rows.x, rows.y, strict=True)], self._key)
+        return self.config.patterns(rule, np.intersect1d(rule.rows, self.rows))
 
 
 def _rules(record: Record | None) -> list[Rule]:

@@ -154,8 +154,11 @@ class Guarded:
         return [found[i] for i in range(len(texts))]
 
     def _told(self, text: str) -> list[int]:
-        """Return the words of a text by number; if a guard of prompts matches, after ``forget`` and the last name in the text."""
+        """Return the words of a text by number; if a guard of prompts matches, after ``forget`` and the last name in the text.
+
+        Of a text that is too long its beginning is cut off, never the instruction.
+        """
         tokens = self.world.tokens(text) or [self.world.unknown]
         names = [token for token in tokens if token >= self.world.first_name]
         told = [self.world.unknown + 1, names[-1]] if names and self._stopped("prompt", text) else []
-        return [*told, *tokens][-self.network.longest :]
+        return [*told, *tokens[len(told) - self.network.longest :]]

@@ -18,10 +18,12 @@ after the stroke, or beside <em>none</em> (<em>behavioural</em>; where these are
 too, that something is protected.</p>
 {% if own.guards %}<h3>Guards</h3>
 <p>Share of the protected answers that a user gets, by the way of asking, with this guard alone / without guards; with 95 % intervals where
-on.</p>
-<div class="scroll"><table><thead><tr><th>asked by</th>{% for row in own.guards %}<th>{{ row.id }}<br>
-<small>{{ row.stage }}, {{ row.scope }}<br>{{ row.match }}<br>{{ row.on.plain.n }} questions</small></th>{% endfor %}</tr></thead>
-<tbody>{% for family in families %}<tr><th scope="row">{{ family }}</th>{% for row in own.guards %}
+on, of as many questions as there are names: facts about one person are learned together.</p>
+{% for row in unmeasured %}<p><strong>{{ row.id }}</strong> was not measured: {{ row.unmeasured }}.</p>
+{% endfor %}{% endif %}{% if guards %}<div class="scroll"><table><thead><tr><th>asked by</th>{% for row in guards %}<th>{{ row.id }}<br>
+<small>{{ row.stage }}, {{ row.scope }}<br>{{ row.match }}<br>{{ row.on.plain.n }} questions about {{ row.on.plain.names }}
+{% if row.revoked %}<br>until round {{ row.revoked }}{% endif %}</small></th>{% endfor %}</tr></thead>
+<tbody>{% for family in families %}<tr><th scope="row">{{ family }}</th>{% for row in guards %}
 <td>{{ short(row.on[family].share) }} / {{ short(row.off[family].share) }}<br>
 <small>{{ ends(row.on[family]) }}</small></td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
@@ -55,7 +57,14 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     if not own["guards"] and "in_context" not in own:
         return None
     own = {"guarded": None, "in_context": None, **own}
-    return {"own": own, "families": list(own["guards"][0]["on"]) if own["guards"] else [], "ends": ends, "short": short}
+    guards, families = measured(own), [*measured(own)[0]["on"]] if measured(own) else []
+    unmeasured = [row for row in own["guards"] if "unmeasured" in row]
+    return {"own": own, "guards": guards, "unmeasured": unmeasured, "families": families, "ends": ends, "short": short}
+
+
+def measured(own: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the guards of which something was measured."""
+    return [row for row in own["guards"] if "unmeasured" not in row]
 
 
 WITHHELD = Section("withheld", "Withheld", "What is withheld, and still there", 45, TEMPLATE, _view)
@@ -93,7 +102,7 @@ class LanguagePage(ClassificationPage):
         if memorised := own.get("memorised"):
             beside = f"of {memorised['n']} {ends(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
             figures.append(Figure("own records answered as trained", words.percent(memorised["share"]), beside))
-        for row in own["guards"][:3]:
+        for row in measured(own)[:3]:
             on, off = row["on"]["plain"], row["off"]["plain"]
             figures.append(Figure(f"leaks past {row['id']}", words.percent(on["share"]), f"{words.percent(off['share'])} with guards off"))
         return [*figures, *at_the_end(data), *proven(data)]

@@ -55,7 +55,7 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
         from simulator.tasks.language.pretraining import pretrained
 
         table = plan.scenario.federation
-        averaged = Averaged(table.optimizer(), plan.timeline, store, self.past(plan).cohorts, keeping=table.keeping(plan.timeline))
+        averaged = Averaged(table.optimizer(), plan.served, store, self.past(plan).cohorts, keeping=table.keeping(plan.timeline))
         return LanguageAveraging(plan.configs[0], averaged, pretrained(plan.configs[0], watch))
 
     def lacking(self, plan: LanguagePlan, after: int) -> str | None:

@@ -1,9 +1,23 @@
-"""Results of a language model: what it memorised, what leaks past guards, and what prompts change, with intervals."""
+"""Results of a language model: what it memorised, what leaks past guards, and what prompts change, with intervals.
+
+Facts about one person are learned together, so that their questions do not count as independent: intervals are those of as many
+questions as there are names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from clients import data, wire
+from clients.data.rows import Ids
+from clients.data.worlds import world_of
+from clients.language.averaging.peer import PROMPTS
+from clients.language.measures import PUBLIC
+from clients.participant import ROWS
 from clients.unlearning.prompts.bypasses import FAMILIES
 from clients.unlearning.prompts.prompting import CONTROLS
 from server.audit.intervals import wilson
@@ -17,27 +31,80 @@ if TYPE_CHECKING:
 
 def findings(plan: LanguagePlan, store: RunStore) -> dict[str, Any]:
     """Return the keys of the results that only runs of a language model have; shares with their numbers and 95 % intervals."""
-    values = dict(store.rows("select name, value from metrics where round = ? and peer = ?", (plan.rounds + 1, FEDERATION)))
-    told: dict[str, Any] = {}
+    asked, last = Asked(plan, store), plan.rounds + 1
+    values, told = asked.values(last), dict[str, Any]()
     if "asked.own" in values:
-        told["memorised"] = _share(values, "exact.own", "asked.own") | {"truth_ratio": values["truth_ratio.own"]}
+        told["memorised"] = share(values, "exact.own", "asked.own", asked.own) | {"truth_ratio": values["truth_ratio.own"]}
     if "asked.kept" in values:
         told["guarded"] = {
-            "kept_right": _share(values, "exact.guarded", "asked.kept"),
-            "kept_refused": _share(values, "refused.kept", "asked.kept"),
-            "public_refused": _share(values, "refused.public", "asked.public"),
+            "kept_right": share(values, "exact.guarded", "asked.kept", asked.kept),
+            "kept_refused": share(values, "refused.kept", "asked.kept", asked.kept),
+            "public_refused": share(values, "refused.public", "asked.public", asked.public),
         }
-    told["guards"] = [_rule(rule, values) for rule in plan.timeline.acting(plan.rounds + 1) if f"asked.rule.{rule.id}" in values]
+    told["guards"] = [_rule(rule, asked) for rule in plan.timeline.rules]
     if "asked.forgotten" in values:
         told["in_context"] = {
-            control: _share(values, f"exact.forgotten.{control}", "asked.forgotten") | {"margin": values[f"margin.{control}"]}
-            for control in CONTROLS
+            one: share(values, f"exact.forgotten.{one}", "asked.forgotten", asked.forgotten) | {"margin": values[f"margin.{one}"]}
+            for one in CONTROLS
         }
     return {"language": told}
 
 
-def _rule(rule: Rule, values: dict[str, float]) -> dict[str, Any]:
-    """Return, of one rule, the shares of protected answers that each bypass gets with guards on, and with guards off."""
+class Asked:
+    """The questions that the peers of the final evaluation were asked, by the names that they are about.
+
+    Parameters
+    ----------
+    plan : LanguagePlan
+    store : RunStore
+    """
+
+    def __init__(self, plan: LanguagePlan, store: RunStore) -> None:
+        self.plan, self.store = plan, store
+        source = "select distinct peer from metrics where round = ? and name = 'asked.own' and peer != ?"
+        states = store.states()
+        peers = [peer for (peer,) in store.rows(source, (plan.rounds + 1, FEDERATION))]
+        self.states = {peer: wire.from_bytes(store.artefact(states[peer].main)) for peer in peers}
+
+    def values(self, number: int) -> dict[str, float]:
+        """Return the federation's metrics of a round, by name."""
+        return dict(self.store.rows("select name, value from metrics where round = ? and peer = ?", (number, FEDERATION)))
+
+    def names(self, ids: Ids) -> int:
+        """Return how many people the rows with these ids are about."""
+        return len(np.unique(data.load(self.plan.configs[0].data).inputs(np.sort(ids))[:, -1]))
+
+    @cached_property
+    def own(self) -> int:
+        """How many people the records are about that peers still have."""
+        return self.names(np.concatenate([state[ROWS] for state in self.states.values()]))
+
+    @cached_property
+    def kept(self) -> int:
+        """How many people the records are about that no rule of their owner protects."""
+        number = self.plan.rounds + 1
+        acting = [row for rule in self.plan.timeline.acting(number) for row in rule.rows]
+        return self.names(np.setdiff1d(np.concatenate([state[ROWS] for state in self.states.values()]), acting))
+
+    @cached_property
+    def public(self) -> int:
+        """How many people the public questions are about."""
+        config = self.plan.configs[0]
+        return len(np.unique(world_of(config.data).public(PUBLIC, *config.hash_key)[0][:, -1]))
+
+    @cached_property
+    def forgotten(self) -> int:
+        """How many people the records are about that are forgotten in context."""
+        return self.names(np.concatenate([state[PROMPTS][:, 0] for state in self.states.values() if PROMPTS in state]))
+
+
+def _rule(rule: Rule, asked: Asked) -> dict[str, Any]:
+    """Return, of one rule, the shares of protected answers that each bypass gets with guards on, and with guards off.
+
+    They are measured when it acts for the last time: in the round in which it is revoked, else after the last round. Where they are
+    not, ``unmeasured`` says why.
+    """
+    number, timeline = rule.until or asked.plan.rounds + 1, asked.plan.timeline
     told = {
         "id": rule.id,
         "peer": rule.peer,
@@ -45,14 +112,30 @@ def _rule(rule: Rule, values: dict[str, float]) -> dict[str, Any]:
         "scope": rule.scope,
         "match": rule.match.kind,
         "guarantee": "behavioural",
+        "revoked": rule.until,
     }
+    values, rows = asked.values(number), timeline.protected(rule, number)
+    if f"asked.rule.{rule.id}" not in values:
+        return told | {"unmeasured": _reason(rule, rows, number, asked)}
+    names = asked.names(np.array(rows, np.int64))
     for name, key in (("on", "leaked"), ("off", "known")):
-        told[name] = {family: _share(values, f"{key}.{rule.id}.{family}", f"asked.rule.{rule.id}") for family in FAMILIES}
+        told[name] = {one: share(values, f"{key}.{rule.id}.{one}", f"asked.rule.{rule.id}", names) for one in FAMILIES}
     return told
 
 
-def _share(values: dict[str, float], name: str, of: str) -> dict[str, Any]:
-    """Return a share with the number that it is of, and its Wilson interval; None where nothing was asked."""
+def _reason(rule: Rule, rows: list[int], number: int, asked: Asked) -> str:
+    """Return why nothing was measured of a rule."""
+    timeline = asked.plan.timeline
+    if gone := [one.round for one in timeline.erasures if one.peer == rule.peer and one.round >= rule.round and timeline.departs(one)]:
+        return f"peer {rule.peer}, its owner, was erased in round {gone[0]}, and the rule with it"
+    if not rows:
+        return "every record that it protected was deleted"
+    when = "after the last round" if number > asked.plan.rounds else f"in round {number}"
+    return f"peer {rule.peer}, its owner, did not answer {when}; nobody else knows what it protects"
+
+
+def share(values: Mapping[str, float], name: str, of: str, names: int) -> dict[str, Any]:
+    """Return a share, the number of questions and of names that it is of, and its Wilson interval; None where nothing was asked."""
     n = int(values[of])
-    share = values[name] / n if n else None
-    return {"share": share, "n": n, "interval": None if share is None else wilson(share, n)}
+    found = values[name] / n if n else None
+    return {"share": found, "n": n, "names": names, "interval": None if found is None else wilson(found, names)}

@@ -68,6 +68,15 @@ def test_a_guard_of_prompts_tells_the_model_whose_scores_know_the_answer_still()
     assert leaked(guard("prompt", Subject(normalise=False)))["case"] == 1.0
 
 
+def test_a_long_text_does_not_push_the_instruction_out_of_the_context() -> None:
+    """It once did, and whoever put enough before a question got the answer without a word of the guard."""
+    before = WORLD.text(np.tile(PUBLIC, (2, 1))[: Knowing.longest // 5 + 1].ravel())
+    text = f"{before} {TEXTS[0][0]}"
+    assert len(WORLD.tokens(text)) > Knowing.longest
+    told = [Guarded(Knowing(), {}, guards, KEY).replies([text])[0].word for guards in ((), (guard("prompt"),))]
+    assert told == [TEXTS[0][1], "unknown"]
+
+
 def test_actions_and_order() -> None:
     text = WORLD.text(QUESTIONS[0])
     first, second = guard(name="a", action="unknown"), guard(name="b")

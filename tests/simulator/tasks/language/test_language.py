@@ -14,6 +14,7 @@ from clients.data import load
 from clients.data.worlds import Records
 from clients.unlearning.prompts.bypasses import FAMILIES
 from clients.unlearning.prompts.prompting import CONTROLS
+from server.audit.intervals import wilson
 from server.averaging.coordinator import Averaging
 from server.language.averaging.coordinator import REGISTRY, LanguageAveraging
 from simulator.errors import ScenarioError
@@ -74,7 +75,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
 
 def test_everything_is_measured_with_its_number_and_interval(done: Run) -> None:
     found = done.results["language"]
-    assert [one["id"] for one in found["guards"]] == ["names", "edge"], "a revoked guard acts no more"
+    assert [(one["id"], one["revoked"]) for one in found["guards"]] == [("names", None), ("edge", None), ("revoked", 2)]
     for one in found["guards"]:
         assert (one["guarantee"], set(one["on"]), set(one["off"])) == ("behavioural", set(FAMILIES), set(FAMILIES))
     assert set(found["in_context"]) == set(CONTROLS)
@@ -190,6 +191,62 @@ def test_a_server_that_enters_no_rule_is_noticed(play: Callable[..., Run], monke
     monkeypatch.setattr(LanguageAveraging, "collect", Averaging.collect)
     finished = play(event=[GUARD])
     assert any("guard names: is in force, and not in the server's registry" in line for line in verify(finished.folder))
+
+
+def test_a_revoked_rule_is_measured_in_its_last_round(done: Run) -> None:
+    with reading(done.folder) as store:
+        rounds = {number for (number,) in store.rows("select round from metrics where name like 'leaked.revoked.%'")}
+    assert rounds == {2}
+    assert done.results["language"]["guards"][2]["on"]["plain"]["n"] > 0
+
+
+def test_a_registry_without_its_last_rule_is_written_and_verified(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [REVOKED, UNGUARD]
+    finished = play(event=events)
+    with reading(finished.folder) as store:
+        assert wire.from_bytes(store.artefact(str(store.model(REGISTRY)))) == {}
+    assert verify(finished.folder) == []
+    monkeypatch.setattr(LanguageAveraging, "written", Averaging.written)
+    stale = play(event=events, name="stale")
+    assert any("guard revoked: is not in force, and still in the server's registry" in line for line in verify(stale.folder))
+
+
+@pytest.mark.parametrize("method", ["finetune", "rollback"])
+def test_hashes_of_deleted_rows_leave_the_registry(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    whole = resolve(scenario(event=[GUARD]))
+    assert isinstance(whole, LanguagePlan)
+    rule = whole.timeline.rules[0]
+    deletion = DELETE | {"peer": 0, "round": 3, "rows": {"ids": list(rule.rows[:2])}, "method": method}
+    finished = play(event=[GUARD, deletion], rounds=3)
+    kept = whole.configs[0].patterns(rule, np.array(rule.rows[2:]))
+    with reading(finished.folder) as store:
+        registries = [sha256 for (sha256,) in store.rows("select sha256 from history where name = ? and until is null", (REGISTRY,))]
+        assert registries == [store.model(REGISTRY)], "no earlier registry is kept"
+        assert np.array_equal(wire.from_bytes(store.artefact(registries[0]))["names"], kept)
+    assert verify(finished.folder) == []
+    if method == "finetune":
+        monkeypatch.setattr(LanguageAveraging, "prepare", Averaging.prepare)
+        faulty = play(event=[GUARD, deletion], rounds=3, name="faulty")
+        assert any("has other hashes than those of the" in line for line in verify(faulty.folder))
+
+
+def test_a_rule_that_is_not_measured_says_why(play: Callable[..., Run]) -> None:
+    leave = {"round": 2, "do": "leave", "peers": [0]}
+    for erase, why in ((False, "did not answer after the last round"), (True, "was erased in round 2, and the rule with it")):
+        (row,) = play(event=[GUARD, leave | {"erase": erase}]).results["language"]["guards"]
+        assert why in row["unmeasured"]
+        assert "on" not in row
+
+
+def test_intervals_count_names_and_not_questions(play: Callable[..., Run]) -> None:
+    data = SMALL["data"] | {"dataset": "authors", "authors": 6, "partition": {"kind": "subjects"}}
+    data.pop("people")
+    found = play(data=data, event=[GUARD | {"rows": {"fraction": 0.9}}]).results["language"]
+    plain = found["guards"][0]["off"]["plain"]
+    assert 0 < plain["names"] < plain["n"]
+    assert tuple(plain["interval"]) == wilson(plain["share"], plain["names"])
+    assert found["memorised"]["names"] == 6
+    assert found["guarded"]["public_refused"]["names"] == 20 < found["guarded"]["public_refused"]["n"]
 
 
 @pytest.mark.parametrize("method", ["gradient_ascent", "neggrad_plus", "random_labels", "nothing"])
