@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clients.spec import Registry, Spec
@@ -10,6 +11,8 @@ from clients.streams import Field
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from clients.training import Arrays
 
 
 class ModelSpec(Spec):
@@ -25,6 +28,18 @@ class ModelSpec(Spec):
     def parameters(self, shape: tuple[int, ...], classes: int) -> int:
         """Return the number of parameters without building the model; ``ValueError`` as for ``build``."""
         raise NotImplementedError
+
+    def merged(self, weights: Arrays, models: Sequence[Arrays]) -> Arrays:
+        """Return a server's new weights, made of several models, with all that no mean of them may decide; by default as they are.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+            The server's new model.
+        models : sequence of mapping of str to array
+            Its last model and the updates.
+        """
+        return weights
 
 
 MODELS: Registry[ModelSpec] = Registry(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import Field as Constraint
 from pydantic import PositiveFloat, PositiveInt
 
@@ -15,6 +17,7 @@ from clients.streams import Field
 
 if TYPE_CHECKING:
     from clients.models.spikes import SpikingNetwork
+    from clients.training import Arrays
 
 
 class Spiking(ModelSpec):
@@ -57,3 +60,18 @@ class Spiking(ModelSpec):
     def parameters(self, shape: tuple[int, ...], classes: int) -> int:
         """Return the number of weights and biases."""
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise((prod(shape), *self.hidden, classes)))
+
+    def merged(self, weights: Arrays, models: Sequence[Arrays]) -> Arrays:
+        """Return the weights with what any of the models has pruned, which then carries nothing, and the highest threshold of each neuron.
+
+        A mean would let a synapse that one peer pruned grow again, and a threshold that one peer raised fall.
+        """
+        found = dict(weights)
+        for name in weights:
+            if name.endswith(".threshold"):
+                found[name] = np.max([model[name] for model in models], axis=0)
+            elif name.endswith(".pruned"):
+                found[name] = np.any([model[name] for model in models], axis=0)
+                carrying = name.replace(".pruned", ".weight")
+                found[carrying] = np.where(found[name], np.zeros_like(weights[carrying]), weights[carrying])
+        return found

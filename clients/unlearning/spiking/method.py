@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -17,11 +19,20 @@ from clients.unlearning.contract import Cost, Guarantee, Outcome
 from clients.unlearning.general.contract import Learning, MethodSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from clients.models.spikes import SpikingNetwork
     from clients.unlearning.spiking.activity import Activity, Neurons
     from clients.unlearning.spiking.phases import Batch
 
 Share = Annotated[float, Setting(ge=0, le=1)]
+
+_PRUNED = re.compile(r"pruning: (\d+) of")
+
+
+def pruned_by(notes: Iterable[str]) -> int:
+    """Return how many synapses were pruned, given the notes of a request."""
+    return sum(int(found[1]) for note in notes if (found := _PRUNED.match(note)))
 
 
 class SpikingUnlearning(MethodSpec):
@@ -29,6 +40,8 @@ class SpikingUnlearning(MethodSpec):
 
     Neurons are chosen by the correlation of their spike counts with whether a row is to be forgotten, synapses by weights and gradients.
     The source's formulas were not at hand: those here are this project's own. Much of what is forgotten is hidden rather than removed.
+    In an averaging federation spikes and gradients are summed over all peers; the asking peer carries the phases out on the global model,
+    and the server keeps masks and thresholds apart from the means of weights.
 
     Parameters
     ----------
@@ -61,6 +74,7 @@ class SpikingUnlearning(MethodSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "approximate"
+    by_peers: ClassVar[bool] = True
     summary: ClassVar[str] = "spiking networks: trains anew, prunes and damps what fires for the rows; a little relearning brings much back"
     source: ClassVar[str] = "Wang, Ying and Pan, Frontiers in Neurorobotics 18, 2024 (idea; formulas are this project's)"
 
@@ -81,44 +95,74 @@ class SpikingUnlearning(MethodSpec):
 
     def misfit(self, base: ModelSpec) -> str | None:
         """Return an error line for a network that does not spike."""
-        return None if isinstance(base, Spiking) else f'needs a spiking network, {base.tag} is none: take base = {{ kind = "spiking" }}'
+        return None if isinstance(base, Spiking) else f'needs a spiking network, {base.tag} is none: take {{ kind = "spiking" }}'
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return the weights after the phases that are switched on; those before any training, which is exact, if no row is kept."""
         if not len(retain):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
-        work = _Work(self, weights, learning, forget, retain, key)
-        notes = work.phases()
-        repaired, steps = work.repaired()
-        return repaired, Outcome(Cost(work.steps + steps, parts=1), self.guarantee, notes=tuple(notes))
+        return _Work(self, weights, learning, forget, retain, key).done()
+
+    def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:
+        """Return sums of spikes and gradients over a sample of rows of each kind, and the numbers of retained rows by class."""
+        from clients.unlearning.spiking.sums import CLASSES, FORGET, RETAIN, sums
+
+        work = _Work(self, weights, learning, forget, retain, (*learning.key, "measured"))
+        batches = {part: work.batch(rows, self.sample, part) for part, rows in ((FORGET, forget), (RETAIN, retain))}
+        counts = np.bincount(retain.y.astype(np.int64), minlength=learning.network.classes)
+        return sums(work.module, batches) | {CLASSES: counts}
+
+    def carry_out(
+        self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...], totals: Arrays
+    ) -> tuple[Arrays, Outcome]:
+        """Do what ``apply`` does, with what was measured of all peers' rows; the weights before any training if nobody keeps a row."""
+        from clients.unlearning.spiking.sums import CLASSES
+
+        if not totals[CLASSES].any():
+            return learning.initial(), Outcome(Cost(parts=1), "exact")
+        return _Work(self, weights, learning, forget, retain, key, totals).done()
 
 
 class _Work:
-    """One request to one network."""
+    """One request to one network; ``totals`` are the sums over all peers' rows, None if the network is that of one peer."""
 
     def __init__(
-        self, spec: SpikingUnlearning, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]
+        self,
+        spec: SpikingUnlearning,
+        weights: Arrays,
+        learning: Learning,
+        forget: Rows,
+        retain: Rows,
+        key: tuple[Field, ...],
+        totals: Arrays | None = None,
     ) -> None:
-        self.spec, self.learning, self.forget, self.retain, self.key = spec, learning, forget, retain, key
+        self.spec, self.learning, self.forget, self.retain, self.key, self.totals = spec, learning, forget, retain, key, totals
         self.module: SpikingNetwork = learning.network.build(("unlearning",)).eval()  # type: ignore[assignment]
         from_arrays(self.module, weights)
         self.steps = 0
 
+    def done(self) -> tuple[Arrays, Outcome]:
+        """Carry everything out, and return the weights and the outcome."""
+        notes = self.phases()
+        repaired, steps = self.repaired()
+        return repaired, Outcome(Cost(self.steps + steps, parts=1), self.spec.guarantee, notes=tuple(notes))
+
     def phases(self) -> list[str]:
         """Choose neurons and synapses on the network as it is, carry out the phases, and return a line for each."""
         from clients.unlearning.spiking import phases
-        from clients.unlearning.spiking.synapses import candidates, gradients, scores
+        from clients.unlearning.spiking.synapses import candidates, scores
 
         spec, measured = self.spec, self.activities()
         neurons = self.chosen(*measured)
-        classes = np.setdiff1d(self.forget.y, self.retain.y).tolist()  # of which nothing is kept
-        allowed = candidates(self.module, neurons, classes)
+        allowed = candidates(self.module, neurons, self.classes())
         told = [
             f"choice: {neurons.sum()} of {len(neurons)} neurons, {sum(int(mask.sum()) for mask in allowed.values())} synapses and biases"
         ]
-        ranked = scores(self.module, *(gradients(self.module, *batch) for batch in self.batches(0))) if spec.prune else {}
+        ranked = scores(self.module, *self.gradients()) if spec.prune else {}
         self.steps += 2 * spec.prune
-        if spec.retrain:
+        if not len(self.retain):
+            told.append("retraining: left out with repair, as this peer keeps no row")
+        elif spec.retrain:
             told.append(phases.retrain(self.module, allowed, self.batches, steps=spec.steps, lr=spec.lr, push=spec.push))
             self.steps += spec.steps
         if spec.prune:
@@ -130,19 +174,43 @@ class _Work:
     def repaired(self) -> tuple[Arrays, int]:
         """Return the weights after a few epochs on the retained rows, and the gradient steps."""
         spec, rows = self.spec, self.retain
+        if not len(rows):
+            return to_arrays(self.module), 0
         settings = Training(batch_size=self.learning.training.batch_size, optimizer=Adam(lr=0.001))
         key, epochs = (*self.key, "repair"), range(spec.repair)
         network = self.learning.network
         return network.train(to_arrays(self.module), rows.x, rows.y, epochs=epochs, ids=rows.ids, key=key, settings=settings)
 
     def activities(self) -> tuple[Activity, Activity]:
-        """Return the activity on as many rows to forget as retained ones."""
+        """Return the activity on the rows to forget and on retained ones: on equally many of one peer, or on those that all measured."""
         from clients.unlearning.spiking.activity import activity
+        from clients.unlearning.spiking.sums import FORGET, RETAIN, summed_activity
 
+        if self.totals is not None:
+            steps = self.module.steps
+            return summed_activity(self.totals, FORGET, steps), summed_activity(self.totals, RETAIN, steps)
         count = min(self.spec.sample, len(self.forget), len(self.retain))
         parts = ((self.forget, "measured forgotten"), (self.retain, "measured retained"))
         found = [activity(self.module, self.batch(rows, count, what)[0]) for rows, what in parts]
         return found[0], found[1]
+
+    def gradients(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the gradients of the mean loss on the rows to forget and on retained ones, by parameter."""
+        from clients.unlearning.spiking.sums import FORGET, RETAIN, mean_gradients
+        from clients.unlearning.spiking.synapses import gradients
+
+        if self.totals is not None:
+            return mean_gradients(self.totals, FORGET), mean_gradients(self.totals, RETAIN)
+        forget, retain = self.batches(0)
+        return gradients(self.module, *forget), gradients(self.module, *retain)
+
+    def classes(self) -> list[int]:
+        """Return the classes to forget of which nothing is kept, by any peer."""
+        from clients.unlearning.spiking.sums import CLASSES
+
+        kept = self.retain.y if self.totals is None else np.flatnonzero(self.totals[CLASSES])
+        found: list[int] = np.setdiff1d(self.forget.y, kept).tolist()
+        return found
 
     def chosen(self, forget: Activity, retain: Activity) -> Neurons:
         """Return the neurons that answer to the rows to forget, or as many that are drawn."""

@@ -17,6 +17,7 @@ from server.averaging.coordinator import Averaging
 from server.classification.averaging.metrics import METRICS
 from server.classification.averaging.scores import scores
 from server.ledger import FEDERATION, RoundRecord
+from server.mailbox import MailboxState
 from server.timeline import Round
 
 
@@ -56,6 +57,18 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
         if peer in self.orders:
             return {**self.records(), **self.orders[peer].records()}
         return self.records() if now.round > len(self.averaged.timeline.rounds) or peer in self.cohort else {}
+
+    def fold(self, number: int, updates: Sequence[ClassifierUpdate]) -> None:
+        """Move the global model towards the mean of the updates, and put right what no mean may decide."""
+        before = self.weights
+        super().fold(number, updates)
+        self.weights = self.config.main.merged(self.weights, [before, *(update.weights for update in updates)])
+
+    def take_whole(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
+        """Take an arrived update, if it fits, as the global model, but for what the last model must hand on."""
+        before = self.weights
+        super().take_whole(now, mailbox, record)
+        self.weights = self.config.main.merged(self.weights, [before, self.weights])
 
     def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:
         """Measure accuracy, in [0, 1], and cross-entropy, in nats, of the global model on the test rows."""

@@ -387,7 +387,7 @@ BAD = [
         "write 'models' or 'all'",
     ),
     (HDUS, {"event": 0, "methods": ["rollback"]}, "rollback cannot be carried out for rows in classification/hdus", "influence"),
-    (HDUS, {"event": 0, "methods": ["spiking"]}, "spiking needs a spiking network", "take base"),
+    (HDUS, {"event": 0, "methods": ["spiking"]}, "spiking needs a spiking network", "take {"),
     (HDUS | LEFT, {"event": 0, "methods": ["retrain"]}, "retrain cannot be carried out for peer in classification/hdus", "drop_seed"),
     (
         HDUS | {"peers": {"count": 3, "main": [{"kind": "sisa", "base": NETWORK}], "seed": NETWORK}},

@@ -88,9 +88,13 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         return in_words(plan, self.past(plan), self.further_runs(plan))
 
     def problems(self, plan: AveragedPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line for everything kept of the erased data, and for every peer evaluated on another model than the last."""
+        """Yield a line for everything kept of the erased data, and for every peer evaluated on another model than the last.
+
+        So are pruned synapses that came back.
+        """
         from simulator.tasks.averaging.verification import left_in_history
-        from simulator.tasks.classification.averaging.verification import answers
+        from simulator.tasks.classification.averaging.verification import answers, regrown
 
         yield from left_in_history(plan.timeline, self.past(plan), store)
         yield from answers(plan.configs[0], store)
+        yield from regrown(plan.configs[0], plan.timeline, store)

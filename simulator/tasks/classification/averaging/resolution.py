@@ -39,7 +39,11 @@ class AveragedResolution(ClassifierResolution[AveragedScenario]):
             self.wrong("training.streams", "is 'sequential', the control of an hdus federation: leave it out")
 
     def check_timeline(self, timeline: Timeline) -> None:
-        """Record an error for each request that cannot be carried out."""
+        """Record an error for each request that cannot be carried out, and for each method that does not work on the global model."""
         federation = self.scenario.federation
         for place, what in refusals(timeline, Past(timeline, Cohorts(self.scenario.seed, federation.cohort)), federation.history):
             self.wrong(place, what)
+        named = {(one.round, one.method.tag): one.method for one in timeline.erasures if one.method is not None}
+        for (number, tag), method in named.items():
+            if misfit := method.misfit(self.scenario.peers.main[0]):
+                self.wrong(f"round {number}", f"method {tag!r} {misfit}")

@@ -11,7 +11,11 @@ import numpy.typing as npt
 
 from clients import data, wire
 from clients.compute import Compute
+from clients.models.spiking import Spiking
+from clients.unlearning.spiking.method import pruned_by
+from server.averaging.methods import method_of
 from server.classification.averaging.scores import Tested
+from server.timeline import Timeline
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -45,6 +49,21 @@ def answers(config: Verified, store: RunStore) -> Iterator[str]:
                 yield f"peer {peer}: its answers in the final evaluation are not those of the last global model"
     except LetheError as error:
         yield str(error)
+
+
+def regrown(config: Verified, timeline: Timeline, store: RunStore) -> Iterator[str]:
+    """Yield a line if a synapse that a request had pruned is back in the last global model of spiking neurons."""
+    if not isinstance(config.network.spec, Spiking):
+        return
+    weights = wire.from_bytes(store.artefact(str(store.model("global"))))
+    masks = {name.removesuffix("pruned"): array for name, array in weights.items() if name.endswith(".pruned")}
+    outcomes = store.outcomes()
+    methods = {one.index: method_of(one).tag for one in timeline.erasures}
+    told = sum(pruned_by(line.outcome.notes) for index, line in outcomes.items() if methods.get(index) == "spiking")
+    if (kept := sum(int(mask.sum()) for mask in masks.values())) < told:
+        yield f"the last global model: {told} synapses were pruned, {kept} are: the mask was not kept when models were averaged"
+    if grown := sum(int(np.count_nonzero(weights[f"{layer}weight"][mask])) for layer, mask in masks.items()):
+        yield f"the last global model: {grown} pruned synapses carry a weight: the mask was not enforced when models were averaged"
 
 
 def _equal(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> bool:
