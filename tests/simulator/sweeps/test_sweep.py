@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ SMALL: dict[str, Any] = {
     "audit": {"counterfactual": False},
 }
 EPOCHS = {"training.epochs": [1, 4]}
+DEPARTURES = Path(__file__).resolve().parents[3] / "experiments" / "scenarios" / "departures.toml"
 FILES = ("table.csv", "table.tex", "report.html")
 
 
@@ -252,21 +253,36 @@ def test_several_at_once_end_with_the_same_table_and_one_that_dies_stops_no_othe
     assert texts(again.folder) == texts(whole.folder)
 
 
+def swept(out: Path, file: Path, *options: str, kills: Sequence[int] = ()) -> Path:
+    """Return the directory of a sweep by two processes, killed whenever so many rounds are in the ledgers, and called again."""
+    command = [sys.executable, "-m", "simulator.cli", "sweep", str(file), *options, "-j", "2", "--out", str(out)]
+    for commits in kills:
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while sum(rounds(path) for path in out.glob("*/runs/*/run.sqlite")) < commits and process.poll() is None:
+            time.sleep(0.02)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "it had not ended by itself"
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.slow
 def test_killed_with_several_at_once_it_leaves_no_process_and_goes_on(whole: Sweep, tmp_path: Path) -> None:
     file = tmp_path / "small.toml"
     file.write_text(Scenario.parse(SMALL).to_toml())
-    command = [sys.executable, "-m", "simulator.cli", "sweep", str(file), "--seeds", "0:2", "--vary", "training.epochs=[1, 4]", "-j", "2"]
-    for commits in (1, 4, 7):
-        process = subprocess.Popen([*command, "--out", str(tmp_path / "out")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        while sum(rounds(path) for path in tmp_path.glob("out/*/runs/small-*/run.sqlite")) < commits and process.poll() is None:
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
-    done = subprocess.run([*command, "--out", str(tmp_path / "out")], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    folder = Path(done.stdout.splitlines()[-1])
-    assert texts(folder) == texts(whole.folder)
+    options = "--seeds", "0:2", "--vary", "training.epochs=[1, 4]"
+    assert texts(swept(tmp_path / "out", file, *options, kills=(1, 4, 7))) == texts(whole.folder)
+
+
+@pytest.mark.slow
+def test_the_departures_over_five_seeds_end_alike_however_often_they_are_killed(tmp_path: Path) -> None:
+    few = "data.rows=700", "data.reference=60", "data.test=60", "rounds=7", "training.epochs=1", "distillation.epochs=1"
+    settings = *few, "audit.counterfactual=false", "audit.membership_inference=false", "audit.relearn=false"
+    options = ["--seeds", "0:5", *(word for one in settings for word in ("--set", one))]
+    killed = swept(tmp_path / "killed", DEPARTURES, *options, kills=(3, 12, 24))
+    assert len(list((killed / "runs").iterdir())) == 5
+    assert texts(killed) == texts(swept(tmp_path / "whole", DEPARTURES, *options))
 
 
 def rounds(path: Path) -> int:
