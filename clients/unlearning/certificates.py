@@ -59,6 +59,7 @@ CERTIFICATES: Registry[CertificateSpec] = Registry(
     {
         "distance": "clients.unlearning.approximate.statistics.certificate:Distance",
         "residual": "clients.unlearning.approximate.certified.certificate:Residual",
+        "shared_distance": "clients.unlearning.approximate.statistics.certificate:SharedDistance",
         "shared_residual": "clients.unlearning.approximate.certified.shared:SharedResidual",
     },
 )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from clients.classification.sums.config import SummedConfig
 from clients.config import in_short
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
+from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife, NewtonStatistics
 from clients.unlearning.convex.spec import Convex
+
+AnyStepped = Annotated[CertifiedRemoval | NewtonStatistics | InfinitesimalJackknife, Field(discriminator="kind")]
+"""Tables of convex models that forget by steps on sums of derivatives."""
 
 
 class NewtonConfig(SummedConfig):
@@ -15,7 +21,7 @@ class NewtonConfig(SummedConfig):
 
     participant: ClassVar[str] = "clients.classification.sums.newton.peer:NewtonPeer"
     role: Literal["newton"] = "newton"
-    removal: CertifiedRemoval
+    removal: AnyStepped
 
     @property
     def main(self) -> Convex:

@@ -77,24 +77,28 @@ class NewtonPeer(Peer):
         if self._only_sums:
             return {}, np.empty((0, self.main.problem.classes))
         scores, answers = super().evaluate()
-        if self.asked is None:
+        if not self._final:
             scores = {name: value for name, value in scores.items() if not name.endswith(".ensemble")}
         return scores, answers
 
     def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the federation's probabilities; before its parameters have arrived, the peer's own."""
-        return np.asarray(answers if self.asked is None else answered(self.main, self.asked.weights, x), dtype=np.float64)
+        """Return the federation's probabilities; before the final evaluation, the peer's own."""
+        return np.asarray(answered(self.main, self.asked.weights, x) if self.asked and self._final else answers, dtype=np.float64)
 
     def _sent(self) -> State:
         told = {COMMITMENT: np.frombuffer(bytes.fromhex(self.commitment()), np.uint8).copy()}
-        if self.asked is None or not self._only_sums:
+        if self.asked is None or self._final:
             return {COUNT: np.array([len(self.rows)]), **told}
         part = self.objective(self.asked.draw, self.asked.scale)
         return {**ObjectiveSums.of(part, self.asked.weights).arrays(), **told}
 
     @property
     def _only_sums(self) -> bool:
-        return self.asked is not None and not self.asked.final
+        return self.asked is not None and self.asked.alone and not self.asked.final
+
+    @property
+    def _final(self) -> bool:
+        return self.asked is not None and self.asked.final
 
 
 def answered(reading: ConvexLearner, weights: Tensor, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -30,16 +30,19 @@ class Question:
         Standard deviation of the share.
     final : bool
         Whether the parameters are those of the model, to be evaluated, and no sums are asked for.
+    alone : bool
+        Whether the exchange is for the sums alone: the peer neither trains its own model nor is measured.
     """
 
     weights: Tensor
     draw: int = 0
     scale: float = 0.0
     final: bool = False
+    alone: bool = True
 
     def records(self) -> dict[str, ArrayRecord | ConfigRecord]:
         """Return the question as records of a message."""
-        told = ConfigRecord({"draw": self.draw, "scale": self.scale, "final": int(self.final)})
+        told = ConfigRecord({"draw": self.draw, "scale": self.scale, "final": int(self.final), "alone": int(self.alone)})
         return {QUESTION: told, WEIGHTS: wire.pack(wire.to_bytes({WEIGHTS: self.weights.contiguous().numpy()}))}
 
     @classmethod
@@ -48,5 +51,6 @@ class Question:
         told, weights = payload.get(QUESTION), payload.get(WEIGHTS)
         if not isinstance(told, ConfigRecord) or not isinstance(weights, ArrayRecord):
             return None
-        arrays = wire.from_bytes(wire.unpack(weights))
-        return cls(torch.tensor(arrays[WEIGHTS]), wire.integer(told, "draw"), float(told["scale"]), bool(told["final"]))  # type: ignore[arg-type]
+        at = torch.tensor(wire.from_bytes(wire.unpack(weights))[WEIGHTS])
+        flags = bool(told["final"]), bool(told["alone"])
+        return cls(at, wire.integer(told, "draw"), float(told["scale"]), *flags)  # type: ignore[arg-type]

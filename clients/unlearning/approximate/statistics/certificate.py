@@ -50,10 +50,8 @@ class Distance(CertificateSpec):
 
         Of parameters that later requests have changed, and of a peer that has left, only the arithmetic is left to check.
         """
-        if evidence.guarantee != certified(self.epsilon, self.delta):
-            return f"it is one of {certified(self.epsilon, self.delta)}, {evidence.guarantee} is claimed"
-        if (needed := hidden(self.epsilon, self.sigma / self.distance)) > self.delta:
-            return f"noise of sigma = {self.sigma:g} hides a distance of {self.distance:.3g} with delta = {needed:.3g}, not {self.delta:g}"
+        if wrong := self.inconsistent(evidence.guarantee):
+            return wrong
         learner = remaining(self.model, evidence)
         if evidence.main is None or not isinstance(learner, ConvexLearner):
             return learner if isinstance(learner, str) else None
@@ -67,3 +65,25 @@ class Distance(CertificateSpec):
         if not away <= self.distance:
             return f"the optimum on the remaining rows is {away:.3g} away, not {self.distance:.3g}"
         return None
+
+    def inconsistent(self, guarantee: str) -> str | None:
+        """Return which of its numbers do not follow from the others, or None."""
+        if guarantee != certified(self.epsilon, self.delta):
+            return f"it is one of {certified(self.epsilon, self.delta)}, {guarantee} is claimed"
+        if (needed := hidden(self.epsilon, self.sigma / self.distance)) > self.delta:
+            return f"noise of sigma = {self.sigma:g} hides a distance of {self.distance:.3g} with delta = {needed:.3g}, not {self.delta:g}"
+        return None
+
+
+class SharedDistance(Distance):
+    """Of a model of several peers' rows: ``rows`` and ``removed`` are those of all peers.
+
+    No peer's artefact alone shows the distance, so that it is measured again where all peers are at hand, by the federation's own check.
+    """
+
+    kind: Literal["shared_distance"] = "shared_distance"  # type: ignore[assignment]  # the tag of another class
+
+    def disproof(self, evidence: Evidence) -> str | None:
+        """Check the arithmetic, and that the peer learns from none of the rows; None if all of it holds."""
+        found = self.inconsistent(evidence.guarantee) or remaining(self.model, evidence)
+        return found if isinstance(found, str) else None

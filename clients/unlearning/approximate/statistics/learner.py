@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +15,12 @@ from clients.streams import Field
 from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.approximate.statistics import digest
 from clients.unlearning.approximate.statistics.certificate import NOISE, Distance
+from clients.unlearning.approximate.statistics.outcome import outcome
 from clients.unlearning.approximate.statistics.spec import StatisticsSpec
 from clients.unlearning.approximate.statistics.statistics import FixedInverse, ProximalJackknife, RemainingHessian, Statistics
 from clients.unlearning.contract import Cost, Outcome, Problem, State, Stored, UnlearningError
 from clients.unlearning.convex.learner import WEIGHTS, ConvexLearner
 from clients.unlearning.convex.objective import Objective
-from clients.unlearning.mechanisms import hidden
 from clients.unlearning.requests import named_rows
 from clients.unlearning.states import fingerprint, fits, seen_ids
 
@@ -112,7 +111,7 @@ class Summarised(ConvexLearner):
         self.weights = self.statistics.anchor + self.statistics.change()
         self._leave(gone)
         self._release()
-        return self._outcome(self.statistics)
+        return outcome(self.spec, self.statistics, Distance)
 
     def _asked(self, request: Rows) -> Rows:
         """Return checked copies of the rows to forget, in order of their ids."""
@@ -138,27 +137,6 @@ class Summarised(ConvexLearner):
 
     def _drawn(self, number: int) -> Tensor:
         return torch.tensor(self.law.draw(self.shape, *self.key, "noise", number)) if self.spec.sigma else self.zeros()
-
-    def _outcome(self, statistics: Statistics) -> Outcome:
-        """Return what a request claims: certified where the noise hides the bound on the distance."""
-        distance, spec = statistics.distance(self.loss, self.convex.penalty), self.spec
-        removed, cost = statistics.trained - statistics.rows, Cost(parts=1)
-        told = f"{removed} rows removed since the training"
-        if math.isfinite(distance):
-            told += f": the optimum without them is at most {distance:.2g} away"
-        if not spec.sigma or hidden(spec.epsilon, spec.sigma / distance) > spec.delta:
-            why = f"{told}, more than sigma = {spec.sigma:g} hides: no certificate" if spec.sigma else told
-            return Outcome(cost, "approximate", notes=(why,))
-        certificate = Distance(
-            model=self.convex,
-            epsilon=spec.epsilon,
-            delta=spec.delta,
-            sigma=spec.sigma,
-            distance=distance,
-            rows=statistics.rows,
-            removed=removed,
-        )
-        return Outcome(cost, spec.claim, certificate.model_dump(mode="json"), (f"{told}, which sigma = {spec.sigma:g} hides",))
 
     def arrays(self) -> State:
         """Return parameters, noise and its number, statistics, and the ids of rows that the parameters have learned from."""

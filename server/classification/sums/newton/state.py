@@ -12,9 +12,6 @@ from torch import Tensor
 from clients.unlearning.contract import State
 from clients.unlearning.convex.learner import WEIGHTS
 
-PROOF = "memory"
-"""Name under which the server keeps what its certificates rest on; the parameters stand under the name of its release."""
-
 
 @dataclass(frozen=True)
 class Kept:

@@ -16,7 +16,7 @@ from simulator.tasks.classification.pooled import PooledClassification
 from simulator.tasks.classification.stored import corrected_in_words, stored_in_words
 from simulator.tasks.classification.sums.plan import SumsPlan
 from simulator.tasks.classification.sums.resolution import SumsResolution
-from simulator.tasks.classification.sums.scenario import SumsScenario
+from simulator.tasks.classification.sums.scenario import Stepped, SumsScenario
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -36,7 +36,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
     def config(self, scenario: SumsScenario, peer: int, **constants: Any) -> SumsConfig | NewtonConfig:
         """Return a peer's config."""
         model = scenario.federation.model
-        if isinstance(model, CertifiedRemoval):
+        if isinstance(model, Stepped):
             return NewtonConfig(peer=peer, removal=model, **constants)
         return SumsConfig(peer=peer, main=model, **constants)
 
@@ -44,10 +44,14 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         """Return the server that adds up the sums, resumed from the store's last round."""
         from server.classification.sums.coordinator import Sums
         from server.classification.sums.newton.coordinator import FederatedNewton
+        from server.classification.sums.newton.statistics import FederatedStatistics
 
         config = plan.configs[0]
         if isinstance(config, NewtonConfig):
-            return FederatedNewton(config, plan.timeline, store, plan.scenario.federation.colluding)
+            table = config.removal
+            if isinstance(table, CertifiedRemoval):
+                return FederatedNewton(config, table, plan.timeline, store, plan.scenario.federation.colluding)
+            return FederatedStatistics(config, table, plan.timeline, store)
         growing = {one.peer for one in plan.timeline.arrivals()}
         growing |= {one.peer for one in plan.timeline.erasures if one.correction is not None}
         return Sums(config, store, len(plan.timeline.rounds), growing)
@@ -55,7 +59,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
     def method(self, plan: SumsPlan, erasure: Erasure) -> tuple[str, str]:
         """Return the method of an erasure, and its guarantee."""
         model = plan.scenario.federation.model
-        return (model.tag, model.claim) if isinstance(model, CertifiedRemoval) else ("subtract", "exact")
+        return (model.tag, model.claim) if isinstance(model, Stepped) else ("subtract", "exact")
 
     def arrival(self, plan: SumsPlan, arrival: Arrival) -> tuple[str, str, str]:
         """Return how a peer takes in rows, what is guaranteed, and no note."""
@@ -73,7 +77,7 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         yield "messages to peers and back", f"{2 * (meetings + len(plan.timeline.rounds[-1].present)):,}"
         yield "gradient steps", "0"
         corrections = sum(one.correction is not None for one in erasures)
-        what = "Newton steps" if isinstance(plan.scenario.federation.model, CertifiedRemoval) else "subtractions"
+        what = "steps" if isinstance(plan.scenario.federation.model, Stepped) else "subtractions"
         yield what, f"{departures} of peers, {len(erasures) - departures - corrections} of rows" + corrected_in_words(corrections)
         if arrivals := plan.timeline.arrivals():
             yield "additions", f"{sum(len(one.rows) for one in arrivals)} rows that arrive at {len({one.peer for one in arrivals})} peers"
@@ -84,5 +88,5 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         """Yield a line for every peer evaluated on another model than that of the sums in the mailbox."""
         from simulator.tasks.classification.sums import newton, verification
 
-        certified = isinstance(plan.scenario.federation.model, CertifiedRemoval)
-        return newton.problems(plan, store) if certified else verification.problems(plan, store)
+        model = plan.scenario.federation.model
+        return newton.problems(plan, store) if isinstance(model, Stepped) else verification.problems(plan, store)

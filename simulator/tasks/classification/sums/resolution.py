@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from clients.data import Dataset
 from clients.data.rows import Ids
-from clients.unlearning.approximate.certified.spec import CertifiedRemoval
+from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife
 from clients.unlearning.contract import Problem, UnlearningError
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.classification.pooled import unfit
-from simulator.tasks.classification.sums.scenario import SumsScenario
+from simulator.tasks.classification.sums.scenario import Stepped, SumsScenario
 
 
 class SumsResolution(Resolution[SumsScenario]):
@@ -35,15 +35,17 @@ class SumsResolution(Resolution[SumsScenario]):
                 return
 
     def _check_shares(self) -> None:
-        """Record errors where shares of a perturbation, or rows that arrive, do not go with Newton's steps."""
+        """Record errors where shares of a perturbation, or events, do not go with steps on sums."""
         table, peers = self.scenario.federation, self.scenario.peers.count
-        if not isinstance(table.model, CertifiedRemoval):
+        if not isinstance(table.model, Stepped):
             return
         if table.colluding >= peers:
             self.wrong("federation.colluding", f"is {table.colluding} of {peers} peers, whose shares then hide nothing: lower it")
         for i, event in enumerate(self.scenario.event):
-            place = name_place(("event", i))
+            place, who = name_place(("event", i)), f"{table.model.tag} across peers"
             if event.brings_rows:
-                self.wrong(place, f"{event.tag}: certified_removal across peers takes no rows in after the start: remove it")
+                self.wrong(place, f"{event.tag}: {who} takes no rows in after the start: remove it")
+            if event.corrects_rows and isinstance(table.model, InfinitesimalJackknife):
+                self.wrong(place, f"{event.tag}: {who} keeps the Hessian of the rows as they were: take newton_statistics")
             if getattr(event, "method", None) is not None:
-                self.wrong(f"{place}.method", "certified_removal across peers carries requests out itself: remove the key")
+                self.wrong(f"{place}.method", f"{who} carries requests out itself: remove the key")

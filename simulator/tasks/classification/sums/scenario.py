@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from clients.spec import Spec
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
+from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife, NewtonStatistics
 from clients.unlearning.exact.statistical.specs import NaiveBayes, Pca, Ridge
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec
@@ -19,7 +20,10 @@ else:  # the registry knows its members only at run time
     AnyEvent = EVENTS.union()
 
 
-AnyModel = Annotated[NaiveBayes | Pca | Ridge | CertifiedRemoval, Field(discriminator="kind")]
+Stepped = CertifiedRemoval | NewtonStatistics | InfinitesimalJackknife
+"""Tables of models whose sums are derivatives."""
+
+AnyModel = Annotated[NaiveBayes | Pca | Ridge | Stepped, Field(discriminator="kind")]
 
 
 class Sums(Spec):
@@ -28,8 +32,8 @@ class Sums(Spec):
     Parameters
     ----------
     model : table
-        The model computed from the sums. Those of ``certified_removal`` are derivatives at parameters that the server sends, for its
-        Newton steps.
+        The model computed from the sums. Those of ``certified_removal``, ``newton_statistics`` and ``infinitesimal_jackknife`` are
+        derivatives at parameters that the server sends, for its steps.
     colluding : int
         For ``certified_removal``: peers whose shares of the secret perturbation need not be secret, or may leave; the shares of the others
         alone then have the scale ``sigma``.
@@ -42,15 +46,18 @@ class Sums(Spec):
 
     @model_validator(mode="after")
     def _summable(self) -> Self:
-        if not isinstance(self.model, CertifiedRemoval):
-            if self.colluding:
-                raise ValueError(f"colluding is about shares of a perturbation, {self.model.tag} has none: remove the key")
-        elif self.model.certifier != "measured" or self.model.hessian != "fresh":
-            raise ValueError('peers measure the residual together, with a fresh Hessian: take certifier = "measured" and hessian = "fresh"')
-        elif not self.model.delta:
-            raise ValueError("a perturbation for delta = 0 is no sum of shares: take a delta above 0")
-        elif self.model.base.loss == "huber_hinge":
+        if self.colluding and not isinstance(self.model, CertifiedRemoval):
+            raise ValueError(f"colluding is about shares of a perturbation, {self.model.tag} has none: remove the key")
+        if isinstance(self.model, Stepped) and self.model.base.loss == "huber_hinge":
             raise ValueError("huber_hinge has a second derivative with jumps, over which steps on sums do not settle: take another loss")
+        if isinstance(self.model, Stepped) and self.model.base.lasso:
+            raise ValueError("optima with lasso are found with all rows in one place: set lasso = 0")
+        if not isinstance(self.model, CertifiedRemoval):
+            return self
+        if self.model.certifier != "measured" or self.model.hessian != "fresh":
+            raise ValueError('peers measure the residual together, with a fresh Hessian: take certifier = "measured" and hessian = "fresh"')
+        if not self.model.delta:
+            raise ValueError("a perturbation for delta = 0 is no sum of shares: take a delta above 0")
         return self
 
 

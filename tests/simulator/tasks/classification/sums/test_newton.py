@@ -30,7 +30,7 @@ from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
-from simulator.tasks.classification.sums.newton import kept
+from simulator.tasks.classification.sums.newton import kept, peers
 from simulator.tasks.classification.sums.plan import SumsPlan
 from tests.simulator.tasks.classification.sums.impatient import Impatient
 
@@ -53,6 +53,7 @@ SMALL: dict[str, Any] = {
     "audit": {"counterfactual": False},
     "event": [DELETE],
 }
+MODELS = [MODEL, {"kind": "newton_statistics", "sigma": 0.5}]
 CERTIFIED = "certified(1, 0.0001)"
 
 
@@ -73,17 +74,17 @@ def removing(**changes: Any) -> dict[str, Any]:
 def end(one: Run) -> tuple[torch.Tensor, list[NewtonPeer]]:
     """Return the server's parameters and the peers at the end of a run."""
     plan, store = one.plan, RunStore(one.folder)
-    state = kept(store)
-    assert state is not None
     assert isinstance(plan, SumsPlan)
-    peers = [NewtonPeer.restored(plan.config(peer, born), store.artefact(store.states()[peer].main)) for peer, born in state.members]
+    state = kept(plan, store)
+    assert state is not None
+    there = peers(plan, store, state.members)
     store.close()
-    return state.weights, peers
+    return state.weights, there
 
 
-def pooled(peers: list[NewtonPeer], divisor: int, draw: int = 0) -> Objective:
+def pooled(there: list[NewtonPeer], divisor: int, draw: int = 0) -> Objective:
     """Return the objective over the rows of all peers at once, with the sum of their shares."""
-    parts = [peer.objective(draw, MODEL["sigma"] / divisor**0.5) for peer in peers]
+    parts = [peer.objective(draw, MODEL["sigma"] / divisor**0.5) for peer in there]
     x, targets = torch.cat([part.x for part in parts]), torch.cat([part.targets for part in parts])
     return replace(parts[0], x=x, targets=targets, linear=sum((part.linear for part in parts), torch.zeros(parts[0].linear.shape)))
 
@@ -92,12 +93,12 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.parametrize("peers", [1, 2, 4])
-def test_training_over_any_number_of_unequal_peers_is_training_on_all_rows(peers: int, tmp_path: Path) -> None:
-    one = run(scenario(rounds=1, event=[], peers={"count": peers}), tmp_path)
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_training_over_any_number_of_unequal_peers_is_training_on_all_rows(count: int, tmp_path: Path) -> None:
+    one = run(scenario(rounds=1, event=[], peers={"count": count}), tmp_path)
     weights, there = end(one)
-    assert len({len(peer.rows) for peer in there}) == peers, "peers are unequal"
-    assert apart(weights, minimise(pooled(there, peers)).weights) < 1e-12
+    assert len({len(peer.rows) for peer in there}) == count, "peers are unequal"
+    assert apart(weights, minimise(pooled(there, count)).weights) < 1e-12
     assert one.accuracy["global"]["ensemble"] > 0.8
 
 
@@ -185,11 +186,11 @@ def test_a_step_that_is_not_taken_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 def test_shares_add_up_to_the_perturbation_and_leave_no_peer() -> None:
     plan = resolve(scenario())
-    peers = [NewtonPeer.new(config) for config in plan.configs if isinstance(config, NewtonConfig)]
-    sums = torch.stack([sum((peer.share(draw, 0.5 / 4**0.5) for peer in peers), torch.zeros(31, 1)) for draw in range(60)])
+    there = [NewtonPeer.new(config) for config in plan.configs if isinstance(config, NewtonConfig)]
+    sums = torch.stack([sum((peer.share(draw, 0.5 / 4**0.5) for peer in there), torch.zeros(31, 1)) for draw in range(60)])
     assert abs(float(sums.std()) / 0.5 - 1) < 0.08, "1,800 values: four standard errors are 7 %"
-    assert not torch.equal(peers[0].share(0, 1.0), peers[1].share(0, 1.0))
-    assert not torch.equal(peers[0].share(0, 1.0), peers[0].share(1, 1.0))
+    assert not torch.equal(there[0].share(0, 1.0), there[1].share(0, 1.0))
+    assert not torch.equal(there[0].share(0, 1.0), there[0].share(1, 1.0))
 
 
 def test_what_peers_keep_of_an_exchange_is_the_number_of_their_rows(tmp_path: Path) -> None:
@@ -201,19 +202,22 @@ def test_what_peers_keep_of_an_exchange_is_the_number_of_their_rows(tmp_path: Pa
     store.close()
 
 
-@pytest.mark.parametrize("last", [1, 2])
-def test_an_interrupted_run_goes_on(last: int, tmp_path: Path) -> None:
-    asked = scenario(rounds=3, event=[DELETE, {**DELETE, "round": 3, "peer": 2}])
+@pytest.mark.parametrize("model", MODELS)
+def test_an_interrupted_run_goes_on(model: dict[str, Any], tmp_path: Path) -> None:
+    asked = scenario(federation={"kind": "sums", "model": model}, rounds=3, event=[DELETE, {**DELETE, "round": 3, "peer": 2}])
     folder = prepare(asked, tmp_path / "killed")
     with pytest.raises(KeyboardInterrupt):
-        resume(folder, Impatient(last))
+        resume(folder, Impatient(1))
     assert resume(folder).digest == run(asked, tmp_path / "whole").digest
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("kind", ["ray", "grpc", "flower"])
-def test_engines_agree(kind: str, tmp_path: Path) -> None:
-    assert run(scenario(engine={"kind": kind}), tmp_path / kind).digest == run(scenario(), tmp_path).digest
+def test_engines_agree(kind: str, model: dict[str, Any], tmp_path: Path) -> None:
+    federation = {"kind": "sums", "model": model}
+    digests = {run(scenario(federation=federation, engine={"kind": one}), tmp_path / one).digest for one in ("inline", kind)}
+    assert len(digests) == 1
 
 
 def test_a_solve_halves_steps_that_do_not_help() -> None:
