@@ -32,7 +32,7 @@ from clients.unlearning.contract import UnlearningError
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Lines
 from experiments.reproductions.roots_pairs import Pair, Work, measure, trained
-from experiments.reproductions.roots_tables import ROWS, Summary, bars, picture, tables
+from experiments.reproductions.roots_tables import FAILS, ROWS, Summary, bars, picture, tables
 from simulator.checkpoints.progress import Bars
 
 BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
@@ -163,8 +163,8 @@ def _dressed(images: Images, spec: DenoiserSpec, options: argparse.Namespace) ->
     return Work(draw_styles(images, styles, ("roots",)), class_judge, dressed, training, style_judge=style_judge, compute=compute)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train and measure; print the tables and the bars, and draw one picture per seed."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and measure; print the tables and the bars, and draw one picture per seed; return 1 if a bar fails, else 0."""
     options = _options(arguments)
     store, console = Store(options.out), Console(width=140)
     try:
@@ -176,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UnlearningError as error:
         print(f"roots: {error}", file=sys.stderr)
         sys.exit(1)
+    told: list[str] = []
     for kind, judge in ((int, options.work.judge), (str, options.work.style_judge)):
         if own := [pair for pair in pairs if isinstance(pair["concept"], kind)]:
             summary = Summary(own)
@@ -184,13 +185,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"warning: {line}")
             for table in tables(summary):
                 console.print(table)
-            print("bars, on means over these seeds and concepts:", *bars(summary, "styled" if options.styles else options.data), sep="\n")
+            found = bars(summary, "styled" if options.styles else options.data)
+            print("bars, on means over these seeds and concepts:", *found, sep="\n")
+            told += found
     print("The fill hides where the cut is, not what it was; this is a toy, and nothing here was run on a real checkpoint.")
     for seed in options.seeds:
         own = [pair for pair in pairs if pair["seed"] == seed]
         path = options.out / f"seed{seed}.png"
         picture(own, {pair["concept"]: store.samples(pair) for pair in own}, path)
         print(f"picture of seed {seed}: {path}")
+    return int(any(line.startswith(FAILS) for line in told))
 
 
 if __name__ == "__main__":
@@ -198,4 +202,4 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(1)
-    main()
+    sys.exit(main())

@@ -101,12 +101,16 @@ def tables(summary: Summary) -> list[Table]:
     return [accuracies, figures, found]
 
 
+FAILS = "FAILS"
+"""How the line of a bar begins that is not met."""
+
+
 def bars(summary: Summary, data: str) -> list[str]:
     """Return one line per bar of these data, with the measured value and whether it is met."""
     lines = []
     for what, value, least, limit in [*(_digits_bars(summary) if data == "digits" else []), *_bars(summary)]:
         holds = value >= limit if least else value <= limit
-        lines.append(f"{'holds' if holds else 'FAILS'}  {what} {value:.3f} (at {'least' if least else 'most'} {limit:.2f})")
+        lines.append(f"{'holds' if holds else FAILS}  {what} {value:.3f} (at {'least' if least else 'most'} {limit:.2f})")
     return lines
 
 

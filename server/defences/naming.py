@@ -11,13 +11,17 @@ from torch import Tensor
 from server.defences.detection import column_statistic
 from server.revival.knowledge import WithActivity
 
+ACCIDENTAL = 1e-3
+"""Share of all entries up to which exact zeros may be an accident: underflow, or the rounding of small weights."""
+
 
 def suspicion(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return by layer how much of an edit each column shows, float64 ``(n,)``.
 
-    That is the share of exact zeros; in a model without any, how badly a column fits its layer's low-rank part.
+    That is the share of exact zeros; in a model with next to none, how badly a column fits its layer's low-rank part.
     """
-    if any(bool((weight == 0).any()) for weight in weights.values()):
+    zeros = sum(int((weight == 0).sum()) for weight in weights.values())
+    if zeros > ACCIDENTAL * sum(weight.numel() for weight in weights.values()):
         return {name: (weight == 0).double().mean(dim=0) for name, weight in weights.items()}
     return {name: 1 - column_statistic(weight, "coherence") for name, weight in weights.items()}
 

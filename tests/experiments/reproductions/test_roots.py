@@ -80,6 +80,13 @@ def test_every_row_is_printed_and_a_second_run_has_nothing_to_do(finished: Path,
     assert (folder / "out" / "seed0.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("line", "status"), [("holds  all", 0), ("FAILS  one of them", 1)])
+def test_a_bar_that_fails_is_the_exit_status(line: str, status: int, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ensure(finished)
+    monkeypatch.setattr(roots, "bars", lambda summary, data: ["holds  the first", line])
+    assert roots.main(command(folder)) == status
+
+
 def test_the_pairs_say_what_they_are(finished: Path) -> None:
     first, second = lines(ensure(finished))
     assert (first["seed"], first["concept"], second["concept"]) == (0, 1, 7)

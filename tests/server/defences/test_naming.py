@@ -45,6 +45,17 @@ def test_zeros_and_plain_noise_name_the_concept_and_redrawn_columns_do_not() -> 
     assert right["redrawn"] <= 6, "chance is two of twelve"
 
 
+def test_a_zero_by_accident_hides_no_scar() -> None:
+    named = 0
+    for seed in range(12):
+        concept = seed % CONCEPTS
+        weight, mask, activity = planted(seed, concept)
+        sealed = Gaussian().seal({"a": weight.masked_fill(mask, 0.0)}, {"a": mask}, SECRET).weights["a"].clone()
+        sealed[seed, 7 * seed] = 0.0
+        named += best(sealed, activity) == concept
+    assert named >= 10
+
+
 def test_a_scar_that_follows_no_concept_names_none() -> None:
     tops = []
     for seed in range(12):
