@@ -1,9 +1,9 @@
 """Cost of deletions under SISA compared with the published formulas: ``python -m experiments.benchmarks.sisa [--quick]``.
 
 The benchmark trains SISA on digits, deletes K rows in one batch or one by one, and divides the cost of retraining by the cost of the
-deletions, in three units: rows x epochs (the formulas' unit), gradient steps (a partial batch counts as one) and seconds. The first two are
-free of noise; they vary over repeats because rows, shards and requests are drawn anew. One request in R slices has few possible costs, so
-the formula holds for ratios of means, not for each repeat.
+deletions, in three units: rows x epochs (the formulas' unit), gradient steps (a partial batch counts as one) and processor seconds. The
+first two are free of noise; they vary over repeats because rows, shards and requests are drawn anew. One request in R slices has few
+possible costs, so the formula holds for ratios of means, not for each repeat.
 
 One batch is compared with one retraining, K requests one after the other with K retrainings. A second table tells what shards cost
 when they predict.
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, comb
 from statistics import median
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -123,9 +123,9 @@ def forget(model: Sharded | Retrained, request: Ids) -> Cost:
     """Carry out one request and return its cost."""
     tally = Tally(model.network)
     model.network = tally  # type: ignore[assignment]
-    begin = perf_counter()
+    begin = process_time()
     steps = model.forget(request).cost.gradient_steps
-    seconds = perf_counter() - begin
+    seconds = process_time() - begin
     model.network = tally.network
     return Cost(tally.visits, steps, seconds)
 
