@@ -18,20 +18,23 @@ from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_for
 from clients.unlearning.pruning.masks import density
 from clients.unlearning.pruning.recorder import record
 from experiments.reproductions.lines import Line
-from experiments.reproductions.roots_pairs import Weights, Work, own_images
+from experiments.reproductions.roots_pairs import Weights, Work, own_images, own_part
 from server.defences.fills import FillSpec, Gaussian, RedrawnColumns
 from server.defences.naming import likeness
 from server.defences.secret import Secret
 from server.revival import oracle
 from server.revival.adversaries import Historian, Quantise, Relearn, Tune
 from server.revival.attack import revive
+from server.revival.inversion import inverted, replaced
 from server.revival.knowledge import Adaptive, History, WeightsOnly, WithActivity, WithMask
 from server.revival.refill import refill
 
-VERSION = 1
+VERSION = 2
 """Version of the measurements; increase it when the same settings give other numbers."""
 FILLS: dict[str, FillSpec | None] = {"cut": None, "gaussian": Gaussian(relative=1.0), "redrawn_columns": RedrawnColumns()}
 """What is released: the plain cut, or a fill of it."""
+INVERSION_IMAGES, INVERSION_RATE = 8, 0.02
+"""Images of who learns an embedding, and the learning rate."""
 SIGNS = "signs"
 """The part that measures what signs and sizes are worth, whatever fills the cut."""
 NOISE = 0.1
@@ -46,11 +49,14 @@ class Ladder:
     images: tuple[int, ...]
     steps: tuple[int, ...]
     benign: tuple[int, ...]
+    inversion: tuple[int, ...]
     keep: tuple[float, ...]
 
 
-QUICK = Ladder(images=(8,), steps=(5, 10, 20, 50), benign=(50,), keep=(0.2, 0.6, 1.0))
-FULL = Ladder(images=(1, 8, 32), steps=(5, 10, 20, 50, 100, 200), benign=(20, 50, 200), keep=(0.2, 0.4, 0.6, 0.8, 1.0))
+QUICK = Ladder(images=(8,), steps=(5, 10, 20, 50), benign=(50,), inversion=(200,), keep=(0.2, 0.6, 1.0))
+FULL = Ladder(
+    images=(1, 8, 32), steps=(5, 10, 20, 50, 100, 200), benign=(20, 50, 200), inversion=(50, 200, 1000), keep=(0.2, 0.4, 0.6, 0.8, 1.0)
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str
             set_feed_forward_weights(denoiser.unet, original)
             advance(1)
         if name != SIGNS:
+            rows |= _inversions(trial, denoiser, released, seed, concept, advance)
             told = {"named": named(work, denoiser, released, seed), "target": target}
     finally:
         set_feed_forward_weights(denoiser.unet, original)
@@ -119,7 +126,9 @@ def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str
 
 def length(ladder: Ladder, name: str) -> int:
     """Return the number of rows of a part."""
-    return 5 + len(ladder.keep) if name == SIGNS else 6 + len(ladder.images) * len(ladder.steps) + len(ladder.benign)
+    if name == SIGNS:
+        return 5 + len(ladder.keep)
+    return 6 + len(ladder.images) * len(ladder.steps) + len(ladder.benign) + len(ladder.inversion)
 
 
 def _released(original: Weights, masks: Mapping[str, Tensor], fill: FillSpec | None, seed: int) -> Weights:
@@ -148,9 +157,32 @@ def attacked(
         yield benign_label(steps), Tune(steps=steps).attack(own_images(*about, Tune().images, others=True)).weights
 
 
+def _inversions(
+    trial: Trial, denoiser: Denoiser, released: Weights, seed: int, concept: int, advance: Callable[[int], None]
+) -> dict[str, dict[str, float]]:
+    """Return scores of what is released where an adversary has learned the erased concept's embedding, and no weight."""
+    work = trial.work
+    axis, target = work.spec.axis(concept)
+    own = own_part(work, trial.unseen, seed, concept, INVERSION_IMAGES)
+    set_feed_forward_weights(denoiser.unet, released)
+    found = {}
+    for steps in trial.ladder.inversion:
+        draws = denoiser, own, work.training.noise, (seed, "inversion", concept)
+        tokens = inverted(*draws, axis=axis, concept=target, steps=steps, rate=INVERSION_RATE)
+        with replaced(denoiser, axis, target, tokens):
+            found[inversion_label(steps)] = work.score(denoiser, seed, concept)
+        advance(1)
+    return found
+
+
 def relearn_label(count: int, steps: int) -> str:
     """Return the name of the row of a relearner."""
     return f"relearnt: {steps} steps, {count} image{'s' * (count > 1)}"
+
+
+def inversion_label(steps: int) -> str:
+    """Return the name of the row of who learns the embedding alone."""
+    return f"embedding learned: {steps} steps, {INVERSION_IMAGES} images"
 
 
 def benign_label(steps: int) -> str:

@@ -166,13 +166,18 @@ def own_images(
     work: Work, images: Images, denoiser: Denoiser, seed: int, concept: int, released: Weights, count: int, others: bool = False
 ) -> OwnImages:
     """Return the knowledge of who trains the released model further: ``count`` of the images that show the concept, or ``others``."""
+    own = own_part(work, images, seed, concept, count, others)
+    tuner = Tuner(denoiser, own, work.training.noise, (seed, "adversary", concept))
+    return (OtherImages if others else OwnImages)(released, len(own), tuner)
+
+
+def own_part(work: Work, images: Images, seed: int, concept: int, count: int, others: bool = False) -> Images:
+    """Return ``count`` of the images that show the concept, or that show ``others``, chosen by key."""
     axis, target = work.spec.axis(concept)
     labels = images.classes if axis == "class" else images.styles
     assert labels is not None
     chosen = bottom(count, torch.nonzero((labels == target) != others)[:, 0].tolist(), seed, "own images")
-    own = images.select(torch.tensor(sorted(chosen)))
-    tuner = Tuner(denoiser, own, work.training.noise, (seed, "adversary", concept))
-    return (OtherImages if others else OwnImages)(released, len(own), tuner)
+    return images.select(torch.tensor(sorted(chosen)))
 
 
 def _told(weights: Weights, masks: Mapping[str, Tensor]) -> dict[str, float]:

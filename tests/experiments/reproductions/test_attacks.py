@@ -15,7 +15,7 @@ from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from experiments.reproductions import attacks, attacks_parts, attacks_tables, roots_pairs
 
-LADDER = attacks_parts.Ladder(images=(2,), steps=(1,), benign=(1,), keep=(0.2,))
+LADDER = attacks_parts.Ladder(images=(2,), steps=(1,), benign=(1,), inversion=(1,), keep=(0.2,))
 
 
 @pytest.fixture(autouse=True)
