@@ -2,7 +2,7 @@
 
 Numba would cache it beside the sources. Here, the cache is a folder of the user's cache folder, named by a hash of the sources and the
 processor, so that no function is linked with outdated code of another module. Compilation takes seconds to a minute, so that processes that
-start together, such as a run's workers, wait for each other: the first announces the compilation, the others read its result.
+start together, such as a run's workers, wait for each other: the first announces the compilation of a module, the others read its result.
 """
 
 from __future__ import annotations
@@ -46,31 +46,35 @@ if not _SETTINGS.CACHE_DIR:  # a NUMBA_CACHE_DIR of the user has precedence
     _SETTINGS.CACHE_DIR = _cache_folder()
 
 
-class _Turn:
-    """Reentrant lock on compilation, among the threads of all processes that share a cache."""
+class _Turns:
+    """Reentrant locks on the compilation of a module's kernels, among the threads of all processes that share a cache.
+
+    Threads of one process share one lock, since Numba compiles one function at a time; processes compile different modules side by side.
+    """
 
     def __init__(self, folder: str) -> None:
-        self._path = Path(folder, "turn") if folder else None
+        self._folder = Path(folder) if folder else None
         self._thread = threading.RLock()
-        self._depth = 0
+        self._held: set[str] = set()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Hold the lock; without a cache folder, it concerns only the threads of this process."""
+    def taken(self, module: str) -> Iterator[None]:
+        """Hold the lock of a module; without a cache folder, it concerns only the threads of this process."""
         with self._thread:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600) if self._path and not self._depth else None
-            self._depth += 1
+            if self._folder is None or module in self._held:
+                yield
+                return
+            file = os.open(self._folder / f"{module}.turn", os.O_RDWR | os.O_CREAT, 0o600)
+            self._held.add(module)
             try:
-                if file is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.flock(file, fcntl.LOCK_EX)
                 yield
             finally:
-                self._depth -= 1
-                if file is not None:
-                    os.close(file)
+                self._held.discard(module)
+                os.close(file)
 
 
-_TURN = _Turn(_SETTINGS.CACHE_DIR)
+_TURNS = _Turns(_SETTINGS.CACHE_DIR)
 _MODULES: set[str] = set()
 
 
@@ -113,7 +117,7 @@ def compiled(function: Function) -> Function:
     _MODULES.add(function.__module__)
 
     def in_turn(signature: Any) -> Any:
-        with _TURN.taken(), event.install_listener("numba:compile", _Word(function.__module__)):
+        with _TURNS.taken(function.__module__), event.install_listener("numba:compile", _Word(function.__module__)):
             return alone(signature)
 
     made.compile = in_turn
