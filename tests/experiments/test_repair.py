@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from simulator.runner import run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
@@ -23,3 +25,11 @@ def test_what_was_found_is_repaired(tmp_path: Path) -> None:
     assert {(row["guarantee"], row["rows"]) for row in done.results["erasures"]} == {("approximate", 5)}
     assert done.unmet == []
     assert verify(done.folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ray", "grpc", "flower"])
+def test_it_is_repaired_alike_on_every_engine(engine: str, tmp_path: Path) -> None:
+    scenarios = {one: Scenario.load(FILE, ["audit.counterfactual=false", f"engine.kind='{one}'"]) for one in ("inline", engine)}
+    digests = {run(scenario, tmp_path / one).digest for one, scenario in scenarios.items()}
+    assert len(digests) == 1

@@ -101,6 +101,10 @@ class MethodSpec(Spec):
         """Return why it does not work on such a network, with the cure, or None; the line follows the method's name."""
         return None
 
+    def unshared(self) -> str | None:
+        """Return why peers cannot carry it out on a global model with these settings, with the cure, or None; see `misfit`."""
+        return None
+
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return weights in which ``forget`` is forgotten, and the outcome; the arguments are not changed.
 

@@ -55,6 +55,37 @@ def _drawn(logits: Tensor, draw: float) -> int:
     return min(int(np.searchsorted(edges, draw, side="right")), len(edges) - 1)
 
 
+class DiagonalPrecision:
+    """The diagonal of a precision, from the Fisher's diagonals of the rows that are kept and of the others, with their shares of the prior.
+
+    Parameters
+    ----------
+    kept, gone : float64 tensor, shape (k,)
+        See `squares`; sums over several holders of rows are as good as those of one.
+    damping : float
+        Added to both, as a multiple of the mean of their sum.
+    """
+
+    def __init__(self, kept: Tensor, gone: Tensor, damping: float) -> None:
+        whole = kept + gone
+        added = damping * float(whole.mean())
+        self.whole, self.kept = whole + added, kept + added
+
+    def solve(self, right: Tensor) -> Tensor:
+        """Return ``A^-1 right``, with the precision given all rows; 0 where nothing is known."""
+        return _divided(right, self.whole)
+
+    def solve_kept(self, right: Tensor) -> Tensor:
+        """Return ``(A - F_C)^-1 right``, with the precision given the kept rows; 0 where nothing is known."""
+        return _divided(right, self.kept)
+
+
+def _divided(right: Tensor, diagonal: Tensor) -> Tensor:
+    import torch
+
+    return torch.where(diagonal > 0, right / diagonal, 0.0)
+
+
 class Precision:
     """The precision of the weights given all rows, and given those that are kept.
 
@@ -85,23 +116,20 @@ class Precision:
         self.residual = 0.0
         """Largest residual of a solve so far, relative to its right side."""
         if fisher == "diagonal":
-            self._diagonals = [squares(curvature, rows, labels, key) + curvature.decay * len(rows) for rows in self.parts]
-        self._damping = damping * self._mean_of_diagonal(key)
+            *mine, other = (squares(curvature, rows, labels, key) + curvature.decay * len(rows) for rows in self.parts)
+            self._diagonal = DiagonalPrecision(sum(mine[1:], mine[0]), other, damping)
+        else:
+            self._damping = damping * self._mean_of_diagonal(key)
 
     def solve(self, right: Tensor) -> Tensor:
         """Return ``A^-1 right``, with the precision given all rows."""
-        return self._solved(right, len(self.parts))
+        return self._diagonal.solve(right) if self.fisher == "diagonal" else self._solved(right, len(self.parts))
 
     def solve_kept(self, right: Tensor) -> Tensor:
         """Return ``(A - F_C)^-1 right``, with the precision given the kept rows."""
-        return self._solved(right, len(self.parts) - 1)
+        return self._diagonal.solve_kept(right) if self.fisher == "diagonal" else self._solved(right, len(self.parts) - 1)
 
     def _solved(self, right: Tensor, parts: int) -> Tensor:
-        import torch
-
-        if self.fisher == "diagonal":
-            whole = torch.stack(self._diagonals[:parts]).sum(0) + self._damping
-            return torch.where(whole > 0, right / whole, 0.0)
         found = conjugate_gradients(lambda direction: self._product(direction, parts), right, _TOLERANCE, _ITERATIONS)
         self.residual = max(self.residual, found.residual)
         return found.x
@@ -113,11 +141,9 @@ class Precision:
         return found
 
     def _mean_of_diagonal(self, key: tuple[Field, ...]) -> float:
-        """Return the mean of the diagonal of ``A``; of the full matrix an unbiased estimate by one vector of keyed signs (Hutchinson)."""
+        """Return an unbiased estimate of the mean of the diagonal of ``A``, by one vector of keyed signs (Hutchinson)."""
         import torch
 
-        if self.fisher == "diagonal":
-            return float(torch.stack(self._diagonals).sum(0).mean())
         flat = self.curvature.flat()
         signs = torch.from_numpy(np.sign(streams.uniforms(np.arange(len(flat)), *key, "signs") - 0.5)).to(flat)
         return float(signs @ self._product(signs, len(self.parts))) / len(flat)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
 from clients.data.rows import Rows
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.unlearning.general.curvature import Curvature
-    from clients.unlearning.general.posterior import Precision
+    from clients.unlearning.general.posterior import DiagonalPrecision, Precision
 
 
 class Repair(MethodSpec):
@@ -41,6 +42,7 @@ class Repair(MethodSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "approximate"
+    by_peers: ClassVar[bool] = True
     summary: ClassVar[str] = "takes rows out of a normal approximation of the posterior; the audit causes names the rows"
     source: ClassVar[str] = "Tanno et al., Repairing Neural Networks by Leaving the Right Past Behind, NeurIPS 2022, arXiv 2207.04806"
 
@@ -51,18 +53,57 @@ class Repair(MethodSpec):
     labels: Literal["sampled", "data"] = "sampled"
     damping: NonNegativeFloat = 1e-3
 
+    def unshared(self) -> str | None:
+        """Return that the whole matrix is no sum that peers can send."""
+        whole = "solves with the whole Fisher information of all peers' rows, which no peer has"
+        return f"{whole}: set fisher = 'diagonal', whose sums peers add" if self.fisher == "full" else None
+
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return the weights at the new mode; those before any training, which is exact, if no row is kept."""
         from clients.unlearning.general.curvature import Curvature
-        from clients.unlearning.general.posterior import stepwise
 
         if not len(retain):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
+        precision = self.precision(Curvature(learning.network, weights, learning.training), [retain], forget, key)
+        weights, steps, notes = self._moved(weights, learning, forget, precision)
+        return weights, Outcome(Cost(gradient_steps=steps, parts=1), self.guarantee, notes=(*notes, *_solves(precision)))
+
+    def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:
+        """Return the Fisher's diagonals of these rows, with their shares of the prior, and the numbers of rows."""
+        from clients.unlearning.general.curvature import Curvature
+        from clients.unlearning.general.posterior import squares
+
+        curvature, found = Curvature(learning.network, weights, learning.training), Arrays()
+        for part, rows in (("forget", forget), ("retain", retain)):
+            diagonal = squares(curvature, rows, self.labels, (*learning.key, "fisher")) + curvature.decay * len(rows)
+            found |= {f"{part}/fisher": diagonal.cpu().numpy(), f"{part}/#": np.array(len(rows))}
+        return found
+
+    def carry_out(
+        self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...], totals: Arrays
+    ) -> tuple[Arrays, Outcome]:
+        """Do what ``apply`` does with the diagonal, given the diagonals of all peers' rows; its own rows alone leave by this step."""
+        import torch
+
+        from clients.unlearning.general.posterior import DiagonalPrecision
+
+        if not int(totals["retain/#"]):
+            return learning.initial(), Outcome(Cost(parts=1), "exact")
+        kept, gone = (torch.from_numpy(totals[f"{part}/fisher"]) for part in ("retain", "forget"))
+        weights, steps, notes = self._moved(weights, learning, forget, DiagonalPrecision(kept, gone, self.damping))
+        return weights, Outcome(Cost(gradient_steps=steps, parts=1), self.guarantee, notes=notes)
+
+    def _moved(
+        self, weights: Arrays, learning: Learning, forget: Rows, precision: Precision | DiagonalPrecision
+    ) -> tuple[Arrays, int, tuple[str, ...]]:
+        """Return the weights at the new mode, the steps that led there, and notes."""
+        from clients.unlearning.general.curvature import Curvature
+        from clients.unlearning.general.posterior import stepwise
+
         curvature = Curvature(learning.network, weights, learning.training)
-        precision = self.precision(curvature, [retain], forget, key)
         if self.form == "one_step":
             curvature.move(precision.solve_kept(curvature.gradient(forget)))
-            return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(f"{COST_NOTE}one step", *_solves(precision)))
+            return curvature.weights(), 0, (f"{COST_NOTE}one step",)
         moving = Curvature(learning.network, weights, learning.training)  # products stay at the trained weights, gradients do not
 
         def gradient(at: Tensor) -> Tensor:
@@ -72,7 +113,7 @@ class Repair(MethodSpec):
         found = stepwise(curvature.flat(), precision.solve, gradient, self.steps)
         curvature.move(found.weights - curvature.flat())
         notes = (f"ended after {found.steps} steps: the next would have been longer than the last",) if found.grew else ()
-        return curvature.weights(), Outcome(Cost(gradient_steps=found.steps, parts=1), self.guarantee, notes=(*notes, *_solves(precision)))
+        return curvature.weights(), found.steps, notes
 
     def precision(self, curvature: Curvature, kept: Sequence[Rows], gone: Rows, key: tuple[Field, ...]) -> Precision:
         """Return the precision of the weights given all rows, and given those that are kept."""

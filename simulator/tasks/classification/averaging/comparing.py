@@ -42,7 +42,7 @@ def branched(
     for kind in sorted({one.kind for one in plan.timeline.erasures if one.request == comparison.request}):
         if method.tag not in (able := methods(kind)):
             raise NotComparedError(unable(method.tag, kind, plan.scenario.cell, able))
-    if misfit := method.misfit(plan.scenario.peers.main[0]):
+    if misfit := method.misfit(plan.scenario.peers.main[0]) or method.unshared():
         raise NotComparedError(f"{method.tag} {misfit}")
     changed = with_method(plan, comparison.request, method)
     until = changed.until(comparison.last).timeline

@@ -45,5 +45,5 @@ class AveragedResolution(ClassifierResolution[AveragedScenario]):
             self.wrong(place, what)
         named = {(one.round, one.method.tag): one.method for one in timeline.erasures if one.method is not None}
         for (number, tag), method in named.items():
-            if misfit := method.misfit(self.scenario.peers.main[0]):
+            if misfit := method.misfit(self.scenario.peers.main[0]) or method.unshared():
                 self.wrong(f"round {number}", f"method {tag!r} {misfit}")

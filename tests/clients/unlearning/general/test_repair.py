@@ -73,6 +73,16 @@ def test_one_step_is_the_newton_step_and_steps_come_nearer_to_retraining(gone: i
     assert distance(stepped, optimum(60, gone)[0]) < 0.1 * distance(weights, optimum(60, gone)[0])
 
 
+@pytest.mark.parametrize("form", ["steps", "one_step"])
+def test_with_the_sums_of_its_own_rows_a_holder_does_what_it_does_alone(form: Any) -> None:
+    data, (weights, learning) = rows(), optimum(60)
+    forget, retain = data.only(data.ids[:GONE]), data.without(data.ids[:GONE])
+    spec = Repair(form=form, fisher="diagonal", labels="data", steps=3)
+    alone, _ = spec.apply(weights, learning, forget, retain, ())
+    shared, _ = spec.carry_out(weights, learning, forget, retain, (), spec.measure(weights, learning, forget, retain))
+    assert all(alone[name].tobytes() == shared[name].tobytes() != weights[name].tobytes() for name in weights)
+
+
 def test_the_score_of_a_row_is_its_influence_on_the_failures() -> None:
     data = rows()
     weights, learning = optimum(60)

@@ -17,6 +17,7 @@ from clients.training import Arrays
 from clients.unlearning.deep.ssd import SelectiveDampening
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import MethodSpec
+from clients.unlearning.general.repair import Repair
 from server.averaging import unlearning
 from server.averaging.coordinator import Averaging
 from simulator.errors import ScenarioError
@@ -169,6 +170,22 @@ def test_the_sums_are_those_of_all_peers_and_the_change_is_made_once(dampened: P
     assert bytes_of(seen.after[0]) == bytes_of(call["found"]) != bytes_of(call["weights"])
 
 
+def test_repair_divides_by_the_diagonals_of_all_peers_rows(play: Callable[..., Played]) -> None:
+    method = {"kind": "repair", "fisher": "diagonal", "labels": "data", "steps": 3}
+    done, seen = play("repair", delete(method, [1]))
+    (call,), spec = seen.calls, Repair.model_validate(method)
+    forget, retain = (joined([one[side] for one in seen.measured]) for side in (0, 1))
+    assert len(retain) == done.plan.scenario.data.rows - 81 - len(forget), "all rows that are dealt are measured"
+    pooled = spec.measure(call["weights"], call["learning"], forget, retain)
+    for name, sums in pooled.items():
+        np.testing.assert_allclose(call["totals"][name], sums, rtol=1e-9, atol=1e-12)
+    assert bytes_of(seen.after[0]) == bytes_of(call["found"]), "it is taken whole"
+    own = spec.measure(call["weights"], call["learning"], call["forget"], call["retain"])
+    alone, _ = spec.carry_out(call["weights"], call["learning"], call["forget"], call["retain"], (), own)
+    assert bytes_of(alone) != bytes_of(call["found"]), "a peer's own diagonal gives other steps"
+    assert verify(done.folder) == []
+
+
 def joined(parts: list[Rows]) -> Rows:
     whole = parts[0]
     for one in parts[1:]:
@@ -193,6 +210,8 @@ def test_an_order_goes_over_the_wire_and_back() -> None:
             {"event": [{"round": 3, "do": "leave", "peers": [4], "erase": True, "method": "scrub"}]},
             "scrub cannot be carried out for peer in classification/fedavg: take one of retrain, rollback, finetune",
         ),
+        ({"event": [delete("repair", [1])]}, "which no peer has: set fisher = 'diagonal', whose sums peers add"),
+        ({"event": [delete("scrub", [1])], "compare": [{"event": 0, "methods": ["repair"]}]}, "set fisher = 'diagonal'"),
         ({"event": [delete("influence", [1])]}, "influence cannot be carried out for rows in classification/fedavg: take one of"),
         ({"event": [delete({"kind": "ssd", "alpha": 0}, [1])]}, "event 1 (event.0.method.alpha): is 0: write a number above 0"),
         ({"event": [delete("scrub", [1]), delete("retrain", [2], number=4)]}, "round 4: retrain begins again without what scrub left"),
