@@ -175,9 +175,9 @@ class Peer(Neighbour):
 
     def predict_proba(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the neighbourhood ensemble's class probabilities, float64 ``(n, classes)``."""
-        return self._together(self.predict_main(x), x)
+        return self.together(self.predict_main(x), x)
 
-    def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the ensemble's probabilities, given the main model's."""
         own, *seeds = self.members(answers, x)
         return combine(self.config.ensemble, own, seeds)
@@ -206,7 +206,7 @@ class Peer(Neighbour):
         source = data.load(self.config.data)
         test = np.asarray(self.config.test, dtype=np.int64)
         own = self.answers(test)
-        ensemble = self._together(own, source.inputs(test))
+        ensemble = self.together(own, source.inputs(test))
         scores: dict[str, float] = {}
         for name, probabilities in (("main", own), ("ensemble", ensemble)):
             for metric, values in source.metrics(test, probabilities).items():

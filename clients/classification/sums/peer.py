@@ -57,7 +57,7 @@ class SumsPeer(Peer):
         self.update = Update(version, wire.to_bytes(self.main.sums or self.main.named(())))  # type: ignore[attr-defined]
         return 0
 
-    def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the federation's probabilities; before its sums have arrived, the peer's own."""
         return np.asarray(answers if self.total is None else self.total.predict_proba(x), dtype=np.float64)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from simulator.report import svg, words
-from simulator.report.classification import calibration, curves
+from simulator.report.classification import calibration, classes, curves
 from simulator.report.contract import Section, TaskPage, at_the_end, proven
 from simulator.report.model import Accuracy, Figure, PeerRow, ReportData, RoundRow
 from simulator.scenarios.plan import Plan
@@ -38,11 +38,14 @@ class Own:
         Of each live peer, how well its seed mimics its main model: ``agreement``, ``main``, ``seed``; empty where there are no seeds.
     confidence : mapping of str to mapping
         The results' table ``confidence``: of ``ensembles`` and of ``shards``, where there are any.
+    by_class : mapping
+        The results' table ``by_class``; empty where nothing was counted.
     """
 
     simulated: Mapping[int, tuple[float, int | None]] = field(default_factory=dict)
     seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     confidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    by_class: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _calibration(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
@@ -51,6 +54,13 @@ def _calibration(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     return calibration.view(own) if own else None
 
 
+def _classes(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    """Return the view of figures by class; None where nothing was counted."""
+    own = _own(data).by_class
+    return classes.view(own) if own else None
+
+
+CLASSES = Section("classes", "Classes", "Class by class", 74, classes.TEMPLATE, _classes)
 CONFIDENCE = Section("confidence", "Confidence", "Confidence by agreement", 75, calibration.TEMPLATE, _calibration)
 ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, within="timeline")
 
@@ -58,14 +68,18 @@ ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, wit
 class ClassificationPage(TaskPage):
     """Peers classify, with their main models alone and with shared models."""
 
-    sections: ClassVar[tuple[str, ...]] = tuple(f"simulator.report.classification.page:{name}" for name in ("ACCURACY", "CONFIDENCE"))
+    sections: ClassVar[tuple[str, ...]] = tuple(
+        f"simulator.report.classification.page:{name}" for name in ("ACCURACY", "CLASSES", "CONFIDENCE")
+    )
     model: ClassVar[str] = "main model"
 
     def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Own:
         """Return what the page shows beside the common data."""
         rows = [row for row in results["timeline"] if "simulated_seconds" in row]
         simulated = {row["round"]: (row["simulated_seconds"], row["slowest"]) for row in rows}
-        return Own(simulated, {row["peer"]: row for row in results.get("seeds", ())}, results.get("confidence", {}))
+        return Own(
+            simulated, {row["peer"]: row for row in results.get("seeds", ())}, results.get("confidence", {}), results.get("by_class", {})
+        )
 
     def headline(self, data: ReportData) -> list[str]:
         """Return what happened, in a few sentences."""

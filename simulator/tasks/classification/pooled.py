@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from clients.data import Dataset
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification import by_class
 from simulator.tasks.contract import Cell
+
+if TYPE_CHECKING:
+    from simulator.storage.store import RunStore
 
 S = TypeVar("S", bound=Scenario)
 P = TypeVar("P", bound=Plan)
@@ -23,6 +28,14 @@ class PooledClassification(Cell[S, P]):
         "membership_inference": "the model of all rows is the server's alone, peers keep none that had to forget",
         "relearn": "peers send no seed model that could learn again",
     }
+
+    def at_end(self, plan: P, store: RunStore) -> None:
+        """Count the model's answers by class."""
+        store.set_meta(by_class.KEY, json.dumps(by_class.measured_pooled(plan, store)))
+
+    def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
+        """Return figures by class."""
+        return by_class.findings(json.loads(store.meta(by_class.KEY) or "[]"), plan.labels)
 
 
 def unfit(data: Dataset) -> str | None:

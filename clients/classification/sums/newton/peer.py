@@ -81,7 +81,7 @@ class NewtonPeer(Peer):
             scores = {name: value for name, value in scores.items() if not name.endswith(".ensemble")}
         return scores, answers
 
-    def _together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def together(self, answers: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the federation's probabilities; before the final evaluation, the peer's own."""
         return np.asarray(answered(self.main, self.asked.weights, x) if self.asked and self._final else answers, dtype=np.float64)
 

@@ -24,6 +24,7 @@ from simulator.tasks.classification.averaging.costs import in_words
 from simulator.tasks.classification.averaging.plan import AveragedPlan
 from simulator.tasks.classification.averaging.resolution import AveragedResolution
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
+from simulator.tasks.classification.by_class import pooled_problems
 from simulator.tasks.classification.pooled import PooledClassification
 from simulator.tasks.placement import lacking
 
@@ -98,3 +99,4 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         yield from left_in_history(plan.timeline, self.past(plan), store)
         yield from answers(plan.configs[0], store)
         yield from regrown(plan.configs[0], plan.timeline, store)
+        yield from pooled_problems(plan, store)

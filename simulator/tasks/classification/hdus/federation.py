@@ -17,6 +17,7 @@ from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification import by_class
 from simulator.tasks.classification.hdus import comparing, confidence, mimicry
 from simulator.tasks.classification.hdus.costs import in_words
 from simulator.tasks.classification.hdus.devices import simulated
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from simulator.storage.store import RunStore
+
+
+_MEASURES = (mimicry, confidence, by_class)
+"""What is measured once, at the end of a run."""
 
 
 class HdusClassification(Cell[HdusScenario, HdusPlan]):
@@ -91,18 +96,18 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         return simulated(plan, store, number) if plan.scenario.peers.devices else {}
 
     def at_end(self, plan: HdusPlan, store: RunStore) -> None:
-        """Measure how well seeds mimic their main models, and how often members of ensembles agree."""
+        """Measure how well seeds mimic their main models, how often members of ensembles agree, and answers by class."""
         for key, text in _measured(plan, store).items():
             store.set_meta(key, text)
 
     def findings(self, plan: HdusPlan, store: RunStore) -> dict[str, Any]:
-        """Return how well the seeds of live peers mimic their main models, and confidence by agreement with its calibration."""
-        seeds, counted = (json.loads(store.meta(measure.KEY) or "[]") for measure in (mimicry, confidence))
-        return ({"seeds": seeds} if seeds else {}) | confidence.findings(counted)
+        """Return how well seeds of live peers mimic their main models, confidence by agreement with its calibration, figures by class."""
+        seeds, counted, classes = (json.loads(store.meta(measure.KEY) or "[]") for measure in _MEASURES)
+        return ({"seeds": seeds} if seeds else {}) | confidence.findings(counted) | by_class.findings(classes, plan.labels)
 
     def problems(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
         """Yield a line if seeds do not mimic their main models, or members do not agree, as the run says."""
-        told = {key: text for key in (mimicry.KEY, confidence.KEY) if (text := store.meta(key)) is not None}
+        told = {key: text for key in (measure.KEY for measure in _MEASURES) if (text := store.meta(key)) is not None}
         found = _measured(plan, store) if told else {}
         for key, text in told.items():
             if text != found[key]:
@@ -118,4 +123,4 @@ def _measured(plan: HdusPlan, store: RunStore) -> dict[str, str]:
     from simulator.tasks.replica import peers_at_end
 
     peers = peers_at_end(plan, store)
-    return {measure.KEY: json.dumps(measure.measured(peers)) for measure in (mimicry, confidence)}
+    return {measure.KEY: json.dumps(measure.measured(peers)) for measure in _MEASURES}

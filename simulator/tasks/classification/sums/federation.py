@@ -12,6 +12,7 @@ from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.by_class import pooled_problems
 from simulator.tasks.classification.pooled import PooledClassification
 from simulator.tasks.classification.stored import corrected_in_words, stored_in_words
 from simulator.tasks.classification.sums.plan import SumsPlan
@@ -89,4 +90,5 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         from simulator.tasks.classification.sums import newton, verification
 
         model = plan.scenario.federation.model
-        return newton.problems(plan, store) if isinstance(model, Stepped) else verification.problems(plan, store)
+        yield from newton.problems(plan, store) if isinstance(model, Stepped) else verification.problems(plan, store)
+        yield from pooled_problems(plan, store)
