@@ -65,7 +65,7 @@ def test_what_is_told_of_seeds_is_checked_and_in_no_digest(finished: Run) -> Non
         assert list(cell.problems(finished.plan, changed)) == [said.format("mimicry")]
         told = {"mimicry": meta("mimicry"), "confidence": "[]"}
         assert list(cell.problems(finished.plan, changed)) == [said.format("confidence")]
-        told = {"mimicry": None, "confidence": None}
+        told = {"mimicry": None, "confidence": None, "by_class": None}
         assert list(cell.problems(finished.plan, changed)) == [], "a run from before it was measured"
         assert cell.findings(finished.plan, changed) == {}
         assert results(finished.plan, store)["digest"] == digest
