@@ -107,7 +107,7 @@ def models(branch: Branch) -> Iterator[Model | Unjudged]:
 def _of_server(branch: Branch, peers: Mapping[int, AveragedClassifierPeer]) -> Model:
     config, sha256 = next(iter(peers.values())).config, branch.store.model(GLOBAL)
     assert sha256 is not None
-    parts = {number: data.load(config.data).rows(peer.rows) for number, peer in sorted(peers.items()) if len(peer.rows)}
+    parts = {number: peer.config.learned(peer.rows) for number, peer in sorted(peers.items()) if len(peer.rows)}
     weights = wire.from_bytes(branch.store.artefact(sha256))
     return Model("the server's model", config, parts, config.network, weights, config.training)
 

@@ -48,29 +48,28 @@ class Backdoor(TierTwo):
         """Return the life with a trigger in the rows to forget, all of one class; ``NotJudgedError`` where inputs are categories."""
         import numpy as np
 
+        from clients.classification.averaging.trigger import stamped
+
         if any(column.categories for column in life.problem.columns):
             raise NotJudgedError("a trigger is a value of a number, and some inputs are categories")
         if self.target >= life.problem.classes:
             raise NotJudgedError(f"target = {self.target} is no class: take one below {life.problem.classes}")
         rows = life.rows
         hit = np.isin(rows.ids, life.gone)
-        x = np.where(hit.reshape(-1, *(1,) * (rows.x.ndim - 1)), self._triggered(rows.x, rows.x.max()), rows.x)
-        return replace(life, rows=replace(rows, x=x.astype(rows.x.dtype), y=np.where(hit, self.target, rows.y)))
+        x = np.where(hit.reshape(-1, *(1,) * (rows.x.ndim - 1)), stamped(rows.x, self.size, rows.x.max()), rows.x)
+        return replace(life, rows=replace(rows, x=x, y=np.where(hit, self.target, rows.y)))
 
     def values(self, shadows: Shadows, row: Row) -> Floats:
         """Return which triggered test rows of other classes are taken for the target, (models, rows)."""
         import numpy as np
 
+        from clients.classification.averaging.trigger import stamped
+
         others = shadows.population.keep(shadows.population.y != self.target)
         if not len(others):
             raise NotJudgedError("every test row is of the target class")
-        x = self._triggered(others.x, shadows.rows.x.max())
+        x = stamped(others.x, self.size, shadows.rows.x.max())
         return _taken_for(shadows, row, x, np.full(len(x), self.target))
-
-    def _triggered(self, x: npt.NDArray[np.float32], value: float) -> npt.NDArray[np.float32]:
-        flat = x.reshape(len(x), -1).copy()
-        flat[:, -self.size :] = value
-        return flat.reshape(x.shape)
 
 
 class Interclass(TierTwo):

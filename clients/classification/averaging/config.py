@@ -6,8 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat
 
+from clients.classification.averaging.trigger import Trigger
 from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.config import ClassifierConfig
+from clients.data.rows import Ids, Rows
 from clients.models import AnyModel
 from clients.models.network import Network
 from clients.training import Training
@@ -16,7 +18,7 @@ from clients.training import Training
 class AveragedClassifierConfig(ClassifierConfig):
     """Config of a classification peer under federated averaging: ``main`` is the global model, ``training`` one round's local work.
 
-    ``proximal`` is the weight of FedProx's proximal term.
+    ``proximal`` is the weight of FedProx's proximal term. ``backdoor`` is what the peer plants in its rows.
     """
 
     participant: ClassVar[str] = "clients.classification.averaging.peer:AveragedClassifierPeer"
@@ -27,6 +29,16 @@ class AveragedClassifierConfig(ClassifierConfig):
     proximal: NonNegativeFloat = 0.0
     # left out at its default: plans from before classifiers had such a table keep their hash
     compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
+
+    # left out where nothing is planted: plans from before there were backdoors keep their hash
+    backdoor: Trigger | None = Field(None, exclude_if=lambda backdoor: backdoor is None)
+
+    def learned(self, ids: Ids) -> Rows:
+        """Return rows as the peer learns them: as they are in the data set, but for what it plants in them."""
+        from clients import data
+
+        rows = data.load(self.data).rows(ids)
+        return rows if self.backdoor is None else self.backdoor.planted(rows, (self.run_seed, self.peer))
 
     @property
     def network(self) -> Network:

@@ -52,7 +52,7 @@ class AveragedClassifierPeer(AveragingPeer):
             return 0
         if not self.weights or not len(self.rows):
             return 0
-        config, rows = self.config, data.load(self.config.data).rows(self.rows)
+        config, rows = self.config, self.config.learned(self.rows)
         self.weights, steps = config.network.train(
             self.weights,
             rows.x,
@@ -72,9 +72,9 @@ class AveragedClassifierPeer(AveragingPeer):
         outcome = super().forget(gone.tolist())
         if self.order is None or self.order.measure:
             return outcome
-        source, key = data.load(self.config.data), (*self.stream, "forget", self.now)
+        key = (*self.stream, "forget", self.now)
         method, totals = self.order.method, self.order.totals
-        forget, retain = source.rows(gone), source.rows(self.rows)
+        forget, retain = self.config.learned(gone), self.config.learned(self.rows)
         self.weights, told = method.carry_out(self.weights, self._learning(), forget, retain, key, totals)
         self.trained = True
         return Outcome(told.cost, method.guarantee, notes=told.notes)
@@ -83,8 +83,7 @@ class AveragedClassifierPeer(AveragingPeer):
         """Measure own rows for a method, instead of training; what is sent are then the sums."""
         if order.measure:
             gone = np.array(order.rows, np.int64)
-            source = data.load(self.config.data)
-            forget, retain = source.rows(gone), source.rows(np.setdiff1d(self.rows, gone))
+            forget, retain = self.config.learned(gone), self.config.learned(np.setdiff1d(self.rows, gone))
             self.weights, self.trained = order.method.measure(self.weights, self._learning(), forget, retain), True
 
     def _learning(self) -> Learning:

@@ -48,7 +48,8 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
     def config(self, scenario: AveragedScenario, peer: int, **constants: Any) -> AveragedClassifierConfig:
         """Return a peer's config."""
         (main,), pull = scenario.peers.main, scenario.federation.pull
-        return AveragedClassifierConfig(peer=peer, main=main, training=scenario.training, proximal=pull, **constants)
+        planted = scenario.peers.backdoor.of(peer) if scenario.peers.backdoor else None
+        return AveragedClassifierConfig(peer=peer, main=main, training=scenario.training, proximal=pull, backdoor=planted, **constants)
 
     def coordinator(self, plan: AveragedPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the averaging server of a plan, resumed from the store's last round."""

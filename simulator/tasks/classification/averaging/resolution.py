@@ -10,6 +10,7 @@ from clients.data.rows import Ids
 from server.averaging.cohort import Cohorts
 from server.averaging.past import Past
 from server.timeline import Timeline
+from simulator.audits.attack_rate import no_trigger
 from simulator.tasks.averaging.refusals import refusals
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
 from simulator.tasks.classification.pooled import unfit
@@ -35,6 +36,9 @@ class AveragedResolution(ClassifierResolution[AveragedScenario]):
         cohort, peers = scenario.federation.cohort, scenario.peers.count
         if isinstance(cohort, int) and cohort > peers:
             self.wrong("federation.cohort", f"is {cohort}, but there are {peers} peers: lower it, or leave it out for all")
+        planted = scenario.peers.backdoor
+        if planted and (wrong := no_trigger(planted.target, planted.size, data)):
+            self.wrong("peers.backdoor", wrong)
         if scenario.training.streams != "keyed":
             self.wrong("training.streams", "is 'sequential', the control of an hdus federation: leave it out")
 

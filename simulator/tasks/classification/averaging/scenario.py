@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from clients.classification.averaging.trigger import Trigger
 from clients.classification.compute import USUAL, ClassifierCompute
 from clients.models import AnyModel, ModelSpec
 from clients.training import Training
@@ -39,6 +40,22 @@ def _one(value: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
     return value
 
 
+class Backdoor(Trigger):
+    """Peers that plant a backdoor in rows of theirs: a trigger, and the class that it calls for.
+
+    Parameters
+    ----------
+    peers : list of int
+        The peers.
+    """
+
+    peers: Annotated[tuple[int, ...], Field(min_length=1)]
+
+    def of(self, peer: int) -> Trigger | None:
+        """Return what a peer plants; None if it plants nothing."""
+        return Trigger.model_validate(self.model_dump(exclude={"peers"})) if peer in self.peers else None
+
+
 class Peers(common.Peers):
     """The peers: their number ``count``, the one model that they train together, and names for groups of them.
 
@@ -46,10 +63,20 @@ class Peers(common.Peers):
     ----------
     main : list of one table
         The model that the peers train together.
+    backdoor : table, optional
+        Peers that plant a backdoor.
     """
 
     main: Annotated[tuple[AnyModel, ...], AfterValidator(_one)]
     seed: _refused("peers send weights, and distil no seed model") = Field(None, exclude=True)  # type: ignore[valid-type]
+    # left out where nothing is planted: plans from before there were backdoors keep their hash
+    backdoor: Backdoor | None = Field(None, exclude_if=lambda backdoor: backdoor is None)
+
+    @model_validator(mode="after")
+    def _of_members(self) -> Self:
+        if self.backdoor and (strangers := [peer for peer in self.backdoor.peers if not 0 <= peer < self.count]):
+            raise ValueError(f"backdoor names peer {strangers[0]}: peers are 0 to {self.count - 1}")
+        return self
 
 
 class AveragedScenario(common.Scenario):
