@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
-from clients.streams import uniforms
+from clients.streams import torch_generator, uniforms
 from clients.training import Adam, Sgd
 from clients.unlearning.deep import layers
 from clients.unlearning.deep.boundary import nearest
@@ -140,3 +140,57 @@ def test_boundary_expand_learns_a_further_output_and_cuts_it_off() -> None:
     after = module(found)(gone).detach()
     assert after.shape == before.shape
     assert float(after.logsumexp(1).mean()) < float(before.logsumexp(1).mean()), "the probability went to the output that is gone"
+
+
+def test_boundary_shrink_is_training_on_the_relabelled_rows() -> None:
+    data = parts(of_class=3)
+    examples = student().load("forget", data[0])
+    beyond = nearest(student(), examples, 0.5)
+
+    def loss(network: Any, number: int) -> Any:
+        yield cross_entropy(network(examples.x), beyond)
+
+    found = changed("boundary_shrink", data=data, bound=0.5, **WHOLE)[0]
+    near(found, plainly(loss, 2))
+    with pytest.raises(AssertionError):  # the fault: the labels that the rows had
+        near(found, plainly(lambda network, number: [cross_entropy(network(examples.x), examples.y)], 2))
+
+
+def test_boundary_expand_is_training_with_one_more_output() -> None:
+    data = parts(of_class=3)
+    (gone, _), _ = map(tensors, data)
+    width = 8
+    output = torch.nn.Parameter(torch.randn(width, 1, generator=torch_generator(*REQUEST, "output")) / width**0.5)
+
+    def loss(network: Any, number: int) -> Any:
+        hidden = network[:-1](gone)
+        output.grad = None
+        yield cross_entropy(torch.cat([network[-1](hidden), hidden @ output], 1), torch.full((len(gone),), 10))
+        with torch.no_grad():
+            output.sub_(0.1 * output.grad)  # type: ignore[arg-type]
+
+    near(changed("boundary_expand", data=data, **WHOLE)[0], plainly(loss, 2))
+
+
+def test_unsir_impairs_by_noise_and_repairs_as_a_plain_loop_does() -> None:
+    data = parts(of_class=3)
+    (_, _), (kept, classes) = map(tensors, data)
+    network = module(trained()[0])
+    x = torch.randn(5, *kept.shape[1:], generator=torch_generator(*REQUEST, "noise", 3)).requires_grad_()
+    step = torch.optim.Adam([x], lr=0.1)
+    for _ in range(3):
+        step.zero_grad()
+        (0.2 * x.square().flatten(1).sum(1).mean() - cross_entropy(network(x), torch.full((5,), 3))).backward()
+        step.step()
+    noise = x.detach()
+
+    def loss(network: Any, number: int) -> Any:
+        impair = torch.cat([noise, kept]), torch.cat([torch.full((5,), 3), classes])
+        inputs, wanted = (impair, (kept, classes))[number]
+        yield cross_entropy(network(inputs), wanted)
+
+    settings: dict[str, Any] = {"noise": 5, "noise_steps": 3, "penalty": 0.2, "share": 1.0, "repair": Sgd(lr=0.1)}
+    found = changed("unsir", data=data, **{**WHOLE, "epochs": 1}, **settings)[0]
+    near(found, plainly(loss, 2))
+    with pytest.raises(AssertionError):  # the fault: repair without having impaired
+        near(found, plainly(lambda network, number: loss(network, 1), 2))
