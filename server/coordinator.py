@@ -25,7 +25,7 @@ class Exchanges(Protocol):
         """Let the present peers of a round, past or constructed, train; record the cost and post their updates."""
 
     def begin_again(self, peers: Iterable[int]) -> None:
-        """Reset peers to their config, without the rows that they have been asked to forget up to this round."""
+        """Reset peers to their config; they are to forget again, and to correct again, what they have been asked to up to this round."""
 
     @property
     def steps(self) -> int:

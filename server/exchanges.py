@@ -9,6 +9,7 @@ from typing import Protocol
 from flwr.app import ArrayRecord
 from flwr.serverapp import Grid
 
+from clients.corrections import Correction
 from server.ledger import FEDERATION, PeerState, RoundRecord
 from server.mailbox import MailboxState
 from server.timeline import Round, Timeline
@@ -58,17 +59,21 @@ class Further:
         self.federation.blobs.clear()  # reading blobs from disk again costs less than the memory that a long replay would fill
 
     def begin_again(self, peers: Iterable[int]) -> None:
-        """Reset peers to their config, without the rows that they have been asked to forget up to this round."""
+        """Reset peers to their config; they are to forget again, and to correct again, what they have been asked to up to this round."""
         for peer in peers:
             self.federation.states.pop(peer, None)
             self.federation.initialised.discard(peer)
-            forgotten: set[int] = set()
+            forgotten, corrected = set[int](), list[Correction]()
             for past in self.federation.timeline.rounds[: self.now.round]:
                 if peer in past.generation:
                     forgotten.clear()
+                    corrected.clear()
                 forgotten.update(past.forget.get(peer, ()))
+                corrected.extend(past.correct.get(peer, ()))
             if forgotten:
                 self.federation.mailbox.requests.setdefault(peer, set()).update(forgotten)
+            if corrected:
+                self.federation.mailbox.corrections[peer] = corrected
 
     @property
     def steps(self) -> int:

@@ -194,7 +194,7 @@ class Averaging(Coordinator, Generic[U]):
         """Return the round's cohort, the present peers with pending requests, and those that have measured."""
         self.cohort, self._records = frozenset(self.averaged.cohorts.draw(now.round, now.present)), {}
         measured, self.measured = self.measured, frozenset()
-        return [peer for peer in now.present if peer in self.cohort or peer in measured or mailbox.requests.get(peer)]
+        return [peer for peer in now.present if peer in self.cohort or peer in measured or mailbox.owes(peer)]
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
         """Return the global model."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from clients.corrections import Correction
 from clients.data import DataError
 from clients.data.cells import coded
+from clients.unlearning.general import AnyMethod
 from simulator.events.contract import EventSpec, Stage
 from simulator.events.peers import EventError, Peers
 from simulator.events.rows import Chosen
@@ -34,6 +35,8 @@ class Correct(EventSpec):
         The name of the column in which they should have had ``value``.
     value : float or str, optional
         A number as the data hold it, within the column's public range, or the name of a category.
+    method : str or table, optional
+        Where a server averages classifiers: the unlearning method, by default ``retrain``; see ``lethe methods``.
     """
 
     stage: ClassVar[Stage] = "request"
@@ -46,6 +49,7 @@ class Correct(EventSpec):
     label: int | str | None = Field(None, exclude_if=lambda label: label is None)
     feature: str | None = Field(None, exclude_if=lambda feature: feature is None)
     value: float | str | None = Field(None, exclude_if=lambda value: value is None)
+    method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
     @model_validator(mode="after")
     def _one_way(self) -> Correct:
@@ -82,7 +86,7 @@ class Correct(EventSpec):
         for peer, ids in changed.items():
             waits = "" if peer in world.online else "; due when the peer is present again"
             correction = right.model_copy(update={"rows": tuple(ids)})
-            world.correct(Pending(request, self.request, world.event, peer, tuple(ids), world.round, correction=correction))
+            world.correct(Pending(request, self.request, world.event, peer, tuple(ids), world.round, self.method, correction))
             world.tell("correct", [peer], f"{len(ids)} rows: {self._words()}{waits}")
 
     def _right(self, world: World, peers: list[int]) -> Correction:

@@ -31,7 +31,7 @@ def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Itera
             cure = "remove the event, or take a federation of kind hdus or sums"
             yield name_place(("event", i)), f"{event.tag}: peers of {scenario.cell} take no rows in after the start: {cure}"
         if event.corrects_rows and not cell.corrects_rows:
-            cure = "remove the event, or take a federation of kind hdus or sums"
+            cure = "remove the event, or take a federation of classifiers"
             yield name_place(("event", i)), f"{event.tag}: peers of {scenario.cell} correct no rows: {cure}"
         if event.needs_neighbours and not connected:
             kind = scenario.cell.partition("/")[2]

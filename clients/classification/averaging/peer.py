@@ -7,6 +7,7 @@ that of Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 202
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,11 @@ from clients.averaging.order import Order
 from clients.averaging.peer import Arrays, AveragingPeer, arrays
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.classification.hdus.peer import mixed
-from clients.participant import Record
-from clients.unlearning.contract import Outcome
+from clients.corrections import Correction, Corrections
+from clients.data.rows import Rows
+from clients.participant import ROWS, Record
+from clients.streams import Field
+from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.general.contract import Learning
 
 GLOBAL = "global"
@@ -31,9 +35,27 @@ class AveragedClassifierPeer(AveragingPeer):
     ----------
     weights : dict of str to float32 array
         The global model as received, and after training the update to send; empty if none was received.
+    corrections : Corrections
+        What its rows hold otherwise than in the data set.
     """
 
     config: AveragedClassifierConfig
+
+    def __init__(self, config: AveragedClassifierConfig, rows: npt.NDArray[np.int64], stream: tuple[Field, ...]) -> None:
+        super().__init__(config, rows, stream)
+        self.corrections = Corrections().joined(config.corrections)
+
+    @classmethod
+    def restored(cls, config: AveragedClassifierConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
+        """Return the peer whose main artefact has these bytes (no own update yet)."""
+        peer = super().restored(config, main, stream)
+        peer.corrections = peer.corrections.followed_by(Corrections.read(wire.from_bytes(main)))
+        return peer
+
+    @property
+    def main_blob(self) -> bytes:
+        """The main artefact: the ids of the rows, and what has been corrected in them."""
+        return wire.to_bytes({ROWS: self.rows, **self.corrections.of(self.rows).arrays()})
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Store the global model and the order to unlearn, if the message has them, and the round."""
@@ -52,7 +74,7 @@ class AveragedClassifierPeer(AveragingPeer):
             return 0
         if not self.weights or not len(self.rows):
             return 0
-        config, rows = self.config, self.config.learned(self.rows)
+        config, rows = self.config, self._held(self.rows)
         self.weights, steps = config.network.train(
             self.weights,
             rows.x,
@@ -70,20 +92,33 @@ class AveragedClassifierPeer(AveragingPeer):
         """Forget own rows; carry the ordered method out on the global model, if there is an order."""
         gone = np.asarray(sorted(ids), np.int64)
         outcome = super().forget(gone.tolist())
-        if self.order is None or self.order.measure:
-            return outcome
-        key = (*self.stream, "forget", self.now)
-        method, totals = self.order.method, self.order.totals
-        forget, retain = self.config.learned(gone), self.config.learned(self.rows)
-        self.weights, told = method.carry_out(self.weights, self._learning(), forget, retain, key, totals)
+        return outcome if self.order is None or self.order.measure else self._carried_out(self.order, self._held(gone))
+
+    def correct(self, corrections: Iterable[Correction]) -> Outcome:
+        """Correct own rows; carry the ordered method out, if there is one, which forgets them as they were and retains them as they are."""
+        told = tuple(corrections)
+        before = self._held(np.intersect1d(self.rows, [row for one in told for row in one.rows]))
+        self.corrections = self.corrections.joined(told)
+        if self.order is None or self.order.measure or not len(before):
+            return Outcome(Cost(), "approximate")
+        return self._carried_out(self.order, before)
+
+    def _carried_out(self, order: Order, forget: Rows) -> Outcome:
+        """Carry an ordered method out on the global model; what is retained are the rows as they are now."""
+        method, key = order.method, (*self.stream, "forget", self.now)
+        self.weights, told = method.carry_out(self.weights, self._learning(), forget, self._held(self.rows), key, order.totals)
         self.trained = True
         return Outcome(told.cost, method.guarantee, notes=told.notes)
+
+    def _held(self, ids: npt.NDArray[np.int64]) -> Rows:
+        """Return what it learns of rows by their ids, as they have been corrected."""
+        return self.corrections.applied(self.config.learned(ids))
 
     def _measure(self, order: Order) -> None:
         """Measure own rows for a method, instead of training; what is sent are then the sums."""
         if order.measure:
             gone = np.array(order.rows, np.int64)
-            forget, retain = self.config.learned(gone), self.config.learned(np.setdiff1d(self.rows, gone))
+            forget, retain = self._held(gone), self._held(np.setdiff1d(self.rows, gone))
             self.weights, self.trained = order.method.measure(self.weights, self._learning(), forget, retain), True
 
     def _learning(self) -> Learning:
@@ -105,7 +140,7 @@ class AveragedClassifierPeer(AveragingPeer):
         if self.trained or not self.weights:
             return {}, np.empty((0, source.classes))
         answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
-        counts = np.bincount(source.classes_of(self.rows), minlength=source.classes).astype(np.int64)
+        counts = np.bincount(self._held(self.rows).y, minlength=source.classes).astype(np.int64)
         scores: dict[str, float] = {}
         for metric, values in source.metrics(test, answers).items():
             scores[f"{metric}.global.model"] = float(values.mean())

@@ -14,6 +14,7 @@ from simulator.errors import ScenarioError
 from simulator.requests.counterfactual import without
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
+from simulator.tasks.classification.averaging.federation import AveragedClassification
 from simulator.tasks.contract import plan_of
 from tests.simulator.events.planned import FOUR, planned, refused
 
@@ -151,13 +152,14 @@ def test_what_is_wrong_is_told(event: dict[str, Any], words: str) -> None:
     assert words in error(event)
 
 
-def test_federations_that_correct_no_rows_say_so() -> None:
+def test_federations_that_correct_no_rows_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AveragedClassification, "corrects_rows", False)
     averaged = {name: value for name, value in FOUR.items() if name != "topology"} | {"federation": {"kind": "fedavg"}}
     averaged |= {"peers": {"count": 4, "main": [{"kind": "linear"}]}, "event": [correct(3, 0)]}
     with pytest.raises(ScenarioError) as caught:
         resolve(Scenario.parse(averaged))
     (told,) = caught.value.lines
-    assert "correct: peers of classification/fedavg correct no rows: remove the event, or take a federation of kind hdus or sums" in told
+    assert "correct: peers of classification/fedavg correct no rows: remove the event, or take a federation of classifiers" in told
 
 
 def test_everything_is_in_order_and_of_plain_values() -> None:

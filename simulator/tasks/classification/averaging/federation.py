@@ -44,6 +44,7 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
     plan: ClassVar[type[Plan]] = AveragedPlan
     resolution: ClassVar[type[Resolution[Any]]] = AveragedResolution
     measured: ClassVar[tuple[Metric, ...]] = METRICS
+    corrects_rows: ClassVar[bool] = True
 
     def config(self, scenario: AveragedScenario, peer: int, **constants: Any) -> AveragedClassifierConfig:
         """Return a peer's config."""
