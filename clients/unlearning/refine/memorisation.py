@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
+from clients.models.stacked import Stack
 from clients.streams import Field, order
 from clients.unlearning.general.contract import Learning
 
@@ -17,6 +18,10 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Answers = Callable[[Bools], Bools]
 """Trains one model per subset (a row of bool (m, n)) and returns which of all n rows each gets right, bool (m, n)."""
+
+
+SHARE = 0.7
+"""Share of the rows that each network of the estimator has (Feldman and Zhang 2020)."""
 
 
 class Memorisation(NamedTuple):
@@ -59,16 +64,20 @@ def memorisation(ids: Ids, answers: Answers, models: int, share: float, key: tup
     return estimate(inside, answers(inside))
 
 
-def one_by_one(learning: Learning, rows: Rows) -> Answers:
-    """Return answers of networks trained as a learning says, one after the other."""
+def together(learning: Learning, rows: Rows) -> Answers:
+    """Return answers of networks trained as a learning says, all as one stack, which nothing keeps.
+
+    ``StackError`` if such networks cannot be stacked.
+    """
+    stack, training = Stack(learning.network), learning.training
 
     def answers(inside: Bools) -> Bools:
-        right = np.zeros_like(inside)
-        for number, mask in enumerate(inside):
-            weights = learning.initial()
-            for done in range(learning.progress):
-                weights, _ = learning.train(weights, rows.keep(mask), range(done, done + 1))
-            right[number] = learning.network.probabilities(weights, rows.x).argmax(1) == rows.y
+        keys = [learning.key] * len(inside)
+        weights = stack.initial([(*key, "init") for key in keys])
+        for done in range(learning.progress):
+            epochs = range(done * training.epochs, (done + 1) * training.epochs)
+            weights = stack.train(weights, rows.x, rows.y, members=inside, epochs=epochs, ids=rows.ids, keys=keys, settings=training)
+        right: Bools = stack.logits(weights, rows.x).argmax(axis=-1) == rows.y
         return right
 
     return answers

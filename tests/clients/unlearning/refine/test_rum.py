@@ -13,7 +13,8 @@ from clients.unlearning.deep.nothing import Nothing
 from clients.unlearning.general import METHODS
 from clients.unlearning.refine import hardness
 from clients.unlearning.refine.hardness import moments, penultimate
-from tests.clients.unlearning.deep.small import changed, module, parts, rows, same, tensors, trained, unchanged
+from clients.unlearning.refine.memorisation import memorisation, together
+from tests.clients.unlearning.deep.small import REQUEST, changed, module, parts, rows, same, tensors, trained, unchanged
 
 FORGET = 12
 
@@ -46,7 +47,9 @@ class Watched:
         patch.setattr(Nothing, "apply", watched)
 
 
-@pytest.mark.parametrize("settings", [{}, {"order": "descending"}, {"grouping": "shuffled"}, {"by": "accuracy"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"order": "descending"}, {"grouping": "shuffled"}, {"by": "accuracy"}, {"by": "memorisation", "models": 32}]
+)
 def test_later_groups_are_retained_until_their_turn_and_earlier_ones_are_gone(settings: Any, monkeypatch: Any) -> None:
     watched = Watched(monkeypatch)
     found, _ = refined(methods=["nothing"], **settings)
@@ -61,6 +64,19 @@ def test_later_groups_are_retained_until_their_turn_and_earlier_ones_are_gone(se
     assert [len(ids) for ids, _, _ in watched.stages] == [4, 4, 4]
     assert len({key for _, _, key in watched.stages}) == 3
     assert set(watched.stages[-1][1]) == set(retain.ids.tolist())
+
+
+def test_groups_by_the_estimator_are_those_of_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    _, outcome = refined(methods=["nothing"], by="memorisation", models=32)
+    forget, _ = parts(forget=FORGET)
+    value = memorisation(rows().ids, together(trained()[1], rows()), 32, 0.7, REQUEST).value[np.isin(rows().ids, forget.ids)]
+    means = [value[np.isin(forget.ids, ids)].mean() for ids, _, _ in watched.stages]
+    assert means == sorted(means)
+    assert means[0] < means[-1]
+    assert outcome.cost.gradient_steps == 32 * 2 * trained()[1].training.steps(63), "what the networks took is told"
+    told = [note for note in outcome.notes if note.startswith("mean memorisation of the groups")]
+    assert len(told) == 1
 
 
 def test_groups_go_from_the_least_to_the_most_memorised_or_back(monkeypatch: pytest.MonkeyPatch) -> None:
