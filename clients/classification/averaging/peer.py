@@ -140,7 +140,7 @@ class AveragedClassifierPeer(AveragingPeer):
         if self.trained or not self.weights:
             return {}, np.empty((0, source.classes))
         answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
-        counts = np.bincount(self._held(self.rows).y, minlength=source.classes).astype(np.int64)
+        counts = np.bincount(self.corrections.applied(source.rows(self.rows)).y, minlength=source.classes).astype(np.int64)
         scores: dict[str, float] = {}
         for metric, values in source.metrics(test, answers).items():
             scores[f"{metric}.global.model"] = float(values.mean())
