@@ -48,7 +48,8 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
     """Carry out the audits of a run, one erasure and one audit after another; rows in the store are not repeated.
 
     Each row is committed as soon as it is complete, so that an interrupted audit continues after the last one. The other runs are played
-    when a row first needs them, and kept in memory only, because the one in which nothing was forgotten must leave no copy.
+    when a row first needs them, and kept in memory only, because the one in which nothing was forgotten must leave no copy. Where other
+    runs are played anyway, the cell may look at them, too.
     """
     shared: dict[Row, Branch] = {}
     for name, one in of_runs(plan).items():
@@ -61,6 +62,9 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
                 if store.audit(_key(name, erasure)) is None:
                     branches = _Branches(plan, store, play, erasure, cell_of(plan).compared(plan, spec, erasure), shared, own)
                     store.set_audit(_key(name, erasure), _judged(name, spec, branches))
+            if not store.finished and "counterfactual" in plan.audit.asked:
+                rows = cell_of(plan).compared(plan, plan.audit.asked["counterfactual"], erasure)
+                cell_of(plan).look(plan, store, erasure, _Branches(plan, store, play, erasure, rows, shared, own))
 
 
 def of_erasures(plan: Plan, store: RunStore) -> dict[str, AuditSpec]:

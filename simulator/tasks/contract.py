@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from server.coordinator import Coordinator
+    from simulator.audits.contract import Branches
     from simulator.progress import Watch
     from simulator.storage.store import RunStore
 
@@ -139,6 +140,9 @@ class Cell(ABC, Generic[S, P]):
 
     def at_end(self, plan: P, store: RunStore) -> None:
         """Write down what is measured once of a run whose rounds and audits are done; it is in no digest."""
+
+    def look(self, plan: P, store: RunStore, erasure: Erasure, branches: Branches) -> None:
+        """Write down what is looked at once in the runs that an erasure is compared with; it is in no digest."""
 
     def findings(self, plan: P, store: RunStore) -> dict[str, Any]:
         """Return the cell's own part of the results."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from simulator.report import svg, words
-from simulator.report.classification import calibration, classes, curves
+from simulator.report.classification import calibration, classes, curves, spikes
 from simulator.report.contract import Section, TaskPage, at_the_end, proven
 from simulator.report.model import Accuracy, Figure, PeerRow, ReportData, RoundRow
 from simulator.scenarios.plan import Plan
@@ -40,12 +40,15 @@ class Own:
         The results' table ``confidence``: of ``ensembles`` and of ``shards``, where there are any.
     by_class : mapping
         The results' table ``by_class``; empty where nothing was counted.
+    firing : sequence of mapping
+        The results' list ``firing``: spikes and thresholds before and after requests; empty where no neuron spikes.
     """
 
     simulated: Mapping[int, tuple[float, int | None]] = field(default_factory=dict)
     seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     confidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_class: Mapping[str, Any] = field(default_factory=dict)
+    firing: Sequence[Mapping[str, Any]] = ()
 
 
 def _calibration(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
@@ -60,6 +63,13 @@ def _classes(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     return classes.view(own) if own else None
 
 
+def _spikes(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
+    """Return the view of spikes and thresholds; None where no neuron spikes."""
+    own = _own(data).firing
+    return spikes.view(own) if own else None
+
+
+SPIKES = Section("spikes", "Spikes", "Spikes and thresholds, before and after", 35, spikes.TEMPLATE, _spikes)
 CLASSES = Section("classes", "Classes", "Class by class", 74, classes.TEMPLATE, _classes)
 CONFIDENCE = Section("confidence", "Confidence", "Confidence by agreement", 75, calibration.TEMPLATE, _calibration)
 ACCURACY = Section("accuracy", "", "Accuracy by round", 11, TEMPLATE, _view, within="timeline")
@@ -69,7 +79,7 @@ class ClassificationPage(TaskPage):
     """Peers classify, with their main models alone and with shared models."""
 
     sections: ClassVar[tuple[str, ...]] = tuple(
-        f"simulator.report.classification.page:{name}" for name in ("ACCURACY", "CLASSES", "CONFIDENCE")
+        f"simulator.report.classification.page:{name}" for name in ("ACCURACY", "SPIKES", "CLASSES", "CONFIDENCE")
     )
     model: ClassVar[str] = "main model"
 
@@ -78,7 +88,11 @@ class ClassificationPage(TaskPage):
         rows = [row for row in results["timeline"] if "simulated_seconds" in row]
         simulated = {row["round"]: (row["simulated_seconds"], row["slowest"]) for row in rows}
         return Own(
-            simulated, {row["peer"]: row for row in results.get("seeds", ())}, results.get("confidence", {}), results.get("by_class", {})
+            simulated,
+            {row["peer"]: row for row in results.get("seeds", ())},
+            results.get("confidence", {}),
+            results.get("by_class", {}),
+            results.get("firing", ()),
         )
 
     def headline(self, data: ReportData) -> list[str]:

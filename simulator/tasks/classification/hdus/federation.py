@@ -12,13 +12,13 @@ from clients.models import ModelSpec
 from clients.unlearning.contract import UnlearnerSpec
 from clients.unlearning.general.contract import MethodSpec
 from server.timeline import Arrival, Erasure
-from simulator.audits.contract import Branch
+from simulator.audits.contract import Branch, Branches
 from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification import by_class
-from simulator.tasks.classification.hdus import comparing, confidence, mimicry
+from simulator.tasks.classification.hdus import comparing, confidence, firing, mimicry
 from simulator.tasks.classification.hdus.costs import in_words
 from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
@@ -100,10 +100,17 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
         for key, text in _measured(plan, store).items():
             store.set_meta(key, text)
 
+    def look(self, plan: HdusPlan, store: RunStore, erasure: Erasure, branches: Branches) -> None:
+        """Write down spikes and thresholds of a peer whose neurons spike, in the runs beside an erasure."""
+        key = f"{firing.KEY}-{erasure.index}"
+        if store.meta(key) is None and (seen := firing.look(erasure, branches)) is not None:
+            store.set_meta(key, json.dumps(seen))
+
     def findings(self, plan: HdusPlan, store: RunStore) -> dict[str, Any]:
-        """Return how well seeds of live peers mimic their main models, confidence by agreement with its calibration, figures by class."""
+        """Return how well seeds mimic main models, confidence by agreement with its calibration, figures by class, and spikes."""
         seeds, counted, classes = (json.loads(store.meta(measure.KEY) or "[]") for measure in _MEASURES)
-        return ({"seeds": seeds} if seeds else {}) | confidence.findings(counted) | by_class.findings(classes, plan.labels)
+        found = ({"seeds": seeds} if seeds else {}) | confidence.findings(counted) | by_class.findings(classes, plan.labels)
+        return found | firing.findings(store, (one.index for one in plan.timeline.erasures))
 
     def problems(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
         """Yield a line if seeds do not mimic their main models, or members do not agree, as the run says."""
