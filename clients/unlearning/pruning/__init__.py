@@ -14,5 +14,6 @@ ERASERS: Registry[EraserSpec] = Registry(
         "salun": "clients.unlearning.pruning.salun:SalUn",
         "scissorhands": "clients.unlearning.pruning.scissorhands:Scissorhands",
         "ssd": "clients.unlearning.pruning.ssd:Ssd",
+        "uce": "clients.unlearning.pruning.uce:Uce",
     },
 )

@@ -22,6 +22,7 @@ from clients.unlearning.pruning.masks import apply_masks, density, overlap, pack
 from clients.unlearning.pruning.salun import SalUn
 from clients.unlearning.pruning.scissorhands import Scissorhands, projected
 from clients.unlearning.pruning.ssd import Ssd
+from clients.unlearning.pruning.uce import Uce
 
 PRUNE = ConceptPrune(calls=2)
 ERASER_SPECS: list[EraserSpec] = [
@@ -33,6 +34,7 @@ ERASER_SPECS: list[EraserSpec] = [
     SalUn(steps=3, batches=2, batch_size=8),
     Ssd(batches=3),
     Scissorhands(steps=3, batches=2, batch_size=8),
+    Uce(),
 ]
 
 

@@ -23,6 +23,7 @@ from clients.unlearning.pruning.discriminative import ClassDiscriminative
 from clients.unlearning.pruning.salun import SalUn
 from clients.unlearning.pruning.scissorhands import Scissorhands
 from clients.unlearning.pruning.ssd import Ssd
+from clients.unlearning.pruning.uce import Uce
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
@@ -70,7 +71,7 @@ def original(measure: Measure) -> tuple[float, float]:
     return measure(None)
 
 
-@pytest.mark.parametrize("eraser", [ConceptPrune(), ClassDiscriminative(), SalUn(), Ssd(), Scissorhands()], ids=lambda one: one.kind)
+@pytest.mark.parametrize("eraser", [ConceptPrune(), ClassDiscriminative(), SalUn(), Ssd(), Scissorhands(), Uce()], ids=lambda one: one.kind)
 def test_the_erased_class_is_no_longer_drawn(measure: Measure, original: tuple[float, float], eraser: EraserSpec) -> None:
     target, others = measure(eraser)
     print(f"{eraser.kind}: target {target:.3f}, others {others:.3f}; before {original[0]:.3f}, {original[1]:.3f}")
