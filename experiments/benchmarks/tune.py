@@ -33,8 +33,8 @@ RATES = np.logspace(-5, -1, 10)
 
 
 def tunable() -> list[str]:
-    """Return the methods that have a learning rate or stand in `STRENGTHS`."""
-    usual = {kind: METHODS.load(kind).model_fields.get("optimizer") for kind in METHODS.working()}
+    """Return the methods for any network that have a learning rate or stand in `STRENGTHS`."""
+    usual = {kind: spec.model_fields.get("optimizer") for kind, spec in METHODS.working().items() if spec.applies()}
     return [kind for kind, field in usual.items() if kind in STRENGTHS or (field and isinstance(field.default, Adam))]
 
 

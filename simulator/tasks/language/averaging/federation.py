@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from simulator.progress import Watch
     from simulator.storage.store import RunStore
 
-NEIGHBOURS = ("in_context", "gradient_ascent", "neggrad_plus", "random_labels", "nothing")
+LOSSES = ("grad_diff", "npo", "simnpo", "rmu", "undial")
+NEIGHBOURS = ("in_context", "gradient_ascent", *LOSSES, "neggrad_plus", "random_labels", "nothing")
 """Methods that the peer with the records carries out: prompts, and those that change weights."""
 
 

@@ -10,6 +10,7 @@ from clients.config import PeerConfig
 from clients.data import DataError, Dataset, load
 from clients.data.rows import Ids
 from clients.data.worlds import world_of
+from clients.unlearning.deep.rmu import Rmu
 from clients.unlearning.prompts.in_context import InContext
 from server.averaging.cohort import Cohorts
 from server.averaging.past import Past
@@ -46,6 +47,9 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
             if isinstance(method, InContext) and method.longest > longest:
                 what = f"context = {method.context} makes prompts of {method.longest} records, and {longest} fit: lower it, or raise"
                 self.wrong(name_place(("event", i, "method")), f"{what} language.records")
+            if isinstance(method, Rmu) and method.layer > scenario.language.layers:
+                what = f"is {method.layer}, and language.layers is {scenario.language.layers}: take at most that many"
+                self.wrong(name_place(("event", i, "method", "layer")), what)
 
     def check_timeline(self, timeline: Timeline) -> None:
         """Record an error for each request that cannot be carried out, and each rule whose owner crashes before it is published."""
