@@ -35,9 +35,7 @@ class AveragedClassifierConfig(ClassifierConfig):
 
     def learned(self, ids: Ids) -> Rows:
         """Return rows as the peer learns them: as they are in the data set, but for what it plants in them."""
-        from clients import data
-
-        rows = data.load(self.data).rows(ids)
+        rows = super().learned(ids)
         return rows if self.backdoor is None else self.backdoor.planted(rows, (self.run_seed, self.peer))
 
     @property
