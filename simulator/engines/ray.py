@@ -86,13 +86,16 @@ class Actors:
             raise
 
     def _widen(self) -> None:
-        """Let workers share the CPUs of their node that no worker holds."""
+        """Let workers share the CPUs of their node that no worker holds; where one does not answer, all of them work alone."""
         import ray
 
         cpus = {node["NodeID"]: node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
-        nodes = ray.get([worker.node.remote() for worker in self.workers])
-        lanes = [int(cpus.get(node, 0.0)) // nodes.count(node) for node in nodes]
-        ray.get([worker.widen.remote(count) for worker, count in zip(self.workers, lanes, strict=True)])
+        try:
+            nodes = ray.get([worker.node.remote() for worker in self.workers], timeout=START_SECONDS)
+            lanes = [int(cpus.get(node, 0.0)) // nodes.count(node) for node in nodes]
+            ray.get([worker.widen.remote(count) for worker, count in zip(self.workers, lanes, strict=True)], timeout=START_SECONDS)
+        except ray.exceptions.RayError:  # whoever died is replaced when it is needed
+            return
 
     def deliver(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
         """Return the replies of all actors in the order of the messages."""

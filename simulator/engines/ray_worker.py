@@ -43,7 +43,7 @@ class Worker:
 class Lanes:
     """Deals pieces to this process and to Ray tasks on its node, where the same instructions give the same bits.
 
-    The tasks ask for no CPU: they take those that no worker holds, and never wait for one.
+    The tasks ask for no CPU, so that they never wait for one: they take those that no worker of this run holds, whoever else uses the node.
 
     Parameters
     ----------

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+
 from clients.side_by_side import each
+from simulator.engines import ENGINES
 from simulator.runner import run
 from simulator.scenarios.scenario import Scenario
 
@@ -47,6 +52,15 @@ def test_pieces_are_answered_in_order_and_by_as_many_processes_as_told(ray_clust
         assert len({process for _, process in answers}) <= lanes
         assert (len({process for _, process in answers}) > 1) == (lanes > 1)
     ray.kill(probe)
+
+
+@pytest.mark.parametrize(("workers", "processes"), [(1, 2), (2, 1)])
+def test_a_worker_uses_the_cpus_that_no_worker_holds(ray_cluster: None, play: Callable[..., int], workers: int, processes: int) -> None:
+    def asked(grid: Grid) -> int:
+        (reply,) = grid.send_and_receive([Message(RecordDict(), dst_node_id=1, message_type="query.pieces")])
+        return int(reply.content["found"]["processes"])
+
+    assert play(ENGINES.load("ray")(kind="ray", workers=workers), asked, peers=2) == processes
 
 
 def test_shards_trained_side_by_side_give_the_digest_of_one_after_the_other(

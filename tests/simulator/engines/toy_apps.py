@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, 
 from flwr.clientapp import ClientApp
 
 from clients import wire
+from clients.side_by_side import each
 
 client = ClientApp()
 
@@ -20,6 +21,16 @@ client = ClientApp()
 def hello(message: Message, context: Context) -> Message:
     config = {"peer": int(context.node_config["partition-id"]), "of": int(context.node_config["num-partitions"]), "pid": os.getpid()}
     return Message(RecordDict({"who": ConfigRecord(config), "torch": MetricRecord({"threads": torch.get_num_threads()})}), reply_to=message)
+
+
+@client.query("pieces")
+def pieces(message: Message, context: Context) -> Message:
+    """Tell how many processes carry out pieces of a peer's work."""
+    return Message(RecordDict({"found": MetricRecord({"processes": len(set(each(_process, [()] * 6)))})}), reply_to=message)
+
+
+def _process() -> int:
+    return os.getpid()
 
 
 @client.train()
