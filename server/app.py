@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, RecordDict
 from flwr.serverapp import Grid, ServerApp
@@ -168,8 +169,9 @@ class Federation:
         self.coordinator.open(now, self.mailbox, record)
         near = _neighbours(now.edges)
         mail = {peer: self.mailbox.deliveries(peer, near.get(peer, ())) for peer in now.present}
-        orders = {peer: self._content(peer, now, self.mailbox.drops(peer, near.get(peer, ())), mail[peer]) for peer in now.present}
-        replies = ask(grid, kind, orders, self.nodes, self._add_state, record)
+        add = partial(self._add_state, artefacts=record.artefacts)
+        orders = {peer: self._content(peer, now, self.mailbox.drops(peer, near.get(peer, ())), mail[peer], add) for peer in now.present}
+        replies = ask(grid, kind, orders, self.nodes, add, record)
         overlay = 0
         for peer in now.present:
             reply = replies[peer]
@@ -191,7 +193,9 @@ class Federation:
         folded = self.metrics.folded(line for line in record.metrics if line[0] != FEDERATION)
         record.metrics += [(FEDERATION, name, value) for name, value in folded]
 
-    def _content(self, peer: int, now: Round, drops: list[int], mail: list[Parcel]) -> RecordDict:
+    def _content(
+        self, peer: int, now: Round, drops: list[int], mail: list[Parcel], add_state: Callable[[RecordDict, int], None]
+    ) -> RecordDict:
         config = self.configs[peer]
         self.sent += 1
         order = ConfigRecord(
@@ -213,12 +217,15 @@ class Federation:
         for parcel in mail:
             content[f"mail.{parcel.owner}"] = self._blob(parcel.sha256)
         if peer not in self.initialised:
-            self._add_state(content, peer)
+            add_state(content, peer)
             self.initialised.add(peer)
         return content
 
-    def _add_state(self, content: RecordDict, peer: int) -> None:
-        """Add a peer's config and last committed state to a message, so that the peer can start from them."""
+    def _add_state(self, content: RecordDict, peer: int, artefacts: Mapping[str, bytes]) -> None:
+        """Add a peer's config and last state to a message, so that the peer can start from them.
+
+        After an earlier exchange of the same round the state is not committed yet: it is among the artefacts of the round's record.
+        """
         state = self.states.get(peer)
         held = sorted(self.mailbox.held.get(peer, {}).items())
         content["config"] = ConfigRecord({"json": self.configs[peer].model_dump_json(), "version": state.version if state else 0})
@@ -228,8 +235,8 @@ class Federation:
         for owner, parcel in held:
             content[f"held.{owner}"] = self._blob(parcel.sha256)
         if state:
-            content["main"] = wire.pack(self.ledger.artefact(state.main))
-            content["seed"] = wire.pack(self.ledger.artefact(state.seed))
+            content["main"] = wire.pack(artefacts.get(state.main) or self.ledger.artefact(state.main))
+            content["seed"] = wire.pack(artefacts.get(state.seed) or self.ledger.artefact(state.seed))
 
     def _blob(self, sha256: str) -> ArrayRecord:
         """Return a seed as a record; always the same object, so that engines recognise it by identity."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from flwr.app import RecordDict
 
-from clients import data, wire
+from clients import app, data, wire
 from clients.classification.sums.newton.config import NewtonConfig
 from clients.classification.sums.newton.peer import NewtonPeer
 from clients.unlearning.approximate.certified.certificate import reading
@@ -209,6 +210,21 @@ def test_an_interrupted_run_goes_on(model: dict[str, Any], tmp_path: Path) -> No
     with pytest.raises(KeyboardInterrupt):
         resume(folder, Impatient(1))
     assert resume(folder).digest == run(asked, tmp_path / "whole").digest
+
+
+@pytest.mark.parametrize("message", [1, 2])
+def test_a_worker_lost_between_two_exchanges_of_a_round_goes_on(message: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(scenario(), tmp_path / "whole").digest
+    save, answers = app._save, []
+
+    def losing(peer: Any, before: RecordDict) -> RecordDict:
+        answers.append(peer.config.peer)
+        lost = peer.config.peer == 0 and answers.count(0) == message
+        return RecordDict() if lost else save(peer, before)
+
+    monkeypatch.setattr(app, "_save", losing)
+    assert run(scenario(), tmp_path / "lost").digest == whole
+    assert answers.count(0) > message, "the peer was asked again"
 
 
 @pytest.mark.slow
