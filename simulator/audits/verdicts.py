@@ -32,19 +32,21 @@ class Judged:
     def verdict(self) -> str:
         """Whether the method's interval overlaps that of retrained models against retrained ones.
 
-        An audit that finds neither that nothing was done nor a planted shift could not have objected: it has no power.
+        An audit that would not fail a method that did nothing, or misses a planted shift, could not have objected: it has no power.
         """
         if not self._power:
             return NO_POWER
-        if self.method[1] > self.again[2] or self.again[1] > self.method[2]:
+        if _apart(self.method, self.again):
             return FAILS
         return NO_OBJECTION if self.planted is None else PASSES
 
     @property
     def _power(self) -> bool:
-        if self.planted is None:
-            return abs(self.nothing[0] - self.again[0]) > self.threshold
-        return min(self.nothing[0], self.planted) > self.threshold
+        return _apart(self.nothing, self.again) and (self.planted is None or self.planted > self.threshold)
+
+
+def _apart(one: Ends, other: Ends) -> bool:
+    return one[1] > other[2] or other[1] > one[2]
 
 
 def by_shadows() -> dict[str, type[AuditSpec]]:

@@ -154,6 +154,16 @@ def test_verdicts_without_a_planted_shift() -> None:
     assert Judged("relearning", again, again, (29.0, 28.0, 30.0), 2.0).verdict == "no power"
 
 
+@pytest.mark.parametrize("planted", [None, 0.0, 9.0])
+def test_whoever_did_nothing_is_never_cleared(planted: float | None) -> None:
+    """Over generated intervals: whatever an audit finds, doing nothing fails, or the audit has no power."""
+    ends = np.sort(np.random.default_rng(3).uniform(0, 3, (2, 400, 3)), axis=2)
+    verdicts = set()
+    for again, nothing in ((tuple(a[[1, 0, 2]]), tuple(n[[1, 0, 2]])) for a, n in ends.swapaxes(0, 1)):
+        verdicts.add(Judged("any", nothing, again, nothing, 0.1, planted).verdict)
+    assert verdicts == ({"no power"} if planted == 0 else {"fails", "no power"})
+
+
 def test_they_are_added_to_a_finished_run_by_name(scenario: Callable[..., Scenario], play: Callable[..., Run], tmp_path: Path) -> None:
     asked = play(
         rounds=2,
