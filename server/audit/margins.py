@@ -11,6 +11,8 @@ from scipy.special import logsumexp
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+DIVERGED = "logits: some are not numbers; a model has diverged, train with a smaller learning rate"
+
 LIMIT = 100.0
 """Margins are clipped to this range on both sides, as a certain and an impossible class have infinite ones."""
 
@@ -37,7 +39,7 @@ def margins(logits: npt.NDArray[Any], classes: npt.NDArray[Any]) -> Floats:
     """
     wide = np.asarray(logits, np.float64)
     if np.isnan(wide).any():
-        raise ValueError("logits: some are not numbers; a model has diverged, train with a smaller learning rate")
+        raise ValueError(DIVERGED)
     own = np.zeros(wide.shape[-2:], bool)
     own[np.arange(len(classes)), classes] = True
     others: Floats = logsumexp(np.where(own, -np.inf, wide), axis=-1)

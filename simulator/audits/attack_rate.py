@@ -12,6 +12,7 @@ from simulator.audits.contract import RUN, AuditSpec, Branch, Branches, Column, 
 
 if TYPE_CHECKING:
     from clients.data import Dataset
+    from clients.unlearning.contract import Problem
 
 
 class AttackRate(AuditSpec):
@@ -86,8 +87,8 @@ class AttackRate(AuditSpec):
         return (float(np.mean(shares)), rows) if shares else None
 
 
-def no_trigger(target: int, size: int, data: Dataset) -> str | None:
-    """Return why rows of a data set cannot have such a trigger, with the cure, or None."""
+def no_trigger(target: int, size: int, data: Dataset | Problem) -> str | None:
+    """Return why rows of a data set, or those that a main model learns from, cannot have such a trigger, with the cure, or None."""
     inputs = 1
     for length in data.shape:
         inputs *= length

@@ -73,7 +73,7 @@ class Quantisation(TierTwo):
 
 
 class Revival(TierTwo):
-    """Disturbs shadow models in three ways, and takes for each model the one that brings most of the forgotten rows back.
+    """Disturbs shadow models in three ways, and takes for each model the one, or none, after which it knows most of the forgotten rows.
 
     Weights that are zero are drawn anew from the spread of their tensor; all are rounded; all get noise.
 
@@ -93,24 +93,25 @@ class Revival(TierTwo):
         "revival",
         "share",
         "share",
-        "Share of the forgotten rows that models answer rightly after the disturbance that brings most of them back. What counts is the "
-        "distance to models that never had the rows.",
+        "Share of the forgotten rows that models answer rightly after the disturbance, or without one, whichever leaves most right. "
+        "What counts is the distance to models that never had the rows.",
     )
 
     def values(self, shadows: Shadows, row: Row) -> Floats:
         """Return which forgotten rows are answered rightly, (models, rows)."""
         import numpy as np
 
-        found = np.stack([right(shadows, weights, shadows.gone) for weights in self._disturbed(shadows, row)])
+        found = np.stack([right(shadows, weights, shadows.gone) for weights in self._candidates(shadows, row)])
         best = found.mean(axis=2).argmax(axis=0)
         chosen: Floats = found[best, np.arange(found.shape[1])]
         return chosen
 
-    def _disturbed(self, shadows: Shadows, row: Row) -> Iterator[Arrays]:
+    def _candidates(self, shadows: Shadows, row: Row) -> Iterator[Arrays]:
         from server.audit.quantisation import quantised
         from server.audit.revived import noisy, refilled
 
         weights, key = shadows.weights(row), (*shadows.key, "revival", row.name)
+        yield weights  # a disturbance may harm: what a model knows without any is never taken from it
         yield refilled(weights, key)
         yield quantised(weights, self.bits)
         yield noisy(weights, self.noise, key)

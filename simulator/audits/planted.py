@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import pydantic
 from pydantic import NonNegativeInt, PositiveInt
 
+from simulator.audits.attack_rate import no_trigger
 from simulator.audits.contract import Column, NotJudgedError, Row
 from simulator.audits.tier_two import TierTwo, columns
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from clients.data import Dataset
     from clients.data.rows import Rows
     from clients.streams import Field
     from server.audit.margins import Floats
@@ -44,16 +46,18 @@ class Backdoor(TierTwo):
         "what counts is the distance to models that never had the trigger.",
     )
 
+    def unfit(self, data: Dataset) -> str | None:
+        """Return why there is no such trigger or class in a data set, or None."""
+        return no_trigger(self.target, self.size, data)
+
     def plant(self, life: Life) -> Life:
-        """Return the life with a trigger in the rows to forget, all of one class; ``NotJudgedError`` where inputs are categories."""
+        """Return the life with a trigger in the rows to forget, all of one class; ``NotJudgedError`` where there is no such one."""
         import numpy as np
 
         from clients.classification.averaging.trigger import stamped
 
-        if any(column.categories for column in life.problem.columns):
-            raise NotJudgedError("a trigger is a value of a number, and some inputs are categories")
-        if self.target >= life.problem.classes:
-            raise NotJudgedError(f"target = {self.target} is no class: take one below {life.problem.classes}")
+        if wrong := no_trigger(self.target, self.size, life.problem):
+            raise NotJudgedError(wrong)
         rows = life.rows
         hit = np.isin(rows.ids, life.gone)
         x = np.where(hit.reshape(-1, *(1,) * (rows.x.ndim - 1)), stamped(rows.x, self.size, rows.x.max()), rows.x)
@@ -83,8 +87,9 @@ class Interclass(TierTwo):
         "interclass confusion",
         "share",
         "share",
-        "Two classes change places in the rows to forget. Share of these rows and of test rows of both that are taken for the other "
-        "class afterwards; what counts is the distance to models that never had the swapped rows.",
+        "The two most frequent classes change places in rows drawn among theirs, which the method is asked to forget in place of the "
+        "request's. Share of these rows and of test rows of both classes that are taken for the other class "
+        "afterwards; what counts is the distance to models that never had the swapped rows.",
     )
 
     def plant(self, life: Life) -> Life:

@@ -34,6 +34,7 @@ class RelearningSteps(TierTwo):
         "gradient steps",
         "steps",
         "Gradient steps on the forgotten rows until a model fits them as well as the originals did. Few mean that something was left.",
+        over="models",
     )
 
     def values(self, shadows: Shadows, row: Row) -> Floats:
@@ -63,6 +64,7 @@ class Anamnesis(TierTwo):
         "area",
         "Steps until the forgotten rows are answered nearly as rightly as before, divided by those of models that never had them. "
         "1: as if never there; near 0: hidden knowledge; well above 1: over-erasure.",
+        over="models",
     )
 
     def values(self, shadows: Shadows, row: Row) -> Floats:

@@ -1,7 +1,7 @@
 """The common base class of audits that ask what is still inside: something is done to many models of each kind, and counted.
 
-Each figure stands beside that of models that never had the rows, with an interval, over models and rows, of how far the two differ. Such
-an audit objects or does not; only those of tier one let a method pass.
+Each figure stands beside that of models that never had the rows, with an interval of how far the two differ: over models and rows, or over
+models alone where rows act together. Such an audit objects or does not; only those of tier one let a method pass.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from server.timeline import Erasure
-from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branches, Column, Figures, Format, Row
+from simulator.audits.contract import ORIGINAL, RETRAINED, RUN, AuditSpec, Branches, Column, Figures, Format, NotJudgedError, Row
 from simulator.audits.tier_one import COMPARED, Other
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class TierTwo(AuditSpec):
         from simulator.audits.lives import Shadows, life_of
 
         shadows = Shadows(self.plant(life_of(erasure, targets, branches[RUN])), self.models, half=False)
+        for row in (*COMPARED, RETRAINED, ORIGINAL):
+            _check_finite(shadows, row)
         values = {row: self.values(shadows, row) for row in (*COMPARED, RETRAINED)}
         usual = values[RETRAINED].mean(axis=0)
         ends = min(each.min() for each in values.values()), max(each.max() for each in values.values())
@@ -80,10 +82,23 @@ class TierTwo(AuditSpec):
         return ()
 
 
-def columns(name: str, heading: str, unit: str, format: Format, meaning: str, *others: Other) -> tuple[Column, ...]:
+def _check_finite(shadows: Shadows, row: Row) -> None:
+    """Raise ``NotJudgedError`` if a model of a kind has diverged: what it answers counts as forgotten, and it has forgotten nothing."""
+    import numpy as np
+
+    from server.audit.margins import DIVERGED
+
+    for rows in (shadows.gone, shadows.population):
+        if not np.isfinite(shadows.stack.logits(shadows.weights(row), rows.x)).all():
+            raise NotJudgedError(f"shadow models: {DIVERGED}")
+
+
+def columns(
+    name: str, heading: str, unit: str, format: Format, meaning: str, *others: Other, over: str = "models and rows"
+) -> tuple[Column, ...]:
     """Return the columns of such an audit: its figure, the interval's ends, the threshold, the numbers of models and rows, and others.
 
-    Each of the others is a suffix of the name, heading, unit, format and meaning.
+    Each of the others is a suffix of the name, heading, unit, format and meaning; ``over`` is what intervals are drawn over.
     """
 
     def hidden(suffix: str, heading: str, unit: str, format: Format, meaning: str, rows: tuple[Row, ...] = COMPARED) -> Column:
@@ -92,8 +107,8 @@ def columns(name: str, heading: str, unit: str, format: Format, meaning: str, *o
     apart = "95 % quantile of the difference between retrained models."
     return (
         Column(name, heading, unit, format, meaning, rows=COMPARED, shown=False),  # the table of shadow models shows it with its interval
-        hidden("low", f"{heading}, low", unit, format, "Lower end of the 95 % interval over models and rows."),
-        hidden("high", f"{heading}, high", unit, format, "Upper end of the 95 % interval over models and rows."),
+        hidden("low", f"{heading}, low", unit, format, f"Lower end of the 95 % interval over {over}."),
+        hidden("high", f"{heading}, high", unit, format, f"Upper end of the 95 % interval over {over}."),
         hidden("threshold", f"{heading}, threshold", unit, format, apart, (RUN,)),
         hidden("models", f"{heading}, models", "count", "steps", "Models of each kind.", (RUN,)),
         hidden("rows", f"{heading}, rows", "count", "steps", "Rows on which each is judged; 1 where they act together.", (RUN,)),

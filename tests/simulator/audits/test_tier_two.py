@@ -25,7 +25,7 @@ from server.audit.relearned import steps_until
 from simulator.auditing import add
 from simulator.audits import AUDITS
 from simulator.audits.contract import NOTHING, ORIGINAL, RETRAINED, RUN, NotJudgedError
-from simulator.audits.disturbed import Quantisation, right
+from simulator.audits.disturbed import Quantisation, Revival, right
 from simulator.audits.lives import Life, Shadows
 from simulator.audits.planted import Backdoor, Canary, Interclass
 from simulator.audits.relearned import Anamnesis, RelearningSteps
@@ -110,7 +110,34 @@ def test_a_broken_quantiser_shows_as_damage(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(quantisation, "quantised", lambda weights, bits: {name: 0 * array for name, array in weights.items()})
     broken = list(audit.more(shadows, NOTHING))
     assert broken[1] > 0.5 > honest[1]
-    assert next(iter(audit.more(shadows, RETRAINED))) == 0, "retrained models restore nothing beyond themselves"
+
+
+def test_revival_brings_back_what_rounding_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Originals whose last biases favour one class by less than half a step of 4 bits: they fail until their weights are rounded."""
+    shadows = Shadows(life(IDLE), 8, half=False)
+    weights = dict(shadows.weights(ORIGINAL))
+    name = next(name for name, array in weights.items() if array.shape == (8, 10))
+    weights[name] = np.tile(np.where(np.arange(10) == 0, 1000.0, 940.0), (8, 1)).astype(np.float32)
+    monkeypatch.setitem(shadows._weights, RUN, weights)
+    assert right(shadows, weights, shadows.gone).mean() < 0.4
+    assert Revival().values(shadows, RUN).mean() > 0.8
+
+
+def test_revival_takes_from_no_model_what_it_knows_undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shadows = Shadows(life(IDLE), 8, half=False)
+    pruned = {name: np.where(np.abs(array) < np.median(np.abs(array)), 0, array) for name, array in shadows.weights(ORIGINAL).items()}
+    monkeypatch.setitem(shadows._weights, ORIGINAL, pruned)
+    plain = right(shadows, pruned, shadows.gone).mean(axis=1)
+    assert (Revival(bits=2, noise=50.0).values(shadows, ORIGINAL).mean(axis=1) >= plain).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_models_that_diverged_are_not_judged(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.audits.lives.life_of", lambda *_: life(IDLE))
+    monkeypatch.setattr(Shadows, "_forgotten", lambda self: {key: array * np.nan for key, array in self.weights(ORIGINAL).items()})
+    branches: Any = {RUN: None}
+    with pytest.raises(NotJudgedError, match="shadow models: logits: some are not numbers; a model has diverged"):
+        AUDITS.load(name)(models=8).judge(None, (), branches)  # type: ignore[call-arg,arg-type]
 
 
 def test_what_is_planted_is_in_the_rows_to_forget_alone() -> None:
@@ -139,6 +166,10 @@ def test_reasons_why_nothing_is_judged() -> None:
     one = life(IDLE)
     with pytest.raises(NotJudgedError, match="target = 10 is no class: take one below 10"):
         Backdoor(target=10).plant(one)
+    with pytest.raises(NotJudgedError, match="size = 64 leaves nothing of a row of 64 inputs"):
+        Backdoor(size=64).plant(one)
+    assert "size = 64 leaves nothing" in str(Backdoor(size=64).unfit(Digits().load())), "found before the run"
+    assert Backdoor(size=63).unfit(Digits().load()) is None
     with pytest.raises(NotJudgedError, match="half of them are fewer than 8"):
         Interclass().plant(replace(one, rows=one.rows.keep(np.arange(100) < 30)))
     shadows = Shadows(one, 8, half=False)
