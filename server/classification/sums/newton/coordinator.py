@@ -77,7 +77,7 @@ class FederatedNewton(Asking):
             here = Reached(self.model.zeros(), here.sums)
         else:
             here = solved(ask, here) if joined else stepped(ask, here, table.law.budget / 2)
-            again = here.sums.residual > table.law.budget or len(members) < state.divisor
+            again = here.sums.residual > table.law.budget or len(members) < state.divisor or state.divisor < 1 <= enough
         if again:
             state, start = replace(state, draw=state.draw + 1, divisor=enough), self.model.zeros()
             ask = _asking(asked, state, table.sigma)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 def problems(plan: SumsPlan, store: RunStore) -> Iterator[str]:
     """Yield a line if what is left over all peers is not what was certified, and for every peer evaluated on another model.
 
-    Where the peers' rows are others than the server's last model is of, because a member was away until the end, requests since then have
-    no certificate, and there is nothing to compare.
+    Where the peers' rows are others than the server's last model is of, because a member was away at the end, requests since then have
+    no certificate, and there is nothing to compare. The certificate of the round in which that model was made must tell what it rests on.
     """
     try:
         state, config = kept(plan, store), plan.configs[0]
@@ -47,7 +48,13 @@ def problems(plan: SumsPlan, store: RunStore) -> Iterator[str]:
         learner = reading(config.main, data.load(config.data))
         yield from strangers(plan, store, partial(answered, learner, released), "those of the server's model")
         there = peers(plan, store, state.members if isinstance(state, Kept) else state.present)
-        if there and combined([peer.commitment() for peer in there]) == state.commitment:
+        same = bool(there) and combined([peer.commitment() for peer in there]) == state.commitment
+        if isinstance(state, Kept):
+            last = plan.timeline.rounds[-1]
+            if there and not same and set(last.members) == set(last.present):
+                yield "the server's last model is of other rows than its members hold, though none was away in the last round"
+            yield from _uncertified(state, config, store, sum(len(peer.rows) for peer in there) if same else None)
+        if same:
             yield from _exceeded(state, config, there) if isinstance(state, Kept) else _far(state, config, there, released)
     except LetheError as error:
         yield str(error)
@@ -82,6 +89,36 @@ def pooled(there: Sequence[NewtonPeer]) -> Objective:
     parts = [peer.objective(0, 0.0) for peer in there]
     x, targets = torch.cat([part.x for part in parts]), torch.cat([part.targets for part in parts])
     return replace(parts[0], x=x, targets=targets)
+
+
+def _uncertified(state: Kept, config: NewtonConfig, store: RunStore, rows: int | None) -> Iterator[str]:
+    """Yield a line for everything that the newest certificate tells otherwise than the server's state, if it is of the same round.
+
+    ``rows`` is the number of rows that the members hold, None if they are others than the model is of.
+    """
+    ((made,),) = store.rows("select max(round) from models where name = ?", (PROOF,))
+    found = store.rows("select certificate from outcomes where round = ? and certificate is not null", (made,))
+    wanted = {
+        "bound": state.bound,
+        "draw": state.draw,
+        "divisor": state.divisor,
+        "shares": len(state.members),
+        "commitment": state.commitment,
+        "budget": _law(config).budget,
+        **({} if rows is None else {"rows": rows}),
+    }
+    for (text,) in found:
+        told = json.loads(text)
+        for name, value in wanted.items():
+            if told.get(name) != value:
+                yield f"the certificate of round {made} says {name} = {told.get(name)}, the server's model rests on {value}"
+        if state.bound > _law(config).budget:
+            yield f"the certificate of round {made} stands on a bound of {state.bound:.3g}, above the budget {_law(config).budget:.3g}"
+
+
+def _law(config: NewtonConfig) -> Law:
+    assert isinstance(config.removal, CertifiedRemoval)
+    return config.removal.law
 
 
 def _exceeded(state: Kept, config: NewtonConfig, there: Sequence[NewtonPeer]) -> Iterator[str]:

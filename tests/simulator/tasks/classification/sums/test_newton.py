@@ -15,11 +15,12 @@ from clients import app, data, wire
 from clients.classification.sums.newton.config import NewtonConfig
 from clients.classification.sums.newton.peer import NewtonPeer
 from clients.unlearning.approximate.certified.certificate import reading
-from clients.unlearning.approximate.certified.shared import SharedResidual
+from clients.unlearning.approximate.certified.shared import SharedResidual, combined
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solver import minimise
 from clients.unlearning.convex.sums import ObjectiveSums
 from server.classification.sums.newton.coordinator import FederatedNewton
+from server.classification.sums.newton.outcome import outcome
 from server.classification.sums.newton.solving import Reached, solved
 from simulator.errors import ScenarioError
 from simulator.report.collect import collect
@@ -183,6 +184,42 @@ def test_a_step_that_is_not_taken_is_found(tmp_path: Path, monkeypatch: pytest.M
     one = run(scenario(), tmp_path)
     monkeypatch.undo()
     assert any("above the bound" in line for line in verify(one.folder))
+
+
+@pytest.mark.parametrize(
+    ("certified", "line"),
+    [
+        ({"bound": 1e-9}, "says bound = 1e-09"),
+        ({"draw": 7}, "says draw = 7"),
+        ({"divisor": 1}, "says divisor = 1"),
+        ({"commitment": "00" * 32}, "says commitment = "),
+    ],
+)
+def test_a_certificate_that_tells_otherwise_than_the_server_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certified: dict[str, Any], line: str
+) -> None:
+    path = "server.classification.sums.newton.coordinator.outcome"
+    monkeypatch.setattr(path, lambda table, state, here, again: outcome(table, replace(state, **certified), here, again))
+    one = run(scenario(), tmp_path)
+    monkeypatch.undo()
+    assert any(line in found for found in verify(one.folder))
+
+
+def test_a_model_of_other_rows_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.classification.sums.newton.coordinator.combined", lambda told: combined([told[0]] * len(told)))
+    one = run(scenario(), tmp_path)
+    monkeypatch.undo()
+    assert any("is of other rows than its members hold" in found for found in verify(one.folder))
+
+
+def test_a_certificate_is_given_again_once_enough_peers_are_back(tmp_path: Path) -> None:
+    leave = {"round": 2, "do": "leave", "peers": [1, 2, 3], "erase": True}
+    back = {"round": 3, "do": "rejoin", "peers": [1, 2, 3]}
+    events = [leave, back, DELETE | {"round": 4}]
+    one = run(scenario(rounds=4, event=events, federation=SMALL["federation"] | {"colluding": 2}), tmp_path)
+    guarantees = [row["guarantee"] for row in one.results["erasures"]]
+    assert guarantees[-1] == CERTIFIED
+    assert verify(one.folder) == []
 
 
 def test_shares_add_up_to_the_perturbation_and_leave_no_peer() -> None:
