@@ -226,7 +226,7 @@ def test_a_limit_on_file_sizes_stops_a_run_that_can_be_resumed(
     limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     command = [sys.executable, "-m", "simulator.cli", "run", str(path), "--out", str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limited)
-    (line,) = done.stderr.splitlines()
+    (line,) = [one for one in done.stderr.splitlines() if one.startswith("lethe: ")]  # on a busy machine progress is told before it
     (folder,) = (tmp_path / "runs").iterdir()
     assert done.returncode == 3
     assert "cannot be written or read (File too large); nothing committed is lost" in line
