@@ -14,12 +14,12 @@ Spread = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], list[Any]]
 
 def each(function: Callable[..., Answer], pieces: Sequence[tuple[Any, ...]]) -> list[Answer]:
     """Return the function's answers to these arguments, in their order; one after the other unless the process was told otherwise."""
-    return _spread[-1](function, pieces)
+    return _spread[0](function, pieces)
 
 
 def spread_by(spread: Spread) -> None:
     """Tell this process how pieces are carried out from now on."""
-    _spread.append(spread)
+    _spread[:] = [spread]
 
 
 def in_turn(function: Callable[..., Answer], pieces: Sequence[tuple[Any, ...]]) -> list[Answer]:

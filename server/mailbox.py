@@ -113,6 +113,15 @@ class MailboxState:
             if known is None or (known.generation, known.version) < (parcel.generation, parcel.version):
                 self.newest[parcel.owner] = parcel
 
+    def take_arrived(self, now: int) -> list[Parcel]:
+        """Open the mailbox, remove the newest parcels and return them in peer order; older ones of the same peers in transit go too."""
+        self.open(now)
+        arrived = [self.newest[owner] for owner in sorted(self.newest)]
+        self.newest.clear()
+        versions = {parcel.owner: parcel.version for parcel in arrived}
+        self.coming = [parcel for parcel in self.coming if parcel.version > versions.get(parcel.owner, 0)]
+        return arrived
+
     def post(self, parcel: Parcel) -> None:
         """Add a new seed to those in transit."""
         self.coming.append(parcel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
@@ -18,7 +18,7 @@ from server.averaging.history import History
 from server.averaging.methods import method_of
 from server.coordinator import Coordinator, Exchanges
 from server.ledger import OutcomeLine, RoundRecord
-from server.mailbox import MailboxState, Parcel
+from server.mailbox import MailboxState
 from server.timeline import Erasure, Round
 
 U = TypeVar("U", bound=Update)
@@ -224,7 +224,7 @@ class Averaging(Coordinator, Generic[U]):
     def collect(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
         """Return the valid updates that have arrived, in peer order; add them to the history if it keeps updates."""
         updates = []
-        for parcel in _arrived(mailbox, now.round):
+        for parcel in mailbox.take_arrived(now.round):
             update = self.read(parcel.owner, self.bytes_of(parcel.sha256))
             if update.count and update.weights and self.accepted(update, record):
                 updates.append(update)
@@ -233,7 +233,7 @@ class Averaging(Coordinator, Generic[U]):
 
     def arrived(self, now: Round, mailbox: MailboxState) -> list[U]:
         """Return the updates that have arrived, in peer order, as they are."""
-        return [self.read(parcel.owner, self.bytes_of(parcel.sha256)) for parcel in _arrived(mailbox, now.round)]
+        return [self.read(parcel.owner, self.bytes_of(parcel.sha256)) for parcel in mailbox.take_arrived(now.round)]
 
     def take_whole(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Take an arrived update, if it fits, as the global model, undiluted."""
@@ -295,13 +295,3 @@ class Averaging(Coordinator, Generic[U]):
         needed = self.history.hashes() | mailbox.alive() | exchanges.held()
         for sha256 in record.artefacts.keys() - needed:
             del record.artefacts[sha256]
-
-
-def _arrived(mailbox: MailboxState, now: int) -> Iterable[Parcel]:
-    """Remove and return the arrived updates in peer order; also remove older updates of the same peers in transit."""
-    mailbox.open(now)
-    arrived = [mailbox.newest[owner] for owner in sorted(mailbox.newest)]
-    mailbox.newest.clear()
-    newest = {parcel.owner: parcel.version for parcel in arrived}
-    mailbox.coming = [parcel for parcel in mailbox.coming if parcel.version > newest.get(parcel.owner, 0)]
-    return arrived

@@ -1,24 +1,21 @@
 """The common base classes of audits that compare many unlearned models with many retrained ones.
 
 Each figure has an interval over models and rows, and stands beside that of *retrained again*, which is the floor, and of *did nothing*. Its
-threshold is the 95 % quantile of what the audit says of retrained models against retrained ones. It has power where *did nothing*, and a
-planted shift of the margins by one standard deviation, cross that threshold.
+threshold is the 95 % quantile of what the audit says of retrained models against retrained ones. It has power where the interval of *did
+nothing* lies apart from that of *retrained again*, and a planted shift of the margins by one standard deviation crosses the threshold.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, ClassVar
 
 from server.timeline import Erasure
 from simulator.audits.contract import (
     AGAIN,
     NOTHING,
     RUN,
-    AuditSpec,
     Branches,
     Column,
     Figures,
@@ -26,6 +23,7 @@ from simulator.audits.contract import (
     NotJudgedError,
     Row,
 )
+from simulator.audits.shadowed import Shadowed
 
 if TYPE_CHECKING:
     from server.audit.margins import Floats
@@ -35,35 +33,13 @@ if TYPE_CHECKING:
 COMPARED = (RUN, AGAIN, NOTHING)
 """The kinds of models that are compared with retrained ones."""
 
-Models = Annotated[int, Field(ge=8, le=4096)]
 
+class TierOne(Shadowed):
+    """An audit by shadow models of which one interval lets a method pass; see `Shadowed`."""
 
-class TierOne(AuditSpec):
-    """An audit by shadow models: networks that train, forget and train on as the peer's main model did.
-
-    Parameters
-    ----------
-    models : int
-        Shadow models of each kind; at least 8.
-    """
-
-    models: Models = 64
-
-    shadows: ClassVar[bool] = True
     passes: ClassVar[bool] = True
-    sections: ClassVar[tuple[str, ...]] = ("simulator.report.audits.tier_one:SECTION",)
     half: ClassVar[bool]
     """Whether each shadow model has a keyed half of the rows; else all of them."""
-
-    @property
-    def terms(self) -> tuple[tuple[str, str], ...]:
-        """The audit and how to read its figure."""
-        main = self.columns[0]
-        return ((main.heading, main.meaning),)
-
-    def rows(self, exact: bool) -> tuple[Row, ...]:
-        """Return the run, from which the main model's life is taken; whatever is compared are shadow models."""
-        return (RUN,)
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
         """Return figures with intervals, the threshold, and what a planted shift gives; see `AuditSpec.judge`."""

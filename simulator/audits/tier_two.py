@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from server.timeline import Erasure
-from simulator.audits.contract import ORIGINAL, RETRAINED, RUN, AuditSpec, Branches, Column, Figures, Format, NotJudgedError, Row
+from simulator.audits.contract import ORIGINAL, RETRAINED, RUN, Branches, Column, Figures, Format, NotJudgedError, Row
+from simulator.audits.shadowed import Models, Shadowed
 from simulator.audits.tier_one import COMPARED, Other
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from simulator.audits.lives import Life, Shadows
 
 
-class TierTwo(AuditSpec):
+class TierTwo(Shadowed):
     """An audit that does something to shadow models, which have all of the peer's rows and differ by their keys.
 
     Parameters
@@ -30,20 +29,8 @@ class TierTwo(AuditSpec):
         Shadow models of each kind; at least 8.
     """
 
-    models: Annotated[int, Field(ge=8, le=4096)] = 16
+    models: Models = 16
 
-    shadows: ClassVar[bool] = True
-    sections: ClassVar[tuple[str, ...]] = ("simulator.report.audits.tier_one:SECTION",)
-
-    @property
-    def terms(self) -> tuple[tuple[str, str], ...]:
-        """The audit and how to read its figure."""
-        main = self.columns[0]
-        return ((main.heading, main.meaning),)
-
-    def rows(self, exact: bool) -> tuple[Row, ...]:
-        """Return the run, from which the main model's life is taken; whatever is compared are shadow models."""
-        return (RUN,)
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
         """Return figures with intervals, the threshold, and over how many models and rows; see `AuditSpec.judge`."""
