@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clients import streams
+from clients.data import DataError, Dataset
 from clients.data.bundled import Digits
 from clients.data.idx import Idx
 from clients.data.rows import Rows
@@ -113,10 +114,9 @@ def validated(seed: int) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def timed(folder: Path, removals: int, rows: int | None = None) -> dict[str, tuple[float, float, float]]:
+def timed(data: Dataset, removals: int) -> dict[str, tuple[float, float, float]]:
     """Return, by kind of Hessian, mean seconds of a removal, of a training, and of L-BFGS from the present parameters."""
-    data = Idx(dataset="idx", path=str(folder / "t10k")).load()
-    some = data.rows(np.flatnonzero(np.isin(data.y, (3, 8)))[:rows])
+    some = data.rows(np.flatnonzero(np.isin(data.y, (3, 8))))
     pixels = Rows(some.ids, some.x.reshape(len(some), -1), (some.y == 8).astype(np.int64))
     found = {}
     for hessian in ("fresh", "kept"):
@@ -172,12 +172,12 @@ def print_validation(seeds: range, console: Console) -> None:
     console.print(table)
 
 
-def print_times(folder: Path, removals: int, console: Console) -> None:
+def print_times(data: Dataset, removals: int, console: Console) -> None:
     """Print milliseconds of a removal beside those of training and of the cheapest retraining."""
     table = Table(title=f"MNIST test images, 3 against 8, d = 784, {removals} removals of one row, one thread")
     for heading in ("Hessian", "removal, ms", "training, ms", "training / removal", "L-BFGS from there, ms"):
         table.add_column(heading, justify="left" if heading == "Hessian" else "right")
-    for hessian, (removal, training, again) in timed(folder, removals).items():
+    for hessian, (removal, training, again) in timed(data, removals).items():
         cells = f"{removal * 1e3:.1f}", f"{training * 1e3:.0f}", f"{training / removal:.1f}", f"{again * 1e3:.0f}"
         table.add_row(hessian, *cells)
     table.add_row("Guo et al.", "40", "15,600", "390", "")
@@ -191,13 +191,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     usual = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist"
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", default=usual, help="with the IDX files of MNIST's test images")
     asked = parser.parse_args(arguments)
+    try:
+        images = None if asked.mnist == usual and not usual.is_dir() else Idx(dataset="idx", path=str(asked.mnist / "t10k")).load()
+    except DataError as error:
+        parser.error(f"--mnist {error}")
     torch.set_num_threads(1)
     seeds, console = range(2 if asked.quick else 5), Console(width=160)
     print_deletions(seeds, console)
     print_corrections(seeds, console)
     print_validation(seeds, console)
-    if asked.mnist.is_dir():
-        print_times(asked.mnist, 2 if asked.quick else 10, console)
+    if images:
+        print_times(images, 2 if asked.quick else 10, console)
     else:
         console.print(f"no times: {asked.mnist} is not there, name the folder of MNIST's test images with --mnist")
 

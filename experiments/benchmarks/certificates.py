@@ -7,6 +7,7 @@ from retraining, and groups from each other.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator import Scenario, run
+from simulator.errors import ScenarioError
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 PART = ("data.rows=3161", "data.reference=161", "data.test=600", "distillation.epochs=1")
@@ -27,7 +29,7 @@ PART = ("data.rows=3161", "data.reference=161", "data.test=600", "distillation.e
 
 def erasures(name: str, adult: Path, overrides: Iterable[str]) -> list[dict[str, Any]]:
     """Return what the results of a scenario say of its requests."""
-    scenario = Scenario.load(SCENARIOS / f"{name}.toml", [f"data.path='{adult}'", *overrides])
+    scenario = Scenario.load(SCENARIOS / f"{name}.toml", [f"data.path={json.dumps(str(adult))}", *overrides])
     with tempfile.TemporaryDirectory() as folder:
         return list(run(scenario, Path(folder)).results["erasures"])
 
@@ -73,8 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not asked.data.is_file():
         parser.error(f"{asked.data}: there is no such file: give UCI Adult as published with --data")
     part, console = PART if asked.quick else (), Console(width=160)
-    console.print(certified(erasures("certified", asked.data, ["audit.counterfactual=false", *part])))
-    console.print(corrected(erasures("correct", asked.data, part)))
+    try:
+        console.print(certified(erasures("certified", asked.data, ["audit.counterfactual=false", *part])))
+        console.print(corrected(erasures("correct", asked.data, part)))
+    except ScenarioError as error:
+        parser.error(error.lines[0])
 
 
 if __name__ == "__main__":

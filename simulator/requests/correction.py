@@ -49,7 +49,7 @@ class CorrectionRequest(Request):
         def known(main: Main) -> list[Any]:
             return last.wrong(np.intersect1d(main[ROWS], told.rows), Corrections.read(main))
 
-        return kept(self.name(erasure), erasure, store, known)
+        return kept(self.name(erasure), erasure, plan, store, known)
 
 
 def held(plan: Plan, erasure: Erasure) -> Corrections:

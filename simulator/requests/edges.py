@@ -41,4 +41,4 @@ class EdgesRequest(Request):
                 return [list(ends) for edge, ends in edges if edge in main[EDGES]]
             return [list(ends) for _, ends in edges if np.isin(ends, main[ROWS]).all()]
 
-        return kept(self.name(erasure), erasure, store, known)
+        return kept(self.name(erasure), erasure, plan, store, known)

@@ -42,4 +42,4 @@ class RowsRequest(Request):
         def known(main: Main) -> list[Any]:
             return [int(row) for row in np.intersect1d(main[ROWS], erasure.rows)]
 
-        return kept(self.name(erasure), erasure, store, known)
+        return kept(self.name(erasure), erasure, plan, store, known)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from clients import wire
 from server.timeline import Erasure
+from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
 
 Main = Mapping[str, npt.NDArray[Any]]
@@ -20,16 +21,18 @@ def left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:
         yield f"{who}: artefacts/{name}.safetensors is still there"
 
 
-def kept(who: str, erasure: Erasure, store: RunStore, known: Callable[[Main], list[Any]]) -> Iterator[str]:
+def kept(who: str, erasure: Erasure, plan: Plan, store: RunStore, known: Callable[[Main], list[Any]]) -> Iterator[str]:
     """Yield a line if the peer has not forgotten, its main artefact still holds the data, or an older artefact of the peer remains.
 
-    ``known`` returns the ids that a main artefact still holds.
+    ``known`` returns the ids that a main artefact still holds. Where the server waits for other peers, the peer itself has forgotten.
     """
     done = store.rows("select round from outcomes where erasure = ?", (erasure.index,))
     state = store.states().get(erasure.peer)
     if state is None:
         return  # the peer itself was erased later, or never trained
-    if not done and state.generation == erasure.generation:
+    awaited = plan.awaited(erasure)
+    waits = bool(awaited) and erasure.peer not in awaited
+    if not done and not waits and state.generation == erasure.generation:
         yield f"{who}: the peer has not come back to forget them"
         return
     if left := known(wire.from_bytes(store.artefact(state.main))):

@@ -23,8 +23,8 @@ def missing(plan: Plan, store: RunStore) -> Iterator[str]:
         due = {(erasure.index, holder) for holder in _holders(plan, store, erasure)}
         for _, holder in sorted(due - owed):
             yield f"{who}: peer {holder} held a seed that it had to drop, but the ledger asks for no receipt"
-        departed = plan.timeline.departs(erasure)
-        if departed and due <= given and erasure.index not in store.outcomes():
+        answered = plan.timeline.departs(erasure) and due <= given and not plan.awaited(erasure)
+        if answered and erasure.index not in store.outcomes():
             yield f"{who}: nothing says how it was carried out, though nobody owes a receipt"
 
 

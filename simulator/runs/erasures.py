@@ -19,6 +19,9 @@ from simulator.tasks.contract import cell_of
 UNDONE = "not carried out by the end of the run; the guarantee is what the method claims"
 """Note on an erasure without an outcome."""
 
+WAITS = "waiting for peers {peers}, away to the end of the run"
+"""Note on an erasure that others than the peer itself keep from being carried out."""
+
 
 def erasure_row(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]:
     """Return an erasure's row of the results: its entries in the ledger, and the audits' findings (None if not measured)."""
@@ -35,7 +38,7 @@ def erasure_row(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]
         "method": method,
         "guarantee": line.outcome.guarantee if line else claim,
         "certificate": line.outcome.certificate if line else None,
-        "notes": [*line.outcome.notes, *_untouched(method, line.outcome)] if line else [UNDONE],
+        "notes": [*line.outcome.notes, *_untouched(method, line.outcome)] if line else _undone(plan, erasure),
         "gradient_steps": line.outcome.cost.gradient_steps if line else 0,
         "seconds": _seconds(store, erasure, holders if plan.timeline.departs(erasure) else None),
         "bytes": _bytes(store, receipts),
@@ -45,6 +48,12 @@ def erasure_row(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]
         **({"edges": len(erasure.edges)} if erasure.edges else {}),
         **_replayed(plan, store, erasure),
     } | {key: _finite(value) for key, value in audited(plan, store, erasure).items()}
+
+
+def _undone(plan: Plan, erasure: Erasure) -> list[str]:
+    """Return the notes on an erasure without an outcome."""
+    away = plan.awaited(erasure)
+    return [WAITS.format(peers=" ".join(map(str, away))), UNDONE] if away else [UNDONE]
 
 
 def _untouched(method: str, outcome: Outcome) -> list[str]:

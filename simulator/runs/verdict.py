@@ -103,7 +103,7 @@ def _open(erasure: Erasure, store: RunStore, row: Mapping[str, Any]) -> tuple[st
     """Return how far a claim that nothing speaks against was shown."""
     claim = family(row["guarantee"])
     if erasure.index not in store.outcomes():
-        return "measured", "not carried out by the end of the run"
+        return "measured", ": ".join(["not carried out by the end of the run", *row["notes"][:-1]])
     if claim == "certified":
         return "proven", "its certificate holds"
     if claim != "exact":

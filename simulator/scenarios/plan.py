@@ -12,7 +12,7 @@ from pydantic import Field
 
 from clients.config import PeerConfig
 from clients.spec import Spec
-from server.timeline import Round, Timeline
+from server.timeline import Erasure, Round, Timeline
 from simulator.scenarios.audits import AuditTable
 from simulator.scenarios.compare import Comparison
 from simulator.scenarios.scenario import Scenario
@@ -96,6 +96,10 @@ class Plan(Spec):
             if (config.peer, config.generation) == (peer, generation):
                 return config
         raise KeyError((peer, generation))
+
+    def awaited(self, erasure: Erasure) -> tuple[int, ...]:
+        """Return the peers, away to the end of the run, without which the server cannot carry out an erasure; none as a rule."""
+        return ()
 
     def unwatched(self) -> Self:
         """Return the plan without events that only measure, which counterfactuals do not need."""

@@ -25,3 +25,11 @@ def test_every_table_is_printed(shared_data: Path, capsys: pytest.CaptureFixture
     approximate.main(["--quick", "--mnist", str(shared_data / "mnist")])
     said = capsys.readouterr().out
     assert all(name in said for name in (*approximate.FAMILY, "forget auc", "test f1", "penalty 0.001", "L-BFGS from there", "kept"))
+
+
+def test_a_folder_without_images_is_answered_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(SystemExit) as left:
+            approximate.main(["--quick", "--mnist", str(folder)])
+        assert left.value.code == 2
+        assert f"--mnist {folder}/t10k: no file *images*idx3* there" in capsys.readouterr().err

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat
+from pydantic import Field as Setting
 
-from clients.unlearning.approximate.certified.spec import PerturbedSpec
+from clients.unlearning.approximate.certified.spec import LARGEST, PerturbedSpec
 from clients.unlearning.contract import Guarantee, certified
 
 
@@ -33,7 +33,7 @@ class FeaturesLabels(PerturbedSpec):
 
     kind: Literal["features_labels"] = "features_labels"
     order: Literal["first", "second"] = "second"
-    sigma: NonNegativeFloat = 0.0
+    sigma: Annotated[float, Setting(ge=0, le=LARGEST)] = 0.0
 
     @property
     def claim(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BeforeValidator, PositiveFloat, model_validator
 from pydantic import Field as Setting
 
 from clients.data.rows import Rows
@@ -14,6 +14,9 @@ from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, certified
 from clients.unlearning.convex.spec import Convex
 from clients.unlearning.limits import ID_BYTES, untrained
+
+LARGEST = 1e100
+"""Largest scale of a perturbation or of noise: squares of the parameters that it leads to, divided by any penalty, stay in float64."""
 
 Certifier = Literal["measured", "data_dependent", "worst_case"]
 
@@ -50,7 +53,7 @@ class PerturbedSpec(UnlearnerSpec):
     base: LinearBase = Convex()
     epsilon: PositiveFloat = 1.0
     delta: Annotated[float, Setting(ge=0, lt=1)] = 1e-4
-    sigma: NonNegativeFloat
+    sigma: Annotated[float, Setting(ge=0, le=LARGEST)]
 
     @model_validator(mode="after")
     def _hidden(self) -> Self:
@@ -105,7 +108,7 @@ class CertifiedRemoval(PerturbedSpec):
     source: ClassVar[str] = "Guo, Goldstein, Hannun, van der Maaten, Certified Data Removal from Machine Learning Models, ICML 2020"
 
     kind: Literal["certified_removal"] = "certified_removal"
-    sigma: PositiveFloat = 0.1
+    sigma: Annotated[float, Setting(gt=0, le=LARGEST)] = 0.1
     certifier: Certifier = "measured"
     hessian: Literal["fresh", "kept"] = "fresh"
 

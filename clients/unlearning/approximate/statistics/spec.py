@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import PositiveFloat, model_validator
 
 from clients.data.rows import Rows
-from clients.unlearning.approximate.certified.spec import LinearBase
+from clients.unlearning.approximate.certified.spec import LARGEST, LinearBase
 from clients.unlearning.contract import Guarantee, Problem, UnlearnerSpec, certified
 from clients.unlearning.convex.spec import Convex
 from clients.unlearning.limits import ID_BYTES, untrained
@@ -37,7 +37,7 @@ class StatisticsSpec(UnlearnerSpec):
     base: LinearBase = Convex()
     epsilon: PositiveFloat = 1.0
     delta: Annotated[float, Setting(gt=0, lt=1)] = 1e-4
-    sigma: NonNegativeFloat = 0.0
+    sigma: Annotated[float, Setting(ge=0, le=LARGEST)] = 0.0
 
     @model_validator(mode="after")
     def _provable(self) -> Self:

@@ -17,7 +17,7 @@ from clients.unlearning.approximate.certified.shared import combined
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.convex.sums import ObjectiveSums
 from server.classification.sums.newton.asking import Asked, Asking, Members
-from server.classification.sums.newton.outcome import outcome
+from server.classification.sums.newton.outcome import EMPTY, outcome
 from server.classification.sums.newton.solving import Reached, solved, stepped
 from server.classification.sums.newton.state import Kept
 from server.coordinator import Exchanges
@@ -56,7 +56,13 @@ class FederatedNewton(Asking):
     def prepare(self, now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
         """Make the model anew if peers have come, step if rows have gone, and record the outcome of the requests that are due."""
         members, due = self.members(now), [one for one in self.open_erasures if one.round <= now.round]
-        if set(now.members) != set(now.present) or not now.present or (members == self.kept.members and not due):
+        if set(now.members) != set(now.present) or (members == self.kept.members and not due):
+            return
+        if not members:
+            # a peer that comes back brings a share of another draw
+            self.kept = Kept(self.model.zeros(), draw=self.kept.draw + 1)
+            self.keep(self.kept.weights, self.kept.proof(), record)
+            self.told(due, EMPTY, record)
             return
         here, again = self._reached(members, self.asking(now, mailbox, record, exchanges))
         self.keep(self.kept.weights, self.kept.proof(), record)
@@ -81,7 +87,7 @@ class FederatedNewton(Asking):
         if again:
             state, start = replace(state, draw=state.draw + 1, divisor=enough), self.model.zeros()
             ask = _asking(asked, state, table.sigma)
-            here = solved(ask, Reached(start, ask(start), here.steps))
+            here = solved(ask, here._replace(weights=start, sums=ask(start)))
         bound, commitment = here.sums.residual, combined(self.commitments)
         self.kept = replace(state, weights=here.weights, bound=bound, commitment=commitment)
         return here, again

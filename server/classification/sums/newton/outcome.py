@@ -9,16 +9,20 @@ from clients.unlearning.convex.losses import loss_of
 from server.classification.sums.newton.solving import Reached
 from server.classification.sums.newton.state import Kept
 
+EMPTY = Outcome(Cost(parts=1), "exact", notes=("no row is left of any peer: the model is empty",))
+"""The outcome of requests after which no peer has a row, or no peer is left."""
+
 
 def outcome(table: CertifiedRemoval, kept: Kept, here: Reached, again: bool) -> Outcome:
     """Return the outcome, with a certificate if the residual keeps the budget and the shares of the present peers suffice."""
     if not here.sums.rows:
-        return Outcome(Cost(parts=1), "exact", notes=("no row is left of any peer: the model is empty",))
+        return EMPTY
     law, shares = table.law, len(kept.members)
     notes = [f"residual over {shares} peers at most {kept.bound:.2g} of a budget of {law.budget:.2g}"]
     if again:
         notes.append("the budget is spent, or shares of the perturbation have left: trained again with a fresh perturbation")
-    notes.append(f"{COST_NOTE}{here.steps} Newton steps, each with an exchange")
+    more = f", and {here.rejected} exchanges at points that were not taken" if here.rejected else ""
+    notes.append(f"{COST_NOTE}{here.steps} Newton steps, each with an exchange{more}")
     if kept.bound > law.budget:
         return Outcome(Cost(parts=1), "approximate", notes=(*notes, "no certificate: rounding alone exceeds the budget"))
     if kept.divisor < 1:

@@ -21,11 +21,16 @@ Ask = Callable[[Tensor], ObjectiveSums]
 
 
 class Reached(NamedTuple):
-    """Parameters (d, K), the sums there, and the Newton steps that led to them."""
+    """Parameters (d, K), the sums there, the Newton steps that led to them, and the points that were tried on the way and not taken."""
 
     weights: Tensor
     sums: ObjectiveSums
     steps: int = 0
+    rejected: int = 0
+
+    def tried(self) -> Reached:
+        """Return the same after another point that was tried and not taken."""
+        return self._replace(rejected=self.rejected + 1)
 
 
 def solved(ask: Ask, start: Reached) -> Reached:
@@ -40,11 +45,11 @@ def solved(ask: Ask, start: Reached) -> Reached:
         step, share = here.sums.step(), 1.0
         there = _at(ask, here, step)
         while not last and float(there.sums.gradient.norm()) > (1 - 0.1 * share) * size and share > _SHORTEST:
-            share /= 2
+            here, share = here.tried(), share / 2
             there = _at(ask, here, share * step)
         smaller = float(there.sums.gradient.norm()) < size
         if last or not smaller:
-            return there if smaller else here
+            return there if smaller else here.tried()
         here = there
     raise UnlearningError(f"sums: {MOST_STEPS} Newton steps do not reach the optimum: take a larger penalty")
 
@@ -55,9 +60,9 @@ def stepped(ask: Ask, start: Reached, enough: float) -> Reached:
     if here.sums.residual <= enough:
         return here
     there = _at(ask, here, here.sums.step())
-    return there if there.sums.residual < here.sums.residual else here
+    return there if there.sums.residual < here.sums.residual else here.tried()
 
 
 def _at(ask: Ask, here: Reached, step: Tensor) -> Reached:
     weights = here.weights + step
-    return Reached(weights, ask(weights), here.steps + 1)
+    return Reached(weights, ask(weights), here.steps + 1, here.rejected)

@@ -16,17 +16,21 @@ from clients.classification.sums.newton.config import NewtonConfig
 from clients.classification.sums.newton.peer import NewtonPeer
 from clients.unlearning.approximate.certified.certificate import reading
 from clients.unlearning.approximate.certified.shared import SharedResidual, combined
+from clients.unlearning.approximate.certified.spec import CertifiedRemoval
+from clients.unlearning.contract import COST_NOTE
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solver import minimise
 from clients.unlearning.convex.sums import ObjectiveSums
 from server.classification.sums.newton.coordinator import FederatedNewton
 from server.classification.sums.newton.outcome import outcome
-from server.classification.sums.newton.solving import Reached, solved
+from server.classification.sums.newton.solving import Reached, solved, stepped
+from server.classification.sums.newton.state import Kept
+from server.ledger import RELEASE
 from simulator.errors import ScenarioError
 from simulator.report.collect import collect
 from simulator.report.render import render
 from simulator.runner import prepare, resume, run
-from simulator.runs.erasures import UNDONE
+from simulator.runs.erasures import UNDONE, WAITS
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
@@ -138,8 +142,41 @@ def test_a_request_for_which_a_member_stays_away_is_told_to_be_undone(tmp_path: 
     one = run(scenario(event=[{"round": 2, "do": "offline", "peers": [0], "rounds": 3}, DELETE]), tmp_path)
     (row,) = one.results["erasures"]
     assert row["certificate"] is None
-    assert row["notes"] == [UNDONE]
-    assert one.results["verdict"]["name"] != "proven"
+    assert row["notes"] == [WAITS.format(peers="0"), UNDONE]
+    assert one.results["verdict"]["name"] == "measured"
+    assert "waiting for peers 0" in one.results["verdict"]["why"]
+    assert verify(one.folder) == []
+
+
+def test_a_departure_waits_too_and_without_a_reason_to_wait_silence_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = run(scenario(event=[{"round": 2, "do": "offline", "peers": [0], "rounds": 3}, DELETE, LEAVE]), tmp_path)
+    assert [row["notes"] for row in one.results["erasures"]] == [[WAITS.format(peers="0"), UNDONE]] * 2
+    assert verify(one.folder) == []
+    monkeypatch.setattr(SumsPlan, "awaited", lambda self, erasure: ())
+    found = verify(one.folder)
+    assert any("has not come back to forget them" in line for line in found)
+    assert any("nothing says how it was carried out" in line for line in found)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_last_peers_that_leave_leave_no_model(model: dict[str, Any], tmp_path: Path) -> None:
+    everybody = LEAVE | {"peers": [0, 1, 2, 3]}
+    one = run(scenario(federation={"kind": "sums", "model": model}, event=[everybody]), tmp_path)
+    assert {row["guarantee"] for row in one.results["erasures"]} == {"exact"}
+    assert verify(one.folder) == []
+    store = RunStore(one.folder)
+    (weights,) = wire.from_bytes(store.artefact(str(store.model(RELEASE)))).values()
+    store.close()
+    assert bool(weights.any()) is bool(model.get("kind") == "newton_statistics"), "its release is noise alone"
+
+
+def test_who_comes_back_to_no_model_brings_a_fresh_share(tmp_path: Path) -> None:
+    everybody = LEAVE | {"peers": [0, 1, 2, 3]}
+    events = [everybody, {"round": 3, "do": "rejoin", "peers": [0, 1, 2, 3]}, DELETE | {"round": 4}]
+    one = run(scenario(rounds=4, event=events), tmp_path)
+    told = one.results["erasures"][-1]["certificate"]
+    assert (told["draw"], told["shares"], told["divisor"]) == (1, 4, 4)
+    assert verify(one.folder) == []
 
 
 @pytest.mark.parametrize(("colluding", "again"), [(1, False), (0, True)])
@@ -279,8 +316,30 @@ def test_a_solve_halves_steps_that_do_not_help() -> None:
     problem.begin(rows)
     whole = problem.objective()
     far = 60 * torch.ones_like(whole.linear)
-    there = solved(lambda weights: ObjectiveSums.of(whole, weights), Reached(far, ObjectiveSums.of(whole, far)))
+    asked: list[torch.Tensor] = []
+
+    def ask(weights: torch.Tensor) -> ObjectiveSums:
+        asked.append(weights)
+        return ObjectiveSums.of(whole, weights)
+
+    there = solved(ask, Reached(far, ObjectiveSums.of(whole, far)))
     assert apart(there.weights, minimise(whole).weights) < 1e-10
+    assert there.rejected > 0
+    assert len(asked) == there.steps + there.rejected, "every exchange is counted"
+
+
+def test_a_second_step_that_makes_nothing_smaller_is_counted() -> None:
+    flat = ObjectiveSums(1, torch.ones(1, 1, dtype=torch.float64), torch.ones(1, 1, 1, dtype=torch.float64), 0.0)
+    there = stepped(lambda weights: flat, Reached(torch.zeros(1, 1, dtype=torch.float64), flat), enough=0.5)
+    assert (there.steps, there.rejected) == (1, 1)
+
+
+def test_exchanges_at_points_that_were_not_taken_are_told() -> None:
+    sums = ObjectiveSums(1, torch.zeros(1, 1), torch.ones(1, 1, 1), 0.0)
+    state, table = Kept(torch.zeros(1, 1), ((0, 0),), commitment="00" * 32), CertifiedRemoval()
+    for rejected, told in ((0, "with an exchange"), (3, "with an exchange, and 3 exchanges at points that were not taken")):
+        found = outcome(table, state, Reached(torch.zeros(1, 1), sums, 2, rejected), False)
+        assert found.notes[-1] == f"{COST_NOTE}2 Newton steps, each {told}"
 
 
 @pytest.mark.parametrize(
@@ -290,6 +349,8 @@ def test_a_solve_halves_steps_that_do_not_help() -> None:
         ({"federation": removing(delta=0)}, "a perturbation for delta = 0 is no sum of shares: take a delta above 0"),
         ({"federation": removing(base={"kind": "convex", "loss": "huber_hinge"})}, "take another loss"),
         ({"federation": removing(sigma=0)}, "federation.model.sigma: is 0"),
+        ({"federation": removing(sigma=1e300)}, "federation.model.sigma: is 1e+300: write a number of at most 1e+100"),
+        ({"federation": {"kind": "sums", "model": {"kind": "newton_statistics", "sigma": 1e300}}}, "write a number of at most 1e+100"),
         ({"federation": removing(base={"kind": "mlp"})}, "nothing is proven of removals from 'mlp'"),
         ({"federation": {**removing(), "colluding": 4}}, "federation.colluding: is 4 of 4 peers"),
         ({"federation": {"kind": "sums", "model": {"kind": "ridge"}, "colluding": 1}}, "ridge has none: remove the key"),
