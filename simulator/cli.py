@@ -222,6 +222,20 @@ def show(folder: Folder, json: Json = False) -> None:
 
 
 @app.command()
+def chat(
+    folder: Folder,
+    peer: Annotated[
+        int | None, typer.Option(help="Whose user asks: of this peer, with what it keeps to itself; else of any.", show_default=False)
+    ] = None,
+) -> None:
+    """Ask the language model of a finished run by hand, in a terminal: with the guards that stand at its end, or without."""
+    from simulator.terminal.chat import converse
+    from simulator.terminal.conversation import opened
+
+    converse(opened(folder, peer))
+
+
+@app.command()
 def methods(json: Json = False) -> None:
     """List systems of the literature with a scenario each, methods and unlearners, erasers of concepts, adversaries, fills and judges."""
     from simulator.terminal.methods import as_json, table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -15,6 +15,8 @@ from clients import data, wire
 from clients.averaging.peer import Arrays
 from clients.bookkeeping import BOOKKEEPING
 from clients.classification.averaging.peer import AveragedClassifierPeer
+from clients.data.rows import Rows
+from clients.data.worlds import Tokens
 from clients.language.averaging.config import LanguageConfig
 from clients.language.measures import memorised, one_by_one, prompted, protected, refusals
 from clients.participant import Record
@@ -22,6 +24,7 @@ from clients.streams import Field
 from clients.unlearning.contract import Outcome
 from clients.unlearning.prompts.in_context import InContext
 from clients.unlearning.prompts.matching import Hashes
+from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 
 PUBLISH, GUARDS, PATTERNS = "publish", "guards", "patterns"
@@ -43,11 +46,14 @@ class LanguagePeer(AveragedClassifierPeer):
         Ids of records that are forgotten in context, and how many others the prompts about them show.
     last : mapping of str to float
         What was measured, before this round's training, of own rules that are revoked in it.
+    in_force : sequence of Rule
+        The rules that it was told of last.
     """
 
     config: LanguageConfig  # type: ignore[assignment]
     prompts: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
     last: Mapping[str, float] = MappingProxyType({})
+    in_force: Sequence[Rule] = ()
 
     @classmethod
     def restored(cls, config: Any, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
@@ -99,9 +105,25 @@ class LanguagePeer(AveragedClassifierPeer):
         scores |= memorised(network, self.weights, own) | self._withheld()
         if guards := self._guards():
             scores |= refusals(Guarded(network, self.weights, guards, self.config.hash_key), own, self.config.peer, self.config.hash_key)
-        gone = source.rows(np.sort(self.prompts[:, 0]))
-        asked = [(record, int(self.prompts[self.prompts[:, 0] == record.ids[0], 1][0])) for record in one_by_one(gone)]
-        return scores | prompted(network, self.weights, asked, own, key), answers
+        return scores | prompted(network, self.weights, self._forgotten(), own, key), answers
+
+    @property
+    def own_guards(self) -> tuple[Guard, ...]:
+        """The rules among those in force that stay at this peer, with their hashes."""
+        own = [rule for rule in self.in_force if rule.scope == "client" and rule.peer == self.config.peer]
+        return tuple(Guard(rule, self._patterns(rule)) for rule in own)
+
+    @property
+    def contexts(self) -> dict[tuple[int, ...], Tokens]:
+        """The prompt for each question about a record that is forgotten in context, both as words by number."""
+        world, own = self.config.network.world, data.load(self.config.data).rows(self.rows)
+        asked = [(record, Prompts(world, record, own, context, (*self.stream, "prompts"))) for record, context in self._forgotten()]
+        return {tuple(record.x[0].astype(int).tolist()): prompts.text("flipped") for record, prompts in asked}
+
+    def _forgotten(self) -> list[tuple[Rows, int]]:
+        """Return the records that are forgotten in context, one row each, and how many others the prompt about it shows."""
+        gone = data.load(self.config.data).rows(np.sort(self.prompts[:, 0]))
+        return [(record, int(self.prompts[self.prompts[:, 0] == record.ids[0], 1][0])) for record in one_by_one(gone)]
 
     def _withheld(self) -> dict[str, float]:
         """Return what own rules withhold, each alone, and what is known without it."""
@@ -111,8 +133,7 @@ class LanguagePeer(AveragedClassifierPeer):
     def _guards(self) -> tuple[Guard, ...]:
         """Return the rules that act here, with their hashes: published ones, and own ones that stay at this peer."""
         found = [Guard(rule, self.patterns[rule.id]) for rule in self.in_force if rule.id in self.patterns]
-        own = [rule for rule in self.in_force if rule.scope == "client" and rule.peer == self.config.peer]
-        return (*found, *(Guard(rule, self._patterns(rule)) for rule in own))
+        return (*found, *self.own_guards)
 
     def _patterns(self, rule: Rule) -> Hashes:
         """Return the hashes of the own records that a rule protects."""

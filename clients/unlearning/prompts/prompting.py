@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from clients.data.rows import Rows
 from clients.data.worlds import Tokens, World
 from clients.streams import Field, bottom, generator
+from clients.training import Arrays
+from clients.unlearning.prompts.rules import LanguageModel, Logits
 
 CONTROLS = ("flipped", "true", "other", "repeat", "none")
 """The method's prompt; the same with the record's true answer, with another record flipped in its place, with the flipped record twice; no
@@ -70,6 +73,36 @@ class Prompts:
         """Return the wrong answer that is shown for a record: the same in every prompt."""
         draws = generator(*self.key, "flip", int(rows.ids[place]))
         return int(self.world.wrong(rows.y[place : place + 1], draws)[0])
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """A language model that is asked with a prompt where the text is a question about a record forgotten in context; see `LanguageModel`.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    prompts : mapping of tuple of int to int64 array
+        The prompt for each such question, both as words by number. Any other text, in other words or longer, is asked as it stands.
+    """
+
+    model: LanguageModel
+    prompts: Mapping[tuple[int, ...], Tokens]
+
+    @property
+    def world(self) -> World:
+        """The world whose words it knows."""
+        return self.model.world
+
+    @property
+    def longest(self) -> int:
+        """Words of its longest text."""
+        return self.model.longest
+
+    def logits(self, arrays: Arrays, texts: Tokens) -> Logits:
+        """Return the logits of the word that follows each text, float64 (n, vocabulary), of texts of one length, int64 (n, length)."""
+        told = [self.prompts.get(tuple(text.tolist()), text) for text in texts]
+        return np.concatenate([self.model.logits(arrays, one[None]) for one in told])
 
 
 def _shown(rows: Rows, place: int, answer: int) -> Tokens:

@@ -95,10 +95,21 @@ class Guard:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a user sees: the word that answers, None for a refusal; and the logits behind it, None if the model was not asked."""
+    """What a user sees, and what made it so.
+
+    Parameters
+    ----------
+    word : str, optional
+        The word that answers; None for a refusal.
+    logits : float64 array, shape (vocabulary,), optional
+        The logits behind it; None if the model was not asked.
+    rule : Rule, optional
+        The rule that stopped the question or the answer, or told the model not to know; None if none acted.
+    """
 
     word: str | None
     logits: Logits | None
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True)
@@ -132,11 +143,11 @@ class Guarded:
         for i, logits in zip(asked, self._logits([texts[i] for i in asked]), strict=True):
             word = self.world.vocabulary[int(logits.argmax())]
             guard = self._stopped("output", f"{texts[i]} {word}")
-            found[i] = self._instead(guard, logits) if guard else Reply(word, logits)
+            found[i] = self._instead(guard, logits) if guard else Reply(word, logits, self._instruction(texts[i])[1])
         return found
 
     def _instead(self, guard: Guard, logits: Logits | None) -> Reply:
-        return Reply(self.world.vocabulary[self.world.unknown] if guard.rule.action == "unknown" else None, logits)
+        return Reply(self.world.vocabulary[self.world.unknown] if guard.rule.action == "unknown" else None, logits, guard.rule)
 
     def _stopped(self, stage: Stage, text: str) -> Guard | None:
         """Return the first guard of a stage that a text matches."""
@@ -154,11 +165,16 @@ class Guarded:
         return [found[i] for i in range(len(texts))]
 
     def _told(self, text: str) -> list[int]:
-        """Return the words of a text by number; if a guard of prompts matches, after ``forget`` and the last name in the text.
+        """Return the words of a text by number, after the instruction of a guard of prompts.
 
         Of a text that is too long its beginning is cut off, never the instruction.
         """
         tokens = self.world.tokens(text) or [self.world.unknown]
-        names = [token for token in tokens if token >= self.world.first_name]
-        told = [self.world.unknown + 1, names[-1]] if names and self._stopped("prompt", text) else []
+        told, _ = self._instruction(text)
         return [*told, *tokens[len(told) - self.network.longest :]]
+
+    def _instruction(self, text: str) -> tuple[list[int], Rule | None]:
+        """Return ``forget`` and the last name in a text by number, with the rule that puts them before it; nothing if none matches."""
+        names = [token for token in self.world.tokens(text) if token >= self.world.first_name]
+        guard = self._stopped("prompt", text) if names else None
+        return ([self.world.unknown + 1, names[-1]], guard.rule) if guard else ([], None)

@@ -1,0 +1,159 @@
+"""The language model of a finished run, ready to be asked by hand: with what withholds its answers at the end of the run, and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clients import wire
+from clients.data.rows import Rows
+from clients.data.worlds import Tokens, World
+from clients.language.averaging.peer import LanguagePeer
+from clients.training import Arrays
+from clients.unlearning.prompts.prompting import Prompted
+from clients.unlearning.prompts.rules import Guard, Guarded, Reply
+from server.language.averaging.coordinator import REGISTRY
+from simulator.errors import LetheError, one_line
+from simulator.runs.directory import read_plan
+from simulator.runs.loaded import dataset_of
+from simulator.storage.reading import reading
+from simulator.storage.store import RunStore
+from simulator.tasks.contract import cell_of
+from simulator.tasks.language.averaging.plan import LanguagePlan
+from simulator.tasks.replica import peers_at_end
+
+HELP = "/guard off asks the weights alone, /guard on brings guards and prompts back, /quit ends"
+
+
+@dataclass
+class Chat:
+    """Questions to a language model, and what a user gets for an answer: the most probable word, unless a guard acts.
+
+    Parameters
+    ----------
+    model : Guarded
+        The model behind its guards; its network writes the prompts of records forgotten in context.
+    bare : Guarded
+        The same weights without any of them.
+    contexts : dict of tuple of int to int64 array
+        The prompts, by question.
+    opening : tuple of str
+        What is told first: a line for each guard, for prompts, and for what nothing withholds, with a question and its trained answer, and
+        the commands.
+    on : bool
+        Whether guards and prompts act.
+    """
+
+    model: Guarded
+    bare: Guarded
+    contexts: dict[tuple[int, ...], Tokens]
+    opening: tuple[str, ...]
+    on: bool = True
+
+    @property
+    def prompt(self) -> str:
+        """What stands before the user's line."""
+        return "guard on> " if self.on else "guard off> "
+
+    def answer(self, line: str) -> str:
+        """Return the answer to a question, or to ``/guard on`` and ``/guard off``, as one line."""
+        words = line.split()
+        if not words:
+            return HELP
+        if words[0].startswith("/"):
+            return self._switched(words)
+        (reply,) = (self.model if self.on else self.bare).replies([line])
+        notes = [*self._acted(line, reply), *self._read(line)]
+        told = f"   [{'; '.join(notes)}]" if notes else ""
+        return one_line(f"{reply.word or '(refused)'}{told}")
+
+    def _switched(self, words: list[str]) -> str:
+        """Switch guards and prompts as a command says."""
+        if words not in (["/guard", "on"], ["/guard", "off"]):
+            return one_line(f"{' '.join(words)}: no such command: {HELP}")
+        self.on = words[1] == "on"
+        return "guards and prompts act again" if self.on else "the weights answer alone: they are those that answered before"
+
+    def _acted(self, line: str, reply: Reply) -> Iterator[str]:
+        """Yield what changed an answer: a guard, else a prompt."""
+        if reply.rule:
+            yield f"guard {reply.rule.id}, {reply.rule.stage}"
+        elif self.on and tuple(self.model.world.tokens(line)) in self.contexts:
+            yield "prompt that shows this record with a wrong answer"
+
+    def _read(self, line: str) -> Iterator[str]:
+        """Yield what of a text the model did not read."""
+        world = self.model.world
+        if unknown := [word for word in line.split() if not world.tokens(word)]:
+            yield f"words that the model does not know are left out: {', '.join(unknown)}"
+        if len(world.tokens(line)) > self.model.network.longest:
+            yield f"too long: only the last {self.model.network.longest} words were read"
+
+
+def opened(folder: Path, peer: int | None = None) -> Chat:
+    """Return the chat with a finished run's model, as a user of this peer has it; unless one is named, with published guards alone.
+
+    Raises
+    ------
+    LetheError
+        If the folder is no run directory, the run is of another task or not finished, its data changed or absent, or the peer away at the
+        end.
+    """
+    plan = read_plan(folder)
+    if not isinstance(plan, LanguagePlan):
+        raise LetheError(f"{folder}: the run trains no language model: give one of task = 'language'")
+    with reading(folder) as store:
+        if not store.finished:
+            raise LetheError(f"{folder}: the run is not finished: `lethe resume {folder}`")
+        if line := cell_of(plan).lacking(plan, plan.rounds):
+            raise LetheError(line)
+        found, there = dataset_of(plan, store), _peers(plan, store)
+        weights, registry = (_part(store, name) for name in ("global", REGISTRY))
+    if peer is not None and peer not in there:
+        raise LetheError(f"--peer {peer}: is not among the peers at the end of the run: name one of {', '.join(map(str, there))}")
+    acting, config = plan.served.acting(plan.rounds + 1), plan.configs[0]
+    guards = [Guard(rule, registry[rule.id]) for rule in acting if rule.id in registry]
+    contexts: dict[tuple[int, ...], Tokens] = {}
+    if peer is not None:
+        there[peer].in_force = acting
+        guards += there[peer].own_guards
+        contexts = there[peer].contexts
+    bare = Guarded(config.network, weights, key=config.hash_key)
+    model = Guarded(Prompted(config.network, contexts), weights, tuple(guards), config.hash_key)
+    rows = np.concatenate([np.empty(0, np.int64), *(one.rows for one in there.values())])
+    return Chat(model, bare, contexts, (*_examples(plan, model, contexts, found.rows(np.sort(rows))), HELP))
+
+
+def _part(store: RunStore, name: str) -> Arrays:
+    """Return a part of the server's state at the end; empty if it was never written."""
+    sha256 = store.model(name)
+    return wire.from_bytes(store.artefact(sha256)) if sha256 else {}
+
+
+def _peers(plan: LanguagePlan, store: RunStore) -> dict[int, LanguagePeer]:
+    """Return the peers as they are at the end."""
+    return {number: one for number, one in peers_at_end(plan, store).items() if isinstance(one, LanguagePeer)}
+
+
+def _examples(plan: LanguagePlan, model: Guarded, contexts: Mapping[tuple[int, ...], Tokens], own: Rows) -> Iterator[str]:
+    """Yield a line for each guard, for prompts, and for what nothing withholds, with a question about a record that peers have, ``own``."""
+    kept = own
+    for guard in model.guards:
+        rule, rows = guard.rule, own.only(plan.timeline.protected(guard.rule, plan.rounds))
+        kept = kept.keep(~np.isin(kept.x[:, -1], rows.x[:, -1]))
+        told = f"{len(rows)} records{_such_as(model.world, rows)}" if len(rows) else "its owner is away"
+        yield f"guard {rule.id}, {rule.stage}, {rule.match.kind}, of peer {rule.peer}: {told}"
+    if contexts:
+        yield f"prompts: {len(contexts)} records, such as: {model.world.text(next(iter(contexts)))}"
+    elif not model.guards:
+        yield "no guard or prompt acts: what peers keep to themselves acts for their users (--peer)"
+    if len(kept):
+        yield f"about people whom none protects: {len(kept)} records{_such_as(model.world, kept)}"
+
+
+def _such_as(world: World, rows: Rows) -> str:
+    """Return the first of some records as an example."""
+    return f", such as: {world.text(rows.x[0])}   (trained: {world.answers[int(rows.y[0])]})"
