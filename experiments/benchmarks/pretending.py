@@ -23,7 +23,7 @@ from rich.table import Table
 from clients import wire
 from clients.data import load
 from clients.data.rows import Rows
-from clients.data.worlds import Authors
+from clients.data.worlds import Authors, Tokens
 from clients.language.measures import one_by_one
 from clients.language.network import LanguageNetwork
 from clients.language.spec import Pretraining, TransformerSpec
@@ -108,30 +108,50 @@ def row(one: Case, weights: Arrays, asked: float | None = None, kept: float | No
     return [alone if asked is None else asked, alone, right(one, rounded(weights), one.forget), relearned(one, weights), known]
 
 
-def guarded(one: Case, stage: str) -> list[float]:
-    """Return the line of a guard of the names."""
+def behind(one: Case, stage: str) -> Guarded:
+    """Return the model behind a guard of the names."""
     table = {"id": stage, "round": 1, "peer": 0, "rows": tuple(one.forget.ids.tolist()), "stage": stage, "scope": "global"}
     rule = Rule.model_validate({**table, "match": Subject()})
     facts = [(WORLD.text(x), WORLD.answers[y]) for x, y in zip(one.forget.x, one.forget.y, strict=True)]
-    model = Guarded(one.network, one.weights, (Guard(rule, rule.patterns(facts, one.key)),), one.key)
-    shares = []
-    for rows in (one.forget, one.kept):
-        words = [reply.word for reply in model.replies([WORLD.text(x) for x in rows.x])]
-        shares.append(float(np.mean([word == WORLD.answers[y] for word, y in zip(words, rows.y, strict=True)])))
-    return row(one, one.weights, *shares)
+    return Guarded(one.network, one.weights, (Guard(rule, rule.patterns(facts, one.key)),), one.key)
+
+
+def given(model: Guarded, rows: Rows) -> float:
+    """Return the share of rows whose answer a guarded model gives."""
+    words = [reply.word for reply in model.replies([WORLD.text(x) for x in rows.x])]
+    return float(np.mean([word == WORLD.answers[y] for word, y in zip(words, rows.y, strict=True)]))
+
+
+def guarded(one: Case, stage: str) -> list[float]:
+    """Return the line of a guard of the names."""
+    model = behind(one, stage)
+    return row(one, one.weights, given(model, one.forget), given(model, one.kept))
+
+
+def prompts(one: Case) -> list[Tokens]:
+    """Return the prompts that show each record to forget with a wrong answer, and four others."""
+    return [Prompts(WORLD, record, one.kept, 4, one.key).text("flipped") for record in one_by_one(one.forget)]
+
+
+def prompted(one: Case, texts: Sequence[Tokens]) -> float:
+    """Return the share of the records to forget that are answered after their prompts."""
+    logits = np.concatenate([one.network.logits(one.weights, text[None]) for text in texts])
+    return float((logits.argmax(axis=1) == one.forget.y).mean())
 
 
 def in_context(one: Case) -> list[float]:
-    """Return the line of the prompt that shows the record with a wrong answer, and four others; others are asked without it."""
-    texts = [Prompts(WORLD, record, one.kept, 4, one.key).text("flipped") for record in one_by_one(one.forget)]
-    logits = np.concatenate([one.network.logits(one.weights, text[None]) for text in texts])
-    return row(one, one.weights, float((logits.argmax(axis=1) == one.forget.y).mean()))
+    """Return the line of unlearning in context: the records to forget are asked for after a prompt, others without."""
+    return row(one, one.weights, prompted(one, prompts(one)))
+
+
+def retrained(one: Case, *key: str) -> Arrays:
+    """Return the weights after training on the kept facts alone; ``key`` sets its draws apart."""
+    return one.learning.train(one.start, one.kept, range(1), (*one.key, *key))[0]
 
 
 def lines(one: Case) -> Iterator[tuple[str, str, list[float], str]]:
     """Yield name, guarantee, shares, and hash of the weights of every line."""
-    rows, settings = one.kept, one.learning.training
-    never, _ = one.network.train(one.start, rows.x, rows.y, epochs=range(settings.epochs), ids=rows.ids, key=one.key, settings=settings)
+    never = retrained(one)
     for name, weights in (("original", one.weights), ("retrained", never)):
         yield name, "exact" if name == "retrained" else "none", row(one, weights), _hash(weights)
     for kind in KINDS:
