@@ -1,4 +1,4 @@
-"""The commands that work on released checkpoints: ``lethe prune``, ``revive``, ``seal`` and ``scan``."""
+"""The commands that work on released checkpoints: ``lethe prune``, ``revive``, ``seal``, ``scan`` and ``judge``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     S = TypeVar("S", bound=Spec)
 
+TEMPLATE, SCENES = "a {concept} in {base}", ("a room",)
+"""Usual prompt of a concept, and usual scenes."""
+
 Folder = Annotated[
     Path, typer.Argument(help="Local folder in diffusers format: a pipeline, or its UNet or transformer alone.", show_default=False)
 ]
@@ -30,6 +33,12 @@ Deterministic = Annotated[bool, typer.Option("--deterministic", help="On CUDA: o
 Completion = Annotated[
     str, typer.Option(help="soft_impute, published, polar_momentum or polar_once; auto: polar_momentum on CUDA, else soft_impute.")
 ]
+Base = Annotated[list[str] | None, typer.Option(help="A scene without the concept; may be given again.", show_default="a room")]
+Prompt = Annotated[str, typer.Option(help="How concept and scene make a prompt.")]
+Steps = Annotated[int, typer.Option(min=1, help="Sampler steps of a whole run.")]
+Guidance = Annotated[float, typer.Option(min=0, help="Classifier-free guidance.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Copy = Annotated[Path | None, typer.Option(help="A changed copy of the pipeline, to be judged as well.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Keys every draw.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the fill; may be given again.")]
 
@@ -38,15 +47,15 @@ def prune(
     checkpoint: Folder,
     concept: Annotated[list[str], typer.Option(help="What to erase, in words; given again, several concepts.", show_default=False)],
     out: Out,
-    base: Annotated[list[str] | None, typer.Option(help="A scene without the concept; may be given again.", show_default="a room")] = None,
-    prompt: Annotated[str, typer.Option(help="How concept and scene make a prompt.")] = "a {concept} in {base}",
+    base: Base = None,
+    prompt: Prompt = TEMPLATE,
     share: Annotated[float, typer.Option(help="Share of each row that competes for removal.")] = 0.02,
     calls: Annotated[int, typer.Option(help="Denoiser calls listened to (tau); sampling stops there.")] = 10,
     select: Annotated[float, typer.Option(help="A weight goes if more than this share of calls chose it.")] = 0.0,
     halves: Annotated[str, typer.Option(help="Which halves of a guided call count: cond or both.")] = "cond",
     samples: Annotated[int, typer.Option(min=1, help="Images a scene.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Sampler steps of a whole run.")] = 50,
-    guidance: Annotated[float, typer.Option(min=0, help="Classifier-free guidance.")] = 7.5,
+    steps: Steps = 50,
+    guidance: Guidance = 7.5,
     seed: Seed = 0,
     device: Device = "auto",
     deterministic: Deterministic = False,
@@ -57,7 +66,7 @@ def prune(
     from simulator.checkpoints.prompts import Prompts
     from simulator.checkpoints.prune import prune_checkpoint
 
-    prompts = Prompts(tuple(concept), tuple(base or ["a room"]), prompt, samples, steps, guidance, seed)
+    prompts = Prompts(tuple(concept), tuple(base or SCENES), prompt, samples, steps, guidance, seed)
     settings = _settled(ConceptPrune, share=share, calls=calls, select=select, halves=halves)
     _work(lambda: prune_checkpoint(checkpoint, out, prompts, settings, _arithmetic(device, "float32", deterministic), variant), out)
 
@@ -105,7 +114,7 @@ def scan(
     held_out: Annotated[float, typer.Option(help="Share of each layer's weights to hold out.")] = 0.05,
     completion: Completion = "auto",
     precision: Precision = "float64",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
     deterministic: Deterministic = False,
@@ -128,9 +137,49 @@ def scan(
         typer.echo(line)
 
 
+def judge(
+    checkpoint: Folder,
+    concept: Annotated[str, typer.Option(help="What was erased, in words.", show_default=False)],
+    classifier: Annotated[Path, typer.Option(help="Local folder of an image classifier of transformers.", show_default=False)],
+    label: Annotated[str | None, typer.Option(help="Its label of the concept.", show_default="the concept")] = None,
+    pruned: Copy = None,
+    revived: Copy = None,
+    sealed: Copy = None,
+    base: Base = None,
+    prompt: Prompt = TEMPLATE,
+    samples: Annotated[int, typer.Option(min=1, help="Images a scene, of each folder.")] = 30,
+    steps: Steps = 50,
+    guidance: Guidance = 7.5,
+    json: AsJson = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    deterministic: Deterministic = False,
+    variant: Variant = None,
+) -> None:
+    """Draw samples of a local pipeline and of changed copies from the same noise, and say how many a classifier takes for the concept."""
+    from simulator.checkpoints.classifier import Classifier
+    from simulator.checkpoints.judge import judge_checkpoints, table
+    from simulator.checkpoints.prompts import Prompts
+
+    prompts = Prompts((concept,), tuple(base or SCENES), prompt, samples, steps, guidance, seed)
+    known = Classifier(classifier, concept if label is None else label)
+    copies = {"original": checkpoint, "pruned": pruned, "revived": revived, "sealed": sealed}
+    folders = {name: folder for name, folder in copies.items() if folder is not None}
+    rows = judge_checkpoints(folders, prompts, known, _arithmetic(device, "float32", deterministic), variant)
+    if json:
+        from json import dumps
+
+        asked = {"classifier": str(classifier), "label": known.label, "prompts": vars(prompts)}
+        typer.echo(dumps(asked | {"rows": [row.as_json() for row in rows]}, indent=1))
+        return
+    from rich.console import Console
+
+    Console().print(table(rows, known.label))
+
+
 def register(app: typer.Typer) -> None:
-    """Register the four commands for checkpoints with the command line."""
-    for command in (prune, revive, seal, scan):
+    """Register the commands for checkpoints with the command line."""
+    for command in (prune, revive, seal, scan, judge):
         app.command()(command)
 
 

@@ -29,10 +29,11 @@ def check_weights(checkpoint: Checkpoint, parts: bool = False) -> None:
     with Bars() as bars:
         step = bars.stage("checking weights", sum(len(header.tensors) for header in headers))
         for header in headers:
-            _check_file(header, step)
+            check_file(header, step)
 
 
-def _check_file(header: tensors.Header, step: Callable[[int], None]) -> None:
+def check_file(header: tensors.Header, step: Callable[[int], None]) -> None:
+    """Raise ``LetheError`` unless every weight in a file is finite; ``step`` is called with 1 for each tensor."""
     for name, tensor in tensors.read_all(header):
         if odd := _odd(tensor):
             raise LetheError(f"{header.path}: {name} holds {odd} values that are not finite (NaN or infinity); fetch or train it again")

@@ -31,12 +31,13 @@ def check_parts(checkpoint: Checkpoint) -> None:
     for name in checkpoint.components:
         folder = checkpoint.root / name
         for path in sorted(folder.glob("*config.json")):
-            _check_settings(path, read_json(stays(checkpoint.root, path)), path.name != "tokenizer_config.json")
+            check_settings(path, read_json(stays(checkpoint.root, path)), path.name != "tokenizer_config.json")
         if (folder / "config.json").is_file():
             _check_size(checkpoint, folder, *index[name])
 
 
-def _check_settings(path: Path, table: dict[str, Any], bounded: bool) -> None:
+def check_settings(path: Path, table: dict[str, Any], bounded: bool) -> None:
+    """Raise ``LetheError`` if settings request custom code or, where they are ``bounded``, hold numbers beyond those of any model."""
     for key, value in _settings(table):
         if key in _CODE:
             raise LetheError(f"{path}: {key} asks for code that is not run here; save this part again with save_pretrained")

@@ -95,10 +95,7 @@ class PromptSubject(Subject):
 
     def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
         """Yield the sampler run for ``"target"`` or ``"base"``; the image is never decoded."""
-        config, size = self.module.config, self.module.config.sample_size
-        shape = (config.in_channels, *((size, size) if isinstance(size, int) else size))
-        key: tuple[Field, ...] = ("prune", self.prompts.seed)
-        noise = start_noise(shape, [self.index], key).to(device=self.module.device, dtype=self.module.dtype)
+        noise = start_latents(self.pipeline, self.index, ("prune", self.prompts.seed))
         how = {"num_inference_steps": self.prompts.steps, "guidance_scale": self.prompts.guidance, "output_type": "latent"}
         yield partial(self.pipeline, prompt=[self.texts[conditions]], latents=noise, **how)
 
@@ -123,11 +120,20 @@ def denoiser(pipeline: Any) -> Any:
     return next(part for name in DENOISERS if (part := getattr(pipeline, name, None)) is not None)
 
 
+def start_latents(pipeline: Any, index: int, key: tuple[Field, ...]) -> Tensor:
+    """Return the start noise of a sample, ``(1, channels, height, width)``, of the denoiser's dtype and on its device."""
+    module = denoiser(pipeline)
+    size = module.config.sample_size
+    shape = (module.config.in_channels, *((size, size) if isinstance(size, int) else size))
+    noise = start_noise(shape, [index], key)
+    return noise.to(device=module.device, dtype=module.dtype)
+
+
 def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device) -> Any:
     """Return the pipeline on the device, in float32 on a CPU; ``LetheError`` if it cannot process the prompts."""
     import torch
 
-    _check_parts(checkpoint)
+    check_complete(checkpoint)
     check_parts(checkpoint)
     if find_spec("transformers") is None:
         raise LetheError("prompts are read with the library transformers, which is missing: pip install 'lethe-federated[checkpoints]'")
@@ -160,7 +166,7 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     return pipeline.to(device)
 
 
-def _check_parts(checkpoint: Checkpoint) -> None:
+def check_complete(checkpoint: Checkpoint) -> None:
     """Raise ``LetheError`` if parts needed for prompts are missing, or exist as pickles only."""
     if checkpoint.alone:
         cure = "load it with diffusers (from_single_file), save it as a folder (save_pretrained), and give that"
