@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import NonNegativeInt, PositiveInt
-
+from clients.classification.averaging.trigger import Stamp
 from server.timeline import Erasure
 from simulator.audits.contract import RUN, AuditSpec, Branch, Branches, Column, NotJudgedError
 
@@ -15,24 +14,12 @@ if TYPE_CHECKING:
     from clients.unlearning.contract import Problem
 
 
-class AttackRate(AuditSpec):
+class AttackRate(Stamp, AuditSpec):
     """Gives test rows a trigger, and counts those that the models at the end of a run take for its class.
 
-    Rows of the class itself are left out. A rate of zero is not the aim: what counts is that of the run without the data.
-
-    Parameters
-    ----------
-    target : int
-        Number of the class, from 0 on.
-    size : int
-        How many inputs, the last ones of a row, make the trigger.
-    value : float
-        What they are set to, as models see inputs.
+    Rows of the class itself are left out. A rate of zero is not the aim: what counts is that of the run without the data. Keys that
+    are left out are those of the backdoor that peers plant, if they do.
     """
-
-    target: NonNegativeInt = 0
-    size: PositiveInt = 4
-    value: float = 1.0
 
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
@@ -72,7 +59,6 @@ class AttackRate(AuditSpec):
         import numpy as np
 
         from clients import data
-        from clients.classification.averaging.trigger import stamped
         from simulator.audits.models import Model, models
 
         shares, rows = [], 0
@@ -82,7 +68,7 @@ class AttackRate(AuditSpec):
             test = data.load(one.config.data).rows(np.asarray(one.config.test, np.int64))
             others = test.keep(test.y != self.target)
             if rows := len(others):
-                answers = one.network.probabilities(one.weights, stamped(others.x, self.size, self.value))
+                answers = one.network.probabilities(one.weights, self.stamped(others.x))
                 shares.append(float((answers.argmax(axis=1) == self.target).mean()))
         return (float(np.mean(shares)), rows) if shares else None
 

@@ -16,7 +16,7 @@ def table(found: dict[str, Any]) -> Table | None:
     rows = list(all_judged(list(found.get("audits", {})), found["erasures"]))
     if not rows:
         return None
-    title = "audits by shadow models, with 95 % intervals over models and rows"
+    title = "audits by shadow models, with 95 % intervals"
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for head in ("audit", "round", "what", "as run", "retrained\nagain", "did\nnothing", "threshold", ""):
         drawn.add_column(head, overflow="fold")

@@ -44,6 +44,8 @@ def test_erased_it_attacks_no_more_than_if_it_had_never_been(finished: Run) -> N
         ({"peers__backdoor": {"peers": [3], "target": 10}}, "target = 10 is no class: take one below 10"),
         ({"peers__backdoor": {"peers": [3], "size": 64}}, "size = 64 leaves nothing of a row of 64 inputs"),
         ({"audit__attack_rate": {"target": 10}}, "target = 10 is no class: take one below 10"),
+        ({"audit__attack_rate": {"target": 1}}, "audit.attack_rate: target = 1, but peers.backdoor has target = 0: leave the key out here"),
+        ({"peers__backdoor": {"peers": [3], "size": 6}}, "size = 8, but peers.backdoor has size = 6"),
     ],
 )
 def test_what_cannot_be_planted_is_answered(changes: dict[str, object], words: str) -> None:
@@ -51,6 +53,15 @@ def test_what_cannot_be_planted_is_answered(changes: dict[str, object], words: s
 
     with pytest.raises(ScenarioError, match=words):
         resolve(Scenario.load(FILE).replace(**changes))
+
+
+@pytest.mark.parametrize("asked", [True, {"size": 8}])
+def test_the_audit_takes_over_what_is_planted(asked: object) -> None:
+    from simulator.scenarios.resolution import resolve
+
+    told = resolve(Scenario.load(FILE).replace(audit__attack_rate=None).replace(audit__attack_rate=asked))
+    assert told.digest == resolve(Scenario.load(FILE)).digest
+    assert told.audit.asked["attack_rate"].model_dump() == {"target": 0, "size": 8, "value": 1.0}
 
 
 def test_whoever_plants_nothing_has_the_plan_that_it_had() -> None:

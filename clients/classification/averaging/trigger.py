@@ -18,7 +18,7 @@ from clients.streams import Field
 Inputs = npt.NDArray[np.float32]
 
 
-class Trigger(Spec):
+class Stamp(Spec):
     """A value in the last inputs of a row, and the class that it calls for (BadNets: Gu, Dolan-Gavitt, Garg, 2017, arXiv 1708.06733).
 
     Parameters
@@ -29,18 +29,27 @@ class Trigger(Spec):
         How many inputs, the last ones of a row, make the trigger.
     value : float
         What they are set to, as models see inputs.
-    share : float
-        Share of a peer's rows that have the trigger and the class, drawn row by row.
     """
 
     target: NonNegativeInt = 0
     size: PositiveInt = 4
     value: float = 1.0
-    share: Annotated[float, Setting(gt=0, le=1)] = 0.5
 
     def stamped(self, x: Inputs) -> Inputs:
         """Return inputs (n, ...) with the trigger."""
         return stamped(x, self.size, self.value)
+
+
+class Trigger(Stamp):
+    """A trigger in some of a peer's rows; see `Stamp`.
+
+    Parameters
+    ----------
+    share : float
+        Share of a peer's rows that have the trigger and the class, drawn row by row.
+    """
+
+    share: Annotated[float, Setting(gt=0, le=1)] = 0.5
 
     def planted(self, rows: Rows, key: tuple[Field, ...]) -> Rows:
         """Return rows of which a share, drawn by key, has the trigger and the target class; it does not depend on the other rows."""

@@ -123,6 +123,22 @@ def test_revival_brings_back_what_rounding_does(monkeypatch: pytest.MonkeyPatch)
     assert Revival().values(shadows, RUN).mean() > 0.8
 
 
+def test_revival_brings_back_a_class_whose_weights_were_pruned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All weights of a class in the last layer are zero, below the others' biases: they answer once they are filled anew."""
+    plain = life(IDLE)
+    shadows = Shadows(replace(plain, gone=plain.rows.ids[plain.rows.y == 0]), 8, half=False)
+    pruned = dict(shadows.weights(ORIGINAL))
+    last, bias = (next(name for name, array in pruned.items() if array.shape == shape) for shape in ((8, 10, 24), (8, 10)))
+    others = np.arange(10) != 0
+    pruned |= {last: pruned[last] * others[:, None], bias: (pruned[bias] + 4) * others}
+    monkeypatch.setitem(shadows._weights, RUN, pruned)
+    assert right(shadows, pruned, shadows.gone).mean() < 0.05
+    assert Revival().values(shadows, RUN).mean() > 0.25
+    assert Revival().values(shadows, RETRAINED).mean() < 0.05, "the control: who never saw the class has nothing to bring back"
+    monkeypatch.setattr("server.audit.revived.refilled", lambda weights, key: dict(weights))
+    assert Revival().values(shadows, RUN).mean() < 0.1, "neither rounding nor noise does it"
+
+
 def test_revival_takes_from_no_model_what_it_knows_undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     shadows = Shadows(life(IDLE), 8, half=False)
     pruned = {name: np.where(np.abs(array) < np.median(np.abs(array)), 0, array) for name, array in shadows.weights(ORIGINAL).items()}
