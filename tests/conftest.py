@@ -10,6 +10,7 @@ os.environ |= {
     "OMP_NUM_THREADS": "1",
 }
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ class ByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Hand out tests so; marks of groups would do the same, but this pytest hides them from xdist."""
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_drawing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave a report's figures empty: drawing takes half of a small run's time. Modules that look at figures are marked ``drawn``."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("drawn"):
+            patch.setattr("simulator.report.svg.drawn", lambda fig: '<svg viewBox="0 0 1 1"></svg>')
+        yield
 
 
 @pytest.fixture(scope="session")

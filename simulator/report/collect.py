@@ -51,11 +51,14 @@ _FIELDS = {"global_model": "global_ensemble", "local_model": "local_ensemble"}
 """The fields for metrics of one model of all rows, which takes the place of ensembles."""
 
 
-def collect(run_dir: Path | str) -> ReportData:
-    """Return the report's data of a finished run; nothing is written. ``LetheError`` if the folder is none, or the run not finished."""
+def collect(run_dir: Path | str, results: Mapping[str, Any] | None = None) -> ReportData:
+    """Return the report's data of a finished run, whose results may be given if they are known already; nothing is written.
+
+    ``LetheError`` if the folder is none, or the run not finished.
+    """
     folder = Path(run_dir)
     plan = read_plan(folder)
-    results = read_results(plan, folder)
+    results = read_results(plan, folder) if results is None else results
     with reading(folder) as store:
         return _collect(plan, store, results)
 

@@ -31,7 +31,10 @@ p { margin: .5rem 0; max-width: 40rem; }
 .note { color: var(--muted); font-size: .9rem; }
 section { padding-top: 2.8rem; }
 nav { position: sticky; top: 0; z-index: 2; background: var(--paper); border-bottom: 1px solid var(--line); margin-top: 1.8rem; }
-nav ul { display: flex; gap: 1.15rem; list-style: none; margin-block: 0; padding-block: .55rem; overflow-x: auto; white-space: nowrap; }
+nav ul {
+  display: flex; flex-wrap: wrap; gap: .3rem 1.15rem; list-style: none; margin-block: 0;
+  padding-block: .55rem; overflow-x: auto; white-space: nowrap;
+}
 nav a { color: var(--muted); text-decoration: none; font-size: .88rem; }
 nav a:hover, nav a:focus-visible { color: var(--ensemble); }
 section[id] { scroll-margin-top: 1rem; }
@@ -89,7 +92,7 @@ footer { margin-top: 3.5rem; padding-block: 1.2rem 3rem; border-top: 1px solid v
   header { padding-top: 1.8rem; }
   main, header, footer, nav ul { padding-inline: 1rem; }
   .wide { display: none; } .narrow { display: block; }
-  .figures { grid-template-columns: 1fr 1fr; }
+  .figures { grid-template-columns: 1fr 1fr; } nav ul { flex-wrap: nowrap; }
   .lead { font-size: 1.04rem; }
   dl.terms { grid-template-columns: 1fr; gap: 0; } dl.terms dd { margin-bottom: .6rem; }
   tr.group th > div { position: sticky; left: .7rem; max-width: calc(100vw - 4rem); }

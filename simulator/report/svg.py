@@ -93,10 +93,7 @@ def inline(fig: Figure, name: str, label: str) -> str:
     label : str
         What the picture shows, read out by screen readers.
     """
-    buffer = io.StringIO()
-    with mpl.rc_context(STYLE):
-        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
+    text = drawn(fig)
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
@@ -110,6 +107,14 @@ def inline(fig: Figure, name: str, label: str) -> str:
     assert viewbox is not None
     inside = body[body.index(">") + 1 :]
     return f'<svg {viewbox.group()} role="img" aria-label="{escape(label)}">{inside}'
+
+
+def drawn(fig: Figure) -> str:
+    """Return a figure as the content of an SVG file, without the date."""
+    buffer = io.StringIO()
+    with mpl.rc_context(STYLE):
+        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return buffer.getvalue()
 
 
 def _font(match: re.Match[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from simulator.errors import LetheError, StoppedError, is_full
 from simulator.report.collect import collect
 from simulator.report.render import render
-from simulator.runs.directory import REPORT, read_plan, reason
-from simulator.runs.written import behind, write_results, write_whole
+from simulator.runs.directory import REPORT, RESULTS, read_plan, reason
+from simulator.runs.written import as_text, behind, write_whole
 from simulator.scenarios.plan import Plan
 from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
@@ -24,8 +25,9 @@ def write_both(plan: Plan, store: RunStore, folder: Path) -> None:
 
     Results come last: where they lack an audit that the ledger has, the report may lack it, too.
     """
-    write_whole(folder / REPORT, page(folder))
-    write_results(plan, store, folder)
+    text = as_text(plan, store)
+    write_whole(folder / REPORT, render(collect(folder, json.loads(text))))
+    write_whole(folder / RESULTS, text)
 
 
 def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
@@ -51,7 +53,7 @@ def write_report(run_dir: Path | str, out: Path | None = None) -> Path:
         plan = read_plan(folder)
         with reading(folder) as store:
             if out is None and behind(plan, store, folder):
-                write_results(plan, store, folder)
+                write_whole(folder / RESULTS, as_text(plan, store))
     except OSError as error:
         cure = "give another file" if out else f"lethe report {folder} --out FILE writes the page elsewhere"
         kind = StoppedError if is_full(error) else LetheError

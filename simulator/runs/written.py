@@ -57,15 +57,11 @@ def lacking(found: Mapping[str, Any], plan: Plan, store: RunStore) -> bool:
 
 def as_read(plan: Plan, store: RunStore) -> dict[str, Any]:
     """Return the results as if read from the file, where keys are text and tuples are lists."""
-    return dict(json.loads(_text(plan, store)))
+    return dict(json.loads(as_text(plan, store)))
 
 
-def write_results(plan: Plan, store: RunStore, folder: Path) -> None:
-    """Write ``results.json``."""
-    write_whole(folder / RESULTS, _text(plan, store))
-
-
-def _text(plan: Plan, store: RunStore) -> str:
+def as_text(plan: Plan, store: RunStore) -> str:
+    """Return the content of ``results.json``."""
     return json.dumps(results(plan, store), indent=1)
 
 

@@ -21,7 +21,6 @@ def test_the_example_is_played_as_the_page_says(tmp_path: Path, monkeypatch: pyt
     (scenario,), (code,) = blocks("toml"), blocks("python")
     (tmp_path / "compare.toml").write_text(scenario, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("simulator.report.writing.page", lambda _: "")
     page: dict[str, Any] = {}
     exec(compile(code, "docs/compare.md", "exec"), page)
     rows, plan = page["rows"], page["done"].plan

@@ -26,7 +26,6 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module
     """Return a module in which code is run as in a notebook: in a folder of its own, under a name by which it is found."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda folder: None)  # takes longer than the runs
     module = ModuleType("a_notebook")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     yield module

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from experiments.pictures import main, pictures
 from simulator import Scenario, run
 from simulator.report import svg
@@ -11,6 +13,8 @@ from simulator.report.diffusion.collect import roots
 from tests.simulator.conftest import SMALL
 from tests.simulator.report.diffusion import roots_example
 from tests.simulator.report.example import example
+
+pytestmark = pytest.mark.drawn
 
 
 def test_pictures_stand_alone(tmp_path: Path) -> None:

@@ -47,8 +47,7 @@ Play = Callable[..., Run]
 
 
 def player(folder: Path, patch: pytest.MonkeyPatch) -> Play:
-    """Return a function that runs a scenario on a device, with an empty cache, and without a report."""
-    patch.setattr("simulator.report.writing.write_report", lambda _: None)
+    """Return a function that runs a scenario on a device, with an empty cache."""
 
     def play(raw: dict[str, Any], device: str, **compute: Any) -> Run:
         patch.setenv("LETHE_CACHE", mkdtemp(dir=folder))

@@ -81,39 +81,38 @@ def findings(counted: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> dic
     (0 for a class never named), the same ``classes`` by class with the number of test rows, and ``confusion``, summed over peers. Figures
     are means over peers. ``peers`` has the means of each peer.
     """
-    models, peers = {}, []
-    for name, key in _MODELS.items():
-        matrices = [np.asarray(row[name], dtype=np.int64) for row in counted if name in row]
-        if matrices:
-            models[key] = _told(matrices, labels)
-    for row in counted:
-        if "peer" in row:
-            own = {key: _means(np.asarray(row[name], dtype=np.int64)) for name, key in _MODELS.items() if name in row}
-            peers.append({"peer": row["peer"], **own})
-    return {KEY: {"models": models, "peers": peers}} if models else {}
+    scored = [{key: _Scored(np.asarray(row[name], dtype=np.int64)) for name, key in _MODELS.items() if name in row} for row in counted]
+    told = {key: _told([own[key] for own in scored if key in own], labels) for key in _MODELS.values() if any(key in own for own in scored)}
+    pairs = zip(counted, scored, strict=True)
+    peers = [{"peer": row["peer"], **{key: one.means for key, one in own.items()}} for row, own in pairs if "peer" in row]
+    return {KEY: {"models": told, "peers": peers}} if told else {}
 
 
-def _told(matrices: Sequence[Matrix], labels: Sequence[str]) -> dict[str, Any]:
-    scores, rows = np.mean([_scores(matrix) for matrix in matrices], axis=0), matrices[0].sum(axis=1)
+class _Scored:
+    """How often rows of each class (a line each) were taken for each class, and the figures of every class, computed once."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        from sklearn.metrics import precision_recall_fscore_support
+
+        true, named = np.indices(matrix.shape).reshape(2, -1)
+        found = precision_recall_fscore_support(true, named, labels=range(len(matrix)), sample_weight=matrix.ravel(), zero_division=0)
+        self.matrix = matrix
+        self.figures = np.asarray(found[:3], dtype=np.float64)
+        """Precision, recall and F1, shape (3, classes); 0 for a class never named."""
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean of each figure over the classes that have test rows."""
+        there = self.matrix.sum(axis=1) > 0
+        return dict(zip(_FIGURES, map(float, self.figures[:, there].mean(axis=1)), strict=True))
+
+
+def _told(scored: Sequence[_Scored], labels: Sequence[str]) -> dict[str, Any]:
+    figures, rows = np.mean([one.figures for one in scored], axis=0), scored[0].matrix.sum(axis=1)
     classes = [
-        {"class": label, "n": int(rows[i]), **{name: float(scores[k, i]) for k, name in enumerate(_FIGURES)}}
+        {"class": label, "n": int(rows[i]), **{name: float(figures[k, i]) for k, name in enumerate(_FIGURES)}}
         for i, label in enumerate(labels)
         if rows[i]
     ]
-    means = {name: float(np.mean([_means(matrix)[name] for matrix in matrices])) for name in _FIGURES}
-    return {**means, "classes": classes, "confusion": np.sum(matrices, axis=0).tolist()}
-
-
-def _means(matrix: Matrix) -> dict[str, float]:
-    """Return the mean of each figure over the classes that have test rows."""
-    there = matrix.sum(axis=1) > 0
-    return dict(zip(_FIGURES, map(float, _scores(matrix)[:, there].mean(axis=1)), strict=True))
-
-
-def _scores(matrix: Matrix) -> npt.NDArray[np.float64]:
-    """Return precision, recall and F1 of every class, shape (3, classes); 0 for a class never named."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    true, named = np.indices(matrix.shape).reshape(2, -1)
-    found = precision_recall_fscore_support(true, named, labels=range(len(matrix)), sample_weight=matrix.ravel(), zero_division=0)
-    return np.asarray(found[:3], dtype=np.float64)
+    means = {name: float(np.mean([one.means[name] for one in scored])) for name in _FIGURES}
+    return {**means, "classes": classes, "confusion": np.sum([one.matrix for one in scored], axis=0).tolist()}

@@ -25,7 +25,6 @@ def test_audits_have_one_thread_and_give_the_others_back(play: Callable[..., Run
     seen: list[int] = []
     honest = MembershipInference.judge
     monkeypatch.setattr(MembershipInference, "judge", lambda *given: (seen.append(torch.get_num_threads()), honest(*given))[1])
-    monkeypatch.setattr("simulator.report.writing.page", lambda _: "")
     changes: dict[str, Any] = {"counterfactual": False, "membership_inference": True}
     play(rounds=1, event=[{"round": 1, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}], audit=changes)
     assert seen == [1]

@@ -13,6 +13,8 @@ from simulator.report.collect import collect
 from simulator.report.writing import write_report
 from tests.simulator.conftest import DELETE, LEAVE
 
+pytestmark = pytest.mark.drawn
+
 TINY = {
     "name": "tiny",
     "seed": 3,

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -61,15 +61,6 @@ HDUS: dict[str, Any] = SMALL | {
 LEFT = {"event": [{"round": 2, "do": "leave", "peers": [2], "erase": True}], "compare": [{"event": 0, "methods": ["drop_seed"]}]}
 REFERENCES = ["original", "did nothing", "retrained", "retrained again"]
 Played = tuple[Run, dict[str, RunStore]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_reports() -> Iterator[None]:
-    """Write no reports: they take longer than the runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulator.report.writing.write_report", lambda _: None)
-        patch.setattr("simulator.report.writing.page", lambda _: "")
-        yield
 
 
 def play(folder: Path, raw: dict[str, Any], **changes: Any) -> Played:

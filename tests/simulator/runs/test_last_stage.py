@@ -25,6 +25,8 @@ from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 
+pytestmark = pytest.mark.drawn
+
 FILES = {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json", "report.html"}
 LEAVE = {"round": 2, "do": "leave", "peers": [4], "erase": True}
 

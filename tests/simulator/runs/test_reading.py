@@ -25,6 +25,8 @@ from simulator.runs.verify import verify
 from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
 
+pytestmark = pytest.mark.drawn
+
 
 def snapshot(folder: Path) -> dict[str, Any]:
     """Return of everything in a folder its bytes, its mode and when it was written; of folders when something was put into them."""

@@ -27,6 +27,7 @@ from simulator.sweeps import playing
 from simulator.sweeps.result import Sweep
 from tests.tiny import RETRAINED
 
+pytestmark = pytest.mark.drawn
 SMALL: dict[str, Any] = {
     **RETRAINED,
     "name": "small",

@@ -67,9 +67,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """Play a changed scenario without a report."""
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda _: None)
+def play(tmp_path: Path) -> Callable[..., Run]:
+    """Play a changed scenario."""
     return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
 
 
@@ -150,7 +149,6 @@ class KilledError(Exception):
 def test_a_killed_run_ends_with_the_same_digest(done: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, round_: int) -> None:
     from simulator.storage.store import RunStore
 
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda _: None)
     folder, commit = prepare(scenario(), tmp_path), RunStore.commit
 
     def dying(store: RunStore, record: Any) -> None:

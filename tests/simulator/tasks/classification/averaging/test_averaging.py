@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,6 @@ def delete(method: str | None = None) -> dict[str, Any]:
 
 def scenario(**changes: Any) -> Scenario:
     return Scenario.parse(SMALL | changes)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_reports() -> Iterator[None]:
-    """Write no reports: they take longer than the runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulator.report.writing.write_report", lambda _: None)
-        yield
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -89,17 +89,15 @@ def bytes_of(weights: Arrays) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Played]]:
-    """Return a function that plays a scenario and returns the run and what was carried out; no report is written, which takes longest."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulator.report.writing.write_report", lambda _: None)
+def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
+    """Return a function that plays a scenario and returns the run and what was carried out."""
 
-        def played(kind: str, *events: dict[str, Any]) -> Played:
-            with pytest.MonkeyPatch.context() as inner:
-                seen = Seen(inner, METHODS.load(kind))
-                return run(Scenario.parse(SMALL | {"event": list(events)}), tmp_path_factory.mktemp("runs"), Watch()), seen
+    def played(kind: str, *events: dict[str, Any]) -> Played:
+        with pytest.MonkeyPatch.context() as patch:
+            seen = Seen(patch, METHODS.load(kind))
+            return run(Scenario.parse(SMALL | {"event": list(events)}), tmp_path_factory.mktemp("runs"), Watch()), seen
 
-        yield played
+    return played
 
 
 @pytest.fixture(scope="module")

@@ -24,12 +24,6 @@ LABEL: dict[str, Any] = {"round": 3, "do": "correct", "peer": 1, "rows": {"fract
 CELL: dict[str, Any] = {"round": 3, "do": "correct", "peers": [0, 2], "feature": "mean radius", "value": 0.5, "method": "rollback"}
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs write no report."""
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda folder: None)
-
-
 def played(folder: Path, *events: dict[str, Any], **changes: Any) -> Run:
     audit = {"counterfactual": True, "membership_inference": False, "relearn": False}
     return run(Scenario.parse(SMALL | {"audit": audit, "event": list(events)} | changes), folder)

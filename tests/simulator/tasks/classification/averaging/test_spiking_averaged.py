@@ -45,8 +45,7 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Run]:
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda _: None)
+def play(tmp_path: Path) -> Callable[[], Run]:
     return lambda: run(Scenario.parse(SMALL), tmp_path / "runs")
 
 

@@ -18,6 +18,8 @@ from simulator.runs.run import Run
 from simulator.tasks.classification.hdus.confidence import BINS, findings
 from tests.clients.unlearning.test_contract import BASES, case_of
 
+pytestmark = pytest.mark.drawn
+
 CLASSES = np.array([0, 1, 1])
 
 

@@ -78,10 +78,7 @@ def test_the_report_shows_them(played: Run) -> None:
     assert "Spikes and thresholds of peer 0 in 3 runs" in text
 
 
-def test_the_control_where_no_neuron_spikes_or_no_run_is_played_beside_nothing_is_told(
-    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda _: None)
+def test_the_control_where_no_neuron_spikes_or_no_run_is_played_beside_nothing_is_told(finished: Run, tmp_path: Path) -> None:
     assert "firing" not in finished.results
     assert SPIKES.view(collect(finished.folder), ClassificationPage()) is None
     bare = run(Scenario.parse(SMALL | {"audit": {"counterfactual": False}}), tmp_path)

@@ -63,12 +63,6 @@ MODELS = [MODEL, {"kind": "newton_statistics", "sigma": 0.5}]
 CERTIFIED = "certified(1, 0.0001)"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs write no report."""
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda folder: None)
-
-
 def scenario(**changes: Any) -> Scenario:
     return Scenario.parse(SMALL | changes)
 

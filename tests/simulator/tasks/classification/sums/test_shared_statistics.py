@@ -24,12 +24,10 @@ from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 from simulator.tasks.classification.sums.newton import kept
 from simulator.tasks.classification.sums.plan import SumsPlan
-from tests.simulator.tasks.classification.sums.test_newton import DELETE, LEAVE, SMALL, apart, quick
+from tests.simulator.tasks.classification.sums.test_newton import DELETE, LEAVE, SMALL, apart
 
 KINDS = ("newton_statistics", "infinitesimal_jackknife")
 AWAY = {"round": 2, "do": "offline", "peers": [0], "rounds": 2}
-
-quick = quick  # runs write no report here either
 
 
 def scenario(kind: str = KINDS[0], sigma: float = 0.0, **changes: Any) -> Scenario:

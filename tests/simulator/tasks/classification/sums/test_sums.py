@@ -63,12 +63,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run(scenario(), tmp_path_factory.mktemp("runs"))
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs write no report."""
-    monkeypatch.setattr("simulator.report.writing.write_report", lambda folder: None)
-
-
 def exact(one: Run) -> None:
     assert [row["method"] for row in one.results["erasures"]] == ["subtract"] * 6
     for row in one.results["erasures"]:
@@ -77,7 +71,6 @@ def exact(one: Run) -> None:
     assert verify(one.folder) == []
 
 
-@pytest.mark.usefixtures("quick")
 def test_what_cannot_be_judged_is_told_and_subtraction_has_no_floor(tmp_path: Path) -> None:
     audit = {"counterfactual": {"again": True, "original": True}, "membership_inference": True, "relearn": True}
     events = [{"round": 2, "do": "leave", "peers": [4], "erase": True}, {"round": 2, "do": "delete", "peer": 1, "rows": {"fraction": 0.2}}]
@@ -130,13 +123,11 @@ def test_every_erasure_is_exact_and_the_model_is_that_of_the_rows_left(finished:
     store.close()
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", MODELS[1:], ids=lambda model: model["kind"])
 def test_other_models_are_as_exact(kind: dict[str, Any], tmp_path: Path) -> None:
     exact(run(scenario(federation={"kind": "sums", "model": kind}), tmp_path))
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("skipped", ["leave", "take_out"])
 def test_a_subtraction_that_is_skipped_is_noticed(skipped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Statistics, skipped, lambda self, peer, sums=None: None)
@@ -148,7 +139,6 @@ def test_a_subtraction_that_is_skipped_is_noticed(skipped: str, tmp_path: Path, 
     assert any("its answers in the final evaluation are not those of the sums in the mailbox" in line for line in problems)
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("last", [1, 2, 3, 4])
 def test_an_interrupted_run_is_taken_up_at_any_round(last: int, finished: Run, tmp_path: Path) -> None:
     folder = prepare(scenario(audit={"counterfactual": False}), tmp_path)
@@ -158,7 +148,6 @@ def test_an_interrupted_run_is_taken_up_at_any_round(last: int, finished: Run, t
     assert again.digest == finished.digest
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("tampered", "said"),
     [

@@ -65,11 +65,10 @@ Play = Callable[..., Run]
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the cache of this file to itself, and write no reports: they take longer than the runs."""
+    """Keep the cache of this file to itself."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("LETHE_CACHE", str(folder))
-        patch.setattr("simulator.report.writing.write_report", lambda _: None)
         yield folder
 
 

@@ -52,10 +52,9 @@ Play = Callable[..., Run]
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Keep the cache of this file to itself, and write no reports: they take longer than the runs."""
+    """Keep the cache of this file to itself."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr("simulator.report.writing.page", lambda _: "")
         yield
 
 
