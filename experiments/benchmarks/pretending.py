@@ -31,19 +31,20 @@ from clients.streams import bottom
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import Learning
-from clients.unlearning.prompts.matching import Subject
+from clients.unlearning.prompts.matching import Matcher, Subject
 from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from experiments.benchmarks._intervals import interval
 
 WORLD = Authors(authors=36)
-SEEDS, FORGOTTEN, AGAIN = (1, 2, 3), 10, 5
+SEEDS, FORGOTTEN = (1, 2, 3), 10
 TRAINING = Training(epochs=60, batch_size=32, optimizer=Adam(lr=1e-3))
 USUAL, QUICK = TransformerSpec(), TransformerSpec(width=16, heads=2, pretraining=Pretraining(steps=2, batch_size=4, rehearsal=2))
 SETTINGS: dict[str, dict[str, float]] = {"gradient_ascent": {"until": 2.3}}
 """Settings other than the defaults: ascent ends at the loss of who guesses one of an attribute's ten values."""
 KINDS = ("gradient_ascent", "grad_diff", "npo", "simnpo", "rmu", "undial")
 STAGES = ("input", "output", "prompt")
+NAMES = Subject()
 COLUMNS = ("asked", "weights alone", "4 bits", "relearned", "kept")
 
 
@@ -65,14 +66,14 @@ class Case(NamedTuple):
         return found
 
 
-def case(seed: int, spec: TransformerSpec, training: Training) -> Case:
-    """Return the trained model of a seed."""
-    source, key = load(WORLD), ("pretending", seed)
-    network = LanguageNetwork(spec, source.shape, source.classes, world=WORLD)
+def case(seed: int, spec: TransformerSpec, training: Training, world: Authors = WORLD, forgotten: int = FORGOTTEN) -> Case:
+    """Return the trained model of a seed; so many authors of the world are to be forgotten."""
+    source, key = load(world), ("pretending", seed)
+    network = LanguageNetwork(spec, source.shape, source.classes, world=world)
     start = network.pretrain(network.initial((*key, "init")), (*key, "public"), lambda: None)
     every, learning = source.rows(np.arange(len(source.x))), Learning(network, training, 1, key)
     weights, _ = learning.train(start, every, range(1))
-    gone = np.isin(source.subjects, bottom(FORGOTTEN, np.arange(WORLD.authors), *key, "authors"))
+    gone = np.isin(source.subjects, bottom(forgotten, np.arange(world.authors), *key, "authors"))
     return Case(learning, weights, start, every.keep(gone), every.keep(~gone), key)
 
 
@@ -92,9 +93,9 @@ def rounded(weights: Arrays) -> Arrays:
 
 
 def relearned(one: Case, weights: Arrays) -> float:
-    """Return the share of facts about the last authors that weights answer after training on those about the first ones."""
+    """Return the share of facts about the last half of the authors that weights answer after training on those about the first half."""
     authors = np.unique(one.forget.x[:, -1])
-    first = np.isin(one.forget.x[:, -1], authors[:AGAIN])
+    first = np.isin(one.forget.x[:, -1], authors[: len(authors) // 2])
     shown, settings = one.forget.keep(first), one.learning.training
     key = (*one.key, "relearn")
     again, _ = one.network.train(weights, shown.x, shown.y, epochs=range(5), ids=shown.ids, key=key, settings=settings)
@@ -108,18 +109,18 @@ def row(one: Case, weights: Arrays, asked: float | None = None, kept: float | No
     return [alone if asked is None else asked, alone, right(one, rounded(weights), one.forget), relearned(one, weights), known]
 
 
-def behind(one: Case, stage: str) -> Guarded:
-    """Return the model behind a guard of the names."""
+def behind(one: Case, stage: str, match: Matcher = NAMES) -> Guarded:
+    """Return the model behind a guard of the facts to forget, by default of their names."""
     table = {"id": stage, "round": 1, "peer": 0, "rows": tuple(one.forget.ids.tolist()), "stage": stage, "scope": "global"}
-    rule = Rule.model_validate({**table, "match": Subject()})
-    facts = [(WORLD.text(x), WORLD.answers[y]) for x, y in zip(one.forget.x, one.forget.y, strict=True)]
+    rule, world = Rule.model_validate({**table, "match": match}), one.network.world
+    facts = [(world.text(x), world.answers[y]) for x, y in zip(one.forget.x, one.forget.y, strict=True)]
     return Guarded(one.network, one.weights, (Guard(rule, rule.patterns(facts, one.key)),), one.key)
 
 
 def given(model: Guarded, rows: Rows) -> float:
     """Return the share of rows whose answer a guarded model gives."""
-    words = [reply.word for reply in model.replies([WORLD.text(x) for x in rows.x])]
-    return float(np.mean([word == WORLD.answers[y] for word, y in zip(words, rows.y, strict=True)]))
+    words = [reply.word for reply in model.replies([model.world.text(x) for x in rows.x])]
+    return float(np.mean([word == model.world.answers[y] for word, y in zip(words, rows.y, strict=True)]))
 
 
 def guarded(one: Case, stage: str) -> list[float]:
@@ -130,7 +131,7 @@ def guarded(one: Case, stage: str) -> list[float]:
 
 def prompts(one: Case) -> list[Tokens]:
     """Return the prompts that show each record to forget with a wrong answer, and four others."""
-    return [Prompts(WORLD, record, one.kept, 4, one.key).text("flipped") for record in one_by_one(one.forget)]
+    return [Prompts(one.network.world, record, one.kept, 4, one.key).text("flipped") for record in one_by_one(one.forget)]
 
 
 def prompted(one: Case, texts: Sequence[Tokens]) -> float:
@@ -153,17 +154,18 @@ def lines(one: Case) -> Iterator[tuple[str, str, list[float], str]]:
     """Yield name, guarantee, shares, and hash of the weights of every line."""
     never = retrained(one)
     for name, weights in (("original", one.weights), ("retrained", never)):
-        yield name, "exact" if name == "retrained" else "none", row(one, weights), _hash(weights)
+        yield name, "exact" if name == "retrained" else "none", row(one, weights), fingerprint(weights)
     for kind in KINDS:
         method = METHODS.load(kind).model_validate({"kind": kind, **SETTINGS.get(kind, {})})
         weights, outcome = method.carry_out(one.weights, one.learning, one.forget, one.kept, (*one.key, kind), {})
-        yield kind, outcome.guarantee, row(one, weights), _hash(weights)
+        yield kind, outcome.guarantee, row(one, weights), fingerprint(weights)
     for stage in STAGES:
-        yield f"guard ({stage})", "behavioural", guarded(one, stage), _hash(one.weights)
-    yield "in_context", "behavioural", in_context(one), _hash(one.weights)
+        yield f"guard ({stage})", "behavioural", guarded(one, stage), fingerprint(one.weights)
+    yield "in_context", "behavioural", in_context(one), fingerprint(one.weights)
 
 
-def _hash(weights: Arrays) -> str:
+def fingerprint(weights: Arrays) -> str:
+    """Return the SHA-256 of weights."""
     return wire.sha256(wire.to_bytes(weights))
 
 
