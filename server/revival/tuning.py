@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
@@ -19,12 +19,12 @@ from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_for
 
 @dataclass(frozen=True)
 class Tuner:
-    """Trains the feed-forward output weights, which contain the cut, on images of one concept.
+    """Trains a released model on images of one concept; called, its feed-forward output weights, which contain the cut.
 
     Parameters
     ----------
     denoiser : Denoiser
-        The released model; it stays unchanged.
+        The released model; a call leaves it unchanged.
     images : Images
         The adversary's own images. Each step draws as many of them as there are, with replacement.
     noise : NoiseSchedule
@@ -39,15 +39,19 @@ class Tuner:
 
     def __call__(self, weights: Mapping[str, Tensor], steps: int, rate: float) -> dict[str, Tensor]:
         """Return the weights after a number of Adam steps at a learning rate, starting from the given ones."""
-        unet, noise = self.denoiser.unet, scheduler(self.noise)
+        unet = self.denoiser.unet
         parameters = chosen(unet, "feed_forward_out")
         with borrowed(unet, parameters):
             set_feed_forward_weights(unet, dict(weights))
-            optimizer = torch.optim.Adam(parameters.values(), lr=rate)
-            for step in range(steps):
-                generator = torch_generator(*self.key, "relearn", step)
-                loss = denoising_loss(self.denoiser, self.images, noise, generator, len(self.images))
-                for name, gradient in gradients(loss, parameters).items():
-                    parameters[name].grad = gradient
-                optimizer.step()
+            self.train(parameters, steps, rate)
             return feed_forward_weights(unet)
+
+    def train(self, parameters: Mapping[str, nn.Parameter], steps: int, rate: float) -> None:
+        """Change parameters of the model in place by a number of Adam steps at a learning rate."""
+        noise, optimizer = scheduler(self.noise), torch.optim.Adam(parameters.values(), lr=rate)
+        for step in range(steps):
+            generator = torch_generator(*self.key, "relearn", step)
+            loss = denoising_loss(self.denoiser, self.images, noise, generator, len(self.images))
+            for name, gradient in gradients(loss, parameters).items():
+                parameters[name].grad = gradient
+            optimizer.step()

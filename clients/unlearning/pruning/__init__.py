@@ -11,6 +11,7 @@ ERASERS: Registry[EraserSpec] = Registry(
         "class_discriminative": "clients.unlearning.pruning.discriminative:ClassDiscriminative",
         "concept_prune": "clients.unlearning.pruning.concept_prune:ConceptPrune",
         "random_mask": "clients.unlearning.pruning.controls:RandomMask",
+        "resistant": "clients.unlearning.pruning.resistant:Resistant",
         "salun": "clients.unlearning.pruning.salun:SalUn",
         "scissorhands": "clients.unlearning.pruning.scissorhands:Scissorhands",
         "ssd": "clients.unlearning.pruning.ssd:Ssd",

@@ -19,6 +19,7 @@ from clients.unlearning.pruning.discriminative import ClassDiscriminative, tf_id
 from clients.unlearning.pruning.gradients import largest_share
 from clients.unlearning.pruning.layers import feed_forward_layers
 from clients.unlearning.pruning.masks import apply_masks, density, overlap, pack_masks, unpack_masks
+from clients.unlearning.pruning.resistant import Resistant
 from clients.unlearning.pruning.salun import SalUn
 from clients.unlearning.pruning.scissorhands import Scissorhands, projected
 from clients.unlearning.pruning.ssd import Ssd
@@ -34,6 +35,7 @@ ERASER_SPECS: list[EraserSpec] = [
     SalUn(steps=3, batches=2, batch_size=8),
     Ssd(batches=3),
     Scissorhands(steps=3, batches=2, batch_size=8),
+    Resistant(steps=2, batch_size=8, relearning=2),
     Uce(),
 ]
 

@@ -1,0 +1,56 @@
+"""Relearning after erasers, on a model too small for numbers: every row is printed, and each starts from what was released."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from clients.diffusion.denoiser import build
+from clients.diffusion.images import digits
+from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
+from clients.unlearning.pruning.gradients import copies
+from experiments.reproductions import relearning, roots_pairs
+from experiments.reproductions.attacks_parts import divided
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = roots_pairs.Work
+    monkeypatch.setattr(relearning, "DIGITS", SMOKE)
+    monkeypatch.setattr(relearning, "QUICK_BUDGET", DenoiserTraining(backbone_steps=2, concept_steps=2))
+    monkeypatch.setattr(relearning, "Work", lambda *what, **own: real(*what, **own, sampling=Sampling(steps=2)))
+    settings = {"resistant": {"steps": 1, "batch_size": 4}, "salun": {"steps": 1, "batches": 1, "batch_size": 4}}
+    monkeypatch.setattr(relearning, "SETTINGS", settings)
+
+
+def test_every_row_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    how = ("--erasers", "salun", "resistant", "--concepts", "3", "--steps", "1", "--samples", "3", "1", "--cache", str(tmp_path))
+    relearning.main(how)
+    lines = capsys.readouterr().out.splitlines()
+    rows = ("released", "1 steps on feed_forward_out", "1 steps on all")
+    assert [line.split(": erased")[0] for line in lines[1:]] == [f"3 {kind}, {row}" for kind in ("salun", "resistant") for row in rows]
+    assert "8 images of the adversary" in lines[0]
+
+
+def test_the_adversary_trains_what_is_in_scope() -> None:
+    seen, unseen = divided(digits(), 0.2)
+    work = relearning.Work(seen, None, SMOKE, DenoiserTraining())
+    denoiser = build(SMOKE, ("relearning",))
+    before = copies(dict(denoiser.unet.named_parameters()))
+    for scope in ("feed_forward_out", "all"):
+        relearning.relearned(work, unseen, denoiser, 0, 3, scope, 2)  # type: ignore[arg-type]
+        changed = {name for name, value in denoiser.unet.named_parameters() if not torch.equal(value, before[name])}
+        assert changed
+        assert (scope == "all") == any(not name.endswith(".ff.net.2.weight") for name in changed)
+        relearning.restore(denoiser, before)
+        assert all(torch.equal(value, before[name]) for name, value in denoiser.unet.named_parameters())
+
+
+@pytest.mark.parametrize("wrong", [("--steps", "0"), ("--samples", "3", "0")])
+def test_what_cannot_be_counted_is_refused(wrong: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        relearning.main(wrong)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"relearning: {' '.join(wrong)}: wants positive numbers\n"
