@@ -147,7 +147,9 @@ def _examples(plan: LanguagePlan, model: Guarded, contexts: Mapping[tuple[int, .
         told = f"{len(rows)} records{_such_as(model.world, rows)}" if len(rows) else "its owner is away"
         yield f"guard {rule.id}, {rule.stage}, {rule.match.kind}, of peer {rule.peer}: {told}"
     if contexts:
-        yield f"prompts: {len(contexts)} records, such as: {model.world.text(next(iter(contexts)))}"
+        question, prompt = next(iter(contexts.items()))
+        shown = model.world.text(prompt[len(question)])
+        yield f"prompts: {len(contexts)} records, such as: {model.world.text(question)}   (the prompt shows: {shown}, which is wrong)"
     elif not model.guards:
         yield "no guard or prompt acts: what peers keep to themselves acts for their users (--peer)"
     if len(kept):

@@ -84,7 +84,8 @@ def test_what_stands_at_the_end_of_a_run_stands_in_its_chat(done: Run) -> None:
     ids = {peer: [guard.rule.id for guard in one.model.guards] for peer, one in found.items()}
     assert ids == {None: ["names"], 1: ["names", "edge"], 2: ["names"]}, "what is revoked does not act, what stays at a peer acts there"
     assert [len(one.contexts) for one in found.values()] == [0, 0, done.results["language"]["in_context"]["none"]["n"]]
-    assert any(line.startswith(f"prompts: {len(found[2].contexts)} records") for line in found[2].opening)
+    count = f"prompts: {len(found[2].contexts)} records"
+    assert any(line.startswith(count) and line.endswith("which is wrong)") for line in found[2].opening)
     with reading(done.folder) as store:
         weights = wire.from_bytes(store.artefact(str(store.model("global"))))
     network = found[2].bare.network
@@ -94,7 +95,10 @@ def test_what_stands_at_the_end_of_a_run_stands_in_its_chat(done: Run) -> None:
     assert found[None].answer(protected) == "(refused)   [guard names, input]"
     found[None].answer("/guard off")
     assert found[None].answer(protected) == bare
+    source = load(network.world)
+    right = {tuple(x): int(y) for x, y in zip(source.x.astype(int).tolist(), source.y, strict=True)}
     for question, prompt in found[2].contexts.items():
+        assert prompt[4] == 1 - right[question]
         assert len(prompt) > len(question)
         assert prompt[-4:].tolist() == list(question) == prompt[:4].tolist()
         assert "prompt that shows" in found[2].answer(network.world.text(question))
