@@ -77,7 +77,8 @@ class Case:
 
     def measured(self, weights: Arrays) -> Measured:
         """Return how far weights are from the retrained ones."""
-        ours, theirs = (NETWORK.probabilities(one, self.forget.x).astype(np.float64) for one in (weights, self.retrained))
+        network = self.learning.network
+        ours, theirs = (network.probabilities(one, self.forget.x).astype(np.float64) for one in (weights, self.retrained))
         place = np.arange(len(self.forget)), self.forget.y
         losses = [-np.log(np.maximum(one[place], 1e-30)).mean() for one in (ours, theirs)]
         found, wanted = self._accuracies(weights), self._accuracies(self.retrained)
@@ -85,8 +86,8 @@ class Case:
         return Measured(distance, float(abs(losses[0] - losses[1])), tug_of_war(found, wanted), *found)
 
     def _accuracies(self, weights: Arrays) -> Accuracies:
-        parts = (self.forget, self.retain, self.test)
-        return Accuracies(*(float((NETWORK.probabilities(weights, one.x).argmax(1) == one.y).mean()) for one in parts))
+        network, parts = self.learning.network, (self.forget, self.retain, self.test)
+        return Accuracies(*(float((network.probabilities(weights, one.x).argmax(1) == one.y).mean()) for one in parts))
 
 
 @cache

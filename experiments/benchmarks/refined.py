@@ -12,14 +12,13 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from clients.unlearning.refine.rum import Rum
-from experiments.benchmarks._forget_sets import case
+from experiments.benchmarks._forget_sets import Case, case
 from experiments.benchmarks._intervals import interval
 
 METHODS = ("finetune", "neggrad_plus", "random_labels", "salun")
@@ -39,9 +38,8 @@ def ways(methods: Sequence[str]) -> dict[str, dict[str, Rum]]:
     return found | {RUM: {"RUM": Rum()}}
 
 
-def scores(seeds: Sequence[int], methods: Sequence[str]) -> dict[tuple[str, str], list[float]]:
-    """Return ToW in each seed, by method and way."""
-    cases = [case("private", "20 % of the rows", seed) for seed in seeds]
+def scores(cases: Sequence[Case], methods: Sequence[str]) -> dict[tuple[str, str], list[float]]:
+    """Return ToW of each case, by method and way."""
     told: dict[tuple[str, str], list[float]] = {}
     for kind, settings in ways(methods).items():
         for way, method in settings.items():
@@ -51,20 +49,26 @@ def scores(seeds: Sequence[int], methods: Sequence[str]) -> dict[tuple[str, str]
     return told
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line per method and way."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="two seeds, one method")
-    quick = parser.parse_args(arguments).quick
-    seeds: Any = (0, 1) if quick else range(5)
-    found = scores(seeds, METHODS[:1] if quick else METHODS)
-    drawn = Table(title=f"ToW on digits, a fifth of the rows to forget, {len(seeds)} seeds, 95 % intervals")
+def table(title: str, found: Mapping[tuple[str, str], Sequence[float]]) -> Table:
+    """Return the table of scores, with differences paired by seed."""
+    drawn = Table(title=title)
     for heading in ("method", "way", "ToW", "more than vanilla", "more than shuffled"):
         drawn.add_column(heading, justify="left" if heading in ("method", "way") else "right")
     for (kind, way), values in found.items():
         differences = [_difference(values, found.get((kind, other))) if other != way else "" for other in ("vanilla", "shuffled")]
         drawn.add_row(kind, way, interval(values), *differences)
-    Console(width=120).print(drawn)
+    return drawn
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line per method and way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="two seeds, one method")
+    quick = parser.parse_args(arguments).quick
+    cases = [case("private", "20 % of the rows", seed) for seed in range(2 if quick else 5)]
+    found = scores(cases, METHODS[:1] if quick else METHODS)
+    title = f"ToW on digits, a fifth of the rows to forget, {len(cases)} seeds, 95 % intervals"
+    Console(width=120).print(table(title, found))
 
 
 def _difference(values: Sequence[float], others: Sequence[float] | None) -> str:

@@ -13,11 +13,10 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from clients.data.rows import Rows
 from clients.training import Arrays
-from experiments.benchmarks._intervals import interval
+from experiments.benchmarks._intervals import interval, said
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import WeightsOnly
 from server.revival.oracle import random_signs, sign_accuracy, true_signs
-from simulator.sweeps.estimates import estimate
 
 METRICS = ("accuracy", "precision", "recall", "F1")
 RELEARNED = ("all phases", "none", "never there (retrained)")
@@ -128,20 +127,12 @@ def findings(moved: Mapping[str, Moved], trends: Mapping[str, Sequence[float]], 
     drops = {name: {of: [one["original"][of] - one[middle][of] for one in found] for of in METRICS} for name, found in moved.items()}
     for name, by_metric in drops.items():
         for metric, values in by_metric.items():
-            yield _said(f"1. {name}: {metric} falls, {middle} of the rows forgotten", values)
+            yield said(f"1. {name}: {metric} falls, {middle} of the rows forgotten", values)
     gaps = np.subtract(drops["activities"]["accuracy"], drops["digits"]["accuracy"]).tolist()
-    yield _said("2. activities: accuracy falls more than on digits", gaps)
+    yield said("2. activities: accuracy falls more than on digits", gaps)
     back = {name: [one["repaired"]["accuracy"] - one[middle]["accuracy"] for one in found] for name, found in moved.items()}
     for name, values in back.items():
-        yield _said(f"3. {name}: accuracy rises by repair", values)
-        yield _said(f"3. {name}: by more than half of what fell", (np.array(values) - np.array(drops[name]["accuracy"]) / 2).tolist())
+        yield said(f"3. {name}: accuracy rises by repair", values)
+        yield said(f"3. {name}: by more than half of what fell", (np.array(values) - np.array(drops[name]["accuracy"]) / 2).tolist())
     for name, ranks in trends.items():
-        yield _said(f"4. {name}: rank correlation of the share with the loss of accuracy", ranks)
-
-
-def _said(what: str, values: Sequence[float]) -> str:
-    found = estimate(values)
-    assert found.low is not None
-    assert found.high is not None
-    verdict = "seen" if found.low > 0 else "the opposite" if found.high < 0 else "not seen"
-    return f"{what}: {interval(values)}, {verdict}"
+        yield said(f"4. {name}: rank correlation of the share with the loss of accuracy", ranks)

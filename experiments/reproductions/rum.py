@@ -1,0 +1,75 @@
+"""What makes unlearning hard, and who refines the request: ``python -m experiments.reproductions.rum [--mnist FOLDER]``.
+
+Zhao et al. (NeurIPS 2024) tell that doing nothing is near retraining where rows are hardly memorised, that forgetting is harder where a set
+is entangled with the retained rows, and that a method gains where the set is split by memorisation: refined above vanilla, and vanilla no
+worse than shuffled. Each is seen here or said not to be, on digits and a part of MNIST.
+
+An advisor then names a method from the two factors alone. It knows the forget sets of the first seeds, with ToW after every method, and is
+scored on the sets of other seeds against always taking the one method that was best on the known sets. The sets of one seed share rows with
+those of another, since both data sets are small; networks, splits and sets are drawn anew.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.progress import track
+
+from clients.data import DataError
+from experiments.benchmarks.refined import METHODS, scores, table
+from experiments.reproductions import rum_tables as tables
+from experiments.reproductions.command import Parser
+from experiments.reproductions.rum_advisor import scores as advised
+from experiments.reproductions.rum_sets import Judged, Mnist, World, digits
+
+MODELS = 64
+"""Networks of each estimate of memorisation."""
+Source = Callable[[int, int], World]
+
+
+def sets_of(source: Source, seed: int, models: int) -> tuple[dict[str, Judged], dict[tuple[str, str], float]]:
+    """Return the forget sets of a seed, and ToW on the mixed one by method and way to split it."""
+    world = source(seed, models)
+    judged, ways = {}, {}
+    for name, one in world.cases(world.sets()):
+        if name == "mixed":
+            ways = {way: values[0] for way, values in scores([one], METHODS).items()}
+        else:
+            judged[name] = world.judged(one)
+    return judged, ways
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables and the findings."""
+    parser = Parser("rum", __doc__ or "")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of the known forget sets, and as many held-out ones; at least 2")
+    parser.add_argument("--mnist", help="folder or prefix of MNIST's files, for the second data set")
+    parser.add_argument("--quick", action="store_true", help="few networks for memorisation, to see that it works")
+    told = parser.parse_args(arguments)
+    if told.seeds < 2:
+        parser.error(f"--seeds {told.seeds}: an interval needs at least 2")
+    try:
+        sources: dict[str, Source] = {"digits": digits} | ({"mnist": Mnist(told.mnist)} if told.mnist else {})
+    except DataError as reason:
+        parser.error(f"--mnist {reason}")
+    console, lines = Console(width=150), []
+    for name, source in sources.items():
+        seeds = track(range(2 * told.seeds), name, console=Console(stderr=True))
+        found = [sets_of(source, seed, 8 if told.quick else MODELS) for seed in seeds]
+        every, ways = [sets for sets, _ in found], {way: [one[way] for _, one in found[: told.seeds]] for way in found[0][1]}
+        known = [one for sets in every[: told.seeds] for one in sets.values()]
+        scored = advised(known, [list(sets.values()) for sets in every[told.seeds :]])
+        title = f"{name}: ToW on a fifth of the rows of low, middle and high memorisation, {told.seeds} seeds, 95 % intervals"
+        console.print(table(title, ways), tables.of_sets(name, every), tables.of_advice(name, scored), sep="\n")
+        lines += list(tables.findings(name, ways, every, scored))
+    for line in lines:
+        console.print(line, markup=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Tables and findings of the reproduction of RUM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import exp
+from statistics import mean
+
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from experiments.benchmarks._intervals import interval, said
+from experiments.benchmarks.refined import METHODS, RUM
+from experiments.reproductions.rum_sets import METHODS_ASKED, Judged
+
+Sets = Mapping[str, Judged]
+"""The forget sets of a seed by name."""
+Ways = Mapping[tuple[str, str], Sequence[float]]
+"""ToW in each seed, by method and way."""
+
+
+def of_sets(title: str, found: Sequence[Sets]) -> Table:
+    """Return the table of forget sets: their factors, and ToW by method."""
+    drawn = Table(title=f"{title}: ToW by forget set, a tenth of the rows each, {len(found)} seeds, 95 % intervals")
+    for heading in ("forget set", "entanglement, random = 1", "memorisation", *METHODS_ASKED):
+        drawn.add_column(heading, justify="left" if heading == "forget set" else "right")
+    for name in found[0]:
+        sets = [one[name] for one in found]
+        factors = interval([exp(one.entanglement) for one in sets], 2), interval([one.memorisation for one in sets], 2)
+        drawn.add_row(name, *factors, *(interval([one.tow[kind] for one in sets]) for kind in METHODS_ASKED))
+    return drawn
+
+
+def of_advice(title: str, found: Mapping[str, Sequence[float]]) -> Table:
+    """Return the table of ways to choose a method."""
+    seeds = len(next(iter(found.values())))
+    drawn = Table(title=f"{title}: ToW of the method chosen, held-out forget sets of {seeds} other seeds, 95 % intervals")
+    for heading in ("way to choose", "ToW"):
+        drawn.add_column(heading, justify="left" if heading == "way to choose" else "right")
+    for name, values in found.items():
+        drawn.add_row(name, interval(values))
+    return drawn
+
+
+def findings(name: str, ways: Ways, sets: Sequence[Sets], advised: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """Yield a line for each finding told of RUM, and for the advisor, on one data set."""
+    for kind in METHODS:
+        yield said(f"1. {name}: {kind}: refined above vanilla", _minus(ways[kind, "refined"], ways[kind, "vanilla"]))
+        yield said(f"2. {name}: {kind}: refined above shuffled", _minus(ways[kind, "refined"], ways[kind, "shuffled"]))
+        yield said(f"3. {name}: {kind}: vanilla above shuffled", _minus(ways[kind, "vanilla"], ways[kind, "shuffled"]))
+    for kind in RUM.split(", "):
+        yield said(f"4. {name}: RUM ({RUM}) above {kind} alone", _minus(ways[RUM, "RUM"], ways[kind, "vanilla"]))
+    kept = [one["least memorised"].tow["nothing"] - one["most memorised"].tow["nothing"] for one in sets]
+    yield said(f"5. {name}: nothing: ToW of the least memorised rows above that of the most", kept)
+    yield said(f"6. {name}: ToW falls as entanglement rises, rank correlation over sets", [-_rank(one) for one in sets])
+    advisor, single, mistaken, _ = advised.values()
+    yield said(f"7. {name}: advisor above the best single method", _minus(advisor, single))
+    yield said(f"8. {name}: advisor above one of mistaken factors", _minus(advisor, mistaken))
+
+
+def _rank(sets: Sets) -> float:
+    """Return the rank correlation over sets of their entanglement with their mean ToW over methods that do something."""
+    tows = [mean(tow for kind, tow in one.tow.items() if kind != "nothing") for one in sets.values()]
+    return float(spearmanr([one.entanglement for one in sets.values()], tows).statistic)
+
+
+def _minus(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [one - other for one, other in zip(ours, theirs, strict=True)]
