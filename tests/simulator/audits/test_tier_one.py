@@ -135,6 +135,7 @@ def test_page_and_terminal_tell_figures_and_verdicts(audited: Run) -> None:
         assert text in page
     shown = CliRunner().invoke(app, ["show", str(audited.folder)], env={"COLUMNS": "100"}).stdout
     assert "audits by shadow models" in shown
+    assert "over models and rows" not in shown, "some audits' intervals are over models alone"
     assert sum(shown.count(f" {verdict}") for verdict in ("fails", "passes", "no power")) == 10
     assert "cannot be stacked" in shown
 
