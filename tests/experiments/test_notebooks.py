@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "notebooks"
 QUICK = {"roots_beneath_the_cut": ("full = True\n", "full = False\n")}
 """What a notebook's first cell says by default, and what it says for those in a hurry."""
 
-STORED = ("approximate_family", "departures", "exact_family", "pretending_to_forget", "roots_beneath_the_cut")
+STORED = ("approximate_family", "departures", "exact_family", "pretending_to_forget", "roots_beneath_the_cut", "what_makes_unlearning_hard")
 """Notebooks whose outputs are kept, made by `python -m experiments.store_outputs NAME`."""
 
 
