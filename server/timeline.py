@@ -116,6 +116,29 @@ class Erasure(Spec):
     method: AnyMethod | None = Field(None, exclude_if=lambda method: method is None)
 
 
+class Waiting(Spec):
+    """One peer's part of a request that it never got, because it was away from then on to the end of the run.
+
+    Parameters
+    ----------
+    request : int
+        Number of the request.
+    event : int
+        Number of the scenario's event, counted from 0.
+    round : int
+        The round in which it was made, 1-based.
+    peer : int
+    ids : tuple of int
+        Ids of the rows and edges that should have been forgotten or corrected.
+    """
+
+    request: int
+    event: int
+    round: int
+    peer: int
+    ids: tuple[int, ...]
+
+
 class Arrival(NamedTuple):
     """Rows that reach a peer in a round: the round, the peer and its generation, and the rows' ids."""
 
@@ -126,10 +149,12 @@ class Arrival(NamedTuple):
 
 
 class Timeline(Spec):
-    """All rounds in order, and everything that must be forgotten in them."""
+    """All rounds in order, everything that must be forgotten in them, and the requests that never reach their peers."""
 
     rounds: tuple[Round, ...]
     erasures: tuple[Erasure, ...] = ()
+    # left out where every request arrives, so that plans from before this key existed keep their hash
+    waiting: tuple[Waiting, ...] = Field((), exclude_if=lambda waiting: not waiting)
 
     def departs(self, erasure: Erasure) -> bool:
         """Return whether the whole peer is erased, and the others drop its seeds; otherwise the peer itself carries the erasure out."""

@@ -48,6 +48,8 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
     found["stored"] = stored(plan, store)
+    if waiting := plan.timeline.waiting:
+        found["waiting"] = [one.model_dump(exclude={"ids"}) | {"ids": len(one.ids)} for one in waiting]
     if told := examined(plan, store):
         found["examined"] = told
     if plan.timeline.arrivals():

@@ -31,8 +31,8 @@ class Verdict:
     ----------
     name : {"proven", "measured", "disproved", "expectations failed"}
         ``proven``: every erasure claims to be exact or certified, and that was shown. ``measured``: nothing that was claimed is wrong,
-        but not all of it was shown, or nothing had to be forgotten. ``disproved``: an erasure is not what it claims to be. One erasure
-        has no expectations.
+        but not all of it was shown, a request never reached its peer, or nothing had to be forgotten. ``disproved``: an erasure is not
+        what it claims to be. One erasure has no expectations.
     why : str
         The reason, in a few words.
     """
@@ -77,7 +77,7 @@ def verdict(claims: Sequence[Mapping[str, str]], found: Mapping[str, Any]) -> di
         The other results.
     """
     unmet = [one for one in found["expectations"] if not one["met"]]
-    name, why = _named(claims, unmet, len(found.get("concepts", ())), len(found.get("arrivals", ())))
+    name, why = _named(claims, unmet, *(len(found.get(key, ())) for key in ("concepts", "arrivals", "waiting")))
     if name != "disproved" and (broken := next(disproved(found.get("compare", ())), None)):
         name, why = "disproved", broken
     return {"name": name, "why": why, "claims": claims}
@@ -128,7 +128,9 @@ def _read(lines: Iterator[str]) -> Iterator[str]:
         yield str(error)
 
 
-def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: int, arrivals: int) -> tuple[Name, str]:
+def _named(
+    claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: int, arrivals: int, waiting: int
+) -> tuple[Name, str]:
     """Return name and reason of the verdict on all claims, the last of them of arrivals, and unmet expectations together."""
     wrong = [one for one in claims if one["verdict"] == "disproved"]
     if wrong:
@@ -138,17 +140,17 @@ def _named(claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any
         first, more = unmet[0], f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
         what = f"number {first['expect']}, {when(first['after'])}: expected {first['expected']}; {first['found']}"
         return "expectations failed", f"{what}{more}"
-    if not claims and not concepts:
+    if not claims and not concepts and not waiting:
         return "measured", "nothing had to be forgotten"
-    if all(one["verdict"] == "proven" for one in claims) and not concepts:
+    if all(one["verdict"] == "proven" for one in claims) and not concepts and not waiting:
         certified, erasures = sum(family(one["claim"]) == "certified" for one in claims), len(claims) - arrivals
         why = f"{_PROVEN}, or holds a certificate ({certified} of {erasures})" if certified else _PROVEN
         return "proven", "; ".join([why] * (erasures > 0) + [_ARRIVED] * (arrivals > 0))
-    return "measured", "; ".join(_told(claims, concepts, arrivals))
+    return "measured", "; ".join(_told(claims, concepts, arrivals, waiting))
 
 
-def _told(claims: Sequence[Mapping[str, str]], concepts: int, arrivals: int) -> Iterator[str]:
-    """Yield the number of proven claims, and of the others the number for each reason."""
+def _told(claims: Sequence[Mapping[str, str]], concepts: int, arrivals: int, waiting: int) -> Iterator[str]:
+    """Yield the number of proven claims, of the others the number for each reason, and the number of requests that never arrived."""
     erasures = len(claims) - arrivals
     for what, some in (("erasures", claims[:erasures]), ("arrivals", claims[erasures:])):
         if some:
@@ -158,3 +160,6 @@ def _told(claims: Sequence[Mapping[str, str]], concepts: int, arrivals: int) -> 
     if concepts:
         subject = "1 erasure of a concept is" if concepts == 1 else f"{concepts} erasures of concepts are"
         yield f"{subject} measured by samples and attacks"
+    if waiting:
+        subject = "1 request waits for a peer that was" if waiting == 1 else f"{waiting} requests wait for peers that were"
+        yield f"{subject} away to the end of the run"

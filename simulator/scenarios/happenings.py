@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.timeline import Erasure, Happening
+from server.timeline import Erasure, Happening, Waiting
 from simulator.events.world import World
 
 
@@ -21,6 +21,11 @@ def tell_undone(world: World) -> None:
     for due in world.pending:
         detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
         world.draft.happenings.append(Happening(do=due.do, peers=(due.peer,), detail=detail, event=due.event))
+
+
+def waiting(world: World) -> tuple[Waiting, ...]:
+    """Return the requests that wait for absent peers when the last round is over."""
+    return tuple(Waiting(request=due.request, event=due.event, round=due.asked, peer=due.peer, ids=due.ids) for due in world.pending)
 
 
 def numbered(world: World) -> tuple[Erasure, ...]:

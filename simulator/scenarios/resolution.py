@@ -25,7 +25,7 @@ from simulator.scenarios import bounds, compare, presence, refusals
 from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.compare import Comparison
 from simulator.scenarios.expectations import never_checked, unknown_metrics
-from simulator.scenarios.happenings import numbered, tell_churn, tell_undone
+from simulator.scenarios.happenings import numbered, tell_churn, tell_undone, waiting
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.public import Split, split
 from simulator.scenarios.scenario import Scenario
@@ -127,7 +127,7 @@ class Resolution(Generic[S]):
     def timeline(self, world: World) -> Timeline:
         """Simulate the events and return the timeline."""
         rounds = tuple(self._rounds(world))
-        return Timeline(rounds=rounds, erasures=numbered(world))
+        return Timeline(rounds=rounds, erasures=numbered(world), waiting=waiting(world))
 
     def plan(self) -> Plan:
         """Return the plan; ``ScenarioError`` with all errors found."""

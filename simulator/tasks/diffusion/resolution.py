@@ -111,7 +111,7 @@ class DiffusionResolution(PlacedResolution[Diffusion]):
         """Simulate the events and return the timeline."""
         assert isinstance(world, ConceptWorld)
         common = super().timeline(world)
-        return ConceptTimeline(rounds=common.rounds, erasures=common.erasures, concepts=tuple(world.concepts))
+        return ConceptTimeline(**dict(common), concepts=tuple(world.concepts))
 
 
 def warnings(scenario: Diffusion) -> list[str]:

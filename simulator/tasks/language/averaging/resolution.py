@@ -85,7 +85,7 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
         assert isinstance(world, GuardedWorld)
         common = super().timeline(world)
         self._check_contexts(world, common)
-        return GuardedTimeline(rounds=common.rounds, erasures=common.erasures, rules=tuple(world.rules.values()))
+        return GuardedTimeline(**dict(common), rules=tuple(world.rules.values()))
 
     def _check_contexts(self, world: GuardedWorld, timeline: Timeline) -> None:
         """Record an error for peers that keep too few records to fill a context with those of other people."""
