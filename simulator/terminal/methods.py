@@ -13,6 +13,7 @@ from clients.unlearning import UNLEARNERS
 from clients.unlearning.contract import UnlearnerSpec
 from clients.unlearning.general import METHODS
 from clients.unlearning.pruning import ERASERS
+from clients.unlearning.pruning.contract import EraserSpec
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
 from simulator.plugins import registries
@@ -47,7 +48,12 @@ def _main(spec: type[UnlearnerSpec]) -> str:
 
 def erasers() -> list[tuple[str, str, str, str]]:
     """Return kind, requirements, summary and source of every eraser."""
-    return [(kind, "images" if spec.needs_images else "nothing", spec.summary, spec.source) for kind, spec in ERASERS.working().items()]
+    return [(kind, _needs(spec), spec.summary, spec.source) for kind, spec in ERASERS.working().items()]
+
+
+def _needs(spec: type[EraserSpec]) -> str:
+    """Return the requirements of an eraser, as text."""
+    return ", ".join([*["images"] * spec.needs_images, *["guidance"] * spec.needs_guidance]) or "nothing"
 
 
 def adversaries() -> list[tuple[str, str, str]]:

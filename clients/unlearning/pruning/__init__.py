@@ -10,6 +10,7 @@ ERASERS: Registry[EraserSpec] = Registry(
         "all_zero": "clients.unlearning.pruning.controls:AllZero",
         "class_discriminative": "clients.unlearning.pruning.discriminative:ClassDiscriminative",
         "concept_prune": "clients.unlearning.pruning.concept_prune:ConceptPrune",
+        "esd": "clients.unlearning.pruning.esd:Esd",
         "random_mask": "clients.unlearning.pruning.controls:RandomMask",
         "resistant": "clients.unlearning.pruning.resistant:Resistant",
         "salun": "clients.unlearning.pruning.salun:SalUn",

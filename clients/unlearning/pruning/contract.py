@@ -102,6 +102,8 @@ class EraserSpec(Spec):
     """Paper, year."""
     needs_images: ClassVar[bool] = False
     """Whether it needs real images of the concept and of others."""
+    needs_guidance: ClassVar[bool] = False
+    """Whether it reads the unconditional noise, which is predicted only where sampling is guided."""
     zeroes: ClassVar[bool] = True
     """Whether it sets weights to zero and returns their masks; other erasers change weights without a mask."""
 

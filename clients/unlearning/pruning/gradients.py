@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Scope = Literal["feed_forward_out", "feed_forward", "all"]
+Scope = Literal["feed_forward_out", "feed_forward", "cross_attention", "all_but_cross_attention", "all"]
 
 
 def chosen(module: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:
@@ -17,6 +17,8 @@ def chosen(module: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:
     tests: dict[Scope, Callable[[str], bool]] = {
         "feed_forward_out": lambda name: name.endswith(".ff.net.2.weight"),
         "feed_forward": lambda name: ".ff." in name,
+        "cross_attention": lambda name: ".attn2." in name,
+        "all_but_cross_attention": lambda name: ".attn2." not in name,
         "all": lambda _: True,
     }
     return {name: parameter for name, parameter in module.named_parameters() if tests[scope](name)}

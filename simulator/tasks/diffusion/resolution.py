@@ -67,23 +67,24 @@ class DiffusionResolution(PlacedResolution[Diffusion]):
                 self.wrong(name_place(("event", i, "adversary", "revival")), str(error))
 
     def _check_erasers(self, data: Dataset, dealt: Sequence[Ids]) -> None:
-        """Record an error for methods that record more calls than there are, and for peers with too few images to erase."""
+        """Record an error for methods that record more calls than there are or lack guidance, and for peers with too few images."""
         steps = self.scenario.sampling.steps
         for i, event in enumerate(self.scenario.event):
             if not isinstance(event, EraseEvent):
                 continue
+            place, kind = name_place(("event", i)), event.method.tag
             calls = getattr(getattr(event.method, "like", event.method), "calls", 0)
             if calls > steps:
-                place = name_place(("event", i))
                 self.wrong(place, f"calls = {calls}, but the sampler makes {steps} steps: lower calls, or raise sampling.steps")
+            if event.method.needs_guidance and self.scenario.sampling.guidance == 1.0:
+                self.wrong(place, f"guidance = 1 never predicts the unconditional noise, which {kind} reads: set sampling.guidance to 2")
             if not event.method.needs_images or isinstance(event.concept, str):  # the style of an image is drawn at run time
                 continue
             named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
             lacking = [peer for peer in named if not _both(data.y[dealt[peer]] == event.concept)]
             if lacking:
-                kind = event.method.tag
                 self.wrong(
-                    name_place(("event", i)),
+                    place,
                     f"{kind} learns from images of concept {event.concept} and of others, but peer {lacking[0]} does not have both: "
                     "name other peers, or take concept_prune",
                 )

@@ -6,7 +6,7 @@ from clients.unlearning.general import METHODS
 from clients.unlearning.pruning import ERASERS
 from server.defences.fills import FILLS
 from server.revival.adversaries import ADVERSARIES
-from simulator.terminal.methods import methods, table, unlearners
+from simulator.terminal.methods import erasers, methods, table, unlearners
 
 
 def test_every_method_is_listed_in_its_own_section_with_how_it_works() -> None:
@@ -32,6 +32,11 @@ def test_methods_say_where_they_can_be_used_and_learners_whether_as_main_models(
     assert main["sisa"] == "yes"
     assert main["grapheraser"] == "yes, on graphs"
     assert main["kmeans"] == "no: is no classifier"
+
+
+def test_erasers_say_what_they_need() -> None:
+    needs = {kind: needed for kind, needed, _, _ in erasers()}
+    assert (needs["salun"], needs["esd"], needs["uce"]) == ("images", "guidance", "nothing")
 
 
 def test_adversaries_say_what_they_know() -> None:

@@ -16,6 +16,7 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.controls import AllZero, RandomMask, random_like
 from clients.unlearning.pruning.discriminative import ClassDiscriminative, tf_idf
+from clients.unlearning.pruning.esd import Esd
 from clients.unlearning.pruning.gradients import largest_share
 from clients.unlearning.pruning.layers import feed_forward_layers
 from clients.unlearning.pruning.masks import apply_masks, density, overlap, pack_masks, unpack_masks
@@ -37,6 +38,8 @@ ERASER_SPECS: list[EraserSpec] = [
     Scissorhands(steps=3, batches=2, batch_size=8),
     Resistant(steps=2, batch_size=8, relearning=2),
     Uce(),
+    Esd(steps=3, batch_size=8),
+    Esd(steps=3, batch_size=8, scope="all_but_cross_attention"),
 ]
 
 

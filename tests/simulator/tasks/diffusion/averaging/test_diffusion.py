@@ -459,6 +459,10 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
         "server_mask cuts by the rule of concept_prune",
     ),
     (
+        {"event": [ERASE | {"method": {"kind": "esd"}}], "sampling": {"guidance": 1.0}},
+        "guidance = 1 never predicts the unconditional noise, which esd reads",
+    ),
+    (
         {
             "event": [ERASE | {"method": {"kind": "salun"}, "peers": [0]}],
             "data": SMOKE["data"] | {"partition": {"kind": "pathological", "classes": 1}},
