@@ -11,6 +11,7 @@ from simulator.checkpoints.finite import check_file
 from simulator.checkpoints.folder import PICKLES, read_json
 from simulator.checkpoints.parts import check_settings
 from simulator.checkpoints.places import shown, stays
+from simulator.checkpoints.prompts import silence
 from simulator.checkpoints.tensors import read_header
 from simulator.errors import LetheError
 
@@ -43,23 +44,26 @@ class Classifier:
     def __init__(self, root: Path, label: str) -> None:
         _check(root)
         self.root, self.label = root, label
-        self._number = _number(root, label)
+        self._numbers = _numbers(root, label)
         self._model: Any = None
         self._processor: Any = None
 
     def load(self, device: torch.device) -> None:
-        """Load model and processor; ``LetheError`` if transformers cannot."""
+        """Load model and processor, and try them on a blank image; ``LetheError`` if transformers cannot."""
+        import numpy as np
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+        silence()
         how: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         read: Any = AutoImageProcessor.from_pretrained  # not typed
         try:
             self._processor = read(self.root, backend="pil", **how)
             model = AutoModelForImageClassification.from_pretrained(self.root, use_safetensors=True, **how)
+            self._model = model.eval().to(device)
+            self.shows(np.zeros((8, 8, 3), dtype=np.uint8))
         except Exception as error:  # foreign settings may make the library raise anything
             what = shown(" ".join(str(error).split()) or type(error).__name__)
-            raise LetheError(f"--classifier {self.root}: transformers cannot load it ({what}); give {_CLASSIFIER}") from None
-        self._model = model.eval().to(device)
+            raise LetheError(f"--classifier {self.root}: transformers cannot use it ({what}); give {_CLASSIFIER}") from None
 
     def shows(self, image: npt.NDArray[np.uint8]) -> bool:
         """Return whether the label is the likeliest for an image ``(height, width, 3)``, 0 .. 255."""
@@ -68,7 +72,7 @@ class Classifier:
         inputs = self._processor(images=[image], return_tensors="pt")
         with torch.no_grad():
             logits = self._model(inputs["pixel_values"].to(self._model.device)).logits[0]
-        return int(logits.argmax()) == self._number
+        return int(logits.argmax()) in self._numbers
 
 
 def _check(root: Path) -> None:
@@ -89,10 +93,11 @@ def _check(root: Path) -> None:
         check_file(read_header(stays(root.resolve(), path)), lambda _: None)
 
 
-def _number(root: Path, label: str) -> int:
-    """Return the class of a label; ``LetheError`` lists the labels if it is not among them."""
+def _numbers(root: Path, label: str) -> set[int]:
+    """Return the classes of a label, which several may share; ``LetheError`` lists the labels if it is not among them."""
     table = read_json(root / "config.json").get("id2label")
-    labels = {str(name): int(key) for key, name in table.items() if str(key).isdecimal()} if isinstance(table, dict) else {}
+    classes = [(str(name), int(key)) for key, name in table.items() if str(key).isdecimal()] if isinstance(table, dict) else []
+    labels = list(dict.fromkeys(name for name, _ in classes))
     if not labels:
         raise LetheError(f"--classifier {root}: names no labels (id2label in config.json); give a classifier that does")
     if label not in labels:
@@ -101,4 +106,4 @@ def _number(root: Path, label: str) -> int:
         more = f" and {len(labels) - len(listed)} more" if len(labels) > len(listed) else ""
         known = f"{', '.join(map(shown, listed))}{more}"
         raise LetheError(f"--label {label!r}: is none of the labels of {root}; choose with --label among: {known}")
-    return labels[label]
+    return {number for name, number in classes if name == label}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -165,7 +166,9 @@ def judge(
     known = Classifier(classifier, concept if label is None else label)
     copies = {"original": checkpoint, "pruned": pruned, "revived": revived, "sealed": sealed}
     folders = {name: folder for name, folder in copies.items() if folder is not None}
-    rows = judge_checkpoints(folders, prompts, known, _arithmetic(device, "float32", deterministic), variant)
+    arithmetic = _arithmetic(device, "float32", deterministic)
+    with _said("nothing was written: give the same command again", checkpoint):
+        rows = judge_checkpoints(folders, prompts, known, arithmetic, variant)
     if json:
         from json import dumps
 
@@ -185,14 +188,21 @@ def register(app: typer.Typer) -> None:
 
 def _work(job: Callable[[], str], out: Path) -> None:
     """Run the job; print its summary, then the output path."""
-    try:
-        with interruptible(f"what is finished is kept in {out}.part: give the same command again"):
-            done = job()
-    except OSError as error:
-        what = f"{file_error(error, out)}; make room or access, then give the same command again"
-        raise (StoppedError if is_full(error) else LetheError)(what) from None
+    with _said(f"what is finished is kept in {out}.part: give the same command again", out):
+        done = job()
     typer.echo(done)
     typer.echo(out)
+
+
+@contextmanager
+def _said(cure: str, place: Path) -> Iterator[None]:
+    """Say in one line what an interruption leaves, and what file could not be written or read."""
+    try:
+        with interruptible(cure):
+            yield
+    except OSError as error:
+        what = f"{file_error(error, place)}; make room or access, then give the same command again"
+        raise (StoppedError if is_full(error) else LetheError)(what) from None
 
 
 def _arithmetic(device: str, precision: str, deterministic: bool) -> Arithmetic:

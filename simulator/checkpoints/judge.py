@@ -15,7 +15,7 @@ from simulator.checkpoints.classifier import Classifier
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Checkpoint, find, read_json
 from simulator.checkpoints.progress import Bars
-from simulator.checkpoints.prompts import Prompts, check_complete, load_pipeline, start_latents
+from simulator.checkpoints.prompts import Prompts, check_complete, load_pipeline, noises
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def judge_checkpoints(
 ) -> list[Row]:
     """Return how often the samples of each folder show the one concept of the prompts; nothing is written.
 
-    One pipeline is held at a time. Sample ``i`` of every folder starts from the same noise.
+    One pipeline is held at a time. Sample ``i`` of every folder starts from the same noise, and the same is added on its way.
 
     Parameters
     ----------
@@ -131,9 +131,9 @@ def draw(pipeline: Any, text: str, index: int, prompts: Prompts) -> npt.NDArray[
 
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.safety_checker = None  # it blackens images, so that a concept that it looks for would pass for erased
-    latents = start_latents(pipeline, index, ("judge", prompts.seed))
+    noise = noises(pipeline, index, ("judge", prompts.seed))
     how = {"num_inference_steps": prompts.steps, "guidance_scale": prompts.guidance, "output_type": "np"}
-    image = np.asarray(pipeline(prompt=[text], latents=latents, **how).images[0])
+    image = np.asarray(pipeline(prompt=[text], **noise, **how).images[0])
     if not np.isfinite(image).all():
         kind = type(pipeline).__name__
         raise LetheError(f"{kind}: draws values that are not finite from {text!r}; use --device cpu, which draws in float32")

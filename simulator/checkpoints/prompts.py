@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clients.diffusion.sampling import start_noise
-from clients.streams import Field
+from clients.streams import Field, torch_generator
 from clients.unlearning.pruning.contract import Rows, Subject
 from simulator.checkpoints.folder import DENOISERS, PICKLES, Checkpoint, read_json
 from simulator.checkpoints.parts import check_parts
@@ -52,6 +53,8 @@ class Prompts:
     seed: int
 
     def __post_init__(self) -> None:
+        if not isfinite(self.guidance):
+            raise LetheError(f"--guidance {self.guidance}: is no finite number; give 0 or more")
         if not all(concept.strip() for concept in self.concepts):
             raise LetheError("--concept: is empty; name what to erase, for example --concept 'golf ball'")
         if len(set(self.concepts)) < len(self.concepts):
@@ -95,9 +98,9 @@ class PromptSubject(Subject):
 
     def runs(self, conditions: str) -> Iterator[Callable[[], object]]:
         """Yield the sampler run for ``"target"`` or ``"base"``; the image is never decoded."""
-        noise = start_latents(self.pipeline, self.index, ("prune", self.prompts.seed))
+        noise = noises(self.pipeline, self.index, ("prune", self.prompts.seed))
         how = {"num_inference_steps": self.prompts.steps, "guidance_scale": self.prompts.guidance, "output_type": "latent"}
-        yield partial(self.pipeline, prompt=[self.texts[conditions]], latents=noise, **how)
+        yield partial(self.pipeline, prompt=[self.texts[conditions]], **noise, **how)
 
     def loss(self, rows: Rows, step: int, batch_size: int) -> Tensor:
         """Raise ``LetheError``, because a released checkpoint has no images."""
@@ -120,6 +123,11 @@ def denoiser(pipeline: Any) -> Any:
     return next(part for name in DENOISERS if (part := getattr(pipeline, name, None)) is not None)
 
 
+def noises(pipeline: Any, index: int, key: tuple[Field, ...]) -> dict[str, Any]:
+    """Return all noise of a sample as arguments of the pipeline: that of the start, and the generator of what its steps add, if they do."""
+    return {"latents": start_latents(pipeline, index, key), "generator": torch_generator(*key, "steps", index)}
+
+
 def start_latents(pipeline: Any, index: int, key: tuple[Field, ...]) -> Tensor:
     """Return the start noise of a sample, ``(1, channels, height, width)``, of the denoiser's dtype and on its device."""
     module = denoiser(pipeline)
@@ -138,12 +146,8 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     if find_spec("transformers") is None:
         raise LetheError("prompts are read with the library transformers, which is missing: pip install 'lethe-federated[checkpoints]'")
     from diffusers import DiffusionPipeline
-    from diffusers.utils import logging
-    from transformers.utils import logging as transformers_logging
 
-    for library in (logging, transformers_logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
+    silence()
     halves = {"F16": torch.float16, "BF16": torch.bfloat16}
     dtype = halves.get(checkpoint.layers[0].dtype, torch.float32) if device.type == "cuda" else torch.float32
     variant = None if checkpoint.variant == "plain" else checkpoint.variant
@@ -154,7 +158,7 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
         pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how, **dict.fromkeys(absent))
     except Exception as error:  # foreign settings may make the libraries raise anything
         raise LetheError(f"{checkpoint.root}: diffusers cannot load it: {' '.join(str(error).split())[:300]}") from None
-    if not {"prompt", "latents", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):
+    if not {"prompt", "latents", "generator", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):
         kind = type(pipeline).__name__
         raise LetheError(f"{checkpoint.root}: {kind} makes no images from prompts and start noise; give a text-to-image pipeline")
     if getattr(denoiser(pipeline).config, "sample_size", None) is None:
@@ -164,6 +168,16 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     _check_words(pipeline.tokenizer, prompts)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def silence() -> None:
+    """Let the libraries that load pipelines and classifiers print neither reports nor progress."""
+    from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
+
+    for library in (logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
 
 
 def check_complete(checkpoint: Checkpoint) -> None:

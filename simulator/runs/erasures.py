@@ -52,8 +52,13 @@ def erasure_row(plan: Plan, store: RunStore, erasure: Erasure) -> dict[str, Any]
 
 def _undone(plan: Plan, erasure: Erasure) -> list[str]:
     """Return the notes on an erasure without an outcome."""
+    return [*waits(plan, erasure), UNDONE]
+
+
+def waits(plan: Plan, erasure: Erasure) -> list[str]:
+    """Return the note on an erasure that others than the peer itself keep from being carried out; none as a rule."""
     away = plan.awaited(erasure)
-    return [WAITS.format(peers=" ".join(map(str, away))), UNDONE] if away else [UNDONE]
+    return [WAITS.format(peers=" ".join(map(str, away)))] if away else []
 
 
 def _untouched(method: str, outcome: Outcome) -> list[str]:

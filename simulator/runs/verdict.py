@@ -13,6 +13,7 @@ from simulator.errors import LetheError
 from simulator.requests import request_of
 from simulator.runs.claims import unkept
 from simulator.runs.comparisons.rows import disproved
+from simulator.runs.erasures import waits
 from simulator.runs.expectations import when
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -95,15 +96,15 @@ def claim(erasure: Erasure, plan: Plan, store: RunStore, row: Mapping[str, Any])
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         name, why = "disproved", f"{wrong[0].removeprefix(f'{who}: ')}{more}"
     else:
-        name, why = _open(erasure, store, row)
+        name, why = _open(erasure, plan, store, row)
     return {"what": who, "claim": claimed, "verdict": name, "why": why}
 
 
-def _open(erasure: Erasure, store: RunStore, row: Mapping[str, Any]) -> tuple[str, str]:
+def _open(erasure: Erasure, plan: Plan, store: RunStore, row: Mapping[str, Any]) -> tuple[str, str]:
     """Return how far a claim that nothing speaks against was shown."""
     claim = family(row["guarantee"])
     if erasure.index not in store.outcomes():
-        return "measured", ": ".join(["not carried out by the end of the run", *row["notes"][:-1]])
+        return "measured", ": ".join(["not carried out by the end of the run", *waits(plan, erasure)])
     if claim == "certified":
         return "proven", "its certificate holds"
     if claim != "exact":

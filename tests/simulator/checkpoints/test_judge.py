@@ -122,6 +122,41 @@ def test_samples_differ_with_the_weights_and_the_seed_alone(saved: dict[str, Pat
     assert not np.array_equal(first, draw(pipeline, "a ball", 0, _prompts()))
 
 
+@pytest.mark.parametrize("kind", ["EulerAncestralDiscreteScheduler", "DDPMScheduler"])
+def test_noise_that_steps_add_is_the_same_for_every_folder(kind: str, saved: dict[str, Path], pipeline: Path) -> None:
+    import diffusers
+
+    before = diffusers.DDIMScheduler.from_pretrained(saved["plain"] / "scheduler")
+    getattr(diffusers, kind).from_config(before.config).save_pretrained(pipeline / "scheduler")
+    index = json.loads((pipeline / "model_index.json").read_text())
+    (pipeline / "model_index.json").write_text(json.dumps(index | {"scheduler": ["diffusers", kind]}))
+    seen: list[bytes] = []
+    judge: Any = SimpleNamespace(load=lambda device: None, shows=lambda image: bool(seen.append(image.tobytes())))
+    prompts = Prompts(("ball",), ("a room",), "a {concept} in {base}", 2, 4, 1.0, 0)
+    judge_checkpoints({"original": pipeline, "pruned": pipeline}, prompts, judge, Arithmetic(device="cpu"))
+    original, pruned = seen[:2], seen[4:]
+    assert original == pruned
+    assert original[0] != original[1], "the control: samples differ"
+
+
+def test_classes_of_one_name_count_together(saved: dict[str, Path], classifier: Path, lethe: Callable[..., Any]) -> None:
+    config = json.loads((classifier / "config.json").read_text())
+    config |= {"id2label": {"0": "dog", "1": "church", "2": "dog"}, "label2id": {"dog": 2, "church": 1}}
+    (classifier / "config.json").write_text(json.dumps(config))
+    told = lethe("judge", saved["plain"], "--concept", "dog", "--classifier", biased(classifier, LABELS[0]), *QUICK)
+    assert told.status == 0, told.err
+    assert next(line for line in told.out.splitlines() if line.startswith("original")).split()[2] == "1.00"
+
+
+def test_an_interruption_is_said(saved: dict[str, Path], vit: Path, lethe: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.checkpoints.judge.draw", interrupted)
+    told = lethe("judge", saved["plain"], "--concept", "dog", "--classifier", vit, *QUICK)
+    assert (told.status, told.out, told.err) == (130, "", "interrupted; nothing was written: give the same command again\n")
+
+
 def _prompts(seed: int = 0) -> Prompts:
     return Prompts(("ball",), ("a room",), "a {concept} in {base}", 1, 1, 1.0, seed)
 
@@ -175,6 +210,16 @@ def _not_finite(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def _other_size(folder: Path) -> None:
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"size": {"height": 16, "width": 16}}))
+
+
+def _grey(folder: Path) -> None:
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"image_mean": [0.5], "image_std": [0.5]}))
+
+
 def _no_labels(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     del config["id2label"]
@@ -200,7 +245,10 @@ def _nothing(folder: Path) -> None:
         (_pickle, ("--label", "dog"), ("pickles alone", "safetensors")),
         (_not_finite, ("--label", "dog"), ("classifier.bias holds 1 values that are not finite",)),
         (_no_labels, ("--label", "dog"), ("names no labels",)),
-        (_other_kind, ("--label", "dog"), ("transformers cannot load it",)),
+        (_other_kind, ("--label", "dog"), ("transformers cannot use it",)),
+        (_other_size, ("--label", "dog"), ("transformers cannot use it", "16*16")),
+        (_grey, ("--label", "dog"), ("transformers cannot use it",)),
+        (_nothing, ("--label", "dog", "--guidance", "nan"), ("--guidance nan",)),
         (_nothing, ("--label", "dog", "--concept", "東京"), ("--concept '東京'", "knows none of it")),
     ],
 )
