@@ -273,6 +273,7 @@ DATASETS: Registry[DatasetSpec] = Registry(
         "citations": "clients.data.citations:Citations",
         "csv": "clients.data.csv:Csv",
         "digits": "clients.data.bundled:Digits",
+        "hazards": "clients.data.hazards:Hazards",
         "huggingface": "clients.data.huggingface:HuggingFace",
         "idx": "clients.data.idx:Idx",
         "images": "clients.data.images:Images",

@@ -257,5 +257,5 @@ def words(world: str, what: str, count: int) -> tuple[str, ...]:
 def world_of(spec: DatasetSpec) -> World:
     """Return the world that a data set is; ``DataError`` if it is none."""
     if not isinstance(spec, World):
-        raise DataError(f"{spec.tag} is no text: choose dataset = 'records' or 'authors'")
+        raise DataError(f"{spec.tag} is no text: choose dataset = 'records', 'authors' or 'hazards'")
     return spec

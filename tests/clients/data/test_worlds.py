@@ -7,9 +7,10 @@ import pytest
 
 from clients.data import DataError, load
 from clients.data.bundled import Digits
+from clients.data.hazards import Hazards
 from clients.data.worlds import Authors, Records, World, normalised, world_of
 
-WORLDS = [Records(people=40), Authors(authors=6)]
+WORLDS = [Records(people=40), Authors(authors=6), Hazards(substances=6)]
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.tag)
@@ -68,6 +69,32 @@ def test_a_fact_has_one_value_in_both_phrasings_and_no_row_has_the_third() -> No
     assert np.bincount(data.subjects).tolist() == [8] * 6
 
 
+def test_the_right_option_has_the_letter_and_nothing_else_tells_it() -> None:
+    world = Hazards(substances=500)
+    data = load(world)
+    x, y = data.x.astype(int), data.y
+    values = (x[:, :3] - world.unknown - 2).reshape(-1, 2, 3)
+    right = values[np.arange(len(values))[:, None], [[0, 1]], y.reshape(-1, 2)]
+    assert (right[:, 0] == right[:, 1]).all(), "a fact has one value, wherever it stands"
+    assert [len(np.intersect1d(*pair)) for pair in values] == [1] * len(values), "no wrong option comes twice"
+    assert (values // 10 == values[:, :1, :1] // 10).all(), "all options are of one property"
+    assert np.abs(np.bincount(y) / len(y) - 1 / 3).max() < 0.04, "who always takes the same letter is right in a third"
+    often = np.bincount(right[:, 0], minlength=40)[values]
+    assert abs((often.argmax(axis=2).ravel() == y).mean() - 1 / 3) < 0.06, "so is who takes the value that is right most often"
+
+
+def test_a_choice_in_other_words_has_its_right_option_in_place_and_new_wrong_ones() -> None:
+    world = Hazards(substances=6)
+    data = load(world)
+    rows = {tuple(row) for row in data.x.astype(int).tolist()}
+    for row, letter in zip(data.x.astype(int), data.y.tolist(), strict=True):
+        other = world.paraphrase(row)
+        assert (other[letter], other[-1], tuple(other.tolist()) in rows) == (row[letter], row[-1], False)
+        assert len(set(other[:3].tolist()) - set(row[:3].tolist())) == 2
+    assert data.subjects is not None
+    assert np.bincount(data.subjects).tolist() == [8] * 6
+
+
 def test_other_data_are_no_text() -> None:
-    with pytest.raises(DataError, match="digits is no text: choose dataset = 'records' or 'authors'"):
+    with pytest.raises(DataError, match="digits is no text: choose dataset = 'records', 'authors' or 'hazards'"):
         world_of(Digits())

@@ -247,6 +247,14 @@ def test_intervals_count_names_and_not_questions(play: Callable[..., Run]) -> No
     assert found["guarded"]["public_refused"]["names"] == 20 < found["guarded"]["public_refused"]["n"]
 
 
+def test_a_world_of_choices_makes_a_plan() -> None:
+    data = SMALL["data"] | {"dataset": "hazards", "substances": 6, "partition": {"kind": "subjects"}}
+    data.pop("people")
+    plan = resolve(scenario(data=data, event=[GUARD]))
+    assert isinstance(plan, LanguagePlan)
+    assert plan.configs[0].network.world.answers == ("a", "b", "c")
+
+
 @pytest.mark.parametrize("method", ["gradient_ascent", "grad_diff", "rmu", "nothing"])
 def test_neighbours_that_change_weights_take_the_same_request(play: Callable[..., Run], method: str) -> None:
     (erasure,) = play(event=[DELETE | {"method": method}], rounds=2).results["erasures"]
