@@ -69,7 +69,7 @@ def test_a_missing_extra_is_one_line_that_names_it(monkeypatch: pytest.MonkeyPat
     from simulator.checkpoints import prompts
     from simulator.errors import LetheError
 
-    monkeypatch.setattr(prompts, "_check_parts", lambda checkpoint: None)
+    monkeypatch.setattr(prompts, "check_complete", lambda checkpoint: None)
     monkeypatch.setattr(prompts, "check_parts", lambda checkpoint: None)
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(LetheError, match=r"pip install 'lethe-federated\[checkpoints\]'$"):
