@@ -303,5 +303,5 @@ def test_classifiers_and_other_data_have_no_prompts() -> None:
     with pytest.raises(ScenarioError, match="in_context cannot be carried out for rows in classification/fedavg"):
         resolve(Scenario.parse(table))
     data = {"dataset": "digits", "rows": 60, "reference": 1, "test": 8, "partition": {"kind": "iid"}}
-    with pytest.raises(ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records' or 'authors'"):
+    with pytest.raises(ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records', 'authors' or 'hazards'"):
         resolve(scenario(data=data, event=[]))
