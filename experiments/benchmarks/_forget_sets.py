@@ -15,6 +15,7 @@ from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.general.contract import Learning, MethodSpec
+from server.audit.differences import total_variation
 from server.audit.tug_of_war import Accuracies, tug_of_war
 
 Half = Literal["public", "private"]
@@ -82,7 +83,7 @@ class Case:
         place = np.arange(len(self.forget)), self.forget.y
         losses = [-np.log(np.maximum(one[place], 1e-30)).mean() for one in (ours, theirs)]
         found, wanted = self._accuracies(weights), self._accuracies(self.retrained)
-        distance = float(np.abs(ours - theirs).sum(1).mean() / 2)
+        distance = total_variation(ours, theirs)
         return Measured(distance, float(abs(losses[0] - losses[1])), tug_of_war(found, wanted), *found)
 
     def _accuracies(self, weights: Arrays) -> Accuracies:

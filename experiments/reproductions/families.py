@@ -41,6 +41,7 @@ from experiments.reproductions import families_language as language
 from experiments.reproductions import families_tables as tables
 from experiments.reproductions.command import Parser
 from experiments.reproductions.families_tables import DECENTRALISED, Figures
+from server.audit.differences import total_variation
 
 BASE = Mlp(hidden=(64,))
 METHODS = ("finetune", "neggrad_plus", "scrub", "ssd", "influence")
@@ -91,7 +92,7 @@ class Pooled:
         seconds = thread_time() - clock
         never, training = self._fitted(spec, self.kept)
         wanted, again = never.predict_proba(self.gone.x), self._fitted(spec, self.kept, "again")[0]
-        gaps = [distance(one, wanted) for one in (model.predict_proba(self.gone.x), before, again.predict_proba(self.gone.x))]
+        gaps = [total_variation(one, wanted) for one in (model.predict_proba(self.gone.x), before, again.predict_proba(self.gone.x))]
         right = [accuracy(one.predict_proba(self.test.x), self.test.y) for one in (model, never)]
         return Figures(outcome.guarantee, *gaps, *right, seconds, training, _bytes(model.state()))
 
@@ -121,7 +122,7 @@ def dropped(party: Party) -> Figures:
     models = ((mains, left), (mains, seeds), _trained(other, stay))
     wanted = [party.ensemble(*never, peer, gone.x) for peer in stay]
     gaps = [
-        float(np.mean([distance(party.ensemble(*one, peer, gone.x), own) for peer, own in zip(stay, wanted, strict=True)]))
+        float(np.mean([total_variation(party.ensemble(*one, peer, gone.x), own) for peer, own in zip(stay, wanted, strict=True)]))
         for one in models
     ]
     right = [float(np.mean([accuracy(party.ensemble(*one, peer, test.x), test.y) for peer in stay])) for one in ((mains, left), never)]
@@ -132,11 +133,6 @@ def dropped(party: Party) -> Figures:
 def _trained(party: Party, peers: Sequence[int]) -> tuple[Mains, Seeds]:
     mains = party.mains(peers)[0]
     return mains, party.seeds(mains)[0]
-
-
-def distance(ours: Answers, theirs: Answers) -> float:
-    """Return the mean total variation distance of two models' class probabilities, both (n, classes), in [0, 1]."""
-    return float(np.abs(ours.astype(np.float64) - theirs).sum(axis=1).mean() / 2)
 
 
 def accuracy(answers: Answers, y: npt.NDArray[Any]) -> float:

@@ -29,6 +29,11 @@ def max_abs_difference(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.ND
     return max((_difference(np.asarray(a[name]), np.asarray(b[name])) for name in a), default=0.0)
 
 
+def total_variation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
+    """Return the mean over rows of the total variation distance of class probabilities, both (n, classes), in [0, 1]."""
+    return float(np.abs(a.astype(np.float64) - b).sum(axis=1).mean() / 2)
+
+
 def relative_distance(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.NDArray[Any]]) -> float:
     """Return the Euclidean distance of arrays by name, all of them together, divided by the norm of ``b``.
 

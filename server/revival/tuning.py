@@ -13,7 +13,7 @@ from clients.diffusion.images import Images
 from clients.diffusion.spec import NoiseSchedule
 from clients.diffusion.training import denoising_loss, scheduler
 from clients.streams import Field, torch_generator
-from clients.unlearning.pruning.gradients import borrowed, chosen, gradients
+from clients.unlearning.pruning.gradients import borrowed, chosen, follow, gradients
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 
 
@@ -52,6 +52,4 @@ class Tuner:
         for step in range(steps):
             generator = torch_generator(*self.key, "relearn", step)
             loss = denoising_loss(self.denoiser, self.images, noise, generator, len(self.images))
-            for name, gradient in gradients(loss, parameters).items():
-                parameters[name].grad = gradient
-            optimizer.step()
+            follow(optimizer, parameters, gradients(loss, parameters))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -126,16 +126,7 @@ def scan(
 
     settings = _revival(completion, _arithmetic(device, precision, deterministic), seed=seed)
     found = scan_checkpoint(checkpoint, settings, held_out, variant)
-    if json:
-        from json import dumps
-
-        typer.echo(dumps(found.as_json(), indent=1))
-        return
-    from rich.console import Console
-
-    Console().print(table(found))
-    for line in found.verdicts():
-        typer.echo(line)
+    _shown(found.as_json() if json else None, table(found), *found.verdicts())
 
 
 def judge(
@@ -169,15 +160,8 @@ def judge(
     arithmetic = _arithmetic(device, "float32", deterministic)
     with _said("nothing was written: give the same command again", checkpoint):
         rows = judge_checkpoints(folders, prompts, known, arithmetic, variant)
-    if json:
-        from json import dumps
-
-        asked = {"classifier": str(classifier), "label": known.label, "prompts": vars(prompts)}
-        typer.echo(dumps(asked | {"rows": [row.as_json() for row in rows]}, indent=1))
-        return
-    from rich.console import Console
-
-    Console().print(table(rows, known.label))
+    asked = {"classifier": str(classifier), "label": known.label, "prompts": vars(prompts)}
+    _shown(asked | {"rows": [row.as_json() for row in rows]} if json else None, table(rows, known.label))
 
 
 def register(app: typer.Typer) -> None:
@@ -192,6 +176,20 @@ def _work(job: Callable[[], str], out: Path) -> None:
         done = job()
     typer.echo(done)
     typer.echo(out)
+
+
+def _shown(values: Mapping[str, object] | None, table: object, *lines: str) -> None:
+    """Print values as JSON if there are any, else a table and lines."""
+    from json import dumps
+
+    from rich.console import Console
+
+    if values is not None:
+        typer.echo(dumps(values, indent=1))
+        return
+    Console().print(table)
+    for line in lines:
+        typer.echo(line)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Esd(EraserSpec):
         from torch.nn import functional
 
         from clients.streams import torch_generator
-        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, gradients
+        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, follow, gradients
 
         parameters = chosen(subject.module, self.scope)
         if not parameters:
@@ -66,9 +66,7 @@ class Esd(EraserSpec):
             for step in range(self.steps):
                 rows = torch.randint(len(wanted), (self.batch_size,), generator=torch_generator(*key, "esd", step)).to(wanted.device)
                 loss = functional.mse_loss(predicted(subject.module, seen, rows), wanted[rows])
-                for name, gradient in gradients(loss, parameters).items():
-                    parameters[name].grad = gradient
-                optimizer.step()
+                follow(optimizer, parameters, gradients(loss, parameters))
             new = copies(parameters)
         return Cut({}, new, self.model_dump())
 

@@ -35,6 +35,13 @@ def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str,
     return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(parameters.items(), found, strict=True)}
 
 
+def follow(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], directions: Mapping[str, Tensor]) -> None:
+    """Let an optimizer take one step along directions by parameter name, as if they were the gradients."""
+    for name, parameter in parameters.items():
+        parameter.grad = directions[name]
+    optimizer.step()
+
+
 def mean_gradients(loss: Callable[[int], Tensor], batches: int, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """Return the mean gradient over batches ``0 .. batches - 1``."""
     total = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}

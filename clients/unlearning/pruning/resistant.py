@@ -61,7 +61,7 @@ class Resistant(EraserSpec):
         """Return the new weights; the adversary's steps are drawn by the key."""
         import torch
 
-        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, gradients
+        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, follow, gradients
 
         parameters = chosen(subject.module, self.scope)
         with borrowed(subject.module, parameters):
@@ -69,9 +69,8 @@ class Resistant(EraserSpec):
             for step in range(self.steps):
                 resisted = self._after_relearning(subject, parameters, step, key)
                 loss = subject.redirection(step, self.batch_size) + self.alpha * subject.loss("retain", step, self.batch_size)
-                for name, gradient in gradients(loss, parameters).items():
-                    parameters[name].grad = gradient + self.weight * resisted[name] if resisted else gradient
-                optimizer.step()
+                found = gradients(loss, parameters)
+                follow(optimizer, parameters, {name: found[name] + self.weight * resisted[name] for name in found} if resisted else found)
             new = copies(parameters)
         return Cut({}, new, self.model_dump())
 
@@ -81,7 +80,7 @@ class Resistant(EraserSpec):
         """Return the gradient of the redirection where an adversary ends who relearns the target from here; the weights stay."""
         import torch
 
-        from clients.unlearning.pruning.gradients import gradients
+        from clients.unlearning.pruning.gradients import follow, gradients
 
         if not self.weight:
             return {}
@@ -89,9 +88,7 @@ class Resistant(EraserSpec):
         adversary = torch.optim.Adam(parameters.values(), lr=self.relearning_lr)
         for move in range(1 + key_hash(*key, "relearning", step) % self.relearning):
             loss = subject.loss("forget", step * self.relearning + move, self.batch_size)
-            for name, gradient in gradients(loss, parameters).items():
-                parameters[name].grad = gradient
-            adversary.step()
+            follow(adversary, parameters, gradients(loss, parameters))
         found = gradients(subject.redirection(step, self.batch_size), parameters)
         with torch.no_grad():
             for name, parameter in parameters.items():

@@ -44,7 +44,7 @@ class SalUn(GradientEraser):
         """Return the new weights; draws are keyed by the subject."""
         import torch
 
-        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, gradients, largest_share, mean_gradients
+        from clients.unlearning.pruning.gradients import borrowed, chosen, copies, follow, gradients, largest_share, mean_gradients
 
         parameters = chosen(subject.module, self.scope)
         with borrowed(subject.module, parameters):
@@ -53,8 +53,7 @@ class SalUn(GradientEraser):
             optimizer = torch.optim.Adam(parameters.values(), lr=self.lr)
             for step in range(self.steps):
                 loss = subject.redirection(step, self.batch_size) + self.alpha * subject.loss("retain", step, self.batch_size)
-                for name, gradient in gradients(loss, parameters).items():
-                    parameters[name].grad = gradient * salient[name]
-                optimizer.step()
+                found = gradients(loss, parameters)
+                follow(optimizer, parameters, {name: found[name] * salient[name] for name in found})
             new = copies(parameters)
         return Cut({}, new, self.model_dump(), {f"salient.{name}": mask for name, mask in salient.items()})

@@ -70,15 +70,13 @@ class Scissorhands(GradientEraser):
         """Train on retained images, in place."""
         import torch
 
-        from clients.unlearning.pruning.gradients import gradients, mean_gradients
+        from clients.unlearning.pruning.gradients import follow, gradients, mean_gradients
 
         ascent = mean_gradients(lambda i: -subject.loss("forget", i, self.batch_size), self.batches, parameters)
         optimizer = torch.optim.Adam(parameters.values(), lr=self.lr)
         for step in range(self.steps):
             loss = subject.loss("retain", step, self.batch_size) - self.weight * subject.loss("forget", step, self.batch_size)
-            for name, direction in projected(gradients(loss, parameters), ascent).items():
-                parameters[name].grad = direction
-            optimizer.step()
+            follow(optimizer, parameters, projected(gradients(loss, parameters), ascent))
 
 
 def projected(descent: dict[str, Tensor], ascent: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from clients import data, wire
 from clients.data.rows import Ids
-from server.audit.differences import max_abs_difference, relative_distance
+from server.audit.differences import max_abs_difference, relative_distance, total_variation
 from server.audit.intervals import wilson
 from simulator.audits.contract import Branch
 from simulator.scenarios.plan import Plan
@@ -82,7 +82,7 @@ def _weights(branch: Branch, peers: Iterable[int]) -> Arrays:
 def _predictions(branch: Branch, retrained: Branch, peers: Sequence[int]) -> float | None:
     """Return the mean total variation of final predictions of the test rows."""
     pairs = [(_final(branch, peer), _final(retrained, peer)) for peer in peers]
-    apart = [float(np.abs(a - b).sum(axis=1).mean()) / 2 for a, b in pairs if a is not None and b is not None and len(a)]
+    apart = [total_variation(a, b) for a, b in pairs if a is not None and b is not None and len(a)]
     return fmean(apart) if apart else None
 
 

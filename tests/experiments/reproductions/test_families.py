@@ -19,12 +19,6 @@ from experiments.reproductions.families_tables import Figures
 SMALL = hdus.Settings(mains=(Linear(),), rounds=2, training=Training(epochs=1), distillation=Distillation(epochs=2))
 
 
-def test_distance_is_that_of_total_variation() -> None:
-    one, other = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.5, 0.5]])
-    assert families.distance(one, one) == 0
-    assert families.distance(one, other) == 0.5
-
-
 def test_exact_methods_have_no_gap_and_others_have_one() -> None:
     specs = {
         "sisa": Sisa(shards=2, slices=1, base=Linear()),

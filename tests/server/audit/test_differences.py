@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.audit.differences import max_abs_difference, relative_distance
+from server.audit.differences import max_abs_difference, relative_distance, total_variation
 
 
 def test_equal_arrays_are_zero_apart() -> None:
@@ -67,3 +67,9 @@ def test_relative_distances_are_over_all_arrays_together_and_not_symmetric() -> 
 )
 def test_relative_distances_are_infinite_where_nothing_can_be_compared(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert relative_distance(a, b) == float("inf")
+
+
+def test_total_variation_is_half_of_what_is_moved() -> None:
+    one, other = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.5, 0.5]])
+    assert total_variation(one, one) == 0
+    assert total_variation(one, other) == 0.5
