@@ -82,12 +82,3 @@ def conditions(denoiser: NoisePredictor, target: int, axis: Axis, budget: Budget
     if axis == "style":
         return asked, along % classes, chosen
     return asked, chosen, along % styles if styles else None
-
-
-def frechet_distance(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    """Return the squared Frechet distance between Gaussians fitted to two sets of features, shapes (n, d) and (m, d)."""
-    from scipy.linalg import sqrtm
-
-    mean = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    cov_a, cov_b = np.atleast_2d(np.cov(a, rowvar=False)), np.atleast_2d(np.cov(b, rowvar=False))
-    return float(mean + np.trace(cov_a + cov_b - 2 * np.real(sqrtm(cov_a @ cov_b))))

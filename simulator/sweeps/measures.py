@@ -61,6 +61,8 @@ def _attacked(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:
         for row, scores in one.items():
             for key in ("target", "others") if isinstance(scores, dict) and "target" in scores else ():
                 yield Measure(f"attack.{number}.{one['adversary']}.{row}.{key}", "share", "measured"), scores[key]
+            if isinstance(scores, dict) and (worst := scores.get("worst")):
+                yield Measure(f"attack.{number}.{one['adversary']}.{row}.worst", "share", "measured"), worst["share"]
 
 
 def _forgetting(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from simulator.runs.shown import number
+
 VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
 """The variants of a model's weights, one row each."""
 
@@ -44,6 +46,18 @@ def not_played(rows: Sequence[Row]) -> Iterator[str]:
         yield f"not played, round {row['round']}: {row['do']} {what}: {row['why']}"
 
 
+def accuracy(what: str, told: Row) -> Iterator[str]:
+    """Yield lines on the accuracy of a model: how sure it is, its worst class, and how near its samples are to real images."""
+    line = f"{what}: {number(told.get('sampled'))}"
+    if "interval" in told:
+        line += f" ({told['interval'][0]:.2f} to {told['interval'][1]:.2f}, n = {told['n']})"
+        line += f"; worst class {_worst(told)}" if told["worst"] is not None else ""
+    yield line
+    if near := told.get("fidelity"):
+        distance, precision, recall = (f"{near[part]:.2f} ({near['real'][part]:.2f})" for part in ("frechet", "precision", "recall"))
+        yield f"  Fr\u00e9chet distance {distance}, precision {precision}, recall {recall}; in brackets: of real images"
+
+
 def _certainty(rows: Sequence[Row]) -> Iterator[str]:
     """Yield how many samples there are and how wide the widest 95 % intervals, if that is known."""
     pairs = [row[name] for row in rows for name in VERSIONS if row[name] is not None and "n" in row[name]]
@@ -57,12 +71,14 @@ def _erasures(rows: Sequence[Row]) -> Table:
     table = _table("erased concepts: samples that show the concept / the others")
     alone = any(row["drawn"] for row in rows) and not any(row["erased"] for row in rows)
     heads = ("drawn by them\nalone", "with their\nneighbours") if alone else ("before", "after")
-    for head in ("round", "concept", "erased by", "peers", *heads):
+    judged = [row for row in rows if (row["erased"] or {}).get("worst")]
+    for head in ("round", "concept", "erased by", "peers", *heads, *(["worst\nother"] if judged and not alone else [])):
         table.add_column(head, no_wrap=True)
     for row in rows:
         drawn = [_share((row["drawn"] or {}).get(name)) for name in ("local", "sampled")]
         scores = drawn if alone else [_pair(row["original"]), _pair(row["erased"])]
-        table.add_row(str(row["round"]), str(row["concept"]), row["method"], str(len(row["peers"])), *scores)
+        worst = [_worst(row["erased"])] if judged and not alone else []
+        table.add_row(str(row["round"]), str(row["concept"]), row["method"], str(len(row["peers"])), *scores, *worst)
     return table
 
 
@@ -93,15 +109,21 @@ def _head(row: Row) -> str:
 
 
 def _labels() -> list[str]:
-    return [*(name.replace("_", " ") for name in VERSIONS), "signs right"]
+    return [*(name.replace("_", " ") for name in VERSIONS), "signs right", "worst other"]
 
 
 def _cells(row: Row) -> list[str]:
-    return [*(_pair(row[name]) for name in VERSIONS), _share(row["sign_accuracy"])]
+    return [*(_pair(row[name]) for name in VERSIONS), _share(row["sign_accuracy"]), _worst(row["revived"])]
 
 
 def _pair(scores: Row | None) -> str:
     return NONE if scores is None else f"{scores['target']:.2f} / {scores['others']:.2f}"
+
+
+def _worst(scores: Row | None) -> str:
+    """Return the concept, of those nobody has erased, of which the fewest samples are right, and their share."""
+    worst = (scores or {}).get("worst")
+    return NONE if worst is None else f"{worst['concept']}: {worst['share']:.2f}"
 
 
 def _share(value: float | None) -> str:

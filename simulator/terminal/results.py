@@ -69,10 +69,11 @@ def _metrics(metrics: dict[str, dict[str, dict[str, float | None]]]) -> Table:
 
 def _show_concepts(found: dict[str, Any], console: Console) -> None:
     """Print the quality of samples, erased concepts, and attacks, or the reasons why these were not played."""
-    console.print(f"samples that show what was asked for, at the end: {number(found['accuracy'].get('sampled'))}", highlight=False)
+    told = [("samples that show what was asked for, at the end", found["accuracy"])]
     if released := found.get("release"):
-        made = f"policy {released['policy']}, scale {released['scale']:g}"
-        console.print(f"the same of what the server releases ({made}): {number(released['sampled'])}", highlight=False)
+        told.append((f"the same of what the server releases (policy {released['policy']}, scale {released['scale']:g})", released))
+    for line in (line for what, one in told for line in concept_tables.accuracy(what, one)):
+        console.print(line, highlight=False)
     if doubt := found["judge"].get("doubt"):
         console.print(f"warning: {doubt}", highlight=False)
     for table in concept_tables.tables(found, console.width):

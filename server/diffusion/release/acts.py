@@ -21,6 +21,7 @@ from server.diffusion.release.curves import Ladder
 from server.diffusion.release.sweeps import Sweeps
 from server.diffusion.release.threat_model import first_request, knowledge, release, require_something_to_learn_from
 from server.diffusion.release.update import DenoiserUpdate
+from server.diffusion.scores import details, scores
 from server.diffusion.timeline import Attack, ConceptErasure, ConceptRound, Defence
 from server.ledger import FEDERATION, RoundRecord
 from server.revival.attack import Revival
@@ -47,7 +48,7 @@ class Playing(Acting):
         """Score the erasures that all their peers have received by now, then carry out the acts of the round, in order."""
         for one in state.setup.timeline.concepts:
             if _asked_of_all(one, state) == now.round:
-                self._score(one, state, record)
+                self._score(one, state, now, record)
         for act in now.acts if isinstance(now, ConceptRound) else ():
             with _noted(act, record):
                 if isinstance(act, Defence):
@@ -70,7 +71,8 @@ class Playing(Acting):
         sampled = float(np.mean(list(shown.each.values())))
         record.metrics.append((FEDERATION, state.named.accuracy, sampled))
         classes = {str(value): share for value, share in shown.each.items()}
-        record.findings.append((state.finding, {"sampled": sampled, "classes": classes} | _cross(shown)))
+        told = {"sampled": sampled, "classes": classes} | ({} if shown.cross is None else {"cross": shown.cross})
+        record.findings.append((state.finding, told | details(shown, self.evaluation, 0, _erased(state, state.setup.timeline.rounds[-1]))))
         judges = self.evaluation.judges
         style = {"style_held_out_accuracy": judges["style"].accuracy} if "style" in judges else {}
         record.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
@@ -78,15 +80,16 @@ class Playing(Acting):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
             record.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))
 
-    def _score(self, one: ConceptErasure, state: Releasing, record: RoundRecord) -> None:
+    def _score(self, one: ConceptErasure, state: Releasing, now: Round, record: RoundRecord) -> None:
         """Record the sample accuracy of the concept and of the others, before the erasure and now."""
         models = {"erased": state.weights}
         with suppress(NotPlayedError):  # it cannot be had where nobody is left of those who made it
             models = {"original": state.model_after(first_request(one.concept, state).round - 1), **models}
-        scores = {name: _scores(self.evaluation.show(weights, one.concept)) for name, weights in models.items()}
+        shown = {name: self.evaluation.show(weights, one.concept) for name, weights in models.items()}
+        told = {name: scores(samples, self.evaluation, one.concept, _erased(state, now)) for name, samples in shown.items()}
         if not any(name == "erasure" for name, _ in record.findings):
-            record.metrics += [(FEDERATION, f"erased.{part}", scores["erased"][part]) for part in ("target", "others")]
-        record.findings.append(("erasure", {"index": one.index, **scores}))
+            record.metrics += [(FEDERATION, f"erased.{part}", told["erased"][part]) for part in ("target", "others")]
+        record.findings.append(("erasure", {"index": one.index, **told}))
 
     def _defend(self, act: Defence, state: Releasing, now: Round) -> None:
         """Fill the cut; ``NotPlayedError`` if there is none."""
@@ -108,24 +111,36 @@ class Playing(Acting):
             name: self.evaluation.show(original if name == "original" else _with(state, weights), act.concept)
             for name, weights in outcome.versions.items()
         }
-        self._write(act, state, outcome, density(released.cut) if released.masked else None, shown, record)
+        told = {name: scores(samples, self.evaluation, act.concept, _erased(state, now)) for name, samples in shown.items()}
+        images = self._keep_pictures(shown, act.concept, record)
+        self._write(act, state, outcome, density(released.cut) if released.masked else None, told, images, record)
         if released.masked and act.target == "release" and not _drawn(act.concept, state, record):
             sweeps = Sweeps(self.evaluation, state, erasure, released, original, updates)
             record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
 
-    def _write(
-        self, act: Attack, state: Releasing, outcome: Outcome, cut: float | None, shown: Mapping[str, Shown], record: RoundRecord
-    ) -> None:
-        """Write an attack's measurements, images and time to the record."""
-        blob = wire.to_bytes(_pictures(shown, act.concept))
+    def _keep_pictures(self, shown: Mapping[str, Shown], concept: int, record: RoundRecord) -> str:
+        """Keep samples of every version of an attack, and return their hash."""
+        blob = wire.to_bytes(_pictures(shown, concept))
         images = wire.sha256(blob)
         record.artefacts[images] = blob
-        number = sum(name == "revival" for name, _ in record.findings)
-        record.models[f"images/{number}"] = images
+        record.models[f"images/{_attacks(record)}"] = images
+        return images
+
+    def _write(
+        self,
+        act: Attack,
+        state: Releasing,
+        outcome: Outcome,
+        cut: float | None,
+        told: Mapping[str, dict[str, Any]],
+        images: str,
+        record: RoundRecord,
+    ) -> None:
+        """Write an attack's measurements and time to the record."""
+        number = _attacks(record)
         record.timings.append((FEDERATION, f"attack/{number}", outcome.seconds))
-        scores = {name: _scores(one) for name, one in shown.items()}
         if number == 0 and act.target == "release":
-            record.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in scores.items() for part in ("target", "others")]
+            record.metrics += [(FEDERATION, f"{name}.{part}", one[part]) for name, one in told.items() for part in ("target", "others")]
         record.findings.append(
             (
                 "revival",
@@ -135,7 +150,7 @@ class Playing(Acting):
                     "adversary": act.adversary.tag,
                     "knowledge": act.adversary.knows(),
                     "completion": _completion(act),
-                    **{name: scores.get(name) for name in VERSIONS},
+                    **{name: told.get(name) for name in VERSIONS},
                     "sign_accuracy": outcome.sign_accuracy,
                     "sign_accuracy_top_fifth": outcome.sign_accuracy_top_fifth,
                     "location_auc": outcome.location_auc,
@@ -187,14 +202,14 @@ def _with(state: Releasing, weights: Weights) -> dict[str, npt.NDArray[Any]]:
     return {**state.weights, **by_parameter(weights)}
 
 
-def _cross(shown: Shown) -> dict[str, float]:
-    """Return the accuracy on the other axis, if there is one."""
-    return {} if shown.cross is None else {"cross": shown.cross}
+def _erased(state: Releasing, now: Round) -> set[int]:
+    """Return the concepts of which an erasure was requested by a round."""
+    return {one.concept for one in state.setup.timeline.concepts if one.round <= now.round}
 
 
-def _scores(shown: Shown) -> dict[str, float]:
-    """Return the sample accuracies of a version, each in [0, 1]."""
-    return {"target": shown.target, "others": shown.others} | _cross(shown)
+def _attacks(record: RoundRecord) -> int:
+    """Return how many attacks a round's record has."""
+    return sum(name == "revival" for name, _ in record.findings)
 
 
 def _pictures(shown: Mapping[str, Shown], concept: int) -> dict[str, npt.NDArray[Any]]:

@@ -22,9 +22,9 @@ from simulator.report.diffusion.model import (
     RevivalRow,
     Roots,
     Sample,
-    Scores,
     Strip,
 )
+from simulator.report.diffusion.scores import Drawn, Near, Scores
 
 MOST_SAMPLES = 8
 """Numbers of samples of the target, and of the others, in a strip."""
@@ -59,7 +59,7 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
     revivals = []
     for place, row in enumerate(results.get("revivals", ())):
         arrays = images(row["images"]) if row.get("images") and place < MOST_GRIDS else {}
-        revivals.append(_revival(row, name(row["concept"]), _strips(arrays, name)))
+        revivals.append(_revival(row, name(row["concept"]), _strips(arrays, name), name))
     curves = (
         Curve(
             concept=name(one["concept"]),
@@ -71,12 +71,13 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
     )
     judge = (results.get("judge") or {}).get("held_out_accuracy")
     timeline = results.get("timeline", ())
+    own = results.get("release") or results.get("accuracy") or {}
     return Roots(
         tuple(revivals),
         tuple(curves),
         judge,
         str(results.get("recommendation") or ""),
-        erased=tuple(_erased(row, name(row["concept"])) for row in results.get("concepts", ())),
+        erased=tuple(_erased(row, name) for row in results.get("concepts", ())),
         not_played=tuple(_not_played(row, name) for row in results.get("not_played", ())),
         fills=tuple(_fill(row) for row in results.get("fills", ())),
         losses=tuple(
@@ -87,6 +88,8 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
         sampled=(results.get("accuracy") or {}).get("sampled"),
         sampled_alone=(results.get("accuracy") or {}).get("local"),
         released=_released(results.get("release")),
+        drawn=_by_concept(own, labels),
+        near=_near(own.get("fidelity")),
     )
 
 
@@ -94,15 +97,33 @@ def _released(found: Mapping[str, Any] | None) -> Released | None:
     return None if found is None else Released(str(found["policy"]), float(found["scale"]), float(found["sampled"]))
 
 
-def _erased(row: Mapping[str, Any], concept: str) -> Erased:
-    measured = {name: row.get(name) for name in ("density", "agreement", "survival")}
+def _by_concept(told: Mapping[str, Any], labels: Sequence[str]) -> tuple[Drawn, ...]:
+    """Return the samples of each class; a class is named by its number in the results, a style by its name."""
+
+    def label(key: str) -> str:
+        return labels[int(key)] if key.isdecimal() and int(key) < len(labels) else key
+
+    taken = told.get("confusion", {})
+    return tuple(
+        Drawn(label(key), one["share"], one["n"], tuple(one["interval"]), {label(to): count for to, count in taken[key].items()})
+        for key, one in told.get("each", {}).items()
+    )
+
+
+def _near(found: Mapping[str, Any] | None) -> Near | None:
+    def parts(one: Mapping[str, Any]) -> tuple[float, float, float]:
+        return one["frechet"], one["precision"], one["recall"]
+
+    return None if found is None else Near(found["n"], parts(found), parts(found["real"]))
+
+
+def _erased(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Erased:
+    measured = {part: row.get(part) for part in ("density", "agreement", "survival")}
     drawn = row.get("drawn") or {}
     measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled")}
-    measured |= {
-        name: _scores(one) if (one := row.get(key)) else None
-        for name, key in (("before", "original"), ("after", "erased"))
-    }
-    return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), str(row.get("policy") or ""), **measured)
+    measured |= {when: _scores(row[key], name) for when, key in (("before", "original"), ("after", "erased")) if row.get(key)}
+    concept, policy = name(row["concept"]), str(row.get("policy") or "")
+    return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), policy, **measured)
 
 
 def _not_played(row: Mapping[str, Any], name: Callable[[int | str], str]) -> NotPlayed:
@@ -116,8 +137,8 @@ def _fill(row: Mapping[str, Any]) -> Fill:
     return Fill(str(row["fill"]["kind"]) + (f" ({settings})" if settings else ""), bool(row["hides"]), tests)
 
 
-def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) -> RevivalRow:
-    scores = {v: _scores(row[v]) for v in VARIANTS if row.get(v)}
+def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...], name: Callable[[int | str], str]) -> RevivalRow:
+    scores = {v: _scores(row[v], name) for v in VARIANTS if row.get(v)}
     names = ("sign_accuracy", "sign_accuracy_top_fifth", "location_auc", "column_auc", "seconds")
     return RevivalRow(
         concept=concept,
@@ -133,9 +154,11 @@ def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...]) ->
     )
 
 
-def _scores(row: Mapping[str, Any]) -> Scores:
-    n = row.get("n", {})
-    return Scores(row.get("target"), row.get("others"), row.get("cross"), n.get("target", 0), n.get("others", 0))
+def _scores(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Scores:
+    n, worst = row.get("n", {}), row.get("worst")
+    least = Drawn(name(worst["concept"]), worst["share"], worst["n"], tuple(worst["interval"])) if worst else None
+    near = _near(row.get("fidelity"))
+    return Scores(row.get("target"), row.get("others"), row.get("cross"), n.get("target", 0), n.get("others", 0), least, near)
 
 
 def _known(point: Mapping[str, Any]) -> dict[str, float]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from simulator.report.diffusion import scores
+from simulator.report.diffusion.scores import Drawn, Near, Scores
+
 VARIANTS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
 """The variants of a model's weights, in the order of the report."""
 
@@ -17,27 +20,6 @@ SEEDS = "seeds"
 
 Setting = tuple[str, str, str, str]
 """Policy, adversary, knowledge and completion, which revivals must share to be averaged."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Shares of samples, in [0, 1], in which the judge recognises the requested concept.
-
-    Parameters
-    ----------
-    target, others : float, optional
-        Of the samples of the erased concept, and of the others.
-    cross : float, optional
-        On the other axis (class or style), if images have a style.
-    n_target, n_others : int
-        Numbers of samples; 0 if unknown.
-    """
-
-    target: float | None = None
-    others: float | None = None
-    cross: float | None = None
-    n_target: int = 0
-    n_others: int = 0
 
 
 @dataclass(frozen=True)
@@ -230,6 +212,10 @@ class Roots:
         The same for main models without their neighbours, if there are ensembles.
     released : Released, optional
         What the server made of seeds.
+    drawn : tuple of Drawn
+        Samples of the averaged, or released, model at the end, concept by concept.
+    near : Near, optional
+        How near they are to real images, those of erased concepts left out.
     """
 
     revivals: tuple[RevivalRow, ...] = ()
@@ -243,6 +229,8 @@ class Roots:
     sampled: float | None = None
     sampled_alone: float | None = None
     released: Released | None = None
+    drawn: tuple[Drawn, ...] = ()
+    near: Near | None = None
     settings: tuple[Setting, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -257,14 +245,6 @@ class Roots:
         return tuple(curve for curve in self.curves if curve.kind == kind)
 
 
-def mean_of(values: list[float | None]) -> float | None:
-    """Return the mean of the values that are not None, or None if all are."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
 def mean_scores(rows: tuple[RevivalRow, ...], variant: str) -> Scores:
     """Return the means over rows of a variant's scores, of all their samples together."""
-    scores = [row.scores.get(variant, Scores()) for row in rows]
-    target, others, cross = (mean_of([getattr(one, part) for one in scores]) for part in ("target", "others", "cross"))
-    return Scores(target, others, cross, sum(one.n_target for one in scores), sum(one.n_others for one in scores))
+    return scores.mean_scores([row.scores.get(variant, Scores()) for row in rows])

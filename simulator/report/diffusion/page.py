@@ -20,7 +20,7 @@ class DenoisingPage(TaskPage):
     """Peers train denoisers, from which concepts are erased, and in which attacks revive them."""
 
     sections: ClassVar[tuple[str, ...]] = tuple(
-        f"simulator.report.diffusion.sections:{name}" for name in ("LOSS", "RELEASE", "REVIVALS", "DRAWN", "TURNED")
+        f"simulator.report.diffusion.sections:{name}" for name in ("LOSS", "RELEASE", "REVIVALS", "DRAWN", "CLASSES", "TURNED")
     )
     tells_of_no_erasure: ClassVar[bool] = False
 

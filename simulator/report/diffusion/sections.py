@@ -11,8 +11,10 @@ from clients.diffusion.judges.spec import doubt
 from simulator.report import svg
 from simulator.report.contract import Section, TaskPage
 from simulator.report.diffusion import curves as diffusion_curves
+from simulator.report.diffusion import quality
 from simulator.report.diffusion import words as diffusion_words
-from simulator.report.diffusion.model import SEEDS, VARIANTS, RevivalRow, Roots, Sample, Scores, Setting, Strip, mean_of, mean_scores
+from simulator.report.diffusion.model import SEEDS, VARIANTS, RevivalRow, Roots, Sample, Setting, Strip, mean_scores
+from simulator.report.diffusion.scores import Scores, mean_of
 from simulator.report.diffusion.template import LOSSES, RELEASED, REVIVAL, SAMPLES, STYLE, SWEEPS
 from simulator.report.model import ReportData
 
@@ -83,6 +85,7 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
         title=title[0].upper() + title[1:],
         chart=charts,
         crossed=any(score.cross is not None for line in accuracies for score in line.scores),
+        worst=any(score.worst is not None for line in accuracies for score in line.scores),
         caption=f"Share of samples in which the judge sees what was asked for: {over}.",
         accuracies=accuracies,
         counted=diffusion_words.counted(score for line in accuracies for score in line.scores),
@@ -177,4 +180,5 @@ LOSS = Section("losses", "", "Loss by round", 11, LOSSES, _losses, within="timel
 RELEASE = Section("release", "Release", "What the server releases", 30, RELEASED, _release, STYLE)
 REVIVALS = Section("revival", "Revival", "Roots beneath the cut", 31, REVIVAL, _revival, STYLE)
 DRAWN = Section("samples", "Samples", "What the model draws", 32, SAMPLES, _samples, STYLE)
-TURNED = Section("sweeps", "Curves", "How much depends on what", 33, SWEEPS, _sweeps, STYLE)
+CLASSES = Section("classes", "Classes", "Class by class", 33, quality.TEMPLATE, quality.view)
+TURNED = Section("sweeps", "Curves", "How much depends on what", 34, SWEEPS, _sweeps, STYLE)

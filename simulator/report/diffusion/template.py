@@ -26,30 +26,40 @@ ceiling.</p>
 {% if roots.erased %}<div class="scroll"><table class="many">
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
 {% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
-{%- endif %}{% if roots.scored %}<th>drawn right before</th><th>after</th><th>others after</th>{% endif %}
-{%- if roots.scored or not roots.drawn %}
+{%- endif %}{% if roots.scored or not roots.drawn %}
 <th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
 <td class="text">{{ "all peers" if 1 < row.peers|length == data.peers|length else w.peers(row.peers) }}</td>
 <td class="text">{{ row.method.replace("_", " ") }}</td>
 <td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>
 {%- if roots.drawn %}{{ cell(w.percent(row.drawn_alone)) }}{{ cell(w.percent(row.drawn)) }}
-{%- endif %}{% if roots.scored %}{{ cell(r.whole(row.before.target if row.before else none)) }}
-{{- cell(r.whole(row.after.target if row.after else none)) }}{{ cell(r.whole(row.after.others if row.after else none)) }}{% endif %}
-{%- if roots.scored or not roots.drawn %}
+{%- endif %}{% if roots.scored or not roots.drawn %}
 {{- cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
-<p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}{% endif %}
+<p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}
+{% if roots.scored %}<h3>What it cost the others</h3><div class="scroll"><table class="many pairs">
+<thead><tr><th>concept</th><th class="text">when</th><th>drawn right</th><th>others</th><th>worst of the others</th>
+<th>Fr\u00e9chet distance</th><th>precision</th><th>recall</th></tr></thead>
+<tbody>{% for row in roots.erased if row.after %}{% for when, one in (("before", row.before), ("after", row.after)) if one %}<tr>
+<th scope="row">{{ row.concept }}</th><td class="text">{{ when }}</td>
+<td>{{ r.whole(one.target) }}{{ bracketed(r.ends(one.target, one.n_target)) }}</td>
+<td>{{ r.whole(one.others) }}{{ bracketed(r.ends(one.others, one.n_others)) }}</td>
+<td>{{ r.least(one.worst) }}{{ bracketed(r.least_ends(one.worst)) }}</td>
+{%- for text in r.nearness(one.near) %}{{ cell(text) }}{% endfor %}</tr>
+{% endfor %}{% endfor %}</tbody></table></div>{% set told = r.nearness_note(roots.erased) %}{% if told %}
+<p class="note">{{ told }}</p>{% endif %}{% endif %}{% endif %}
 {% for one in roots.settings %}<h3>{{ one.title }}</h3>
 {{ picture(one.chart, one.caption) }}
 <div class="scroll"><table class="pairs">
-<thead><tr><th>concept <small>others below{{ ", then the other axis" if one.crossed }}</small></th>
+<thead><tr><th>concept <small>others below{{ ", then the other axis" if one.crossed }}{{ ", then the worst of the others" if one.worst -}}
+</small></th>
 {%- for name in r.VARIANTS.values() %}<th>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in one.accuracies %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
 {%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
 {{- bracketed(r.ends(pair.target, pair.n_target)) }}
 {%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{{ bracketed(r.ends(pair.others, pair.n_others)) }}{% endif %}
-{%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{% endif %}</td>{% endfor %}</tr>
+{%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{% endif %}
+{%- if pair.worst %}<small>{{ r.least(pair.worst) }}</small>{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% if one.counted %}<p class="note">{{ one.counted }}</p>{% endif %}
 <div class="scroll"><table>
 <thead><tr><th>concept</th><th>brought back, of what was lost</th><th>signs right</th><th>signs right, surest fifth</th>

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from server.audit.intervals import wilson
 from simulator.report import words
-from simulator.report.diffusion.model import SEEDS, RevivalRow, Roots, Sample, Scores, Setting, mean_scores
+from simulator.report.diffusion.model import SEEDS, Erased, RevivalRow, Roots, Sample, Setting, mean_scores
+from simulator.report.diffusion.scores import Drawn, Near, Scores
 from simulator.report.model import EventRow, ReportData
 
 VARIANTS = {
@@ -79,6 +80,40 @@ def counted(pairs: Iterable[Scores]) -> str:
     known = sorted({(pair.n_target, pair.n_others) for pair in pairs if pair.n_target})
     numbers = [f"{target} samples of the concept and {others} of the others" for target, others in known]
     return f"In brackets: 95 % intervals over samples, {' or '.join(numbers)}." if known else ""
+
+
+def least(one: Drawn | None) -> str:
+    """Return the concept of which the fewest samples are right, with its share as a whole percentage."""
+    return words.NOT_MEASURED if one is None else f"{one.concept}: {whole(one.share)}"
+
+
+def least_ends(one: Drawn | None) -> str:
+    """Return the 95 % interval of that share, which holds for all concepts together, as whole percentages."""
+    return "" if one is None else f"{100 * one.interval[0]:.0f}\u2013{100 * one.interval[1]:.0f}\u202f%"
+
+
+def nearness(one: Near | None) -> tuple[str, str, str]:
+    """Return Frechet distance, precision and recall of samples, each with that of real images in brackets."""
+    if one is None:
+        return (words.NOT_MEASURED,) * 3
+    (distance, *shares), (floor, *floors) = one.samples, one.real
+    precision, recall = (f"{whole(share)} ({whole(real)})" for share, real in zip(shares, floors, strict=True))
+    return f"{distance:.2f} ({floor:.2f})", precision, recall
+
+
+def nearness_note(rows: Iterable[Erased]) -> str:
+    """Return what distances, precision and recall of erasures are over, as sentences; empty if none was measured."""
+    counts = sorted({one.near.n for row in rows for one in (row.before, row.after) if one is not None and one.near is not None})
+    return nearness_of(" or ".join(map(str, counts))) if counts else ""
+
+
+def nearness_of(n: str) -> str:
+    """Return what distances, precision and recall are over, as sentences."""
+    return (
+        f"Of the concepts that nobody has erased: {n} samples, and as many real images, in the features of the judge. Precision is the "
+        "share of samples that lie near a real image, recall that of real images near a sample. In brackets the same of other real images, "
+        "which is what so few images can reach; there are no intervals, as resampling repeats images, which moves all three."
+    )
 
 
 def policy(name: str) -> str:

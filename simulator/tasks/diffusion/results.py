@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from clients.diffusion.judges.spec import doubt
 from clients.diffusion.spec import Concept
-from server.audit.intervals import wilson
 from server.diffusion.metrics import AVERAGED, RELEASED, SCALE, Names
 from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
+from simulator.tasks.diffusion import shares
 
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
@@ -26,17 +26,17 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
         found.setdefault(name, []).append({"round": number, **json.loads(body)})
     recommendation = _last(found, "recommendation")
     told: dict[str, Any] = {
-        "accuracy": _last(found, "model"),
+        "accuracy": shares.of_model(_last(found, "model"), plan),
         "judge": _judge(_last(found, "judge")),
-        "concepts": [_with_intervals(row, plan) for row in _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])})],
-        "revivals": [_with_intervals(row, plan) for row in _revivals(found.get("revival", []), store)],
+        "concepts": [shares.of_row(row, plan) for row in _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])})],
+        "revivals": [shares.of_row(row, plan) for row in _revivals(found.get("revival", []), store)],
         "not_played": found.get("not_played", []),
         "curves": [_plain(row) for row in found.get("curve", [])],
         "recommendation": recommendation.get("text"),
         "fills": recommendation.get("tried", []),
     }
     if released := _last(found, "release"):
-        told["release"] = {**released, "scale": _scale(store), "policy": getattr(plan.scenario.policy, "name", None)}
+        told["release"] = {**shares.of_model(released, plan), "scale": _scale(store), "policy": getattr(plan.scenario.policy, "name", None)}
     styles = plan.scenario.denoiser.styles
     named = {key: _called(value, plan.scenario.denoiser.concepts) for key, value in told.items()}
     return named | ({"styles": list(styles)} if styles else {})
@@ -62,18 +62,6 @@ def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any
     timed = "select round, value from timings where name like 'attack/%' and peer = ? order by rowid"
     seconds = [value for _, value in store.rows(timed, (FEDERATION,))]
     return [{**row, "seconds": value} for row, value in zip(rows, seconds, strict=True)]
-
-
-def _with_intervals(row: dict[str, Any], plan: DiffusionPlan) -> dict[str, Any]:
-    """Return a row in which every pair of scores has the numbers of its samples (``n``) and 95 % intervals (``interval``)."""
-    budget, spec = plan.scenario.revival, plan.scenario.denoiser
-    axis = len(spec.styles) if row["concept"] >= spec.classes else spec.classes
-    n = {"target": budget.target, "others": budget.others * (axis - 1)}
-
-    def counted(scores: dict[str, Any]) -> dict[str, Any]:
-        return {**scores, "n": n, "interval": {part: wilson(scores[part], count) for part, count in n.items()}}
-
-    return {key: counted(value) if isinstance(value, dict) and "target" in value else value for key, value in row.items()}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,11 @@ def test_without_rows_nothing_is_known() -> None:
     assert wilson(0.0, 0) == (0.0, 1.0)
 
 
+def test_the_smallest_of_several_shares_has_a_wider_interval() -> None:
+    expected = binomtest(5, 10).proportion_ci(confidence_level=1 - 0.05 / 9, method="wilson")
+    assert wilson(0.5, 10, 9) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
 def coverage(believed: int) -> float:
     """Return how often intervals for ``believed`` rows hold the true share of 60, a mean over shares, from exact probabilities."""
     shares, counts = np.linspace(0.05, 0.95, 181), np.arange(61)

@@ -75,6 +75,23 @@ def test_a_line_says_how_many_samples_and_how_sure() -> None:
     assert "of 60 / 90 samples each; 95 % intervals: at most \u00b10.12 / \u00b10.05" in printed({**FOUND, "revivals": [row]})
 
 
+def test_the_worst_of_the_others_and_nearness_to_real_images_are_told_where_known() -> None:
+    assert "worst\n" not in printed(FOUND)
+    assert "worst class" not in printed(FOUND), "the control"
+    worst = {"concept": 4, "share": 0.5, "n": 10, "interval": [0.2, 0.8]}
+    row = attack("zero_scan")
+    row["revived"] = row["revived"] | {"worst": worst}
+    near = {"n": 90, "frechet": 1.25, "precision": 0.75, "recall": 0.625, "real": {"frechet": 0.5, "precision": 0.875, "recall": 0.9}}
+    whole = {"sampled": 0.917, "n": 100, "interval": [0.845, 0.957], "worst": worst, "fidelity": near}
+    once = erased(erased={"target": 0.21, "others": 0.9, "worst": worst})
+    text = printed({**FOUND, "accuracy": whole, "concepts": [once], "revivals": [row]})
+    assert max(map(len, text.splitlines())) <= 80
+    assert "0.917 (0.84 to 0.96, n = 100); worst class 4: 0.50" in " ".join(text.split())
+    assert "Fr\u00e9chet distance 1.25 (0.50), precision 0.75 (0.88), recall 0.62 (0.90)" in " ".join(text.split())
+    assert [line.split()[-2:] for line in text.splitlines() if "class_discriminative" in line] == [["4:", "0.50"]]
+    assert [line.split()[-2:] for line in text.splitlines() if line.startswith("worst other")] == [["4:", "0.50"]]
+
+
 def test_attacks_on_rows_have_a_table_of_their_own() -> None:
     assert "membership" not in printed(FOUND), "none was measured"
     reason = {"membership_inference": "not judged: nobody [left]"}

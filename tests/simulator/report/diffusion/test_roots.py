@@ -283,6 +283,29 @@ def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(ru
     assert "95 % intervals over samples, 60 samples of the concept and 90 of the others" in said["revival"]
 
 
+def test_collateral_of_an_erasure_stands_concept_by_concept(run: ReportData, page: Page, made_up: ModuleType) -> None:
+    assert "classes" not in page.ids, "the control: nothing was counted"
+    assert "4: 50 %" not in page.text["revival"]
+    raw = made_up.results(1)
+    worst = {"concept": 4, "share": 0.5, "n": 10, "interval": [0.12, 0.88]}
+    near = {"n": 90, "frechet": 1.25, "precision": 0.75, "recall": 0.625, "real": {"frechet": 0.5, "precision": 0.875, "recall": 0.9}}
+    for scores in (raw["concepts"][0]["erased"], raw["revivals"][0]["revived"]):
+        scores |= {"worst": worst, "fidelity": near}
+    share = {"share": 0.9, "n": 10, "interval": [0.6, 0.98]}
+    counts = {str(number): {str(number): 9, "8": 1} for number in range(8)}
+    raw["accuracy"] |= {"each": dict.fromkeys(counts, share), "confusion": counts, "fidelity": near}
+    told = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text
+    assert told["revival"].count("4: 50 %") == 2
+    for words in ("1.25 (0.50)", "75 % (88 %)", "62 % (90 %)", "(12\u201388 %)", "90 samples, and as many real images"):
+        assert words in told["revival"], words
+    assert "60\u201398 %" in told["classes"]
+    assert "Fr\u00e9chet distance from real images 1.25 (0.50)" in told["classes"]
+    many = {str(number): share | {"share": number / 20} for number in range(20)}
+    raw["accuracy"] |= {"each": many, "confusion": {name: {name: 1} for name in many}, "fidelity": None}
+    told = Page(render(replace(run, own=roots(raw, tuple(map(str, range(20))), made_up.images)))).text
+    assert "The 8 other classes" in told["classes"]
+
+
 def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.toml").write_text(SCENARIO)
@@ -310,3 +333,5 @@ def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shown = Page((folder / "report.html").read_text())
     assert len(shown.images) == sum(len(strip.target) + len(strip.others) for strip in row.strips)
     assert raw["recommendation"] in shown.text["revival"]
+    assert erased.after.worst.share == raw["concepts"][0]["erased"]["worst"]["share"]
+    assert "Class by class" in shown.text["classes"]

@@ -69,8 +69,11 @@ def test_a_style_and_a_class_are_erased_and_scored_on_both_axes(told: Run) -> No
     assert (style["concept"], digit["concept"]) == ("inverted", 3)
     for row in (style, digit):
         for name in PICTURED:
-            assert row[name].keys() == {"target", "others", "cross", "n", "interval"}
+            assert row[name].keys() - {"fidelity"} == {"target", "others", "cross", "n", "interval", "each", "worst", "confusion"}
             assert all(0 <= share <= 1 for share in (row[name][part] for part in ("target", "others", "cross")))
+    assert style["pruned"]["worst"]["concept"] == "plain"
+    assert set(style["pruned"]["each"]) == {"plain", "inverted"}
+    assert digit["pruned"]["worst"]["concept"] in set(range(10)) - {3}
     assert {curve["concept"] for curve in found["curves"]} == {"inverted", 3}
     assert found["judge"].keys() == {"held_out_accuracy", "style_held_out_accuracy"}
     assert min(found["judge"].values()) > 0.85

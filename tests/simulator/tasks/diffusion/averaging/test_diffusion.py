@@ -18,6 +18,7 @@ import pytest
 from clients import wire
 from clients.diffusion.local import parameter_of
 from clients.unlearning.pruning.masks import unpack_masks
+from server.audit.intervals import wilson
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
@@ -60,6 +61,7 @@ EVENTS = [
     {"round": 2, "do": "crash", "peers": [2], "phase": "before_sending"},
     {"round": 3, "do": "straggle", "peers": [0]},
 ]
+KEYS = {"target", "others", "n", "interval", "each", "worst", "confusion", "fidelity"}
 Play = Callable[..., Run]
 
 
@@ -119,7 +121,7 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert (erased["original"], erased["erased"]) == (first["original"], first["pruned"])
     assert found["not_played"] == []
     for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
-        assert set(first[name]) == {"target", "others", "n", "interval"}
+        assert set(first[name]) == KEYS
     assert first["location_auc"] == 1.0
     assert 0.4 < second["location_auc"] < 0.6
     assert (second["adversary"], second["knowledge"]) == ("adaptive", "weights, density, defence")
@@ -129,6 +131,29 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert found["recommendation"]
     assert all(row["loss_global"] > 0 for row in found["timeline"])
     assert found["timeline"][0]["bytes_overlay"] > 100_000
+
+
+def test_figures_by_concept_agree_with_the_shares_and_leave_out_what_was_erased(told):
+    found = told.results
+    for scores in (found["revivals"][0]["pruned"], found["concepts"][0]["erased"]):
+        shares = {name: one["share"] for name, one in scores["each"].items()}
+        assert shares.pop("3") == scores["target"]
+        assert np.mean(list(shares.values())) == pytest.approx(scores["others"])
+        assert (scores["each"]["3"]["n"], scores["each"]["0"]["n"]) == (3, 1)
+        worst = scores["worst"]
+        assert worst["share"] == min(shares.values()) == shares[str(worst["concept"])]
+        assert worst["interval"] == list(wilson(worst["share"], worst["n"], 9))
+        for name, row in scores["confusion"].items():
+            assert row.get(name, 0) / sum(row.values()) == scores["each"][name]["share"]
+        near = scores["fidelity"]
+        assert near["n"] == 9, "one sample of every class but the erased one"
+        assert near["frechet"] > near["real"]["frechet"], "after a few steps of training"
+    whole = found["accuracy"]
+    assert whole["n"] == 10
+    assert whole["interval"] == list(wilson(whole["sampled"], 10))
+    assert whole["classes"] == {name: one["share"] for name, one in whole["each"].items()}
+    measured = {measure.name: value for measure, value in measures(told).items()}
+    assert measured["attack.0.zero_scan.pruned.worst"] == found["revivals"][0]["pruned"]["worst"]["share"]
 
 
 def test_pictures_are_kept_with_the_verdicts(told):
@@ -372,7 +397,7 @@ def test_acts_that_cannot_be_are_told_and_the_run_goes_on(play):
     assert {**attack, "why": ""} == {"round": 2, "do": "attack", "concept": 3, "adversary": "zero_scan", "why": ""}
     assert {**defence, "why": ""} == {"round": 2, "do": "defend", "fill": "gaussian", "why": ""}
     assert "every entry is cut" in attack["why"]
-    assert one.results["concepts"][0]["erased"].keys() == {"target", "others", "n", "interval"}
+    assert one.results["concepts"][0]["erased"].keys() == KEYS
 
 
 def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none(play):
@@ -388,7 +413,7 @@ def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none
     ]
     data = SMOKE["data"] | {"partition": {"kind": "iid"}}
     found = play(rounds=2, event=events, data=data, denoising=SMOKE["denoising"] | {"design": "joint"}).results
-    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == {"target", "others", "n", "interval"}
+    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == KEYS
     assert found["concepts"][0]["density"] is None
     assert [(row["adversary"], row["why"].split(";")[0]) for row in found["not_played"]] == [
         ("zero_scan", "ssd leaves no zeros to find"),
@@ -396,7 +421,7 @@ def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none
     ]
     located, historian = found["revivals"]
     assert (located["adversary"], historian["adversary"]) == ("zero_scan", "historian")
-    assert located["neuron_mean"].keys() == located["revived"].keys() == {"target", "others", "n", "interval"}
+    assert located["neuron_mean"].keys() == located["revived"].keys() == KEYS
     for name in ("random_signs", "true_signs", "defended", "adaptive", "sign_accuracy", "location_auc", "density"):
         assert located[name] is None
     assert found["curves"] == []
