@@ -16,18 +16,18 @@ from clients.diffusion.subject import DenoiserSubject
 from clients.streams import bottom, torch_generator
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
-from clients.unlearning.pruning.recorder import record
 from experiments.reproductions.lines import Line
 from experiments.reproductions.roots_pairs import Weights, Work, own_images, own_part
 from server.defences.fills import FillSpec, Gaussian, RedrawnColumns
-from server.defences.naming import likeness
 from server.defences.secret import Secret
 from server.revival import oracle
 from server.revival.adversaries import Historian, Quantise, Relearn, Tune
 from server.revival.attack import revive
-from server.revival.inversion import inverted, replaced
-from server.revival.knowledge import Adaptive, History, WeightsOnly, WithActivity, WithMask
+from server.revival.inversion import Inverter, replaced
+from server.revival.knowledge import Adaptive, History, OwnEmbedding, WeightsOnly, WithActivity, WithMask
+from server.revival.naming import activities
 from server.revival.refill import refill
+from server.revival.unchanging import Invert, Name
 
 VERSION = 2
 """Version of the measurements; increase it when the same settings give other numbers."""
@@ -165,10 +165,12 @@ def _inversions(
     axis, target = work.spec.axis(concept)
     own = own_part(work, trial.unseen, seed, concept, INVERSION_IMAGES)
     set_feed_forward_weights(denoiser.unet, released)
+    learn = Inverter(denoiser, own, work.training.noise, (seed, "inversion", concept), axis, target)
     found = {}
     for steps in trial.ladder.inversion:
-        draws = denoiser, own, work.training.noise, (seed, "inversion", concept)
-        tokens = inverted(*draws, axis=axis, concept=target, steps=steps, rate=INVERSION_RATE)
+        adversary = Invert(steps=steps, images=INVERSION_IMAGES, lr=INVERSION_RATE)
+        tokens = adversary.attack(OwnEmbedding(released, len(own), learn)).embedding
+        assert tokens is not None
         with replaced(denoiser, axis, target, tokens):
             found[inversion_label(steps)] = work.score(denoiser, seed, concept)
         advance(1)
@@ -220,10 +222,8 @@ def signs(
 def named(work: Work, denoiser: Denoiser, released: Weights, seed: int) -> int:
     """Return the class that an adversary names who holds the whole released model, and has sampled every class from it."""
     set_feed_forward_weights(denoiser.unet, released)
-    subject = DenoiserSubject(denoiser, 0, (seed, "naming"), sampling=work.sampling)
-    heard = [record(subject, concept, work.eraser.calls, work.eraser.halves) for concept in subject.concepts]
-    found = likeness(WithActivity(released, tuple({layer: total.sum(dim=0) for layer, total in one.sums.items()} for one in heard)))
-    return max(range(len(found)), key=found.__getitem__)
+    heard = activities(denoiser, "class", (seed, "naming"), work.eraser.calls, halves=work.eraser.halves, sampling=work.sampling)
+    return Name(calls=work.eraser.calls).attack(WithActivity(released, heard)).suspects[0]
 
 
 def _noisy(original: Weights, seed: int, concept: int) -> Weights:

@@ -28,12 +28,13 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.controls import random_like
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
-from server.defences.detection import Statistic, column_auc, entry_auc
+from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival import oracle
 from server.revival.adversaries import Quantise, Relearn
 from server.revival.attack import Revival, revive
+from server.revival.columns import Statistic
 from server.revival.knowledge import Adaptive, OtherImages, OwnImages, WeightsOnly, WithMask
 from server.revival.tuning import Tuner
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from clients import wire
 from clients.cache import remembered
@@ -20,6 +22,7 @@ from clients.diffusion.judges.svm import Judge
 from clients.diffusion.metrics import Budget
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import Axis
+from server.revival.inversion import replaced
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -80,10 +83,10 @@ class SampleEvaluation:
         learned = partial(self.config.judge.learned, images, styles=spec.styles, compute=self.config.compute)
         return {axis: learned(axis=axis) for axis in axes}
 
-    def show(self, weights: Arrays, concept: int, budget: Budget | None = None) -> Shown:
+    def show(self, weights: Arrays, concept: int, budget: Budget | None = None, embedding: Tensor | None = None) -> Shown:
         """Return samples of the model with these exchanged weights, and the judges' predictions for them.
 
-        ``concept`` is a number as in ``config.denoiser.concepts``.
+        ``concept`` is a number as in ``config.denoiser.concepts``; ``embedding`` stands for it in the condition, if given.
         """
         budget = budget or self.budget
         denoiser = local.untrained(self.config, self.backbone)
@@ -100,12 +103,13 @@ class SampleEvaluation:
             "concept": concept,
             "budget": asdict(budget),
             "key": list(key),
+            **({} if embedding is None else {"embedding": wire.sha256(wire.to_bytes({"embedding": embedding.cpu().numpy()}))}),
             **local.where_computed(self.config),
         }
 
         def make() -> Arrays:
             model, noise = local.model(self.config, self.backbone, weights), self.config.denoising.noise
-            with self.config.computing():
+            with self.config.computing(), nullcontext() if embedding is None else replaced(model, axis, target, embedding):
                 drawn = sample(model, classes, key, styles=styles, sampling=self.config.sampling, noise=noise)
             return {"pixels": drawn.numpy()}
 

@@ -24,6 +24,8 @@ HOLDS = {
     "UnprunedClient": "weights, one unpruned client's update",
     "OwnImages": "weights, own images",
     "OtherImages": "weights, own images of other concepts",
+    "OwnEmbedding": "weights, own images",
+    "WithActivity": "weights, list of concepts",
 }
 """Description of each kind of knowledge, for reports."""
 
@@ -252,7 +254,9 @@ ADVERSARIES: Registry[AdversarySpec] = Registry(
     {
         "adaptive": "server.revival.adversaries:AdaptiveRepruner",
         "historian": "server.revival.adversaries:Historian",
+        "invert": "server.revival.unchanging:Invert",
         "mask_oracle": "server.revival.adversaries:MaskOracle",
+        "name": "server.revival.unchanging:Name",
         "neighbour": "server.revival.adversaries:Neighbour",
         "quantise": "server.revival.adversaries:Quantise",
         "relearn": "server.revival.adversaries:Relearn",

@@ -7,18 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
-from clients.diffusion.spec import NoiseSchedule
+from clients.diffusion.spec import Axis, NoiseSchedule
 from clients.diffusion.training import denoising_loss, scheduler
 from clients.streams import Field, torch_generator
 
-Axis = Literal["class", "style"]
+
+@dataclass(frozen=True)
+class Inverter:
+    """Called with a number of steps and a learning rate, it returns what `inverted` does; parameters as there."""
+
+    denoiser: Denoiser
+    images: Images
+    noise: NoiseSchedule
+    key: tuple[Field, ...]
+    axis: Axis
+    concept: int
+
+    def __call__(self, steps: int, rate: float) -> Tensor:
+        """Return the learned tokens of the concept."""
+        draws = self.denoiser, self.images, self.noise, self.key
+        return inverted(*draws, axis=self.axis, concept=self.concept, steps=steps, rate=rate)
 
 
 def inverted(

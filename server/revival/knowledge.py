@@ -14,6 +14,8 @@ Masks = Mapping[str, Tensor]
 """Bool tensors by layer name, true for cut entries."""
 Tune = Callable[[Weights, int, float], Weights]
 """Maps weights, a number of training steps and a learning rate to new weights."""
+Learn = Callable[[int, float], Tensor]
+"""Maps a number of training steps and a learning rate to an embedding."""
 
 
 def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -100,6 +102,14 @@ class OtherImages(OwnImages):
 
 
 @dataclass(frozen=True)
+class OwnEmbedding(WeightsOnly):
+    """The same knowledge, of who changes no weight: ``learn`` trains what stands for the concept in the condition, on ``images`` images."""
+
+    images: int
+    learn: Learn
+
+
+@dataclass(frozen=True)
 class WithActivity(WeightsOnly):
     """Also how strongly each concept excites each hidden neuron, float64 ``(n,)`` by layer: found by sampling the released model."""
 
@@ -124,12 +134,18 @@ class Revived:
         Guessed values of these entries before retention and scaling, 0 elsewhere.
     said : str
         One line on what the attack did, or why it did nothing.
+    embedding : float32 tensor, shape (width,), optional
+        What stands for the concept in the condition; default: the model's own.
+    suspects : tuple of int
+        Concepts by their ids on the axis of the erased one, the likeliest first; empty if none is named.
     """
 
     weights: dict[str, Tensor]
     places: dict[str, Tensor]
     guesses: dict[str, Tensor]
     said: str
+    embedding: Tensor | None = None
+    suspects: tuple[int, ...] = ()
 
     @property
     def confidence(self) -> dict[str, Tensor]:
@@ -137,8 +153,8 @@ class Revived:
         return {name: guess.abs() for name, guess in self.guesses.items()}
 
 
-def unplaced(weights: Weights, said: str) -> Revived:
+def unplaced(weights: Weights, said: str, embedding: Tensor | None = None, suspects: tuple[int, ...] = ()) -> Revived:
     """Return the result of an attack that locates and guesses nothing, or that did nothing, with the reason."""
     nowhere = {name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in weights.items()}
     guesses = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    return Revived(copied(weights), nowhere, guesses, said)
+    return Revived(copied(weights), nowhere, guesses, said, embedding, suspects)

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.defences.detection import auc, column_statistic
+from server.defences.detection import auc
 from server.defences.grid import COARSE
 from server.revival.attack import Revival
+from server.revival.columns import column_statistic
 from server.revival.knowledge import WithMask
 from server.revival.scan import scan
 from simulator.checkpoints import tensors

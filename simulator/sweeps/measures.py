@@ -55,11 +55,16 @@ def _metrics(run: Run) -> Iterator[tuple[Measure, float]]:
 
 
 def _attacked(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:
-    """Yield what each of several attacks found, under ``attack.<number>.<adversary>.<row>.<key>``, counted from 0."""
+    """Yield what each of several attacks found, under ``attack.<number>.<adversary>.<row>.<key>``, counted from 0.
+
+    A single one has figures only of what is no metric: the worst of the others, and whether the concept was named.
+    """
     found = results.get("revivals", ())
-    for number, one in enumerate(found if len(found) > 1 else ()):
+    for number, one in enumerate(found):
+        if "named" in one:
+            yield Measure(f"attack.{number}.{one['adversary']}.named", "share", "measured"), float(one["named"]["right"])
         for row, scores in one.items():
-            for key in ("target", "others") if isinstance(scores, dict) and "target" in scores else ():
+            for key in ("target", "others") if len(found) > 1 and isinstance(scores, dict) and "target" in scores else ():
                 yield Measure(f"attack.{number}.{one['adversary']}.{row}.{key}", "share", "measured"), scores[key]
             if isinstance(scores, dict) and (worst := scores.get("worst")):
                 yield Measure(f"attack.{number}.{one['adversary']}.{row}.worst", "share", "measured"), worst["share"]

@@ -37,6 +37,7 @@ def tables(found: Row, width: int) -> Iterator[Table | str]:
         yield _attacks(title, rest[:taken])
         title, rest = "attacks, continued", rest[taken:]
     yield from _certainty(found["revivals"])
+    yield from (_named(row) for row in found["revivals"] if "named" in row)
 
 
 def not_played(rows: Sequence[Row]) -> Iterator[str]:
@@ -56,6 +57,13 @@ def accuracy(what: str, told: Row) -> Iterator[str]:
     if near := told.get("fidelity"):
         distance, precision, recall = (f"{near[part]:.2f} ({near['real'][part]:.2f})" for part in ("frechet", "precision", "recall"))
         yield f"  Fr\u00e9chet distance {distance}, precision {precision}, recall {recall}; in brackets: of real images"
+
+
+def _named(row: Row) -> str:
+    """Return whom an adversary named from the scar."""
+    named = row["named"]
+    verdict, place = "right" if named["right"] else "wrong", f"{row['concept']} is number {named['place']} of {named['of']} suspects"
+    return f"named from the scar, round {row['round']}: {named['concept']}, {verdict} (chance {named['chance']:.2f}); {place}"
 
 
 def _certainty(rows: Sequence[Row]) -> Iterator[str]:

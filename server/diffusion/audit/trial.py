@@ -63,7 +63,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Versions of the weights by name, and the attack's measurements and CPU seconds; None if there is nothing to measure."""
+    """Versions of the weights by name, and the attack's measurements and CPU seconds; None if there is nothing to measure.
+
+    ``embedding`` and ``suspects`` are those of `Revived`.
+    """
 
     versions: dict[str, Weights]
     said: str
@@ -72,6 +75,8 @@ class Outcome:
     location_auc: float | None
     column_auc: float | None
     seconds: float
+    embedding: Tensor | None = None
+    suspects: tuple[int, ...] = ()
 
 
 def attack(
@@ -115,6 +120,8 @@ def attack(
         finite(entry_auc(release.weights, release.cut).value),
         finite(column_auc(release.weights, release.cut).two_sided),
         seconds,
+        revived.embedding,
+        revived.suspects,
     )
 
 

@@ -108,12 +108,17 @@ class Playing(Acting):
         outcome = attack(released, act.adversary, known, (config.run_seed, "control", act.concept), state.secret, settings)
         original = state.model_after(erasure.round - 1)
         shown = {
-            name: self.evaluation.show(original if name == "original" else _with(state, weights), act.concept)
+            name: self.evaluation.show(
+                original if name == "original" else _with(state, weights),
+                act.concept,
+                embedding=outcome.embedding if name == "revived" else None,
+            )
             for name, weights in outcome.versions.items()
         }
         told = {name: scores(samples, self.evaluation, act.concept, _erased(state, now)) for name, samples in shown.items()}
         images = self._keep_pictures(shown, act.concept, record)
-        self._write(act, state, outcome, density(released.cut) if released.masked else None, told, images, record)
+        cut = density(released.cut) if released.masked else None
+        self._write(act, state, outcome, _named(act, state, now, outcome) | {"density": cut}, told, images, record)
         if released.masked and act.target == "release" and not _drawn(act.concept, state, record):
             sweeps = Sweeps(self.evaluation, state, erasure, released, original, updates)
             record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
@@ -131,7 +136,7 @@ class Playing(Acting):
         act: Attack,
         state: Releasing,
         outcome: Outcome,
-        cut: float | None,
+        found: Mapping[str, Any],
         told: Mapping[str, dict[str, Any]],
         images: str,
         record: RoundRecord,
@@ -155,7 +160,7 @@ class Playing(Acting):
                     "sign_accuracy_top_fifth": outcome.sign_accuracy_top_fifth,
                     "location_auc": outcome.location_auc,
                     "column_auc": outcome.column_auc,
-                    "density": cut,
+                    **found,
                     "said": outcome.said,
                     "images": images,
                 },
@@ -205,6 +210,17 @@ def _with(state: Releasing, weights: Weights) -> dict[str, npt.NDArray[Any]]:
 def _erased(state: Releasing, now: Round) -> set[int]:
     """Return the concepts of which an erasure was requested by a round."""
     return {one.concept for one in state.setup.timeline.concepts if one.round <= now.round}
+
+
+def _named(act: Attack, state: Releasing, now: Round, outcome: Outcome) -> dict[str, Any]:
+    """Return which concept the adversary named first, the place of the attacked one among its suspects, and what chance would find."""
+    if not outcome.suspects:
+        return {}
+    first = act.concept - state.setup.config.denoiser.axis(act.concept)[1]
+    suspects = [first + one for one in outcome.suspects]
+    erased = _erased(state, now).intersection(suspects)
+    told = {"concept": suspects[0], "right": suspects[0] in erased, "place": suspects.index(act.concept) + 1, "of": len(suspects)}
+    return {"named": told | {"chance": len(erased) / len(suspects)}}
 
 
 def _attacks(record: RoundRecord) -> int:

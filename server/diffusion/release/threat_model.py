@@ -9,25 +9,29 @@ import torch
 
 from clients.diffusion import local
 from clients.diffusion.images import Images
-from clients.streams import Field, bottom
+from clients.streams import bottom
 from clients.unlearning.pruning.masks import density
-from server.diffusion.audit.trial import Release
+from server.diffusion.audit.trial import Release, Weights
 from server.diffusion.evaluation import SampleEvaluation
 from server.diffusion.release.contract import NotPlayedError, Releasing
 from server.diffusion.release.update import DenoiserUpdate
 from server.diffusion.timeline import Attack, ConceptErasure
+from server.revival.inversion import Inverter
 from server.revival.knowledge import (
     Adaptive,
     History,
     OtherImages,
+    OwnEmbedding,
     OwnImages,
     UnprunedClient,
     WeightsOnly,
+    WithActivity,
     WithDensity,
     WithMask,
     WithShares,
 )
 from server.revival.locate import ExactZeros
+from server.revival.naming import activities
 from server.revival.tuning import Tuner
 from server.timeline import Round
 
@@ -79,13 +83,24 @@ def knowledge(
         return History(weights, tuple(state.feed_forward(state.model_after(number)) for number in range(max(0, erased - 2), erased)))
     if wanted == "UnprunedClient":
         return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
-    if wanted in ("OwnImages", "OtherImages"):
-        others = wanted == "OtherImages"
-        images, config = _own_images(act, state, evaluation, others), state.setup.config
-        model = deepcopy(local.model(config, state.setup.backbone, state.weights))
-        key: tuple[Field, ...] = (config.run_seed, "adversary", act.concept)
-        return (OtherImages if others else OwnImages)(weights, len(images), Tuner(model, images, config.denoising.noise, key))
+    if wanted in ("OwnImages", "OtherImages", "OwnEmbedding", "WithActivity"):
+        return _with_whole_model(act, state, weights, evaluation)
     return WeightsOnly(weights)
+
+
+def _with_whole_model(act: Attack, state: Releasing, weights: Weights, evaluation: SampleEvaluation) -> WeightsOnly:
+    """Return the knowledge of who uses the whole released model: to train it or an embedding, or to sample every concept from it."""
+    config, wanted = state.setup.config, act.adversary.knowledge
+    axis, target = config.denoiser.axis(act.concept)
+    model = deepcopy(local.model(config, state.setup.backbone, state.weights))
+    if wanted == "WithActivity":
+        calls, about = min(getattr(act.adversary, "calls", config.sampling.steps), config.sampling.steps), (config.run_seed, "naming")
+        return WithActivity(weights, activities(model, axis, about, calls, sampling=config.sampling, noise=config.denoising.noise))
+    others, key = wanted == "OtherImages", (config.run_seed, "adversary", act.concept)
+    draws = model, _own_images(act, state, evaluation, others), config.denoising.noise, key
+    if wanted == "OwnEmbedding":
+        return OwnEmbedding(weights, len(draws[1]), Inverter(*draws, axis, target))
+    return (OtherImages if others else OwnImages)(weights, len(draws[1]), Tuner(*draws))
 
 
 def _require_other_traces(act: Attack, state: Releasing) -> None:

@@ -17,6 +17,7 @@ from simulator.report.diffusion.model import (
     Erased,
     Fill,
     Loss,
+    Named,
     NotPlayed,
     Released,
     RevivalRow,
@@ -150,8 +151,13 @@ def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...], na
         scores=scores,
         strips=strips,
         seed_of=row.get("seed_of"),
+        named=_named(row.get("named"), name),
         **{one: row.get(one) for one in names},
     )
+
+
+def _named(found: Mapping[str, Any] | None, name: Callable[[int | str], str]) -> Named | None:
+    return None if found is None else Named(name(found["concept"]), found["right"], found["place"], found["of"], found["chance"])
 
 
 def _scores(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Scores:

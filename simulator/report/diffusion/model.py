@@ -46,6 +46,17 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class Named:
+    """What an adversary made of a scar: the concept it names first, whether that was erased, the place of the attacked one, and chance."""
+
+    first: str
+    right: bool
+    place: int
+    of: int
+    chance: float
+
+
+@dataclass(frozen=True)
 class RevivalRow:
     """One concept under one attack.
 
@@ -67,6 +78,8 @@ class RevivalRow:
         Samples by variant.
     seed_of : int, optional
         The peer whose seed was attacked, if it was not the release.
+    named : Named, optional
+        Whom the adversary named, if it named anybody.
     """
 
     concept: str
@@ -83,6 +96,7 @@ class RevivalRow:
     seconds: float | None = None
     strips: tuple[Strip, ...] = ()
     seed_of: int | None = None
+    named: Named | None = None
 
     @property
     def label(self) -> str:

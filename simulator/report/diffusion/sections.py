@@ -90,6 +90,7 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
         accuracies=accuracies,
         counted=diffusion_words.counted(score for line in accuracies for score in line.scores),
         figures=figures,
+        named=[told for row in rows[:MOST_ROWS] if (told := diffusion_words.named(row))],
     )
 
 

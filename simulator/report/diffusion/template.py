@@ -67,7 +67,8 @@ ceiling.</p>
 <tbody>{% for row in one.figures %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
 {{- cell(r.whole(row.success)) }}{{ cell(w.percent(row.signs)) }}{{ cell(w.percent(row.surest)) }}{{ cell(w.auc(row.location)) }}
 {{- cell(w.auc(row.column)) }}{{ cell(w.seconds(row.seconds)) }}</tr>
-{% endfor %}</tbody></table></div>
+{% endfor %}</tbody></table></div>{% for told in one.named %}
+<p>{{ told }}</p>{% endfor %}
 {% endfor %}{% if roots.settings %}<p class="note">A lost weight for which the attack has no guess counts as a wrong sign. Entries
 and columns found: how well weights that were cut, and columns with such weights, are told from the rest in what was released; 0.5 is
 chance.</p>{% endif %}

@@ -39,6 +39,8 @@ KNOWLEDGE = {
     "weights, mask": "the weights and the mask",
     "weights, mask, shares": "the weights, the mask, and the share of peers that pruned",
     "weights, history of aggregates": "the weights, and releases from before",
+    "weights, list of concepts": "the released model, and the list of its concepts",
+    "weights, own images of other concepts": "the released model, and images of other concepts of its own",
     "weights, own images": "the released model, and a few images of the concept of its own",
     "weights, one unpruned client's update": "the weights, and the update of a peer that did not prune",
 }
@@ -151,6 +153,16 @@ def setting(own: Setting, among: Iterable[Setting] = ()) -> str:
     )
     told = [part for part, value, tell in zip(parts, own, telling, strict=True) if tell and value]
     return "; ".join(told)
+
+
+def named(row: RevivalRow) -> str:
+    """Return whom an adversary named, as a sentence; empty if it named nobody."""
+    if row.named is None:
+        return ""
+    one = row.named
+    verdict = "which is right" if one.right else "which is wrong"
+    named = f"Round {row.round}: from the scar it names {one.first} first, {verdict}"
+    return f"{named}; {row.concept} is number {one.place} of {one.of} suspects. By chance {whole(one.chance)} are right."
 
 
 def sentence(event: EventRow) -> str:

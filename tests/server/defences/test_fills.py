@@ -11,7 +11,6 @@ from clients.streams import torch_generator
 from server.defences.detection import (
     auc,
     column_auc,
-    column_statistic,
     entry_auc,
     exact_zeros,
     expected_auc,
@@ -22,6 +21,7 @@ from server.defences.detection import (
 from server.defences.fills import FILLS, Decoys, FillSpec, Gaussian, Permuted, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival.attack import Revival, revive
+from server.revival.columns import column_statistic
 from server.revival.knowledge import WeightsOnly, WithMask
 from server.revival.locate import strongest
 

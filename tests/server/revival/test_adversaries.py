@@ -9,6 +9,7 @@ from server.revival.adversaries import ADVERSARIES, HOLDS, AdversarySpec, Histor
 from server.revival.attack import Revival
 from server.revival.knowledge import WeightsOnly
 from server.revival.locate import Extremes
+from server.revival.unchanging import Invert, Name
 
 DRAW = torch_generator("adversaries")
 ORIGINAL = {"a": torch.randn(16, 2, generator=DRAW) @ torch.randn(2, 48, generator=DRAW)}
@@ -25,6 +26,8 @@ KNOWN: dict[str, WeightsOnly] = {
     "History": knowledge.History(PRUNED, (ORIGINAL,)),
     "UnprunedClient": knowledge.UnprunedClient(PRUNED, ORIGINAL),
     "OwnImages": knowledge.OwnImages(PRUNED, 8, lambda weights, steps, rate: {n: w + steps * rate for n, w in weights.items()}),
+    "OwnEmbedding": knowledge.OwnEmbedding(PRUNED, 3, lambda steps, rate: torch.full((4,), steps * rate)),
+    "WithActivity": knowledge.WithActivity(PRUNED, tuple({"a": one} for one in torch.rand(3, 48, generator=DRAW, dtype=torch.float64))),
     "OtherImages": knowledge.OtherImages(PRUNED, 5, lambda weights, steps, rate: {n: w - steps * rate for n, w in weights.items()}),
 }
 ALL = [spec() for spec in ADVERSARIES.specs()]
@@ -60,6 +63,21 @@ def test_who_guesses_nothing_names_no_place() -> None:
     tuned = Tune(steps=2, lr=0.5).attack(KNOWN["OtherImages"])
     assert torch.equal(tuned.weights["a"], PRUNED["a"] - 1)
     assert tuned.said == "2 steps on 5 images of other concepts"
+
+
+def test_who_changes_no_weight_learns_an_embedding_or_names_a_concept() -> None:
+    learned = Invert(steps=4, lr=0.5).attack(KNOWN["OwnEmbedding"])
+    assert learned.embedding is not None
+    assert learned.embedding.tolist() == [2.0] * 4
+    assert learned.said == "an embedding learned in 4 steps on 3 images of its own"
+    heard = {"a": MASK["a"].double().mean(dim=0)}
+    quiet = {"a": torch.rand(48, generator=torch_generator("quiet"), dtype=torch.float64)}
+    named = Name().attack(knowledge.WithActivity(PRUNED, (quiet, heard)))
+    assert named.suspects == (1, 0)
+    for one in (learned, named):
+        assert torch.equal(one.weights["a"], PRUNED["a"])
+        assert not one.places["a"].any()
+    assert (learned.suspects, named.embedding) == ((), None)
 
 
 def test_settings_reach_the_attack() -> None:

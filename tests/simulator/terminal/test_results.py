@@ -92,6 +92,13 @@ def test_the_worst_of_the_others_and_nearness_to_real_images_are_told_where_know
     assert [line.split()[-2:] for line in text.splitlines() if line.startswith("worst other")] == [["4:", "0.50"]]
 
 
+def test_whom_an_adversary_names_is_told_with_chance() -> None:
+    assert "named" not in printed(FOUND), "the control"
+    row = attack("name") | {"named": {"concept": 4, "right": False, "place": 2, "of": 10, "chance": 0.1}}
+    told = "named from the scar, round 10: 4, wrong (chance 0.10); 3 is number 2 of 10 suspects"
+    assert told in " ".join(printed({**FOUND, "revivals": [row]}).split())
+
+
 def test_attacks_on_rows_have_a_table_of_their_own() -> None:
     assert "membership" not in printed(FOUND), "none was measured"
     reason = {"membership_inference": "not judged: nobody [left]"}

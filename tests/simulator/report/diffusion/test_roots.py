@@ -306,6 +306,16 @@ def test_collateral_of_an_erasure_stands_concept_by_concept(run: ReportData, pag
     assert "The 8 other classes" in told["classes"]
 
 
+def test_whom_an_adversary_names_is_a_sentence(run: ReportData, page: Page, made_up: ModuleType) -> None:
+    assert "suspects" not in page.text["revival"], "the control"
+    raw = made_up.results(1, adversary="name")
+    raw["revivals"][0] |= {"knowledge": "weights, list of concepts"}
+    raw["revivals"][0]["named"] = {"concept": 4, "right": False, "place": 2, "of": 10, "chance": 0.1}
+    told = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    assert "it names 4 first, which is wrong; 0 is number 2 of 10 suspects. By chance 10 % are right." in told
+    assert "the adversary holds the released model, and the list of its concepts" in told
+
+
 def test_a_real_run_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.toml").write_text(SCENARIO)

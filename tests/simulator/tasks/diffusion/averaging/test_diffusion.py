@@ -329,6 +329,27 @@ def test_every_adversary_gets_what_it_needs(play, kind, peers, monkeypatch):
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 
 
+def test_who_changes_no_weight_draws_by_an_embedding_or_names_the_concept(play):
+    adversaries = ({"kind": "invert", "steps": 3, "images": 4, "lr": 5.0}, {"kind": "name"})
+    events = [ERASE, *(ATTACK | {"adversary": one} for one in adversaries)]
+    one = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}})
+    store = RunStore(one.folder)
+    invert, name = one.results["revivals"]
+    for row, changed in ((invert, True), (name, False)):
+        assert row["sign_accuracy"] is row["neuron_mean"] is row["completion"] is None
+        drawn = wire.from_bytes(store.artefact(row["images"]))
+        asked = drawn["conditions"] == 3
+        assert (drawn["revived"][asked] != drawn["pruned"][asked]).any() == changed
+        assert (drawn["revived"][~asked] == drawn["pruned"][~asked]).all(), "other concepts have their own embeddings"
+    store.close()
+    assert "named" not in invert
+    assert name["named"].keys() == {"concept", "right", "place", "of", "chance"}
+    assert name["named"]["right"] == (name["named"]["concept"] == 3) == (name["named"]["place"] == 1)
+    assert (name["named"]["of"], name["named"]["chance"]) == (10, 0.1)
+    assert {measure.name: value for measure, value in measures(one).items()}["attack.1.name.named"] == float(name["named"]["right"])
+    assert verify(one.folder) == []
+
+
 def test_expectations_speak_of_attacks(play):
     expect = [{"after": 2, "metric": "revived.target", "max": 1.0}, {"after": 2, "metric": "loss.global", "max": 0.0}]
     one = play(rounds=2, event=[ERASE, ATTACK], expect=expect)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from server.defences.fills import Gaussian, RedrawnColumns
-from server.defences.naming import likeness
 from server.defences.secret import Secret
 from server.revival.knowledge import WithActivity
+from server.revival.naming import likeness
 
 SECRET = Secret(b"sixteen bytes at the least")
 CONCEPTS, COLUMNS = 6, 240

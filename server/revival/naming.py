@@ -1,4 +1,4 @@
-"""Naming the erased concept from its scar, a test that a release must pass: it names whose neurons were edited."""
+"""Naming the erased concept from its scar: whose neurons were edited."""
 
 from __future__ import annotations
 
@@ -8,11 +8,46 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from server.defences.detection import column_statistic
+from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.spec import Axis, NoiseSchedule, Sampling
+from clients.diffusion.subject import DenoiserSubject
+from clients.streams import Field
+from clients.unlearning.pruning.recorder import Halves, record
+from server.revival.columns import column_statistic
 from server.revival.knowledge import WithActivity
 
 ACCIDENTAL = 1e-3
 """Share of all entries up to which exact zeros may be an accident: underflow, or the rounding of small weights."""
+
+
+def activities(
+    denoiser: Denoiser,
+    axis: Axis,
+    key: tuple[Field, ...],
+    calls: int,
+    *,
+    halves: Halves = "cond",
+    sampling: Sampling | None = None,
+    noise: NoiseSchedule | None = None,
+) -> tuple[dict[str, Tensor], ...]:
+    """Return how strongly each concept of an axis excites each hidden neuron, float64 ``(n,)`` by layer.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The released model, from which every concept is sampled; it stays unchanged.
+    axis : {"class", "style"}
+    key : tuple
+        Key of the start noise.
+    calls : int
+        Number of first sampler calls that count.
+    halves : {"cond", "both"}
+        Which halves of a guided call count.
+    sampling, noise : optional
+    """
+    subject = DenoiserSubject(denoiser, 0, key, axis=axis, sampling=sampling, noise=noise)
+    heard = (record(subject, concept, calls, halves) for concept in subject.concepts)
+    return tuple({layer: total.sum(dim=0) for layer, total in one.sums.items()} for one in heard)
 
 
 def suspicion(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
