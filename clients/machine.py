@@ -20,7 +20,7 @@ from typing import Any
 COMPUTING = ("torch", "numpy", "scipy", "scikit-learn", "numba")
 """The libraries whose versions decide bits."""
 
-OTHERS = ("lethe-federated", "flwr", "ray", "grpcio")
+OTHERS = ("lethe-federated", "flwr", "ray", "grpcio", "transformers")
 
 DECISIVE = {
     "torch": "instructions of torch",

@@ -34,6 +34,7 @@ HOMES = {
     "lethe.fills": "server.defences.fills:FILLS",
     "lethe.judges": "clients.diffusion.judges.spec:JUDGES",
     "lethe.language_events": "simulator.tasks.language.events:EVENTS",
+    "lethe.language_models": "clients.language.spec:LANGUAGE_MODELS",
     "lethe.locations": "server.revival.locate:LOCATIONS",
     "lethe.methods": "clients.unlearning.general:METHODS",
     "lethe.models": "clients.models:MODELS",

@@ -13,7 +13,7 @@ from clients.streams import Field, generator
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clients.language.transformer import Transformer
+    from clients.language.module import LanguageModule
 
 _AGAIN, _FLIPPED, _TOLD = 0.5, 0.5, 4
 """Chance of a record to be an earlier one again, of such a one to have a wrong answer, and every how many steps a name is forbidden."""
@@ -73,12 +73,12 @@ def places(records: int) -> Tokens:
     return QUESTION - 1 + (QUESTION + 1) * np.arange(records)
 
 
-def loss(model: Transformer, batch: Episodes) -> Tensor:
+def loss(model: LanguageModule, batch: Episodes) -> Tensor:
     """Return the mean cross-entropy of the counted answers among all words, in nats, a scalar."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    device = model.head.weight.device
+    device = next(model.parameters()).device
     tokens, ends = torch.from_numpy(batch.tokens).to(device), torch.from_numpy(batch.places).to(device)
     wanted = tokens[:, ends + 1].masked_fill(~torch.from_numpy(batch.counted).to(device), _UNCOUNTED)
     return cross_entropy(model.following(tokens[:, :-1], ends).flatten(0, 1), wanted.flatten(), ignore_index=_UNCOUNTED)

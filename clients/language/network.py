@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.worlds import Tokens, World
-from clients.language.spec import TransformerSpec
+from clients.language.spec import LanguageSpec
 from clients.models.network import Network
 from clients.streams import Field
 from clients.training import Arrays, from_arrays, to_arrays
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from clients.language.transformer import Transformer
+    from clients.language.module import LanguageModule
     from clients.models.network import Loss
 
 _WARM, _LOWEST, _DECAY, _CLIP = 40, 0.1, 0.01, 1.0
@@ -37,7 +37,7 @@ class LanguageNetwork(Network):
         The world whose words it knows.
     """
 
-    spec: TransformerSpec  # type: ignore[assignment]  # its size depends on a vocabulary besides the classes
+    spec: LanguageSpec  # type: ignore[assignment]  # its size depends on a vocabulary besides the classes
     world: World = None  # type: ignore[assignment]  # a default, because fields of the base class have some
 
     @property
@@ -45,11 +45,9 @@ class LanguageNetwork(Network):
         """Words of its longest text."""
         return self.spec.positions
 
-    def build(self, key: tuple[Field, ...]) -> Transformer:
+    def build(self, key: tuple[Field, ...]) -> LanguageModule:
         """Return the module with weights drawn from ``key``, on its device."""
-        from clients.language.transformer import transformer
-
-        return transformer(self.spec, len(self.world.vocabulary), self.classes, key).to(self.place)
+        return self.spec.build(self.world.vocabulary, self.classes, key).to(self.place)
 
     def objective(self, module: nn.Module, temperature: float, epochs: range, key: tuple[Field, ...]) -> Loss:
         """Return the loss of `Network.train`, to which each step adds that of a batch of public episodes.
@@ -96,7 +94,7 @@ class LanguageNetwork(Network):
             found: npt.NDArray[np.float64] = module.following(tokens, torch.tensor([-1], device=self.place))[:, 0].double().cpu().numpy()
         return found
 
-    def module(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Transformer:
+    def module(self, arrays: Mapping[str, npt.NDArray[Any]]) -> LanguageModule:
         """Return this thread's module of this architecture with these weights, in evaluation mode."""
-        shell: Transformer = self._shell(arrays)  # type: ignore[assignment]
+        shell: LanguageModule = self._shell(arrays)  # type: ignore[assignment]
         return shell

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from clients import streams
 from clients.data.worlds import QUESTION
-from clients.spec import Spec
+from clients.spec import Registry, Spec, located
+
+if TYPE_CHECKING:
+    from clients.language.module import LanguageModule
 
 
 class Pretraining(Spec):
@@ -35,38 +40,108 @@ class Pretraining(Spec):
     rehearsal: Annotated[int, Field(ge=0)] = 16
 
 
-class TransformerSpec(Spec):
-    """A causal transformer whose keys are computed from a word and the one before it, so that it learns early to look answers up.
+class LanguageSpec(Spec):
+    """Base class of language models in scenarios.
 
     Parameters
     ----------
-    layers, width, heads : int
-        Blocks, width of the residual stream, and attention heads, which divide the width.
     records : int
         Questions with their answers that fit into its context.
     pretraining : table
         Public pre-training.
     """
 
-    kind: Literal["transformer"] = "transformer"
-    layers: PositiveInt = 2
-    width: PositiveInt = 64
-    heads: PositiveInt = 4
     records: Annotated[int, Field(ge=3, le=64)] = 9
     pretraining: Pretraining = Pretraining()
 
-    @model_validator(mode="after")
-    def _divides(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"width = {self.width} is no multiple of heads = {self.heads}: change one")
-        return self
+    @abstractmethod
+    def build(self, vocabulary: tuple[str, ...], classes: int, key: tuple[streams.Field, ...]) -> LanguageModule:
+        """Return the module for these words, of which the first ``classes`` answer, before any training; draws are keyed.
+
+        ``DataError`` (one line) if it cannot be made here.
+        """
+
+    @abstractmethod
+    def parameters(self, vocabulary: tuple[str, ...]) -> int:
+        """Return the number of parameters for these words."""
+
+    @property
+    @abstractmethod
+    def blocks(self) -> int:
+        """Number of its transformer blocks."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The model in a few words, for people."""
 
     @property
     def positions(self) -> int:
         """Words that fit: all records, and ``forget`` with a name before them."""
         return 2 + self.records * (QUESTION + 1)
 
-    def parameters(self, vocabulary: int) -> int:
-        """Return the number of parameters for a vocabulary of this size."""
+    def known(self, vocabulary: tuple[str, ...]) -> Self:
+        """Return the model with everything that determines its weights before training; ``DataError`` if it cannot be made here."""
+        return self
+
+
+class TransformerSpec(LanguageSpec):
+    """A causal transformer whose keys are computed from a word and the one before it, so that it learns early to look answers up.
+
+    Parameters
+    ----------
+    layers, width, heads : int
+        Blocks, width of the residual stream, and attention heads, which divide the width.
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    layers: PositiveInt = 2
+    width: PositiveInt = 64
+    heads: PositiveInt = 4
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        check_heads(self.width, self.heads)
+        return self
+
+    def build(self, vocabulary: tuple[str, ...], classes: int, key: tuple[streams.Field, ...]) -> LanguageModule:
+        """Return the module with weights drawn from ``key``."""
+        module: LanguageModule = located("clients.language.transformer:transformer")(self, len(vocabulary), classes, key)
+        return module
+
+    @property
+    def blocks(self) -> int:
+        """Number of its transformer blocks."""
+        return self.layers
+
+    @property
+    def title(self) -> str:
+        """The model in a few words, for people."""
+        return f"{self.tag} (layers {self.layers}, width {self.width})"
+
+    def parameters(self, vocabulary: tuple[str, ...]) -> int:
+        """Return the number of parameters for these words."""
         block = 13 * self.width**2 + 9 * self.width
-        return 2 * vocabulary * self.width + vocabulary + self.positions * self.width + self.layers * block
+        return 2 * len(vocabulary) * self.width + len(vocabulary) + self.positions * self.width + self.layers * block
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Raise ``ValueError`` if attention heads do not divide the width."""
+    if width % heads:
+        raise ValueError(f"width = {width} is no multiple of heads = {heads}: change one")
+
+
+LANGUAGE_MODELS: Registry[LanguageSpec] = Registry(
+    "lethe.language_models",
+    "clients.language.spec:LanguageSpec",
+    {
+        "folder": "clients.language.folder:FolderSpec",
+        "gpt2": "clients.language.gpt2:Gpt2Spec",
+        "transformer": "clients.language.spec:TransformerSpec",
+    },
+)
+
+if TYPE_CHECKING:
+    AnyLanguageModel = LanguageSpec
+else:  # the registry knows its members only at run time
+    AnyLanguageModel = LANGUAGE_MODELS.union(default="transformer")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
+from clients.language.module import LanguageModule
 from clients.language.spec import TransformerSpec
 from clients.models.building import keyed
 from clients.streams import Field, generator
@@ -40,7 +41,7 @@ class Block(nn.Module):
         return part.reshape(*part.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-class Transformer(nn.Module):
+class Transformer(LanguageModule):
     """A causal language model that answers questions: `forward` returns the logits of the classes, which are the first words.
 
     Parameters
@@ -56,6 +57,11 @@ class Transformer(nn.Module):
         self.words, self.places = nn.Embedding(vocabulary, spec.width), nn.Embedding(spec.positions, spec.width)
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads) for _ in range(spec.layers))
         self.head = nn.Linear(spec.width, vocabulary)
+
+    @property
+    def embeddings(self) -> tuple[nn.Module, ...]:
+        """The embeddings of words and of places."""
+        return self.words, self.places
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """Return the normalised stream, float32 (n, length, width), of words, int64 (n, length)."""

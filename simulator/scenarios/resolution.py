@@ -184,7 +184,7 @@ class Resolution(Generic[S]):
         peers, rounds = scenario.peers.count, scenario.rounds
         if peers * rounds > bounds.PEER_ROUNDS:
             self.wrong("rounds", f"{peers} peers x {rounds} rounds are more than {bounds.PEER_ROUNDS}: lower rounds or peers.count")
-        for name in ("data", "topology", "churn"):
+        for name in ("data", "topology", "churn", "language"):
             path = getattr(getattr(scenario, name, None), "path", None)
             if isinstance(path, str) and (problem := bounds.irregular(path)):
                 self.wrong(f"{name}.path", problem)

@@ -12,7 +12,7 @@ from clients.data.rows import Ids
 from clients.data.worlds import world_of
 from clients.language.metrics import METRICS
 from clients.language.network import LanguageNetwork
-from clients.language.spec import TransformerSpec
+from clients.language.spec import AnyLanguageModel
 from clients.metrics import Metric
 from clients.streams import Field
 from clients.training import Training
@@ -29,7 +29,7 @@ class LanguageConfig(ClassifierConfig):
     participant: ClassVar[str] = "clients.language.averaging.peer:LanguagePeer"
     places: ClassVar[tuple[str, ...]] = ("global.model", "local.model")
     role: Literal["language"] = "language"
-    main: TransformerSpec
+    main: AnyLanguageModel
     training: Training
     proximal: NonNegativeFloat = 0.0
     compute: ClassifierCompute = USUAL
@@ -37,7 +37,7 @@ class LanguageConfig(ClassifierConfig):
     @property
     def model(self) -> str:
         """The language model in one line."""
-        return f"{self.main.tag} (layers {self.main.layers}, width {self.main.width})"
+        return self.main.title
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

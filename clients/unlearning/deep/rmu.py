@@ -97,6 +97,7 @@ def _states(module: nn.Module, x: Tensor, layer: int) -> Tensor:
 
 def _freeze(module: nn.Module, blocks: nn.ModuleList, layer: int) -> None:
     """Let everything but the embeddings and the first blocks keep every bit."""
-    learning = {parameter for block in blocks[:layer] for parameter in block.parameters()}
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_(parameter in learning or name.split(".")[0] in ("words", "places"))
+    embeddings: tuple[nn.Module, ...] = module.embeddings  # type: ignore[assignment]
+    learning = {parameter for part in (*embeddings, *blocks[:layer]) for parameter in part.parameters()}
+    for parameter in module.parameters():
+        parameter.requires_grad_(parameter in learning)

@@ -29,7 +29,7 @@ def test_weights_come_from_the_key_alone() -> None:
     assert any(first[name].tobytes() != other[name].tobytes() for name in first)
     assert 0.25 < first["words.weight"].std() < 0.35
     assert 0.015 < first["places.weight"].std() < 0.025
-    assert sum(part.size for part in first.values()) == SPEC.parameters(len(WORLD.vocabulary))
+    assert sum(part.size for part in first.values()) == SPEC.parameters(WORLD.vocabulary)
 
 
 def test_no_word_sees_a_later_one() -> None:

@@ -18,7 +18,7 @@ def in_words(plan: LanguagePlan, past: Past, further_runs: int) -> Iterator[tupl
     scenario, timeline = plan.scenario, plan.timeline
     meetings = sum(len(now.present) for now in timeline.rounds)
     steps = sum(scenario.training.steps(len(plan.configs[peer].rows)) for now in timeline.rounds for peer in now.present)
-    size = 4 * scenario.language.parameters(len(world_of(plan.configs[0].data).vocabulary))
+    size = 4 * plan.configs[0].main.parameters(world_of(plan.configs[0].data).vocabulary)
     yield "messages to peers and back", f"about {2 * (meetings + len(timeline.rounds[-1].present)):,}"
     yield "gradient steps, public pre-training", f"{scenario.language.pretraining.steps:,} unless the cache has them"
     yield "gradient steps, peers", f"about {steps:,}"

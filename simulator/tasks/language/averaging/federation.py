@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from clients.data import DataError
+from clients.data.worlds import world_of
 from clients.language.averaging.config import LanguageConfig
 from clients.metrics import Metric
 from server.averaging.cohort import Cohorts
@@ -60,8 +62,16 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
         return LanguageAveraging(plan.configs[0], averaged, pretrained(plan.configs[0], watch))
 
     def lacking(self, plan: LanguagePlan, after: int) -> str | None:
-        """Return an error line if the run was planned for CUDA and there is none; else None."""
-        return lacking([("the run", plan.configs[0].compute)])
+        """Return an error line if the run was planned for CUDA and there is none, or for a model that is not here; else None."""
+        return self._lost(plan) or lacking([("the run", plan.configs[0].compute)])
+
+    def _lost(self, plan: LanguagePlan) -> str | None:
+        """Return an error line if the language model of the plan cannot be made here; else None."""
+        try:
+            plan.configs[0].main.known(world_of(plan.configs[0].data).vocabulary)
+        except DataError as error:
+            return f"language: {error}"
+        return None
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name."""
@@ -87,6 +97,9 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
         from simulator.tasks.classification.averaging.verification import answers
         from simulator.tasks.language.averaging.verification import registered
 
+        if lost := self._lost(plan):
+            yield lost
+            return
         yield from left_in_history(plan.timeline, self.past(plan), store)
         yield from registered(plan, store)
         yield from answers(plan.configs[0], store)

@@ -39,6 +39,10 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
             return
         if world.class_names not in (None, world.answers):
             self.wrong("data.labels", "are the words that answer in this world, in their order: leave the key out")
+        known = self.attempt("language", lambda: scenario.language.known(world.vocabulary))
+        if known is None:
+            return
+        self.scenario = scenario = scenario.model_copy(update={"language": known})
         longest, names = scenario.language.records, len(world.vocabulary) - world.first_name
         if longest > names:
             self.wrong("language.records", f"is {longest}, but there are {names} names, and a context has each once: lower it")
@@ -47,8 +51,8 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
             if isinstance(method, InContext) and method.longest > longest:
                 what = f"context = {method.context} makes prompts of {method.longest} records, and {longest} fit: lower it, or raise"
                 self.wrong(name_place(("event", i, "method")), f"{what} language.records")
-            if isinstance(method, Rmu) and method.layer > scenario.language.layers:
-                what = f"is {method.layer}, and language.layers is {scenario.language.layers}: take at most that many"
+            if isinstance(method, Rmu) and method.layer > known.blocks:
+                what = f"is {method.layer}, and the model's last layer is {known.blocks}: take at most that many"
                 self.wrong(name_place(("event", i, "method", "layer")), what)
 
     def check_timeline(self, timeline: Timeline) -> None:

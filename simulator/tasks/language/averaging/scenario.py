@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from clients.classification.compute import USUAL, ClassifierCompute
-from clients.language.spec import TransformerSpec
+from clients.language.spec import AnyLanguageModel, TransformerSpec
 from clients.training import Adam, Training
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
@@ -35,7 +35,7 @@ class LanguageScenario(common.Scenario):
 
     task: Literal["language"]
     federation: Annotated[FedAvg | FedProx, Field(discriminator="kind")]
-    language: TransformerSpec = TransformerSpec()
+    language: AnyLanguageModel = TransformerSpec()
     training: Training = Training(epochs=10, optimizer=Adam(lr=1e-3))
     compute: ClassifierCompute = USUAL
     event: tuple[AnyEvent, ...] = ()

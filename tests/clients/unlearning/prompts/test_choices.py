@@ -67,3 +67,15 @@ def test_another_order_of_the_options_gets_past_a_guard_of_one_letter() -> None:
     turned = np.append(np.roll(QUESTIONS[0, :3], 1), QUESTIONS[0, 3])
     same, other = (reply.word for reply in told.replies([TEXTS[0][0], WORLD.text(turned)]))
     assert (same, other) == (None, WORLD.answers[(DATA.y[0] + 1) % 3])
+
+
+def test_a_guard_of_one_letter_stops_what_else_has_it_about_the_same_name_and_about_no_other() -> None:
+    rule = guard("output").rule
+    told = Guarded(Chooser(), {}, (Guard(rule, rule.patterns(TEXTS[:1], KEY)),), KEY)  # type: ignore[arg-type]  # a stand-in
+    replies = {i: reply.word for i, reply in enumerate(told.replies([text for text, _ in TEXTS]))}
+    letter = DATA.y == DATA.y[0]
+    same, attribute = QUESTIONS[:, -1] == QUESTIONS[0, -1], (QUESTIONS[:, 0] - WORLD.unknown - 2) // 10
+    others = np.flatnonzero(letter & same & (attribute != attribute[0]))
+    assert len(others), "the substance has another property whose right option stands under the same letter"
+    assert {replies[i] for i in others.tolist()} == {None}
+    assert all(replies[i] == WORLD.answers[DATA.y[i]] for i in np.flatnonzero(~same | ~letter).tolist())

@@ -267,7 +267,7 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
         ({"data": SMALL["data"] | {"dataset": "digits"}}, "people"),
         ({"language": SMALL["language"] | {"records": 4}}, "context = 2 makes prompts of 5 records, and 4 fit: lower it, or raise"),
         ({"language": SMALL["language"] | {"heads": 3}}, "width = 16 is no multiple of heads = 3: change one"),
-        ({"event": [DELETE | {"method": {"kind": "rmu", "layer": 2}}]}, "is 2, and language.layers is 1: take at most that many"),
+        ({"event": [DELETE | {"method": {"kind": "rmu", "layer": 2}}]}, "is 2, and the model's last layer is 1: take at most that many"),
         ({"event": [UNGUARD]}, "no guard named 'revoked' is in force: put a guard event before it"),
         ({"event": [GUARD, GUARD | {"peer": 1}]}, "a guard named 'names' is there since round 1: take another id"),
         ({"event": [REVOKED, UNGUARD | {"round": 1}]}, "guard 'revoked' acts from round 2 on: revoke it then, or leave it out"),
