@@ -17,3 +17,6 @@ CELLS = "peer/corrected_cells"
 
 VALUES = "peer/corrected_values"
 """Likewise, of the values in these cells, float32 (k,)."""
+
+SPENT = "peer/spent"
+"""Likewise, of what training has spent of the rows' privacy: int64 (k, 2), as `clients.privacy.accountant.Spent` writes it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
-Fold = Literal["mean", "weighted mean", "sum"]
+Fold = Literal["mean", "weighted mean", "sum", "max"]
 Direction = Literal["higher", "lower"]
 
 
@@ -29,9 +29,9 @@ class Metric:
     ----------
     name : str
         Name in the ledger; words in angle brackets make a family: ``accuracy.sampled.<class>``.
-    fold : {"mean", "weighted mean", "sum"}
-        How the federation's value is computed from its peers' values. Costs are summed; of measurements, the mean is taken, and the last
-        one counts.
+    fold : {"mean", "weighted mean", "sum", "max"}
+        How the federation's value is computed from its peers' values. Costs are summed; of measurements, the mean is taken, or the largest,
+        and the last one counts.
     unit : str
         ``share`` (of one), ``steps``, ``bytes``, ...
     better : {"higher", "lower"}, optional
@@ -123,6 +123,8 @@ class Metrics:
         values = [value for own in column.values() for value in own]
         if metric.fold == "sum":
             return math.fsum(values)
+        if metric.fold == "max":
+            return max(values)
         if metric.fold == "mean":
             return math.fsum(values) / len(values)
         weights = columns.get(metric.weight, {})

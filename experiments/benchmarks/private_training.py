@@ -2,7 +2,7 @@
 
 DP-SGD (Abadi et al., "Deep Learning with Differential Privacy", CCS 2016, algorithm 1) on digits, beside training without it and beside
 retraining: what it costs in accuracy, and what it spares whoever must forget. Epsilon is that of the package opacus:
-``pip install -c constraints.txt -e '.[private]'``.
+``pip install -c constraints.txt -e '.[private]'``. `clients.privacy` has the same steps for peers of a federation.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 from clients import streams
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
+from clients.privacy.accountant import NEEDED, Spent, installed
+from clients.privacy.descent import clipped, noised
 from clients.training import Arrays, to_arrays
-from clients.unlearning.deep.importance import row_gradients
 from experiments.benchmarks._intervals import interval
 
 DELTA = 1e-4
@@ -62,23 +62,7 @@ class Private:
 
     def epsilon(self, delta: float) -> float:
         """Return epsilon for one row that is there or not, by opacus' accountant of Renyi divergences; infinite without noise."""
-        from opacus.accountants import RDPAccountant
-
-        if not self.noise:
-            return math.inf
-        accountant = RDPAccountant()
-        accountant.history = [(self.noise, self.rate, self.steps)]
-        return float(accountant.get_epsilon(delta))
-
-
-def clipped(module: torch.nn.Module, x: Tensor, y: Tensor, clip: float) -> dict[str, Tensor]:
-    """Return the sum over rows of their gradients, by parameter, each row's over all parameters shortened to the norm ``clip``."""
-    if not len(x):
-        return {name: torch.zeros_like(parameter) for name, parameter in module.named_parameters()}
-    gradients = row_gradients(module, x, y)
-    norms = torch.stack([one.flatten(1).norm(dim=1) for one in gradients.values()]).norm(dim=0)
-    weight = (clip / norms.clamp(min=1e-12)).clamp(max=1.0)
-    return {name: torch.tensordot(weight, one, dims=1) for name, one in gradients.items()}
+        return Spent({self.rate: self.steps}).epsilon(self.noise, delta) if self.noise else math.inf
 
 
 def trained(network: Network, rows: Rows, settings: Private, key: tuple[streams.Field, ...]) -> Arrays:
@@ -89,11 +73,10 @@ def trained(network: Network, rows: Rows, settings: Private, key: tuple[streams.
     for step in range(settings.steps):
         drawn = torch.from_numpy(streams.uniforms(rows.ids, *key, "drawn", step) < settings.rate)
         sums = clipped(module, x[drawn], y[drawn], settings.clip)
+        noisy = noised(module, sums, settings.noise * settings.clip, (*key, "noise", step))
         with torch.no_grad():
-            for name, parameter in module.named_parameters():
-                normal = streams.generator(*key, "noise", step, name).standard_normal(parameter.shape)
-                noise = settings.noise * settings.clip * torch.tensor(normal, dtype=parameter.dtype)
-                parameter -= length * (sums[name] + noise)
+            for parameter, total in zip(module.parameters(), noisy, strict=True):
+                parameter -= length * total
     return to_arrays(module)
 
 
@@ -124,10 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, two noises")
     asked = parser.parse_args(arguments)
     noises, seeds = (NOISES[::2][:2], range(1)) if asked.quick else (NOISES, range(5))
-    try:
-        epsilons = [Private(noise).epsilon(DELTA) for noise in noises]
-    except ModuleNotFoundError as error:
-        parser.error(f"{error.name} is not installed, which tells epsilon: pip install -c constraints.txt -e '.[private]'")
+    if not installed():
+        parser.error(f"noise {NEEDED}")
+    epsilons = [Private(noise).epsilon(DELTA) for noise in noises]
     torch.set_num_threads(1)
     title = f"digits, network of 32 hidden units, {GONE} of {LEARNED} rows to forget; delta = {DELTA:g}, {len(seeds)} seeds, 95 %"
     table = Table(title=title)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from simulator.runs.run import Run
 from simulator.runs.shown import number, round_and_subject
-from simulator.terminal import comparison, concept_tables, language_tables, shadow_audits
+from simulator.terminal import comparison, concept_tables, language_tables, privacy, shadow_audits
 
 
 def show_results(run: Run, console: Console | None = None) -> None:
@@ -24,6 +24,8 @@ def show_results(run: Run, console: Console | None = None) -> None:
         console.print(_metrics(found["metrics"]))
     for part in language_tables.tables(found["language"]) if "language" in found else ():
         console.print(part, highlight=False, markup=False)
+    if "privacy" in found:
+        console.print(privacy.table(found["privacy"]))
     if found["erasures"]:
         console.print(_erasures(found["erasures"]))
     if "arrivals" in found:

@@ -10,9 +10,11 @@ from clients.classification.averaging.trigger import Trigger
 from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.config import ClassifierConfig
 from clients.data.rows import Ids, Rows
+from clients.metrics import Metric
 from clients.models import AnyModel
 from clients.models.network import Network
-from clients.training import Training
+from clients.privacy.accountant import EPSILON, OVER_BUDGET
+from clients.privacy.settings import LocalTraining
 
 
 class AveragedClassifierConfig(ClassifierConfig):
@@ -25,13 +27,18 @@ class AveragedClassifierConfig(ClassifierConfig):
     places: ClassVar[tuple[str, ...]] = ("global.model", "local.model")
     role: Literal["averaged_classifier"] = "averaged_classifier"
     main: AnyModel
-    training: Training
+    training: LocalTraining
     proximal: NonNegativeFloat = 0.0
     # left out at its default: plans from before classifiers had such a table keep their hash
     compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
 
     # left out where nothing is planted: plans from before there were backdoors keep their hash
     backdoor: Trigger | None = Field(None, exclude_if=lambda backdoor: backdoor is None)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that peers send; in private training also what it has spent."""
+        return super().metrics if self.training.private is None else (*super().metrics, EPSILON, OVER_BUDGET)
 
     def learned(self, ids: Ids) -> Rows:
         """Return rows as the peer learns them: as they are in the data set, but for what it plants in them."""

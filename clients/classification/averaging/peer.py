@@ -15,11 +15,14 @@ import numpy.typing as npt
 from clients import data, wire
 from clients.averaging.order import Order
 from clients.averaging.peer import Arrays, AveragingPeer, arrays
+from clients.bookkeeping import SPENT
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.classification.hdus.peer import mixed
 from clients.corrections import Correction, Corrections
 from clients.data.rows import Rows
 from clients.participant import ROWS, Record
+from clients.privacy.accountant import EPSILON, OVER_BUDGET, Spent
+from clients.privacy.settings import DpSgd
 from clients.streams import Field
 from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.general.contract import Learning
@@ -37,6 +40,8 @@ class AveragedClassifierPeer(AveragingPeer):
         The global model as received, and after training the update to send; empty if none was received.
     corrections : Corrections
         What its rows hold otherwise than in the data set.
+    spent : Spent
+        What private training has spent of its rows' privacy.
     """
 
     config: AveragedClassifierConfig
@@ -44,18 +49,23 @@ class AveragedClassifierPeer(AveragingPeer):
     def __init__(self, config: AveragedClassifierConfig, rows: npt.NDArray[np.int64], stream: tuple[Field, ...]) -> None:
         super().__init__(config, rows, stream)
         self.corrections = Corrections().joined(config.corrections)
+        self.spent, self._over_budget = Spent(), False
 
     @classmethod
     def restored(cls, config: AveragedClassifierConfig, main: bytes, stream: tuple[Field, ...] | None = None) -> Self:
         """Return the peer whose main artefact has these bytes (no own update yet)."""
         peer = super().restored(config, main, stream)
-        peer.corrections = peer.corrections.followed_by(Corrections.read(wire.from_bytes(main)))
+        kept = wire.from_bytes(main)
+        peer.corrections = peer.corrections.followed_by(Corrections.read(kept))
+        if SPENT in kept:
+            peer.spent = Spent.read(kept[SPENT])
         return peer
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: the ids of the rows, and what has been corrected in them."""
-        return wire.to_bytes({ROWS: self.rows, **self.corrections.of(self.rows).arrays()})
+        """The main artefact: the ids of the rows, what has been corrected in them, and what private training has spent."""
+        spent = {} if self.config.training.private is None else {SPENT: self.spent.array()}
+        return wire.to_bytes({ROWS: self.rows, **self.corrections.of(self.rows).arrays(), **spent})
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Store the global model and the order to unlearn, if the message has them, and the round."""
@@ -75,6 +85,8 @@ class AveragedClassifierPeer(AveragingPeer):
         if not self.weights or not len(self.rows):
             return 0
         config, rows = self.config, self._held(self.rows)
+        if (private := config.training.private) is not None:
+            return self._train_privately(rows, private)
         self.weights, steps = config.network.train(
             self.weights,
             rows.x,
@@ -87,6 +99,28 @@ class AveragedClassifierPeer(AveragingPeer):
         )
         self.trained = True
         return steps
+
+    def _train_privately(self, rows: Rows, private: DpSgd) -> int:
+        """Train by DP-SGD, unless that would exceed the budget; return the gradient steps."""
+        from clients.privacy.descent import train_privately
+
+        config = self.config
+        spent = self.spent.after(config.training.rate(len(rows)), config.training.steps(len(rows)))
+        if not spent.within(private):
+            self._over_budget, self.weights = True, {}
+            return 0
+        key, settings = (*self.stream, "local", self.now), config.training
+        self.weights, steps = train_privately(
+            config.network, self.weights, rows, key=key, settings=settings, private=private, pull=config.proximal
+        )
+        self.spent, self.trained = spent, True
+        return steps
+
+    def _told_of_privacy(self) -> dict[str, float]:
+        """Return what private training has spent, and whether this round was one too many; empty if training is not private."""
+        if (private := self.config.training.private) is None:
+            return {}
+        return {EPSILON.name: self.spent.epsilon(private.noise, private.delta), OVER_BUDGET.name: float(self._over_budget)}
 
     def forget(self, ids: Iterable[int]) -> Outcome:
         """Forget own rows; carry the ordered method out on the global model, if there is an order."""
@@ -133,15 +167,15 @@ class AveragedClassifierPeer(AveragingPeer):
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
         """Return nothing after training; for a global model sent for evaluation, metrics in [0, 1] and predictions on the test rows.
 
-        ``global`` is a metric's mean over the test rows; ``local`` re-weights the classes to the peer's own distribution. The predictions
-        are class probabilities, float64 ``(n_test, classes)``.
+        Private training adds what it has spent. ``global`` is a metric's mean over the test rows; ``local`` re-weights the classes to the
+        peer's own distribution. The predictions are class probabilities, float64 ``(n_test, classes)``.
         """
         source, test = data.load(self.config.data), np.asarray(self.config.test, dtype=np.int64)
         if self.trained or not self.weights:
-            return {}, np.empty((0, source.classes))
+            return self._told_of_privacy(), np.empty((0, source.classes))
         answers = self.config.network.probabilities(self.weights, source.inputs(test)).astype(np.float64)
         counts = np.bincount(self.corrections.applied(source.rows(self.rows)).y, minlength=source.classes).astype(np.int64)
-        scores: dict[str, float] = {}
+        scores = self._told_of_privacy()
         for metric, values in source.metrics(test, answers).items():
             scores[f"{metric}.global.model"] = float(values.mean())
             scores[f"{metric}.local.model"] = mixed(values, source.classes_of(test), counts)

@@ -70,8 +70,8 @@ class NtkScrubbing(Deep):
         import torch
         from torch.nn.functional import one_hot
 
+        from clients.models.row_gradients import row_slopes
         from clients.training import from_arrays
-        from clients.unlearning.deep.importance import row_slopes
 
         examples = student.load("all", rows)
         module = student.network.build(("linearised",)).eval()

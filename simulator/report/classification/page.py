@@ -42,6 +42,8 @@ class Own:
         The results' table ``by_class``; empty where nothing was counted.
     firing : sequence of mapping
         The results' list ``firing``: spikes and thresholds before and after requests; empty where no neuron spikes.
+    privacy : mapping
+        The results' table ``privacy``; empty where training is not private.
     """
 
     simulated: Mapping[int, tuple[float, int | None]] = field(default_factory=dict)
@@ -49,6 +51,12 @@ class Own:
     confidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_class: Mapping[str, Any] = field(default_factory=dict)
     firing: Sequence[Mapping[str, Any]] = ()
+    privacy: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def spent(self) -> dict[int, float]:
+        """Epsilon of private training by peer."""
+        return {one["peer"]: one["epsilon"] for one in self.privacy.get("peers", ())}
 
 
 def _calibration(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
@@ -93,6 +101,7 @@ class ClassificationPage(TaskPage):
             results.get("confidence", {}),
             results.get("by_class", {}),
             results.get("firing", ()),
+            results.get("privacy", {}),
         )
 
     def headline(self, data: ReportData) -> list[str]:
@@ -125,6 +134,7 @@ class ClassificationPage(TaskPage):
             *(_beside(f"{name} of {who}", metric.global_ensemble, metric.global_main) for name, metric in data.metrics),
             *at_the_end(data),
             *proven(data),
+            *_private(data),
             *_simulated(data),
             *(_costs(data) if data.erasures else []),
         ]
@@ -140,7 +150,7 @@ class ClassificationPage(TaskPage):
 
     def peer_columns(self, data: ReportData) -> list[tuple[str, Callable[[PeerRow], str]]]:
         """Return columns of a peer's last accuracies, on all classes and on its own class distribution, and of its seed's."""
-        seeds = _own(data).seeds
+        seeds, spent = _own(data).seeds, _own(data).spent
         return [
             ("main, all", lambda row: words.percent(_last(row).global_main)),
             (f"{data.together}, all", lambda row: words.percent(_last(row).global_ensemble)),
@@ -148,17 +158,34 @@ class ClassificationPage(TaskPage):
             (f"{data.together}, own", lambda row: words.percent(_last(row).local_ensemble)),
             ("seed alone, all", lambda row: words.percent(seeds.get(row.peer, {}).get("seed"))),
             ("seed agrees with main", lambda row: words.percent(seeds.get(row.peer, {}).get("agreement"))),
+            ("epsilon of a row", lambda row: f"{spent[row.peer]:.3g}" if row.peer in spent else words.NOT_MEASURED),
         ]
 
     def about_peers(self, data: ReportData) -> str:
         """Return an explanation of the columns."""
         seeds = " A seed agrees with its main model where both name the same class of a test row." if _own(data).seeds else ""
-        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix.{seeds}"
+        private = _privacy(_own(data).privacy)
+        return f"{words.capital(data.measure)} when last heard of, on all classes and on the peer\u2019s own class mix.{seeds}{private}"
 
 
 def _own(data: ReportData) -> Own:
     """Return what the page shows beside the common data; nothing where a report was made without it."""
     return data.own if isinstance(data.own, Own) else Own()
+
+
+def _private(data: ReportData) -> list[Figure]:
+    """Return the largest epsilon of private training."""
+    own = _own(data)
+    return [Figure("epsilon of a row", f"{max(own.spent.values()):.3g}", f"at most; delta {own.privacy['delta']:g}")] if own.spent else []
+
+
+def _privacy(told: Mapping[str, Any]) -> str:
+    """Return what epsilon says, and whom a budget kept from training; empty if training was not private."""
+    if not told:
+        return ""
+    stopped = [one["peer"] for one in told["peers"] if one["over_budget"]]
+    over = f" {words.capital(words.peers(stopped))} stopped training: a further round would have spent more." if stopped else ""
+    return f" Epsilon is of what the peer sent, at delta {told['delta']:g}, and takes the number of its rows as known.{over}"
 
 
 def _simulated(data: ReportData) -> list[Figure]:

@@ -14,6 +14,7 @@ from simulator.requests.changes import with_method
 from simulator.scenarios.compare import Comparison, NotComparedError
 from simulator.scenarios.refusals import unable
 from simulator.tasks.averaging.refusals import refusals
+from simulator.tasks.classification.averaging import privacy
 from simulator.tasks.classification.averaging.plan import AveragedPlan
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def branched(
         raise NotComparedError(f"{method.tag} {misfit}")
     changed = with_method(plan, comparison.request, method)
     until = changed.until(comparison.last).timeline
-    for place, reason in refusals(until, past, plan.scenario.federation.history):
+    told = (*refusals(until, past, plan.scenario.federation.history), *privacy.refusals(plan.scenario.training, until))
+    for place, reason in told:
         raise NotComparedError(f"{method.tag}: {place}: {reason}")
     return changed
 

@@ -8,6 +8,7 @@ from clients.data import load
 from clients.data.columns import expanded_shape
 from server.averaging.past import Past
 from simulator.tasks.averaging.costs import history_in_words, replays_in_words
+from simulator.tasks.classification.averaging import privacy
 from simulator.tasks.classification.averaging.plan import AveragedPlan
 
 
@@ -25,6 +26,7 @@ def in_words(plan: AveragedPlan, past: Past, further_runs: int) -> Iterator[tupl
         moments = 4 * size if scenario.federation.tag == "fedadam" else 0  # two of them, float64
         yield from history_in_words(scenario.federation.keeping(timeline), timeline, past, size, moments)
     yield from replays_in_words(timeline, past)
+    yield from privacy.in_words(plan, past)
     yield "further runs for the audits", str(further_runs)
 
 

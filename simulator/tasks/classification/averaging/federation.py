@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.data.rows import Ids
 from clients.metrics import Metric
+from clients.privacy.accountant import NEEDED, installed
 from clients.unlearning.general.contract import MethodSpec
 from server.averaging.cohort import Cohorts
 from server.averaging.methods import carried_out_by_peers
@@ -19,7 +20,7 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.averaging.cell import AveragingCell
-from simulator.tasks.classification.averaging import comparing
+from simulator.tasks.classification.averaging import comparing, privacy
 from simulator.tasks.classification.averaging.costs import in_words
 from simulator.tasks.classification.averaging.plan import AveragedPlan
 from simulator.tasks.classification.averaging.resolution import AveragedResolution
@@ -63,7 +64,9 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         return ClassifierAveraging(plan.configs[0], averaged)
 
     def lacking(self, plan: AveragedPlan, after: int) -> str | None:
-        """Return an error line if the run was planned for CUDA and there is none; else None."""
+        """Return an error line if the run was planned for CUDA and there is none, or lacks the accountant of privacy; else None."""
+        if plan.scenario.training.private is not None and not installed():
+            return f"training.private: {NEEDED}"
         return lacking([("the run", plan.configs[0].compute)])
 
     def methods(self, request: str) -> tuple[str, ...]:
@@ -90,6 +93,10 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         """Yield each kind of cost of the plan and its amount."""
         return in_words(plan, self.past(plan), self.further_runs(plan))
 
+    def findings(self, plan: AveragedPlan, store: RunStore) -> dict[str, Any]:
+        """Return figures by class, and what private training has spent."""
+        return super().findings(plan, store) | privacy.findings(plan, self.past(plan), store)
+
     def problems(self, plan: AveragedPlan, store: RunStore) -> Iterator[str]:
         """Yield a line for everything kept of the erased data, and for every peer evaluated on another model than the last.
 
@@ -102,3 +109,4 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
         yield from answers(plan.configs[0], store)
         yield from regrown(plan.configs[0], plan.timeline, store)
         yield from pooled_problems(plan, store)
+        yield from privacy.problems(plan, self.past(plan), store)

@@ -14,6 +14,7 @@ from server.timeline import Timeline
 from simulator.audits.attack_rate import no_trigger
 from simulator.scenarios.resolution import Resolves
 from simulator.tasks.averaging.refusals import refusals
+from simulator.tasks.classification.averaging import privacy
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
 from simulator.tasks.classification.pooled import unfit
 from simulator.tasks.classification.resolution import ClassifierResolution
@@ -55,6 +56,8 @@ class AveragedResolution(ClassifierResolution[AveragedScenario]):
         """Record an error for each request that cannot be carried out, and for each method that does not work on the global model."""
         federation = self.scenario.federation
         for place, what in refusals(timeline, Past(timeline, Cohorts(self.scenario.seed, federation.cohort)), federation.history):
+            self.wrong(place, what)
+        for place, what in privacy.refusals(self.scenario.training, timeline):
             self.wrong(place, what)
         named = {(one.round, one.method.tag): one.method for one in timeline.erasures if one.method is not None}
         for (number, tag), method in named.items():

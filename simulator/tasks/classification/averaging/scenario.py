@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from clients.classification.averaging.trigger import Trigger
 from clients.classification.compute import USUAL, ClassifierCompute
 from clients.models import AnyModel, ModelSpec
-from clients.training import Training
+from clients.privacy.settings import LocalTraining
 from simulator.events import EVENTS
 from simulator.events.contract import EventSpec
 from simulator.scenarios import scenario as common
@@ -93,7 +93,7 @@ class AveragedScenario(common.Scenario):
     task: Literal["classification"] = Field("classification", exclude=True)
     federation: Annotated[FedAvg | FedProx | FedAdam, Field(discriminator="kind")]
     peers: Peers
-    training: Training = Training()
+    training: LocalTraining = LocalTraining()
     # left out where nothing is set: plans from before there was such a table keep their hash
     compute: ClassifierCompute = Field(USUAL, exclude_if=lambda compute: compute == USUAL)
     event: tuple[AnyEvent, ...] = ()

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from clients.models.network import Network
+from clients.models.row_gradients import row_gradients
 from clients.models.spiking import Spiking
 from clients.training import Arrays
 from clients.unlearning.deep import importance
@@ -85,7 +86,7 @@ def test_dampening_against_a_plain_loop(alpha: float, lam: float) -> None:
 def test_networks_of_spiking_neurons_have_gradients_of_single_rows() -> None:
     network = Network(Spiking(hidden=(8,), steps=3), (8, 8), 10).build(("spiking",)).eval()
     x, y = tensors(parts()[0])
-    found = importance.row_gradients(network, x, y)
+    found = row_gradients(network, x, y)
     for row in range(len(x)):
         alone = torch.autograd.grad(cross_entropy(network(x[row : row + 1]), y[row : row + 1]), list(network.parameters()))
         for wanted, gradient in zip(alone, found.values(), strict=True):

@@ -10,11 +10,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from clients.data.rows import Rows
+from clients.models.row_gradients import row_slopes
 from clients.training import Sgd, Training
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.deep.amnesiac import Amnesiac
 from clients.unlearning.deep.certified_deep import CertifiedDeep
-from clients.unlearning.deep.importance import gone_classes, row_slopes
+from clients.unlearning.deep.importance import gone_classes
 from clients.unlearning.deep.ntk import NtkScrubbing
 from clients.unlearning.deep.student import Student
 from clients.unlearning.general.contract import Learning
