@@ -9,6 +9,7 @@ from flwr.app import ArrayRecord, ConfigRecord
 from pydantic import TypeAdapter
 
 from clients import wire
+from clients.corrections import Correction
 from clients.participant import Record
 from clients.training import Arrays
 from clients.unlearning.general import AnyMethod
@@ -33,16 +34,20 @@ class Order:
         Ids of its rows that will be forgotten; empty if another peer asks, or if it is not to measure.
     totals : dict of str to array
         The sums over all peers; empty while they are measured, and for methods that need none.
+    corrections : tuple of Correction
+        What will be corrected in its rows, empty where ``rows`` is.
     """
 
     method: MethodSpec
     measure: bool = False
     rows: tuple[int, ...] = ()
     totals: Arrays = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
 
     def records(self) -> dict[str, ArrayRecord | ConfigRecord]:
         """Return the order as records of a message."""
-        told = {"json": self.method.model_dump_json(), "measure": int(self.measure), "rows": list(self.rows)}
+        right = [one.model_dump_json() for one in self.corrections]
+        told = {"json": self.method.model_dump_json(), "measure": int(self.measure), "rows": list(self.rows), "correct": right}
         found: dict[str, ArrayRecord | ConfigRecord] = {METHOD: ConfigRecord(told)}  # type: ignore[arg-type]
         return found | ({TOTALS: wire.pack(wire.to_bytes(self.totals))} if self.totals else {})
 
@@ -60,4 +65,5 @@ class Order:
         sums = payload.get(TOTALS)
         totals = wire.from_bytes(wire.unpack(sums)) if isinstance(sums, ArrayRecord) else {}
         method = _METHODS.validate_json(str(told["json"]))
-        return cls(method, bool(told["measure"]), tuple(wire.integers(told, "rows")), totals)
+        right = tuple(Correction.model_validate_json(one) for one in wire.strings(told, "correct"))
+        return cls(method, bool(told["measure"]), tuple(wire.integers(told, "rows")), totals, right)

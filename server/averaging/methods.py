@@ -25,9 +25,7 @@ def able(request: str) -> tuple[str, ...]:
 def carried_out_by_peers(request: str) -> tuple[str, ...]:
     """Return the further methods that an event may name where the global model is a network, which the holders of rows carry out.
 
-    Rows that are corrected are forgotten as they were and retained as they are, by those that begin with no sums over all peers' rows.
+    Rows that are corrected are forgotten as they were and retained as they are.
     """
-    able = {kind: spec for kind, spec in METHODS.working().items() if spec.by_peers and spec.applies()}
-    if request == "correction":
-        return tuple(kind for kind, spec in able.items() if not spec.measures())
-    return tuple(able) if request == "rows" else ()
+    able = (kind for kind, spec in METHODS.working().items() if spec.by_peers and spec.applies())
+    return tuple(able) if request in ("rows", "correction") else ()

@@ -6,7 +6,7 @@ therefore takes the changed weights whole, and the rounds that follow, in which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from clients.averaging.order import Order
@@ -65,11 +65,15 @@ def _by_method(due: Sequence[Erasure]) -> list[tuple[MethodSpec, list[int]]]:
 
 
 def _measured(server: Server, method: MethodSpec, asking: Sequence[int], now: Round, mailbox: MailboxState, exchanges: Exchanges) -> Arrays:
-    """Return the sums over the rows of all present peers; those asking are not told to forget yet."""
-    pending: Mapping[int, set[int]] = {peer: mailbox.requests.pop(peer) for peer in asking if peer in mailbox.requests}
-    server.orders = {peer: Order(method, True, tuple(sorted(pending.get(peer, ())))) for peer in now.present}
+    """Return the sums over the rows of all present peers; those asking are not told to forget or to correct yet."""
+    pending = {peer: mailbox.requests.pop(peer) for peer in asking if peer in mailbox.requests}
+    right = {peer: mailbox.corrections.pop(peer) for peer in asking if peer in mailbox.corrections}
+    rows = {peer: tuple(sorted(ids)) for peer, ids in pending.items()}
+    orders = ((peer, rows.get(peer, ()), tuple(right.get(peer, ()))) for peer in now.present)
+    server.orders = {peer: Order(method, True, gone, corrections=wrong) for peer, gone, wrong in orders}
     server.train(without_events(now, now.present), exchanges)
     mailbox.requests.update(pending)
+    mailbox.corrections.update(right)
     server.measured = frozenset(now.present)
     totals: Arrays = {}
     for update in server.arrived(now, mailbox):

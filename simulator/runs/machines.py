@@ -10,10 +10,8 @@ from clients import machine
 from simulator.engines.alike import refuse_unlike
 from simulator.engines.host import one_thread
 from simulator.errors import LetheError
+from simulator.storage.machines import KEY, read
 from simulator.storage.store import RunStore
-
-KEY = "machines"
-"""Key, in the ledger's table meta, of what driver and peers compute with."""
 
 
 def begin(store: RunStore, folder: object) -> Callable[[Mapping[int, str]], None]:
@@ -42,12 +40,6 @@ def begin(store: RunStore, folder: object) -> Callable[[Mapping[int, str]], None
         _add(store, [json.loads(text) for text in dict.fromkeys(told.values())])
 
     return meet
-
-
-def read(store: RunStore) -> dict[str, Any] | None:
-    """Return the record: ``driver``, and the distinct entries of ``workers``; None if there is none."""
-    kept = store.meta(KEY)
-    return None if kept is None else dict(json.loads(kept))
 
 
 def _add(store: RunStore, workers: list[dict[str, Any]]) -> None:

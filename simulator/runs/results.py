@@ -8,7 +8,7 @@ from typing import Any
 
 from clients.metrics import Metric
 from server.ledger import FEDERATION
-from simulator.runs import arrivals, machines
+from simulator.runs import arrivals
 from simulator.runs.added import asked
 from simulator.runs.audits import examined
 from simulator.runs.comparisons.rows import compared
@@ -18,6 +18,7 @@ from simulator.runs.given import given
 from simulator.runs.stored import stored
 from simulator.runs.verdict import claim, verdict
 from simulator.scenarios.plan import Plan
+from simulator.storage import machines
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from clients.classification.hdus.peer import Peer
 from clients.corrections import Correction
 from clients.data.rows import Rows
+from clients.participant import Update
 from clients.unlearning.approximate.certified.correcting import Correcting
 from clients.unlearning.contract import Cost, Outcome
 from clients.unlearning.exact.sharding import Sharded
@@ -140,6 +142,45 @@ def test_steps_are_certified_where_a_secret_hides_what_is_left() -> None:
     assert {(one["guarantee"], one["method"]) for one in by_peer[1]} == {("approximate", "features_labels")}
     assert all(one["max_abs_difference"] < 0.2 * one["max_abs_difference_nothing"] for one in done.results["erasures"])
     assert verify(done.folder) == []
+
+
+def _as_before(real: Any) -> Any:
+    """Return how a peer distils that sends its former seed again once rows of it have been corrected."""
+
+    def distil(self: Peer) -> int:
+        if self.update is None or not self.corrections:
+            return int(real(self))
+        self.update = Update(self.update.version + 1, self.update.blob)
+        return 0
+
+    return distil
+
+
+def test_a_seed_from_before_a_correction_is_found_where_nothing_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Scenario.parse(
+        STEPS | {"peers": STEPS["peers"] | {"main": [{"kind": "features_labels"}]}, "event": STEPS["event"][:1], "audit": {}}
+    )
+    assert verify(run(asked).folder) == []
+    monkeypatch.setattr(Peer, "distil", _as_before(Peer.distil))
+    faulty = run(asked)
+    monkeypatch.undo()
+    found = verify(faulty.folder)
+    assert [line for line in found if "its seed is not the one that its main model distils" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}, {"kind": "flower", "workers": 2}], ids=lambda one: one["kind"]
+)
+def test_every_engine_corrects_alike(tmp_path: Path, engine: dict[str, Any]) -> None:
+    quiet = {"audit": {"counterfactual": False, "membership_inference": False, "relearn": False}}
+    sums = {name: value for name, value in SMALL.items() if name not in ("topology", "training", "distillation")} | quiet
+    sums |= {"federation": {"kind": "sums", "model": {"kind": "certified_removal", "sigma": 0.5}}, "peers": {"count": 3}}
+    sums |= {"event": [{"round": 2, "do": "correct", "peers": [0, 1], "rows": {"fraction": 0.3}, "label": "benign"}]}
+    for number, one in enumerate((SMALL | {"event": EVENTS}, STEPS, sums)):
+        inline, other = (run(Scenario.parse(one | quiet | more), tmp_path / f"{number}{len(more)}") for more in ({}, {"engine": engine}))
+        assert inline.digest == other.digest
+        assert verify(other.folder) == []
 
 
 def _untouched(self: Correcting, change: Tensor) -> Outcome:

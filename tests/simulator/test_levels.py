@@ -18,8 +18,8 @@ from simulator.engines.alike import refuse_unlike
 from simulator.errors import ScenarioError, StoppedError
 from simulator.progress import Watch
 from simulator.runner import prepare
-from simulator.runs.machines import KEY, read
 from simulator.runs.run import Run
+from simulator.storage.machines import KEY, read
 from simulator.storage.store import RunStore
 
 TINY: dict[str, Any] = {

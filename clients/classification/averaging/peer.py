@@ -149,10 +149,15 @@ class AveragedClassifierPeer(AveragingPeer):
         return self.corrections.applied(self.config.learned(ids))
 
     def _measure(self, order: Order) -> None:
-        """Measure own rows for a method, instead of training; what is sent are then the sums."""
+        """Measure own rows for a method, instead of training; what is sent are then the sums.
+
+        Rows to correct count as they were among those to forget, and as they will be among those to retain.
+        """
         if order.measure:
-            gone = np.array(order.rows, np.int64)
-            forget, retain = self._held(gone), self._held(np.setdiff1d(self.rows, gone))
+            gone, corrections = np.array(order.rows, np.int64), self.corrections.joined(order.corrections)
+            wrong = np.intersect1d(self.rows, [row for one in order.corrections for row in one.rows])
+            forget = self._held(np.union1d(gone, wrong).astype(np.int64))
+            retain = corrections.applied(self.config.learned(np.setdiff1d(self.rows, gone)))
             self.weights, self.trained = order.method.measure(self.weights, self._learning(), forget, retain), True
 
     def _learning(self) -> Learning:

@@ -22,6 +22,8 @@ def refusals(timeline: Timeline, past: Past, history: Choice | None) -> Iterator
         if exact and unclean is not None:
             yield f"round {number}", _AFTER_OTHERS.format(exact[0], *unclean)
             return
+        if twice := _measured_with_others(timeline, number):
+            yield f"round {number}", _TWICE.format(*twice)
         if others := [method.tag for method in methods if method.guarantee != "exact"]:
             unclean = others[0], number
         if not exact:
@@ -33,6 +35,16 @@ def refusals(timeline: Timeline, past: Past, history: Choice | None) -> Iterator
             yield f"round {number}", _AWAY.format(exact[0], first, number - 1, *away)
 
 
+def _measured_with_others(timeline: Timeline, number: int) -> tuple[int, str] | None:
+    """Return a peer with rows to forget and to correct in one round, and a method that measures both at once; None if there is none."""
+    due = [one for one in timeline.erasures if one.round == number]
+    correcting = {one.peer for one in due if one.correction is not None}
+    both = correcting.intersection(one.peer for one in due if one.correction is None)
+    measuring = ((one.peer, method_of(one).tag) for one in due if one.peer in both and method_of(one).measures())
+    return next(measuring, None)
+
+
+_TWICE = "peer {} has rows to delete and rows to correct, which {} would measure together and change twice: move one to another round"
 _AFTER_OTHERS = (
     "{} begins again without what {} left in the model in round {}, so it could not be compared with a run without this request: put the "
     "approximate request last, or let both be exact"

@@ -18,7 +18,7 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification import by_class
-from simulator.tasks.classification.hdus import comparing, confidence, firing, mimicry
+from simulator.tasks.classification.hdus import comparing, confidence, firing, mimicry, seeds
 from simulator.tasks.classification.hdus.costs import in_words
 from simulator.tasks.classification.hdus.devices import simulated
 from simulator.tasks.classification.hdus.plan import HdusPlan
@@ -108,17 +108,18 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
 
     def findings(self, plan: HdusPlan, store: RunStore) -> dict[str, Any]:
         """Return how well seeds mimic main models, confidence by agreement with its calibration, figures by class, and spikes."""
-        seeds, counted, classes = (json.loads(store.meta(measure.KEY) or "[]") for measure in _MEASURES)
-        found = ({"seeds": seeds} if seeds else {}) | confidence.findings(counted) | by_class.findings(classes, plan.labels)
+        mimicked, counted, classes = (json.loads(store.meta(measure.KEY) or "[]") for measure in _MEASURES)
+        found = ({"seeds": mimicked} if mimicked else {}) | confidence.findings(counted) | by_class.findings(classes, plan.labels)
         return found | firing.findings(store, (one.index for one in plan.timeline.erasures))
 
     def problems(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
-        """Yield a line if seeds do not mimic their main models, or members do not agree, as the run says."""
+        """Yield a line if seeds do not mimic their main models, or members do not agree, as the run says, and for every stale seed."""
         told = {key: text for key in (measure.KEY for measure in _MEASURES) if (text := store.meta(key)) is not None}
         found = _measured(plan, store) if told else {}
         for key, text in told.items():
             if text != found[key]:
                 yield f"run.sqlite: seeds and main models do not answer the test rows as its {key} says"
+        yield from seeds.stale(plan, store)
 
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""

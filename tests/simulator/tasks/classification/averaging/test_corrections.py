@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from clients.classification.averaging.peer import AveragedClassifierPeer
+from clients.unlearning.deep.importance import squares
 from simulator.errors import ScenarioError
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
@@ -75,6 +76,26 @@ def test_the_change_of_who_corrects_is_taken_whole(play: Callable[..., Played]) 
     assert verify(done.folder) == []
 
 
+def test_sums_count_rows_as_they_were_to_forget_and_as_they_will_be_to_retain(play: Callable[..., Played]) -> None:
+    done, seen = play("ssd", {**LABEL, "method": {"kind": "ssd", "alpha": 2}})
+    (call,), (erasure,) = seen.calls, done.plan.timeline.erasures
+    everybody = sum(len(config.rows) for config in done.plan.configs)
+    assert (int(call["totals"]["forget/#"]), int(call["totals"]["retain/#"])) == (len(erasure.rows), everybody)
+    ((forget, retain),) = (one for one in seen.measured if len(one[0]))
+    assert tuple(forget.ids) == erasure.rows
+    assert not (forget.y == 3).any()
+    right = retain.only(np.array(erasure.rows))
+    assert len(right) == len(forget)
+    assert (right.y == 3).all()
+    whole: dict[str, Any] = {}
+    for one in seen.measured:
+        sums = squares(call["weights"], call["learning"], dict(zip(("forget", "retain"), one, strict=True)))
+        whole = {name: whole.get(name, 0) + array for name, array in sums.items()}
+    assert bytes_of(whole) == bytes_of(call["totals"])
+    assert bytes_of(call["found"]) != bytes_of(call["weights"])
+    assert verify(done.folder) == []
+
+
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     asked = Scenario.parse(SMALL | {"event": [LABEL]})
     folder = prepare(asked, tmp_path / "killed")
@@ -83,16 +104,34 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     assert resume(folder).digest == run(asked, tmp_path / "whole").digest
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}, {"kind": "flower", "workers": 2}], ids=lambda one: one["kind"]
+)
+def test_every_engine_corrects_alike(tmp_path: Path, engine: dict[str, Any]) -> None:
+    events = [{**LABEL, "method": "ssd"}, {**LABEL, "round": 4, "peer": 2, "label": 4, "method": SCRUB}]
+    asked = SMALL | {"event": events, "data": SMALL["data"] | {"rows": 200}}
+    inline, other = (run(Scenario.parse(asked | more), tmp_path / name) for name, more in (("inline", {}), ("other", {"engine": engine})))
+    assert inline.digest == other.digest
+    assert verify(other.folder) == []
+
+
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        ({**LABEL, "method": "ssd"}, "ssd cannot be carried out for correction in classification/fedavg: take one of retrain, rollback, "),
-        ({**LABEL, "method": "repair"}, "repair cannot be carried out for correction"),
-        ({**LABEL, "label": 10}, "10"),
+        (
+            [{**LABEL, "method": "ntk"}],
+            "ntk cannot be carried out for correction in classification/fedavg: take one of retrain, ",
+        ),
+        ([{**LABEL, "label": 10}], "10"),
+        (
+            [{**LABEL, "method": "ssd"}, {"round": 3, "do": "delete", "peer": 1, "rows": {"fraction": 0.1}, "method": "ssd"}],
+            "round 3: peer 1 has rows to delete and rows to correct, which ssd would measure together and change twice: move one",
+        ),
     ],
 )
-def test_what_cannot_be_is_answered_in_one_line(event: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_is_answered_in_one_line(event: list[dict[str, Any]], words: str) -> None:
     with pytest.raises(ScenarioError) as raised:
-        resolve(Scenario.parse(SMALL | {"event": [event]}))
+        resolve(Scenario.parse(SMALL | {"event": event}))
     (line,) = str(raised.value).splitlines()
     assert words in line

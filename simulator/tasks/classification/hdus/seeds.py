@@ -1,0 +1,38 @@
+"""Verification, from a run directory, that peers that had to forget or to correct rows send seeds of the main models that they have now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from simulator.engines.host import one_thread
+from simulator.storage.machines import alike_here
+
+if TYPE_CHECKING:
+    from simulator.storage.store import RunStore
+    from simulator.tasks.classification.hdus.plan import HdusPlan
+
+
+def stale(plan: HdusPlan, store: RunStore) -> Iterator[str]:
+    """Yield a line for every peer with requests whose seed is not the one that its main model distils.
+
+    A seed follows from main model, public rows and key. It is distilled again and compared byte by byte, which says something only on the
+    CPU, on a machine that computes as those of the run did, and where draws are keyed.
+    """
+    from clients.classification.hdus.peer import Peer
+    from simulator.tasks.replica import peers_at_end
+
+    config = plan.configs[0]
+    with one_thread():
+        if config.sequential or config.compute.device != "cpu" or not alike_here(store):
+            return
+        asked = {(one.peer, one.generation) for one in plan.timeline.erasures if not plan.timeline.departs(one)}
+        for number, peer in peers_at_end(plan, store).items():
+            assert isinstance(peer, Peer)
+            if (number, peer.config.generation) not in asked or peer.update is None:
+                continue
+            sent = peer.update.blob
+            with peer.config.computing():
+                peer.distil()
+            if peer.update.blob != sent:
+                yield f"peer {number}: its seed is not the one that its main model distils, as one from before a request would not be"
