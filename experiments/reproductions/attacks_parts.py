@@ -12,12 +12,11 @@ from torch import Tensor
 from clients.cache import configuration_hash
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images
-from clients.diffusion.subject import DenoiserSubject
 from clients.streams import bottom, torch_generator
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
 from experiments.reproductions.lines import Line
-from experiments.reproductions.roots_pairs import Weights, Work, own_images, own_part
+from experiments.reproductions.roots_pairs import Weights, Work, masks_of, own_images, own_part
 from server.defences.fills import FillSpec, Gaussian, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival import oracle
@@ -101,8 +100,7 @@ def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str
     """
     original = feed_forward_weights(denoiser.unet)
     work = trial.work
-    axis, target = work.spec.axis(concept)
-    masks = work.eraser.erase(DenoiserSubject(denoiser, target, (seed, "mask"), axis=axis, sampling=work.sampling), ()).masks
+    masks = masks_of(work, denoiser, seed, concept)
     rows, told = {}, dict[str, Any]()
     try:
         if name == SIGNS:
@@ -117,7 +115,7 @@ def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str
             advance(1)
         if name != SIGNS:
             rows |= _inversions(trial, denoiser, released, seed, concept, advance)
-            told = {"named": named(work, denoiser, released, seed), "target": target}
+            told = {"named": named(work, denoiser, released, seed), "target": work.spec.axis(concept)[1]}
     finally:
         set_feed_forward_weights(denoiser.unet, original)
     about = {"pair": trial.part(seed, concept, name), "seed": seed, "concept": work.spec.concepts[concept], "part": name}

@@ -118,6 +118,12 @@ def trained(work: Work, seed: int, cache: Path, progress: Progress | None = None
     return denoiser.eval(), found
 
 
+def masks_of(work: Work, denoiser: Denoiser, seed: int, concept: int) -> dict[str, Tensor]:
+    """Return which feed-forward output weights the eraser would cut from the denoiser, bool ``(m, n)`` by layer."""
+    axis, target = work.spec.axis(concept)
+    return work.eraser.erase(DenoiserSubject(denoiser, target, (seed, "mask"), axis=axis, sampling=work.sampling), ()).masks
+
+
 @dataclass(frozen=True)
 class Story:
     """The course of one concept: all versions of the weights by row, and the attacks' knowledge and guesses."""
@@ -129,8 +135,7 @@ class Story:
 def tell(work: Work, denoiser: Denoiser, seed: int, concept: int) -> Story:
     """Erase, revive, hide, and attack again; the denoiser stays unchanged."""
     original, revival = feed_forward_weights(denoiser.unet), work.revival.settled(work.compute.device)
-    axis, target = work.spec.axis(concept)
-    masks = work.eraser.erase(DenoiserSubject(denoiser, target, (seed, "mask"), axis=axis, sampling=work.sampling), ()).masks
+    masks = masks_of(work, denoiser, seed, concept)
     key: tuple[Field, ...] = (seed, "control", concept)
     pruned = {name: weight.masked_fill(masks[name], 0.0) for name, weight in original.items()}
     begin = time.process_time()

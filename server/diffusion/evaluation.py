@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -22,6 +22,7 @@ from clients.diffusion.judges.svm import Judge
 from clients.diffusion.metrics import Budget
 from clients.diffusion.sampling import sample
 from clients.diffusion.spec import Axis
+from server.diffusion.metrics import others_of
 from server.revival.inversion import replaced
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -34,7 +35,8 @@ class Shown:
     Parameters
     ----------
     target, others : float
-        Share of correct samples of the concept, and its mean over the other concepts of the same axis (classes or styles), in [0, 1].
+        Share of correct samples of the concept, and its mean over the other concepts of the same axis (classes or styles) that nobody
+        has erased, in [0, 1].
     each : dict of int to float
         The same share by number of the concept, as in ``DenoiserSpec.concepts``.
     cross : float or None
@@ -83,10 +85,19 @@ class SampleEvaluation:
         learned = partial(self.config.judge.learned, images, styles=spec.styles, compute=self.config.compute)
         return {axis: learned(axis=axis) for axis in axes}
 
-    def show(self, weights: Arrays, concept: int, budget: Budget | None = None, embedding: Tensor | None = None) -> Shown:
+    def show(
+        self,
+        weights: Arrays,
+        concept: int,
+        budget: Budget | None = None,
+        *,
+        erased: Collection[int] = (),
+        embedding: Tensor | None = None,
+    ) -> Shown:
         """Return samples of the model with these exchanged weights, and the judges' predictions for them.
 
-        ``concept`` is a number as in ``config.denoiser.concepts``; ``embedding`` stands for it in the condition, if given.
+        ``concept`` is a number as in ``config.denoiser.concepts``, as are those ``erased`` by then, which do not count as others unless
+        all are; ``embedding`` stands for the concept in the condition, if given.
         """
         budget = budget or self.budget
         denoiser = local.untrained(self.config, self.backbone)
@@ -118,7 +129,7 @@ class SampleEvaluation:
         judged = self.judges[axis].predict(shown)
         right, first = judged == asked, concept - target
         each = {first + int(value): float(right[asked == value].mean()) for value in np.unique(asked)}
-        rest = [accuracy for value, accuracy in each.items() if value != concept]
+        rest = [each[other] for other in others_of(concept, each, erased)]
         cross = None
         if styles is not None:
             judge, wanted = (self.judges["style"], styles) if axis == "class" else (self.judges["class"], classes)

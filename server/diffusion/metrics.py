@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from clients.metrics import Metric
@@ -29,11 +30,17 @@ SCALE = Metric("release.scale", "mean", "factor")
 """How far a release of seeds is moved on from their public start."""
 
 
+def others_of(concept: int, concepts: Iterable[int], erased: Collection[int]) -> list[int]:
+    """Return the concepts beside one that nobody has erased; all of them if none is left."""
+    others = [one for one in concepts if one != concept]
+    return [one for one in others if one not in erased] or others
+
+
 def declared(names: Names) -> tuple[Metric, ...]:
     """Return every metric of a server that releases a denoiser.
 
-    ``target`` is the share of samples that show the erased concept when it is requested, ``others`` that of the other concepts.
-    Versions are measured at an attack, ``erased`` in the round in which the last peers receive a request to erase a concept.
+    ``target`` is the share of samples that show the erased concept when it is requested, ``others`` that of those others which nobody has
+    erased by then. Versions are measured at an attack, ``erased`` in the round in which the last peers are asked to erase a concept.
     """
     return (
         Metric(names.loss, "mean", "squared error", "lower"),

@@ -85,7 +85,7 @@ class Playing(Acting):
         models = {"erased": state.weights}
         with suppress(NotPlayedError):  # it cannot be had where nobody is left of those who made it
             models = {"original": state.model_after(first_request(one.concept, state).round - 1), **models}
-        shown = {name: self.evaluation.show(weights, one.concept) for name, weights in models.items()}
+        shown = {name: self.evaluation.show(weights, one.concept, erased=_erased(state, now)) for name, weights in models.items()}
         told = {name: scores(samples, self.evaluation, one.concept, _erased(state, now)) for name, samples in shown.items()}
         if not any(name == "erasure" for name, _ in record.findings):
             record.metrics += [(FEDERATION, f"erased.{part}", told["erased"][part]) for part in ("target", "others")]
@@ -111,6 +111,7 @@ class Playing(Acting):
             name: self.evaluation.show(
                 original if name == "original" else _with(state, weights),
                 act.concept,
+                erased=_erased(state, now),
                 embedding=outcome.embedding if name == "revived" else None,
             )
             for name, weights in outcome.versions.items()
@@ -120,7 +121,7 @@ class Playing(Acting):
         cut = density(released.cut) if released.masked else None
         self._write(act, state, outcome, _named(act, state, now, outcome) | {"density": cut}, told, images, record)
         if released.masked and act.target == "release" and not _drawn(act.concept, state, record):
-            sweeps = Sweeps(self.evaluation, state, erasure, released, original, updates)
+            sweeps = Sweeps(self.evaluation, state, erasure, released, original, updates, _erased(state, now))
             record.findings += [("curve", curve) for curve in sweeps.turned(self.ladder, settings) if curve["points"]]
 
     def _keep_pictures(self, shown: Mapping[str, Shown], concept: int, record: RoundRecord) -> str:

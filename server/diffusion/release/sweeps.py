@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,8 @@ class Sweeps:
         The global model before the erasure.
     updates : sequence of DenoiserUpdate
         The updates of this round.
+    erased : set of int
+        Concepts that do not count as others, as they are erased, too.
     """
 
     evaluation: SampleEvaluation
@@ -53,6 +55,7 @@ class Sweeps:
     release: Release
     original: Arrays
     updates: Sequence[DenoiserUpdate]
+    erased: Set[int]
 
     def turned(self, ladder: Ladder, settings: Revival) -> Iterator[dict[str, Any]]:
         """Yield the curves: the concept, the varied setting, the policy, and the points."""
@@ -79,7 +82,7 @@ class Sweeps:
         return self._score(weights, self.original)
 
     def _score(self, weights: Weights, base: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
-        shown = self.evaluation.show({**base, **by_parameter(weights)}, self.erasure.concept)
+        shown = self.evaluation.show({**base, **by_parameter(weights)}, self.erasure.concept, erased=self.erased)
         return {"target": shown.target, "others": shown.others}
 
     @property

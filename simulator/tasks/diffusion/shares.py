@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from server.audit.intervals import wilson
+from server.diffusion.metrics import others_of
 
 if TYPE_CHECKING:
     from simulator.tasks.diffusion.plan import DiffusionPlan
@@ -34,8 +35,8 @@ def of_model(told: dict[str, Any], plan: DiffusionPlan) -> dict[str, Any]:
 def _counted(scores: dict[str, Any], concept: int, erased: Collection[int], plan: DiffusionPlan) -> dict[str, Any]:
     """Return scores with the numbers of samples (``n``), 95 % intervals (``interval``) and, if counted, what `_by_concept` returns."""
     budget, spec = plan.scenario.revival, plan.scenario.denoiser
-    axis = len(spec.styles) if concept >= spec.classes else spec.classes
-    n = {"target": budget.target, "others": budget.others * (axis - 1)}
+    first, last = (spec.classes, len(spec.concepts)) if concept >= spec.classes else (0, spec.classes)
+    n = {"target": budget.target, "others": budget.others * len(others_of(concept, range(first, last), erased))}
     more = _by_concept(scores["confusion"], erased, plan) if "confusion" in scores else {}
     return {**scores, "n": n, "interval": {part: wilson(scores[part], count) for part, count in n.items()}, **more}
 

@@ -156,6 +156,24 @@ def test_figures_by_concept_agree_with_the_shares_and_leave_out_what_was_erased(
     assert measured["attack.0.zero_scan.pruned.worst"] == found["revivals"][0]["pruned"]["worst"]["share"]
 
 
+def test_of_several_erased_concepts_none_counts_among_the_others_and_no_peer_can_erase_all(play):
+    everything = ERASE | {"round": 3, "concept": 5, "peers": [1], "method": {"kind": "all_zero"}}
+    events = [ERASE, ERASE | {"concept": 7}, ATTACK, everything]
+    policy = {"kind": "union_zero", "budget": 0.9}
+    one = play(rounds=3, event=events, federation=SMOKE["federation"] | {"policy": policy})
+    pruned, after = one.results["revivals"][0]["pruned"], one.results["concepts"][2]["erased"]
+    for scores, erased, count in ((pruned, {"3", "7"}, 8), (after, {"3", "5", "7"}, 7)):
+        left = [told["share"] for name, told in scores["each"].items() if name not in erased]
+        assert scores["others"] == pytest.approx(np.mean(left))
+        assert scores["n"] == {"target": 3, "others": count}
+        assert str(scores["worst"]["concept"]) not in erased
+    cut = unpack_masks(kept(one, "cut", 3))
+    assert not any(bool(mask.all()) for mask in cut.values())
+    with sqlite3.connect(one.folder / "run.sqlite") as db:
+        ((peers, why),) = db.execute("select peers, detail from events where do = 'refused'").fetchall()
+    assert (peers, "more than the budget" in why) == ("[1]", True)
+
+
 def test_pictures_are_kept_with_the_verdicts(told):
     store = RunStore(told.folder)
     pictures = wire.from_bytes(store.artefact(told.results["revivals"][0]["images"]))
