@@ -1,5 +1,7 @@
 """What every test stands on: one torch thread, offline libraries, and where the optional data lies."""
 
+from __future__ import annotations
+
 import os
 
 os.environ |= {
@@ -12,12 +14,17 @@ os.environ |= {
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from simulator.scenarios.plan import Plan
+    from simulator.storage.store import RunStore
 
 torch.set_num_threads(1)
 settings.register_profile("lethe", deadline=None, max_examples=40)  # a busy machine is slow, and not wrong
@@ -48,10 +55,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_drawing(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leave a report's figures empty: drawing takes half of a small run's time. Modules that look at figures are marked ``drawn``."""
+def without_reports(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave reports of runs empty, and figures out of those that a test asks for: both take a third of a small run's time.
+
+    Modules that look at the files are marked ``reports``.
+    """
+    from simulator.report import writing
+
+    def write_results(plan: Plan, store: RunStore, folder: Path) -> None:
+        writing.write_whole(folder / writing.REPORT, "")
+        writing.write_whole(folder / writing.RESULTS, writing.as_text(plan, store))
+
     with pytest.MonkeyPatch.context() as patch:
-        if not request.node.get_closest_marker("drawn"):
+        if not request.node.get_closest_marker("reports"):
+            patch.setattr(writing, "write_both", write_results)
             patch.setattr("simulator.report.svg.drawn", lambda fig: '<svg viewBox="0 0 1 1"></svg>')
         yield
 

@@ -14,7 +14,7 @@ from tests.simulator.conftest import SMALL
 from tests.simulator.report.diffusion import roots_example
 from tests.simulator.report.example import example
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 
 
 def test_pictures_stand_alone(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -47,6 +47,28 @@ SMALL: dict[str, Any] = {
 
 LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
 DELETE = {"round": 3, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}
+
+
+class Said(NamedTuple):
+    """What a command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def lethe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Return a function that runs the command line in this process."""
+    from simulator import cli
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr("sys.argv", ["lethe", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return Said(int(stopped.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,9 @@ from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 
+Lethe = Callable[..., Any]
 PLAIN = [word for audit in ("counterfactual", "membership_inference", "relearn") for word in ("--set", f"audit.{audit}=false")]
 LEAVE = {"round": 3, "do": "leave", "peers": [4], "erase": True}
-
-
-def lethe(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulator.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
 
 
 @pytest.fixture
@@ -35,38 +32,38 @@ def file(scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
     return path
 
 
-def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(file: Path, tmp_path: Path) -> None:
+def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(lethe: Lethe, file: Path, tmp_path: Path) -> None:
     done = lethe("run", file, "--out", tmp_path / "runs")
-    assert done.returncode == 0, done.stderr
-    folder = Path(done.stdout.splitlines()[-1])
+    assert done.status == 0, done.err
+    folder = Path(done.out.splitlines()[-1])
     assert {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json", "report.html"} == {p.name for p in folder.iterdir()}
     found = json.loads((folder / "results.json").read_text())
     assert found["name"] == "small"
-    assert lethe("verify", folder).returncode == 0
-    assert "drop_seed" in lethe("show", folder).stdout
+    assert lethe("verify", folder).status == 0
+    assert "drop_seed" in lethe("show", folder).out
     (folder / "report.html").unlink()
-    assert lethe("report", folder).stdout.strip() == str(folder / "report.html")
+    assert lethe("report", folder).out.strip() == str(folder / "report.html")
     assert (folder / "report.html").is_file()
     again = lethe("resume", folder)
-    assert again.returncode == 0
+    assert again.status == 0
     assert json.loads((folder / "results.json").read_text()) == found, "resuming a finished run changes nothing"
 
 
-def test_a_failed_expectation_is_named_and_exits_1(file: Path, tmp_path: Path) -> None:
+def test_a_failed_expectation_is_named_and_exits_1(lethe: Lethe, file: Path, tmp_path: Path) -> None:
     done = lethe("run", file, "--set", "expect.0.after=2", *PLAIN, "--out", tmp_path / "runs")
-    assert done.returncode == 1
-    assert "expectation 1 failed after round 2" in done.stderr
-    assert Path(done.stdout.splitlines()[-1]).is_dir()
+    assert done.status == 1
+    assert "expectation 1 failed after round 2" in done.err
+    assert Path(done.out.splitlines()[-1]).is_dir()
 
 
-def test_a_tampered_run_fails_verify_with_exit_1(finished: Run, tmp_path: Path) -> None:
+def test_a_tampered_run_fails_verify_with_exit_1(lethe: Lethe, finished: Run, tmp_path: Path) -> None:
     import shutil
 
     copy = shutil.copytree(finished.folder, tmp_path / "copy")
     next((copy / "artefacts").iterdir()).unlink()
     done = lethe("verify", copy)
-    assert done.returncode == 1
-    assert "missing" in done.stderr
+    assert done.status == 1
+    assert "missing" in done.err
 
 
 @pytest.mark.parametrize(
@@ -80,34 +77,37 @@ def test_a_tampered_run_fails_verify_with_exit_1(finished: Run, tmp_path: Path) 
         (["show", "nowhere"], "not a run directory"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2_and_writes_nothing(arguments: list[str], said: str, tmp_path: Path) -> None:
-    done = lethe(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert said in done.stderr
+def test_bad_input_is_one_line_and_exit_2_and_writes_nothing(
+    lethe: Lethe, arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = lethe(*arguments)
+    assert done.status == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert said in done.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_method_that_cannot_be_carried_out_is_one_line_and_exit_2(file: Path, tmp_path: Path) -> None:
+def test_a_method_that_cannot_be_carried_out_is_one_line_and_exit_2(lethe: Lethe, file: Path, tmp_path: Path) -> None:
     done = lethe("run", file, "--set", 'event.0.method="finetune"', "--out", tmp_path / "runs")
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines() == [
+    assert done.status == 2
+    assert done.err.strip().splitlines() == [
         f"lethe: {file}: event 1 (event.0.method): finetune cannot be carried out for peer in classification/hdus: take one of drop_seed"
     ]
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_malformed_scenario_writes_nothing(file: Path, tmp_path: Path) -> None:
+def test_a_malformed_scenario_writes_nothing(lethe: Lethe, file: Path, tmp_path: Path) -> None:
     done = lethe("run", file, "--set", "peers.cuont=3", "--out", tmp_path / "runs")
-    assert done.returncode == 2
-    assert "count" in done.stderr, "it says what was meant"
+    assert done.status == 2
+    assert "count" in done.err, "it says what was meant"
     assert not (tmp_path / "runs").exists()
 
 
-def test_check_and_methods_and_schema(file: Path) -> None:
-    assert "leave" in lethe("check", file).stdout
-    assert "drop_seed" in lethe("methods").stdout
-    assert json.loads(lethe("schema").stdout)["title"] == "Scenario"
+def test_check_and_methods_and_schema(lethe: Lethe, file: Path) -> None:
+    assert "leave" in lethe("check", file).out
+    assert "drop_seed" in lethe("methods").out
+    assert json.loads(lethe("schema").out)["title"] == "Scenario"
 
 
 @pytest.mark.parametrize("command", ["--help", "methods", "check"])
@@ -125,8 +125,10 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
 
 
 @pytest.mark.parametrize(("sent", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
-def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_path: Path, sent: signal.Signals, word: str) -> None:
-    longer = ["--set", "training.epochs=60", *PLAIN]
+def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(
+    lethe: Lethe, file: Path, tmp_path: Path, sent: signal.Signals, word: str
+) -> None:
+    longer = ["--set", "training.epochs=20", *PLAIN]
     command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), *longer]
     # A shell starts what runs in the background with SIGINT ignored; the person at the keyboard does not.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -141,7 +143,7 @@ def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(file: Path, tmp_
     assert err.splitlines()[-1] == f"{word}; nothing committed is lost: lethe resume {folder}"
     assert "Traceback" not in err
     if sent == signal.SIGINT:
-        assert lethe("resume", folder).returncode == 0
+        assert lethe("resume", folder).status == 0
         assert verify(folder) == []
 
 
@@ -159,10 +161,10 @@ def test_sigterm_ends_what_an_engine_has_started(file: Path, tmp_path: Path, eng
     assert (process.returncode, err.splitlines()[-1]) == (143, f"terminated; nothing committed is lost: lethe resume {folder}")
 
 
-def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(file: Path, tmp_path: Path) -> None:
+def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(lethe: Lethe, file: Path, tmp_path: Path) -> None:
     quiet = lethe("run", file, "--out", tmp_path / "quiet", *PLAIN)
     rounds = ["small: round 1 of 4", "small: round 2 of 4", "small: round 3 of 4: leave 4", "small: round 4 of 4"]
-    assert quiet.stderr.splitlines()[:5] == [*rounds, "small: final evaluation"]
+    assert quiet.err.splitlines()[:5] == [*rounds, "small: final evaluation"]
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud"), *PLAIN]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"})

@@ -15,6 +15,7 @@ from clients.data.interactions import LESSONS, Interactions, Ratings
 from clients.data.ratings import ratings
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from simulator.errors import LetheError, ScenarioError
+from simulator.report.writing import page as report_of
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -165,7 +166,7 @@ def test_metrics_go_by_their_names(finished: Run) -> None:
     assert not any("accuracy" in name for name in (*finished.results, *finished.results["timeline"][0], *finished.metrics.name))
     with pytest.raises(LetheError, match=r"accuracy is not measured here, Recall@5 and NDCG@5 are"):
         finished.accuracy  # noqa: B018
-    page = (finished.folder / "report.html").read_text()
+    page = report_of(finished.folder)
     assert "Recall@5 of ensembles" in page
     assert "NDCG@5 of ensembles" in page
     assert "Accuracy" not in page
@@ -185,7 +186,7 @@ def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenar
     assert steps == cost.main_steps + cost.seed_steps, "as foretold"
     assert 0 < sum(row["gradient_steps"] for row in deletions) <= cost.forget_steps
     assert verify(finished.folder) == []
-    assert "receraser" in (finished.folder / "report.html").read_text()
+    assert "receraser" in report_of(finished.folder)
     ray = run(scenario(engine={"kind": "ray", "workers": 2}, audit={"counterfactual": False}), tmp_path)
     assert ray.digest == finished.digest
 

@@ -21,6 +21,7 @@ from simulator.auditing import add
 from simulator.audits.verdicts import Judged, all_judged, by_shadows, told
 from simulator.cli import app, main
 from simulator.errors import LetheError
+from simulator.report.writing import page as report_of
 from simulator.report.writing import write_report
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -84,7 +85,7 @@ def verdicts(run: Run) -> dict[tuple[str, int], str]:
 def test_nothing_done_is_caught_and_retraining_passes(plain: Run, tmp_path: Path) -> None:
     judged = add(shutil.copytree(plain.folder, tmp_path / "run"))
     assert verdicts(judged) == {(name, peer): ("fails", "passes")[peer] for name in NAMES for peer in (0, 1)}
-    page = (judged.folder / "report.html").read_text(encoding="utf-8")
+    page = report_of(judged.folder)
     assert (page.count('chip bad">fails'), page.count('chip good">passes')) == (5, 5)
 
 
@@ -129,7 +130,7 @@ def test_whatever_was_added_is_under_the_seal(change: str, audited: Run, tmp_pat
 
 
 def test_page_and_terminal_tell_figures_and_verdicts(audited: Run) -> None:
-    page = (audited.folder / "report.html").read_text(encoding="utf-8")
+    page = report_of(audited.folder)
     assert "Compared with many retrained models" in page
     for text in ("U-LiRA, area under the curve", "balanced accuracy", "planted shift", "farthest from retrained again"):
         assert text in page

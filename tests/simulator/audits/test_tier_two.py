@@ -31,6 +31,7 @@ from simulator.audits.planted import Backdoor, Canary, Interclass
 from simulator.audits.relearned import Anamnesis, RelearningSteps
 from simulator.audits.verdicts import Judged, by_shadows, judged
 from simulator.cli import app
+from simulator.report.writing import page as report_of
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
@@ -223,7 +224,7 @@ def test_they_are_added_to_a_finished_run_by_name(scenario: Callable[..., Scenar
     both = add(shutil.copytree(asked.folder, tmp_path / "run"), ["relearning"])
     assert both.digest == asked.digest
     assert verify(both.folder) == []
-    page = (both.folder / "report.html").read_text(encoding="utf-8")
+    page = report_of(both.folder)
     assert "8 models of each kind, " in page
     assert "16 models of each kind. " in page
     shown = CliRunner().invoke(app, ["show", str(both.folder)], env={"COLUMNS": "120"}).stdout

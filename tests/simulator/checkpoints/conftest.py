@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,26 +19,6 @@ SD_LAYERS = {
     "up_blocks.2.attentions.0.transformer_blocks.0.ff.net.2.weight": (640, 2560),
 }
 """Names and shapes as in Stable Diffusion 1.5."""
-
-
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def lethe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Return a function that runs the command line in this process."""
-    from simulator import cli
-
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr("sys.argv", ["lethe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return Said(int(stopped.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 def make_pipeline(folder: Path) -> Any:

@@ -22,6 +22,7 @@ from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from server.timeline import Round
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
+from simulator.report.writing import page as report_of
 from simulator.requests.counterfactual import without
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
@@ -105,7 +106,7 @@ def test_edges_are_forgotten_as_if_they_had_never_been(finished: Run) -> None:
 
 
 def test_people_are_told_of_edges(finished: Run) -> None:
-    page = (finished.folder / "report.html").read_text()
+    page = report_of(finished.folder)
     assert "5 edges of peer 0" in page
     assert "Peers 0 and 2 had eleven edges deleted." in page
     show_results(finished, Console(file=(out := io.StringIO()), width=120))

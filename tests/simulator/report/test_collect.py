@@ -13,7 +13,7 @@ from simulator.report.collect import collect
 from simulator.report.writing import write_report
 from tests.simulator.conftest import DELETE, LEAVE
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 
 TINY = {
     "name": "tiny",

@@ -14,7 +14,7 @@ from simulator.report.outcomes import ErasureRow, Outcome
 from simulator.report.render import render
 from simulator.runs.verdict import Verdict
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 Example = Callable[..., ReportData]
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 

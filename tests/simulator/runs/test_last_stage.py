@@ -25,7 +25,7 @@ from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 
 FILES = {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json", "report.html"}
 LEAVE = {"round": 2, "do": "leave", "peers": [4], "erase": True}

@@ -25,7 +25,7 @@ from simulator.runs.verify import verify
 from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 
 
 def snapshot(folder: Path) -> dict[str, Any]:

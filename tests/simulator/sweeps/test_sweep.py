@@ -27,7 +27,7 @@ from simulator.sweeps import playing
 from simulator.sweeps.result import Sweep
 from tests.tiny import RETRAINED
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 SMALL: dict[str, Any] = {
     **RETRAINED,
     "name": "small",

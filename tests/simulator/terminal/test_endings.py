@@ -24,6 +24,7 @@ from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.retraining import Retrained
 from server.ledger import RoundRecord
 from simulator import register
+from simulator.report.writing import page as report_of
 from simulator.runs.run import Run
 from simulator.runs.verdict import Verdict
 from simulator.runs.verify import verify
@@ -85,7 +86,7 @@ def test_a_plugin_that_claims_exact_and_forgets_nothing_ends_red_and_with_1(
     assert status == 1, err[-1]
     folder = Path(out[-1])
     assert "\x1b[1;31mverdict: disproved: erasure 0 (rows of peer 0) claims to be exact: differs by " in err[-1]
-    page = (folder / "report.html").read_text()
+    page = report_of(folder)
     assert re.search(r'<body>\s*<header>\s*<p class="verdict bad"><strong>Disproved\.', page), "first in the report"
     assert verify(folder), "and verify finds the same"
     monkeypatch.delenv("FORCE_COLOR")
@@ -96,7 +97,7 @@ def test_a_plugin_that_claims_exact_and_forgets_nothing_ends_red_and_with_1(
     # the control: the same scenario with a learner that forgets
     status, out, err = lethe("run", file(), "--out", tmp_path / "runs", "--junit", junit)
     assert (status, err[-1].split(": ")[:2]) == (0, ["verdict", "proven"])
-    assert '<p class="verdict good"><strong>Proven.' in (Path(out[-1]) / "report.html").read_text()
+    assert '<p class="verdict good"><strong>Proven.' in report_of(Path(out[-1]))
     (case,) = ElementTree.parse(junit).iter("testcase")
     assert case.find("failure") is None
 
@@ -139,7 +140,7 @@ def test_what_is_expected_of_the_final_evaluation_is_looked_up_there(
     assert found["expectations"][3]["found"] == f"{last:.4g}"
     names = [case.get("name") for case in ElementTree.parse(junit).iter("testcase")]
     assert names[:2] == ["erasure 0 (peer 1): exact", "expectation 1 after the final evaluation: peer 1 absent"]
-    assert "After the final evaluation: peer 1 absent" in (Path(found["folder"]) / "report.html").read_text()
+    assert "After the final evaluation: peer 1 absent" in report_of(Path(found["folder"]))
     status, _, err = lethe("run", path, "--set", "expect.0.after=finale", "--out", tmp_path / "none")
     assert status == 2
     assert err == [f"lethe: {path}: expect 1 (expect.0.after): is 'finale': write a whole number or 'final'"]

@@ -28,7 +28,7 @@ from simulator.report.diffusion.model import PICTURED, Roots, mean_scores
 from simulator.report.model import EventRow, ReportData
 from simulator.report.render import render
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 SCENARIO = """
 task = "diffusion"
 name = "tiny"

@@ -20,6 +20,7 @@ from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.report.collect import collect
 from simulator.report.diffusion.model import PICTURED, Roots
+from simulator.report.writing import page as report_of
 from simulator.runner import run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -91,7 +92,7 @@ def test_the_page_calls_styles_by_name(told: Run) -> None:
         assert {sample.asked for sample in strip.target} == {"inverted"}
         assert [sample.asked for sample in strip.others] == ["plain", "plain"]
         assert {sample.judged for sample in (*strip.target, *strip.others)} <= {"plain", "inverted"}
-    page = (told.folder / "report.html").read_text()
+    page = report_of(told.folder)
     assert "Concept inverted, round 2" in page
     assert "asked for inverted" in page
     assert "others below, then the other axis" in page

@@ -19,6 +19,7 @@ from server.averaging.coordinator import Averaging
 from server.language.averaging.coordinator import REGISTRY, LanguageAveraging
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
+from simulator.report.writing import page as report_of
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -120,7 +121,7 @@ def test_the_server_holds_hashes_and_no_word(done: Run) -> None:
 
 
 def test_the_report_tells_what_is_withheld_and_still_there(done: Run) -> None:
-    page = (done.folder / "report.html").read_text(encoding="utf-8")
+    page = report_of(done.folder)
     assert "What is withheld, and still there" in page
     assert "behavioural" in page
     assert "published a guard" in page

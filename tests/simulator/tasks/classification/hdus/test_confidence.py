@@ -18,7 +18,7 @@ from simulator.runs.run import Run
 from simulator.tasks.classification.hdus.confidence import BINS, findings
 from tests.clients.unlearning.test_contract import BASES, case_of
 
-pytestmark = pytest.mark.drawn
+pytestmark = pytest.mark.reports
 
 CLASSES = np.array([0, 1, 1])
 

@@ -13,6 +13,7 @@ from clients.classification.hdus.peer import COUNTS, Peer
 from clients.training import Adam
 from simulator.report.classification.page import ClassificationPage
 from simulator.report.collect import collect
+from simulator.report.writing import page as report_of
 from simulator.runs.results import results
 from simulator.runs.run import Run
 from simulator.storage.reading import reading
@@ -78,4 +79,4 @@ def test_the_report_tells_it_peer_by_peer(finished: Run) -> None:
     assert texts[4] == "not measured", "peer 4 has left"
     assert all(text.endswith("%") for place, text in enumerate(texts) if place != 4)
     assert "A seed agrees with its main model" in ClassificationPage().about_peers(report)
-    assert "seed agrees with main" in (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert "seed agrees with main" in report_of(finished.folder)
