@@ -95,9 +95,10 @@ def assassin(find: Callable[[], list[psutil.Process]], kills: int, runs: Path) -
 LONGER = {"training": {"epochs": 60}, "distillation": {"epochs": 60}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "find"),
-    [({"kind": "ray", "workers": 2}, ray_workers), pytest.param({"kind": "grpc"}, grpc_peers, marks=pytest.mark.slow)],
+    [({"kind": "ray", "workers": 2}, ray_workers), ({"kind": "grpc"}, grpc_peers)],
 )
 def test_killed_workers_change_nothing(
     play: Play, tmp_path: Path, engine: dict[str, Any], find: Callable[[], list[psutil.Process]]

@@ -135,8 +135,13 @@ def test_departure_and_deletions_of_nodes_and_edges_are_exact(scenario: Callable
     assert 0.9 * steps <= cost.main_steps + cost.seed_steps <= 1.1 * steps, "about as foretold"
     assert 0 < sum(row["gradient_steps"] for row in deletions) <= cost.forget_steps
     assert verify(finished.folder) == []
-    again = run(scenario(audit={"counterfactual": False}, engine={"kind": "ray", "workers": 2}), tmp_path)
-    assert again.digest == finished.digest
+
+
+@pytest.mark.slow
+def test_ray_gives_the_digest_of_inline(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+    plain = {"audit": {"counterfactual": False}}
+    ray = run(scenario(**plain, engine={"kind": "ray", "workers": 2}), tmp_path / "ray")
+    assert ray.digest == run(scenario(**plain), tmp_path / "inline").digest
 
 
 def test_a_frozen_partition_does_not_claim_to_be_exact_and_is_not(scenario: Callable[..., Scenario], tmp_path: Path) -> None:

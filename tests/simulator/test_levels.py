@@ -53,6 +53,7 @@ def facts_at(level: Any) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 @two_levels
 def test_a_pinned_level_gives_one_digest_whatever_the_environment_says(
     small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

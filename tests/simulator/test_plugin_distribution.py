@@ -67,7 +67,8 @@ def installed(folder: Path) -> Path:
     return folder / "site"
 
 
-@pytest.mark.parametrize("how", [described, pytest.param(installed, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [described, installed])
 def test_it_is_listed_and_played(how: Callable[[Path], Path], scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     site = how(tmp_path / "plugin")
     path = os.pathsep.join([str(site), str(ROOT)])

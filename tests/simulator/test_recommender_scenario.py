@@ -172,7 +172,7 @@ def test_metrics_go_by_their_names(finished: Run) -> None:
     assert "Accuracy" not in page
 
 
-def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenario: Callable[..., Scenario]) -> None:
     assert finished.results["incidents"] == []
     departure, *deletions = finished.results["erasures"]
     assert [row["method"] for row in (departure, *deletions)] == ["drop_seed", "receraser", "receraser", "receraser"]
@@ -187,6 +187,10 @@ def test_departure_and_deletions_of_interactions_are_exact(finished: Run, scenar
     assert 0 < sum(row["gradient_steps"] for row in deletions) <= cost.forget_steps
     assert verify(finished.folder) == []
     assert "receraser" in report_of(finished.folder)
+
+
+@pytest.mark.slow
+def test_ray_gives_the_digest_of_inline(finished: Run, scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     ray = run(scenario(engine={"kind": "ray", "workers": 2}, audit={"counterfactual": False}), tmp_path)
     assert ray.digest == finished.digest
 

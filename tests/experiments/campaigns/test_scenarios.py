@@ -52,6 +52,7 @@ def test_another_error_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert "what nobody expects" in fails(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_hang_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def endless(plan: object) -> None:
         while True:

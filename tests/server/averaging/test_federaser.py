@@ -177,6 +177,7 @@ def outside(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_updates_are_stored_and_replayed_by_a_plugin(outside: Path):
     path = os.pathsep.join([str(ROOT), str(outside), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-c", PLAY, json.dumps(FEDERATIONS), json.dumps(SCENARIO), str(outside / "runs")]

@@ -125,6 +125,7 @@ def test_wrong_reference_is_told(engine, play):
         play(engine, lambda grid: None, client_app="toy_apps:np")
 
 
+@pytest.mark.slow
 def test_second_run_in_one_process_starts_blank(grid, expected):
     assert federation(grid) == expected
 

@@ -74,6 +74,7 @@ def test_killed_worker_is_replaced_and_the_others_keep_their_state(engine, play)
     assert all(is_gone(pid) for pid in first + second)
 
 
+@pytest.mark.slow
 def test_late_answers_expire_and_the_next_message_is_answered(engine, play):
     def body(grid):
         pids(grid, range(4))

@@ -31,6 +31,7 @@ SHARDS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_pieces_are_answered_in_order_and_by_as_many_processes_as_told(ray_cluster: None) -> None:
     import ray
 
@@ -54,6 +55,7 @@ def test_pieces_are_answered_in_order_and_by_as_many_processes_as_told(ray_clust
     ray.kill(probe)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "processes"), [(1, 2), (2, 1)])
 def test_a_worker_uses_the_cpus_that_no_worker_holds(ray_cluster: None, play: Callable[..., int], workers: int, processes: int) -> None:
     def asked(grid: Grid) -> int:

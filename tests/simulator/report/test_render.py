@@ -119,7 +119,7 @@ def test_names_cannot_break_out_of_the_page(run: ReportData) -> None:
     assert evil in " ".join(page.words)
 
 
-@pytest.mark.parametrize(("peers", "rounds"), [(1, 1), (1, 8), (40, 30)])
+@pytest.mark.parametrize(("peers", "rounds"), [(1, 1), (1, 8), pytest.param(40, 30, marks=pytest.mark.slow)])
 def test_any_size_renders(example: Example, peers: int, rounds: int) -> None:
     Page(render(example(peers, rounds, erasures=peers > 7)))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from xml.etree import ElementTree
@@ -218,21 +216,6 @@ def test_what_cannot_be_written_is_one_line_and_nothing_committed_is_lost(
         status, out, err = lethe("run", path, option, place)
         assert (status, out, len(err)) == (2, [], 1)
         assert said in err[0]
-
-
-def test_a_limit_on_file_sizes_stops_a_run_that_can_be_resumed(
-    file: Callable[..., Path], lethe: Callable[..., Ended], tmp_path: Path
-) -> None:
-    path = file(peers=ASKED["peers"] | {"main": [{"kind": "mlp", "hidden": [1024]}]}, event=[], audit={"counterfactual": False})
-    limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-    command = [sys.executable, "-m", "simulator.cli", "run", str(path), "--out", str(tmp_path / "runs")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limited)
-    (line,) = [one for one in done.stderr.splitlines() if one.startswith("lethe: ")]  # on a busy machine progress is told before it
-    (folder,) = (tmp_path / "runs").iterdir()
-    assert done.returncode == 3
-    assert "cannot be written or read (File too large); nothing committed is lost" in line
-    assert lethe("resume", folder)[0] == 0
-    assert verify(folder) == []
 
 
 def test_a_full_device_in_place_of_a_terminal_is_one_line() -> None:

@@ -235,6 +235,7 @@ def engine_of(told: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine
     assert verify(one.folder) == []
 
 
+@pytest.mark.slow
 def test_another_engine_gives_the_digest_of_inline(told, tmp_path, monkeypatch):
     engine_of(told, tmp_path, monkeypatch, {"kind": "grpc"})
 

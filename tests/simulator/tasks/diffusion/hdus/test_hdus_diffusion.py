@@ -135,6 +135,7 @@ def sharded(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run(scenario(**SHARDS), tmp_path_factory.mktemp("runs"), Watch())
 
 
+@pytest.mark.slow
 def test_main_models_of_shards_forget_as_exactly_and_say_what_was_restarted(sharded: Run) -> None:
     peer, rows = sharded.results["erasures"]
     assert (peer["method"], peer["gradient_steps"]) == ("drop_seed", 0)
@@ -189,6 +190,7 @@ def test_a_cut_that_has_grown_over_in_a_shard_is_found(sharded: Run) -> None:
     assert list(grown_over(main)) == [f"shard/1/model/layer {layer}: 1 of {int(main[name].sum())} entries that were cut are not zero"]
 
 
+@pytest.mark.slow
 def test_a_shard_that_restarts_one_slice_too_late_is_found_out(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     replay = ShardedMain._replay
 

@@ -112,6 +112,7 @@ def test_attacks_and_defences_are_told_as_those_on_averages(told: Run) -> None:
     assert found["recommendation"]
 
 
+@pytest.mark.slow
 def test_a_curious_neighbour_attacks_relayed_seeds_one_by_one(play: Play) -> None:
     seeds = {**ATTACK, "target": "seed"}
     played = play(**BARE, event=[ERASE, seeds, {**seeds, "adversary": {"kind": "undiluter"}}])
@@ -133,6 +134,7 @@ def test_a_release_is_the_start_moved_on_by_the_scale(play: Play) -> None:
         np.testing.assert_allclose(twice[name] - array, 2 * (once[name] - array), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_reference_scale_is_one_of_a_few_and_repeats(play: Play) -> None:
     chosen = federation(scale="reference")
     one, again = play(**BARE, **chosen, rounds=2), play(**BARE, **chosen, rounds=2)
@@ -194,6 +196,7 @@ def test_a_release_that_keeps_the_leavers_seed_is_caught(play: Play, monkeypatch
     assert any("not made of the seeds in circulation" in line for line in problems)
 
 
+@pytest.mark.slow
 def test_an_attack_is_compared_with_a_release_that_the_leaver_never_entered(play: Play) -> None:
     """Also where it leaves after the concept was erased: the release of before is made again without it."""
     late = [{**ERASE, "peers": "all"}, {**LEAVE, "round": 4}, ADAPTIVE | {"adversary": {"kind": "historian"}}]
