@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from simulator.engines.host import one_thread
 from simulator.storage.machines import alike_here
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ def stale(plan: HdusPlan, store: RunStore) -> Iterator[str]:
     CPU, on a machine that computes as those of the run did, and where draws are keyed.
     """
     from clients.classification.hdus.peer import Peer
+    from simulator.engines.host import one_thread
     from simulator.tasks.replica import peers_at_end
 
     config = plan.configs[0]
