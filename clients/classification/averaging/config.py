@@ -14,7 +14,7 @@ from clients.metrics import Metric
 from clients.models import AnyModel
 from clients.models.network import Network
 from clients.privacy.accountant import EPSILON, OVER_BUDGET
-from clients.privacy.settings import LocalTraining
+from clients.privacy.settings import DpSgd, LocalTraining
 
 
 class AveragedClassifierConfig(ClassifierConfig):
@@ -36,9 +36,14 @@ class AveragedClassifierConfig(ClassifierConfig):
     backdoor: Trigger | None = Field(None, exclude_if=lambda backdoor: backdoor is None)
 
     @property
+    def private(self) -> DpSgd | None:
+        """How it trains privately, if it does."""
+        return self.training.private
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that peers send; in private training also what it has spent."""
-        return super().metrics if self.training.private is None else (*super().metrics, EPSILON, OVER_BUDGET)
+        return super().metrics if self.private is None else (*super().metrics, EPSILON, OVER_BUDGET)
 
     def learned(self, ids: Ids) -> Rows:
         """Return rows as the peer learns them: as they are in the data set, but for what it plants in them."""

@@ -64,7 +64,7 @@ class AveragedClassifierPeer(AveragingPeer):
     @property
     def main_blob(self) -> bytes:
         """The main artefact: the ids of the rows, what has been corrected in them, and what private training has spent."""
-        spent = {} if self.config.training.private is None else {SPENT: self.spent.array()}
+        spent = {} if self.config.private is None else {SPENT: self.spent.array()}
         return wire.to_bytes({ROWS: self.rows, **self.corrections.of(self.rows).arrays(), **spent})
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
@@ -85,7 +85,7 @@ class AveragedClassifierPeer(AveragingPeer):
         if not self.weights or not len(self.rows):
             return 0
         config, rows = self.config, self._held(self.rows)
-        if (private := config.training.private) is not None:
+        if (private := config.private) is not None:
             return self._train_privately(rows, private)
         self.weights, steps = config.network.train(
             self.weights,
@@ -118,7 +118,7 @@ class AveragedClassifierPeer(AveragingPeer):
 
     def _told_of_privacy(self) -> dict[str, float]:
         """Return what private training has spent, and whether this round was one too many; empty if training is not private."""
-        if (private := self.config.training.private) is None:
+        if (private := self.config.private) is None:
             return {}
         return {EPSILON.name: self.spent.epsilon(private.noise, private.delta), OVER_BUDGET.name: float(self._over_budget)}
 

@@ -35,6 +35,10 @@ class LanguageConfig(ClassifierConfig):
     compute: ClassifierCompute = USUAL
 
     @property
+    def private(self) -> None:
+        """None: records are not trained privately."""
+
+    @property
     def model(self) -> str:
         """The language model in one line."""
         return self.main.title
