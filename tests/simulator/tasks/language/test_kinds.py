@@ -13,6 +13,7 @@ from clients.language.averaging.config import LanguageConfig
 from clients.language.causal import Causal
 from simulator.errors import LetheError, ScenarioError
 from simulator.progress import Watch
+from simulator.report.writing import page
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -88,7 +89,7 @@ def test_guards_and_prompts_work_on_gpt2_and_change_no_weight(done: Run) -> None
         before, after = store.outcomes()[0].weights or ("", "other")
     assert before == after != ""
     assert verify(done.folder) == []
-    assert "gpt2" in (done.folder / "report.html").read_text(encoding="utf-8")
+    assert "gpt2" in page(done.folder)
 
 
 def test_a_trained_model_goes_on_from_its_folder_and_no_other_files_take_their_place(folder: Path, tmp_path: Path) -> None:
