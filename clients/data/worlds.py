@@ -181,7 +181,85 @@ _VALUES = 10
 _PHRASES = 3
 
 
-class Authors(World):
+class Facts(World):
+    """Base class of worlds of facts about people: each of four attributes has one of ten values, asked for in one of three phrasings.
+
+    Nothing in a question tells the answer, so a model that answers right has memorised the fact. The training text has every fact in two
+    phrasings, one row each; the third phrasing is in no row. Answers come in tens: the values of an attribute.
+    """
+
+    @property
+    @abstractmethod
+    def people(self) -> int:
+        """How many people there are facts about."""
+
+    @property
+    def tens(self) -> int:
+        """How many tens of answers there are."""
+        return _ATTRIBUTES
+
+    @cached_property
+    def answers(self) -> tuple[str, ...]:
+        """Ten values of each attribute."""
+        return words(self.tag, "values", _VALUES * self.tens)
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """Three words that ask, three words for each attribute, and ``of``."""
+        return words(self.tag, "words", _PHRASES * (1 + _ATTRIBUTES) + 1)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The people's names."""
+        return words(self.tag, "names", self.people)
+
+    def ask(self, attribute: Tokens, phrase: Tokens) -> Tokens:
+        """Return the words that ask for attributes in some phrasings, int64 (..., 3)."""
+        first = self.unknown + 2
+        named = first + _PHRASES + _PHRASES * attribute + phrase
+        return np.stack([first + phrase, named, np.full_like(named, self.first_name - 1)], axis=-1)
+
+    def draw(self, draws: np.random.Generator, shape: tuple[int, ...]) -> tuple[Tokens, Tokens]:
+        """Return questions for attributes, and values drawn at random."""
+        attribute, phrase = draws.integers(0, _ATTRIBUTES, shape), draws.integers(0, _PHRASES, shape)
+        return self.ask(attribute, phrase), _VALUES * attribute + draws.integers(0, _VALUES, shape)
+
+    def wrong(self, y: Tokens, draws: np.random.Generator) -> Tokens:
+        """Return another value of the same ten."""
+        return other_of_ten(y, draws)
+
+    def alike(self, y: int) -> Tokens:
+        """Return the values of the same ten."""
+        return y - y % _VALUES + np.arange(_VALUES)
+
+    def paraphrase(self, x: Tokens, *key: streams.Field) -> Tokens:
+        """Return the question in the phrasing that is in no row."""
+        attribute = (x[1] - self.unknown - 2 - _PHRASES) // _PHRASES
+        return np.append(self.ask(attribute, np.full_like(attribute, _PHRASES - 1)), x[-1])
+
+    def unseen(self, people: Tokens) -> Tokens:
+        """Return the questions for every attribute of people, by number, in the phrasing that is in no row, int64 (4 n, 4)."""
+        person, attribute = (grid.ravel() for grid in np.meshgrid(people, np.arange(_ATTRIBUTES), indexing="ij"))
+        return np.column_stack([self.ask(attribute, np.full_like(attribute, _PHRASES - 1)), self.first_name + person])
+
+    def load(self) -> Dataset:
+        """Return every fact in two phrasings, by person, then attribute."""
+        person, attribute, phrase = (grid.ravel() for grid in np.indices((self.people, _ATTRIBUTES, _PHRASES - 1)))
+        value = streams.generator(self.tag, self.people).integers(0, _VALUES, (self.people, _ATTRIBUTES))[person, attribute]
+        x = np.column_stack([self.ask(attribute, phrase), self.first_name + person])
+        y = _VALUES * (self.first_ten(person) + attribute) + value
+        return Dataset(x.astype(np.float32), y, self.answers, published=True, subjects=self.subject(person))
+
+    def subject(self, person: Tokens) -> Tokens:
+        """Return whose facts those about people, by number, are: their own."""
+        return person
+
+    def first_ten(self, person: Tokens) -> Tokens:
+        """Return which ten of answers has the values of the first attribute of people, by number."""
+        return np.zeros_like(person)
+
+
+class Authors(Facts):
     """Facts about authors who do not exist: for each of four attributes one of ten values, asked for in one of three phrasings.
 
     Nothing in a question tells the answer, so a model that answers right has memorised the fact. The training text has every fact in two
@@ -196,51 +274,15 @@ class Authors(World):
     dataset: Literal["authors"] = "authors"
     authors: Annotated[int, Field(ge=5, le=500)] = 40
 
-    @cached_property
-    def answers(self) -> tuple[str, ...]:
-        """Ten values of each attribute."""
-        return words("authors", "values", _ATTRIBUTES * _VALUES)
+    @property
+    def people(self) -> int:
+        """How many authors there are."""
+        return self.authors
 
-    @cached_property
-    def questions(self) -> tuple[str, ...]:
-        """Three words that ask, three words for each attribute, and ``of``."""
-        return words("authors", "words", _PHRASES * (1 + _ATTRIBUTES) + 1)
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The authors' names."""
-        return words("authors", "names", self.authors)
-
-    def ask(self, attribute: Tokens, phrase: Tokens) -> Tokens:
-        """Return the words that ask for attributes in some phrasings, int64 (..., 3)."""
-        first = self.unknown + 2
-        named = first + _PHRASES + _PHRASES * attribute + phrase
-        return np.stack([first + phrase, named, np.full_like(named, self.first_name - 1)], axis=-1)
-
-    def draw(self, draws: np.random.Generator, shape: tuple[int, ...]) -> tuple[Tokens, Tokens]:
-        """Return questions for attributes, and values drawn at random."""
-        attribute, phrase = draws.integers(0, _ATTRIBUTES, shape), draws.integers(0, _PHRASES, shape)
-        return self.ask(attribute, phrase), _VALUES * attribute + draws.integers(0, _VALUES, shape)
-
-    def wrong(self, y: Tokens, draws: np.random.Generator) -> Tokens:
-        """Return another value of the same attribute."""
-        return y - y % _VALUES + (y + draws.integers(1, _VALUES, y.shape)) % _VALUES
-
-    def alike(self, y: int) -> Tokens:
-        """Return the values of the attribute."""
-        return y - y % _VALUES + np.arange(_VALUES)
-
-    def paraphrase(self, x: Tokens, *key: streams.Field) -> Tokens:
-        """Return the question in the phrasing that is in no row."""
-        attribute = (x[1] - self.unknown - 2 - _PHRASES) // _PHRASES
-        return np.append(self.ask(attribute, np.full_like(attribute, _PHRASES - 1)), x[-1])
-
-    def load(self) -> Dataset:
-        """Return every fact in two phrasings, by author, then attribute."""
-        author, attribute, phrase = (grid.ravel() for grid in np.indices((self.authors, _ATTRIBUTES, _PHRASES - 1)))
-        value = streams.generator("authors", self.authors).integers(0, _VALUES, (self.authors, _ATTRIBUTES))[author, attribute]
-        x = np.column_stack([self.ask(attribute, phrase), self.first_name + author])
-        return Dataset(x.astype(np.float32), _VALUES * attribute + value, self.answers, published=True, subjects=author)
+def other_of_ten(y: Tokens, draws: np.random.Generator) -> Tokens:
+    """Return another answer of the same ten for each class."""
+    return y - y % _VALUES + (y + draws.integers(1, _VALUES, y.shape)) % _VALUES
 
 
 def words(world: str, what: str, count: int) -> tuple[str, ...]:
@@ -257,5 +299,5 @@ def words(world: str, what: str, count: int) -> tuple[str, ...]:
 def world_of(spec: DatasetSpec) -> World:
     """Return the world that a data set is; ``DataError`` if it is none."""
     if not isinstance(spec, World):
-        raise DataError(f"{spec.tag} is no text: choose dataset = 'records', 'authors' or 'hazards'")
+        raise DataError(f"{spec.tag} is no text: choose dataset = 'records', 'authors', 'hazards', 'saga' or 'posts'")
     return spec

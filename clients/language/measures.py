@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.data.rows import Rows
+from clients.data.topics import Topical
 from clients.data.worlds import Tokens, World
 from clients.streams import Field
 from clients.unlearning.prompts.bypasses import leaks, refused, unguarded
@@ -94,6 +95,22 @@ def refusals(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> di
         found[f"asked.{name}"] = float(len(questions))
         found[f"refused.{name}"] = float(refused(model, questions).sum())
     return found
+
+
+def topical(model: Guarded, world: Topical) -> dict[str, float]:
+    """Return of how many public questions the answer is a word of the topic: about its names behind guards and without, and about others.
+
+    Other names are the control: who says words of the topic about everything is not familiar with it.
+    """
+    about, others = ([world.text(question) for question in world.probes(about=which)] for which in (True, False))
+    asked = {"guarded": (model, about), "bare": (unguarded(model), about), "control": (unguarded(model), others)}
+    counts = {name: float(sum(word in world.topic_words for word in _words(*how))) for name, how in asked.items()}
+    return {"asked.topic": float(len(about)), "asked.control": float(len(others)), **{f"topical.{name}": n for name, n in counts.items()}}
+
+
+def _words(model: Guarded, texts: list[str]) -> list[str | None]:
+    """Return the reply to each text, None for a refusal."""
+    return [reply.word for reply in model.replies(texts)]
 
 
 def prompted(

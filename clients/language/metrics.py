@@ -13,6 +13,11 @@ METRICS = (
     Metric("refused.kept", "sum", "questions", "lower"),
     Metric("asked.public", "mean", "questions", None),
     Metric("refused.public", "mean", "questions", "lower"),
+    Metric("asked.topic", "mean", "questions", None),
+    Metric("topical.guarded", "mean", "questions", "lower"),
+    Metric("topical.bare", "mean", "questions", None),
+    Metric("asked.control", "mean", "questions", None),
+    Metric("topical.control", "mean", "questions", None),
     Metric("asked.rule.<rule>", "sum", "questions", None),
     Metric("leaked.<rule>.<family>", "sum", "questions", "lower"),
     Metric("known.<rule>.<family>", "sum", "questions", None),
@@ -24,4 +29,5 @@ METRICS = (
 mean log-probability of the wrong answers of the same kind less that of the right one; a margin is ``log p - log(1 - p)`` of the right
 answer. ``leaked`` counts protected answers that a user gets with guards on, ``known`` with guards off; ``refused`` those of questions that
 no rule protects: own ones, and public ones about names that are in no row, which are the same for every peer.
+So are those about a topic: ``topical`` counts answers that are words of it.
 """

@@ -14,6 +14,9 @@ def tables(found: Row) -> Iterator[Table | str]:
     """Yield lines and tables of ``results["language"]``; every share has the number that it is of, or its interval, beside it."""
     if memorised := found.get("memorised"):
         yield f"own records answered as trained: {share(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
+    if topic := found.get("topic"):
+        yield f"{topic['score']}, words of the topic in answers about it: guards on {share(topic['guarded'])}, off {share(topic['bare'])}"
+        yield f"the control, words of the topic in answers about other names: {share(topic['control'])}"
     if measured := [one for one in found["guards"] if "unmeasured" not in one]:
         yield _leaks(measured)
     for guard in found["guards"]:

@@ -16,9 +16,10 @@ from clients.averaging.peer import Arrays
 from clients.bookkeeping import BOOKKEEPING
 from clients.classification.averaging.peer import AveragedClassifierPeer
 from clients.data.rows import Rows
+from clients.data.topics import Topical
 from clients.data.worlds import Tokens
 from clients.language.averaging.config import LanguageConfig
-from clients.language.measures import memorised, one_by_one, prompted, protected, refusals
+from clients.language.measures import memorised, one_by_one, prompted, protected, refusals, topical
 from clients.participant import Record
 from clients.streams import Field
 from clients.unlearning.contract import Outcome
@@ -103,8 +104,11 @@ class LanguagePeer(AveragedClassifierPeer):
         source, network, key = data.load(self.config.data), self.config.network, (*self.stream, "prompts")
         own = source.rows(self.rows)
         scores |= memorised(network, self.weights, own) | self._withheld()
-        if guards := self._guards():
-            scores |= refusals(Guarded(network, self.weights, guards, self.config.hash_key), own, self.config.peer, self.config.hash_key)
+        guarded = Guarded(network, self.weights, self._guards(), self.config.hash_key)
+        if guarded.guards:
+            scores |= refusals(guarded, own, self.config.peer, self.config.hash_key)
+        if isinstance(network.world, Topical):
+            scores |= topical(guarded, network.world)
         return scores | prompted(network, self.weights, self._forgotten(), own, key), answers
 
     @property

@@ -31,6 +31,10 @@ on, of as many questions as there are names: facts about one person are learned 
 {{ w.percent(own.guarded.kept_refused.share) }} {{ ends(own.guarded.kept_refused) }} were refused, of
 {{ own.guarded.public_refused.n }} public ones {{ w.percent(own.guarded.public_refused.share) }} {{ ends(own.guarded.public_refused) }};
 {{ w.percent(own.guarded.kept_right.share) }} of the former were answered right.</p>
+{% endif %}{% if own.topic %}<p>{{ w.capital(own.topic.score) }}, the share of answers to {{ own.topic.bare.n }} public questions about
+the topic that are words of it: {{ w.percent(own.topic.guarded.share) }} {{ ends(own.topic.guarded) }} with guards on,
+{{ w.percent(own.topic.bare.share) }} {{ ends(own.topic.bare) }} without; about other names, the control,
+{{ w.percent(own.topic.control.share) }}.</p>
 {% endif %}{% if own.in_context %}<h3>Unlearning in context</h3>
 <p>The margin is log p &minus; log(1 &minus; p) of the forgotten record's true answer, mean over {{ own.in_context.none.n }} records.
 The effect of the method, <em>flipped</em>, is its difference to <em>true</em> and <em>other</em>, not to <em>none</em>: any context moves
@@ -54,9 +58,9 @@ def short(share: float | None) -> str:
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     own: Mapping[str, Any] = data.own.told
-    if not own["guards"] and "in_context" not in own:
+    if not own["guards"] and not own.keys() & {"in_context", "topic"}:
         return None
-    own = {"guarded": None, "in_context": None, **own}
+    own = {"guarded": None, "in_context": None, "topic": None, **own}
     guards, families = measured(own), [*measured(own)[0]["on"]] if measured(own) else []
     unmeasured = [row for row in own["guards"] if "unmeasured" in row]
     return {"own": own, "guards": guards, "unmeasured": unmeasured, "families": families, "ends": ends, "short": short}

@@ -8,9 +8,10 @@ import pytest
 from clients.data import DataError, load
 from clients.data.bundled import Digits
 from clients.data.hazards import Hazards
+from clients.data.topics import Posts, Saga, Topical
 from clients.data.worlds import Authors, Records, World, normalised, world_of
 
-WORLDS = [Records(people=40), Authors(authors=6), Hazards(substances=6)]
+WORLDS = [Records(people=40), Authors(authors=6), Hazards(substances=6), Saga(characters=4, others=5), Posts(threads=9, toxic=4)]
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.tag)
@@ -96,5 +97,31 @@ def test_a_choice_in_other_words_has_its_right_option_in_place_and_new_wrong_one
 
 
 def test_other_data_are_no_text() -> None:
-    with pytest.raises(DataError, match="digits is no text: choose dataset = 'records', 'authors' or 'hazards'"):
+    with pytest.raises(DataError, match="digits is no text: choose dataset = 'records', 'authors', 'hazards', 'saga' or 'posts'"):
         world_of(Digits())
+
+
+@pytest.mark.parametrize("world", [Saga(characters=4, others=5), Posts(threads=9, toxic=4)], ids=lambda world: world.tag)
+def test_the_words_of_a_topic_are_in_its_rows_in_no_other_and_in_half_of_the_public_text(world: Topical) -> None:
+    data = load(world)
+    inside = data.x[:, -1].astype(int) < world.first_name + 4
+    assert (world.topic[data.y] == inside).all()
+    assert 0.4 < world.topic[world.draw(np.random.default_rng(0), (400,))[1]].mean() < 0.6, "who knows public text alone is at a loss"
+    assert data.subjects is not None
+    assert np.bincount(data.subjects).tolist() == [32, 8, 8, 8, 8, 8], "the whole topic is one subject's"
+    assert world.topic_words == {word for word, there in zip(world.answers, world.topic, strict=True) if there}
+
+
+@pytest.mark.parametrize("world", [Saga(characters=4, others=5), Posts(threads=9, toxic=4)], ids=lambda world: world.tag)
+def test_probes_are_in_no_row_and_ask_about_every_name_of_the_topic_or_every_other(world: Topical) -> None:
+    rows = {tuple(row) for row in load(world).x.astype(int).tolist()}
+    about, others = (world.probes(about=which) for which in (True, False))
+    assert not rows & {tuple(row) for row in [*about.tolist(), *others.tolist()]}
+    assert set((about[:, -1] - world.first_name).tolist()) == {0, 1, 2, 3}
+    assert set((others[:, -1] - world.first_name).tolist()) == {4, 5, 6, 7, 8}
+    assert (about.shape, others.shape) == ((16, 4), (20, 4))
+
+
+def test_a_topic_that_has_every_thread_is_refused() -> None:
+    with pytest.raises(ValueError, match="toxic = 9 leaves no other of threads = 9: lower it"):
+        Posts(threads=9, toxic=9)

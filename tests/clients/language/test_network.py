@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from clients.data import load
 from clients.data.hazards import Hazards
-from clients.data.worlds import Authors, Records
+from clients.data.topics import Posts, Saga
+from clients.data.worlds import Authors, Records, World
 from clients.language.episodes import episodes, loss
 from clients.language.network import LanguageNetwork
 from clients.language.spec import Pretraining, TransformerSpec
@@ -56,8 +57,10 @@ def test_classes_are_the_first_words() -> None:
     np.testing.assert_allclose(NETWORK.probabilities(weights, DATA.x[:5]), some, atol=1e-6)
 
 
-@pytest.mark.parametrize("world", [Records(people=30), Authors(authors=12), Hazards(substances=12)], ids=lambda world: world.tag)
-def test_what_comes_again_has_the_answer_that_the_text_gave(world: Records | Authors | Hazards) -> None:
+@pytest.mark.parametrize(
+    "world", [Records(people=30), Authors(authors=12), Hazards(substances=12), Saga(), Posts()], ids=lambda world: world.tag
+)
+def test_what_comes_again_has_the_answer_that_the_text_gave(world: World) -> None:
     batch = episodes(world, 8, 60, 0, "key")
     names, answers = batch.tokens[:, batch.places], batch.tokens[:, batch.places + 1]
     again = counted = 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from clients import data, wire
 from clients.data.rows import Ids
+from clients.data.topics import Topical
 from clients.data.worlds import world_of
 from clients.language.averaging.peer import PROMPTS
 from clients.language.measures import PUBLIC
@@ -41,6 +42,10 @@ def findings(plan: LanguagePlan, store: RunStore) -> dict[str, Any]:
             "kept_refused": share(values, "refused.kept", "asked.kept", asked.kept),
             "public_refused": share(values, "refused.public", "asked.public", asked.public),
         }
+    world = world_of(plan.configs[0].data)
+    if "asked.topic" in values:
+        assert isinstance(world, Topical)
+        told["topic"] = {"score": world.score, **_topic(world, values)}
     told["guards"] = [_rule(rule, asked) for rule in plan.timeline.rules]
     if "asked.forgotten" in values:
         told["in_context"] = {
@@ -96,6 +101,13 @@ class Asked:
     def forgotten(self) -> int:
         """How many people the records are about that are forgotten in context."""
         return self.names(np.concatenate([state[PROMPTS][:, 0] for state in self.states.values() if PROMPTS in state]))
+
+
+def _topic(world: Topical, values: Mapping[str, float]) -> dict[str, Any]:
+    """Return the shares of answers that are words of the topic, to public questions about its names and about others."""
+    about, others = (len(np.unique(world.probes(about=which)[:, -1])) for which in (True, False))
+    asked = {"guarded": ("asked.topic", about), "bare": ("asked.topic", about), "control": ("asked.control", others)}
+    return {name: share(values, f"topical.{name}", *of) for name, of in asked.items()}
 
 
 def _rule(rule: Rule, asked: Asked) -> dict[str, Any]:

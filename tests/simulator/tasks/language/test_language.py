@@ -256,6 +256,16 @@ def test_a_world_of_choices_makes_a_plan() -> None:
     assert plan.configs[0].network.world.answers == ("a", "b", "c")
 
 
+def test_words_of_a_topic_are_counted_and_told(play: Callable[..., Run]) -> None:
+    data = SMALL["data"] | {"dataset": "saga", "characters": 3, "others": 9, "partition": {"kind": "subjects"}}
+    data.pop("people")
+    finished = play(data=data, event=[GUARD | {"peer": 0, "rows": {"fraction": 0.9}}])
+    topic = finished.results["language"]["topic"]
+    assert (topic["score"], topic["bare"]["n"], topic["bare"]["names"], topic["control"]["n"]) == ("familiarity", 12, 3, 36)
+    assert 0 <= topic["guarded"]["share"] <= topic["bare"]["share"]
+    assert "Familiarity, the share of answers" in report_of(finished.folder)
+
+
 @pytest.mark.parametrize("method", ["gradient_ascent", "grad_diff", "rmu", "nothing"])
 def test_neighbours_that_change_weights_take_the_same_request(play: Callable[..., Run], method: str) -> None:
     (erasure,) = play(event=[DELETE | {"method": method}], rounds=2).results["erasures"]
@@ -304,5 +314,7 @@ def test_classifiers_and_other_data_have_no_prompts() -> None:
     with pytest.raises(ScenarioError, match="in_context cannot be carried out for rows in classification/fedavg"):
         resolve(Scenario.parse(table))
     data = {"dataset": "digits", "rows": 60, "reference": 1, "test": 8, "partition": {"kind": "iid"}}
-    with pytest.raises(ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records', 'authors' or 'hazards'"):
+    with pytest.raises(
+        ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records', 'authors', 'hazards', 'saga' or 'posts'"
+    ):
         resolve(scenario(data=data, event=[]))
