@@ -24,6 +24,8 @@ def tables(found: Row) -> Iterator[Table | str]:
             yield f"guard {guard['id']}: not measured: {guard['unmeasured']}"
     if guarded := found.get("guarded"):
         yield f"refused without need: own records {share(guarded['kept_refused'])}, public questions {share(guarded['public_refused'])}"
+    if points := found.get("capacity"):
+        yield _capacity(points)
     if prompts := found.get("in_context"):
         yield _prompts(prompts)
     if found["guards"] or prompts:
@@ -49,6 +51,18 @@ def _leaks(guards: list[Row]) -> Table:
         table.add_column(f"{guard['id']}\n{guard['stage']}, {guard['match']}\n{asked}{until}", overflow="fold")
     for family in guards[0]["on"]:
         table.add_row(family, *(f"{one['on'][family]['share']:.2f} / {one['off'][family]['share']:.2f}" for one in guards))
+    return table
+
+
+def _capacity(points: list[Row]) -> Table:
+    """Return a table with one row per number of guards: counts of questions with the first ones alone."""
+    table = Table(title="more guards: questions with the first ones alone", title_justify="left", box=None, pad_edge=False)
+    for column in ("guards", "leaked", "precision", "others refused", "others right", "public refused"):
+        table.add_column(column, overflow="fold")
+    for row in points:
+        counts = [f"{row[name]} of {row[of]}" for name, of in (("leaked", "asked"), ("kept_stopped", "kept"), ("kept_right", "kept"))]
+        precision = "-" if row["precision"] is None else f"{row['precision']:.2f}"
+        table.add_row(str(row["guards"]), counts[0], precision, *counts[1:], f"{row['public_stopped']} of {row['public']}")
     return table
 
 

@@ -84,7 +84,11 @@ class Measured(Own):
 class LanguagePage(ClassificationPage):
     """Peers train a language model together, behind guards and prompts."""
 
-    sections: ClassVar[tuple[str, ...]] = (*ClassificationPage.sections, "simulator.report.language.page:WITHHELD")
+    sections: ClassVar[tuple[str, ...]] = (
+        *ClassificationPage.sections,
+        "simulator.report.language.page:WITHHELD",
+        "simulator.report.language.capacity:CAPACITY",
+    )
 
     def collect(self, plan: Plan, store: RunStore, results: Mapping[str, Any]) -> Measured:
         """Return what was measured of the language model."""

@@ -23,6 +23,7 @@ from clients.unlearning.prompts.bypasses import FAMILIES
 from clients.unlearning.prompts.prompting import CONTROLS
 from server.audit.intervals import wilson
 from server.ledger import FEDERATION
+from simulator.tasks.language.averaging.capacity import capacity
 
 if TYPE_CHECKING:
     from clients.unlearning.prompts.rules import Rule
@@ -52,6 +53,8 @@ def findings(plan: LanguagePlan, store: RunStore) -> dict[str, Any]:
             one: share(values, f"exact.forgotten.{one}", "asked.forgotten", asked.forgotten) | {"margin": values[f"margin.{one}"]}
             for one in CONTROLS
         }
+    if points := capacity(plan, store, asked.held):
+        told["capacity"] = points
     return {"language": told}
 
 
@@ -80,16 +83,21 @@ class Asked:
         return len(np.unique(data.load(self.plan.configs[0].data).inputs(np.sort(ids))[:, -1]))
 
     @cached_property
+    def held(self) -> Ids:
+        """The ids of the records that peers still have."""
+        return np.concatenate([np.empty(0, np.int64), *(state[ROWS] for state in self.states.values())])
+
+    @cached_property
     def own(self) -> int:
         """How many people the records are about that peers still have."""
-        return self.names(np.concatenate([state[ROWS] for state in self.states.values()]))
+        return self.names(self.held)
 
     @cached_property
     def kept(self) -> int:
         """How many people the records are about that no rule of their owner protects."""
         number = self.plan.rounds + 1
         acting = [row for rule in self.plan.timeline.acting(number) for row in rule.rows]
-        return self.names(np.setdiff1d(np.concatenate([state[ROWS] for state in self.states.values()]), acting))
+        return self.names(np.setdiff1d(self.held, acting))
 
     @cached_property
     def public(self) -> int:

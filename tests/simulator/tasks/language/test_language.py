@@ -266,6 +266,19 @@ def test_words_of_a_topic_are_counted_and_told(play: Callable[..., Run]) -> None
     assert "Familiarity, the share of answers" in report_of(finished.folder)
 
 
+def test_published_guards_have_a_capacity_curve_and_one_alone_has_none(play: Callable[..., Run], done: Run) -> None:
+    finished = play(event=[GUARD, EDGE, GUARD | {"id": "answers", "peer": 2, "stage": "output"}])
+    first, second = finished.results["language"]["capacity"]
+    plan = resolve(scenario(event=[GUARD, EDGE, GUARD | {"id": "answers", "peer": 2, "stage": "output"}]))
+    assert isinstance(plan, LanguagePlan)
+    rows = {rule.id: len(rule.rows) for rule in plan.timeline.rules}
+    assert (first["guards"], first["asked"]) == (1, rows["answers"]), "guards act in the order of their ids"
+    assert (second["guards"], second["asked"]) == (2, rows["answers"] + rows["names"])
+    assert first["kept"] == second["kept"] == 40 - 8 - 1 - sum(rows.values())
+    assert "What more guards do" in report_of(finished.folder)
+    assert "capacity" not in done.results["language"]
+
+
 @pytest.mark.parametrize("method", ["gradient_ascent", "grad_diff", "rmu", "nothing"])
 def test_neighbours_that_change_weights_take_the_same_request(play: Callable[..., Run], method: str) -> None:
     (erasure,) = play(event=[DELETE | {"method": method}], rounds=2).results["erasures"]
