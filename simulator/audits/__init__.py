@@ -17,6 +17,7 @@ AUDITS: Registry[AuditSpec] = Registry(
         "counterfactual": "simulator.audits.counterfactual:Counterfactual",
         "forgetting_quality": "simulator.audits.forgetting_quality:ForgettingQuality",
         "gaps": "simulator.audits.gaps:Gaps",
+        "ignorance": "simulator.audits.ignorance:Ignorance",
         "interclass": "simulator.audits.planted:Interclass",
         "klom": "simulator.audits.klom:Klom",
         "membership_inference": "simulator.audits.membership:MembershipInference",

@@ -74,9 +74,9 @@ def test_doing_nothing_is_caught_and_retraining_is_not(name: str) -> None:
     assert (verdict(name, IDLE), verdict(name, RETRAINING)) == ("fails", "no objection")
     figures = found(name, IDLE)
     assert figures[name] == figures[f"{name}_nothing"]
-    assert 0 <= figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
+    assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
     assert figures[f"{name}_models"] == 12
-    assert figures[f"{name}_rows"] >= (1 if name in ("anamnesis", "relearning") else 20)
+    assert figures[f"{name}_rows"] >= (1 if name in ("anamnesis", "ignorance", "relearning") else 20)
 
 
 def test_figures_have_the_direction_that_they_are_said_to_have() -> None:
