@@ -33,7 +33,8 @@ class Order:
     rows : tuple of int
         Ids of its rows that will be forgotten; empty if another peer asks, or if it is not to measure.
     totals : dict of str to array
-        The sums over all peers; empty while they are measured, and for methods that need none.
+        The sums over all peers; empty while they are measured, and for methods that need none. For a method that the server carries out,
+        what it asks.
     corrections : tuple of Correction
         What will be corrected in its rows, empty where ``rows`` is.
     """
@@ -50,6 +51,11 @@ class Order:
         told = {"json": self.method.model_dump_json(), "measure": int(self.measure), "rows": list(self.rows), "correct": right}
         found: dict[str, ArrayRecord | ConfigRecord] = {METHOD: ConfigRecord(told)}  # type: ignore[arg-type]
         return found | ({TOTALS: wire.pack(wire.to_bytes(self.totals))} if self.totals else {})
+
+    @property
+    def by_holder(self) -> bool:
+        """Whether the peer carries the method out when it forgets or corrects; else that is done by the server, or for later."""
+        return not self.measure and not self.method.by_server
 
     @property
     def bytes_of_totals(self) -> int:

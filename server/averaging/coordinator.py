@@ -11,6 +11,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from clients import wire
 from clients.averaging.order import Order
 from clients.unlearning.contract import Cost, Outcome, UnlearningError
+from clients.unlearning.general.contract import Learning
 from server.aggregation.mean import misfit, weighted_mean
 from server.averaging import unlearning
 from server.averaging.contract import Arrays, Averaged, Update
@@ -45,6 +46,8 @@ class Averaging(Coordinator, Generic[U]):
         Peers that unlearn, or measure for it, in the current exchange.
     measured : frozenset of int
         Peers that have measured in the current round; they get a message, so that what they sent is no longer kept as their last update.
+    solved : dict of int to Outcome
+        Outcomes of this round's requests that the server has carried out itself, by the index of the erasure.
     """
 
     delay: ClassVar[int] = 0
@@ -61,6 +64,7 @@ class Averaging(Coordinator, Generic[U]):
         self.cohort: frozenset[int] = frozenset()
         self.orders: dict[int, Order] = {}
         self.measured: frozenset[int] = frozenset()
+        self.solved: dict[int, Outcome] = {}
         self._records: dict[str, ArrayRecord] = {}
         self.adopt({name: kept for name in self.names if (kept := self._kept(name))})
 
@@ -131,7 +135,8 @@ class Averaging(Coordinator, Generic[U]):
 
         A method that a peer carried out itself costs what the peer says.
         """
-        own = told if told is not None and method_of(erasure).by_peers else Outcome(Cost(), "approximate")
+        told = self.solved.pop(erasure.index, told if method_of(erasure).by_peers else None)
+        own = Outcome(Cost(), "approximate") if told is None else told
         steps = self._steps.pop(erasure.index, 0) + own.cost.gradient_steps
         return Outcome(Cost(gradient_steps=steps), self.guarantee(erasure), notes=own.notes)
 
@@ -146,7 +151,7 @@ class Averaging(Coordinator, Generic[U]):
             self.replay(1, now, mailbox, record, exchanges)
         elif "rollback" in methods:
             self.replay(self.rollback(now.round), now, mailbox, record, exchanges)
-        elif self.past.contact(now.round) < now.round and any(method_of(one).by_peers for one in due):
+        elif self.past.contact(now.round) < now.round and any(method_of(one).by_peers or method_of(one).by_server for one in due):
             unlearning.carry_out(self, due, now, mailbox, record, exchanges)
 
     def rollback(self, number: int) -> int:
@@ -212,7 +217,8 @@ class Averaging(Coordinator, Generic[U]):
         updates = self.take(now, mailbox, record)
         self.measure(now, updates, record)
         self._records = {}
-        self._keep(record)
+        record.models.update(self.remember(record.round, record))
+        record.history = self.history.snapshot()
 
     def take(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
         """Aggregate the arrived updates and return them; without any, the model stays unchanged."""
@@ -235,11 +241,13 @@ class Averaging(Coordinator, Generic[U]):
         """Return the updates that have arrived, in peer order, as they are."""
         return [self.read(parcel.owner, self.bytes_of(parcel.sha256)) for parcel in mailbox.take_arrived(now.round)]
 
-    def take_whole(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Take an arrived update, if it fits, as the global model, undiluted."""
-        for update in self.arrived(now, mailbox):
-            if self.accepted(update, record):
-                self.weights = dict(update.weights)
+    def replace(self, weights: Arrays) -> None:
+        """Set the global model to weights that a method has changed."""
+        self.weights = dict(weights)
+
+    def learning(self, number: int) -> Learning:
+        """Return how the global model was trained before a round; servers whose model is a network do."""
+        raise NotImplementedError
 
     def measure(self, now: Round, updates: Sequence[U], record: RoundRecord) -> None:
         """Measure the model after a round."""
@@ -272,11 +280,6 @@ class Averaging(Coordinator, Generic[U]):
     def bytes_of(self, sha256: str) -> bytes:
         """Return an artefact of this round or an earlier one."""
         return self._fresh.get(sha256) or self.ledger.artefact(sha256)
-
-    def _keep(self, record: RoundRecord) -> None:
-        """Write the state and the history of the server to the record."""
-        record.models.update(self.remember(record.round, record))
-        record.history = self.history.snapshot()
 
     def remember(self, number: int, record: RoundRecord) -> dict[str, str]:
         """Add the state after a round to the history; return the hashes of its parts that are written."""

@@ -22,10 +22,10 @@ def able(request: str) -> tuple[str, ...]:
     return ("retrain", "rollback", "finetune") if request in ("peer", "rows", "correction") else ()
 
 
-def carried_out_by_peers(request: str) -> tuple[str, ...]:
-    """Return the further methods that an event may name where the global model is a network, which the holders of rows carry out.
+def for_networks(request: str) -> tuple[str, ...]:
+    """Return the further methods that an event may name where the global model is a network: of holders of rows, and of the server.
 
     Rows that are corrected are forgotten as they were and retained as they are.
     """
-    able = (kind for kind, spec in METHODS.working().items() if spec.by_peers and spec.applies())
+    able = (kind for kind, spec in METHODS.working().items() if (spec.by_peers or spec.by_server) and spec.applies())
     return tuple(able) if request in ("rows", "correction") else ()

@@ -1,4 +1,4 @@
-"""Requests that the peers who hold the rows carry out on the global model, by a method for networks.
+"""Requests that are carried out on the global model by a method for networks: by peers who hold the rows, or by the server with their sums.
 
 Averaged with models that still know the rows, a peer's change would come out as small as the peer's share of the federation. The server
 therefore takes the changed weights whole, and the rounds that follow, in which nobody trains on the rows any more, repair the model.
@@ -7,10 +7,11 @@ therefore takes the changed weights whole, and the rounds that follow, in which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from clients.averaging.order import Order
-from clients.unlearning.general.contract import MethodSpec
+from clients.unlearning.contract import Outcome
+from clients.unlearning.general.contract import Learning, MethodSpec
 from server.averaging.contract import Arrays, Update
 from server.averaging.methods import method_of
 from server.coordinator import Exchanges
@@ -23,8 +24,11 @@ from server.timeline import Erasure, Round
 class Server(Protocol):
     """The part of an averaging server that is needed here."""
 
+    start: Arrays
+    weights: Arrays
     orders: dict[int, Order]
     measured: frozenset[int]
+    solved: dict[int, Outcome]
 
     def train(self, now: Round, exchanges: Exchanges) -> None:
         """Let the present peers of a round work; their updates arrive in the mailbox."""
@@ -32,45 +36,99 @@ class Server(Protocol):
     def arrived(self, now: Round, mailbox: MailboxState) -> Sequence[Update]:
         """Return the updates that have arrived, in peer order."""
 
-    def take_whole(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Take an arrived update as the global model."""
+    def accepted(self, update: Any, record: RoundRecord) -> bool:
+        """Return whether an update fits; write a refusal to the record."""
+
+    def replace(self, weights: Arrays) -> None:
+        """Set the global model to weights that a method has changed."""
+
+    def learning(self, number: int) -> Learning:
+        """Return how the global model was trained before a round."""
+
+    def drop_obsolete(self, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
+        """Drop artefacts that are no longer needed."""
 
 
 def carry_out(server: Server, due: Sequence[Erasure], now: Round, mailbox: MailboxState, record: RoundRecord, exchanges: Exchanges) -> None:
-    """Let peers carry out, one after the other, the requests of a round whose method is one for peers.
+    """Carry out the requests of a round whose method is one for networks: each peer its own, one after the other, or the server all.
 
     Updates in transit are dropped: they were trained on the model that knew the rows.
     """
     mailbox.newest.clear()
     mailbox.coming.clear()
     for method, asking in _by_method(due):
+        if method.by_server:
+            outcome = _solved(server, method, asking, now, mailbox, record, exchanges)
+            server.solved |= {one.index: outcome for one in due if one.peer in asking and method_of(one) == method}
+            continue
         totals = _measured(server, method, asking, now, mailbox, exchanges) if method.measures() else {}
         for peer in asking[:1] if method.totals_suffice else asking:
             server.orders = {peer: Order(method, totals=totals)}
             server.train(without_events(now, [peer]), exchanges)
-            server.take_whole(now, mailbox, record)
+            for update in server.arrived(now, mailbox):
+                if server.accepted(update, record):
+                    server.replace(update.weights)
     server.orders = {}
 
 
 def _by_method(due: Sequence[Erasure]) -> list[tuple[MethodSpec, list[int]]]:
-    """Return every method for peers with the peers that ask for it, ascending; a peer with several requests is taken by its first."""
+    """Return every method for networks with the peers that ask for it, ascending; a peer with several requests is taken by its first."""
     found: dict[str, tuple[MethodSpec, list[int]]] = {}
     taken: set[int] = set()
     for one in sorted(due, key=lambda erasure: erasure.peer):
         method = method_of(one)
-        if method.by_peers and one.peer not in taken:
+        if (method.by_peers or method.by_server) and one.peer not in taken:
             taken.add(one.peer)
             found.setdefault(method.model_dump_json(), (method, []))[1].append(one.peer)
     return list(found.values())
 
 
-def _measured(server: Server, method: MethodSpec, asking: Sequence[int], now: Round, mailbox: MailboxState, exchanges: Exchanges) -> Arrays:
-    """Return the sums over the rows of all present peers; those asking are not told to forget or to correct yet."""
-    pending = {peer: mailbox.requests.pop(peer) for peer in asking if peer in mailbox.requests}
-    right = {peer: mailbox.corrections.pop(peer) for peer in asking if peer in mailbox.corrections}
-    rows = {peer: tuple(sorted(ids)) for peer, ids in pending.items()}
-    orders = ((peer, rows.get(peer, ()), tuple(right.get(peer, ()))) for peer in now.present)
-    server.orders = {peer: Order(method, True, gone, corrections=wrong) for peer, gone, wrong in orders}
+def _solved(
+    server: Server,
+    method: MethodSpec,
+    asking: Sequence[int],
+    now: Round,
+    mailbox: MailboxState,
+    record: RoundRecord,
+    exchanges: Exchanges,
+) -> Outcome:
+    """Carry out the requests of some peers by sums over the rows of all present peers; return the outcome.
+
+    In a last exchange those asking forget and correct.
+    """
+
+    def ask(question: Arrays) -> Arrays:
+        totals = _measured(server, method, asking, now, mailbox, exchanges, question)
+        server.drop_obsolete(mailbox, record, exchanges)
+        return totals
+
+    learning = server.learning(now.round)
+    weights, outcome = method.solve(server.weights, learning, ask, server.start, (*learning.key, "forget", now.round))
+    server.replace(weights)
+    server.orders = {peer: Order(method) for peer in asking}
+    server.train(without_events(now, asking), exchanges)
+    server.arrived(now, mailbox)
+    away = len(set(now.members) - set(now.present))
+    notes = (f"members that were away, whose rows did not count: {away}",) if away else ()
+    return Outcome(outcome.cost, outcome.guarantee, notes=(*outcome.notes, *notes))
+
+
+def _measured(
+    server: Server,
+    method: MethodSpec,
+    asking: Sequence[int],
+    now: Round,
+    mailbox: MailboxState,
+    exchanges: Exchanges,
+    question: Arrays | None = None,
+) -> Arrays:
+    """Return the sums over the rows of all present peers; nobody is told to forget or to correct yet."""
+    pending, right = dict(mailbox.requests), dict(mailbox.corrections)
+    mailbox.requests.clear()
+    mailbox.corrections.clear()
+    rows = {peer: tuple(sorted(pending.get(peer, ()))) for peer in asking}
+    wrong = {peer: tuple(right.get(peer, ())) for peer in asking}
+    server.orders = {peer: Order(method, True, rows.get(peer, ()), question or {}, wrong.get(peer, ())) for peer in now.present}
     server.train(without_events(now, now.present), exchanges)
     mailbox.requests.update(pending)
     mailbox.corrections.update(right)

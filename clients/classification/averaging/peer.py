@@ -126,16 +126,16 @@ class AveragedClassifierPeer(AveragingPeer):
         """Forget own rows; carry the ordered method out on the global model, if there is an order."""
         gone = np.asarray(sorted(ids), np.int64)
         outcome = super().forget(gone.tolist())
-        return outcome if self.order is None or self.order.measure else self._carried_out(self.order, self._held(gone))
+        return self._carried_out(self.order, self._held(gone)) if self.order is not None and self.order.by_holder else outcome
 
     def correct(self, corrections: Iterable[Correction]) -> Outcome:
         """Correct own rows; carry the ordered method out, if there is one, which forgets them as they were and retains them as they are."""
         told = tuple(corrections)
         before = self._held(np.intersect1d(self.rows, [row for one in told for row in one.rows]))
         self.corrections = self.corrections.joined(told)
-        if self.order is None or self.order.measure or not len(before):
-            return Outcome(Cost(), "approximate")
-        return self._carried_out(self.order, before)
+        if self.order is not None and self.order.by_holder and len(before):
+            return self._carried_out(self.order, before)
+        return Outcome(Cost(), "approximate")
 
     def _carried_out(self, order: Order, forget: Rows) -> Outcome:
         """Carry an ordered method out on the global model; what is retained are the rows as they are now."""
@@ -158,7 +158,9 @@ class AveragedClassifierPeer(AveragingPeer):
             wrong = np.intersect1d(self.rows, [row for one in order.corrections for row in one.rows])
             forget = self._held(np.union1d(gone, wrong).astype(np.int64))
             retain = corrections.applied(self.config.learned(np.setdiff1d(self.rows, gone)))
-            self.weights, self.trained = order.method.measure(self.weights, self._learning(), forget, retain), True
+            asked = (self.weights, self._learning(), forget, retain)
+            method, self.trained = order.method, True
+            self.weights = method.answer(*asked, order.totals) if method.by_server else method.measure(*asked)
 
     def _learning(self) -> Learning:
         """Return how the global model was trained up to now."""

@@ -8,6 +8,7 @@ form, or both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -87,6 +88,9 @@ class MethodSpec(Spec):
     totals_suffice: ClassVar[bool] = False
     """Whether the change follows from the sums that `measure` returns, so that a federation carries it out once, whoever asks."""
 
+    by_server: ClassVar[bool] = False
+    """Whether an averaging server carries the method out on the global model, by `solve`, with sums over peers' rows that it asks for."""
+
     @classmethod
     def applies(cls) -> bool:
         """Return whether the method works on one network, and can therefore make any network a main model."""
@@ -134,3 +138,23 @@ class MethodSpec(Spec):
     ) -> tuple[Arrays, Outcome]:
         """Do what ``apply`` does, with the sums that `measure` returned of all peers' rows."""
         return self.apply(weights, learning, forget, retain, key)
+
+    def answer(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, question: Arrays) -> Arrays:
+        """Return the sums over these rows that a server's `solve` asks a peer for; rows that are corrected are among both."""
+        raise NotImplementedError
+
+    def solve(
+        self, weights: Arrays, learning: Learning, ask: Callable[[Arrays], Arrays], start: Arrays, key: tuple[Field, ...]
+    ) -> tuple[Arrays, Outcome]:
+        """Do what ``apply`` does, at a server that has no rows.
+
+        Parameters
+        ----------
+        weights, learning, key
+            As of `apply`.
+        ask : callable
+            Returns the sums over peers of what `answer` returns to a question.
+        start : mapping of str to array
+            The weights before any training, if no row is kept.
+        """
+        raise NotImplementedError

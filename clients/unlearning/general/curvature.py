@@ -115,14 +115,18 @@ class Curvature:
         """Return the parameters, flat, float64 (k,)."""
         return joined([parameter.detach() for parameter in self.parameters])
 
-    def move(self, step: Tensor) -> None:
-        """Add a flat step to the parameters."""
+    def put(self, flat: Tensor) -> None:
+        """Set the parameters, given flat."""
         import torch
 
-        parts = torch.split(step, [parameter.numel() for parameter in self.parameters])
+        parts = torch.split(flat, [parameter.numel() for parameter in self.parameters])
         with torch.no_grad():
             for parameter, part in zip(self.parameters, parts, strict=True):
-                parameter.add_(part.reshape(parameter.shape))
+                parameter.copy_(part.reshape(parameter.shape))
+
+    def move(self, step: Tensor) -> None:
+        """Add a flat step to the parameters."""
+        self.put(self.flat() + step)
 
     def weights(self) -> Arrays:
         """Return parameters and buffers by name, in the types they came in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.unlearning.general.curvature import Curvature, Products, Solution
-
+    from clients.unlearning.general.derivatives import Derivatives
 
 _ITERATIONS = {"conjugate_gradients": "conjugate-gradient", "lissa": "LiSSA"}
 
@@ -28,7 +29,10 @@ class Influence(MethodSpec):
     """Adds ``(H + damping n I)^-1 g`` to the weights: H the Hessian of the loss, g the gradient of the rows to forget, both sums over rows.
 
     To first order in the share of the rows this is training without them, if the weights are at an optimum and the loss is convex; of deep
-    networks nothing is known of the distance.
+    networks nothing is known of the distance. Of rows that are corrected, g is the gradient of the rows as they were less that of the rows
+    as they are, which is the second-order step of Warnecke et al. (Machine Unlearning of Features and Labels, NDSS 2023).
+
+    An averaging server takes the step on the global model: H v and g are sums over the peers that are present, which it asks for.
 
     Parameters
     ----------
@@ -58,6 +62,7 @@ class Influence(MethodSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "approximate"
+    by_server: ClassVar[bool] = True
     summary: ClassVar[str] = "one linear solve with the Hessian takes out what the rows did to the weights, to first order"
     source: ClassVar[str] = (
         "Koh and Liang, Understanding Black-box Predictions via Influence Functions, ICML 2017; Xu et al. 2024, arXiv 2308.07061"
@@ -79,18 +84,48 @@ class Influence(MethodSpec):
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return the weights after the adjustment; those before any training, which is exact, if no row is kept."""
-        from clients.unlearning.general.curvature import Curvature, adjusting
+        from clients.unlearning.general.curvature import Curvature
+        from clients.unlearning.general.derivatives import Local
 
         if not len(retain):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
-        curvature, told, iterations, residual = Curvature(learning.network, weights, learning.training), [], 0, 0.0
+        curvature = Curvature(learning.network, weights, learning.training)
+        told = self._adjusted(curvature, Local(curvature, forget, retain, self.hessian), key)
+        return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=tuple(told))
+
+    def answer(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, question: Arrays) -> Arrays:
+        """Return the derivatives of these rows that a server asks for."""
+        from clients.unlearning.general.curvature import Curvature
+        from clients.unlearning.general.derivatives import Local
+
+        return Local(Curvature(learning.network, weights, learning.training), forget, retain, self.hessian).answer(question)
+
+    def solve(
+        self, weights: Arrays, learning: Learning, ask: Callable[[Arrays], Arrays], start: Arrays, key: tuple[Field, ...]
+    ) -> tuple[Arrays, Outcome]:
+        """Do what ``apply`` does with derivatives that are sums over peers: one exchange for a gradient, and one for each product."""
+        from clients.unlearning.general.curvature import Curvature
+        from clients.unlearning.general.derivatives import Asked
+
+        curvature = Curvature(learning.network, weights, learning.training)
+        asked = Asked(curvature, ask)
+        told = self._adjusted(curvature, asked, key)
+        found = curvature.weights() if asked.retained else start
+        return found, Outcome(Cost(parts=1), self.guarantee, notes=(*told, f"{COST_NOTE}{asked.exchanges} exchanges with peers"))
+
+    def _adjusted(self, curvature: Curvature, rows: Derivatives, key: tuple[Field, ...]) -> list[str]:
+        """Adjust the parameters; return notes."""
+        from clients.unlearning.general.curvature import adjusting
+
+        told, iterations, residual = list[str](), 0, 0.0
         adjust = adjusting(self.optimizer, self.lr, self.steps)
         for _ in range(self.steps):
-            found = self._solve(curvature, forget, retain, self.products)
+            right = rows.gradient()
+            found = self._solve(rows, right, self.products)
             if found.negative or (self.products == "hessian" and not math.isfinite(found.residual)):
                 why = "the Hessian is negative along some direction" if found.negative else "LiSSA diverges with the Hessian"
                 told = [f"{why}: its Gauss-Newton part was used"]
-                found = self._solve(curvature, forget, retain, "gauss_newton")
+                found = self._solve(rows, right, "gauss_newton")
             if not math.isfinite(found.residual):
                 raise UnlearningError(f"influence: LiSSA diverges with scale = {self.scale:g}: take a larger one, or conjugate_gradients")
             iterations, residual = iterations + found.iterations, max(residual, found.residual)
@@ -98,7 +133,7 @@ class Influence(MethodSpec):
         told.append(f"{COST_NOTE}{iterations} {_ITERATIONS[self.solver]} iterations, relative residual {residual:.1g}")
         if self.noise is not None:
             told.append(self._hide(curvature, self.noise, key))
-        return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=tuple(told))
+        return told
 
     def _hide(self, curvature: Curvature, noise: Noise, key: tuple[Field, ...]) -> str:
         """Add noise to the parameters; return what it means, in a line."""
@@ -108,21 +143,13 @@ class Influence(MethodSpec):
         told = f"noise of scale {noise.scale:.3g} for an assumed sensitivity of {noise.sensitivity:g}"
         return f"{told}: epsilon {noise.epsilon:g}, delta {noise.delta:g} are heuristic, nothing is proven"
 
-    def _solve(self, curvature: Curvature, forget: Rows, retain: Rows, products: Products) -> Solution:
+    def _solve(self, rows: Derivatives, right: Tensor, products: Products) -> Solution:
         """Return the influence of all rows to forget together, with its sign turned."""
         from clients.unlearning.general.curvature import conjugate_gradients, lissa
 
-        parts = (retain,) if self.hessian == "remaining" else (retain, forget)
-        count = sum(map(len, parts))
-        right = curvature.gradient(forget)
-
-        def product(direction: Tensor) -> Tensor:
-            found = 0 * direction
-            for rows in parts:
-                found = found + curvature.product(rows, direction, products)
-            return found
-
+        count = max(1, rows.count)
         if self.solver == "lissa":  # its scale is one of means
-            return lissa(lambda v: product(v) / count, right / count, self.damping, self.scale, self.tolerance, self.iterations)
+            by = right / count
+            return lissa(lambda v: rows.product(v, products) / count, by, self.damping, self.scale, self.tolerance, self.iterations)
         damping = self.damping * count
-        return conjugate_gradients(lambda v: damping * v + product(v), right, self.tolerance, self.iterations)
+        return conjugate_gradients(lambda v: damping * v + rows.product(v, products), right, self.tolerance, self.iterations)

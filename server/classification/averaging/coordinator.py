@@ -12,12 +12,12 @@ from clients import wire
 from clients.averaging.update import COUNT
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.metrics import Metric
+from clients.unlearning.general.contract import Learning
 from server.averaging.contract import Arrays, Averaged
 from server.averaging.coordinator import Averaging
 from server.classification.averaging.metrics import METRICS
 from server.classification.averaging.scores import scores
 from server.ledger import FEDERATION, RoundRecord
-from server.mailbox import MailboxState
 from server.timeline import Round
 
 
@@ -64,11 +64,14 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
         super().fold(number, updates)
         self.weights = self.config.main.merged(self.weights, [before, *(update.weights for update in updates)])
 
-    def take_whole(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
-        """Take an arrived update, if it fits, as the global model, but for what the last model must hand on."""
-        before = self.weights
-        super().take_whole(now, mailbox, record)
-        self.weights = self.config.main.merged(self.weights, [before, self.weights])
+    def replace(self, weights: Arrays) -> None:
+        """Set the global model to weights that a method has changed, but for what the last model must hand on."""
+        self.weights = self.config.main.merged(dict(weights), [self.weights, weights])
+
+    def learning(self, number: int) -> Learning:
+        """Return how the global model was trained before a round."""
+        config = self.config
+        return Learning(config.network, config.training, max(1, number - 1), (config.run_seed, "global"))
 
     def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:
         """Measure accuracy, in [0, 1], and cross-entropy, in nats, of the global model on the test rows."""

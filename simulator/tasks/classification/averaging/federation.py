@@ -11,7 +11,7 @@ from clients.metrics import Metric
 from clients.privacy.accountant import NEEDED, installed
 from clients.unlearning.general.contract import MethodSpec
 from server.averaging.cohort import Cohorts
-from server.averaging.methods import carried_out_by_peers
+from server.averaging.methods import for_networks
 from server.averaging.past import Past
 from server.classification.averaging.metrics import METRICS
 from simulator.audits.contract import Branch
@@ -71,7 +71,7 @@ class AveragedClassification(AveragingCell[AveragedScenario, AveragedPlan], Pool
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name."""
-        return (*super().methods(request), *carried_out_by_peers(request))
+        return (*super().methods(request), *for_networks(request))
 
     def past(self, plan: AveragedPlan) -> Past:
         """Return the plan's rounds as they were run, and as they are without the erased data."""

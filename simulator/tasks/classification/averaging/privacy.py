@@ -80,7 +80,7 @@ def refusals(training: LocalTraining, timeline: Timeline) -> Iterator[tuple[str,
     for number, method in sorted({(one.round, method_of(one)) for one in timeline.erasures}, key=lambda one: (one[0], one[1].tag)):
         if method.guarantee == "exact":
             yield f"round {number}", _AGAIN.format(method.tag)
-        elif method.by_peers:
+        elif method.by_peers or method.by_server:
             yield f"round {number}", _BARE.format(method.tag)
     for now in timeline.rounds:
         if now.generation:

@@ -20,6 +20,7 @@ from clients.training import Arrays, Sgd, Training
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.curvature import Curvature, Products, conjugate_gradients, lissa
+from clients.unlearning.general.derivatives import SUM, Derivatives, Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.noise import Noise
 
@@ -166,9 +167,9 @@ def test_lissa_ends_where_a_series_grows_by_little(eigenvalue: float) -> None:
 def test_where_lissa_diverges_with_the_hessian_its_gauss_newton_part_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     honest, asked = Influence._solve, list[Products]()
 
-    def solve(self: Influence, curvature: Curvature, forget: Rows, retain: Rows, products: Products) -> Any:
+    def solve(self: Influence, rows: Derivatives, right: torch.Tensor, products: Products) -> Any:
         asked.append(products)
-        found = honest(self, curvature, forget, retain, products)
+        found = honest(self, rows, right, products)
         return found._replace(residual=np.inf) if products == "hessian" else found
 
     monkeypatch.setattr(Influence, "_solve", solve)
@@ -221,3 +222,77 @@ def test_noise_has_its_scale_and_its_epsilon_is_called_heuristic() -> None:
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         Influence(**settings)
+
+
+def asking(method: Influence, weights: Arrays, learning: Learning, parts: list[tuple[Rows, Rows]], fault: float = 1.0) -> Any:
+    """Return what a server asks of peers with rows to forget and to retain; the first one's sums may be faulty."""
+
+    def ask(question: Arrays) -> Arrays:
+        answers = [method.answer(weights, learning, forget, retain, question) for forget, retain in parts]
+        answers[0][SUM] = answers[0][SUM] * fault
+        return {name: np.sum([one[name] for one in answers], axis=0) for name in answers[0]}
+
+    return ask
+
+
+@pytest.mark.parametrize("base", [Linear(), Mlp(hidden=(5,))], ids=["linear", "mlp"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"hessian": "all", "steps": 2}, {"products": "gauss_newton"}, {"solver": "lissa", "scale": 20.0, "iterations": 20}],
+    ids=str,
+)
+def test_a_server_that_asks_unequal_peers_steps_as_with_all_rows(base: Any, settings: dict[str, Any]) -> None:
+    data = rows()
+    weights, learning = trained(data, base, Training(epochs=5, optimizer=Sgd(weight_decay=0.05)))
+    weights = {name: array.astype(np.float64) for name, array in weights.items()}
+    forget, retain = data.only(data.ids[:4]), data.without(data.ids[:4])
+    none = data.without(data.ids)
+    parts = [
+        (none, retain.only(retain.ids[:3])),
+        (forget, retain.only(retain.ids[3:40])),
+        (none, retain.only(retain.ids[40:])),
+        (none, none),
+    ]
+    method = Influence(**settings)
+    pooled, _ = method.apply(weights, learning, forget, retain, ())
+    found, outcome = method.solve(weights, learning, asking(method, weights, learning, parts), learning.initial(), ())
+    size = distance(pooled, {name: 0 * array for name, array in pooled.items()})
+    assert distance(found, pooled) < 1e-9 * size
+    assert distance(pooled, weights) > 1e-6 * size
+    assert "exchanges with peers" in outcome.notes[-1]
+    faulty, _ = method.solve(weights, learning, asking(method, weights, learning, parts, -1.0), learning.initial(), ())
+    assert distance(faulty, pooled) > 1e-6 * size, "the control: sums of one peer come with the wrong sign"
+
+
+def test_a_server_whose_peers_keep_no_row_begins_again() -> None:
+    data = rows()
+    weights, learning = trained(data)
+    method, none = Influence(), data.without(data.ids)
+    found, _ = method.solve(weights, learning, asking(method, weights, learning, [(data, none), (none, none)]), learning.initial(), ())
+    assert distance(found, learning.initial()) == 0
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_correction_removes_nine_tenths_of_the_distance_to_right_rows(count: int) -> None:
+    right = rows(400)
+    wrong = Rows(right.ids, right.x, np.where(np.arange(len(right)) < count, (right.y + 1) % 3, right.y))
+    weights, learning = trained(wrong)
+    never, _ = trained(right)
+    forget = wrong.only(wrong.ids[:count])
+    found, _ = Influence(damping=0.0).apply(weights, learning, forget, right, ())
+    assert distance(found, never) < 0.1 * distance(weights, never)
+    deleted, _ = Influence(damping=0.0).apply(weights, learning, forget, right.without(forget.ids), ())
+    assert distance(deleted, never) > distance(found, never), "the control: without what the rows say now"
+
+
+def test_a_correction_is_a_deletion_and_rows_that_come_on_one_hessian() -> None:
+    right = rows()
+    wrong = Rows(right.ids, right.x, np.where(np.arange(len(right)) < 3, (right.y + 1) % 3, right.y))
+    weights, learning = trained(wrong)
+    curvature = Curvature(learning.network, weights, learning.training)
+    old, new = wrong.only(wrong.ids[:3]), right.only(right.ids[:3])
+    whole = Local(curvature, old, right, "remaining")
+    torch.testing.assert_close(whole.gradient(), curvature.gradient(old) - curvature.gradient(new))
+    assert whole.count == len(right)
+    assert not Local(curvature, new, right, "remaining").gradient().any(), "what changes nothing moves nothing"
+    assert Local(curvature, old, right, "all").count == len(wrong)

@@ -14,6 +14,7 @@ from clients.data.rows import Rows
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning.general.curvature import Curvature
+from clients.unlearning.general.derivatives import Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.general.posterior import Precision, squares, stepwise
 from clients.unlearning.general.repair import Repair
@@ -90,9 +91,8 @@ def test_the_score_of_a_row_is_its_influence_on_the_failures() -> None:
     failures, one = data.only(data.ids[40:44]), data.only(data.ids[:1])
     precision = Repair(damping=0.0).precision(curvature, [data], data.without(data.ids), ())
     scores = -curvature.slopes(data, precision.solve(curvature.gradient(failures)))
-    step = Influence(products="gauss_newton", hessian="all", damping=0.0, tolerance=1e-9)._solve(
-        curvature, one, data.without(one.ids), "gauss_newton"
-    )
+    whole = Local(curvature, one, data.without(one.ids), "all")
+    step = Influence(products="gauss_newton", damping=0.0, tolerance=1e-9)._solve(whole, curvature.gradient(one), "gauss_newton")
     assert float(scores[0]) == pytest.approx(-float(curvature.gradient(failures) @ step.x), rel=1e-4)
     torch.testing.assert_close(-curvature.slopes(data, scores.new_ones(len(curvature.flat()))).sum(), -curvature.gradient(data).sum())
 

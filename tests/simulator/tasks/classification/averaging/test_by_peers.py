@@ -210,7 +210,7 @@ def test_an_order_goes_over_the_wire_and_back() -> None:
         ),
         ({"event": [delete("repair", [1])]}, "which no peer has: set fisher = 'diagonal', whose sums peers add"),
         ({"event": [delete("scrub", [1])], "compare": [{"event": 0, "methods": ["repair"]}]}, "set fisher = 'diagonal'"),
-        ({"event": [delete("influence", [1])]}, "influence cannot be carried out for rows in classification/fedavg: take one of"),
+        ({"event": [delete("ntk", [1])]}, "ntk cannot be carried out for rows in classification/fedavg: take one of"),
         ({"event": [delete({"kind": "ssd", "alpha": 0}, [1])]}, "event 1 (event.0.method.alpha): is 0: write a number above 0"),
         ({"event": [delete("scrub", [1]), delete("retrain", [2], number=4)]}, "round 4: retrain begins again without what scrub left"),
     ],
