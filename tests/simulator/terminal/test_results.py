@@ -73,6 +73,8 @@ def test_a_line_says_how_many_samples_and_how_sure() -> None:
     for scores, low in ((row["pruned"], 0.25), (row["revived"], 0.3)):
         scores |= {"n": {"target": 60, "others": 90}, "interval": {"target": [low, 0.5], "others": [0.4, 0.5]}}
     assert "of 60 / 90 samples each; 95 % intervals: at most \u00b10.12 / \u00b10.05" in printed({**FOUND, "revivals": [row]})
+    row["revived"]["n"] = {"target": 60, "others": 80}
+    assert "of 60 / 80 to 90 samples each" in printed({**FOUND, "revivals": [row]})
 
 
 def test_the_worst_of_the_others_and_nearness_to_real_images_are_told_where_known() -> None:
