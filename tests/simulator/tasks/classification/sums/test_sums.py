@@ -234,14 +234,14 @@ def test_an_entry_that_is_missing_is_noticed(finished: Run, tmp_path: Path) -> N
     assert any("missing" in line for line in verify(folder))
 
 
-def test_rows_that_arrive_are_added_to_the_sums() -> None:
+def test_rows_that_arrive_are_added_to_the_sums(tmp_path: Path) -> None:
     events = [
         {"round": 2, "do": "arrive", "peers": [0, 1, 2], "rows": {"fraction": 0.3}},
         {"round": 3, "do": "arrive", "peer": 0, "rows": {"fraction": 0.3}},
         {"round": 3, "do": "delete", "peers": [0, 1], "rows": {"fraction": 0.5}},
         {"round": 4, "do": "leave", "peers": [2], "erase": True},
     ]
-    one = run(scenario(event=events, audit={"counterfactual": True}))
+    one = run(scenario(event=events, audit={"counterfactual": True}), tmp_path)
     assert [(row["method"], row["equal"], row["gradient_steps"]) for row in one.results["arrivals"]] == [
         *[("add", True, 0)] * 2,
         ("add", None, 0),  # its peer is erased later
