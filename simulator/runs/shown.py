@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -46,6 +46,12 @@ def sizes_of(compared: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many rows accuracies of a comparison are over, by set; 0 where none was measured."""
     rows = list(compared)
     return {name: next((row[name]["n"] for row in rows if row.get(name)), 0) for name in SETS}
+
+
+def span(numbers: Collection[int]) -> str:
+    """Return the smallest and the largest of some numbers, or the number if all are the same."""
+    first, last = min(numbers), max(numbers)
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def notes_of(compared: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

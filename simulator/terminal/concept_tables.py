@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
-from simulator.runs.shown import number
+from simulator.runs.shown import number, span
 
 VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
 """The variants of a model's weights, one row each."""
@@ -71,14 +71,8 @@ def _certainty(rows: Sequence[Row]) -> Iterator[str]:
     pairs = [row[name] for row in rows for name in VERSIONS if row[name] is not None and "n" in row[name]]
     if pairs:
         half = [max((high - low) / 2 for low, high in (pair["interval"][part] for pair in pairs)) for part in ("target", "others")]
-        target, others = (_span({pair["n"][part] for pair in pairs}) for part in ("target", "others"))
+        target, others = (span({pair["n"][part] for pair in pairs}) for part in ("target", "others"))
         yield f"of {target} / {others} samples each; 95 % intervals: at most \u00b1{half[0]:.2f} / \u00b1{half[1]:.2f}"
-
-
-def _span(numbers: Collection[int]) -> str:
-    """Return the smallest and the largest number, or the number if all are the same."""
-    first, last = min(numbers), max(numbers)
-    return str(first) if first == last else f"{first} to {last}"
 
 
 def _erasures(rows: Sequence[Row]) -> Table:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from clients.diffusion.judges.spec import doubt
-from simulator.report import svg
+from simulator.report import svg, words
 from simulator.report.contract import Section, TaskPage
 from simulator.report.diffusion import curves as diffusion_curves
 from simulator.report.diffusion import quality
@@ -75,12 +76,14 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
     title = diffusion_words.setting(setting)
     sizes = ((svg.WIDE, "w"), (svg.NARROW, "n"))
     charts = tuple(diffusion_curves.variants(rows, width, f"variants-{place}-{side}") for width, side in sizes)
-    accuracies = [_line(row.label, [row.scores.get(v, Scores()) for v in VARIANTS]) for row in rows[:MOST_ROWS]]
-    figures = [_figures(row.label, (row,)) for row in rows[:MOST_ROWS]]
+    labelled = list(zip(_labels(rows), rows, strict=True))[:MOST_ROWS]
+    accuracies = [_line(label, [row.scores.get(v, Scores()) for v in VARIANTS]) for label, row in labelled]
+    figures = [_figures(label, (row,)) for label, row in labelled]
     if len(rows) > 1:
         accuracies.insert(0, _line("mean", [mean_scores(rows, v) for v in VARIANTS], mean=True))
         figures.insert(0, _figures("mean", rows, mean=True))
-    over = "one concept" if len(rows) == 1 else f"{len(rows)} concepts, each erased from the whole model"
+    concepts = len({row.concept for row in rows})
+    over = words.plural(concepts, "concept") + (f", {words.plural(len(rows), 'attack')}" if len(rows) > concepts else "")
     return SimpleNamespace(
         title=title[0].upper() + title[1:],
         chart=charts,
@@ -88,10 +91,16 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
         worst=any(score.worst is not None for line in accuracies for score in line.scores),
         caption=f"Share of samples in which the judge sees what was asked for: {over}.",
         accuracies=accuracies,
-        counted=diffusion_words.counted(score for line in accuracies for score in line.scores),
+        counted=diffusion_words.counted(score for line in accuracies if not line.mean for score in line.scores),
         figures=figures,
         named=[told for row in rows[:MOST_ROWS] if (told := diffusion_words.named(row))],
     )
+
+
+def _labels(rows: Sequence[RevivalRow]) -> list[str]:
+    """Return what attacks are called in tables: with the round where a concept is attacked in several."""
+    often = Counter(row.label for row in rows)
+    return [f"{row.label}, round {row.round}" if often[row.label] > 1 else row.label for row in rows]
 
 
 def _line(label: str, scores: list[Scores], *, mean: bool = False) -> SimpleNamespace:

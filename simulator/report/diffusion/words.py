@@ -9,6 +9,7 @@ from simulator.report import words
 from simulator.report.diffusion.model import SEEDS, Erased, RevivalRow, Roots, Sample, Setting, mean_scores
 from simulator.report.diffusion.scores import Drawn, Near, Scores
 from simulator.report.model import EventRow, ReportData
+from simulator.runs.shown import span
 
 VARIANTS = {
     "original": "original",
@@ -78,10 +79,10 @@ def with_ends(share: float | None, n: int) -> str:
 
 
 def counted(pairs: Iterable[Scores]) -> str:
-    """Return numbers of samples behind a table's shares, as a sentence; empty if they are unknown."""
+    """Return numbers of samples behind the shares in a table's rows, as a sentence; empty if they are unknown."""
     known = sorted({(pair.n_target, pair.n_others) for pair in pairs if pair.n_target})
-    numbers = [f"{target} samples of the concept and {others} of the others" for target, others in known]
-    return f"In brackets: 95 % intervals over samples, {' or '.join(numbers)}." if known else ""
+    target, others = (span([pair[part] for pair in known]) for part in (0, 1)) if known else ("", "")
+    return f"In brackets: 95 % intervals over samples; in each row {target} of the concept and {others} of the others." if known else ""
 
 
 def least(one: Drawn | None) -> str:
@@ -205,7 +206,7 @@ def _story(roots: Roots) -> list[str]:
     means = {variant: mean_scores(rows, variant) for variant in VARIANTS}
     one = len(names) == 1
     which = f"{'Concept' if one else 'Concepts'} {words.listing(names, 12)}"
-    said = [f"{which} was pruned away." if one else f"{which} were pruned away, each from the whole model."]
+    said = [f"{which} was pruned away." if one else f"{which} were pruned away."]
     steps = (
         ("original", "Before, {} of the samples asked to show {} did"),
         ("pruned", "after the cut {}"),

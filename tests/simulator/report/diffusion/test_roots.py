@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import re
@@ -271,6 +272,7 @@ def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies
 def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(run: ReportData, made_up: ModuleType) -> None:
     assert not Page(render(run)).text["revival"].count("95 % intervals"), "the control: no numbers, no intervals"
     raw = made_up.results(1)
+    raw["revivals"].append(copy.deepcopy(raw["revivals"][0]) | {"round": 99})
     for row in raw["revivals"]:
         for scores in (one for one in row.values() if isinstance(one, dict) and "target" in one):
             scores["n"] = {"target": 60, "others": 90}
@@ -280,7 +282,8 @@ def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(ru
     assert mean.n_target == 60 * len(own.rows(own.settings[0]))
     low, high = wilson(mean.target or 0.0, mean.n_target)
     assert f"({100 * low:.0f}\u2013{100 * high:.0f} %)" in said["revival"]
-    assert "95 % intervals over samples, 60 samples of the concept and 90 of the others" in said["revival"]
+    assert "95 % intervals over samples; in each row 60 of the concept and 90 of the others" in said["revival"]
+    assert ", round 99" in said["revival"], "the same concept, attacked again"
 
 
 def test_collateral_of_an_erasure_stands_concept_by_concept(run: ReportData, page: Page, made_up: ModuleType) -> None:
