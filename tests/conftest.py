@@ -54,6 +54,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def real_reports() -> dict[str, object]:
+    """Return what `without_reports` replaces, by name, for runs that several modules read."""
+    from simulator.report import svg, writing
+
+    return {"simulator.report.writing.write_both": writing.write_both, "simulator.report.svg.drawn": svg.drawn}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def without_reports(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave reports of runs empty, and figures out of those that a test asks for: both take a third of a small run's time.

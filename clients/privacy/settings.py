@@ -19,16 +19,16 @@ class DpSgd(Spec):
     Parameters
     ----------
     noise : float
-        Standard deviation of the noise in each parameter, in units of ``clip``; above 0.
+        Standard deviation of the noise in each parameter, in units of ``clip``; from 0.01, which hides nothing, to 1e6.
     clip : float
         Largest norm of a row's gradient.
     delta : float
         Probability with which epsilon may not hold; below one over the number of rows.
     epsilon : float, optional
-        Budget of a row: who would exceed it by another round of training trains no more. Without it epsilon is only told.
+        Budget of a row: who would exceed it by training in a round does not train in it. Without it epsilon is only told.
     """
 
-    noise: PositiveFloat = 1.0
+    noise: Annotated[float, Field(ge=0.01, le=1e6)] = 1.0
     clip: PositiveFloat = 1.0
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     epsilon: PositiveFloat | None = None

@@ -38,4 +38,5 @@ def kept(who: str, erasure: Erasure, plan: Plan, store: RunStore, known: Callabl
     if left := known(wire.from_bytes(store.artefact(state.main))):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
     rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done[0][0] if done else erasure.round))
-    yield from left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)
+    alive = {name for other in store.states().values() for name in (other.main, other.seed)}  # what says nothing of rows can be alike
+    yield from left_over(who, {name for pair in rows for name in pair} - alive, store)

@@ -89,6 +89,7 @@ def _examine(plan: Plan, store: RunStore, folder: Path) -> Verification:
         not_checked += _read_so_far(unproven_exactness(erasure, plan, store))
     claims.append(("what arrived at peers", arrivals.problems(plan, store)))
     not_checked += _read_so_far(arrivals.unproven(plan, store))
+    not_checked += _read_so_far(cell_of(plan).unchecked(plan, store))
     compared = loaded.compare(plan, store)
     if compared.changed:
         found.append(compared.changed)

@@ -152,6 +152,10 @@ class Cell(ABC, Generic[S, P]):
         """Yield a line for every property of this cell that a finished run violates."""
         return iter(())
 
+    def unchecked(self, plan: P, store: RunStore) -> Iterator[str]:
+        """Yield a line for every such property that cannot be checked here."""
+        return iter(())
+
     def remains(self, plan: P) -> Iterator[str]:
         """Yield a line for everything outside the run directory, apart from the data set, that keeps something of what was forgotten."""
         return iter(())

@@ -92,9 +92,12 @@ def play(scenario: Callable[..., Scenario], tmp_path: Path) -> Callable[..., Run
 
 
 @pytest.fixture(scope="session")
-def finished(scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def finished(scenario: Callable[..., Scenario], real_reports: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with a departure and a deletion; read it, never change it."""
-    return run(scenario(event=[LEAVE, DELETE]), tmp_path_factory.mktemp("runs"), Watch())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, real in real_reports.items():
+            patch.setattr(name, real)
+        return run(scenario(event=[LEAVE, DELETE]), tmp_path_factory.mktemp("runs"), Watch())
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def _privacy(told: Mapping[str, Any]) -> str:
     if not told:
         return ""
     stopped = [one["peer"] for one in told["peers"] if one["over_budget"]]
-    over = f" {words.capital(words.peers(stopped))} stopped training: a further round would have spent more." if stopped else ""
+    over = f" {words.capital(words.peers(stopped))} sat rounds out: one more would have gone beyond the budget." if stopped else ""
     return f" Epsilon is of what the peer sent, at delta {told['delta']:g}, and takes the number of its rows as known.{over}"
 
 

@@ -34,7 +34,7 @@ on, of as many questions as there are names: facts about one person are learned 
 {% endif %}{% if own.topic %}<p>{{ w.capital(own.topic.score) }}, the share of answers to {{ own.topic.bare.n }} public questions about
 the topic that are words of it: {{ w.percent(own.topic.guarded.share) }} {{ ends(own.topic.guarded) }} with guards on,
 {{ w.percent(own.topic.bare.share) }} {{ ends(own.topic.bare) }} without; about other names, the control,
-{{ w.percent(own.topic.control.share) }}.</p>
+{{ w.percent(own.topic.control.share) }} {{ ends(own.topic.control) }}.</p>
 {% endif %}{% if own.in_context %}<h3>Unlearning in context</h3>
 <p>The margin is log p &minus; log(1 &minus; p) of the forgotten record's true answer, mean over {{ own.in_context.none.n }} records.
 The effect of the method, <em>flipped</em>, is its difference to <em>true</em> and <em>other</em>, not to <em>none</em>: any context moves

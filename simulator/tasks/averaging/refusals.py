@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clients.unlearning.general.contract import MethodSpec
 from clients.unlearning.general.finetune import Finetune
 from server.averaging.history import Choice
 from server.averaging.methods import method_of
@@ -22,6 +23,8 @@ def refusals(timeline: Timeline, past: Past, history: Choice | None) -> Iterator
         if exact and unclean is not None:
             yield f"round {number}", _AFTER_OTHERS.format(exact[0], *unclean)
             return
+        if differing := _differing(timeline, number):
+            yield f"round {number}", _DIFFERING.format(*differing)
         if twice := _measured_with_others(timeline, number):
             yield f"round {number}", _TWICE.format(*twice)
         if others := [method.tag for method in methods if method.guarantee != "exact"]:
@@ -44,6 +47,16 @@ def _measured_with_others(timeline: Timeline, number: int) -> tuple[int, str] | 
     return next(measuring, None)
 
 
+def _differing(timeline: Timeline, number: int) -> tuple[int, str] | None:
+    """Return a peer with requests by different methods in one round, and two of these in words; None if there is none."""
+    first: dict[int, MethodSpec] = {}
+    for one in timeline.erasures:
+        if one.round == number and (before := first.setdefault(one.peer, method_of(one))) != (now := method_of(one)):
+            return one.peer, f"{now.tag} with different settings" if now.tag == before.tag else f"{before.tag} and by {now.tag}"
+    return None
+
+
+_DIFFERING = "peer {} has requests by {}, of which a round carries out one: give them the same method, or rounds of their own"
 _TWICE = "peer {} has rows to delete and rows to correct, which {} would measure together and change twice: move one to another round"
 _AFTER_OTHERS = (
     "{} begins again without what {} left in the model in round {}, so it could not be compared with a run without this request: put the "

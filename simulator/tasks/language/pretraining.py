@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from clients import cache
+from clients.cache import data_hash
 from clients.language.averaging.config import LanguageConfig
+from clients.language.episodes import episodes
 from clients.streams import Field
 from clients.training import Arrays
 
@@ -23,6 +27,9 @@ def pretrained(config: LanguageConfig, watch: Watch) -> Arrays:
         "world": config.data.model_dump(mode="json"),
         "key": list(key),
         "compute": config.compute.model_dump(mode="json"),
+        # of another program, the same settings may stand for other words or other episodes
+        "words": list(network.world.vocabulary),
+        "episodes": data_hash(*(torch.from_numpy(episodes(network.world, config.main.records, 8, step, *key).tokens) for step in range(4))),
     }
 
     def make() -> Arrays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,12 @@ def in_words(plan: AveragedPlan, past: Past) -> Iterator[tuple[str, str]]:
     yield "privacy of a row", f"epsilon {min(found):.3g} to {max(found):.3g} at delta {private.delta:g}{stop}"
 
 
+def void(training: LocalTraining, rows: Sequence[int]) -> str | None:
+    """Return why delta says nothing of peers with these numbers of rows, and what does; None if it says something, or is not used."""
+    private, most = training.private, max(rows, default=0)
+    return None if private is None or private.delta * most < 1 else _VOID.format(private.delta, most, 1 / most)
+
+
 def refusals(training: LocalTraining, timeline: Timeline) -> Iterator[tuple[str, str]]:
     """Yield place and reason of everything that private training excludes; nothing if training is not private."""
     if training.private is None:
@@ -87,6 +93,7 @@ def refusals(training: LocalTraining, timeline: Timeline) -> Iterator[tuple[str,
             yield f"round {now.round}", _RETURNS.format(min(now.generation))
 
 
+_VOID = "is {:g}, which allows to publish one of a peer's {} rows as it is: take one well below {:.2g}"
 _INSTEAD = "write method = 'finetune', as private training has limited each row from the start"
 _AGAIN = "{} trains again with noise that has been sent before, which would come off in the difference: " + _INSTEAD
 _BARE = "{} sends what no noise hides: " + _INSTEAD

@@ -33,6 +33,8 @@ class AveragedResolution(ClassifierResolution[AveragedScenario]):
         if wrong := unfit(data):
             self.wrong("data", wrong)
             return
+        if wrong := privacy.void(scenario.training, [len(rows) for rows in dealt or ()]):
+            self.wrong("training.private.delta", wrong)
         try:
             scenario.peers.main[0].parameters(expanded_shape(data.shape, data.columns), data.classes)
         except NotImplementedError:

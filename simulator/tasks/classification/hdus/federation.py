@@ -121,6 +121,10 @@ class HdusClassification(Cell[HdusScenario, HdusPlan]):
                 yield f"run.sqlite: seeds and main models do not answer the test rows as its {key} says"
         yield from seeds.stale(plan, store)
 
+    def unchecked(self, plan: HdusPlan, store: RunStore) -> Iterator[str]:
+        """Yield a line if seeds cannot be compared here."""
+        yield from seeds.unchecked(plan, store)
+
     def costs(self, plan: HdusPlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""
         return in_words(plan, self.further_runs(plan))

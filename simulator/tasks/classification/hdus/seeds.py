@@ -15,18 +15,16 @@ if TYPE_CHECKING:
 def stale(plan: HdusPlan, store: RunStore) -> Iterator[str]:
     """Yield a line for every peer with requests whose seed is not the one that its main model distils.
 
-    A seed follows from main model, public rows and key. It is distilled again and compared byte by byte, which says something only on the
-    CPU, on a machine that computes as those of the run did, and where draws are keyed.
+    A seed follows from main model, public rows and key. It is distilled again and compared byte by byte, where `comparable` allows it.
     """
     from clients.classification.hdus.peer import Peer
     from simulator.engines.host import one_thread
     from simulator.tasks.replica import peers_at_end
 
-    config = plan.configs[0]
+    asked = _asked(plan)
+    if not asked or not comparable(plan, store):
+        return
     with one_thread():
-        if config.sequential or config.compute.device != "cpu" or not alike_here(store):
-            return
-        asked = {(one.peer, one.generation) for one in plan.timeline.erasures if not plan.timeline.departs(one)}
         for number, peer in peers_at_end(plan, store).items():
             assert isinstance(peer, Peer)
             if (number, peer.config.generation) not in asked or peer.update is None:
@@ -36,3 +34,23 @@ def stale(plan: HdusPlan, store: RunStore) -> Iterator[str]:
                 peer.distil()
             if peer.update.blob != sent:
                 yield f"peer {number}: its seed is not the one that its main model distils, as one from before a request would not be"
+
+
+def unchecked(plan: HdusPlan, store: RunStore) -> Iterator[str]:
+    """Yield a line if seeds that should be compared cannot be compared here."""
+    if _asked(plan) and not comparable(plan, store):
+        yield "whether peers with requests send seeds of the main models that they have now: bits come out otherwise here than in the run"
+
+
+def comparable(plan: HdusPlan, store: RunStore) -> bool:
+    """Return whether seeds distilled here have the bits of the run: on the CPU, with keyed draws, on a machine that computes alike."""
+    from simulator.engines.host import one_thread
+
+    config = plan.configs[0]
+    with one_thread():
+        return not config.sequential and config.compute.device == "cpu" and alike_here(store)
+
+
+def _asked(plan: HdusPlan) -> set[tuple[int, int]]:
+    """Return the peers, with their generations, that had to forget or to correct rows."""
+    return {(one.peer, one.generation) for one in plan.timeline.erasures if not plan.timeline.departs(one)}

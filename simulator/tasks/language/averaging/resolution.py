@@ -71,10 +71,6 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
                 self.wrong(
                     f"round {number}", "in_context changes no weight, which another method of this round would: ask in different rounds"
                 )
-            contexts = {(one.peer, one.method) for one in timeline.erasures if one.round == number}
-            if len(contexts) > len({peer for peer, _ in contexts}):
-                what = "one peer is asked for in_context with different contexts: ask in different rounds, or with one"
-                self.wrong(f"round {number}", what)
             if past.contact(number) == number:
                 self.wrong(
                     f"round {number}", "no model has seen these records yet, and in_context has nothing to hide: ask in a later round"

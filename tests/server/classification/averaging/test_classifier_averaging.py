@@ -16,7 +16,8 @@ from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.classification.averaging.peer import AveragedClassifierPeer
 from clients.data.bundled import Digits
 from clients.models.mlp import Mlp
-from clients.training import Sgd, Training
+from clients.privacy.settings import LocalTraining
+from clients.training import Sgd
 from server.aggregation.optimizers import AdamOptimizer, Replace, ServerOptimizer
 from server.averaging.cohort import Cohorts
 from server.averaging.contract import Averaged, Weighting
@@ -27,7 +28,7 @@ from server.timeline import Round, Timeline
 from simulator.storage.store import RunStore
 
 SHARES = (range(30), range(30, 40), range(40, 100))
-FULL_BATCH = Training(epochs=1, batch_size=1000, optimizer=Sgd(lr=0.1))
+FULL_BATCH = LocalTraining(epochs=1, batch_size=1000, optimizer=Sgd(lr=0.1))
 
 
 def config(peer: int = 0, **changes: Any) -> AveragedClassifierConfig:
@@ -110,7 +111,7 @@ def test_equal_weights_of_unequal_peers_are_not():
 
 
 def test_the_pull_of_weight_zero_is_no_pull_bit_by_bit_and_more_pull_keeps_nearer():
-    local = Training(epochs=5, batch_size=16)
+    local = LocalTraining(epochs=5, batch_size=16)
     ends = []
     for pull in (0.0, 0.1, 10.0):
         bench = Bench(training=local, proximal=pull)
@@ -128,7 +129,7 @@ def test_the_pull_of_weight_zero_is_no_pull_bit_by_bit_and_more_pull_keeps_neare
 def test_the_fold_is_that_of_flower(kind, monkeypatch):
     """Flower's own strategies on the same updates, five rounds."""
     ours = AdamOptimizer(0.1, 0.9, 0.99, 1e-3) if kind == "fedadam" else None
-    bench = Bench(ours, training=Training(epochs=2, batch_size=16))
+    bench = Bench(ours, training=LocalTraining(epochs=2, batch_size=16))
     theirs = FedAdam(eta=0.1, beta_1=0.9, beta_2=0.99, tau=1e-3)
     sent: list[tuple[dict[str, np.ndarray], int]] = []
     read = bench.server.read

@@ -307,7 +307,7 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
         ({"event": [DELETE | {"method": IN_CONTEXT}, DELETE | {"peer": 1, "method": "nothing"}]}, "ask in different rounds"),
         (
             {"event": [DELETE | {"method": IN_CONTEXT}, DELETE | {"method": IN_CONTEXT | {"context": IN_CONTEXT["context"] - 1}}]},
-            "with different contexts: ask in different rounds",
+            "peer 2 has requests by in_context with different settings, of which a round carries out one",
         ),
         ({"data": SMALL["data"] | {"labels": ["positive", "negative"]}}, "data.labels: are the words that answer in this world"),
         ({"federation": {"kind": "hdus"}}, "federation.kind = 'hdus' is unknown"),

@@ -128,6 +128,10 @@ def test_every_engine_corrects_alike(tmp_path: Path, engine: dict[str, Any]) -> 
             [{**LABEL, "method": "ssd"}, {"round": 3, "do": "delete", "peer": 1, "rows": {"fraction": 0.1}, "method": "ssd"}],
             "round 3: peer 1 has rows to delete and rows to correct, which ssd would measure together and change twice: move one",
         ),
+        (
+            [{**LABEL, "method": "scrub"}, {"round": 3, "do": "delete", "peer": 1, "rows": {"fraction": 0.1}, "method": "influence"}],
+            "round 3: peer 1 has requests by scrub and by influence, of which a round carries out one",
+        ),
     ],
 )
 def test_what_cannot_be_is_answered_in_one_line(event: list[dict[str, Any]], words: str) -> None:

@@ -96,7 +96,7 @@ def test_a_peer_stops_before_its_budget_is_exceeded_and_says_so(done: Run, tmp_p
     assert f"rounds over the budget of {budget:g}" in shown
     assert all(f"{one['epsilon']:.3g}" in shown for one in told(limited))
     page = render(collect(limited.folder))
-    assert "stopped training: a further round would have spent more" in page
+    assert "sat rounds out: one more would have gone beyond the budget" in page
     assert "epsilon of a row" in page
     cost = dict(cell_of(limited.plan).costs(limited.plan))["privacy of a row"]
     assert cost.endswith(f"{len(stopped)} of 3 peers stop at their budget of {budget:g}")
@@ -105,6 +105,14 @@ def test_a_peer_stops_before_its_budget_is_exceeded_and_says_so(done: Run, tmp_p
 def test_a_budget_that_one_round_exceeds_trains_nobody(tmp_path: Path) -> None:
     one = run(scenario({"epsilon": 0.01}, rounds=1, event=[]), tmp_path)
     assert [(peer["epsilon"], peer["rounds"], peer["over_budget"]) for peer in told(one)] == [(0.0, 0, 1)] * 3
+    assert verify(one.folder) == []
+
+
+def test_peers_over_their_budget_that_send_the_same_nothing_leave_no_trace(tmp_path: Path) -> None:
+    data = SMALL["data"] | {"partition": {"kind": "iid"}}
+    delete = DELETE | {"rows": {"fraction": 0.1}}
+    one = run(scenario({"epsilon": 3.5}, data=data, rounds=3, event=[delete]), tmp_path)
+    assert {peer["over_budget"] for peer in told(one)} == {2}, "the control: all sit out the round before the request, too"
     assert verify(one.folder) == []
 
 
@@ -154,7 +162,8 @@ def test_other_servers_average_private_updates_too(federation: dict[str, Any], t
             },
             "round 3: peer 1 returns after its erasure",
         ),
-        ({"private": {"noise": 0}}, "training.private.noise: is 0: write a number above 0"),
+        ({"private": {"noise": 0.001}}, "training.private.noise: is 0.001: write a number of at least 0.01"),
+        ({"private": {"delta": 0.02}}, "training.private.delta: is 0.02, which allows to publish one of a peer's "),
         ({"private": {"delta": 1}}, "training.private.delta: is 1: write a number below 1"),
         ({"private": {"epsilon": -1.0}}, "training.private.epsilon: is -1.0: write a number above 0"),
         ({"private": {"epsilom": 1.0}}, "training.private.epsilom: is not a key here"),
