@@ -20,7 +20,7 @@ from simulator.report.collect import collect
 from simulator.report.render import render
 from simulator.runner import run
 from simulator.runs.run import Run
-from simulator.runs.verify import verify
+from simulator.runs.verify import examine, verify
 from simulator.scenarios.scenario import Scenario
 
 SMALL: dict[str, Any] = {
@@ -156,16 +156,21 @@ def _as_before(real: Any) -> Any:
     return distil
 
 
-def test_a_seed_from_before_a_correction_is_found_where_nothing_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_seed_from_before_a_correction_is_found_where_nothing_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Scenario.parse(
         STEPS | {"peers": STEPS["peers"] | {"main": [{"kind": "features_labels"}]}, "event": STEPS["event"][:1], "audit": {}}
     )
-    assert verify(run(asked).folder) == []
+    right = examine(run(asked, tmp_path / "right").folder)
+    assert (right.problems, right.not_checked) == ((), ())
     monkeypatch.setattr(Peer, "distil", _as_before(Peer.distil))
-    faulty = run(asked)
+    faulty = run(asked, tmp_path / "wrong")
     monkeypatch.undo()
     found = verify(faulty.folder)
     assert [line for line in found if "its seed is not the one that its main model distils" in line]
+    monkeypatch.setattr("simulator.tasks.classification.hdus.seeds.alike_here", lambda store: False)
+    elsewhere = examine(faulty.folder)
+    assert elsewhere.problems == ()
+    assert [line for line in elsewhere.not_checked if "bits come out otherwise here" in line]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,12 @@ def model_of(kind: str, data: Rows | None = None, **settings: Any) -> Unlearner[
     return model
 
 
+@cache
+def fitted(kind: str) -> Unlearner[Rows, Ids]:
+    """Return the model that tests share, each of which checks that it stays as it is."""
+    return model_of(kind)
+
+
 def unchanged_by(model: Unlearner[Rows, Ids], act: Callable[[], object]) -> str:
     """Return the one line that an act is answered with; the model must be what it was."""
     before, answers = wire.to_bytes(model.state()), model.predict_proba(rows().x).tobytes()
@@ -88,14 +95,14 @@ BAD_ROWS: dict[str, tuple[Callable[[Rows], Rows], str]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_rows_are_refused_by_name(kind: str, what: str) -> None:
     spoil, said = BAD_ROWS[what]
-    model = model_of(kind)
+    model = fitted(kind)
     assert said in unchanged_by(model, lambda: model.begin(spoil(rows())))
 
 
 @pytest.mark.parametrize("what", ["NaN", "infinity", "an unseen category", "a column too few"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_questions_are_refused_by_name(kind: str, what: str) -> None:
-    model = model_of(kind)
+    model = fitted(kind)
     said = BAD_ROWS[what][1].replace("121", "7")
     assert said in unchanged_by(model, lambda: model.predict_proba(BAD_ROWS[what][0](rows()).x))
 
@@ -141,6 +148,6 @@ def test_a_budget_that_is_exceeded_refuses_the_whole_request() -> None:
 
 @pytest.mark.parametrize("kind", TIED)
 def test_a_state_of_other_rows_is_refused(kind: str) -> None:
-    model = model_of(kind)
+    model = fitted(kind)
     state = model.state()
     assert unchanged_by(model, lambda: model.restore(state, rows().without([100]))).startswith("state: ")

@@ -135,7 +135,7 @@ def forgotten(of: Case, named: list[Ids], data: Any = None, rounds: int | None =
     return model, secret
 
 
-@pytest.mark.parametrize("requests", REQUESTS)
+@pytest.mark.parametrize("requests", ["one by one", *(pytest.param(name, marks=pytest.mark.slow) for name in ("many", "everything"))])
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_of_the_forgotten_is_left_in_memory(name: str, requests: str) -> None:
     of = case(name)

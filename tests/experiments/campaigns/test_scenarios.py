@@ -15,6 +15,7 @@ from experiments.campaigns.scenario_mutations import mutant, setting
 VALID = tomli_w.dumps(scenarios.originals()[-1])
 
 
+@pytest.mark.slow
 def test_a_short_campaign_finds_nothing() -> None:
     answers = scenarios.campaign(30, 15, seed=7)
     assert answers["failed"] == 0

@@ -17,7 +17,7 @@ ENGINE_TABLES = [
     pytest.param({"kind": "ray", "workers": 1}, id="ray-1", marks=pytest.mark.slow),
     pytest.param({"kind": "ray", "workers": 2}, id="ray-2"),
     pytest.param({"kind": "grpc"}, id="grpc"),
-    pytest.param({"kind": "flower", "workers": 2}, id="flower"),
+    pytest.param({"kind": "flower", "workers": 2}, id="flower", marks=pytest.mark.slow),
 ]
 
 
