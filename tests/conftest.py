@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ |= {
@@ -88,3 +89,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no optional data at {folder}")
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections, each of which would look through millions of objects again."""
+    gc.collect()
+    gc.freeze()

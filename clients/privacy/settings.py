@@ -19,7 +19,7 @@ class DpSgd(Spec):
     Parameters
     ----------
     noise : float
-        Standard deviation of the noise in each parameter, in units of ``clip``; from 0.01, which hides nothing, to 1e6.
+        Standard deviation of the noise in each parameter, in units of ``clip``; from 0.001, which hides nothing, to 1e6.
     clip : float
         Largest norm of a row's gradient.
     delta : float
@@ -28,7 +28,7 @@ class DpSgd(Spec):
         Budget of a row: who would exceed it by training in a round does not train in it. Without it epsilon is only told.
     """
 
-    noise: Annotated[float, Field(ge=0.01, le=1e6)] = 1.0
+    noise: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
     clip: PositiveFloat = 1.0
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     epsilon: PositiveFloat | None = None

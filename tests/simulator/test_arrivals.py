@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,9 @@ def test_the_report_tells_of_arrivals(finished: Run) -> None:
     assert "took new rows in" in page
 
 
-def test_without_the_audit_nothing_is_called_proven(finished: Run) -> None:
+def test_without_the_audit_nothing_is_called_proven(tmp_path: Path, finished: Run) -> None:
     event = [EVENTS[1]]
-    quiet = run(Scenario.parse(SMALL | CHANGES | {"event": event, "audit": {"counterfactual": False}}))
+    quiet = run(Scenario.parse(SMALL | CHANGES | {"event": event, "audit": {"counterfactual": False}}), tmp_path)
     assert quiet.results["verdict"]["name"] == "measured"
     why = quiet.results["verdict"]["why"]
     assert why == "0 of 4 arrivals proven; 4 claims to be exact, but was not compared: audit.counterfactual is off"
@@ -91,10 +92,10 @@ def _from_now_on(self: Sharded, data: Rows) -> Outcome:
     return Outcome(Cost(), "exact")
 
 
-def test_taking_rows_in_from_now_on_only_is_disproved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taking_rows_in_from_now_on_only_is_disproved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sharded, "add", _from_now_on)
     event = {"round": 4, "do": "arrive", "peers": [0], "rows": {"fraction": 0.2}}
-    done = run(Scenario.parse(SMALL | CHANGES | {"event": [event]}))
+    done = run(Scenario.parse(SMALL | CHANGES | {"event": [event]}), tmp_path)
     assert done.results["arrivals"][0]["equal"] is False
     assert done.results["verdict"]["name"] == "disproved"
     assert "ends with other bytes than in the run in which the rows were given before training" in done.results["verdict"]["why"]

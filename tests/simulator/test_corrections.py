@@ -86,11 +86,11 @@ def test_the_report_tells_of_corrections(finished: Run) -> None:
     assert "corrected." in page
 
 
-def test_sums_are_corrected_by_subtraction_and_addition() -> None:
+def test_sums_are_corrected_by_subtraction_and_addition(tmp_path: Path) -> None:
     federation = {name: value for name, value in SMALL.items() if name not in ("topology", "training", "distillation")}
     federation |= {"federation": {"kind": "sums", "model": {"kind": "ridge"}}, "peers": {"count": 3}, "event": EVENTS}
     federation |= {"audit": {"counterfactual": True}}
-    done = run(Scenario.parse(federation))
+    done = run(Scenario.parse(federation), tmp_path)
     found = done.results["erasures"]
     assert {(one["method"], one["guarantee"], one["max_abs_difference"]) for one in found} == {("subtract", "exact", 0.0)}
     assert len(found) == 7
@@ -103,21 +103,21 @@ def _kept_as_they_were(self: Sharded, data: Rows) -> Outcome:
     return Outcome(Cost(), "exact")
 
 
-def test_correcting_from_now_on_only_is_disproved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correcting_from_now_on_only_is_disproved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sharded, "correct", _kept_as_they_were)
     event = {"round": 4, "do": "correct", "peers": [0], "label": "benign"}
-    done = run(Scenario.parse(SMALL | {"event": [event], "audit": {"counterfactual": True}}))
+    done = run(Scenario.parse(SMALL | {"event": [event], "audit": {"counterfactual": True}}), tmp_path)
     assert done.results["verdict"]["name"] == "disproved"
     assert any("differs by" in line for line in verify(done.folder))
 
 
-def test_a_peer_that_keeps_rows_as_they_were_is_found_without_a_counterfactual(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_keeps_rows_as_they_were_is_found_without_a_counterfactual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ignored(self: Peer, corrections: Iterable[Correction]) -> Outcome:
         return Outcome(Cost(), "approximate")
 
     monkeypatch.setattr(Peer, "correct", ignored)
     event = {"round": 4, "do": "correct", "peers": [0], "label": "benign"}
-    done = run(Scenario.parse(SMALL | {"event": [event], "audit": {}}))
+    done = run(Scenario.parse(SMALL | {"event": [event], "audit": {}}), tmp_path)
     assert done.results["verdict"]["name"] == "disproved"
     assert "its main model still knows" in done.results["verdict"]["why"]
 
@@ -135,8 +135,8 @@ STEPS = SMALL | {
 """Models that take a step, one with a certificate."""
 
 
-def test_steps_are_certified_where_a_secret_hides_what_is_left() -> None:
-    done = run(Scenario.parse(STEPS))
+def test_steps_are_certified_where_a_secret_hides_what_is_left(tmp_path: Path) -> None:
+    done = run(Scenario.parse(STEPS), tmp_path)
     by_peer = {peer: [one for one in done.results["erasures"] if one["peer"] == peer] for peer in (0, 1)}
     assert {(one["guarantee"], one["method"]) for one in by_peer[0]} == {("certified(1, 0.0001)", "features_labels")}
     assert {(one["guarantee"], one["method"]) for one in by_peer[1]} == {("approximate", "features_labels")}
@@ -194,9 +194,9 @@ def _untouched(self: Correcting, change: Tensor) -> Outcome:
     return self.certified(1)
 
 
-def test_a_step_that_was_not_taken_is_refused_by_its_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_was_not_taken_is_refused_by_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Correcting, "_stepped", _untouched)
     main = [{"kind": "features_labels", "sigma": 0.001}]
-    done = run(Scenario.parse(STEPS | {"peers": STEPS["peers"] | {"main": main}, "event": STEPS["event"][:1], "audit": {}}))
+    done = run(Scenario.parse(STEPS | {"peers": STEPS["peers"] | {"main": main}, "event": STEPS["event"][:1], "audit": {}}), tmp_path)
     assert done.results["verdict"]["name"] == "disproved"
     assert any("its certificate does not hold: the residual is" in line for line in verify(done.folder))

@@ -56,7 +56,7 @@ def test_the_sum_is_of_the_rows_own_gradients_each_shortened(spec: Any) -> None:
 @pytest.mark.parametrize(("clip", "bounded"), [(0.1, True), (1e9, False)])
 def test_a_row_moves_one_step_by_the_clipping_norm_at_most(clip: float, bounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalTraining, "rate", lambda self, rows: 60 / rows)  # the rate and the divisor of both are those of 60 rows
-    private = DpSgd(noise=1e-3 / clip, clip=clip)
+    private = DpSgd.model_construct(noise=1e-3 / clip, clip=clip)
     away = apart(trained(ROWS, private=private), trained(ROWS.without(ROWS.ids[:1]), private=private))
     assert away > 0
     assert (away <= 0.1 * (1 + 1e-4)) is bounded, "noise and the draws of the other rows are the same"

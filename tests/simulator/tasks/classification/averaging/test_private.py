@@ -162,7 +162,7 @@ def test_other_servers_average_private_updates_too(federation: dict[str, Any], t
             },
             "round 3: peer 1 returns after its erasure",
         ),
-        ({"private": {"noise": 0.001}}, "training.private.noise: is 0.001: write a number of at least 0.01"),
+        ({"private": {"noise": 0.0001}}, "training.private.noise: is 0.0001: write a number of at least 0.001"),
         ({"private": {"delta": 0.02}}, "training.private.delta: is 0.02, which allows to publish one of a peer's "),
         ({"private": {"delta": 1}}, "training.private.delta: is 1: write a number below 1"),
         ({"private": {"epsilon": -1.0}}, "training.private.epsilon: is -1.0: write a number above 0"),
