@@ -124,7 +124,9 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("sent", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+@pytest.mark.parametrize(
+    ("sent", "word"), [(signal.SIGINT, "interrupted"), pytest.param(signal.SIGTERM, "terminated", marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(
     lethe: Lethe, file: Path, tmp_path: Path, sent: signal.Signals, word: str
 ) -> None:

@@ -123,6 +123,7 @@ def test_workers_that_compute_otherwise_are_refused() -> None:
         refuse_unlike(json.dumps(mine | {"blas": "openblas Nehalem"}), "peer 3")
 
 
+@pytest.mark.slow
 @two_levels
 def test_a_run_whose_workers_were_started_at_another_level_stops_before_its_first_round(
     small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -110,6 +110,7 @@ def test_another_concept_takes_the_denoiser_from_the_cache(
         roots.main(command(tmp_path, "--seeds", "5"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_goes_on_and_ends_the_same(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

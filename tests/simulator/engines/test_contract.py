@@ -15,7 +15,7 @@ from simulator.engines import ENGINES
 ENGINE_TABLES = [
     pytest.param({"kind": "inline"}, id="inline"),
     pytest.param({"kind": "ray", "workers": 1}, id="ray-1", marks=pytest.mark.slow),
-    pytest.param({"kind": "ray", "workers": 2}, id="ray-2"),
+    pytest.param({"kind": "ray", "workers": 2}, id="ray-2", marks=pytest.mark.slow),
     pytest.param({"kind": "grpc"}, id="grpc"),
     pytest.param({"kind": "flower", "workers": 2}, id="flower", marks=pytest.mark.slow),
 ]

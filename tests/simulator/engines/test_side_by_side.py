@@ -65,6 +65,7 @@ def test_a_worker_uses_the_cpus_that_no_worker_holds(ray_cluster: None, play: Ca
     assert play(ENGINES.load("ray")(kind="ray", workers=workers), asked, peers=2) == processes
 
 
+@pytest.mark.slow
 def test_shards_trained_side_by_side_give_the_digest_of_one_after_the_other(
     ray_cluster: None, scenario: Callable[..., Scenario], tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_any_size_renders(example: Example, peers: int, rounds: int) -> None:
     Page(render(example(peers, rounds, erasures=peers > 7)))
 
 
+@pytest.mark.slow
 def test_a_thousand_peers_are_cut_to_a_readable_page_that_says_so(example: Example) -> None:
     text = render(example(1000))
     page = Page(text)

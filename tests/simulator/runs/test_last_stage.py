@@ -116,8 +116,8 @@ def digest(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("after", "place", "left"),
     [
-        (0, "finished", set()),
-        (1, "report", {"report.html.unfinished"}),
+        pytest.param(0, "finished", set(), marks=pytest.mark.slow),
+        pytest.param(1, "report", {"report.html.unfinished"}, marks=pytest.mark.slow),
         (1, "results", {"report.html", "results.json.unfinished"}),
     ],
 )

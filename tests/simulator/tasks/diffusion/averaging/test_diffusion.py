@@ -579,7 +579,7 @@ LEAVE = {"round": 4, "do": "leave", "peers": [2], "erase": True}
     [
         ("retrain", {"kind": "fedadam", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}}),
         ("rollback", {"kind": "fedavg", "steps": 2, "policy": {"kind": "union_zero"}}),
-        ("rollback", {"kind": "fedadam", "steps": 2}),
+        pytest.param("rollback", {"kind": "fedadam", "steps": 2}, marks=pytest.mark.slow),
     ],
     ids=["retrain", "rollback", "rollback-fedadam"],
 )
