@@ -260,10 +260,7 @@ class Facts(World):
 
 
 class Authors(Facts):
-    """Facts about authors who do not exist: for each of four attributes one of ten values, asked for in one of three phrasings.
-
-    Nothing in a question tells the answer, so a model that answers right has memorised the fact. The training text has every fact in two
-    phrasings, one row each; the third phrasing is in no row.
+    """Facts about authors who do not exist.
 
     Parameters
     ----------

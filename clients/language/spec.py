@@ -85,8 +85,8 @@ class LanguageSpec(Spec):
         return self
 
 
-class TransformerSpec(LanguageSpec):
-    """A causal transformer whose keys are computed from a word and the one before it, so that it learns early to look answers up.
+class SizedSpec(LanguageSpec):
+    """Base class of transformers whose size is in the scenario.
 
     Parameters
     ----------
@@ -94,20 +94,15 @@ class TransformerSpec(LanguageSpec):
         Blocks, width of the residual stream, and attention heads, which divide the width.
     """
 
-    kind: Literal["transformer"] = "transformer"
     layers: PositiveInt = 2
     width: PositiveInt = 64
     heads: PositiveInt = 4
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        check_heads(self.width, self.heads)
+        if self.width % self.heads:
+            raise ValueError(f"width = {self.width} is no multiple of heads = {self.heads}: change one")
         return self
-
-    def build(self, vocabulary: tuple[str, ...], classes: int, key: tuple[streams.Field, ...]) -> LanguageModule:
-        """Return the module with weights drawn from ``key``."""
-        module: LanguageModule = located("clients.language.transformer:transformer")(self, len(vocabulary), classes, key)
-        return module
 
     @property
     def blocks(self) -> int:
@@ -119,16 +114,21 @@ class TransformerSpec(LanguageSpec):
         """The model in a few words, for people."""
         return f"{self.tag} (layers {self.layers}, width {self.width})"
 
+
+class TransformerSpec(SizedSpec):
+    """A causal transformer whose keys are computed from a word and the one before it, so that it learns early to look answers up."""
+
+    kind: Literal["transformer"] = "transformer"
+
+    def build(self, vocabulary: tuple[str, ...], classes: int, key: tuple[streams.Field, ...]) -> LanguageModule:
+        """Return the module with weights drawn from ``key``."""
+        module: LanguageModule = located("clients.language.transformer:transformer")(self, len(vocabulary), classes, key)
+        return module
+
     def parameters(self, vocabulary: tuple[str, ...]) -> int:
         """Return the number of parameters for these words."""
         block = 13 * self.width**2 + 9 * self.width
         return 2 * len(vocabulary) * self.width + len(vocabulary) + self.positions * self.width + self.layers * block
-
-
-def check_heads(width: int, heads: int) -> None:
-    """Raise ``ValueError`` if attention heads do not divide the width."""
-    if width % heads:
-        raise ValueError(f"width = {width} is no multiple of heads = {heads}: change one")
 
 
 LANGUAGE_MODELS: Registry[LanguageSpec] = Registry(

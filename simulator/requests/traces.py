@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from clients import wire
+from clients.averaging.update import COUNT
 from server.timeline import Erasure
 from simulator.scenarios.plan import Plan
 from simulator.storage.store import RunStore
@@ -38,5 +39,7 @@ def kept(who: str, erasure: Erasure, plan: Plan, store: RunStore, known: Callabl
     if left := known(wire.from_bytes(store.artefact(state.main))):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
     rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done[0][0] if done else erasure.round))
-    alive = {name for other in store.states().values() for name in (other.main, other.seed)}  # what says nothing of rows can be alike
-    yield from left_over(who, {name for pair in rows for name in pair} - alive, store)
+    older = {name for pair in rows for name in pair} - {state.main, state.seed}
+    others = {other.seed for other in store.states().values()}
+    empty = {name for name in older & others if wire.from_bytes(store.artefact(name)).keys() <= {COUNT}}  # of peers that sent no weights
+    yield from left_over(who, older - empty, store)

@@ -106,8 +106,8 @@ def nearness(one: Near | None) -> tuple[str, str, str]:
 
 def nearness_note(rows: Iterable[Erased]) -> str:
     """Return what distances, precision and recall of erasures are over, as sentences; empty if none was measured."""
-    counts = sorted({one.near.n for row in rows for one in (row.before, row.after) if one is not None and one.near is not None})
-    return nearness_of(" or ".join(map(str, counts))) if counts else ""
+    counts = {one.near.n for row in rows for one in (row.before, row.after) if one is not None and one.near is not None}
+    return nearness_of(span(counts)) if counts else ""
 
 
 def nearness_of(n: str) -> str:

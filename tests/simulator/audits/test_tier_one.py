@@ -8,7 +8,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,8 @@ from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 from simulator.storage import chain
 from simulator.storage.store import RunStore
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 NAMES = ("forgetting_quality", "klom", "rmia", "ruli", "u_lira")
 BASE = {"kind": "mlp", "hidden": [12]}
@@ -50,13 +52,6 @@ SMALL: dict[str, Any] = {
         {"round": 2, "do": "leave", "peers": [3], "erase": True},
     ],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache as memo
 from itertools import islice
@@ -36,16 +36,11 @@ from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 NAMES = tuple(sorted(name for name, spec in by_shadows().items() if not spec.passes))
 BASE = Mlp(hidden=(24,))
 IDLE, RETRAINING = Approximate(base=BASE, method=Nothing()), Retrain(base=BASE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def life(spec: UnlearnerSpec) -> Life:

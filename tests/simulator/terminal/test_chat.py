@@ -75,7 +75,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A small run with a guard for everybody, one that stays at peer 1, a revoked one, and records that peer 2 forgets in context."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr("simulator.report.writing.write_report", lambda _: None)
         yield run(told(), tmp_path_factory.mktemp("runs"), Watch())
 
 

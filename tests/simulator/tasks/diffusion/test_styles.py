@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,8 @@ from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 STYLED: dict[str, Any] = {
     "task": "diffusion",
     "name": "styled",
@@ -50,15 +51,8 @@ def scenario(**changes: Any) -> Scenario:
     return Scenario.parse(STYLED | changes)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def told(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def told(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     events = [ERASE, {"round": 2, "do": "attack", "concept": "inverted"}, CLASS, {"round": 3, "do": "attack", "concept": 3}]
     return run(scenario(event=events), tmp_path_factory.mktemp("styled"), Watch())
 

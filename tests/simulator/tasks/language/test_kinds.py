@@ -22,6 +22,8 @@ from simulator.scenarios.scenario import Scenario
 from simulator.storage.reading import reading
 from simulator.terminal.conversation import opened
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 transformers: Any = pytest.importorskip("transformers")
 tokenizers: Any = pytest.importorskip("tokenizers")
 
@@ -44,14 +46,6 @@ SMALL: dict[str, Any] = {
     ],
     "audit": {"counterfactual": False},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cached(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Keep pre-trained weights for the module, and nowhere else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ from simulator.scenarios.scenario import Scenario
 from simulator.storage.reading import reading
 from simulator.tasks.language.averaging.plan import LanguagePlan
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 GUARD = {"round": 1, "do": "guard", "id": "names", "peer": 0, "rows": {"fraction": 0.3}, "stage": "input"}
 EDGE = GUARD | {"id": "edge", "peer": 1, "stage": "output", "scope": "client", "action": "unknown"}
 REVOKED = GUARD | {"id": "revoked", "peer": 1}
@@ -51,14 +53,6 @@ SMALL: dict[str, Any] = {
 
 def scenario(**changes: Any) -> Scenario:
     return Scenario.parse(SMALL | changes)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cached(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Keep pre-trained weights for the module, and nowhere else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from clients import streams
+from clients.averaging.peer import AveragingPeer
+from clients.participant import Update
 from clients.privacy.accountant import Spent
 from simulator.errors import LetheError, ScenarioError
 from simulator.report.collect import collect
@@ -114,6 +116,23 @@ def test_peers_over_their_budget_that_send_the_same_nothing_leave_no_trace(tmp_p
     one = run(scenario({"epsilon": 3.5}, data=data, rounds=3, event=[delete]), tmp_path)
     assert {peer["over_budget"] for peer in told(one)} == {2}, "the control: all sit out the round before the request, too"
     assert verify(one.folder) == []
+
+
+def test_weights_from_before_a_request_are_a_trace_even_if_another_peer_sends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, first = AveragingPeer.distil, list[bytes]()
+
+    def copying(self: AveragingPeer) -> int:
+        steps = real(self)
+        assert self.update is not None
+        if self.config.peer == 1:
+            first.append(self.update.blob)
+        elif self.config.peer == 2:
+            self.update = Update(self.update.version, first[0])
+        return steps
+
+    monkeypatch.setattr(AveragingPeer, "distil", copying)
+    one = run(scenario(event=[DELETE]), tmp_path)
+    assert [line for line in verify(one.folder) if line.endswith("is still there")]
 
 
 def test_a_peer_that_forgets_what_it_spent_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

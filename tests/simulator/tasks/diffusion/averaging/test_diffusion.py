@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,6 @@ EVENTS = [
 ]
 KEYS = {"target", "others", "n", "interval", "each", "worst", "confusion", "fidelity"}
 Play = Callable[..., Run]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the cache of this file to itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("LETHE_CACHE", str(folder))
-        yield folder
 
 
 def scenario(**changes: Any) -> Scenario:
@@ -556,6 +547,8 @@ import sys
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.resolution import resolve
 from simulator.terminal.check import describe
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 describe(resolve(Scenario.load({str(file)!r})))
 names = ("torch", "flwr", "ray", "sklearn", "scipy", "pandas", "grpc", "diffusers")
 print(*(name for name in names if name in sys.modules))

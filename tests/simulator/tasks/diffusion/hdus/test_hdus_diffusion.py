@@ -28,6 +28,8 @@ from simulator.tasks.contract import cell_of
 from simulator.tasks.diffusion.hdus.verification import grown_over
 from tests.simulator.refusals import check_found_out
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SMALL: dict[str, Any] = {
     "name": "seeds-of-noise",
     "task": "diffusion",
@@ -66,20 +68,13 @@ def federation(**changes: Any) -> dict[str, Any]:
     return SMALL["federation"] | changes
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[..., Run]:
     return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
 
 
 @pytest.fixture(scope="module")
-def finished(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def finished(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run(scenario(event=[ERASE, LEAVE, DELETE], federation=federation(judged=1)), tmp_path_factory.mktemp("runs"), Watch())
 
 
@@ -131,7 +126,7 @@ SHARDS: dict[str, Any] = {"peers": {"count": 4, "main": [SISA, {"kind": "denoise
 
 
 @pytest.fixture(scope="module")
-def sharded(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def sharded(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run(scenario(**SHARDS), tmp_path_factory.mktemp("runs"), Watch())
 
 

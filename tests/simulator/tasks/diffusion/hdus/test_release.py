@@ -28,6 +28,8 @@ from simulator.tasks.contract import cell_of
 from simulator.tasks.diffusion.resolution import warnings
 from tests.simulator.tasks.diffusion.hdus.test_hdus_diffusion import SMALL as PEERS
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 VOTE = {"policy": {"kind": "vote", "threshold": 0.5}}
 SMALL: dict[str, Any] = PEERS | {
     "name": "released-seeds",
@@ -50,14 +52,6 @@ BARE = {"audit": {"counterfactual": False}}
 Play = Callable[..., Run]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Keep the cache of this file to itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LETHE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def scenario(**changes: Any) -> Scenario:
     return Scenario.parse(SMALL | changes)
 
@@ -72,7 +66,7 @@ def play(tmp_path: Path) -> Play:
 
 
 @pytest.fixture(scope="module")
-def told(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def told(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with all events; read it, never change it."""
     return run(scenario(**STORY), tmp_path_factory.mktemp("told"), Watch())
 
