@@ -30,6 +30,8 @@ from simulator.storage.store import RunStore
 from simulator.sweeps.measures import measures
 from simulator.tasks.contract import cell_of, plan_of
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SMOKE: dict[str, Any] = {
     "task": "diffusion",
     "name": "smoke",
@@ -548,7 +550,6 @@ from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.resolution import resolve
 from simulator.terminal.check import describe
 
-pytestmark = pytest.mark.usefixtures("own_cache")
 describe(resolve(Scenario.load({str(file)!r})))
 names = ("torch", "flwr", "ray", "sklearn", "scipy", "pandas", "grpc", "diffusers")
 print(*(name for name in names if name in sys.modules))
