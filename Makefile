@@ -12,6 +12,8 @@ STAMP := .venv/.installed
 export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 export RAY_USAGE_STATS_ENABLED := 0
+# Tests and runs start dozens of processes, each of which would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
