@@ -111,6 +111,7 @@ CONFIGS: Registry[PeerConfig] = Registry(
         "classifier": "clients.classification.hdus.config:HdusConfig",
         "language": "clients.language.averaging.config:LanguageConfig",
         "hdus": "clients.diffusion.hdus.config:HdusDenoisingConfig",
+        "hdus_language": "clients.language.hdus.config:HdusLanguageConfig",
         "newton": "clients.classification.sums.newton.config:NewtonConfig",
         "sums": "clients.classification.sums.config:SumsConfig",
     },

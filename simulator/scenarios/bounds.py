@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Annotated, Any
@@ -59,6 +59,18 @@ def check_nesting(content: Mapping[str, Any], source: str) -> None:
             waiting += [((*place, str(key)), part) for key, part in value.items()]
         elif isinstance(value, list | tuple):
             waiting += [((*place, str(number)), part) for number, part in enumerate(value)]
+
+
+def with_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the content of each table of a scenario that may have a ``path``: a data set, a graph, churn, models."""
+    for name in ("data", "topology", "churn", "language"):
+        if isinstance(table := content.get(name), dict):
+            yield name, table
+    peers = content.get("peers")
+    if isinstance(peers, dict):
+        mains = peers.get("main")
+        found = [(f"peers.main.{i}", main) for i, main in enumerate(mains if isinstance(mains, list) else ())]
+        yield from ((name, table) for name, table in [*found, ("peers.seed", peers.get("seed"))] if isinstance(table, dict))
 
 
 def irregular(path: str) -> str | None:

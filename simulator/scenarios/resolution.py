@@ -184,8 +184,8 @@ class Resolution(Generic[S]):
         peers, rounds = scenario.peers.count, scenario.rounds
         if peers * rounds > bounds.PEER_ROUNDS:
             self.wrong("rounds", f"{peers} peers x {rounds} rounds are more than {bounds.PEER_ROUNDS}: lower rounds or peers.count")
-        for name in ("data", "topology", "churn", "language"):
-            path = getattr(getattr(scenario, name, None), "path", None)
+        for name, table in bounds.with_paths(scenario.model_dump(mode="json")):
+            path = table.get("path")
             if isinstance(path, str) and (problem := bounds.irregular(path)):
                 self.wrong(f"{name}.path", problem)
 

@@ -252,9 +252,8 @@ def _copied(content: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _anchor(raw: dict[str, Any], folder: Path, source: str) -> None:
     """Let relative paths of tables start at a folder."""
-    for name in ("data", "topology", "churn", "language"):
-        table = raw.get(name)
-        if isinstance(table, dict) and isinstance(path := table.get("path"), str):
+    for name, table in bounds.with_paths(raw):
+        if isinstance(path := table.get("path"), str):
             try:
                 table["path"] = str(folder / Path(path).expanduser())
             except RuntimeError:

@@ -24,6 +24,7 @@ CELLS: Registry[Any] = Registry(
         "diffusion/hdus": "simulator.tasks.diffusion.hdus.federation:HdusDenoising",
         "language/fedavg": "simulator.tasks.language.averaging.federation:AveragedLanguage",
         "language/fedprox": "simulator.tasks.language.averaging.federation:AveragedLanguage",
+        "language/hdus": "simulator.tasks.language.hdus.federation:HdusLanguage",
     },
 )
 """`simulator.tasks.contract.Cell` classes by ``<task>/<federation kind>``."""

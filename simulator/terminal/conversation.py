@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from clients.data.rows import Rows
 from clients.data.worlds import Tokens, World
 from clients.language.averaging.peer import LanguagePeer
 from clients.training import Arrays
+from clients.unlearning.prompts.bypasses import unguarded
 from clients.unlearning.prompts.prompting import Prompted
 from clients.unlearning.prompts.rules import Guard, Guarded, Reply
 from server.language.averaging.coordinator import REGISTRY
@@ -23,6 +25,7 @@ from simulator.storage.reading import reading
 from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 from simulator.tasks.language.averaging.plan import LanguagePlan
+from simulator.tasks.language.plan import GuardedPlan
 from simulator.tasks.replica import peers_at_end
 
 HELP = "/guard off asks the weights alone, /guard on brings guards and prompts back, /quit ends"
@@ -96,6 +99,8 @@ class Chat:
 def opened(folder: Path, peer: int | None = None) -> Chat:
     """Return the chat with a finished run's model, as a user of this peer has it; unless one is named, with published guards alone.
 
+    Where peers exchange seeds, one must be named: each answers with its own model and its neighbours' seeds.
+
     Raises
     ------
     LetheError
@@ -103,7 +108,7 @@ def opened(folder: Path, peer: int | None = None) -> Chat:
         end.
     """
     plan = read_plan(folder)
-    if not isinstance(plan, LanguagePlan):
+    if not isinstance(plan, GuardedPlan):
         raise LetheError(f"{folder}: the run trains no language model: give one of task = 'language'")
     with reading(folder) as store:
         if not store.finished:
@@ -111,20 +116,29 @@ def opened(folder: Path, peer: int | None = None) -> Chat:
         if line := cell_of(plan).lacking(plan, plan.rounds):
             raise LetheError(line)
         found, there = dataset_of(plan, store), _peers(plan, store)
-        weights, registry = (_part(store, name) for name in ("global", REGISTRY))
-    if peer is not None and peer not in there:
-        raise LetheError(f"--peer {peer}: is not among the peers at the end of the run: name one of {', '.join(map(str, there))}")
-    acting, config = plan.served.acting(plan.rounds + 1), plan.configs[0]
-    guards = [Guard(rule, registry[rule.id]) for rule in acting if rule.id in registry]
-    contexts: dict[tuple[int, ...], Tokens] = {}
-    if peer is not None:
-        there[peer].in_force = acting
-        guards += there[peer].own_guards
-        contexts = there[peer].contexts
-    bare = Guarded(config.network, weights, key=config.hash_key)
-    model = Guarded(Prompted(config.network, contexts), weights, tuple(guards), config.hash_key)
+        everyone = ", ".join(map(str, there))
+        if peer is not None and peer not in there:
+            raise LetheError(f"--peer {peer}: is not among the peers at the end of the run: name one of {everyone}")
+        if isinstance(plan, LanguagePlan):
+            model, bare, contexts = _averaged(plan, store, None if peer is None else there[peer])
+        elif peer is None:
+            raise LetheError(f"{folder}: each peer answers with its model and its neighbours' seeds: name one with --peer, of {everyone}")
+        else:
+            model, contexts = there[peer].guarded, {}
+            bare = unguarded(model)
     rows = np.concatenate([np.empty(0, np.int64), *(one.rows for one in there.values())])
     return Chat(model, bare, contexts, (*_examples(plan, model, contexts, found.rows(np.sort(rows))), HELP))
+
+
+def _averaged(plan: LanguagePlan, store: RunStore, peer: LanguagePeer | None) -> tuple[Guarded, Guarded, dict[tuple[int, ...], Tokens]]:
+    """Return the averaged model as the users of a peer, or of none in particular, have it, the bare one, and the prompts by question."""
+    weights, registry = (_part(store, name) for name in ("global", REGISTRY))
+    config = plan.configs[0]
+    guards = [Guard(rule, registry[rule.id]) for rule in plan.served.acting(plan.rounds + 1) if rule.id in registry]
+    contexts = {} if peer is None else peer.contexts
+    guards += () if peer is None else peer.own_guards
+    bare = Guarded(config.network, weights, key=config.hash_key)
+    return Guarded(Prompted(config.network, contexts), weights, tuple(guards), config.hash_key), bare, contexts
 
 
 def _part(store: RunStore, name: str) -> Arrays:
@@ -133,12 +147,15 @@ def _part(store: RunStore, name: str) -> Arrays:
     return wire.from_bytes(store.artefact(sha256)) if sha256 else {}
 
 
-def _peers(plan: LanguagePlan, store: RunStore) -> dict[int, LanguagePeer]:
-    """Return the peers as they are at the end."""
-    return {number: one for number, one in peers_at_end(plan, store).items() if isinstance(one, LanguagePeer)}
+def _peers(plan: GuardedPlan, store: RunStore) -> dict[int, Any]:
+    """Return the peers as they are at the end, told of the rules that then act."""
+    peers: dict[int, Any] = dict(peers_at_end(plan, store))
+    for one in peers.values():
+        one.in_force = plan.served.acting(plan.rounds + 1)
+    return peers
 
 
-def _examples(plan: LanguagePlan, model: Guarded, contexts: Mapping[tuple[int, ...], Tokens], own: Rows) -> Iterator[str]:
+def _examples(plan: GuardedPlan, model: Guarded, contexts: Mapping[tuple[int, ...], Tokens], own: Rows) -> Iterator[str]:
     """Yield a line for each guard, for prompts, and for what nothing withholds, with a question about a record that peers have, ``own``."""
     kept = own
     for guard in model.guards:

@@ -20,6 +20,8 @@ def tables(found: Row) -> Iterator[Table | str]:
     if measured := [one for one in found["guards"] if "unmeasured" not in one]:
         yield _leaks(measured)
     for guard in found["guards"]:
+        if near := guard.get("neighbours"):
+            yield f"guard {guard['id']}: given by {near['peers']} neighbours of its owner: on {share(near['on'])}, off {share(near['off'])}"
         if "unmeasured" in guard:
             yield f"guard {guard['id']}: not measured: {guard['unmeasured']}"
     if guarded := found.get("guarded"):

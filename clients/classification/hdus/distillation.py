@@ -45,6 +45,7 @@ def distil(
     probabilities: npt.NDArray[np.floating],
     key: tuple[Field, ...],
     settings: Distillation,
+    start: Arrays | None = None,
 ) -> tuple[Arrays, int]:
     """Return the weights of a seed model that imitates a main model, and the gradient steps taken.
 
@@ -65,13 +66,15 @@ def distil(
     key : tuple
         The same before and after a deletion, so that a seed distilled again equals the one that the counterfactual would send.
     settings : Distillation
+    start : dict of str to array, optional
+        Public weights to start from; without them, they are drawn by the key.
     """
     if settings.targets == "hard":
         targets, temperature = probabilities.argmax(axis=1), 1.0
     else:
         targets, temperature = soften(probabilities, settings.temperature), settings.temperature
     return seed.train(
-        seed.initial((*key, "init")),
+        seed.initial((*key, "init")) if start is None else start,
         x,
         targets,
         epochs=range(settings.epochs),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from flwr.app import ArrayRecord, ConfigRecord
+from flwr.app import ArrayRecord
 
 from clients import data, wire
 from clients.averaging.peer import Arrays
@@ -20,6 +19,7 @@ from clients.data.topics import Topical
 from clients.data.worlds import Tokens
 from clients.language.averaging.config import LanguageConfig
 from clients.language.measures import memorised, one_by_one, prompted, protected, refusals, topical
+from clients.language.publishing import GUARD, GUARDS, PATTERNS, PUBLISH, rules_in
 from clients.participant import Record
 from clients.streams import Field
 from clients.unlearning.contract import Outcome
@@ -27,12 +27,6 @@ from clients.unlearning.prompts.in_context import InContext
 from clients.unlearning.prompts.matching import Hashes
 from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
-
-PUBLISH, GUARDS, PATTERNS = "publish", "guards", "patterns"
-"""Names of the records with the rules that a peer is to publish, with all rules in force, and with their hashes."""
-
-GUARD = "guard/"
-"""Name prefix, in an update, of the hashes of a published rule."""
 
 PROMPTS = f"{BOOKKEEPING}prompts"
 """Name, in a main artefact, of the forgotten records whose prompts the peer writes, with the length of their context, int64 (n, 2)."""
@@ -72,7 +66,7 @@ class LanguagePeer(AveragedClassifierPeer):
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Store the global model, the rules to publish, those in force, and the order to unlearn, as far as the message has them."""
         super().receive(payload, now)
-        self.publish, self.in_force = _rules(payload.get(PUBLISH)), _rules(payload.get(GUARDS))
+        self.publish, self.in_force = rules_in(payload.get(PUBLISH)), rules_in(payload.get(GUARDS))
         patterns = payload.get(PATTERNS)
         self.patterns: Arrays = wire.from_bytes(wire.unpack(patterns)) if isinstance(patterns, ArrayRecord) else {}
 
@@ -142,14 +136,3 @@ class LanguagePeer(AveragedClassifierPeer):
     def _patterns(self, rule: Rule) -> Hashes:
         """Return the hashes of the own records that a rule protects."""
         return self.config.patterns(rule, np.intersect1d(rule.rows, self.rows))
-
-
-def _rules(record: Record | None) -> list[Rule]:
-    """Return the rules in a record."""
-    told = json.loads(str(record["json"])) if isinstance(record, ConfigRecord) else []
-    return [Rule.model_validate(one) for one in told]
-
-
-def rules(chosen: Iterable[Rule]) -> ConfigRecord:
-    """Return rules as a record."""
-    return ConfigRecord({"json": json.dumps([rule.model_dump(mode="json") for rule in chosen])})

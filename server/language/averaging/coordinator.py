@@ -12,7 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord
 from clients import wire
 from clients.averaging.update import COUNT
 from clients.language.averaging.config import LanguageConfig
-from clients.language.averaging.peer import GUARD, GUARDS, PATTERNS, PUBLISH, rules
+from clients.language.publishing import GUARD, GUARDS, PATTERNS, PUBLISH, rules
 from clients.metrics import Metric
 from clients.unlearning.prompts.rules import Rule
 from server.averaging.contract import Arrays, Averaged

@@ -27,7 +27,10 @@ on, of as many questions as there are names: facts about one person are learned 
 <td>{{ short(row.on[family].share) }} / {{ short(row.off[family].share) }}<br>
 <small>{{ ends(row.on[family]) }}</small></td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
-{% endif %}{% if own.guarded %}<p>Of {{ own.guarded.kept_refused.n }} questions about records that nobody protects
+{% endif %}{% for row in near %}<p>Asked the same questions, the peers that hold a seed of peer {{ row.peer }} ({{ row.neighbours.peers }})
+give {{ w.percent(row.neighbours.on.share) }} {{ ends(row.neighbours.on) }} of what <strong>{{ row.id }}</strong> protects, and without
+guards {{ w.percent(row.neighbours.off.share) }} {{ ends(row.neighbours.off) }}: rules travel with seeds, and act after the mixing.</p>
+{% endfor %}{% if own.guarded %}<p>Of {{ own.guarded.kept_refused.n }} questions about records that nobody protects
 {{ w.percent(own.guarded.kept_refused.share) }} {{ ends(own.guarded.kept_refused) }} were refused, of
 {{ own.guarded.public_refused.n }} public ones {{ w.percent(own.guarded.public_refused.share) }} {{ ends(own.guarded.public_refused) }};
 {{ w.percent(own.guarded.kept_right.share) }} of the former were answered right.</p>
@@ -62,8 +65,8 @@ def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
         return None
     own = {"guarded": None, "in_context": None, "topic": None, **own}
     guards, families = measured(own), [*measured(own)[0]["on"]] if measured(own) else []
-    unmeasured = [row for row in own["guards"] if "unmeasured" in row]
-    return {"own": own, "guards": guards, "unmeasured": unmeasured, "families": families, "ends": ends, "short": short}
+    unmeasured, near = ([row for row in own["guards"] if key in row] for key in ("unmeasured", "neighbours"))
+    return {"own": own, "guards": guards, "unmeasured": unmeasured, "near": near, "families": families, "ends": ends, "short": short}
 
 
 def measured(own: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -8,8 +8,9 @@ import torch
 
 from clients import cache
 from clients.cache import data_hash
-from clients.language.averaging.config import LanguageConfig
+from clients.language.config import WordsConfig
 from clients.language.episodes import episodes
+from clients.language.spec import LanguageSpec
 from clients.streams import Field
 from clients.training import Arrays
 
@@ -17,19 +18,29 @@ if TYPE_CHECKING:
     from simulator.progress import Watch
 
 
-def pretrained(config: LanguageConfig, watch: Watch) -> Arrays:
-    """Return the weights before the first round. No peer's record is looked at: episodes are drawn from the world's public words."""
+def pretrained(config: WordsConfig, spec: LanguageSpec, watch: Watch) -> Arrays:
+    """Return a model's weights before the first round.
+
+    No peer's record is looked at: episodes are drawn from the world's public words.
+
+    Parameters
+    ----------
+    config : WordsConfig
+        Config of any peer.
+    spec : LanguageSpec
+    watch : Watch
+    """
     key: tuple[Field, ...] = (config.run_seed, "public")
-    network, settings = config.network, config.main.pretraining
+    network, settings = config.network_of(spec), spec.pretraining
     configuration: dict[str, Any] = {
         "what": "language model",
-        "model": config.main.model_dump(mode="json"),
+        "model": spec.model_dump(mode="json"),
         "world": config.data.model_dump(mode="json"),
         "key": list(key),
         "compute": config.compute.model_dump(mode="json"),
         # of another program, the same settings may stand for other words or other episodes
         "words": list(network.world.vocabulary),
-        "episodes": data_hash(*(torch.from_numpy(episodes(network.world, config.main.records, 8, step, *key).tokens) for step in range(4))),
+        "episodes": data_hash(*(torch.from_numpy(episodes(network.world, spec.records, 8, step, *key).tokens) for step in range(4))),
     }
 
     def make() -> Arrays:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from clients.classification.config import ClassifierConfig
 from simulator.storage.machines import alike_here
 
 if TYPE_CHECKING:
+    from simulator.scenarios.plan import Plan
     from simulator.storage.store import RunStore
     from simulator.tasks.classification.hdus.plan import HdusPlan
 
@@ -21,13 +23,13 @@ def stale(plan: HdusPlan, store: RunStore) -> Iterator[str]:
     from simulator.engines.host import one_thread
     from simulator.tasks.replica import peers_at_end
 
-    asked = _asked(plan)
-    if not asked or not comparable(plan, store):
+    due = asked(plan)
+    if not due or not comparable(plan, store):
         return
     with one_thread():
         for number, peer in peers_at_end(plan, store).items():
             assert isinstance(peer, Peer)
-            if (number, peer.config.generation) not in asked or peer.update is None:
+            if (number, peer.config.generation) not in due or peer.update is None:
                 continue
             sent = peer.update.blob
             with peer.config.computing():
@@ -36,21 +38,22 @@ def stale(plan: HdusPlan, store: RunStore) -> Iterator[str]:
                 yield f"peer {number}: its seed is not the one that its main model distils, as one from before a request would not be"
 
 
-def unchecked(plan: HdusPlan, store: RunStore) -> Iterator[str]:
+def unchecked(plan: Plan, store: RunStore) -> Iterator[str]:
     """Yield a line if seeds that should be compared cannot be compared here."""
-    if _asked(plan) and not comparable(plan, store):
+    if asked(plan) and not comparable(plan, store):
         yield "whether peers with requests send seeds of the main models that they have now: bits come out otherwise here than in the run"
 
 
-def comparable(plan: HdusPlan, store: RunStore) -> bool:
+def comparable(plan: Plan, store: RunStore) -> bool:
     """Return whether seeds distilled here have the bits of the run: on the CPU, with keyed draws, on a machine that computes alike."""
     from simulator.engines.host import one_thread
 
     config = plan.configs[0]
+    assert isinstance(config, ClassifierConfig)
     with one_thread():
         return not config.sequential and config.compute.device == "cpu" and alike_here(store)
 
 
-def _asked(plan: HdusPlan) -> set[tuple[int, int]]:
+def asked(plan: Plan) -> set[tuple[int, int]]:
     """Return the peers, with their generations, that had to forget or to correct rows."""
     return {(one.peer, one.generation) for one in plan.timeline.erasures if not plan.timeline.departs(one)}

@@ -59,7 +59,7 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
 
         table = plan.scenario.federation
         averaged = Averaged(table.optimizer(), plan.served, store, self.past(plan).cohorts, keeping=table.keeping(plan.timeline))
-        return LanguageAveraging(plan.configs[0], averaged, pretrained(plan.configs[0], watch))
+        return LanguageAveraging(plan.configs[0], averaged, pretrained(plan.configs[0], plan.scenario.language, watch))
 
     def lacking(self, plan: LanguagePlan, after: int) -> str | None:
         """Return an error line if the run was planned for CUDA and there is none, or for a model that is not here; else None."""
@@ -87,9 +87,12 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
 
     def findings(self, plan: LanguagePlan, store: RunStore) -> dict[str, Any]:
         """Return the results on memorised records, guards, and prompts."""
-        from simulator.tasks.language.averaging.results import findings
+        from simulator.tasks.language.averaging.capacity import capacity
+        from simulator.tasks.language.results import Asked, findings_of
 
-        return findings(plan, store)
+        asked = Asked(plan, store)
+        points = capacity(plan, store, asked.held)
+        return {"language": findings_of(asked) | ({"capacity": points} if points else {})}
 
     def problems(self, plan: LanguagePlan, store: RunStore) -> Iterator[str]:
         """Yield a line for everything kept of the erased data, for rules that should not be there, and for other models' answers."""

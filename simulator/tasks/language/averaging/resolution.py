@@ -6,50 +6,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clients.config import PeerConfig
-from clients.data import DataError, Dataset, load
+from clients.data import Dataset, load
 from clients.data.rows import Ids
-from clients.data.worlds import world_of
 from clients.unlearning.deep.rmu import Rmu
 from clients.unlearning.prompts.in_context import InContext
 from server.averaging.cohort import Cohorts
 from server.averaging.past import Past
-from server.language.timeline import GuardedTimeline
 from server.timeline import Timeline
-from server.topology import Graph
 from simulator.events.world import World
 from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.averaging.refusals import refusals
-from simulator.tasks.classification.resolution import ClassifierResolution
 from simulator.tasks.language.averaging.scenario import LanguageScenario
-from simulator.tasks.language.world import GuardedWorld
+from simulator.tasks.language.resolution import GuardedResolution
 
 
-class LanguageResolution(ClassifierResolution[LanguageScenario]):
+class LanguageResolution(GuardedResolution[LanguageScenario]):
     """Resolution of a scenario of an averaged language model."""
 
     def check(self, data: Dataset, dealt: Sequence[Ids] | None) -> None:
         """Record an error for data that are no text, more names than a context needs, and GPUs set aside for nobody."""
         self.check_workers()
-        scenario = self.scenario
-        try:
-            world = world_of(scenario.data.source())
-        except DataError as error:
-            self.wrong("data.dataset", str(error))
-            return
-        if world.class_names not in (None, world.answers):
-            self.wrong("data.labels", "are the words that answer in this world, in their order: leave the key out")
-        known = self.attempt("language", lambda: scenario.language.known(world.vocabulary))
+        world = self.words()
+        known = None if world is None else self.known("language", self.scenario.language, world)
         if known is None:
             return
-        self.scenario = scenario = scenario.model_copy(update={"language": known})
-        longest, names = scenario.language.records, len(world.vocabulary) - world.first_name
-        if longest > names:
-            self.wrong("language.records", f"is {longest}, but there are {names} names, and a context has each once: lower it")
+        self.scenario = scenario = self.scenario.model_copy(update={"language": known})
         for i, event in enumerate(scenario.event):
             method = getattr(event, "method", None)
-            if isinstance(method, InContext) and method.longest > longest:
-                what = f"context = {method.context} makes prompts of {method.longest} records, and {longest} fit: lower it, or raise"
+            if isinstance(method, InContext) and method.longest > known.records:
+                what = f"context = {method.context} makes prompts of {method.longest} records, and {known.records} fit: lower it, or raise"
                 self.wrong(name_place(("event", i, "method")), f"{what} language.records")
             if isinstance(method, Rmu) and method.layer > known.blocks:
                 what = f"is {method.layer}, and the model's last layer is {known.blocks}: take at most that many"
@@ -60,11 +45,7 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
         past = Past(timeline, Cohorts(self.scenario.seed))
         for place, what in refusals(timeline, past, self.scenario.federation.history):
             self.wrong(place, what)
-        assert isinstance(timeline, GuardedTimeline)
-        for rule in timeline.rules:
-            now = timeline.rounds[rule.round - 1]
-            if rule.peer in now.crash or rule.peer in now.late:
-                self.wrong(f"guard {rule.id!r}", f"peer {rule.peer} crashes or is late in round {rule.round}: name another round")
+        self.check_rules(timeline)
         for number in sorted({one.round for one in timeline.erasures if isinstance(one.method, InContext)}):
             due = [one.method for one in timeline.erasures if one.round == number]
             if not all(isinstance(method, InContext) for method in due):
@@ -76,20 +57,12 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
                     f"round {number}", "no model has seen these records yet, and in_context has nothing to hide: ask in a later round"
                 )
 
-    def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
-        """Return the initial simulation state."""
-        return GuardedWorld(self.setting(graph, configs, data))
-
     def timeline(self, world: World) -> Timeline:
-        """Simulate the events and return the timeline."""
-        assert isinstance(world, GuardedWorld)
-        common = super().timeline(world)
-        self._check_contexts(world, common)
-        return GuardedTimeline(**dict(common), rules=tuple(world.rules.values()))
+        """Simulate the events and return the timeline; record an error for peers that keep too few records about other people.
 
-    def _check_contexts(self, world: GuardedWorld, timeline: Timeline) -> None:
-        """Record an error for peers that keep too few records to fill a context with those of other people."""
-        data = load(self.scenario.data.source())
+        A context is filled with these.
+        """
+        timeline, data = super().timeline(world), load(self.scenario.data.source())
         for one in timeline.erasures:
             if isinstance(one.method, InContext):
                 kept, gone = (data.inputs(np.array(sorted(ids), np.int64))[:, -1] for ids in (world.rows[one.peer], one.rows))
@@ -99,3 +72,4 @@ class LanguageResolution(ClassifierResolution[LanguageScenario]):
                         f"needs {one.method.context + 1} records about others, peer {one.peer} keeps {left}: delete fewer, or lower context"
                     )
                     self.wrong(f"round {one.round}", f"context = {one.method.context} {needs}")
+        return timeline

@@ -304,7 +304,7 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
             "peer 2 has requests by in_context with different settings, of which a round carries out one",
         ),
         ({"data": SMALL["data"] | {"labels": ["positive", "negative"]}}, "data.labels: are the words that answer in this world"),
-        ({"federation": {"kind": "hdus"}}, "federation.kind = 'hdus' is unknown"),
+        ({"federation": {"kind": "sums"}}, "federation.kind = 'sums' is unknown"),
         ({"language": SMALL["language"] | {"records": 64}}, "language.records: is 64, but there are 60 names"),
     ],
 )

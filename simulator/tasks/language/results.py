@@ -23,17 +23,16 @@ from clients.unlearning.prompts.bypasses import FAMILIES
 from clients.unlearning.prompts.prompting import CONTROLS
 from server.audit.intervals import wilson
 from server.ledger import FEDERATION
-from simulator.tasks.language.averaging.capacity import capacity
 
 if TYPE_CHECKING:
     from clients.unlearning.prompts.rules import Rule
     from simulator.storage.store import RunStore
-    from simulator.tasks.language.averaging.plan import LanguagePlan
+    from simulator.tasks.language.plan import GuardedPlan
 
 
-def findings(plan: LanguagePlan, store: RunStore) -> dict[str, Any]:
-    """Return the keys of the results that only runs of a language model have; shares with their numbers and 95 % intervals."""
-    asked, last = Asked(plan, store), plan.rounds + 1
+def findings_of(asked: Asked) -> dict[str, Any]:
+    """Return what was measured of language models; shares with their numbers and 95 % intervals."""
+    plan, last = asked.plan, asked.plan.rounds + 1
     values, told = asked.values(last), dict[str, Any]()
     if "asked.own" in values:
         told["memorised"] = share(values, "exact.own", "asked.own", asked.own) | {"truth_ratio": values["truth_ratio.own"]}
@@ -53,9 +52,7 @@ def findings(plan: LanguagePlan, store: RunStore) -> dict[str, Any]:
             one: share(values, f"exact.forgotten.{one}", "asked.forgotten", asked.forgotten) | {"margin": values[f"margin.{one}"]}
             for one in CONTROLS
         }
-    if points := capacity(plan, store, asked.held):
-        told["capacity"] = points
-    return {"language": told}
+    return told
 
 
 class Asked:
@@ -63,11 +60,11 @@ class Asked:
 
     Parameters
     ----------
-    plan : LanguagePlan
+    plan : GuardedPlan
     store : RunStore
     """
 
-    def __init__(self, plan: LanguagePlan, store: RunStore) -> None:
+    def __init__(self, plan: GuardedPlan, store: RunStore) -> None:
         self.plan, self.store = plan, store
         source = "select distinct peer from metrics where round = ? and name = 'asked.own' and peer != ?"
         states = store.states()

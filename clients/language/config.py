@@ -1,0 +1,41 @@
+"""What the configs of peers with a language model have in common: the models' words, and the hashes of what rules protect."""
+
+from __future__ import annotations
+
+from clients.classification.config import ClassifierConfig
+from clients.data.rows import Ids
+from clients.data.worlds import world_of
+from clients.language.network import LanguageNetwork
+from clients.language.spec import LanguageSpec
+from clients.streams import Field
+from clients.unlearning.prompts.matching import Hashes
+from clients.unlearning.prompts.rules import Rule
+
+
+class WordsConfig(ClassifierConfig):
+    """Config of a peer whose model is a language model of a world's words."""
+
+    @property
+    def network(self) -> LanguageNetwork:
+        """The peer's own model, or the global one, without weights."""
+        assert isinstance(self.main, LanguageSpec)
+        return self.network_of(self.main)
+
+    def network_of(self, spec: LanguageSpec) -> LanguageNetwork:
+        """Return a language model of the data's words without weights."""
+        from clients import data
+
+        source, world = data.load(self.data), world_of(self.data)
+        return LanguageNetwork(spec, source.shape, source.classes, device=self.compute.device, world=world)
+
+    @property
+    def hash_key(self) -> tuple[Field, ...]:
+        """The key of hashes, which peers share."""
+        return self.run_seed, "guards"
+
+    def patterns(self, rule: Rule, ids: Ids) -> Hashes:
+        """Return the hashes that a rule keeps of the rows with these ids, uint64 (n, pieces)."""
+        from clients import data
+
+        rows, world = data.load(self.data).rows(ids), world_of(self.data)
+        return rule.patterns([(world.text(x), world.answers[y]) for x, y in zip(rows.x, rows.y, strict=True)], self.hash_key)

@@ -1,0 +1,1 @@
+"""Language models of peers that exchange seed models with their neighbours."""

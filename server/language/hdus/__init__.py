@@ -1,0 +1,1 @@
+"""Server side of language models with exchanged seed models."""

@@ -1,0 +1,33 @@
+"""Costs of a plan of peers that exchange seed language models, estimated without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+from typing import TYPE_CHECKING
+
+from clients.data.worlds import world_of
+
+if TYPE_CHECKING:
+    from simulator.tasks.language.hdus.plan import HdusLanguagePlan
+
+
+def in_words(plan: HdusLanguagePlan, further_runs: int) -> Iterator[tuple[str, str]]:
+    """Yield each kind of cost and its amount."""
+    scenario, timeline, vocabulary = plan.scenario, plan.timeline, world_of(plan.configs[0].data).vocabulary
+    meetings = sum(len(now.present) for now in timeline.rounds)
+    steps = sum(scenario.training.steps(len(plan.configs[peer].rows)) for now in timeline.rounds for peer in now.present)
+    each = scenario.distillation.epochs * ceil(len(plan.configs[0].reference) / scenario.distillation.batch_size)
+    seed_bytes = 4 * scenario.peers.seed.parameters(vocabulary)
+    copies = sum((a in now.present) + (b in now.present) for now in timeline.rounds for a, b in now.edges)
+    public = {spec.model_dump_json(): spec.pretraining.steps for spec in (*scenario.peers.main, scenario.peers.seed)}
+    yield "messages to peers and back", f"{2 * (meetings + len(timeline.rounds[-1].present)):,}"
+    yield "gradient steps, public pre-training", f"{sum(public.values()):,} of {len(public)} models unless the cache has them"
+    yield "gradient steps, main models", f"about {steps:,}"
+    yield "gradient steps, seeds", f"{meetings * each:,}"
+    peers = sum(map(timeline.departs, timeline.erasures))
+    yield "erasures", f"{peers} of peers (no gradient step), {len(timeline.erasures) - peers} of rows (all earlier steps of the peer again)"
+    yield "one seed", f"{seed_bytes:,} bytes"
+    yield "seeds over edges", f"about {copies * seed_bytes:,} bytes"
+    yield "guards", f"{len(timeline.rules)}, which change no weight"
+    yield "further runs for the audits", str(further_runs)

@@ -1,0 +1,198 @@
+"""Peers that exchange seed language models: departures and deletions are exact, rules travel with seeds, faults are noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clients import wire
+from clients.data import load
+from clients.data.worlds import Authors
+from clients.language.hdus.peer import HdusLanguagePeer
+from clients.language.publishing import GUARD
+from simulator.errors import LetheError, ScenarioError
+from simulator.progress import Watch
+from simulator.report.writing import page
+from simulator.runner import prepare, resume, run
+from simulator.runs.run import Run
+from simulator.runs.verify import verify
+from simulator.scenarios.resolution import resolve
+from simulator.scenarios.scenario import Scenario
+from simulator.storage.reading import reading
+from simulator.tasks.contract import cell_of
+from simulator.tasks.language.hdus.plan import HdusLanguagePlan
+from simulator.terminal.conversation import opened
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+TINY = {"layers": 1, "width": 8, "heads": 1, "records": 5, "pretraining": {"steps": 1, "batch_size": 4, "rehearsal": 2}}
+GUARD_EVENT = {"round": 1, "do": "guard", "id": "names", "peer": 0, "rows": {"fraction": 0.3}, "stage": "input"}
+EDGE = GUARD_EVENT | {"id": "edge", "peer": 1, "scope": "client", "stage": "output"}
+REVOKED = GUARD_EVENT | {"id": "revoked", "peer": 1}
+UNGUARD = {"round": 2, "do": "unguard", "id": "revoked"}
+DELETE = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.4}}
+LEAVE = {"round": 2, "do": "leave", "peers": [2], "erase": True}
+SMALL: dict[str, Any] = {
+    "name": "mixed",
+    "seed": 3,
+    "rounds": 2,
+    "task": "language",
+    "federation": {"kind": "hdus"},
+    "peers": {"count": 3, "main": [TINY | {"width": 16}, TINY], "seed": TINY},
+    "data": {"dataset": "authors", "authors": 6, "reference": 8, "test": 6, "partition": {"kind": "iid"}},
+    "topology": {"kind": "ring"},
+    "distillation": {"epochs": 1},
+    "training": {"epochs": 1},
+    "event": [GUARD_EVENT, EDGE, REVOKED, UNGUARD, DELETE, LEAVE],
+    "audit": {"counterfactual": False},
+}
+
+
+def scenario(**changes: Any) -> Scenario:
+    return Scenario.parse(SMALL | changes)
+
+
+def planned(**changes: Any) -> HdusLanguagePlan:
+    plan = resolve(scenario(**changes))
+    assert isinstance(plan, HdusLanguagePlan)
+    return plan
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The scenario with its counterfactuals, played inline."""
+    return run(scenario(audit={"counterfactual": True}), tmp_path_factory.mktemp("mixed"), Watch())
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., Run]:
+    """Play a changed scenario without counterfactuals."""
+    return lambda **changes: run(scenario(**changes), tmp_path / "runs", Watch())
+
+
+def carried(done: Run, peer: int) -> dict[str, np.ndarray]:
+    """Return the hashes in a peer's last seed, by rule."""
+    with reading(done.folder) as store:
+        seed = wire.from_bytes(store.artefact(store.states()[peer].seed))
+    return {name.removeprefix(GUARD): array for name, array in seed.items() if name.startswith(GUARD)}
+
+
+def test_a_dropped_seed_and_deleted_records_are_as_if_they_had_never_been(done: Run) -> None:
+    found = [(one["method"], one["guarantee"], one["max_abs_difference"]) for one in done.results["erasures"]]
+    assert sorted(found) == [("drop_seed", "exact", 0.0), ("retrain", "exact", 0.0)]
+    assert done.results["verdict"]["name"] == "proven"
+    assert all(one["max_abs_difference_nothing"] > 0 for one in done.results["erasures"]), "the control: who does nothing differs"
+    assert verify(done.folder) == []
+
+
+def test_rules_travel_with_seeds_without_a_readable_word(done: Run) -> None:
+    plan = planned()
+    rule = plan.timeline.rules[0]
+    kept = plan.timeline.protected(rule, 2)
+    assert 0 < len(kept) < len(rule.rows), "some of what it protects was deleted"
+    assert np.array_equal(carried(done, 0)["names"], plan.configs[0].patterns(rule, np.array(kept)))
+    assert carried(done, 1) == {}, "what stays at the edge is not sent, what is revoked is in no later seed"
+    with reading(done.folder) as store:
+        blob = store.artefact(store.states()[0].seed)
+    world = Authors(authors=6)
+    assert not any(world.vocabulary[int(name)].encode() in blob for name in load(world).x[kept, -1])
+
+
+def test_neighbours_apply_the_rule_after_the_mixing(done: Run) -> None:
+    row, edge, revoked = done.results["language"]["guards"]
+    assert (row["neighbours"]["peers"], row["neighbours"]["on"]["share"]) == (1, 0.0), "peer 2 left, peer 1 holds the seed"
+    assert "neighbours" not in edge
+    assert (revoked["revoked"], set(revoked["on"])) == (2, set(row["on"])), "measured in the round in which it acts for the last time"
+    near = opened(done.folder, 1)
+    assert {guard.rule.id for guard in near.model.guards} == {"edge", "names"}
+    question = near.model.world.text(load(Authors(authors=6)).x[planned().timeline.protected(planned().timeline.rules[0], 2)[0]])
+    assert near.answer(question) == "(refused)   [guard names, input]"
+    near.answer("/guard off")
+    assert near.answer(question).split()[0] in near.model.world.vocabulary
+    with pytest.raises(LetheError, match=r"name one with --peer, of 0, 1$"):
+        opened(done.folder)
+
+
+def test_the_page_tells_what_neighbours_answer(done: Run) -> None:
+    assert "rules travel with seeds, and act after the mixing" in page(done.folder)
+
+
+def test_guards_change_no_weight(done: Run, play: Callable[..., Run]) -> None:
+    mains = []
+    for one in (done, play(event=[LEAVE])):
+        with reading(one.folder) as store:
+            mains.append(store.states()[1].main)
+    assert mains[0] == mains[1], "peer 1 has the same main model with its two guards and without"
+
+
+def test_costs_are_told() -> None:
+    plan = planned()
+    costs = dict(cell_of(plan).costs(plan))
+    assert costs["one seed"] == f"{4 * plan.scenario.peers.seed.parameters(Authors(authors=6).vocabulary):,} bytes"
+    assert costs["gradient steps, public pre-training"] == "2 of 2 models unless the cache has them"
+    assert costs["gradient steps, seeds"] == "5", "three meetings and two, each one step"
+
+
+def test_a_killed_run_ends_with_the_same_digest(play: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulator.storage.store import RunStore
+
+    class KilledError(Exception):
+        """The run dies."""
+
+    whole, folder, commit = play(), prepare(scenario(), tmp_path), RunStore.commit
+
+    def dying(store: RunStore, record: Any) -> None:
+        commit(store, record)
+        if record.round == 1:
+            raise KilledError
+
+    monkeypatch.setattr(RunStore, "commit", dying)
+    with pytest.raises(KilledError):
+        resume(folder)
+    monkeypatch.setattr(RunStore, "commit", commit)
+    assert resume(folder).digest == whole.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}, {"kind": "flower", "workers": 2}])
+def test_every_engine_gives_the_digest_of_inline(play: Callable[..., Run], engine: dict[str, Any]) -> None:
+    assert play(engine=engine, name="mixed").digest == play().digest
+
+
+def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed(play: Callable[..., Run]) -> None:
+    distil = HdusLanguagePeer.distil
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HdusLanguagePeer, "hashes", lambda peer, published: {})
+        patch.setattr(HdusLanguagePeer, "distil", lambda peer: 0 if peer.update and peer.config.peer == 0 else distil(peer))
+        faulty = play(event=[GUARD_EVENT, DELETE])
+    found = verify(faulty.folder)
+    assert any("guard names: is in force, and not in the seed of peer 0, its owner" in line for line in found)
+    assert any("peer 0: its seed is not the one that its main model distils" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"event": [DELETE | {"method": {"kind": "in_context", "context": 2}}]}, "in_context"),
+        ({"peers": {"count": 3, "seed": TINY | {"records": 40}}}, "peers.seed.records: is 40, but there are 26 names"),
+        ({"peers": {"count": 3, "main": [TINY, {"kind": "folder", "path": "no/such"}]}}, "peers.main.1: no/such: there is no such folder"),
+        ({"data": {"dataset": "digits", "reference": 8, "test": 6, "partition": {"kind": "iid"}}}, "digits is no text"),
+        ({"ensemble": {"weights": "class"}}, "ensemble.weights"),
+        ({"event": [GUARD_EVENT, {"round": 1, "do": "crash", "peers": [0], "phase": "before_sending"}]}, "guard 'names': peer 0 crashes"),
+    ],
+    ids=["method", "records", "folder", "data", "weights", "crash"],
+)
+def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        resolve(scenario(**changes))
+    (found,) = caught.value.lines
+    assert line in found
+
+
+def test_a_folder_of_a_main_model_starts_at_the_scenarios(tmp_path: Path) -> None:
+    found = Scenario.parse(SMALL | {"peers": {"count": 3, "main": [{"kind": "folder", "path": "my-model"}]}}, folder=tmp_path)
+    assert found.peers.main[0].path == str(tmp_path / "my-model")  # type: ignore[attr-defined]
