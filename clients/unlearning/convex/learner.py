@@ -114,7 +114,8 @@ class ConvexLearner(Unlearner[Rows, Ids]):
         """Drop held rows by id, and everything made of them."""
         stays = ~np.isin(self.rows.ids, ids)
         self.rows = self.rows.keep(stays)
-        self._x, self._targets = self._x[torch.tensor(stays)], self._targets[torch.tensor(stays)]
+        # NumPy chooses rows by a mask several times faster than torch.
+        self._x, self._targets = torch.from_numpy(self._x.numpy()[stays]), torch.from_numpy(self._targets.numpy()[stays])
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); uniform before training and without rows."""

@@ -20,7 +20,7 @@ from clients.classification.sums.newton.config import NewtonConfig
 from clients.classification.sums.newton.question import Question
 from clients.participant import Record, Update
 from clients.streams import generator
-from clients.unlearning.approximate.certified.certificate import committed
+from clients.unlearning.approximate.certified.commitment import Commitment
 from clients.unlearning.contract import State
 from clients.unlearning.convex.learner import ConvexLearner
 from clients.unlearning.convex.objective import Objective
@@ -67,7 +67,7 @@ class NewtonPeer(Peer):
 
     def commitment(self) -> str:
         """Return a hash over all rows that the peer has."""
-        return committed(self.rows)
+        return Commitment.of(self.rows).told()
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
         """Return metrics in [0, 1] and the federation's probabilities on the test rows, float64 ``(n_test, classes)``.

@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from clients.bookkeeping import ROWS
 from clients.corrections import Corrections
 from clients.data import Dataset
-from clients.data.rows import Rows
+from clients.unlearning.approximate.certified.commitment import Commitment
 from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.approximate.certified.spec import Certifier
 from clients.unlearning.certificates import CertificateSpec, Evidence
@@ -21,7 +21,6 @@ from clients.unlearning.convex.learner import WEIGHTS, ConvexLearner
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solved import Solved
 from clients.unlearning.convex.spec import Convex
-from clients.unlearning.states import fingerprint
 
 PERTURBATION = "perturbation"
 """Name of the secret perturbation, float64 (d, K), in a state."""
@@ -106,7 +105,7 @@ class Residual(CertificateSpec):
         residual = float(gradient.norm())
         if not residual + slack <= self.budget:
             return f"the residual is {residual:.3g}, above the budget {self.budget:.3g}"
-        if committed(learner.rows) == self.commitment and residual - slack > self.bound:
+        if Commitment.of(learner.rows).told() == self.commitment and residual - slack > self.bound:
             return f"the residual is {residual:.3g}, above the bound {self.bound:.3g}"
         return None
 
@@ -131,8 +130,3 @@ def remaining(model: Convex, evidence: Evidence) -> ConvexLearner | str | None:
 def reading(model: Convex, data: Dataset) -> ConvexLearner:
     """Return an untrained learner of this model on this data set."""
     return Solved(model, Problem(data.shape, data.classes, columns=data.columns), ())
-
-
-def committed(rows: Rows) -> str:
-    """Return a hash over all of these rows at once, of which no row can be guessed by who lacks the others."""
-    return fingerprint(rows.ids, rows.x, rows.y)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from clients.data.rows import Ids, Rows
 from clients.streams import Field
-from clients.unlearning.approximate.certified.certificate import PERTURBATION, Residual, committed
+from clients.unlearning.approximate.certified.certificate import PERTURBATION, Residual
+from clients.unlearning.approximate.certified.commitment import Commitment
 from clients.unlearning.approximate.certified.spec import Certifier, PerturbedSpec
 from clients.unlearning.contract import COST_NOTE, Cost, Outcome, Problem, State, Stored, UnlearningError
 from clients.unlearning.convex.learner import WEIGHTS, ConvexLearner
@@ -39,6 +40,7 @@ class Perturbed(ConvexLearner):
     """
 
     certifier: Certifier = "measured"
+    _committed: Commitment | None
 
     def __init__(self, spec: PerturbedSpec, problem: Problem, key: tuple[Field, ...]) -> None:
         self.table, self.law = spec, spec.law
@@ -66,7 +68,14 @@ class Perturbed(ConvexLearner):
         steps = super().solve()
         self.seen = self.rows.ids.copy()
         self.bound = self.objective().at(self.weights).residual if len(self.rows) and self.law.sigma else 0.0
+        if self.law.sigma:
+            self._commitment()  # now, so that no request waits for it
         return steps
+
+    def drop(self, ids: Ids) -> None:
+        """Drop held rows by id, and everything made of them."""
+        super().drop(ids)
+        self._committed = self._committed and self._committed.without(ids)
 
     def forgotten(self, ids: Ids) -> Outcome | None:
         """Drop held rows; return the outcome if that is all, and exact: before the first round, and where no row remains.
@@ -97,6 +106,16 @@ class Perturbed(ConvexLearner):
             return Outcome(Cost(parts=1), "approximate", notes=(*notes, "no certificate: rounding alone exceeds the budget"))
         return Outcome(Cost(parts=1), self.table.claim, self._certificate(), tuple(notes))
 
+    def _hold(self, rows: Rows) -> None:
+        super()._hold(rows)
+        self._committed = None
+
+    def _commitment(self) -> Commitment:
+        """Return the hashes of the held rows."""
+        if self._committed is None:
+            self._committed = Commitment.of(self.rows)
+        return self._committed
+
     def _drawn(self) -> Tensor:
         return torch.tensor(self.law.draw(self.shape, *self.key, "perturbation", self.draw))
 
@@ -115,7 +134,7 @@ class Perturbed(ConvexLearner):
             bound=self.bound,
             rows=len(self.rows),
             draw=self.draw,
-            commitment=committed(self.rows),
+            commitment=self._commitment().told(),
         )
         return told.model_dump(mode="json")
 
