@@ -11,6 +11,9 @@ from simulator.levels import unsupported
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
 
+NO_VALIDATION = "needs validation rows, and none are set aside: set data.validation"
+"""Why an audit or a method that needs public labelled rows cannot work."""
+
 
 class HasMethods(Protocol):
     """The part of a cell that is needed here; see `simulator.tasks.contract.Cell`."""
@@ -65,14 +68,16 @@ def of_machine(scenario: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def of_validation(scenario: Scenario) -> Iterator[tuple[str, str]]:
-    """Yield audits, and methods of main models, that need validation rows where none are set aside."""
+    """Yield audits, and methods of main models and of events, that need validation rows where none are set aside."""
     if scenario.data.validation:
         return
     places = [f"audit.{name}" for name, spec in scenario.audit.asked.items() if spec.needs_validation]
     methods = ((i, getattr(main, "method", None)) for i, main in enumerate(getattr(scenario.peers, "main", ())))
     places += [f"peers.main.{i}" for i, method in methods if isinstance(method, MethodSpec) and method.needs_validation]
+    named = (getattr(event, "method", None) for event in scenario.event)
+    places += [f"event.{i}.method" for i, method in enumerate(named) if isinstance(method, MethodSpec) and method.needs_validation]
     for place in places:
-        yield place, "needs validation rows, and none are set aside: set data.validation"
+        yield place, NO_VALIDATION
 
 
 def of_audits(scenario: Scenario, data: Dataset) -> Iterator[tuple[str, str]]:

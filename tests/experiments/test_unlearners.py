@@ -12,7 +12,8 @@ from simulator.scenarios.tasks import CELLS
 
 FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "unlearners.toml"
 REFERENCES = ["original", "did nothing", "retrained", "retrained again"]
-SMALL = {"rounds": 2, "data__rows": 300, "data__test": 40, "peers__count": 3, "training__epochs": 2, "expect": []}
+SMALL = {"rounds": 2, "data__rows": 300, "data__test": 40, "data__validation": 40, "peers__count": 3, "training__epochs": 2, "expect": []}
+SETTINGS: dict[str, dict[str, Any]] = {"repair": {"fisher": "diagonal"}, "l_codec": {"gap": 1.0}, "puma": {"iterations": 3}}
 EVENT = {"round": 2, "do": "delete", "peers": [0, 1, 2], "rows": {"label": 6}, "method": "rollback"}
 
 
@@ -30,7 +31,7 @@ def everywhere() -> list[str]:
 def test_every_method_for_averaging_federations_carries_the_deletion_out(tmp_path: Path) -> None:
     names = everywhere()
     assert {"scrub", "salun", "ssd", "unsir", "fisher", "certified_deep"} <= set(names)
-    methods = [{"kind": name, "fisher": "diagonal"} if name == "repair" else name for name in names]
+    methods = [{"kind": name, **SETTINGS[name]} if name in SETTINGS else name for name in names]
     done = run(Scenario.load(FILE).replace(**SMALL, event=[EVENT], compare=[{"event": 0, "methods": methods}]), tmp_path)
     found = {name.partition(" (")[0]: row for name, row in rows(done).items()}
     assert list(found) == [*REFERENCES, *names]

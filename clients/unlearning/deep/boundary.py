@@ -61,7 +61,7 @@ class BoundaryExpand(Descending):
         from torch.nn.functional import cross_entropy
 
         from clients.streams import torch_generator
-        from clients.unlearning.deep.layers import features
+        from clients.unlearning.layers import features
 
         gone = student.load("forget", forget)
         width = features(student.module, gone.x[:1])[1].shape[1]

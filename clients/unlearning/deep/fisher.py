@@ -49,7 +49,7 @@ class FisherForgetting(Deep):
 
         from clients.streams import torch_generator
         from clients.unlearning.deep.importance import gone_classes, mean
-        from clients.unlearning.deep.layers import layers
+        from clients.unlearning.layers import layers
 
         if not self.alpha:
             return

@@ -30,7 +30,7 @@ class LastLayers(Descending):
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Train the last layers on the retained rows."""
-        from clients.unlearning.deep.layers import frozen_in_evaluation, keep_all_but
+        from clients.unlearning.layers import frozen_in_evaluation, keep_all_but
 
         kept = student.load("retain", retain)
         keep_all_but(student.module, self.layers)
@@ -61,7 +61,7 @@ class EuK(LastLayers):
 
     def begin(self, student: Student) -> None:
         """Draw the last layers anew."""
-        from clients.unlearning.deep.layers import layers
+        from clients.unlearning.layers import layers
 
         fresh = dict(layers(student.network.build((*student.key, "layers"))))
         for name, part in layers(student.module)[-self.layers :]:

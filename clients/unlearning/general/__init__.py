@@ -19,6 +19,7 @@ METHODS: Registry[MethodSpec] = Registry(
         "cf_k": "clients.unlearning.deep.last_layers:CfK",
         "drop_seed": "clients.unlearning.general.drop_seed:DropSeed",
         "eu_k": "clients.unlearning.deep.last_layers:EuK",
+        "features_labels": "clients.unlearning.general.features_labels:FeaturesLabels",
         "finetune": "clients.unlearning.general.finetune:Finetune",
         "fisher": "clients.unlearning.deep.fisher:FisherForgetting",
         "grad_diff": "clients.unlearning.deep.grad_diff:GradDiff",

@@ -42,12 +42,18 @@ class Curvature:
         Where derivatives are taken.
     training : Training
         Weight decay of ``sgd`` is a penalty; that of ``adam`` is decoupled, and part of no loss.
+    last : int, optional
+        How many of the last layers are varied; default: all.
     """
 
-    def __init__(self, network: Network, weights: Arrays, training: Training) -> None:
+    def __init__(self, network: Network, weights: Arrays, training: Training, last: int | None = None) -> None:
         self.network = network
         self.module = network.build(("curvature",)).double().eval()
         from_arrays(self.module, weights)
+        if last is not None:
+            from clients.unlearning.layers import keep_all_but
+
+            keep_all_but(self.module, last)
         self.dtypes = {name: array.dtype for name, array in weights.items()}
         self.parameters = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
         self.decay = training.optimizer.weight_decay if isinstance(training.optimizer, Sgd) else 0.0
@@ -123,6 +129,14 @@ class Curvature:
         with torch.no_grad():
             for parameter, part in zip(self.parameters, parts, strict=True):
                 parameter.copy_(part.reshape(parameter.shape))
+
+    def named(self, flat: Tensor) -> dict[str, Tensor]:
+        """Return a flat tensor (k,) in the parameters' shapes, by their names."""
+        import torch
+
+        named = [(name, part) for name, part in self.module.named_parameters() if part.requires_grad]
+        parts = torch.split(flat, [part.numel() for _, part in named])
+        return {name: value.reshape(part.shape) for (name, part), value in zip(named, parts, strict=True)}
 
     def move(self, step: Tensor) -> None:
         """Add a flat step to the parameters."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
@@ -11,21 +10,21 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
 from clients.streams import Field
-from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
-from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
+from clients.unlearning.general.contract import Learning
+from clients.unlearning.general.step_of_sums import StepOfSums
 from clients.unlearning.noise import Noise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.unlearning.general.curvature import Curvature, Products, Solution
-    from clients.unlearning.general.derivatives import Derivatives
+    from clients.unlearning.general.derivatives import Asked, Local
 
 _ITERATIONS = {"conjugate_gradients": "conjugate-gradient", "lissa": "LiSSA"}
 
 
-class Influence(MethodSpec):
+class Influence(StepOfSums):
     """Adds ``(H + damping n I)^-1 g`` to the weights: H the Hessian of the loss, g the gradient of the rows to forget, both sums over rows.
 
     To first order in the share of the rows this is training without them, if the weights are at an optimum and the loss is convex; of deep
@@ -62,7 +61,6 @@ class Influence(MethodSpec):
     """
 
     guarantee: ClassVar[Guarantee] = "approximate"
-    by_server: ClassVar[bool] = True
     summary: ClassVar[str] = "one linear solve with the Hessian takes out what the rows did to the weights, to first order"
     source: ClassVar[str] = (
         "Koh and Liang, Understanding Black-box Predictions via Influence Functions, ICML 2017; Xu et al. 2024, arXiv 2308.07061"
@@ -82,38 +80,13 @@ class Influence(MethodSpec):
     lr: PositiveFloat = Setting(1e-3, exclude_if=lambda lr: lr == 1e-3)
     noise: Noise | None = Setting(None, exclude_if=lambda noise: noise is None)
 
-    def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights after the adjustment; those before any training, which is exact, if no row is kept."""
-        from clients.unlearning.general.curvature import Curvature
+    def local(self, curvature: Curvature, forget: Rows, retain: Rows) -> Local:
+        """Return the derivatives of rows that are here, with the Hessian of the rows that ``hessian`` names."""
         from clients.unlearning.general.derivatives import Local
 
-        if not len(retain):
-            return learning.initial(), Outcome(Cost(parts=1), "exact")
-        curvature = Curvature(learning.network, weights, learning.training)
-        told = self._adjusted(curvature, Local(curvature, forget, retain, self.hessian), key)
-        return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=tuple(told))
+        return Local(curvature, forget, retain, self.hessian)
 
-    def answer(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, question: Arrays) -> Arrays:
-        """Return the derivatives of these rows that a server asks for."""
-        from clients.unlearning.general.curvature import Curvature
-        from clients.unlearning.general.derivatives import Local
-
-        return Local(Curvature(learning.network, weights, learning.training), forget, retain, self.hessian).answer(question)
-
-    def solve(
-        self, weights: Arrays, learning: Learning, ask: Callable[[Arrays], Arrays], start: Arrays, key: tuple[Field, ...]
-    ) -> tuple[Arrays, Outcome]:
-        """Do what ``apply`` does with derivatives that are sums over peers: one exchange for a gradient, and one for each product."""
-        from clients.unlearning.general.curvature import Curvature
-        from clients.unlearning.general.derivatives import Asked
-
-        curvature = Curvature(learning.network, weights, learning.training)
-        asked = Asked(curvature, ask)
-        told = self._adjusted(curvature, asked, key)
-        found = curvature.weights() if asked.retained else start
-        return found, Outcome(Cost(parts=1), self.guarantee, notes=(*told, f"{COST_NOTE}{asked.exchanges} exchanges with peers"))
-
-    def _adjusted(self, curvature: Curvature, rows: Derivatives, key: tuple[Field, ...]) -> list[str]:
+    def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
         """Adjust the parameters; return notes."""
         from clients.unlearning.general.curvature import adjusting
 
@@ -143,13 +116,12 @@ class Influence(MethodSpec):
         told = f"noise of scale {noise.scale:.3g} for an assumed sensitivity of {noise.sensitivity:g}"
         return f"{told}: epsilon {noise.epsilon:g}, delta {noise.delta:g} are heuristic, nothing is proven"
 
-    def _solve(self, rows: Derivatives, right: Tensor, products: Products) -> Solution:
+    def _solve(self, rows: Asked, right: Tensor, products: Products) -> Solution:
         """Return the influence of all rows to forget together, with its sign turned."""
-        from clients.unlearning.general.curvature import conjugate_gradients, lissa
+        from clients.unlearning.general.curvature import lissa
 
-        count = max(1, rows.count)
         if self.solver == "lissa":  # its scale is one of means
+            count = max(1, rows.count)
             by = right / count
             return lissa(lambda v: rows.product(v, products) / count, by, self.damping, self.scale, self.tolerance, self.iterations)
-        damping = self.damping * count
-        return conjugate_gradients(lambda v: damping * v + rows.product(v, products), right, self.tolerance, self.iterations)
+        return rows.solved(right, products, self.damping, self.tolerance, self.iterations)

@@ -8,25 +8,35 @@ import numpy as np
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from clients.data.rows import Rows
 from clients.streams import Field, generator
 from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
-from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
+from clients.unlearning.general.contract import Learning
+from clients.unlearning.general.derivatives import SUM
+from clients.unlearning.general.step_of_sums import StepOfSums
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clients.data.rows import Rows
     from clients.unlearning.general.curvature import Curvature, Solution
+    from clients.unlearning.general.derivatives import Asked, Local
     from clients.unlearning.general.units import Unit
 
+_CHOSEN = "chosen"
+"""Name of what is asked for: the parameters of the units on which the loss of rows depends."""
 _JITTER = 1e-6
 """Noise on answers, per standard deviation, that leaves no two of them equal."""
 
 
-class LCodec(MethodSpec):
+class LCodec(StepOfSums):
     """Finds the few units on whose answers the rows' loss depends, and takes a Newton step on their weights; all others keep their bits.
 
     The rows are perturbed, and units are chosen greedily by conditional dependence of the loss on their answers; one choice serves all
     rows of a request. Other weights keep what they know of the rows, and which were chosen tells something of them.
+
+    An averaging server takes the step on the global model with sums over peers. Each peer that asks chooses ``units`` for its own rows, and
+    the step is on those of all of them.
 
     Parameters
     ----------
@@ -62,19 +72,31 @@ class LCodec(MethodSpec):
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
     gap: Annotated[float, Setting(ge=0, le=1)] = 0.05
 
-    def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights after the step on the chosen units; those before any training, which is exact, if no row is kept."""
-        from clients.unlearning.general.curvature import Curvature
+    def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
+        """Take the step; return notes."""
+        from clients.unlearning.general.units import among
 
-        if not len(retain):
-            return learning.initial(), Outcome(Cost(parts=1), "exact")
-        curvature = Curvature(learning.network, weights, learning.training)
-        chosen = self.chosen(curvature, forget, key)
-        found, solved = self.stepped(curvature, weights, chosen, forget, retain)
-        self._check(learning, weights, found)
-        told = f"{len(chosen)} units changed, of {len({one.layer for one in chosen})} layers"
-        cost = f"{COST_NOTE}{solved.iterations} conjugate-gradient iterations, relative residual {solved.residual:.1g}"
-        return found, Outcome(Cost(parts=1), self.guarantee, notes=(told, cost))
+        before = curvature.weights()
+        inside = rows.sum({_CHOSEN: np.array(1)}) > 0
+        solved = self.stepped(curvature, rows, inside)
+        self._check(learning, before, curvature.weights())
+        units = among(curvature.module, curvature.named(inside))
+        told = f"{len(units)} units changed, of {len({one.layer for one in units})} layers"
+        return [told, f"{COST_NOTE}{solved.iterations} conjugate-gradient iterations, relative residual {solved.residual:.1g}"]
+
+    def reply(self, rows: Local, learning: Learning, key: tuple[Field, ...], question: Arrays) -> Arrays:
+        """Return which parameters belong to units on which the loss of the rows to forget depends; else as any step of sums."""
+        import torch
+
+        from clients.unlearning.general.curvature import joined
+        from clients.unlearning.general.units import masks
+
+        if _CHOSEN not in question:
+            return super().reply(rows, learning, key, question)
+        if not len(rows.forget):
+            return {SUM: torch.zeros_like(rows.curvature.flat()).cpu().numpy()}
+        theirs = masks(rows.curvature.module, self.chosen(rows.curvature, rows.forget, key))
+        return {SUM: joined(list(theirs.values())).double().cpu().numpy()}
 
     def chosen(self, curvature: Curvature, forget: Rows, key: tuple[Field, ...]) -> list[Unit]:
         """Return the units on which the loss of perturbed copies of the rows depends, strongest first; none if it depends on none."""
@@ -96,24 +118,21 @@ class LCodec(MethodSpec):
         best = np.sort(np.argsort(-alone, kind="stable")[: self.candidates])
         return [units[varied[best[j]]] for j in selected(loss, answered[:, best], self.units)]
 
-    def stepped(self, curvature: Curvature, weights: Arrays, chosen: list[Unit], forget: Rows, retain: Rows) -> tuple[Arrays, Solution]:
-        """Return the weights after a Newton step on those of some units alone, and how it was solved; all other weights keep their bits."""
+    def stepped(self, curvature: Curvature, rows: Asked, inside: Tensor) -> Solution:
+        """Take a Newton step on some parameters alone, a mask (k,), and return how it was solved; all others keep their bits."""
         import torch
 
-        from clients.unlearning.general.curvature import conjugate_gradients, joined
-        from clients.unlearning.general.units import masks
+        from clients.unlearning.general.curvature import conjugate_gradients
 
-        theirs = masks(curvature.module, chosen)
-        inside = joined(list(theirs.values())).to(torch.float64)
+        right = inside * rows.gradient()
+        damping = self.damping * rows.count
 
-        def product(direction: torch.Tensor) -> torch.Tensor:
-            return self.damping * len(retain) * direction + inside * curvature.product(retain, inside * direction, "gauss_newton")
+        def product(direction: Tensor) -> Tensor:
+            return damping * direction + inside * rows.product(inside * direction, "gauss_newton")
 
-        solved = conjugate_gradients(product, inside * curvature.gradient(forget), self.tolerance, self.iterations)
-        curvature.move(solved.x)
-        moved = {name: mask.cpu().numpy() for name, mask in theirs.items()}
-        found = curvature.weights()
-        return {name: np.where(moved[name], found[name], old) if name in moved else old for name, old in weights.items()}, solved
+        solved = conjugate_gradients(product, right, self.tolerance, self.iterations)
+        curvature.put(torch.where(inside, curvature.flat() + solved.x, curvature.flat()))
+        return solved
 
     def _check(self, learning: Learning, before: Arrays, after: Arrays) -> None:
         """Raise ``UnlearningError`` if the accuracy on validation rows has fallen by more than the gap."""

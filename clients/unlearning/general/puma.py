@@ -12,22 +12,33 @@ from clients import streams
 from clients.data.rows import Rows
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
-from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
+from clients.unlearning.general.contract import Learning
+from clients.unlearning.general.derivatives import SUM
+from clients.unlearning.general.step_of_sums import StepOfSums
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
     from clients.unlearning.general.curvature import Curvature, Solution
+    from clients.unlearning.general.derivatives import Asked, Local
+
+_CLASSES, _ALONG = "classes", "along"
+"""Names of what is asked for: how many kept rows each class has, and the gradient that is weighted by influences along directions."""
+_WEIGHTED, _SAMPLED, _LIFTED = "weighted", "sampled", "lifted"
+"""Names, in an answer, of the number of weighted rows, of those that might be, and of the sum of further weights."""
 
 
-class Puma(MethodSpec):
+class Puma(StepOfSums):
     """Removes rows by their influence, as ``influence`` does, and makes up for what that does to the loss on validation rows.
 
     The criteria are the mean loss on validation rows and on those of each class that some kept row has. Sparse weights of kept rows, which
     cancel the removal's effect on the criteria to first order, are added to the step. Their rows may bring back what goes: rows near
     forgotten ones get no weight. Needs ``data.validation``.
+
+    An averaging server takes the step on the global model with sums over peers. Each peer that asks weights kept rows of its own, for what
+    its own rows take away: influences of single rows, and rows to guard against, never leave a peer.
 
     Parameters
     ----------
@@ -65,35 +76,53 @@ class Puma(MethodSpec):
     iterations: PositiveInt = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
 
-    def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
-        """Return the weights after the step; those before any training, which is exact, if no row is kept."""
-        from clients.unlearning.general.curvature import Curvature
+    def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
+        """Take the step; return notes. Nothing moves if no row is kept."""
+        import torch
 
-        if not len(retain):
-            return learning.initial(), Outcome(Cost(parts=1), "exact")
+        kept = np.flatnonzero(rows.asked({_CLASSES: np.array(1)})[_CLASSES])
+        if not rows.retained:
+            return []
         if learning.validation is None or not len(learning.validation):
             raise UnlearningError("puma keeps losses on validation rows, and there are none: set data.validation")
-        if not np.isin(learning.validation.y, retain.y).any():
+        if not np.isin(learning.validation.y, kept).any():
             raise UnlearningError("puma keeps losses on validation rows, and none is of a class that is kept: set data.validation higher")
-        curvature = Curvature(learning.network, weights, learning.training)
-        criteria = self.criteria(curvature, learning.validation, retain)
-        solved = [self._solve(curvature, retain, one) for one in criteria]
-        sampled = self.sampled(forget, retain, key)
-        lifts = self.lifts(curvature, [one.x for one in solved], forget, sampled)
-        right = curvature.gradient(forget) - curvature.gradient(sampled, lifts)
-        solved.append(self._solve(curvature, retain, right))
+        solved = [self._solve(rows, one) for one in self.criteria(curvature, learning.validation, kept)]
+        found = rows.asked({_ALONG: torch.stack([one.x for one in solved]).cpu().numpy()})
+        solved.append(self._solve(rows, torch.from_numpy(found[SUM]).to(curvature.flat())))
         curvature.move(self.eta * solved[-1].x)
         cost = f"{COST_NOTE}{sum(one.iterations for one in solved)} conjugate-gradient iterations in {len(solved)} solves"
         cost = f"{cost}, largest relative residual {max(one.residual for one in solved):.1g}"
-        told = f"{np.count_nonzero(lifts)} of {len(sampled)} kept rows weighted up, by at most {lifts.max(initial=0):.3g}"
-        return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(told, cost))
+        weighted, total = int(found[_WEIGHTED]), float(found[_LIFTED])
+        told = f"{weighted} of {int(found[_SAMPLED])} kept rows weighted up, by {total / max(1, weighted):.3g} on average"
+        return [told, cost]
 
-    def criteria(self, curvature: Curvature, validation: Rows, retain: Rows) -> list[Tensor]:
+    def reply(self, rows: Local, learning: Learning, key: tuple[Field, ...], question: Arrays) -> Arrays:
+        """Return which classes have kept rows, or the gradient of the rows to forget less that of kept rows with their further weights.
+
+        The weights are of these rows alone, and cancel the effect of these rows alone: no row's influence is told.
+        """
+        import torch
+
+        if _CLASSES in question:
+            return {_CLASSES: np.bincount(rows.retain.y, minlength=learning.network.classes)}
+        if _ALONG not in question:
+            return super().reply(rows, learning, key, question)
+        along = list(torch.from_numpy(question[_ALONG]).to(rows.curvature.flat()))
+        others = rows.retain.without(rows.forget.ids)
+        sampled = self.sampled(rows.forget, others, key) if len(rows.forget) and len(others) else others.keep(np.zeros(len(others), bool))
+        change = rows.gradient()
+        lifts = self.lifts(rows.curvature, along, change, sampled)
+        found = change - rows.curvature.gradient(sampled, lifts)
+        told = {_WEIGHTED: np.count_nonzero(lifts), _SAMPLED: len(sampled), _LIFTED: lifts.sum()}
+        return {SUM: found.cpu().numpy(), **{name: np.array(value) for name, value in told.items()}}
+
+    def criteria(self, curvature: Curvature, validation: Rows, kept: npt.NDArray[np.int64]) -> list[Tensor]:
         """Return the gradients of the criteria: mean losses on the validation rows of kept classes, and on those of each of these.
 
         To keep the loss on a class that is to be forgotten would be not to forget it.
         """
-        validation = validation.keep(np.isin(validation.y, retain.y))
+        validation = validation.keep(np.isin(validation.y, kept))
         parts = [validation, *(validation.keep(validation.y == label) for label in np.unique(validation.y))]
         return [curvature.loss_gradient(part) / len(part) for part in parts]
 
@@ -105,24 +134,21 @@ class Puma(MethodSpec):
         near = cKDTree(forget.x.reshape(len(forget), -1)).query(rows.x.reshape(len(rows), -1))[0]
         return rows.keep(np.asarray(near >= self.guard * np.median(near)))
 
-    def lifts(self, curvature: Curvature, directions: list[Tensor], forget: Rows, sampled: Rows) -> npt.NDArray[np.float64]:
+    def lifts(self, curvature: Curvature, directions: list[Tensor], change: Tensor, sampled: Rows) -> npt.NDArray[np.float64]:
         """Return the additional weight of each sampled row, float64 (r,), that cancels what the removal does to the criteria.
 
         Parameters
         ----------
         directions : list of tensor
             ``H^-1 grad C`` of each criterion: a row's influence on a criterion is its slope along it.
+        change : tensor
+            The gradient of what the removal takes out, flat, float64 (k,).
         """
         from clients.unlearning.general.reweighting import sparse_weights
 
-        theirs = np.array([float(curvature.slopes(forget, one).sum()) for one in directions])
+        theirs = np.array([float(one @ change) for one in directions])
         influence = np.array([curvature.slopes(sampled, one).cpu().numpy() for one in directions])
         return sparse_weights(influence, theirs, self.limit, self.share)
 
-    def _solve(self, curvature: Curvature, retain: Rows, right: Tensor) -> Solution:
-        from clients.unlearning.general.curvature import conjugate_gradients
-
-        def product(direction: Tensor) -> Tensor:
-            return self.damping * len(retain) * direction + curvature.product(retain, direction, "gauss_newton")
-
-        return conjugate_gradients(product, right, self.tolerance, self.iterations)
+    def _solve(self, rows: Asked, right: Tensor) -> Solution:
+        return rows.solved(right, "gauss_newton", self.damping, self.tolerance, self.iterations)

@@ -61,3 +61,10 @@ def masks(module: nn.Module, units: Sequence[Unit]) -> dict[str, Tensor]:
             if name in found:
                 found[name][unit.number] = True
     return found
+
+
+def among(module: nn.Module, masks: dict[str, Tensor]) -> list[Unit]:
+    """Return the units some of whose weights are in masks of parameters; see `masks`."""
+    parts = [(name, f"{name}.weight" if name else "weight") for name, part in module.named_modules() if _sliced(part)]
+    found = [(name, masks[weight].flatten(1).any(1).nonzero().flatten().tolist()) for name, weight in parts if weight in masks]
+    return [Unit(name, number) for name, numbers in found for number in numbers]

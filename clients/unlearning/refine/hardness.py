@@ -9,7 +9,7 @@ import torch
 from clients.data.rows import Rows
 from clients.models.network import Network
 from clients.training import Arrays, from_arrays
-from clients.unlearning.deep.layers import features
+from clients.unlearning.layers import features
 from clients.unlearning.refine.entanglement import Moments, entanglement, expected
 
 _CHUNK = 1024

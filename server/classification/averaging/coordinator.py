@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
 
-from clients import wire
+from clients import data, wire
 from clients.averaging.update import COUNT
 from clients.classification.averaging.config import AveragedClassifierConfig
 from clients.metrics import Metric
@@ -71,7 +72,8 @@ class ClassifierAveraging(Averaging[ClassifierUpdate]):
     def learning(self, number: int) -> Learning:
         """Return how the global model was trained before a round."""
         config = self.config
-        return Learning(config.network, config.training, max(1, number - 1), (config.run_seed, "global"))
+        validation = data.load(config.data).rows(np.array(config.validation, np.int64)) if config.validation else None
+        return Learning(config.network, config.training, max(1, number - 1), (config.run_seed, "global"), validation)
 
     def measure(self, now: Round, updates: Sequence[ClassifierUpdate], record: RoundRecord) -> None:
         """Measure accuracy, in [0, 1], and cross-entropy, in nats, of the global model on the test rows."""

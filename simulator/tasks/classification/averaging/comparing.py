@@ -12,7 +12,7 @@ from clients.unlearning.general.contract import MethodSpec
 from server.averaging.history import Choice, Keeping
 from simulator.requests.changes import with_method
 from simulator.scenarios.compare import Comparison, NotComparedError
-from simulator.scenarios.refusals import unable
+from simulator.scenarios.refusals import NO_VALIDATION, unable
 from simulator.tasks.averaging.refusals import refusals
 from simulator.tasks.classification.averaging import privacy
 from simulator.tasks.classification.averaging.plan import AveragedPlan
@@ -45,6 +45,8 @@ def branched(
             raise NotComparedError(unable(method.tag, kind, plan.scenario.cell, able))
     if misfit := method.misfit(plan.scenario.peers.main[0]) or method.unshared():
         raise NotComparedError(f"{method.tag} {misfit}")
+    if method.needs_validation and not plan.scenario.data.validation:
+        raise NotComparedError(f"{method.tag} {NO_VALIDATION}")
     changed = with_method(plan, comparison.request, method)
     until = changed.until(comparison.last).timeline
     told = (*refusals(until, past, plan.scenario.federation.history), *privacy.refusals(plan.scenario.training, until))

@@ -20,7 +20,7 @@ from clients.training import Arrays, Sgd, Training
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.curvature import Curvature, Products, conjugate_gradients, lissa
-from clients.unlearning.general.derivatives import SUM, Derivatives, Local
+from clients.unlearning.general.derivatives import SUM, Asked, Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.noise import Noise
 
@@ -42,6 +42,11 @@ def trained(data: Rows, base: Any = LINEAR, training: Training = CONVERGED) -> t
 
 def distance(a: Arrays, b: Arrays) -> float:
     return float(np.sqrt(sum(((a[name].astype(float) - b[name]) ** 2).sum() for name in a)))
+
+
+def asked(rows: Local) -> Asked:
+    """Return the sums of rows that are here alone."""
+    return Asked(rows.curvature, lambda question: rows.answer(question) | rows.counts())
 
 
 @pytest.mark.parametrize("products", ["hessian", "gauss_newton"])
@@ -167,7 +172,7 @@ def test_lissa_ends_where_a_series_grows_by_little(eigenvalue: float) -> None:
 def test_where_lissa_diverges_with_the_hessian_its_gauss_newton_part_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     honest, asked = Influence._solve, list[Products]()
 
-    def solve(self: Influence, rows: Derivatives, right: torch.Tensor, products: Products) -> Any:
+    def solve(self: Influence, rows: Asked, right: torch.Tensor, products: Products) -> Any:
         asked.append(products)
         found = honest(self, rows, right, products)
         return found._replace(residual=np.inf) if products == "hessian" else found

@@ -18,11 +18,13 @@ from clients.training import Arrays, Sgd, Training
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general import dependence as measures
 from clients.unlearning.general.contract import Learning
-from clients.unlearning.general.curvature import Curvature
+from clients.unlearning.general.curvature import Curvature, joined
 from clients.unlearning.general.dependence import Floats, dependence, selected, squared_distances
+from clients.unlearning.general.derivatives import Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.general.l_codec import LCodec
-from clients.unlearning.general.units import Unit, answers, masks
+from clients.unlearning.general.units import Unit, among, answers, masks
+from tests.clients.unlearning.general.test_influence import asked
 
 N = 400
 
@@ -116,6 +118,13 @@ def all_units(learning: Learning, weights: Arrays, rows: Rows) -> list[Unit]:
     return answers(curvature.module, learning.network.inputs(rows.x).double())[0]
 
 
+def stepped(method: LCodec, learning: Learning, weights: Arrays, units: list[Unit], forget: Rows, retain: Rows) -> Arrays:
+    """Return the weights after the step on some units."""
+    curvature = Curvature(learning.network, weights, learning.training)
+    method.stepped(curvature, asked(Local(curvature, forget, retain)), joined(list(masks(curvature.module, units).values())))
+    return curvature.weights()
+
+
 def left(learning: Learning, weights: Arrays, retain: Rows) -> float:
     """Return the norm of the gradient on the rows that are kept."""
     return float(Curvature(learning.network, weights, learning.training).gradient(retain).norm())
@@ -140,17 +149,23 @@ def test_weights_of_other_units_keep_every_bit() -> None:
     assert outcome.notes[0].startswith(f"{len(chosen)} units changed, of ")
 
 
+def test_units_are_found_again_in_their_masks() -> None:
+    learning, weights, forget, _ = case(0, 12)
+    module = Curvature(learning.network, weights, learning.training).module
+    every = all_units(learning, weights, forget)
+    for units in ([], every[3:5], every[10:14], every):
+        assert among(module, masks(module, units)) == units
+
+
 def test_no_unit_changes_nothing() -> None:
     learning, weights, forget, retain = case(0, 12)
-    curvature = Curvature(learning.network, weights, learning.training)
-    found, _ = LCodec().stepped(curvature, weights, [], forget, retain)
+    found = stepped(LCodec(), learning, weights, [], forget, retain)
     assert all(found[name].tobytes() == weights[name].tobytes() for name in weights)
 
 
 def test_all_units_of_a_linear_model_take_the_newton_step() -> None:
     learning, weights, forget, retain = case(0)
-    curvature = Curvature(learning.network, weights, learning.training)
-    found, _ = LCodec(damping=1e-3).stepped(curvature, weights, all_units(learning, weights, forget), forget, retain)
+    found = stepped(LCodec(damping=1e-3), learning, weights, all_units(learning, weights, forget), forget, retain)
     newton, _ = Influence(products="gauss_newton", damping=1e-3).apply(weights, learning, forget, retain, ())
     assert all(np.allclose(found[name], newton[name], atol=1e-6) for name in weights)
 
@@ -166,8 +181,7 @@ def gains(seed: int) -> tuple[float, float]:
         chosen = method.chosen(Curvature(learning.network, weights, learning.training), forget, ("gain", seed, i))
         drawn = [every[j] for j in chance.choice(len(every), len(chosen), replace=False)]
         for k, units in enumerate((chosen, drawn)):
-            curvature = Curvature(learning.network, weights, learning.training)
-            there, _ = method.stepped(curvature, weights, units, forget, retain)
+            there = stepped(method, learning, weights, units, forget, retain)
             found[k] += left(learning, weights, retain) - left(learning, there, retain)
     return float(found[0]), float(found[1])
 

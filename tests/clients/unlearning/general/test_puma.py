@@ -19,10 +19,11 @@ from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general import puma
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.curvature import Curvature
+from clients.unlearning.general.derivatives import Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.general.puma import Puma
 from clients.unlearning.general.reweighting import descend, sparse_weights
-from tests.clients.unlearning.general.test_influence import distance
+from tests.clients.unlearning.general.test_influence import asked, distance
 
 TRAINING = Training(epochs=60, batch_size=400, optimizer=Sgd(lr=1.0, weight_decay=1e-2))
 Case = tuple[Learning, Arrays, Rows, Rows]
@@ -83,7 +84,7 @@ def test_no_criterion_keeps_the_loss_on_a_class_that_goes() -> None:
     assert learning.validation is not None
     curvature = Curvature(learning.network, weights, learning.training)
     kept = retain.keep(retain.y != 3)
-    found = Puma().criteria(curvature, learning.validation, kept)
+    found = Puma().criteria(curvature, learning.validation, np.unique(kept.y))
     others = learning.validation.keep(learning.validation.y != 3)
     assert len(found) == 10
     np.testing.assert_allclose(found[0], curvature.loss_gradient(others) / len(others))
@@ -103,10 +104,11 @@ def test_criteria_on_the_forgotten_rows_themselves_are_noticed() -> None:
 def test_the_predicted_change_of_a_criterion_is_the_measured_one_for_small_steps() -> None:
     learning, weights, forget, retain = case(0)
     curvature = Curvature(learning.network, weights, TRAINING)
-    gradient = Puma().criteria(curvature, retain, retain)[1]
+    gradient = Puma().criteria(curvature, retain, np.unique(retain.y))[1]
     eta = 1e-2
-    step = Puma(damping=0.0)._solve(curvature, retain, curvature.gradient(forget)).x
-    direction = Puma(damping=0.0)._solve(curvature, retain, gradient).x
+    rows = asked(Local(curvature, forget, retain))
+    step = Puma(damping=0.0)._solve(rows, rows.gradient()).x
+    direction = Puma(damping=0.0)._solve(rows, gradient).x
     predicted = eta * float(curvature.slopes(forget, direction).sum())
     part = retain.keep(retain.y == retain.y.min())
     before, bent = curvature.loss_gradient(part) / len(part), Curvature(learning.network, weights, TRAINING)

@@ -18,7 +18,7 @@ from clients.unlearning.general.derivatives import Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.general.posterior import Precision, squares, stepwise
 from clients.unlearning.general.repair import Repair
-from tests.clients.unlearning.general.test_influence import distance, optimum, rows, trained
+from tests.clients.unlearning.general.test_influence import asked, distance, optimum, rows, trained
 
 GONE = 6
 
@@ -92,7 +92,7 @@ def test_the_score_of_a_row_is_its_influence_on_the_failures() -> None:
     precision = Repair(damping=0.0).precision(curvature, [data], data.without(data.ids), ())
     scores = -curvature.slopes(data, precision.solve(curvature.gradient(failures)))
     whole = Local(curvature, one, data.without(one.ids), "all")
-    step = Influence(products="gauss_newton", damping=0.0, tolerance=1e-9)._solve(whole, curvature.gradient(one), "gauss_newton")
+    step = Influence(products="gauss_newton", damping=0.0, tolerance=1e-9)._solve(asked(whole), curvature.gradient(one), "gauss_newton")
     assert float(scores[0]) == pytest.approx(-float(curvature.gradient(failures) @ step.x), rel=1e-4)
     torch.testing.assert_close(-curvature.slopes(data, scores.new_ones(len(curvature.flat()))).sum(), -curvature.gradient(data).sum())
 

@@ -17,11 +17,14 @@ from clients.training import Arrays
 from clients.unlearning.general.curvature import Curvature
 from clients.unlearning.general.derivatives import SUM, Asked, Local
 from clients.unlearning.general.influence import Influence
+from simulator.errors import ScenarioError
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.reading import reading
+from tests.clients.unlearning.general.test_influence import asked
 from tests.simulator.tasks.classification.sums.impatient import Impatient
 
 METHOD: dict[str, Any] = {"kind": "influence", "tolerance": 1e-3, "iterations": 12, "damping": 0.1}
@@ -55,16 +58,15 @@ class Seen:
         self.begin: Arrays = {}
         self.end = torch.zeros(0)
         self.exchanges = 0
-        adjusted, answer, solve = Influence._adjusted, Influence.answer, Influence.solve
+        adjusted, answer, solve = Influence.step, Influence.answer, Influence.solve
 
         def solving(method: Any, weights: Arrays, *rest: Any) -> Any:
             self.begin, self.learning = weights, rest[0]
             return solve(method, weights, *rest)
 
-        def adjusting(method: Any, curvature: Curvature, found: Any, key: Any) -> Any:
-            told = adjusted(method, curvature, found, key)
-            if isinstance(found, Asked):
-                self.end, self.exchanges = curvature.flat(), found.exchanges
+        def adjusting(method: Any, curvature: Curvature, found: Asked, *rest: Any) -> Any:
+            told = adjusted(method, curvature, found, *rest)
+            self.end, self.exchanges = curvature.flat(), found.exchanges
             return told
 
         def answering(method: Any, weights: Any, learning: Any, forget: Rows, retain: Rows, question: Arrays) -> Arrays:
@@ -74,7 +76,7 @@ class Seen:
             return found | {SUM: found[SUM] * (fault if not len(forget) else 1.0)}
 
         patch.setattr(Influence, "solve", solving)
-        patch.setattr(Influence, "_adjusted", adjusting)
+        patch.setattr(Influence, "step", adjusting)
         patch.setattr(Influence, "answer", answering)
 
     def pooled(self) -> torch.Tensor:
@@ -84,7 +86,7 @@ class Seen:
         for gone, kept in self.parts:
             forget, retain = forget.joined(gone), retain.joined(kept)
         curvature = Curvature(self.learning.network, self.begin, self.learning.training)
-        Influence.model_validate(METHOD)._adjusted(curvature, Local(curvature, forget, retain, "remaining"), ())
+        Influence.model_validate(METHOD).step(curvature, asked(Local(curvature, forget, retain)), self.learning, ())
         return curvature.flat()
 
     def moved(self) -> float:
@@ -125,6 +127,35 @@ def test_the_step_is_that_on_the_rows_of_all_present_peers(play: Callable[..., t
 def test_sums_of_a_peer_with_the_wrong_sign_are_seen(play: Callable[..., tuple[Run, Seen]]) -> None:
     _, seen = play(fault=-1.0)
     assert float((seen.end - seen.pooled()).norm()) > 1e-6 * float(seen.end.norm())
+
+
+PUBLIC = {"data": SMALL["data"] | {"validation": 40}}
+FEW = {"iterations": 4, "damping": 0.1}
+OTHERS: list[dict[str, Any]] = [
+    {**CORRECT, "peers": [0], "method": {"kind": "features_labels", "order": "first"}},
+    {**CORRECT, "peers": [2], "method": {"kind": "features_labels", "layers": 1, **FEW}},
+    {**DELETE, "peers": [3], "method": {"kind": "l_codec", "copies": 40, "units": 3, "gap": 0.5, **FEW}},
+    {**DELETE, "round": 4, "method": {"kind": "puma", **FEW}},
+]
+
+
+def test_other_steps_of_sums_are_taken_by_the_server(play: Callable[..., tuple[Run, Seen]]) -> None:
+    done, _ = play(event=[*OTHERS, AWAY], **PUBLIC)
+    found = done.results["erasures"]
+    assert [(one["round"], one["method"]) for one in found] == [
+        *[(3, "features_labels"), (3, "features_labels"), (3, "l_codec")],
+        *[(4, "puma"), (4, "puma")],
+    ]
+    assert {one["guarantee"] for one in found} == {"approximate"}
+    assert all(any("exchanges with peers" in note for note in one["notes"]) for one in found)
+    assert verify(done.folder) == []
+
+
+def test_puma_without_public_rows_is_refused() -> None:
+    with pytest.raises(ScenarioError) as raised:
+        resolve(Scenario.parse(SMALL | {"event": [{**DELETE, "method": "puma"}]}))
+    (line,) = str(raised.value).splitlines()
+    assert line == "scenario: event.0.method: needs validation rows, and none are set aside: set data.validation"
 
 
 def test_what_was_asked_is_forgotten_and_corrected_by_its_holders(play: Callable[..., tuple[Run, Seen]]) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from clients import wire
-from clients.unlearning.deep.layers import features, frozen_in_evaluation, keep_all_but, layers
+from clients.unlearning.layers import features, frozen_in_evaluation, keep_all_but, layers
 from tests.clients.unlearning.deep.small import REQUEST, changed, module, rows, same, tensors, trained
 
 EARLY, LAST = ("1.weight", "1.bias"), ("3.weight", "3.bias")

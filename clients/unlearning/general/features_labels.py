@@ -1,0 +1,110 @@
+"""Unlearning of features and labels: a step from rows as they were to the same rows corrected, on any network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field as Setting
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from clients.streams import Field
+from clients.training import Arrays
+from clients.unlearning.contract import COST_NOTE, Guarantee
+from clients.unlearning.general.contract import Learning
+from clients.unlearning.general.step_of_sums import StepOfSums
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clients.unlearning.general.curvature import Curvature
+    from clients.unlearning.general.derivatives import Asked
+
+_TRIALS = 40
+"""Lengths of a first-order step that are tried at most."""
+
+
+class FeaturesLabels(StepOfSums):
+    """Subtracts ``t G`` or ``(H + damping n I)^-1 G`` from the weights: G the gradient of corrected rows less that of the old ones.
+
+    H is the Hessian of the corrected rows; all are sums over rows (Warnecke et al., equations 5 and 7). Rows that are deleted are the case
+    in which nothing replaces them.
+
+    An averaging server takes the step on the global model: G and products with H are sums over the peers that are present.
+
+    Parameters
+    ----------
+    order : {"first", "second"}
+        Whether G is taken as it is, or divided by the Hessian.
+    tau : float, optional
+        The length t of a first-order step. By default it is searched for: doubled, or halved, as long as that makes the gradient on the
+        corrected rows smaller; where no length does, as far from an optimum, nothing moves, and the outcome says so.
+    layers : int, optional
+        How many of the last layers move, the others keep every bit; default: all.
+    damping : float
+        Of the second order: added to the Hessian, per row.
+    iterations : int
+        Of the second order: largest number of conjugate-gradient iterations.
+    tolerance : float
+        Of the second order: relative residual at which the solve ends.
+    """
+
+    guarantee: ClassVar[Guarantee] = "approximate"
+    summary: ClassVar[str] = "a first- or second-order step from rows as they were to the same rows corrected, of all or the last layers"
+    source: ClassVar[str] = "Warnecke, Pirch, Wressnegger, Rieck, Machine Unlearning of Features and Labels, NDSS 2023"
+
+    kind: Literal["features_labels"] = "features_labels"
+    order: Literal["first", "second"] = "second"
+    tau: PositiveFloat | None = None
+    layers: PositiveInt | None = None
+    damping: NonNegativeFloat = 1e-2
+    iterations: PositiveInt = 100
+    tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
+
+    def curvature(self, weights: Arrays, learning: Learning) -> Curvature:
+        """Return the parameters of the layers that may move, with the loss's derivatives."""
+        from clients.unlearning.general.curvature import Curvature
+
+        return Curvature(learning.network, weights, learning.training, self.layers)
+
+    def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
+        """Take the step; return notes."""
+        change = rows.gradient()
+        if not change.any():
+            return ["the rows' gradients are the same as before: nothing was moved"]
+        if self.order == "first" and self.tau is not None:
+            curvature.move(self.tau * change)
+            return [f"a step of length {self.tau:g}"]
+        if self.order == "first":
+            length, tried = self._descended(curvature, rows, change)
+            moved = f"a step of length {length:.3g}" if length else "no step along the change makes the gradient smaller: nothing was moved"
+            return [moved, f"{COST_NOTE}{tried} lengths tried"]
+        told, solved = list[str](), rows.solved(change, "hessian", self.damping, self.tolerance, self.iterations)
+        if solved.negative:
+            told = ["the Hessian is negative along some direction: its Gauss-Newton part was used"]
+            solved = rows.solved(change, "gauss_newton", self.damping, self.tolerance, self.iterations)
+        curvature.move(solved.x)
+        return [*told, f"{COST_NOTE}{solved.iterations} conjugate-gradient iterations, relative residual {solved.residual:.1g}"]
+
+    def _descended(self, curvature: Curvature, rows: Asked, change: Tensor) -> tuple[float, int]:
+        """Move along a change as far as the gradient on the corrected rows becomes smaller; return the length and the number of trials.
+
+        The first length is the one at the minimum of the loss's Gauss-Newton model along the change, if the change is its gradient.
+        """
+        begin, size = curvature.flat(), float(rows.kept().norm())
+        length = float(change @ change / (change @ rows.product(change, "gauss_newton") + self.damping * rows.count * (change @ change)))
+
+        def tried(length: float) -> float:
+            curvature.put(begin + length * change)
+            return float(rows.kept().norm())
+
+        best, found = 0.0, tried(length)
+        factor, trials = (2.0 if found < size else 0.5), 1
+        while trials < _TRIALS:
+            if found < size:
+                best, size = length, found
+            elif best or factor > 1:
+                break
+            length, trials = factor * length, trials + 1
+            found = tried(length)
+        curvature.put(begin + best * change)
+        return best, trials
