@@ -7,6 +7,7 @@ guessed can still be found by whoever has the key and tries.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -51,16 +52,17 @@ class Matcher(Spec):
         return (normalised(text) if self.normalise else text).split()
 
     def patterns(self, records: list[tuple[str, str]], key: tuple[Key, ...]) -> Hashes:
-        """Return the hashes kept of records (question and answer), uint64 (n, pieces)."""
-        if not records:
-            return np.empty((0, 1), np.uint64)
+        """Return the hashes kept of records (question and answer), uint64 (n, pieces); 0 stands for none, in records with fewer pieces."""
         found = [self.kept(self.words(question), self.words(answer)) for question, answer in records]
-        return np.array([[key_hash(*key, piece) for piece in pieces] for pieces in found], np.uint64).reshape(len(records), len(found[0]))
+        return stacked([np.array([[key_hash(*key, piece) for piece in pieces]], np.uint64) for pieces in found])
 
-    def matches(self, text: str, patterns: Hashes, key: tuple[Key, ...]) -> bool:
-        """Return whether a text has enough pieces of one of the protected records."""
+    def matches(self, text: str, patterns: Hashes, key: tuple[Key, ...]) -> npt.NDArray[np.bool_]:
+        """Return of which protected records a text has enough pieces, bool (n,), given their hashes, uint64 (n, pieces)."""
         here = np.array([key_hash(*key, piece) for piece in self.pieces(self.words(text))], np.uint64)
-        return bool(patterns.size and (np.isin(patterns, here).mean(axis=1) >= self.share).any())
+        kept = (patterns != 0).sum(axis=1)
+        shared = (np.isin(patterns, here) & (patterns != 0)).sum(axis=1)
+        enough: npt.NDArray[np.bool_] = (kept > 0) & (shared / np.maximum(kept, 1) >= self.share)
+        return enough
 
 
 class Exact(Matcher):
@@ -120,6 +122,13 @@ class Subject(Matcher):
     def pieces(self, words: list[str]) -> list[str]:
         """Return every word."""
         return words
+
+
+def stacked(parts: Sequence[Hashes]) -> Hashes:
+    """Return hashes of records below one another, uint64 (n, pieces), filled up with 0 where some have fewer pieces."""
+    width = max((part.shape[1] for part in parts), default=1)
+    wide = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
+    return np.concatenate([np.empty((0, width), np.uint64), *wide])
 
 
 AnyMatcher = Annotated[Exact | NGram | Subject, Field(discriminator="kind")]

@@ -6,7 +6,9 @@ or switches it off, has everything, and a refusal tells that something is protec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ from clients.data.worlds import Tokens, World
 from clients.spec import Spec
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.prompts.matching import AnyMatcher, Hashes
+from clients.unlearning.prompts.matching import AnyMatcher, Hashes, Matcher, stacked
 
 Stage = Literal["prompt", "input", "output"]
 Scope = Literal["global", "client"]
@@ -94,6 +96,38 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What guards with the same matcher keep, in the order in which they act.
+
+    Parameters
+    ----------
+    match : Matcher
+    guards : sequence of Guard
+        Ascending by id.
+    patterns : uint64 array, shape (n, pieces)
+        Their hashes, below one another.
+    places : int64 array, shape (n,)
+        Of each row of these, the place of its guard.
+    """
+
+    match: Matcher
+    guards: Sequence[Guard]
+    patterns: Hashes
+    places: Tokens
+
+    @classmethod
+    def of(cls, match: Matcher, guards: Sequence[Guard]) -> Kept:
+        """Return what these guards keep."""
+        counts = [len(guard.patterns) for guard in guards]
+        return cls(match, guards, stacked([guard.patterns for guard in guards]), np.repeat(np.arange(len(guards)), counts))
+
+    def first(self, text: str, key: tuple[Field, ...]) -> Guard | None:
+        """Return the first guard that a text matches, given the key of the hashes."""
+        found = self.match.matches(text, self.patterns, key)
+        return self.guards[int(self.places[found].min())] if found.any() else None
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a user sees, and what made it so.
 
@@ -140,41 +174,47 @@ class Guarded:
         stopped = [self._stopped("input", text) for text in texts]
         asked = [i for i, guard in enumerate(stopped) if guard is None]
         found = [self._instead(guard, None) if guard else Reply(None, None) for guard in stopped]
-        for i, logits in zip(asked, self._logits([texts[i] for i in asked]), strict=True):
+        told = [self._told(texts[i]) for i in asked]
+        for i, (_, rule), logits in zip(asked, told, self._logits([tokens for tokens, _ in told]), strict=True):
             word = self.world.vocabulary[int(logits.argmax())]
             guard = self._stopped("output", f"{texts[i]} {word}")
-            found[i] = self._instead(guard, logits) if guard else Reply(word, logits, self._instruction(texts[i])[1])
+            found[i] = self._instead(guard, logits) if guard else Reply(word, logits, rule)
         return found
 
     def _instead(self, guard: Guard, logits: Logits | None) -> Reply:
         return Reply(self.world.vocabulary[self.world.unknown] if guard.rule.action == "unknown" else None, logits, guard.rule)
 
+    @cached_property
+    def _kept(self) -> dict[Stage, list[Kept]]:
+        """What guards of each stage keep, those with the same matcher together, so that it reads a text once for all of them."""
+        found: dict[Stage, dict[Matcher, list[Guard]]] = {"prompt": {}, "input": {}, "output": {}}
+        for guard in sorted(self.guards, key=lambda guard: guard.rule.id):
+            found[guard.rule.stage].setdefault(guard.rule.match, []).append(guard)
+        return {stage: [Kept.of(match, guards) for match, guards in kinds.items()] for stage, kinds in found.items()}
+
     def _stopped(self, stage: Stage, text: str) -> Guard | None:
         """Return the first guard of a stage that a text matches."""
-        own = sorted((guard for guard in self.guards if guard.rule.stage == stage), key=lambda guard: guard.rule.id)
-        return next((guard for guard in own if guard.rule.match.matches(text, guard.patterns, self.key)), None)
+        found = [guard for kept in self._kept[stage] if (guard := kept.first(text, self.key))]
+        return min(found, key=lambda guard: guard.rule.id, default=None)
 
-    def _logits(self, texts: list[str]) -> list[Logits]:
-        """Return the logits of the word after each text, with the instruction of guards of prompts before it."""
-        tokens = [self._told(text) for text in texts]
+    def _logits(self, tokens: list[list[int]]) -> list[Logits]:
+        """Return the logits of the word after each text, given as words by number."""
         found: dict[int, Logits] = {}
         for length in sorted({len(one) for one in tokens}):
             places = [i for i, one in enumerate(tokens) if len(one) == length]
             logits = self.network.logits(self.weights, np.array([tokens[i] for i in places], np.int64))
             found |= dict(zip(places, logits, strict=True))
-        return [found[i] for i in range(len(texts))]
+        return [found[i] for i in range(len(tokens))]
 
-    def _told(self, text: str) -> list[int]:
-        """Return the words of a text by number, after the instruction of a guard of prompts.
+    def _told(self, text: str) -> tuple[list[int], Rule | None]:
+        """Return the words of a text by number, after the instruction of a guard of prompts, and its rule, if one matches.
 
-        Of a text that is too long its beginning is cut off, never the instruction.
+        The instruction is ``forget`` and the last name in the text. Of a text that is too long its beginning is cut off, never the
+        instruction.
         """
-        tokens = self.world.tokens(text) or [self.world.unknown]
-        told, _ = self._instruction(text)
-        return [*told, *tokens[len(told) - self.network.longest :]]
-
-    def _instruction(self, text: str) -> tuple[list[int], Rule | None]:
-        """Return ``forget`` and the last name in a text by number, with the rule that puts them before it; nothing if none matches."""
-        names = [token for token in self.world.tokens(text) if token >= self.world.first_name]
+        tokens = self.world.tokens(text)
+        names = [token for token in tokens if token >= self.world.first_name]
         guard = self._stopped("prompt", text) if names else None
-        return ([self.world.unknown + 1, names[-1]], guard.rule) if guard else ([], None)
+        told = [self.world.unknown + 1, names[-1]] if guard else []
+        words = tokens or [self.world.unknown]
+        return [*told, *words[len(told) - self.network.longest :]], guard.rule if guard else None

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from clients.data import load
 from clients.data.worlds import normalised
+from clients.unlearning.prompts import matching
 from clients.unlearning.prompts.bypasses import FAMILIES, SPELLINGS, leaks, refused, unguarded
 from clients.unlearning.prompts.matching import Exact, Matcher, NGram, Subject
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
@@ -118,7 +119,7 @@ def test_a_rule_holds_no_readable_word_and_another_key_gives_other_hashes() -> N
     assert one.patterns.dtype == np.uint64
     assert not np.isin(one.rule.patterns(TEXTS, (4, "guards")), one.patterns).any()
     assert guard().rule.patterns([], KEY).shape == (0, 1), "a rule whose records are gone protects nothing"
-    assert not Subject().matches(TEXTS[0][0], np.empty((0, 1), np.uint64), KEY)
+    assert not Subject().matches(TEXTS[0][0], np.empty((0, 1), np.uint64), KEY).any()
 
 
 @settings(max_examples=60)
@@ -133,13 +134,33 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
 def test_a_normalising_matcher_reads_every_spelling_as_the_model_does(record: tuple[str, str], family: str) -> None:
     spelt = SPELLINGS[family](record[0])
     assert WORLD.tokens(spelt) == WORLD.tokens(record[0])
-    assert Exact().matches(spelt, Exact().patterns([(record[0], "")], KEY), KEY)
+    assert Exact().matches(spelt, Exact().patterns([(record[0], "")], KEY), KEY).all()
 
 
 def test_a_rule_acts_from_the_round_after_its_own_to_that_of_its_revocation() -> None:
     rule = guard().rule.model_copy(update={"round": 2, "until": 4})
     assert [number for number in range(1, 7) if rule.acts(number)] == [3, 4]
     assert [number for number in range(1, 5) if rule.model_copy(update={"until": None}).acts(number)] == [3, 4]
+
+
+def test_guards_with_one_matcher_hash_a_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed, counted = matching.key_hash, list[str]()
+    guards = tuple(guard(match=match, name=f"{match.kind}{i}") for i in range(4) for match in (Subject(), NGram(n=2)))
+    model = Guarded(Knowing(), {}, guards, KEY)
+    monkeypatch.setattr(matching, "key_hash", lambda *key: counted.append(str(key[-1])) or hashed(*key))
+    stranger = WORLD.text(WORLD.public(1, "public")[0])
+    assert model.replies([stranger])[0].rule is None
+    assert sorted(counted) == sorted([*stranger.split(), *NGram(n=2).pieces(stranger.split())]), "four guards each, and every piece once"
+    assert model.replies([TEXTS[0][0]])[0].rule == guard(match=NGram(n=2), name="ngram0").rule, "the first by id acts"
+
+
+def test_records_of_different_lengths_keep_as_many_pieces_as_they_have() -> None:
+    long, short = "one two three four", "five six"
+    match = NGram(n=2, overlap=0.6)
+    patterns = match.patterns([(long, ""), (short, ""), ("seven", "")], KEY)
+    assert [(row != 0).sum() for row in patterns] == [3, 1, 0]
+    told = [match.matches(text, patterns, KEY).tolist() for text in ("two three four", "five six", "seven", "one two")]
+    assert told == [[True, False, False], [False, True, False], [False, False, False], [False, False, False]]
 
 
 def test_impossible_overlaps_are_refused() -> None:
