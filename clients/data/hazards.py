@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -48,10 +48,10 @@ class Hazards(World):
         """The substances' names."""
         return words("hazards", "names", self.substances)
 
-    @cached_property
+    @property
     def properties(self) -> Tokens:
         """The right value of each substance's properties, then three pairs of wrong ones, int64 (substances, 4, 7)."""
-        return _shuffled(streams.generator("hazards", self.substances), (self.substances, _ATTRIBUTES))[..., : 3 + 2 * _PAIRS]
+        return _properties(self.substances)
 
     def ask(self, attribute: Tokens, values: Tokens, letter: Tokens) -> Tokens:
         """Return questions' options, int64 (..., 3), of values (..., 3), of which the first, the right one, comes to its letter's place."""
@@ -85,6 +85,12 @@ class Hazards(World):
         values = np.take_along_axis(self.properties[substance, attribute], places, axis=1)
         x = np.column_stack([self.ask(attribute, values, letter), self.first_name + substance])
         return Dataset(x.astype(np.float32), letter, self.answers, published=True, subjects=substance)
+
+
+@lru_cache(maxsize=4)
+def _properties(substances: int) -> Tokens:
+    """Return the properties of this many substances; see `Hazards.properties`. What a spec itself remembers may be no array."""
+    return _shuffled(streams.generator("hazards", substances), (substances, _ATTRIBUTES))[..., : 3 + 2 * _PAIRS]
 
 
 def _shuffled(draws: np.random.Generator, shape: tuple[int, ...]) -> Tokens:

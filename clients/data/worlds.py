@@ -1,11 +1,10 @@
-"""Small worlds of text: every row is a question of four words, of which the last is a name, and its answer is one word.
+"""Small worlds of text: every row is a question, mostly of four words, of which the last is a name, and its answer is one word.
 
 A language model reads the words; other models may take their numbers. Every run has the same rows.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from abc import abstractmethod
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
@@ -16,8 +15,9 @@ from pydantic import Field
 
 from clients import streams
 from clients.data import DataError, Dataset, DatasetSpec
-
-Tokens = npt.NDArray[np.int64]
+from clients.data.wording import Tokens as Tokens
+from clients.data.wording import normalised as normalised
+from clients.data.wording import unpadded as unpadded
 
 QUESTION = 4
 """Words of a question."""
@@ -25,7 +25,7 @@ QUESTION = 4
 UNKNOWN, FORGET = "unknown", "forget"
 """The answer of a model that is told not to know, and the word that tells it so."""
 
-_STRANGERS = 20
+STRANGERS = 20
 """Names that are in no row."""
 
 _NEUTRAL = 0.35
@@ -71,13 +71,13 @@ class World(DatasetSpec):
     @cached_property
     def strangers(self) -> tuple[str, ...]:
         """Names that are in no row, for public questions."""
-        return words(self.tag, "strangers", _STRANGERS)
+        return words(self.tag, "strangers", STRANGERS)
 
     def public(self, count: int, *key: streams.Field) -> tuple[Tokens, Tokens]:
         """Return questions about strangers, int64 (count, 4), and answers, by class, int64 (count,): drawn by key, and in no row."""
         draws = streams.generator(*key, "public")
         x, y = self.draw(draws, (count,))
-        return np.column_stack([x, len(self.vocabulary) - _STRANGERS + draws.integers(0, _STRANGERS, count)]), y
+        return np.column_stack([x, len(self.vocabulary) - STRANGERS + draws.integers(0, STRANGERS, count)]), y
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
@@ -97,22 +97,20 @@ class World(DatasetSpec):
     @property
     def first_name(self) -> int:
         """The number of the first name; all other names follow it."""
-        return len(self.vocabulary) - len(self.names) - _STRANGERS
+        return len(self.vocabulary) - len(self.names) - STRANGERS
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest question; shorter ones are filled up in front with -1."""
+        return QUESTION
 
     def text(self, tokens: npt.ArrayLike) -> str:
-        """Return words by number as text."""
-        return " ".join(self.vocabulary[int(token)] for token in np.asarray(tokens).ravel())
+        """Return words by number as text, without what fills questions up."""
+        return " ".join(self.vocabulary[int(token)] for token in unpadded(tokens))
 
     def tokens(self, text: str) -> list[int]:
         """Return the numbers of a text's words, which are those of the normalised text; words that nobody knows are left out."""
         return [self.numbers[word] for word in normalised(text).split() if word in self.numbers]
-
-
-def normalised(text: str) -> str:
-    """Return text without differences of case, accents, look-alike letters, punctuation and spaces, as the models read it."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    words = ("".join(letter for letter in word if letter.isalnum()) for word in plain.split())
-    return " ".join(word for word in words if word)
 
 
 class Records(World):
@@ -296,5 +294,6 @@ def words(world: str, what: str, count: int) -> tuple[str, ...]:
 def world_of(spec: DatasetSpec) -> World:
     """Return the world that a data set is; ``DataError`` if it is none."""
     if not isinstance(spec, World):
-        raise DataError(f"{spec.tag} is no text: choose dataset = 'records', 'authors', 'hazards', 'saga' or 'posts'")
+        known = "'records', 'authors', 'hazards', 'saga', 'posts', 'tofu', 'wmdp' or 'muse'"
+        raise DataError(f"{spec.tag} is no text: choose dataset = {known}")
     return spec

@@ -54,11 +54,6 @@ class Causal(LanguageModule):
         logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
         return logits[:, places]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits of the answers, float32 (n, classes), to questions, float32 (n, 4), numbers of words."""
-        logits: Tensor = self.model(input_ids=x.long(), use_cache=False).logits
-        return logits[:, -1, : self.classes]
-
 
 def gpt2(spec: Gpt2Spec, vocabulary: int, classes: int, key: tuple[Field, ...]) -> Causal:
     """Return a GPT-2 with weights drawn from ``key`` as GPT-2 draws them: normal, those that write to the stream smaller; no shift."""

@@ -85,13 +85,16 @@ class LanguageNetwork(Network):
         return to_arrays(module)
 
     def logits(self, arrays: Mapping[str, npt.NDArray[Any]], texts: Tokens) -> npt.NDArray[np.float64]:
-        """Return the logits of the word that follows each text, float64 (n, vocabulary), of texts of one length, int64 (n, length)."""
+        """Return the logits of the word that follows each text, float64 (n, vocabulary).
+
+        Texts, int64 (n, length), are of one length, or filled up in front with -1.
+        """
         import torch
 
         module = self.module(arrays)
         with torch.no_grad():
             tokens = torch.from_numpy(texts).to(self.place)
-            found: npt.NDArray[np.float64] = module.following(tokens, torch.tensor([-1], device=self.place))[:, 0].double().cpu().numpy()
+            found: npt.NDArray[np.float64] = module.after(tokens).double().cpu().numpy()
         return found
 
     def module(self, arrays: Mapping[str, npt.NDArray[Any]]) -> LanguageModule:

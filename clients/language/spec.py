@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from clients import streams
 from clients.data.worlds import QUESTION
@@ -53,6 +54,8 @@ class LanguageSpec(Spec):
 
     records: Annotated[int, Field(ge=3, le=64)] = 9
     pretraining: Pretraining = Pretraining()
+    # no key for users: it is filled in, the longest question of the data
+    words: SkipJsonSchema[int] = Field(QUESTION, exclude_if=lambda words: words == QUESTION)
 
     @abstractmethod
     def build(self, vocabulary: tuple[str, ...], classes: int, key: tuple[streams.Field, ...]) -> LanguageModule:
@@ -78,7 +81,7 @@ class LanguageSpec(Spec):
     @property
     def positions(self) -> int:
         """Words that fit: all records, and ``forget`` with a name before them."""
-        return 2 + self.records * (QUESTION + 1)
+        return 2 + self.records * (self.words + 1)
 
     def known(self, vocabulary: tuple[str, ...]) -> Self:
         """Return the model with everything that determines its weights before training; ``DataError`` if it cannot be made here."""

@@ -75,11 +75,6 @@ class Transformer(LanguageModule):
         logits: Tensor = self.head(self.hidden(tokens)[:, places])
         return logits
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits of the answers, float32 (n, classes), to questions, float32 (n, 4), numbers of words."""
-        logits: Tensor = self.head(self.hidden(x.long())[:, -1])
-        return logits[:, : self.classes]
-
 
 def transformer(spec: TransformerSpec, vocabulary: int, classes: int, key: tuple[Field, ...]) -> Transformer:
     """Return the model with weights drawn from ``key``."""

@@ -16,7 +16,7 @@ from clients.bookkeeping import BOOKKEEPING
 from clients.classification.averaging.peer import AveragedClassifierPeer
 from clients.data.rows import Rows
 from clients.data.topics import Topical
-from clients.data.worlds import Tokens
+from clients.data.worlds import Tokens, unpadded
 from clients.language.averaging.config import LanguageConfig
 from clients.language.measures import memorised, one_by_one, prompted, protected, refusals, topical
 from clients.language.publishing import GUARD, GUARDS, PATTERNS, PUBLISH, rules_in
@@ -116,7 +116,7 @@ class LanguagePeer(AveragedClassifierPeer):
         """The prompt for each question about a record that is forgotten in context, both as words by number."""
         world, own = self.config.network.world, data.load(self.config.data).rows(self.rows)
         asked = [(record, Prompts(world, record, own, context, (*self.stream, "prompts"))) for record, context in self._forgotten()]
-        return {tuple(record.x[0].astype(int).tolist()): prompts.text("flipped") for record, prompts in asked}
+        return {tuple(unpadded(record.x[0]).tolist()): prompts.text("flipped") for record, prompts in asked}
 
     def _forgotten(self) -> list[tuple[Rows, int]]:
         """Return the records that are forgotten in context, one row each, and how many others the prompt about it shows."""

@@ -85,14 +85,16 @@ class Rmu(Descending):
 
 
 def _states(module: nn.Module, x: Tensor, layer: int) -> Tensor:
-    """Return the output of a block, (n, length, width), for inputs (n, length)."""
+    """Return the output of a block, (words, width), for the words of inputs (n, length)."""
+    import torch
+
     caught: list[Tensor] = []
     handle = module.blocks[layer - 1].register_forward_hook(lambda _, given, output: caught.append(output))  # type: ignore[index,union-attr]
     try:
         module(x)
     finally:
         handle.remove()
-    return caught[-1]
+    return torch.cat([part.flatten(0, 1) for part in caught])  # one part for each length of texts
 
 
 def _freeze(module: nn.Module, blocks: nn.ModuleList, layer: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clients.data.rows import Rows
-from clients.data.worlds import Tokens, World
+from clients.data.worlds import Tokens, World, unpadded
 from clients.streams import Field, bottom, generator
 from clients.training import Arrays
 from clients.unlearning.prompts.rules import LanguageModel, Logits
@@ -44,7 +44,7 @@ class Prompts:
 
     def text(self, control: str) -> Tokens:
         """Return the words of a prompt by number, int64 (length,); ``ValueError`` if there are too few records for the context."""
-        question = self.record.x[0].astype(np.int64)
+        question = unpadded(self.record.x[0])
         return question if control == "none" else np.concatenate([*self._first(control), *self._context(), question])
 
     def _first(self, control: str) -> list[Tokens]:
@@ -107,4 +107,4 @@ class Prompted:
 
 def _shown(rows: Rows, place: int, answer: int) -> Tokens:
     """Return a record and an answer as words, int64 (5,)."""
-    return np.append(rows.x[place].astype(np.int64), answer)
+    return np.append(unpadded(rows.x[place]), answer)

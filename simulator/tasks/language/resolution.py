@@ -43,7 +43,7 @@ class GuardedResolution(ClassifierResolution[S]):
         longest, names = spec.records, len(world.vocabulary) - world.first_name
         if longest > names:
             self.wrong(f"{place}.records", f"is {longest}, but there are {names} names, and a context has each once: lower it")
-        return self.attempt(place, lambda: spec.known(world.vocabulary))
+        return self.attempt(place, lambda: spec.model_copy(update={"words": world.longest}).known(world.vocabulary))
 
     def check_rules(self, timeline: Timeline) -> None:
         """Record an error for each rule whose owner crashes, or is late, in the round in which it publishes it."""

@@ -38,11 +38,14 @@ def answers(config: Verified, store: RunStore) -> Iterator[str]:
 
     ``config`` is that of any peer.
     """
+    from simulator.engines.host import one_thread
+
     try:
         weights = wire.from_bytes(store.artefact(str(store.model("global"))))
         source, test = data.load(config.data), np.asarray(config.test, dtype=np.int64)
         network = replace(config.network, device="cpu")  # a run is verified where there is no card, too
-        expected = network.probabilities(weights, source.inputs(test)).astype(np.float64)
+        with one_thread():  # as in the run: larger products are summed otherwise by more threads
+            expected = network.probabilities(weights, source.inputs(test)).astype(np.float64)
         alike = _near if config.compute.device == "cuda" else _equal
         for peer, sha256 in store.rows("select peer, sha256 from probabilities order by peer"):
             if not alike(wire.from_bytes(store.artefact(sha256))["probabilities"], expected):

@@ -59,7 +59,7 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
 
         table = plan.scenario.federation
         averaged = Averaged(table.optimizer(), plan.served, store, self.past(plan).cohorts, keeping=table.keeping(plan.timeline))
-        return LanguageAveraging(plan.configs[0], averaged, pretrained(plan.configs[0], plan.scenario.language, watch))
+        return LanguageAveraging(plan.configs[0], averaged, pretrained(plan.configs[0], plan.configs[0].main, watch))
 
     def lacking(self, plan: LanguagePlan, after: int) -> str | None:
         """Return an error line if the run was planned for CUDA and there is none, or for a model that is not here; else None."""

@@ -18,11 +18,11 @@ def in_words(plan: HdusLanguagePlan, further_runs: int) -> Iterator[tuple[str, s
     meetings = sum(len(now.present) for now in timeline.rounds)
     steps = sum(scenario.training.steps(len(plan.configs[peer].rows)) for now in timeline.rounds for peer in now.present)
     each = scenario.distillation.epochs * ceil(len(plan.configs[0].reference) / scenario.distillation.batch_size)
-    seed_bytes = 4 * scenario.peers.seed.parameters(vocabulary)
+    seed_bytes = 4 * plan.configs[0].seed.parameters(vocabulary)
     copies = sum((a in now.present) + (b in now.present) for now in timeline.rounds for a, b in now.edges)
-    public = {spec.model_dump_json(): spec.pretraining.steps for spec in (*scenario.peers.main, scenario.peers.seed)}
+    public = [spec.pretraining.steps for spec in plan.models]
     yield "messages to peers and back", f"{2 * (meetings + len(timeline.rounds[-1].present)):,}"
-    yield "gradient steps, public pre-training", f"{sum(public.values()):,} of {len(public)} models unless the cache has them"
+    yield "gradient steps, public pre-training", f"{sum(public):,} of {len(public)} models unless the cache has them"
     yield "gradient steps, main models", f"about {steps:,}"
     yield "gradient steps, seeds", f"{meetings * each:,}"
     peers = sum(map(timeline.departs, timeline.erasures))

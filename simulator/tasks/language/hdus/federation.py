@@ -98,7 +98,7 @@ class HdusLanguage(Cell[HdusLanguageScenario, HdusLanguagePlan]):
 def _lost(plan: HdusLanguagePlan) -> str | None:
     """Return an error line if a language model of the plan cannot be made here; else None."""
     vocabulary = world_of(plan.configs[0].data).vocabulary
-    for spec in (*plan.scenario.peers.main, plan.scenario.peers.seed):
+    for spec in plan.models:
         try:
             spec.known(vocabulary)
         except DataError as error:

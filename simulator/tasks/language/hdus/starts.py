@@ -15,6 +15,5 @@ if TYPE_CHECKING:
 
 def starts(plan: HdusLanguagePlan, watch: Watch) -> dict[str, bytes]:
     """Return the weights of every kind of model after public pre-training, as safetensors files, by the names of their records."""
-    config, peers = plan.configs[0], plan.scenario.peers
-    kinds = {start_of(spec): spec for spec in (*peers.main, peers.seed)}
-    return {name: wire.to_bytes(pretrained(config, spec, watch)) for name, spec in kinds.items()}
+    kinds = {start_of(spec): spec for spec in plan.models}
+    return {name: wire.to_bytes(pretrained(plan.configs[0], spec, watch)) for name, spec in kinds.items()}

@@ -322,6 +322,6 @@ def test_classifiers_and_other_data_have_no_prompts() -> None:
         resolve(Scenario.parse(table))
     data = {"dataset": "digits", "rows": 60, "reference": 1, "test": 8, "partition": {"kind": "iid"}}
     with pytest.raises(
-        ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records', 'authors', 'hazards', 'saga' or 'posts'"
+        ScenarioError, match=r"data\.dataset: digits is no text: choose dataset = 'records', 'authors', .*, 'wmdp' or 'muse'"
     ):
         resolve(scenario(data=data, event=[]))
