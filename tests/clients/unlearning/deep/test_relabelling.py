@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from clients.streams import torch_generator, uniforms
 from clients.training import Adam, Sgd
-from clients.unlearning.deep import layers
+from clients.unlearning import layers
 from clients.unlearning.deep.boundary import nearest
 from clients.unlearning.deep.importance import largest
 from clients.unlearning.deep.random_labels import wrongly_labelled
