@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clients.classification.compute import USUAL, ClassifierCompute
 from clients.classification.hdus.config import AnyMain
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     AnyEvent = EventSpec
 else:  # the registry knows its members only at run time
     AnyEvent = EVENTS.union()
+
+
+_NOT_PRIVATE = (
+    "private is for servers that average classifiers: a main model here that trains again for a deletion would send what the same noise "
+    "hid before: take federation.kind = 'fedavg', or remove the key"
+)
 
 
 class Peers(common.Peers):
@@ -81,3 +87,11 @@ class HdusScenario(common.Scenario):
     ensemble: Ensemble = Ensemble()
     topology: AnyTopology
     event: tuple[AnyEvent, ...] = ()
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _not_private(cls, table: Any) -> Any:
+        """Refuse training by DP-SGD with the reason, where an unknown key would only be named."""
+        if isinstance(table, dict) and "private" in table:
+            raise ValueError(_NOT_PRIVATE)
+        return table

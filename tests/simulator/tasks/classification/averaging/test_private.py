@@ -197,7 +197,7 @@ def test_what_private_training_excludes_is_refused_in_one_line(changes: dict[str
 
 def test_other_federations_do_not_train_privately() -> None:
     hdus = {name: value for name, value in SMALL.items() if name not in ("federation", "event")}
-    with pytest.raises(ScenarioError, match=r"training.private: is not a key here"):
+    with pytest.raises(ScenarioError, match=r"training: private is for servers that average classifiers: .* take federation.kind"):
         Scenario.parse(hdus)
 
 
