@@ -28,3 +28,19 @@ def test_corrections_are_near_retraining_and_narrow_the_gap(seed: int, shared_da
     assert after < before
     assert all(one["met"] for one in done.results["expectations"])
     assert verify(done.folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [7, 8])
+def test_an_averaged_model_is_corrected_by_one_step(seed: int, shared_data: Path, tmp_path: Path) -> None:
+    done = run(on_adult("averaged_correct", shared_data, f"seed={seed}"), tmp_path)
+    labels, column = ([row for row in done.results["erasures"] if row["round"] == number] for number in (6, 8))
+    assert {(row["method"], row["max_abs_difference"]) for row in labels} == {("retrain", 0.0)}
+    assert {row["method"] for row in column} == {"features_labels"}
+    assert all("act on no question" in " ".join(row["notes"]) for row in column)
+    assert all(row["gap_positive"] < row["gap_positive_original"] for row in column)
+    (table,) = done.results["compare"]
+    apart = {row["row"]: row["predictions"] for row in table["compared"]}
+    assert apart["retrained again"] < apart["features_labels"] < apart["did nothing"]
+    assert all(one["met"] for one in done.results["expectations"])
+    assert verify(done.folder) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -17,17 +18,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.unlearning.general.curvature import Curvature
-    from clients.unlearning.general.derivatives import Asked
+    from clients.unlearning.general.derivatives import Asked, Local
 
+_CHANGED, _TOTALS, _AROUND, _SPREAD = "changed", "totals", "around", "spread"
+"""Names of sums over the columns of rows, and of the values around which spread is asked for."""
 _TRIALS = 40
 """Lengths of a first-order step that are tried at most."""
+
+
+_OUT = "whose weights are 0 and act on no question"
+_ACTS = "whose weights stay, and act where a question has another value: take linear or mlp, and no layers"
 
 
 class FeaturesLabels(StepOfSums):
     """Subtracts ``t G`` or ``(H + damping n I)^-1 G`` from the weights: G the gradient of corrected rows less that of the old ones.
 
     H is the Hessian of the corrected rows; all are sums over rows (Warnecke et al., equations 5 and 7). Rows that are deleted are the case
-    in which nothing replaces them.
+    in which nothing replaces them. A column that corrections have made the same in all rows has a weight that no row decides any more: of a
+    ``linear`` or ``mlp`` network it is moved into the bias, so that what else a question has there does not act, until training goes on.
 
     An averaging server takes the step on the global model: G and products with H are sums over the peers that are present.
 
@@ -68,6 +76,34 @@ class FeaturesLabels(StepOfSums):
 
     def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
         """Take the step; return notes."""
+        return [*self._moved(curvature, rows), *self._folded(curvature, rows)]
+
+    def reply(self, rows: Local, learning: Learning, key: tuple[Field, ...], question: Arrays) -> Arrays:
+        """Return in how many rows each column was corrected, and its sum, or its spread; else as any step of sums."""
+        from clients.unlearning.general import constant_columns
+
+        if _AROUND in question:
+            return {_SPREAD: constant_columns.spread(rows.retain, question[_AROUND])}
+        if _CHANGED not in question:
+            return super().reply(rows, learning, key, question)
+        return {_CHANGED: constant_columns.changed(rows.forget, rows.retain), _TOTALS: constant_columns.totals(rows.retain)}
+
+    def _folded(self, curvature: Curvature, rows: Asked) -> list[str]:
+        """Take the weights of columns that corrections have made the same in all rows out of use; return notes."""
+        from clients.unlearning.general import constant_columns
+
+        found = rows.asked({_CHANGED: np.array(1)})
+        if not rows.retained or not found[_CHANGED].any():
+            return []
+        means = found[_TOTALS] / rows.retained
+        same = constant_columns.same(means, rows.asked({_AROUND: means})[_SPREAD], rows.retained) & (found[_CHANGED] > 0)
+        if not same.any():
+            return []
+        done = constant_columns.fold(curvature.module, curvature.network, same, means)
+        return [f"columns that are the same in all rows now: {int(same.sum())}, {_OUT if done else _ACTS}"]
+
+    def _moved(self, curvature: Curvature, rows: Asked) -> list[str]:
+        """Move the parameters; return notes."""
         change = rows.gradient()
         if not change.any():
             return ["the rows' gradients are the same as before: nothing was moved"]

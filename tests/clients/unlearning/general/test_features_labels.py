@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from clients.data.rows import Rows
+from clients import wire
+from clients.data.rows import Column, Rows
+from clients.models.linear import Linear
 from clients.models.mlp import Mlp
+from clients.models.network import Network
 from clients.training import Arrays, Sgd, Training
+from clients.unlearning.general import constant_columns
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.curvature import Curvature
 from clients.unlearning.general.features_labels import FeaturesLabels
@@ -79,6 +83,56 @@ def test_all_but_the_last_layers_keep_every_bit() -> None:
         found, _ = FeaturesLabels(layers=layers).apply(weights, learning, forget, rows(N), ())
         moved[layers] = [name for name in weights if found[name].tobytes() != weights[name].tobytes()]
     assert moved == {1: list(weights)[4:], 2: list(weights)[2:], 9: list(weights), None: list(weights)}
+
+
+COLUMNS = (Column("age", 0.0, 1.0), Column("sex", 0.0, 2.0, 3), Column("hours", 0.0, 1.0))
+
+
+def blinded(base: Any, share: float = 1.0, **settings: Any) -> tuple[Network, Arrays, Rows, tuple[str, ...]]:
+    """Return what is left of a network when the category of all rows, or of a share, is made the same; the corrected rows; and notes."""
+    chance = np.random.default_rng(1)
+    x = np.column_stack([chance.random(90), chance.integers(0, 3, 90), chance.random(90)]).astype(np.float32)
+    data = Rows(np.arange(90), x, (x[:, 0] + 0.3 * (x[:, 1] == 2) > 0.6).astype(np.int64))
+    learning = Learning(Network(base, (3,), 2, COLUMNS), Training(epochs=40, optimizer=Sgd(lr=0.5, weight_decay=1e-3)), 1, ("blinded",))
+    weights, _ = learning.train(learning.initial(), data, range(1))
+    right = x.copy()
+    right[: int(share * 90), 1] = 1.0
+    after = Rows(data.ids, right, data.y)
+    found, outcome = FeaturesLabels(**settings).apply(weights, learning, data.keep((x != right).any(axis=1)), after, ())
+    return learning.network, found, after, outcome.notes
+
+
+def answers(network: Network, weights: Arrays, rows: Rows, category: int) -> Any:
+    """Return what a network answers if all rows have this category; 7 is one that nobody knows."""
+    x = rows.x.copy()
+    x[:, 1] = category
+    return network.probabilities(weights, x)
+
+
+@pytest.mark.parametrize("base", [Linear(), Mlp(hidden=(4,))], ids=["linear", "mlp"])
+def test_a_column_that_is_the_same_in_all_rows_acts_on_no_question(base: Any) -> None:
+    network, found, after, notes = blinded(base)
+    assert notes[-1] == "columns that are the same in all rows now: 1, whose weights are 0 and act on no question"
+    assert not found["1.weight"][:, 1:4].any()
+    saved = wire.from_bytes(wire.to_bytes(found))
+    for category in (0, 1, 2, 7):
+        np.testing.assert_array_equal(answers(network, saved, after, category), network.probabilities(found, after.x))
+    assert not blinded(base, order="first")[1]["1.weight"][:, 1:4].any()
+
+
+def test_what_rows_with_the_value_are_answered_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, found, after, _ = blinded(Linear())
+    monkeypatch.setattr(constant_columns, "fold", lambda *_: False)
+    _, bare, _, notes = blinded(Linear())
+    np.testing.assert_allclose(network.probabilities(found, after.x), network.probabilities(bare, after.x), atol=1e-6)
+    assert np.abs(answers(network, bare, after, 2) - answers(network, bare, after, 1)).max() > 1e-3, "the control: its weights act"
+    assert notes[-1].startswith("columns that are the same in all rows now: 1, whose weights stay, and act where a question has another")
+
+
+def test_a_column_that_still_differs_or_whose_layer_stays_keeps_its_weights() -> None:
+    for network, found, after, notes in (blinded(Linear(), share=0.5), blinded(Mlp(hidden=(4,)), layers=1)):
+        assert np.abs(answers(network, found, after, 2) - answers(network, found, after, 1)).max() > 1e-3
+        assert not any("act on no question" in one for one in notes)
 
 
 @pytest.mark.parametrize("settings", [{"order": "third"}, {"layers": 0}, {"tau": 0.0}, {"damping": -1.0}, {"tolerance": 1.0}])

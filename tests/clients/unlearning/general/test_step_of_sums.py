@@ -115,6 +115,22 @@ def test_the_step_on_sums_of_unequal_peers_is_that_on_all_rows(method: StepOfSum
         assert distance(told(method, parts, -1.0)[0], wanted) > 1e-6 * size, "the control: sums of one peer come with the wrong sign"
 
 
+def test_a_column_that_is_the_same_at_all_peers_is_found_by_sums() -> None:
+    _, _, data = case()
+    x = data.x.copy()
+    x[:, 2] = 0.75
+    right = Rows(data.ids, x, data.y)
+    ids = np.array_split(data.ids, [3, 30])
+    parts = [(data.only(one), right.only(one)) for one in ids]
+    whole = told(FeaturesLabels(**FEW), [(data, right)])[0]
+    found = told(FeaturesLabels(**FEW), parts)[0]
+    assert distance(found, whole) < 1e-9
+    assert not found["1.weight"][:, 2].any()
+    some = [parts[0], parts[1], (data.only(()), data.only(ids[2]))]
+    assert found["1.weight"][:, [0, 1, 3]].all()
+    assert told(FeaturesLabels(**FEW), some)[0]["1.weight"][:, 2].all(), "the control: one peer's rows still differ"
+
+
 def test_every_method_that_a_server_solves_is_held_to_it() -> None:
     tags = {kind for kind, spec in METHODS.working().items() if spec.by_server}
     assert tags == {"influence", *(one.tag for one in STEPS)}
