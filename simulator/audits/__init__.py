@@ -27,6 +27,7 @@ AUDITS: Registry[AuditSpec] = Registry(
         "revival": "simulator.audits.disturbed:Revival",
         "rmia": "simulator.audits.rmia:Rmia",
         "ruli": "simulator.audits.ruli:Ruli",
+        "time_to_forget": "simulator.audits.time_to_forget:TimeToForget",
         "u_lira": "simulator.audits.u_lira:ULira",
     },
     tag="",

@@ -165,6 +165,11 @@ class Shadows:
         return self.rows.keep(self._gone)
 
     @property
+    def kept(self) -> Rows:
+        """The other rows."""
+        return self.rows.keep(~self._gone)
+
+    @property
     def held(self) -> Members:
         """Which of the kept rows each model had, bool (models, kept rows)."""
         return self.had[:, ~self._gone]
@@ -214,24 +219,35 @@ class Shadows:
     def _end(self) -> int:
         return self.life.before + self.life.after
 
+    def from_request(self, row: Row, rounds: int) -> Iterator[Arrays]:
+        """Yield the weights of the models of a kind just after the request, and after each of so many rounds of training on."""
+        kind, members, weights = self._at_request(row)
+        yield weights
+        for number in range(self.life.before, self.life.before + rounds):
+            weights = self._trained(kind, members, number, number + 1, weights)
+            yield weights
+
     def _lived(self, row: Row) -> Arrays:
-        before = self.life.before
         if row == ORIGINAL:
-            return self._trained("shadow", self.had, 0, before)
+            return self._trained("shadow", self.had, 0, self.life.before)
+        kind, members, weights = self._at_request(row)
+        return self._trained(kind, members, self.life.before, self._end, weights)
+
+    def _at_request(self, row: Row) -> tuple[str, Members, Arrays]:
+        """Return how the models of a kind are keyed, the rows on which they train on, and their weights just after the request."""
         if row == NOTHING:
-            return self._trained("shadow", self.had, before, self._end, self.weights(ORIGINAL))
-        if row != RUN:
-            return self._trained("again" if row == AGAIN else "never", self._kept, 0, self._end)
-        if issubclass(type(self.life.spec.build(self.life.problem, self.key)), Retrained):
-            return self._trained("shadow", self._kept, 0, self._end)
-        return self._trained("shadow", self._kept, before, self._end, self._forgotten())
+            return "shadow", self.had, self.weights(ORIGINAL)
+        if row == RUN and not issubclass(type(self.life.spec.build(self.life.problem, self.key)), Retrained):
+            return "shadow", self._kept, self._forgotten()
+        kind = {RUN: "shadow", AGAIN: "again", RETRAINED: "never"}[row]
+        return kind, self._kept, self._trained(kind, self._kept, 0, self.life.before)
 
     def _trained(self, kind: str, members: Members, first: int, last: int, start: Arrays | None = None) -> Arrays:
         rounds, settings = self.life.rounds(first, last), self.life.problem.training
         return shadows(self.stack, self.rows, members, rounds=rounds, key=(*self.key, kind), settings=settings, start=start)
 
     def _outputs(self, weights: Arrays) -> Outputs:
-        parts = (self.gone, self.rows.keep(~self._gone), self.population)
+        parts = (self.gone, self.kept, self.population)
         logits = [self.stack.logits(weights, rows.x) for rows in parts]
         try:
             gone, kept, population = (margins(found, rows.y) for found, rows in zip(logits, parts, strict=True))

@@ -31,7 +31,6 @@ class TierTwo(Shadowed):
 
     models: Models = 16
 
-
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
         """Return figures with intervals, the threshold, and over how many models and rows; see `AuditSpec.judge`."""
         import numpy as np

@@ -15,8 +15,8 @@ from simulator.report.outcomes import ErasureRow, Outcome
 TEMPLATE = """<h3>Compared with many retrained models</h3>
 <p>Shadow models trained, forgot and trained on as each main model did; as many were trained without the rows. A method passes where its
 interval overlaps that of retrained models against retrained ones: no audit proves more than that it found nothing. Intervals are over
-models and rows, those of relearning, anamnesis and ignorance over models alone. An audit without power would not fail a method that
-did nothing, or misses a planted shift of one standard deviation. Audits without a planted shift do
+models and rows, those of relearning, anamnesis, ignorance and time to forget over models alone. An audit without power would not
+fail a method that did nothing, or misses a planted shift of one standard deviation. Audits without a planted shift do
 something to the models, and have no objection or fail; their threshold is of the distance to retrained models.</p>
 <div class="scroll"><table>
 <thead><tr><th></th><th>as run</th><th>retrained again</th><th>did nothing</th><th>threshold</th><th>planted shift</th>
