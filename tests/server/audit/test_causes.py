@@ -99,6 +99,18 @@ def test_forgetting_what_stands_first_helps_failures_held_out_and_forgetting_ran
     assert np.mean(lost) < 0.02
 
 
+def test_figures_on_the_failures_that_were_ranked_by_say_too_much() -> None:
+    """The fault: what is repaired is measured where it was looked for."""
+    shares = []
+    for seed in SEEDS:
+        one = case(seed)
+        repaired = one.without(worst(seed, found(seed)))
+        parts = [one.failing(rows) for rows in (one.validation, one.test)]
+        shares.append([1 - len(one.failing(part, repaired)) / len(part) for part in parts])
+    there, held_out = np.mean(shares, axis=0)
+    assert there > held_out
+
+
 def test_scores_at_many_holders_are_those_of_all_rows_together() -> None:
     one, curvature = case(0), case(0).curvature()
     shares = [one.rows.only(part) for part in np.array_split(one.rows.ids, [5, 60])]

@@ -331,3 +331,22 @@ def test_the_secret_is_the_keys_and_another_one_is_refused() -> None:
     first, second = (model.state()["perturbation"] for model in models)
     assert not np.array_equal(first, second)
     assert PERTURBATION in models[0].state()
+
+
+@pytest.mark.slow
+def test_no_bound_of_a_thousand_removals_lies_below_the_residual_in_fifty_digits() -> None:
+    left, slack = 0, 1e-10
+    for seed in range(10):
+        data = rows(130, key=seed)
+        model = removing(data, 2, ("thousand", seed), {"penalty": 0.05}, sigma=0.5)
+        for row in data.ids[:100]:
+            before, weights = model.bound, model.weights
+            model.drop(np.array([row]))
+            objective = model.objective()
+            step = Step(objective, weights, objective.newton(weights, objective.gradient(weights)), 1, before)
+            true = exact_norm("logistic", objective, step.end)
+            bounds = [step.measured(), step.data_dependent(), step.worst_case()]
+            assert true <= bounds[0] <= true + slack
+            assert bounds == sorted(bounds)
+            model.weights, model.bound, left = step.end, step.measured(), left + 1
+    assert left == 1000

@@ -17,8 +17,11 @@ from clients.unlearning.approximate.statistics.certificate import Distance
 from clients.unlearning.approximate.statistics.learner import Jackknife, Newton, Summarised
 from clients.unlearning.approximate.statistics.spec import InfinitesimalJackknife, NewtonStatistics
 from clients.unlearning.contract import Problem, UnlearningError
+from clients.unlearning.convex.losses import loss_of
+from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.proximal import nearest
 from clients.unlearning.convex.solved import Solved
+from clients.unlearning.convex.solver import minimise
 from clients.unlearning.convex.spec import Convex
 from clients.unlearning.mechanisms import analytic_gaussian
 from clients.unlearning.traces import Secret, traces
@@ -255,3 +258,81 @@ def test_a_certificate_whose_noise_is_too_small_is_inconsistent() -> None:
     assert str(Distance(**told).disproof(evidence)).startswith("noise of sigma = 1 hides a distance of 0.9 with delta =")  # type: ignore[arg-type]
     assert Distance(**{**told, "distance": 0.1}).disproof(evidence) is None  # type: ignore[arg-type]
     assert str(Distance(**{**told, "epsilon": 2.0}).disproof(evidence)).startswith("it is one of certified(2, 0.0001)")  # type: ignore[arg-type]
+
+
+def test_of_one_row_of_least_squares_the_jackknife_takes_its_leverage_too_little() -> None:
+    """It is ``1 - h`` times the exact step, h the row's leverage, where the penalty counts nothing."""
+    data = rows(40)
+    for place in (0, 7, 19):
+        gone = data.only(data.ids[[place]])
+        jackknife, newton = (fitted(kind, data, base={"loss": "squared", "penalty": 1e-9}) for kind in (Jackknife, Newton))
+        start, part = newton.weights, newton._objective_of(gone)
+        assert newton.statistics is not None
+        leverage = float(torch.trace(torch.linalg.solve(newton.statistics.matrix[0], part.hessian(start)[0])))
+        for model in (jackknife, newton):
+            model.forget(gone)
+        assert 0.01 < leverage < 0.9
+        torch.testing.assert_close(jackknife.weights - start, (1 - leverage) * (newton.weights - start), rtol=1e-5, atol=1e-9)
+
+
+def test_the_bound_holds_whichever_row_leaves() -> None:
+    data = rows(40)
+    for row in data.ids:
+        model = fitted(Newton, data)
+        model.forget(data.only(row))
+        assert model.statistics is not None
+        assert float((model.weights - solved(data.without(row)).weights).norm()) <= model.statistics.distance(model.loss, 0.05)
+
+
+def sphere(d: int, n: int, key: int) -> Rows:
+    """Return rows of norm 1 in d dimensions, whose classes depend on a direction."""
+    chance = np.random.default_rng(key)
+    x = chance.normal(size=(n, d))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return Rows(np.arange(n), x.astype(np.float32), (x[:, 0] + 0.1 * chance.normal(size=n) > 0).astype(np.int64))
+
+
+def capacity(d: int, penalty: float, sigma: Any) -> float:
+    """Return the largest number of rows whose removal keeps the excess risk below .01 under noise of ``sigma(rows)``, as a real number.
+
+    The noise is that of the mechanism, on the optimum of all rows; the risk is the mean loss, with its penalty, of the same rows.
+    """
+    n, chance = 2000, np.random.default_rng(d)
+    data = sphere(d, n, d)
+    targets = torch.tensor(np.where(data.y == 1, 1.0, -1.0))[:, None]
+    objective = Objective(loss_of(Convex()), torch.tensor(data.x).double(), targets, penalty, torch.zeros(d, 1).double())
+    optimum = minimise(objective).weights
+    draws = torch.tensor(chance.standard_normal((40, d, 1)))
+
+    def risk(weights: Tensor) -> float:
+        scores = objective.x @ weights
+        return float(objective.loss.values(scores, targets).mean()) + penalty / 2 * float(weights.square().sum())
+
+    def excess(scale: float) -> float:
+        return float(np.mean([risk(optimum + scale * one) for one in draws])) - risk(optimum)
+
+    low, high = 1e-3, float(n)
+    while high > 1.001 * low:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if excess(sigma(middle, n)) < 0.01 else (low, middle)
+    return low
+
+
+@pytest.mark.slow
+def test_more_rows_may_leave_than_privacy_of_groups_allows_and_in_many_dimensions_the_more() -> None:
+    """Sekhari et al., NeurIPS 2021: of order ``n / d^(1/4)`` against ``n / d^(1/2)``."""
+    penalty, epsilon, delta = 1.0, 1.0, 1e-4
+    loss = loss_of(Convex())
+    slope = loss.steepness(1) + penalty * 1.0  # of a row's loss, at parameters of norm 1 at most
+
+    def newton(m: float, n: int) -> float:
+        return analytic_gaussian(2 * loss.lipschitz * slope**2 * m**2 / (penalty**3 * n**2), epsilon, delta)
+
+    def private(m: float, n: int) -> float:
+        return analytic_gaussian(2 * slope * m / (penalty * n), epsilon, delta)
+
+    sizes = (4, 16, 64, 256)
+    rows_left = {sigma: [capacity(d, penalty, sigma) for d in sizes] for sigma in (newton, private)}
+    powers = [float(np.polyfit(np.log(sizes), np.log(counts), 1)[0]) for counts in rows_left.values()]
+    assert powers == pytest.approx([-0.25, -0.5], abs=0.03)
+    assert all(ours > 10 * theirs for ours, theirs in zip(*rows_left.values(), strict=True))

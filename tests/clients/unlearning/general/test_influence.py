@@ -13,6 +13,7 @@ from scipy.stats import kstest
 from torch.autograd.functional import hessian
 
 from clients.data.rows import Rows
+from clients.models import ModelSpec
 from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
@@ -301,3 +302,71 @@ def test_a_correction_is_a_deletion_and_rows_that_come_on_one_hessian() -> None:
     assert whole.count == len(right)
     assert not Local(curvature, new, right, "remaining").gradient().any(), "what changes nothing moves nothing"
     assert Local(curvature, old, right, "all").count == len(wrong)
+
+
+def test_a_network_of_two_hundred_parameters_is_solved_as_by_its_whole_matrix() -> None:
+    data = rows(30)
+    weights, learning = trained(data, Mlp(hidden=(25,)), Training(epochs=3, optimizer=Sgd(weight_decay=0.05)))
+    curvature = Curvature(learning.network, weights, learning.training)
+    whole = torch.stack([curvature.product(data, one, "gauss_newton") for one in torch.eye(len(curvature.flat())).double()])
+    assert len(whole) == 203
+    right = curvature.gradient(data.only(data.ids[:3]))
+    found = conjugate_gradients(lambda v: curvature.product(data, v, "gauss_newton"), right, 1e-9, 500)
+    torch.testing.assert_close(found.x, torch.linalg.solve(whole, right), rtol=1e-6, atol=1e-8)
+
+
+def test_products_of_unequal_parts_add_up_to_that_of_all_rows() -> None:
+    data = rows()
+    weights, learning = trained(data, Mlp(hidden=(5,)), Training(epochs=3, optimizer=Sgd(weight_decay=0.05)))
+    curvature = Curvature(learning.network, weights, learning.training)
+    direction = torch.tensor(np.random.default_rng(1).normal(size=len(curvature.flat())))
+    for products in ("hessian", "gauss_newton"):
+        whole = curvature.product(data, direction, products)  # type: ignore[arg-type]
+        parts = [curvature.product(data.only(part), direction, products) for part in np.split(data.ids, [1, 9, 9])]  # type: ignore[arg-type]
+        assert float((sum(parts[1:], parts[0]) - whole).norm()) < 1e-12 * float(whole.norm())
+
+
+def test_a_mean_in_the_place_of_a_sum_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Curvature.gradient
+    monkeypatch.setattr(Curvature, "gradient", lambda self, data: honest(self, data) / len(data))
+    left, whole = errors(3)
+    assert left > 0.5 * whole
+
+
+class Noisy(ModelSpec):
+    """A layer behind dropout, or behind statistics of the batch."""
+
+    kind: str = "noisy"
+    batch: bool = False
+
+    def build(self, shape: tuple[int, ...], classes: int, key: Any) -> torch.nn.Module:
+        middle = torch.nn.BatchNorm1d(4) if self.batch else torch.nn.Dropout()
+        return torch.nn.Sequential(torch.nn.Flatten(), middle, torch.nn.Linear(4, classes))
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["dropout", "batch norm"])
+def test_the_network_is_in_evaluation_mode_and_training_mode_is_noticed(batch: bool) -> None:
+    data, network = rows(20), Network(Noisy(batch=batch), (4,), 3)
+    weights = network.initial(("noisy",))
+    curvature = Curvature(network, weights, Training())
+    whole = curvature.gradient(data)
+    parts = [curvature.gradient(data.only(part)) for part in np.split(data.ids, [1, 9])]
+    torch.testing.assert_close(sum(parts[1:], parts[0]), whole)
+    assert all(np.array_equal(array, weights[name]) for name, array in curvature.weights().items()), "no statistics were taken"
+    curvature.module.train()
+    faulty = [curvature.gradient(data.only(part)) for part in np.split(data.ids, [5, 10])]
+    assert float((sum(faulty[1:], faulty[0]) - whole).norm()) > 1e-2 * float(whole.norm()), "the control"
+
+
+def test_noise_that_is_drawn_once_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, (weights, learning) = rows(), optimum(60)
+
+    def released(*keys: int) -> list[bytes]:
+        method = Influence(noise=Noise(sensitivity=0.5, epsilon=2.0))
+        found = [method.apply(weights, learning, data.only(data.ids[:3]), data.without(data.ids[:3]), ("request", key))[0] for key in keys]
+        return [b"".join(one[name].tobytes() for name in one) for one in found]
+
+    assert len(set(released(1, 2))) == 2
+    honest = Noise.draw
+    monkeypatch.setattr(Noise, "draw", lambda self, size, *key: honest(self, size, "one"))
+    assert len(set(released(1, 2))) == 1, "the fault"

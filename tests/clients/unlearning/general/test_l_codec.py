@@ -209,3 +209,35 @@ def test_without_kept_rows_weights_are_those_before_training() -> None:
     found, outcome = LCodec().apply(weights, learning, forget, retain.keep(np.zeros(len(retain), bool)), ("key",))
     assert outcome.guarantee == "exact"
     assert all(np.array_equal(found[name], array) for name, array in learning.initial().items())
+
+
+def test_each_answer_is_that_of_the_unit_whose_weights_are_masked() -> None:
+    learning, weights, forget, _ = case(0, 12)
+    curvature = Curvature(learning.network, weights, learning.training)
+    x = learning.network.inputs(forget.x).double()
+    units, before, _ = answers(curvature.module, x)
+    for place in (0, 11, 12, 21):
+        mask = joined(list(masks(curvature.module, [units[place]]).values()))
+        start = curvature.flat()
+        curvature.move(mask.double())
+        moved = (answers(curvature.module, x)[1] != before)[0]
+        curvature.put(start)
+        same_layer = [j for j, unit in enumerate(units) if unit.layer == units[place].layer]
+        assert [j for j in same_layer if moved[j]] == [place]
+        assert not any(moved[j] for j in range(len(units)) if j < same_layer[0]), "earlier layers answer as before"
+
+
+def test_the_curvature_of_the_row_itself_is_no_part_of_the_step() -> None:
+    """As if its Hessian were zero, it would be that of all rows (the fault of the public code)."""
+    learning, weights, forget, retain = case(0)
+    units, method = all_units(learning, weights, forget), LCodec(damping=1e-3)
+    honest = stepped(method, learning, weights, units, forget, retain)
+    everything = retain.joined(forget)
+    curvature = Curvature(learning.network, weights, learning.training)
+    faulty = asked(Local(curvature, forget, everything))
+    rows, inside = Local(curvature, forget, retain), joined(list(masks(curvature.module, units).values()))
+    faulty.gradient = lambda: rows.gradient()  # type: ignore[method-assign]
+    method.stepped(curvature, faulty, inside)
+    newton, _ = Influence(products="gauss_newton", damping=1e-3).apply(weights, learning, forget, retain, ())
+    apart = [max(float(np.abs(one[name] - newton[name]).max()) for name in newton) for one in (honest, curvature.weights())]
+    assert apart[0] < 1e-6 < 1e-5 < apart[1]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
@@ -23,7 +25,9 @@ from clients.unlearning.general.derivatives import Local
 from clients.unlearning.general.influence import Influence
 from clients.unlearning.general.puma import Puma
 from clients.unlearning.general.reweighting import descend, sparse_weights
-from tests.clients.unlearning.general.test_influence import asked, distance
+from server.audit.membership import Predictions, membership_auc
+from tests.clients.unlearning.general.test_influence import asked, distance, trained
+from tests.clients.unlearning.general.test_influence import rows as made
 
 TRAINING = Training(epochs=60, batch_size=400, optimizer=Sgd(lr=1.0, weight_decay=1e-2))
 Case = tuple[Learning, Arrays, Rows, Rows]
@@ -180,3 +184,59 @@ def test_without_validation_rows_it_refuses_and_without_kept_ones_nothing_is_lef
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         Puma(**settings)
+
+
+def influences(learning: Learning, weights: Arrays, data: Rows, validation: Rows) -> np.ndarray:
+    """Return the influence of each row on the mean loss on validation rows: below 0 of a row that hurts."""
+    curvature = Curvature(learning.network, weights, learning.training)
+    rows = asked(Local(curvature, data.keep(np.zeros(len(data), bool)), data))
+    rows.kept()
+    direction = Puma(damping=0.0)._solve(rows, curvature.loss_gradient(validation) / len(validation)).x
+    return np.asarray(curvature.slopes(data, direction).numpy())
+
+
+@pytest.mark.slow
+def test_influences_rank_rows_as_training_without_each_does() -> None:
+    small = Training(epochs=250, batch_size=1000, optimizer=Sgd(lr=1.0, weight_decay=0.05))
+    data, validation = made(40, 3), made(200, 4)
+    weights, learning = trained(data, training=small)
+    before = loss(learning, weights, validation)
+    changes = [loss(learning, trained(data.without(row), training=small)[0], validation) - before for row in data.ids[::4]]
+    assert spearmanr(changes, influences(learning, weights, data, validation)[::4]).statistic > 0.95
+
+
+def test_influences_find_wrong_labels() -> None:
+    areas = []
+    for seed in (0, 1, 2):
+        learning, _, forget, retain = case(seed)
+        assert learning.validation is not None
+        data, chance = retain.joined(forget), np.random.default_rng(seed)
+        wrong = np.isin(np.arange(len(data)), chance.choice(len(data), len(data) // 10, replace=False))
+        y = np.where(wrong, (data.y + chance.integers(1, 10, len(data))) % 10, data.y)
+        spoiled = Rows(data.ids, data.x, y)
+        weights, _ = learning.train(learning.initial(), spoiled, range(1))
+        losses = -np.log(learning.network.probabilities(weights, data.x).astype(float)[np.arange(len(data)), y])
+        psi = influences(learning, weights, spoiled, learning.validation)
+        areas.append([roc_auc_score(wrong, -psi), roc_auc_score(wrong, losses)])
+    by_influence, by_loss = np.mean(areas, axis=0)
+    assert by_influence > 0.9
+    assert by_loss > 0.9, "what such rows cost tells them apart, too: no gain over it was seen"
+
+
+@pytest.mark.slow
+def test_membership_of_forgotten_rows_is_within_the_spread_of_retraining() -> None:
+    found: dict[str, list[float]] = {"puma": [], "retrained": [], "nothing": []}
+    for seed in range(5):
+        learning, weights, _, _ = case(seed)
+        assert learning.validation is not None
+        rows = case(seed)[3].joined(case(seed)[2])
+        forget, retain = rows.only(rows.ids[::10]), rows.without(rows.ids[::10])
+        never, _ = learning.train(learning.initial(), retain, range(1))
+        after, _ = Puma(damping=0.0).apply(weights, learning, forget, retain, ())
+        for name, one in (("puma", after), ("retrained", never), ("nothing", weights)):
+            parts = [Predictions(learning.network.probabilities(one, part.x), part.y) for part in (forget, learning.validation)]
+            found[name].append(float(membership_auc(*parts) or 0.0))
+    puma, retrained, nothing = (np.array(values) for values in found.values())
+    assert (nothing > retrained).all(), "the attack works"
+    assert abs(puma.mean() - retrained.mean()) < retrained.std(ddof=1)
+    assert (nothing - puma).mean() > 0.5 * (nothing - retrained).mean()
