@@ -1,9 +1,10 @@
-"""What is told of unlearning in context, over three seeds: ``python -m experiments.benchmarks.in_context [--quick]``.
+"""What is told of unlearning in context, over three seeds: ``python -m experiments.benchmarks.in_context``.
 
 A small language model learns 200 labelled records by heart, of which 15 % have a wrong label, and 40 of them are to be forgotten. The
 margin of the true label, ``log p - log(1 - p)``, is measured under the method's prompt and each control, for several numbers of other
 records in the context. Differences are paired by record, one person each, with Student's intervals over records, within one seed. The
-seed draws the model, its public pre-training, and which records are learned and forgotten; the world is the same.
+seed draws the model, its public pre-training, and which records are learned and forgotten; the world is the same. ``--kind gpt2`` takes
+GPT-2 of transformers, as small, with longer pre-training, since it learns later to look answers up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,10 @@ from clients import wire
 from clients.data import load
 from clients.data.rows import Rows
 from clients.data.worlds import Records
+from clients.language.gpt2 import Gpt2Spec
 from clients.language.measures import margins, one_by_one
 from clients.language.network import LanguageNetwork
-from clients.language.spec import Pretraining, TransformerSpec
+from clients.language.spec import LanguageSpec, Pretraining, TransformerSpec
 from clients.streams import bottom
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.prompts.prompting import CONTROLS, Prompts
@@ -39,7 +41,9 @@ from simulator.sweeps.estimates import estimate
 WORLD = Records(people=300)
 SEEDS, CONTEXTS, LEARNED, FORGOTTEN = (1, 2, 3), (0, 2, 4, 6), 200, 40
 TRAINING = Training(epochs=30, batch_size=50, optimizer=Adam(lr=1e-3))
-USUAL, QUICK = TransformerSpec(), TransformerSpec(width=16, heads=2, pretraining=Pretraining(steps=2, batch_size=4, rehearsal=2))
+TINY = {"width": 16, "heads": 2, "pretraining": Pretraining(steps=2, batch_size=4, rehearsal=2)}
+USUAL, QUICK = TransformerSpec(), TransformerSpec().model_copy(update=TINY)
+KINDS: Mapping[str, LanguageSpec] = {"transformer": USUAL, "gpt2": Gpt2Spec(pretraining=Pretraining(steps=1500))}
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +58,7 @@ class Case(NamedTuple):
     key: tuple[str, int]
 
 
-def case(seed: int, spec: TransformerSpec, epochs: int) -> Case:
+def case(seed: int, spec: LanguageSpec, epochs: int) -> Case:
     """Return the trained model of a seed."""
     source, key = load(WORLD), ("in context", seed)
     network = LanguageNetwork(spec, source.shape, source.classes, world=WORLD)
@@ -114,13 +118,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line per seed and number of records in the context, then the findings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="one seed, a tiny model, which shows nothing")
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--kind", choices=KINDS, default="transformer", help="the language model")
+    asked = parser.parse_args(arguments)
+    quick, spec = asked.quick, KINDS[asked.kind].model_copy(update=TINY if asked.quick else {})
     drawn = Table(title=f"Margins of the true label of {FORGOTTEN} records, nats: mean, and paired differences with 95 % intervals")
     for heading in ("seed", "records", *CONTROLS, "flipped - true", "other - true"):
         drawn.add_column(heading, justify="right")
     told, guards, lines = [], [], []
     for seed in SEEDS[:1] if quick else SEEDS:
-        one = case(seed, QUICK if quick else USUAL, 1 if quick else TRAINING.epochs)
+        one = case(seed, spec, 1 if quick else TRAINING.epochs)
         before = wire.sha256(wire.to_bytes(one.weights))
         for context in CONTEXTS:
             found = {control: margin(one, control, context) for control in CONTROLS}

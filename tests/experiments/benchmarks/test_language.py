@@ -17,6 +17,12 @@ def test_margins_are_told_by_context_and_findings_after_them(capsys: pytest.Capt
     assert "in 0 of 4 seeds and contexts" in said, "an untrained model shows nothing, and the command says so"
 
 
+@pytest.mark.slow
+def test_gpt2_takes_the_models_place(capsys: pytest.CaptureFixture[str]) -> None:
+    in_context.main(["--quick", "--kind", "gpt2"])
+    assert "weights unchanged" in capsys.readouterr().out
+
+
 def test_findings_are_seen_where_they_are_and_not_where_they_are_not() -> None:
     draws = np.random.default_rng(0)
     found = {control: draws.normal(0, 1, 40) for control in CONTROLS}

@@ -112,6 +112,16 @@ class Asked(Knowing):
         return np.eye(1, len(WORLD.vocabulary)).repeat(len(texts), axis=0) * 9
 
 
+def test_false_refusals_on_public_questions_hold_on_others() -> None:
+    """An overlap chosen on some public questions refuses about as many of others, which nobody looked at."""
+    rates = {}
+    for overlap in (0.3, 0.6, 1.0):
+        model = Guarded(Asked(), {}, (guard(match=NGram(n=1, overlap=overlap)),), KEY)
+        rates[overlap] = [refused(model, WORLD.public(400, drawn)[0]).mean() for drawn in ("chosen on", "held out")]
+    assert all(abs(one - other) < 0.07 for one, other in rates.values()), "two deviations of a difference of 400 each"
+    assert rates[0.3][0] > rates[0.6][0] > rates[1.0][0] == 0, "the control: another overlap refuses another share"
+
+
 def test_a_rule_holds_no_readable_word_and_another_key_gives_other_hashes() -> None:
     one = guard("output")
     told = one.rule.model_dump_json()

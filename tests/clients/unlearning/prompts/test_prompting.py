@@ -104,6 +104,22 @@ def test_what_a_model_looks_up_turns_its_margin() -> None:
     assert prompted(Copies(), {}, [], OTHERS, ("key",)) == {}  # type: ignore[arg-type]
 
 
+def test_exchanged_labels_and_a_leaked_record_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [(DATA.rows(np.array([row])), 2) for row in (4, 5)]
+    everybody = OTHERS.joined(DATA.rows(np.array([4, 5])).without(OTHERS.ids))
+    right = prompted(Copies(), {}, asked, everybody, ("key",))  # type: ignore[arg-type]
+    assert right["margin.flipped"] < 0, "a record is not in its own context, where its true answer would stand"
+    drawn = Prompts._drawn
+    with monkeypatch.context() as leaking:
+        leaking.setattr(Prompts, "_drawn", lambda self: [int(np.searchsorted(self.others.ids, self.record.ids[0])), *drawn(self)])
+        leaked = prompted(Copies(), {}, asked, everybody, ("key",))  # type: ignore[arg-type]
+    assert leaked["margin.flipped"] == leaked["margin.true"] > 0, "the planted fault: the method seems to do nothing"
+    first = Prompts._first
+    monkeypatch.setattr(Prompts, "_first", lambda self, control: first(self, {"flipped": "true", "true": "flipped"}.get(control, control)))
+    exchanged = prompted(Copies(), {}, asked, everybody, ("key",))  # type: ignore[arg-type]
+    assert exchanged["margin.flipped"] > 0 > exchanged["margin.true"], "the planted fault: the control turns, not the method"
+
+
 def test_memorised_records_are_counted() -> None:
     found = memorised(Copies(), {}, OTHERS)  # type: ignore[arg-type]
     assert (found["asked.own"], found["exact.own"]) == (10, (OTHERS.y == 1).sum())

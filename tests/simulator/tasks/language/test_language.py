@@ -27,6 +27,7 @@ from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.reading import reading
 from simulator.tasks.language.averaging.plan import LanguagePlan
+from simulator.terminal.conversation import opened
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -178,6 +179,16 @@ def test_rules_of_an_erased_peer_go_with_it_and_those_of_a_silent_leaver_stay(pl
             sha256 = store.model(REGISTRY)
             assert (list(wire.from_bytes(store.artefact(sha256))) if sha256 else []) == left
         assert verify(finished.folder) == []
+
+
+def test_a_rule_acts_at_who_was_offline_and_after_its_owner_came_back(play: Callable[..., Run]) -> None:
+    away = {"round": 1, "do": "offline", "peers": [2], "rounds": 2}
+    gone = [{"round": 2, "do": "leave", "peers": [0], "erase": False}, {"round": 3, "do": "rejoin", "peers": [0]}]
+    finished = play(event=[GUARD, away, *gone], rounds=3)
+    assert [guard.rule.id for guard in opened(finished.folder, 2).model.guards] == ["names"]
+    (row,) = finished.results["language"]["guards"]
+    assert row["on"]["plain"]["share"] == 0.0
+    assert verify(finished.folder) == []
 
 
 def test_a_server_that_enters_no_rule_is_noticed(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

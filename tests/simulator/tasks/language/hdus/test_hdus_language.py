@@ -117,6 +117,15 @@ def test_neighbours_apply_the_rule_after_the_mixing(done: Run) -> None:
         opened(done.folder)
 
 
+def test_a_rule_reaches_a_neighbour_that_was_offline_and_outlives_a_silent_leaver(play: Callable[..., Run]) -> None:
+    away = {"round": 1, "do": "offline", "peers": [1], "rounds": 1}
+    left = {"round": 2, "do": "leave", "peers": [0], "erase": False}
+    for name, more in (("stays", []), ("leaves", [left])):
+        near = opened(play(event=[GUARD_EVENT, away, *more], name=name).folder, 1).model
+        assert [voice.owner for voice in near.network.seeds] == [0, 2]  # type: ignore[attr-defined]
+        assert [guard.rule.id for guard in near.guards] == ["names"], "where the seed is, the rule is"
+
+
 def test_the_page_tells_what_neighbours_answer(done: Run) -> None:
     assert "rules travel with seeds, and act after the mixing" in page(done.folder)
 
@@ -161,6 +170,14 @@ def test_a_killed_run_ends_with_the_same_digest(play: Callable[..., Run], tmp_pa
 @pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}, {"kind": "flower", "workers": 2}])
 def test_every_engine_gives_the_digest_of_inline(play: Callable[..., Run], engine: dict[str, Any]) -> None:
     assert play(engine=engine, name="mixed").digest == play().digest
+
+
+@pytest.mark.slow
+def test_arrivals_are_exact_and_sequential_draws_are_disproved(play: Callable[..., Run]) -> None:
+    audit, arrive = {"counterfactual": True}, {"round": 2, "do": "arrive", "peer": 0, "rows": {"fraction": 0.2}}
+    assert [one["equal"] for one in play(event=[arrive], audit=audit).results["arrivals"]] == [True]
+    control = play(event=[LEAVE], audit=audit, training={"epochs": 1, "streams": "sequential"}, name="control")
+    assert control.results["verdict"]["name"] == "disproved"
 
 
 def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed(play: Callable[..., Run]) -> None:
