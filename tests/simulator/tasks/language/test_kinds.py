@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clients import wire
+from clients import cache, wire
 from clients.data.worlds import Records
 from clients.language.averaging.config import LanguageConfig
 from clients.language.causal import Causal
@@ -86,8 +86,13 @@ def test_guards_and_prompts_work_on_gpt2_and_change_no_weight(done: Run) -> None
     assert "gpt2" in page(done.folder)
 
 
-def test_a_trained_model_goes_on_from_its_folder_and_no_other_files_take_their_place(folder: Path, tmp_path: Path) -> None:
+def test_a_trained_model_goes_on_from_its_folder_and_no_other_files_take_their_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered, looked_up = cache.remembered, list[Any]()
+    monkeypatch.setattr(cache, "remembered", lambda what, make: looked_up.append(what) or remembered(what, make))
     finished = run(of(folder), tmp_path / "runs", Watch())
+    assert [len(one["model"]["sha256"]) for one in looked_up] == [64], "other files are pre-trained anew, not taken from the cache"
     assert verify(finished.folder) == []
     assert opened(finished.folder).answer("/guard off")
     half, digest = prepare(of(folder), tmp_path / "runs"), resolve(of(folder)).digest
