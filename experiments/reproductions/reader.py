@@ -3,7 +3,8 @@
 The attacker trains a denoiser of its own (with the quick budget), cuts every digit from it, fills the cuts with the expected fill, and
 trains a detector of edited columns on many statistics of columns. It then applies the detector to the denoisers of ``roots``, which have
 other training seeds and other secrets. The fills are compared with the original weights, which reveal only the columns that a concept would
-select, and with the plain cut. Denoisers come from the cache, or are trained.
+select, and with the plain cut. Then the attacker cuts again where the detector points, and completes that: samples are judged as
+released, after this attack, and after a completion that knows the mask. Denoisers come from the cache, or are trained.
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ from clients.diffusion.images import digits
 from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
 from clients.diffusion.subject import DenoiserSubject
-from clients.unlearning.pruning.layers import feed_forward_weights
+from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
+from experiments.reproductions.attacks_tables import text
 from experiments.reproductions.command import Parser
 from experiments.reproductions.roots_pairs import Weights, Work, trained
 from server.defences.fills import FILLS, FillSpec
 from server.defences.reader import Reader, Release
 from server.defences.secret import Secret
+from server.revival.attack import revive
+from server.revival.knowledge import WithMask
+from simulator.checkpoints.progress import Bars
 
 USUAL = ["gaussian", "decoys", "redrawn_columns"]
+Scores = dict[str, dict[str, float]]
+"""Shares of samples by attack: ``target`` and ``others``."""
 Hide = Callable[[Weights, Mapping[str, Tensor], int], Weights]
 """Maps a denoiser's weights, its cut and its training seed to the released weights."""
 
@@ -58,10 +65,26 @@ def cuts(denoiser: Denoiser, work: Work, seed: int, concepts: Sequence[int]) -> 
     ]
 
 
-def read(own: Sequence[Release], others: Mapping[int, Sequence[Release]]) -> list[float]:
-    """Return the AUCs of a detector trained on its own releases, each averaged over the releases of one other seed."""
-    reader = Reader(own)
-    return [mean(reader.auc(*release).value for release in those) for those in others.values()]
+def attacked(
+    work: Work, denoiser: Denoiser, releases: Sequence[Release], reader: Reader, seed: int, concepts: Sequence[int]
+) -> list[Scores]:
+    """Return for each concept the shares of samples that show it, and the others, as released and after each attack."""
+    original, found = feed_forward_weights(denoiser.unet), []
+    try:
+        for concept, (weights, masks) in zip(concepts, releases, strict=True):
+            versions = {
+                "released": weights,
+                "read": revive(WithMask(weights, reader.places(weights)), work.revival).weights,
+                "known": revive(WithMask(weights, masks), work.revival).weights,
+            }
+            scores = {}
+            for name, version in versions.items():
+                set_feed_forward_weights(denoiser.unet, version)
+                scores[name] = work.score(denoiser, seed, concept)
+            found.append(scores)
+    finally:
+        set_feed_forward_weights(denoiser.unet, original)
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,22 +101,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images = digits()
     judge = Svm().learned(images)
 
-    def erased(seed: int, training: DenoiserTraining) -> tuple[Weights, list[Mapping[str, Tensor]]]:
+    def erased(seed: int, training: DenoiserTraining) -> tuple[Work, Denoiser, list[Mapping[str, Tensor]]]:
         work = Work(images, judge, DIGITS, training)
         denoiser, _ = trained(work, seed, options.cache.expanduser())
-        return feed_forward_weights(denoiser.unet), cuts(denoiser, work, seed, options.concepts)
+        return work, denoiser, cuts(denoiser, work, seed, options.concepts)
 
-    mine = erased(options.own, QUICK_BUDGET)
+    def released(hide: Hide, seed: int, denoiser: Denoiser, masks: Sequence[Mapping[str, Tensor]]) -> list[Release]:
+        weights = feed_forward_weights(denoiser.unet)
+        return [(hide(weights, mask, seed), mask) for mask in masks]
+
+    _, own, my_cuts = erased(options.own, QUICK_BUDGET)
     theirs = {seed: erased(seed, FULL_BUDGET) for seed in options.seeds}
-    table = Table(title="edited columns, told by a trained reader: area under the curve, mean ± standard deviation over seeds")
-    for column in ("released", "area"):
+    table = Table(title="a trained reader of edited columns: area under the curve (± standard deviation over seeds), and who completes")
+    for column in ("release", "area", "concept: released", "completed where it points", "mask known", "others: where it points"):
         table.add_column(column)
-    for name, hide in releases(options.fills).items():
-        own = [(hide(mine[0], masks, options.own), masks) for masks in mine[1]]
-        others = {seed: [(hide(weights, masks, seed), masks) for masks in each] for seed, (weights, each) in theirs.items()}
-        areas = read(own, others)
-        table.add_row(name, f"{mean(areas):.3f}" + (f" ± {stdev(areas):.3f}" if len(areas) > 1 else ""))
-    Console(width=140).print(table)
+    with Bars() as bars:
+        advance = bars.stage("kinds of release", (2 + len(options.fills)) * len(theirs))
+        for name, hide in releases(options.fills).items():
+            reader = Reader(released(hide, options.own, own, my_cuts))
+            areas, found = [], list[Scores]()
+            for seed, (work, denoiser, masks) in theirs.items():
+                those = released(hide, seed, denoiser, masks)
+                areas.append(mean(reader.auc(*release).value for release in those))
+                if name != "original":
+                    found += attacked(work, denoiser, those, reader, seed, options.concepts)
+                advance(1)
+            area = f"{mean(areas):.3f}" + (f" ± {stdev(areas):.3f}" if len(areas) > 1 else "")
+            table.add_row(name, area, *_shares(found, next(iter(theirs.values()))[0]))
+    Console(width=160).print(table)
+    print("Intervals are over samples (95 %, Wilson), not over trainings.")
+
+
+def _shares(found: Sequence[Scores], work: Work) -> list[str]:
+    """Return shares with intervals over samples; dashes where nothing was attacked."""
+    if not found:
+        return ["-"] * 4
+    counts = {"target": work.budget.target * len(found), "others": work.budget.others * (work.spec.classes - 1) * len(found)}
+    asked = [("released", "target"), ("read", "target"), ("known", "target"), ("read", "others")]
+    return [text(mean(one[attack][kind] for one in found), counts[kind]) for attack, kind in asked]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from server.defences.detection import Auc, auc
+from server.revival.locate import strongest
 
 Release = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 """Weights by layer, and masks of the entries cut from them."""
@@ -35,14 +36,31 @@ class Reader:
         layers = [(weights[name], mask) for weights, masks in releases for name, mask in masks.items()]
         features = np.concatenate([column_features(weight) for weight, _ in layers])
         edited = np.concatenate([mask.any(dim=0).numpy() for _, mask in layers])
+        self._columns = float(edited.mean())
+        self._entries = float(np.mean([mask.double().mean() for _, mask in layers])) / self._columns
         self._trees: Any = HistGradientBoostingClassifier(
             max_iter=150, learning_rate=0.06, max_leaf_nodes=12, l2_regularization=1.0, early_stopping=False, random_state=0
         ).fit(features, edited)
 
     def auc(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
         """Return how well the detector separates edited from untouched columns of another release, over all layers together."""
-        scores = [torch.from_numpy(self._trees.decision_function(column_features(weights[name]))) for name in masks]
+        scores = [self._scores(weights[name]) for name in masks]
         return auc(torch.cat(scores), torch.cat([mask.any(dim=0) for mask in masks.values()]))
+
+    def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the entries that it takes for the cut, bool ``(m, n)`` by layer.
+
+        They are the smallest entries of the columns that look most edited; of columns, and of entries within them, as large a share as
+        was cut on average in the releases that it was trained on.
+        """
+        found = {}
+        for name, weight in weights.items():
+            columns = strongest(self._scores(weight), None, self._columns)
+            found[name] = strongest(-weight.abs(), columns.expand(weight.shape), self._entries)
+        return found
+
+    def _scores(self, weight: Tensor) -> Tensor:
+        return torch.from_numpy(self._trees.decision_function(column_features(weight)))
 
 
 def column_features(weight: Tensor) -> npt.NDArray[np.float64]:

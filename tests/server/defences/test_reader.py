@@ -34,6 +34,18 @@ def read(fill: FillSpec | None) -> float:
     return Reader([released(model, fill) for model in range(4)]).auc(*released(9, fill)).value
 
 
+def test_it_points_at_the_cut_of_a_model_it_never_saw_and_not_at_that_of_redrawn_columns() -> None:
+    def share_found(fill: FillSpec) -> float:
+        weights, masks = released(9, fill)
+        places = Reader([released(model, fill) for model in range(4)]).places(weights)
+        assert sum(int(place.sum()) for place in places.values()) == pytest.approx(sum(int(mask.sum()) for mask in masks.values()), rel=0.2)
+        return sum(int((places[name] & mask).sum()) for name, mask in masks.items()) / sum(int(place.sum()) for place in places.values())
+
+    quiet, hidden = share_found(Gaussian(relative=0.05)), share_found(RedrawnColumns())
+    assert quiet > 0.8
+    assert hidden < 0.3
+
+
 def test_the_reader_finds_noise_on_a_model_it_never_saw_but_neither_untouched_nor_redrawn_columns() -> None:
     assert read(Gaussian(relative=1.0)) > 0.9
     assert read(None) == pytest.approx(0.5, abs=0.12)
