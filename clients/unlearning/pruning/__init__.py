@@ -12,6 +12,7 @@ ERASERS: Registry[EraserSpec] = Registry(
         "concept_prune": "clients.unlearning.pruning.concept_prune:ConceptPrune",
         "esd": "clients.unlearning.pruning.esd:Esd",
         "random_mask": "clients.unlearning.pruning.controls:RandomMask",
+        "relearning_axes": "clients.unlearning.pruning.axes:RelearningAxes",
         "resistant": "clients.unlearning.pruning.resistant:Resistant",
         "salun": "clients.unlearning.pruning.salun:SalUn",
         "scissorhands": "clients.unlearning.pruning.scissorhands:Scissorhands",

@@ -12,6 +12,7 @@ from clients.diffusion.spec import Sampling
 from clients.diffusion.subject import DenoiserSubject
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning import ERASERS
+from clients.unlearning.pruning.axes import RelearningAxes
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.controls import AllZero, RandomMask, random_like
@@ -36,6 +37,7 @@ ERASER_SPECS: list[EraserSpec] = [
     SalUn(steps=3, batches=2, batch_size=8),
     Ssd(batches=3),
     Scissorhands(steps=3, batches=2, batch_size=8),
+    RelearningAxes(cut=PRUNE, rounds=2, rank=2, keep=1, steps=2, batch_size=8),
     Resistant(steps=2, batch_size=8, relearning=2),
     Uce(),
     Esd(steps=3, batch_size=8),
