@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from experiments.reproductions import reader, roots_pairs
@@ -16,13 +17,15 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     for budget in ("QUICK_BUDGET", "FULL_BUDGET"):
         monkeypatch.setattr(reader, budget, DenoiserTraining(backbone_steps=6, concept_steps=6))
     monkeypatch.setattr(reader, "DIGITS", SMOKE)
-    monkeypatch.setattr(reader, "Work", lambda *what: replace(real(*what), eraser=ConceptPrune(calls=2), sampling=Sampling(steps=2)))
+    small = {"eraser": ConceptPrune(calls=2), "sampling": Sampling(steps=2), "budget": Budget(target=4, others=1)}
+    monkeypatch.setattr(reader, "Work", lambda *what: replace(real(*what), **small))
 
 
 def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reader.main(["--own", "1", "--seeds", "0", "--concepts", "1", "7", "--fills", "gaussian", "--cache", str(tmp_path)])
     cells = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]
     areas = {cell[0]: float(cell[1]) for cell in cells}
+    assert [len(cell) for cell in cells] == [6, 10, 10]
     assert areas.keys() == {"original", "pruned", "gaussian"}
     assert areas["pruned"] > 0.9
     assert 0.3 < areas["original"] < 0.7

@@ -28,10 +28,26 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_row_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     how = ("--erasers", "salun", "resistant", "--concepts", "3", "--steps", "1", "--samples", "3", "1", "--cache", str(tmp_path))
     relearning.main(how)
-    lines = capsys.readouterr().out.splitlines()
-    rows = ("released", "1 steps on feed_forward_out", "1 steps on all")
-    assert [line.split(": erased")[0] for line in lines[1:]] == [f"3 {kind}, {row}" for kind in ("salun", "resistant") for row in rows]
+    lines = [line.split(": erased")[0] for line in capsys.readouterr().out.splitlines()]
+    rows = [f"{kind}, {row}" for kind in ("salun", "resistant") for row in ("released", "1 steps on feed_forward_out", "1 steps on all")]
+    assert lines[1:7] == [f"seed 0, 3 {row}" for row in rows]
+    assert lines[8:] == rows
     assert "8 images of the adversary" in lines[0]
+
+
+def test_who_holds_five_times_the_steps_is_told_over_seeds() -> None:
+    def found(early: float, late: float) -> relearning.Found:
+        shares = {("a", "all", 2): early, ("a", "all", 10): 0.9, ("b", "all", 2): 0.1, ("b", "all", 10): late}
+        return {row: [{"target": share, "others": 1.0}] for row, share in shares.items()}
+
+    def told(late: float) -> str:
+        return relearning.over_seeds([found(0.5, late), found(0.52, late), found(0.54, late)], ["a", "b"])[-1]
+
+    assert told(0.2).endswith("seen")
+    assert not told(0.2).endswith("not seen")
+    assert told(0.52).endswith("not seen")
+    assert told(0.8).endswith("the opposite")
+    assert told(0.2).startswith("b after 10 steps on all shows less than a after 2: 0.320 ± ")
 
 
 def test_the_adversary_trains_what_is_in_scope() -> None:
