@@ -17,7 +17,7 @@ class GuardedTimeline(Timeline):
 
     def ending(self, number: int, peer: int) -> list[Rule]:
         """Return the rules of a peer that are revoked in a round, in which they act for the last time."""
-        return [rule for rule in self.rules if (rule.until, rule.peer) == (number, peer)]
+        return [rule for rule in self.acting(number) if (rule.until, rule.peer) == (number, peer)]
 
     def protected(self, rule: Rule, number: int) -> list[int]:
         """Return the ids, ascending, of the rows that a rule still protects after the requests of a round: those not deleted by then."""
@@ -25,6 +25,15 @@ class GuardedTimeline(Timeline):
         return sorted(set(rule.rows).difference(*(one.rows for one in asked)))
 
     def acting(self, number: int) -> list[Rule]:
-        """Return the rules in force in a round whose owner was not erased since it published them."""
+        """Return the rules in force in a round; a rule belongs to the generation of its owner that published it, and goes with it.
+
+        So a rule whose owner is not there to publish it never acts, as in the counterfactual of an erasure, where nothing erases the owner.
+        """
         gone = [(one.peer, one.round) for one in self.erasures if one.round <= number and self.departs(one)]
-        return [rule for rule in self.rules if rule.acts(number) and not any(rule.peer == peer and rule.round < at for peer, at in gone)]
+        gone += [(peer, now.round) for now in self.rounds[:number] for peer in now.generation]
+        there = (rule for rule in self.rules if rule.acts(number) and rule.peer in self.rounds[rule.round - 1].present)
+        return [rule for rule in there if not any(rule.peer == peer and rule.round < at for peer, at in gone)]
+
+    def generation(self, rule: Rule) -> int:
+        """Return the generation of its owner that publishes a rule."""
+        return max(now.generation.get(rule.peer, 0) for now in self.rounds[: rule.round])

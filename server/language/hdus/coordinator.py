@@ -1,4 +1,4 @@
-"""The server of peers that exchange seed language models: it sends out public weights and lists rules, and sees no hash of them."""
+"""The server of peers that exchange seed language models: it sends out public weights, lists rules, and carries seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from server.timeline import Round
 class GuardedNeighbourhood(Coordinator):
     """A server without a model of its own; see `Coordinator`.
 
-    Hashes of a rule come to neighbours with their owner's seed, and go with it: where the seed is dropped, nothing is left of either.
+    Hashes of a rule come to neighbours with their owner's seed, and go with it: where the seed is dropped, nothing is left of either. The
+    server carries seeds, and so their hashes, and keeps none beside them.
 
     Parameters
     ----------

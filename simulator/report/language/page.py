@@ -74,6 +74,13 @@ def measured(own: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [row for row in own["guards"] if "unmeasured" not in row]
 
 
+def worst(row: Mapping[str, Any]) -> Figure:
+    """Return what a guard leaks by the way of asking that gets most past it: a guard is as good as that."""
+    way = max(row["on"], key=lambda one: row["on"][one]["share"] or 0.0)
+    on, off = (words.percent(row[guards][way]["share"]) for guards in ("on", "off"))
+    return Figure(f"most leaks past {row['id']}", on, f"asked by {way}; {off} with guards off")
+
+
 WITHHELD = Section("withheld", "Withheld", "What is withheld, and still there", 45, TEMPLATE, _view)
 
 
@@ -113,7 +120,5 @@ class LanguagePage(ClassificationPage):
         if memorised := own.get("memorised"):
             beside = f"of {memorised['n']} {ends(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
             figures.append(Figure("own records answered as trained", words.percent(memorised["share"]), beside))
-        for row in measured(own)[:3]:
-            on, off = row["on"]["plain"], row["off"]["plain"]
-            figures.append(Figure(f"leaks past {row['id']}", words.percent(on["share"]), f"{words.percent(off['share'])} with guards off"))
+        figures += [worst(row) for row in measured(own)[:3]]
         return [*figures, *at_the_end(data), *proven(data)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from clients.language.config import WordsConfig
 from server.language.timeline import GuardedTimeline
 from simulator.scenarios.plan import Plan
@@ -18,13 +16,11 @@ class GuardedPlan(Plan):
 
     @property
     def served(self) -> GuardedTimeline:
-        """The timeline whose rules protect only rows that their owner ever has: in a counterfactual, it lacks some."""
-        held: dict[int, set[int]] = {}
-        everyone: Sequence[WordsConfig] = (*self.configs, *self.returns)
-        for config in everyone:
-            held.setdefault(config.peer, set()).update(config.rows)
+        """The timeline whose rules protect only rows that the generation that publishes them has: fewer in a counterfactual."""
+        held = {(one.peer, one.generation): set(one.rows) for one in (*self.configs, *self.returns)}
         for one in self.timeline.arrivals():
-            held[one.peer].update(one.rows)
-        left = [tuple(row for row in rule.rows if row in held[rule.peer]) for rule in self.timeline.rules]
+            held[one.peer, one.generation].update(one.rows)
+        lives = [held[rule.peer, self.timeline.generation(rule)] for rule in self.timeline.rules]
+        left = [tuple(row for row in rule.rows if row in rows) for rule, rows in zip(self.timeline.rules, lives, strict=True)]
         rules = tuple(rule.model_copy(update={"rows": rows}) for rule, rows in zip(self.timeline.rules, left, strict=True))
         return self.timeline.model_copy(update={"rules": rules})

@@ -17,6 +17,7 @@ from clients.language.publishing import GUARD
 from simulator.errors import LetheError, ScenarioError
 from simulator.progress import Watch
 from simulator.report.writing import page
+from simulator.requests.counterfactual import without
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -124,6 +125,19 @@ def test_a_rule_reaches_a_neighbour_that_was_offline_and_outlives_a_silent_leave
         near = opened(play(event=[GUARD_EVENT, away, *more], name=name).folder, 1).model
         assert [voice.owner for voice in near.network.seeds] == [0, 2]  # type: ignore[attr-defined]
         assert [guard.rule.id for guard in near.guards] == ["names"], "where the seed is, the rule is"
+
+
+def test_a_rule_goes_with_the_generation_that_published_it_in_the_run_and_without_it() -> None:
+    away = {"round": 2, "do": "leave", "peers": [0], "erase": True}
+    later = GUARD_EVENT | {"round": 3, "id": "later"}
+    plan = planned(rounds=4, event=[GUARD_EVENT, away, {"round": 3, "do": "rejoin", "peers": [0]}, later, DELETE | {"round": 4}])
+    acting = [
+        [[rule.id for rule in one.served.acting(number)] for number in range(1, 6)] for one in (plan, without(plan, 0), without(plan, 1))
+    ]
+    assert acting == [[[], [], [], ["later"], ["later"]]] * 3
+    assert plan.served.protected(plan.served.rules[1], 4) == list(without(plan, 1).served.rules[1].rows), "rows that only generation 0 has"
+    ignoring = plan.ignoring_requests().timeline
+    assert [[rule.id for rule in ignoring.acting(number)] for number in (2, 3, 5)] == [["names"], [], ["later"]]
 
 
 def test_the_page_tells_what_neighbours_answer(done: Run) -> None:
