@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from clients.models.network import Network
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.general.contract import Learning, MethodSpec
 from server.audit.differences import total_variation
-from server.audit.tug_of_war import Accuracies, tug_of_war
+from server.audit.tug_of_war import Accuracies, tug_of_war, tug_of_war_by_membership, unseen_share
 
 Half = Literal["public", "private"]
 Gone = Literal["a class", "5 % of the rows", "20 % of the rows"]
@@ -85,6 +85,22 @@ class Case:
         found, wanted = self._accuracies(weights), self._accuracies(self.retrained)
         distance = total_variation(ours, theirs)
         return Measured(distance, float(abs(losses[0] - losses[1])), tug_of_war(found, wanted), *found)
+
+    def tow_mia(self, weights: Arrays) -> float:
+        """Return ToW-MIA: what a membership attack says of the rows to forget in place of their accuracy."""
+        found, unseen = self._accuracies(weights), self._unseen(weights)
+        return tug_of_war_by_membership(found, self._accuracies(self.retrained), (unseen, self._unseen_by_retrained))
+
+    @cached_property
+    def _unseen_by_retrained(self) -> float:
+        return self._unseen(self.retrained)
+
+    def _unseen(self, weights: Arrays) -> float:
+        """Return the share of the rows to forget that the attack calls unseen; it learns from retained rows drawn by key."""
+        order = streams.order(np.arange(len(self.retain)), *self.learning.key, "membership attack")
+        network, parts = self.learning.network, (self.forget, self.retain, self.test)
+        known = [network.probabilities(weights, one.x)[np.arange(len(one)), one.y] for one in parts]
+        return unseen_share(known[0], known[1][order], known[2])
 
     def _accuracies(self, weights: Arrays) -> Accuracies:
         network, parts = self.learning.network, (self.forget, self.retain, self.test)

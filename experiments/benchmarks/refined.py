@@ -12,17 +12,20 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from clients.training import Arrays
 from clients.unlearning.refine.rum import Rum
 from experiments.benchmarks._forget_sets import Case, case
 from experiments.benchmarks._intervals import interval
 
 METHODS = ("finetune", "neggrad_plus", "random_labels", "salun")
 RUM = "nothing, finetune, salun"
+Ended = Mapping[tuple[str, str], Sequence[Arrays]]
+"""The weights with which each case ends, by method and way."""
 
 
 def ways(methods: Sequence[str]) -> dict[str, dict[str, Rum]]:
@@ -38,21 +41,31 @@ def ways(methods: Sequence[str]) -> dict[str, dict[str, Rum]]:
     return found | {RUM: {"RUM": Rum()}}
 
 
-def scores(cases: Sequence[Case], methods: Sequence[str]) -> dict[tuple[str, str], list[float]]:
-    """Return ToW of each case, by method and way."""
-    told: dict[tuple[str, str], list[float]] = {}
+def ended(cases: Sequence[Case], methods: Sequence[str]) -> Ended:
+    """Return the weights of each case after each way to forget."""
+    found = {}
     for kind, settings in ways(methods).items():
         for way, method in settings.items():
-            told[kind, way] = [one.measured(one.unlearned(method)).tow for one in cases]
-    told["nothing", "vanilla"] = [one.measured(one.original).tow for one in cases]
-    told["retrained again", "vanilla"] = [one.measured(one.again).tow for one in cases]
-    return told
+            found[kind, way] = [one.unlearned(method) for one in cases]
+    found["nothing", "vanilla"] = [one.original for one in cases]
+    found["retrained again", "vanilla"] = [one.again for one in cases]
+    return found
 
 
-def table(title: str, found: Mapping[tuple[str, str], Sequence[float]]) -> Table:
+def scores(cases: Sequence[Case], found: Ended, measure: Callable[[Case, Arrays], float]) -> dict[tuple[str, str], list[float]]:
+    """Return a measure of each case's weights, by method and way."""
+    return {way: [measure(one, weights) for one, weights in zip(cases, every, strict=True)] for way, every in found.items()}
+
+
+def tow(one: Case, weights: Arrays) -> float:
+    """Return ToW."""
+    return one.measured(weights).tow
+
+
+def table(title: str, found: Mapping[tuple[str, str], Sequence[float]], measure: str = "ToW") -> Table:
     """Return the table of scores, with differences paired by seed."""
     drawn = Table(title=title)
-    for heading in ("method", "way", "ToW", "more than vanilla", "more than shuffled"):
+    for heading in ("method", "way", measure, "more than vanilla", "more than shuffled"):
         drawn.add_column(heading, justify="left" if heading in ("method", "way") else "right")
     for (kind, way), values in found.items():
         differences = [_difference(values, found.get((kind, other))) if other != way else "" for other in ("vanilla", "shuffled")]
@@ -66,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="two seeds, one method")
     quick = parser.parse_args(arguments).quick
     cases = [case("private", "20 % of the rows", seed) for seed in range(2 if quick else 5)]
-    found = scores(cases, METHODS[:1] if quick else METHODS)
+    found = scores(cases, ended(cases, METHODS[:1] if quick else METHODS), tow)
     title = f"ToW on digits, a fifth of the rows to forget, {len(cases)} seeds, 95 % intervals"
     Console(width=120).print(table(title, found))
 

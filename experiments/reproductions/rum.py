@@ -2,7 +2,7 @@
 
 Zhao et al. (NeurIPS 2024) tell that doing nothing is near retraining where rows are hardly memorised, that forgetting is harder where a set
 is entangled with the retained rows, and that a method gains where the set is split by memorisation: refined above vanilla, and vanilla no
-worse than shuffled. Each is seen here or said not to be, on digits and a part of MNIST.
+worse than shuffled. Each is seen here or said not to be, on digits and a part of MNIST, by ToW and by ToW-MIA.
 
 An advisor then names a method from the two factors alone. It knows the forget sets of the first seeds, with ToW after every method, and is
 scored on the sets of other seeds against always taking the one method that was best on the known sets. The sets of one seed share rows with
@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.progress import track
 
 from clients.data import DataError
-from experiments.benchmarks.refined import METHODS, scores, table
+from experiments.benchmarks._forget_sets import Case
+from experiments.benchmarks.refined import METHODS, ended, scores, table, tow
 from experiments.reproductions import rum_tables as tables
 from experiments.reproductions.command import Parser
 from experiments.reproductions.rum_advisor import scores as advised
@@ -30,17 +31,20 @@ from experiments.reproductions.rum_sets import Judged, Mnist, World, digits
 MODELS = 64
 """Networks of each estimate of memorisation."""
 Source = Callable[[int, int], World]
+MEASURES = {"ToW": tow, "ToW-MIA": Case.tow_mia}
+OF_SETS: dict[str, tables.Measure] = {"ToW": lambda one: one.tow, "ToW-MIA": lambda one: one.tow_mia}
 
 
-def sets_of(source: Source, seed: int, models: int) -> tuple[dict[str, Judged], dict[tuple[str, str], float]]:
-    """Return the forget sets of a seed, and ToW on the mixed one by method and way to split it."""
+def sets_of(source: Source, seed: int, models: int, refine: bool) -> tuple[dict[str, Judged], dict[str, dict[tuple[str, str], float]]]:
+    """Return the forget sets of a seed, and each measure on the mixed one by method and way to split it, where that is asked for."""
     world = source(seed, models)
     judged, ways = {}, {}
     for name, one in world.cases(world.sets()):
-        if name == "mixed":
-            ways = {way: values[0] for way, values in scores([one], METHODS).items()}
-        else:
+        if name != "mixed":
             judged[name] = world.judged(one)
+        elif refine:
+            found = ended([one], METHODS)
+            ways = {of: {way: values[0] for way, values in scores([one], found, measure).items()} for of, measure in MEASURES.items()}
     return judged, ways
 
 
@@ -60,13 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console, lines = Console(width=150), []
     for name, source in sources.items():
         seeds = track(range(2 * told.seeds), name, console=Console(stderr=True))
-        found = [sets_of(source, seed, 8 if told.quick else MODELS) for seed in seeds]
-        every, ways = [sets for sets, _ in found], {way: [one[way] for _, one in found[: told.seeds]] for way in found[0][1]}
+        found = [sets_of(source, seed, 8 if told.quick else MODELS, seed < told.seeds) for seed in seeds]
+        every = [sets for sets, _ in found]
+        for of, measure in OF_SETS.items():
+            ways = {way: [one[of][way] for _, one in found[: told.seeds]] for way in found[0][1][of]}
+            title = f"{name}: {of} on a fifth of the rows of low, middle and high memorisation, {told.seeds} seeds, 95 % intervals"
+            console.print(table(title, ways, of), tables.of_sets(f"{name}: {of}", every, measure), sep="\n")
+            lines += list(tables.of_refining(name if of == "ToW" else f"{name} by {of}", ways))
         known = [one for sets in every[: told.seeds] for one in sets.values()]
         scored = advised(known, [list(sets.values()) for sets in every[told.seeds :]])
-        title = f"{name}: ToW on a fifth of the rows of low, middle and high memorisation, {told.seeds} seeds, 95 % intervals"
-        console.print(table(title, ways), tables.of_sets(name, every), tables.of_advice(name, scored), sep="\n")
-        lines += list(tables.findings(name, ways, every, scored))
+        console.print(tables.of_advice(name, scored))
+        lines += list(tables.of_factors(name, every, scored))
     for line in lines:
         console.print(line, markup=False)
 

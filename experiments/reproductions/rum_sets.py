@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from clients.models.stacked import Stack
 from clients.training import Arrays
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import Learning
+from clients.unlearning.refine.advisor import Known
 from clients.unlearning.refine.entanglement import entanglement, expected
 from clients.unlearning.refine.groups import refined
 from clients.unlearning.refine.hardness import moments, penultimate
@@ -34,21 +34,16 @@ PARTS = 10
 """A set is one of so many parts of the rows, ranked by what it is chosen by."""
 
 
-class Judged(NamedTuple):
-    """A forget set: its two factors, and ToW by method.
+@dataclass(frozen=True)
+class Judged(Known):
+    """A forget set: its two factors, and ToW and ToW-MIA by method.
 
     Parameters
     ----------
-    entanglement : float
-        Natural logarithm of its entanglement over that of a random set of its size.
-    memorisation : float
-        Mean over its rows, in [-1, 1].
-    tow : mapping of str to float
+    tow_mia : mapping of str to float
     """
 
-    entanglement: float
-    memorisation: float
-    tow: Mapping[str, float]
+    tow_mia: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -117,11 +112,13 @@ class World:
             yield name, Case(self.learning, self.original, alone[place], alone[place + len(sets)], *parts, place)
 
     def judged(self, one: Case) -> Judged:
-        """Return a set's factors, and ToW after each method."""
+        """Return a set's factors, and how near to retraining each method comes."""
         forget, retain = (moments(self.learning.network, self.original, rows) for rows in (one.forget, one.retain))
         share = entanglement(forget, retain) / expected(len(one.forget), len(self.train))
-        tow = {kind: one.measured(one.unlearned(METHODS.load(kind).model_validate({"kind": kind}))).tow for kind in METHODS_ASKED}
-        return Judged(log(share), float(self.memorised[np.isin(self.train.ids, one.forget.ids)].mean()), tow)
+        ended = {kind: one.unlearned(METHODS.load(kind).model_validate({"kind": kind})) for kind in METHODS_ASKED}
+        tow = {kind: one.measured(weights).tow for kind, weights in ended.items()}
+        tow_mia = {kind: one.tow_mia(weights) for kind, weights in ended.items()}
+        return Judged(log(share), float(self.memorised[np.isin(self.train.ids, one.forget.ids)].mean()), tow, tow_mia)
 
 
 def digits(seed: int, models: int) -> World:

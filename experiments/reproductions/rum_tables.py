@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import exp
 from statistics import mean
 
@@ -15,19 +15,21 @@ from experiments.reproductions.rum_sets import METHODS_ASKED, Judged
 
 Sets = Mapping[str, Judged]
 """The forget sets of a seed by name."""
+Measure = Callable[[Judged], Mapping[str, float]]
+"""From a forget set to ToW, or to ToW-MIA, by method."""
 Ways = Mapping[tuple[str, str], Sequence[float]]
-"""ToW in each seed, by method and way."""
+"""ToW, or ToW-MIA, in each seed, by method and way."""
 
 
-def of_sets(title: str, found: Sequence[Sets]) -> Table:
-    """Return the table of forget sets: their factors, and ToW by method."""
-    drawn = Table(title=f"{title}: ToW by forget set, a tenth of the rows each, {len(found)} seeds, 95 % intervals")
+def of_sets(title: str, found: Sequence[Sets], measure: Measure) -> Table:
+    """Return the table of forget sets: their factors, and a measure by method."""
+    drawn = Table(title=f"{title} by forget set, a tenth of the rows each, {len(found)} seeds, 95 % intervals")
     for heading in ("forget set", "entanglement, random = 1", "memorisation", *METHODS_ASKED):
         drawn.add_column(heading, justify="left" if heading == "forget set" else "right")
     for name in found[0]:
         sets = [one[name] for one in found]
         factors = interval([exp(one.entanglement) for one in sets], 2), interval([one.memorisation for one in sets], 2)
-        drawn.add_row(name, *factors, *(interval([one.tow[kind] for one in sets]) for kind in METHODS_ASKED))
+        drawn.add_row(name, *factors, *(interval([measure(one)[kind] for one in sets]) for kind in METHODS_ASKED))
     return drawn
 
 
@@ -42,14 +44,18 @@ def of_advice(title: str, found: Mapping[str, Sequence[float]]) -> Table:
     return drawn
 
 
-def findings(name: str, ways: Ways, sets: Sequence[Sets], advised: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    """Yield a line for each finding told of RUM, and for the advisor, on one data set."""
+def of_refining(name: str, ways: Ways) -> Iterator[str]:
+    """Yield a line for each finding told of splitting a forget set, by one measure."""
     for kind in METHODS:
         yield said(f"1. {name}: {kind}: refined above vanilla", _minus(ways[kind, "refined"], ways[kind, "vanilla"]))
         yield said(f"2. {name}: {kind}: refined above shuffled", _minus(ways[kind, "refined"], ways[kind, "shuffled"]))
         yield said(f"3. {name}: {kind}: vanilla above shuffled", _minus(ways[kind, "vanilla"], ways[kind, "shuffled"]))
     for kind in RUM.split(", "):
         yield said(f"4. {name}: RUM ({RUM}) above {kind} alone", _minus(ways[RUM, "RUM"], ways[kind, "vanilla"]))
+
+
+def of_factors(name: str, sets: Sequence[Sets], advised: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """Yield a line for each finding told of entanglement and memorisation, and for the advisor, by ToW."""
     kept = [one["least memorised"].tow["nothing"] - one["most memorised"].tow["nothing"] for one in sets]
     yield said(f"5. {name}: nothing: ToW of the least memorised rows above that of the most", kept)
     yield said(f"6. {name}: ToW falls as entanglement rises, rank correlation over sets", [-_rank(one) for one in sets])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from clients import streams
+from clients.unlearning.refine.advisor import single_best
 from experiments.benchmarks.refined import METHODS, RUM
 from experiments.reproductions import rum, rum_tables
-from experiments.reproductions.rum_advisor import Advisor, mistaken, scores, single_best
+from experiments.reproductions.rum_advisor import mistaken, scores
 from experiments.reproductions.rum_sets import Judged, World, digits
 
 
@@ -42,7 +43,7 @@ def test_stacked_networks_are_those_that_train_alone_without_the_set(world: Worl
 
 
 def judged(entanglement: float, memorisation: float, **tow: float) -> Judged:
-    return Judged(entanglement, memorisation, tow)
+    return Judged(entanglement, memorisation, tow, tow)
 
 
 def planted(seed: int, count: int = 20) -> list[Judged]:
@@ -65,12 +66,12 @@ def test_an_advisor_beats_the_single_best_method_only_where_factors_tell() -> No
     assert all(value == pytest.approx(0.9) for value in best)
 
 
-def test_an_advice_takes_nothing_but_the_two_factors() -> None:
+def test_the_control_learned_from_factors_of_other_sets() -> None:
     known = planted(0)
-    advisor = Advisor(known)
-    assert advisor(judged(0.0, 0.9, nothing=1.0, scrub=0.0, finetune=0.0)) == "scrub"
-    assert advisor(judged(0.0, 0.1, nothing=0.0, scrub=1.0, finetune=1.0)) == "nothing"
-    assert sorted(one.tow["scrub"] for one in mistaken(known).known) == sorted(one.tow["scrub"] for one in known)
+    control = mistaken(known).known
+    assert sorted(one.tow["scrub"] for one in control) == sorted(one.tow["scrub"] for one in known)
+    assert [one.tow for one in control] != [one.tow for one in known]
+    assert [one.memorisation for one in control] == [one.memorisation for one in known]
 
 
 def test_findings_are_seen_only_where_the_whole_interval_says_so() -> None:
@@ -79,7 +80,8 @@ def test_findings_are_seen_only_where_the_whole_interval_says_so() -> None:
     most = judged(0.5, 0.9, nothing=0.2, scrub=0.5)
     sets = [{"least memorised": judged(-0.5, 0.0, nothing=value, scrub=0.9), "most memorised": most} for value in (0.9, 0.95)]
     advised = {"advisor": [0.9, 0.9], "single": [0.95, 0.951], "mistaken": [0.5, 0.9], "best": [1.0, 1.0]}
-    lines = [line.split(": ", 1)[1] for line in rum_tables.findings("digits", ways, sets, advised)]
+    told = *rum_tables.of_refining("digits", ways), *rum_tables.of_factors("digits", sets, advised)
+    lines = [line.split(": ", 1)[1] for line in told]
     said = {line.rsplit(": ", 1)[0]: line.rsplit(", ", 1)[1] for line in lines}
     assert said["salun: refined above vanilla"] == "seen"
     assert said["salun: refined above shuffled"] == "seen"
@@ -106,5 +108,6 @@ def test_wrong_arguments_are_answered_in_one_line(wrong: list[str], told: str, c
 def test_every_table_and_finding_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     rum.main(["--seeds", "2", "--quick"])
     said = capsys.readouterr().out
-    assert all(name in said for name in ("most memorised", "a class", "retrained again", "always the best single one"))
+    titles = "most memorised", "a class", "retrained again", "always the best single one", "ToW-MIA by forget set"
+    assert all(name in said for name in titles)
     assert {line[:2] for line in said.splitlines() if line[1:2] == "."} == {f"{number}." for number in range(1, 9)}
