@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from clients.unlearning.contract import UnlearningError
+
 
 def layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
     """Return name and module of every layer with parameters of its own, in the order in which the network was built."""
@@ -33,7 +35,10 @@ def features(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def keep_all_but(module: nn.Module, last: int) -> None:
     """Let only the last layers learn; of the others not even running means change."""
-    for _, part in layers(module)[:-last]:
+    found = layers(module)
+    if last > len(found):
+        raise UnlearningError(f"layers = {last}, but the network has {len(found)}: lower it")
+    for _, part in found[:-last]:
         for parameter in part.parameters(recurse=False):
             parameter.requires_grad_(False)
 

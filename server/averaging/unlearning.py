@@ -7,6 +7,7 @@ therefore takes the changed weights whole, and the rounds that follow, in which 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from clients.averaging.order import Order
@@ -102,13 +103,13 @@ def _solved(
         server.drop_obsolete(mailbox, record, exchanges)
         return totals
 
-    learning = server.learning(now.round)
+    away = len(set(now.members) - set(now.present))
+    learning = replace(server.learning(now.round), complete=not away)
     weights, outcome = method.solve(server.weights, learning, ask, server.start, (*learning.key, "forget", now.round))
-    server.replace(weights)
+    server.replace(method.finite(weights))
     server.orders = {peer: Order(method) for peer in asking}
     server.train(without_events(now, asking), exchanges)
     server.arrived(now, mailbox)
-    away = len(set(now.members) - set(now.present))
     notes = (f"members that were away, whose rows did not count: {away}",) if away else ()
     return Outcome(outcome.cost, outcome.guarantee, notes=(*outcome.notes, *notes))
 

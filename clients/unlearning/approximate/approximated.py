@@ -37,7 +37,7 @@ class Approximated(Traced):
             return Outcome(Cost(), "exact")
         learning = Learning(self.network, self.settings, self.progress, self.key, self.problem.validation)
         weights, outcome = self.method.apply(dict(self.weights), learning, gone, kept, (*self.key, "forget", ids.tobytes()))
-        self.rows, self.weights = kept, weights
+        self.rows, self.weights = kept, self.method.finite(weights)
         if outcome.guarantee == "exact":
             self.seen = kept.ids.copy()
         return outcome

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from clients.data.rows import Rows
 from clients.models import ModelSpec
 from clients.models.network import Network
 from clients.spec import Spec
 from clients.streams import Field
 from clients.training import Arrays, Training
-from clients.unlearning.contract import Guarantee, Outcome
+from clients.unlearning.contract import Guarantee, Outcome, UnlearningError
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Learning:
         Key of initial weights and row orders.
     validation : Rows, optional
         Public labelled rows, which nobody can ask to forget, for methods that must keep something measurable.
+    complete : bool
+        Whether every row that the network learns from is at hand; not so while members of a federation are away.
     """
 
     network: Network
@@ -44,6 +48,7 @@ class Learning:
     progress: int
     key: tuple[Field, ...]
     validation: Rows | None = None
+    complete: bool = True
 
     def initial(self) -> Arrays:
         """Return the weights before any training."""
@@ -128,6 +133,19 @@ class MethodSpec(Spec):
             If the request cannot be carried out, in one line with the cure.
         """
         raise NotImplementedError
+
+    def finite(self, weights: Arrays) -> Arrays:
+        """Return the weights that the method led to; all who take its weights ask for this before they replace their own.
+
+        Raises
+        ------
+        UnlearningError
+            If an entry is not finite, as no later training would make it so again.
+        """
+        for name, array in weights.items():
+            if not np.isfinite(array).all():
+                raise UnlearningError(f"{self.tag}: leaves entries of {name!r} that are not finite: take settings that move weights less")
+        return weights
 
     def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:
         """Return what the method must know of the rows as sums, by name, which a server adds over peers; empty if it needs none."""

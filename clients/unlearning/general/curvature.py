@@ -144,7 +144,8 @@ class Curvature:
 
     def weights(self) -> Arrays:
         """Return parameters and buffers by name, in the types they came in."""
-        return {name: array.astype(self.dtypes[name]) for name, array in to_arrays(self.module).items()}
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused (`MethodSpec.finite`)
+            return {name: array.astype(self.dtypes[name]) for name, array in to_arrays(self.module).items()}
 
     def _passes(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield logits and classes of the rows, in chunks."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from clients.streams import Field
 from clients.training import Arrays
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 _CHANGED, _TOTALS, _AROUND, _SPREAD = "changed", "totals", "around", "spread"
 """Names of sums over the columns of rows, and of the values around which spread is asked for."""
+_IDLE = {"first": "first-order step of this length", "second": "second-order step"}
 _TRIALS = 40
 """Lengths of a first-order step that are tried at most."""
 
 
 _OUT = "whose weights are 0 and act on no question"
+_AWAY = "whose weights stay, as rows of members that are away may differ"
 _ACTS = "whose weights stay, and act where a question has another value: take linear or mlp, and no layers"
 
 
@@ -68,6 +70,13 @@ class FeaturesLabels(StepOfSums):
     iterations: PositiveInt = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
 
+    @model_validator(mode="after")
+    def _acts(self) -> Self:
+        idle = ("tau",) if self.order == "second" else ("iterations", "tolerance", *(("damping",) if self.tau is not None else ()))
+        if named := [name for name in idle if getattr(self, name) != type(self).model_fields[name].default]:
+            raise ValueError(f"{named[0]} = {getattr(self, named[0]):g} acts on no {_IDLE[self.order]}: leave it out")
+        return self
+
     def curvature(self, weights: Arrays, learning: Learning) -> Curvature:
         """Return the parameters of the layers that may move, with the loss's derivatives."""
         from clients.unlearning.general.curvature import Curvature
@@ -76,7 +85,7 @@ class FeaturesLabels(StepOfSums):
 
     def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
         """Take the step; return notes."""
-        return [*self._moved(curvature, rows), *self._folded(curvature, rows)]
+        return [*self._moved(curvature, rows), *self._folded(curvature, rows, learning.complete)]
 
     def reply(self, rows: Local, learning: Learning, key: tuple[Field, ...], question: Arrays) -> Arrays:
         """Return in how many rows each column was corrected, and its sum, or its spread; else as any step of sums."""
@@ -88,7 +97,7 @@ class FeaturesLabels(StepOfSums):
             return super().reply(rows, learning, key, question)
         return {_CHANGED: constant_columns.changed(rows.forget, rows.retain), _TOTALS: constant_columns.totals(rows.retain)}
 
-    def _folded(self, curvature: Curvature, rows: Asked) -> list[str]:
+    def _folded(self, curvature: Curvature, rows: Asked, complete: bool) -> list[str]:
         """Take the weights of columns that corrections have made the same in all rows out of use; return notes."""
         from clients.unlearning.general import constant_columns
 
@@ -99,6 +108,8 @@ class FeaturesLabels(StepOfSums):
         same = constant_columns.same(means, rows.asked({_AROUND: means})[_SPREAD], rows.retained) & (found[_CHANGED] > 0)
         if not same.any():
             return []
+        if not complete:
+            return [f"columns that are the same in all rows of those present: {int(same.sum())}, {_AWAY}"]
         done = constant_columns.fold(curvature.module, curvature.network, same, means)
         return [f"columns that are the same in all rows now: {int(same.sum())}, {_OUT if done else _ACTS}"]
 

@@ -38,7 +38,8 @@ class Puma(StepOfSums):
     forgotten ones get no weight. Needs ``data.validation``.
 
     An averaging server takes the step on the global model with sums over peers. Each peer that asks weights kept rows of its own, for what
-    its own rows take away: influences of single rows, and rows to guard against, never leave a peer.
+    its own rows take away: weights of single rows, and rows to guard against, are not told. Its own sums are, to
+    the server: one is the gradient of its rows to forget less that of the rows weighted up, in which a single row can be found again.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class Puma(StepOfSums):
     def reply(self, rows: Local, learning: Learning, key: tuple[Field, ...], question: Arrays) -> Arrays:
         """Return which classes have kept rows, or the gradient of the rows to forget less that of kept rows with their further weights.
 
-        The weights are of these rows alone, and cancel the effect of these rows alone: no row's influence is told.
+        The weights are of these rows alone, and cancel the effect of these rows alone. A sum hides no single row to forget.
         """
         import torch
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class StepOfSums(MethodSpec):
-    """Moves the parameters by sums over rows: alike with all rows in one place, and at a server that adds up the sums of peers."""
+    """Moves the parameters by sums over rows: alike with all rows in one place, and at a server that adds up the sums of peers.
+
+    The server receives the sums of each peer by themselves, so that who forgets or corrects one row tells it that row's gradient.
+    """
 
     by_server: ClassVar[bool] = True
 

@@ -15,6 +15,7 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Arrays, Sgd, Training
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general import constant_columns
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.curvature import Curvature
@@ -79,10 +80,12 @@ def test_all_but_the_last_layers_keep_every_bit() -> None:
     weights, learning = trained(wrong("label"), Mlp(hidden=(5, 4)), Training(epochs=3, optimizer=Sgd()))
     forget = wrong("label").only(rows(N).ids[:COUNT])
     moved = {}
-    for layers in (1, 2, 9, None):
+    for layers in (1, 2, 3, None):
         found, _ = FeaturesLabels(layers=layers).apply(weights, learning, forget, rows(N), ())
         moved[layers] = [name for name in weights if found[name].tobytes() != weights[name].tobytes()]
-    assert moved == {1: list(weights)[4:], 2: list(weights)[2:], 9: list(weights), None: list(weights)}
+    with pytest.raises(UnlearningError, match=r"^layers = 9, but the network has 3: lower it$"):
+        FeaturesLabels(layers=9).apply(weights, learning, forget, rows(N), ())
+    assert moved == {1: list(weights)[4:], 2: list(weights)[2:], 3: list(weights), None: list(weights)}
 
 
 COLUMNS = (Column("age", 0.0, 1.0), Column("sex", 0.0, 2.0, 3), Column("hours", 0.0, 1.0))
@@ -135,7 +138,16 @@ def test_a_column_that_still_differs_or_whose_layer_stays_keeps_its_weights() ->
         assert not any("act on no question" in one for one in notes)
 
 
-@pytest.mark.parametrize("settings", [{"order": "third"}, {"layers": 0}, {"tau": 0.0}, {"damping": -1.0}, {"tolerance": 1.0}])
+IDLE: list[dict[str, Any]] = [{"tau": 1.0}, {"iterations": 5, "order": "first"}, {"damping": 0.1, "order": "first", "tau": 1.0}]
+"""Settings of which the first acts on nothing."""
+
+
+@pytest.mark.parametrize("settings", [{"order": "third"}, {"layers": 0}, {"tau": 0.0}, {"damping": -1.0}, {"tolerance": 1.0}, *IDLE])
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         FeaturesLabels(**settings)
+
+
+def test_settings_that_act_and_defaults_are_accepted_as_they_are_written() -> None:
+    for one in (FeaturesLabels(iterations=5), FeaturesLabels(order="first", tau=1.0), FeaturesLabels(order="first", damping=0.1)):
+        assert FeaturesLabels.model_validate_json(one.model_dump_json()) == one

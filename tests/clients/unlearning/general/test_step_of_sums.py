@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -131,6 +132,18 @@ def test_a_column_that_is_the_same_at_all_peers_is_found_by_sums() -> None:
     assert told(FeaturesLabels(**FEW), some)[0]["1.weight"][:, 2].all(), "the control: one peer's rows still differ"
 
 
+def test_no_column_leaves_use_while_a_member_is_away() -> None:
+    weights, learning, data = case()
+    x = data.x.copy()
+    x[:, 2] = 0.75
+    for complete in (True, False):
+        present = replace(learning, complete=complete)
+        found, outcome = FeaturesLabels(**FEW).apply(weights, present, data, Rows(data.ids, x, data.y), ())
+        assert found["1.weight"][:, 2].any() != complete
+        assert any(note.startswith("columns that are the same in all rows now") for note in outcome.notes) == complete
+        assert any("of those present: 1, whose weights stay" in note for note in outcome.notes) != complete
+
+
 def test_every_method_that_a_server_solves_is_held_to_it() -> None:
     tags = {kind for kind, spec in METHODS.working().items() if spec.by_server}
     assert tags == {"influence", *(one.tag for one in STEPS)}
@@ -160,7 +173,7 @@ def test_two_who_ask_take_the_step_on_the_units_of_both() -> None:
     assert (both == (alone[0] | alone[1])).all()
 
 
-def test_influences_of_kept_rows_do_not_leave_a_peer() -> None:
+def test_no_answer_has_a_number_for_each_kept_row() -> None:
     _, learning, data = case()
     _, answers = told(Puma(**FEW), dealt(data, False))
     size = len(Puma().curvature(learning.initial(), learning).flat())

@@ -17,7 +17,7 @@ from clients.training import Arrays
 from clients.unlearning.general.curvature import Curvature
 from clients.unlearning.general.derivatives import SUM, Asked, Local
 from clients.unlearning.general.influence import Influence
-from simulator.errors import ScenarioError
+from simulator.errors import LetheError, ScenarioError
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
@@ -184,3 +184,18 @@ def test_a_killed_run_goes_on_to_the_same_end(play: Callable[..., tuple[Run, See
 @pytest.mark.parametrize("engine", [{"kind": "ray", "workers": 2}, {"kind": "grpc"}], ids=str)
 def test_every_engine_solves_alike(play: Callable[..., tuple[Run, Seen]], tmp_path: Path, engine: dict[str, Any]) -> None:
     assert run(Scenario.parse(SMALL | {"engine": engine}), tmp_path).digest == run(Scenario.parse(SMALL), tmp_path / "inline").digest
+
+
+FAR: list[dict[str, Any]] = [
+    {"kind": "features_labels", "order": "first", "tau": 1e300},
+    {"kind": "neggrad_plus", "alpha": 0.0, "optimizer": {"kind": "sgd", "lr": 1e38}},
+]
+
+
+@pytest.mark.parametrize("method", FAR, ids=["server", "peer"])
+def test_weights_that_are_not_finite_are_refused_before_they_replace_the_model(tmp_path: Path, method: dict[str, Any]) -> None:
+    scenario = Scenario.parse(SMALL | {"event": [{**DELETE, "method": method}]})
+    with pytest.raises(LetheError, match=f"{method['kind']}: leaves entries of '1.weight' that are not finite: take settings"):
+        run(scenario, tmp_path)
+    with reading(next(tmp_path.iterdir())) as store:
+        assert store.rows("select max(round) from rounds") == [(2,)], "the round with the request was not written"
