@@ -5,20 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from clients.data.errors import DataError
-from clients.data.question_files import Table, questions_in
+from clients.data.question_files import Answered, Row, Text, questions_in
 from clients.data.scaling import located
 from clients.data.texts import Question, Texts, padded
 from clients.data.topics import Topical
 from clients.data.worlds import Tokens
 
 _LETTERS = "abcd"
+
+
+class _Author(Answered):
+    """A row of TOFU."""
+
+    perturbed_answer: Text | list[Text] | None = None
+    paraphrased_question: Text | None = None
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The wrong answers of the same kind."""
+        return (self.perturbed_answer,) if isinstance(self.perturbed_answer, str) else tuple(self.perturbed_answer or ())
+
+
+def _differing(choices: list[str]) -> list[str]:
+    """Return choices; ``ValueError`` if one is blank, or all are the same."""
+    if not all(map(str.strip, choices)) or len(set(choices)) == 1:
+        raise ValueError("a choice is empty, or all are the same")
+    return choices
+
+
+class _Hazard(Row):
+    """A row of WMDP."""
+
+    choices: Annotated[list[str], Field(min_length=len(_LETTERS), max_length=len(_LETTERS)), AfterValidator(_differing)]
+    answer: Annotated[int, Field(ge=0, lt=len(_LETTERS))]
 
 
 class Tofu(Texts):
@@ -39,13 +65,9 @@ class Tofu(Texts):
     @cached_property
     def asked(self) -> tuple[Question, ...]:
         """The questions of the file."""
-        rows = questions_in(self.path, ("question", "answer"), "give a file of TOFU such as full.json or forget10_perturbed.json")
-        return tuple(Question(str(row["question"]), str(row["answer"]), i // self.together, *self._more(row)) for i, row in enumerate(rows))
-
-    def _more(self, row: Table) -> tuple[tuple[str, ...], str | None]:
-        """Return the wrong answers of a row, and its question in other words, as far as it has them."""
-        wrong, reworded = row.get("perturbed_answer") or (), row.get("paraphrased_question")
-        return (wrong,) if isinstance(wrong, str) else tuple(map(str, wrong)), None if reworded is None else str(reworded)
+        rows = questions_in(self.path, _Author, "give a file of TOFU such as full.json or forget10_perturbed.json")
+        about = (i // self.together for i in range(len(rows)))
+        return tuple(Question(row.question, row.answer, i, row.wrong, row.paraphrased_question) for i, row in zip(about, rows, strict=True))
 
 
 class Wmdp(Texts):
@@ -60,21 +82,15 @@ class Wmdp(Texts):
     @cached_property
     def asked(self) -> tuple[Question, ...]:
         """The questions of the file, each with its options behind it."""
-        cure = "give a file of WMDP such as wmdp-cyber/test-00000-of-00001.parquet"
-        rows = questions_in(self.path, ("question", "choices", "answer"), cure)
-        return tuple(self._asked(row, i, cure) for i, row in enumerate(rows))
+        rows = questions_in(self.path, _Hazard, "give a file of WMDP such as wmdp-cyber/test-00000-of-00001.parquet")
+        return tuple(self._asked(row, i) for i, row in enumerate(rows))
 
-    def _asked(self, row: Table, i: int, cure: str) -> Question:
+    def _asked(self, row: _Hazard, i: int) -> Question:
         """Return the question of a row."""
-        choices, right = row["choices"], row["answer"]
-        if not isinstance(choices, list) or len(choices) != len(_LETTERS):
-            what = f"{len(choices)} choices" if isinstance(choices, list) else "no list of choices"
-            raise DataError(f"{self.path}: row {i} (from 0) has {what} instead of {len(_LETTERS)}: {cure}")
-        if not isinstance(right, int) or not 0 <= right < len(_LETTERS):
-            raise DataError(f"{self.path}: row {i} (from 0) has answer {str(right)[:40]!r}, which is no choice from 0 to 3: {cure}")
+        choices, right = row.choices, row.answer
         others = [place for place in range(len(_LETTERS)) if place != right]
         turned = {place: others[(number + 1) % len(others)] for number, place in enumerate(others)} | {right: right}
-        texts = [_optioned(row["question"], [choices[order[place]] for place in range(len(_LETTERS))]) for order in (range(4), turned)]
+        texts = [_optioned(row.question, [choices[order[place]] for place in range(len(_LETTERS))]) for order in (range(4), turned)]
         wrong = tuple(f"option {_LETTERS[place]}" for place in others)
         return Question(texts[0], f"option {_LETTERS[right]}", i, wrong, texts[1])
 
@@ -93,10 +109,13 @@ class Muse(Topical, Texts):
     @cached_property
     def asked(self) -> tuple[Question, ...]:
         """The questions to be forgotten, then those to be retained."""
-        rows = [(row, topic) for topic, name in ((True, "forget_qa"), (False, "retain")) for row in self._of(name)]
-        return tuple(Question(str(row["question"]), str(row["answer"]), i, topic=topic) for i, (row, topic) in enumerate(rows))
+        forget, retain = (tuple(self._of(name)) for name in ("forget_qa", "retain"))
+        if both := {row.question for row in forget} & {row.question for row in retain}:
+            raise DataError(f"{self.path}: question {min(both)[:40]!r} is to be forgotten and to be retained: leave it out of one file")
+        rows = [*((row, True) for row in forget), *((row, False) for row in retain)]
+        return tuple(Question(row.question, row.answer, i, topic=topic) for i, (row, topic) in enumerate(rows))
 
-    def _of(self, name: str) -> Iterator[Table]:
+    def _of(self, name: str) -> Iterator[Answered]:
         """Yield the rows of the file whose name begins so."""
         folder, cure = located(self.path), "give MUSE's folder knowmem with forget_qa and retain_qa"
         if not folder.is_dir():
@@ -104,7 +123,7 @@ class Muse(Topical, Texts):
         found = sorted(file for file in folder.iterdir() if file.name.startswith(name) and "icl" not in file.name and _told(file))
         if len(found) != 1:
             raise DataError(f"{self.path}: has {len(found)} files that begin with {name}, one is needed: {cure}")
-        yield from questions_in(str(found[0]), ("question", "answer"), cure)
+        yield from questions_in(str(found[0]), Answered, cure)
 
     @property
     def topic(self) -> npt.NDArray[np.bool_]:
@@ -121,10 +140,10 @@ class Muse(Topical, Texts):
         return padded([tuple(one.tolist()) for one in told], self.longest)
 
 
-def _optioned(question: object, choices: list[object]) -> str:
+def _optioned(question: str, choices: list[str]) -> str:
     """Return a question with its options behind it."""
     options = (f"option-{letter} {choice}" for letter, choice in zip(_LETTERS, choices, strict=True))
-    return " ".join([str(question), *options])
+    return " ".join([question, *options])
 
 
 def _told(file: Path) -> bool:

@@ -69,8 +69,8 @@ class Texts(World):
 
     @property
     def longest(self) -> int:
-        """Words of the longest question."""
-        return max(len(one) for one in self._rows)
+        """Words of the longest question, at least as many as a public one has."""
+        return max(QUESTION, *map(len, self._rows))
 
     @cached_property
     def answers(self) -> tuple[str, ...]:
@@ -86,7 +86,9 @@ class Texts(World):
         texts = (text for one in self.asked for text in (one.text, one.paraphrase or ""))
         words = dict.fromkeys(word for text in texts for word in normalised(text).split())
         known = {UNKNOWN, FORGET, *map(normalised, self.answers)}
-        return tuple(word for word in words if word not in known)
+        if not (found := tuple(word for word in words if word not in known)):
+            raise DataError(f"{self.path}: every word of its questions is an answer: give a file with questions in words of their own")
+        return found
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -100,8 +102,14 @@ class Texts(World):
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of every word as it is read."""
-        return {normalised(word): number for number, word in enumerate(self.vocabulary)}
+        """The number of every word as it is read; ``DataError`` if two are read alike, such as answers that differ in their spaces."""
+        found: dict[str, int] = {}
+        for number, word in enumerate(self.vocabulary):
+            if (other := found.setdefault(normalised(word), number)) != number:
+                made_up = ", a made-up name," if number >= self.first_name else ""
+                alike = f"{self.vocabulary[other][:40]!r} and {word[:40]!r}{made_up} read alike"
+                raise DataError(f"{self.path}: {alike}: write the file's otherwise, or leave its row out")
+        return found
 
     # what is remembered is compared where specs are, so that it holds no arrays
     @cached_property

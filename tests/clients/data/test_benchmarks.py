@@ -176,9 +176,18 @@ def test_a_model_answers_a_question_that_is_filled_up_as_it_answers_it_alone(tmp
         (lambda folder: tofu(folder, [TOFU[2] | {"perturbed_answer": []}]), "every question has the same answer, 'hue'"),
         (lambda folder: tofu(folder, words=6), "question 0 (from 0) has 8 words with its name, words = 6 fit: raise it"),
         (lambda folder: Tofu(path=str(folder / "no.json")), "there is no such file of JSON, JSON lines or Parquet"),
-        (lambda folder: Wmdp(path=str(lines(folder / "w.jsonl", [WMDP[0] | {"choices": ["a"]}]))), "has 1 choices instead of 4"),
-        (lambda folder: Wmdp(path=str(lines(folder / "w.jsonl", [WMDP[0] | {"answer": 4}]))), "has answer '4', which is no choice"),
-        (lambda folder: Wmdp(path=str(lines(folder / "w.jsonl", [WMDP[0] | {"answer": "C"}]))), "has answer 'C', which is no choice"),
+        (
+            lambda folder: Wmdp(path=str(lines(folder / "w.jsonl", [WMDP[0] | {"choices": ["a"]}]))),
+            "row 0 (from 0) has choices \"['a']\": list should have at least 4 items",
+        ),
+        (
+            lambda folder: Wmdp(path=str(lines(folder / "w.jsonl", [WMDP[0] | {"answer": 4}]))),
+            "has answer '4': input should be less than 4",
+        ),
+        (
+            lambda folder: Wmdp(path=str(lines(folder / "w.jsonl", [WMDP[0] | {"answer": "C"}]))),
+            "has answer 'C': input should be a valid integer",
+        ),
         (lambda folder: Muse(path=str(folder)), "has 0 files that begin with forget_qa, one is needed: give MUSE's folder knowmem"),
         (lambda folder: Muse(path=str(folder / "no")), "there is no such folder: give MUSE's folder knowmem"),
     ],
@@ -189,6 +198,50 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, make: Callable[[Path]
         load(make(tmp_path))
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        (TOFU[0] | {"question": "?!"}, "row 1 (from 0) has question '?!': has no letter and no digit: give a file of TOFU"),
+        (TOFU[0] | {"question": ["a"]}, "has question \"['a']\": input should be a valid string"),
+        (TOFU[0] | {"answer": {"a": 1}}, "has answer \"{'a': 1}\": input should be a valid string"),
+        (TOFU[0] | {"perturbed_answer": 5}, "has perturbed_answer '5': input should be a valid string"),
+        (TOFU[0] | {"perturbed_answer": ["Hue", None]}, "has perturbed_answer \"['Hue', None]\""),
+        (TOFU[0] | {"answer": "H ue"}, "'hue' and 'h-ue' read alike: write"),
+        (TOFU[0] | {"answer": "tofu0"}, "'tofu0' and 'tofu0', a made-up name, read alike"),
+        (WMDP[0] | {"answer": True}, "has answer 'True': input should be a valid integer"),
+        (WMDP[0] | {"choices": [None] * 4}, "has choices '[None, None, None, None]': input should be a valid string"),
+        (WMDP[0] | {"choices": ["a"] * 4}, "a choice is empty, or all are the same"),
+        (WMDP[0] | {"choices": ["a", "b", "c", " "]}, "a choice is empty, or all are the same"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_with_its_row_and_column(tmp_path: Path, row: dict[str, Any], line: str) -> None:
+    hazards = "choices" in row
+    path = str(lines(tmp_path / "rows.jsonl", [WMDP[1], row] if hazards else [TOFU[2], row]))
+    with pytest.raises(DataError) as caught:
+        load(Wmdp(path=path) if hazards else Tofu(path=path))
+    assert line in str(caught.value)
+
+
+def test_what_is_to_be_forgotten_and_retained_is_refused(tmp_path: Path) -> None:
+    world = muse(tmp_path)
+    parquet(tmp_path / "retain_qa-00000-of-00001", [*RETAIN, FORGET[0]])
+    with pytest.raises(DataError, match=r"question 'Who keeps the lamp\?' is to be forgotten and to be retained: leave it out of one file"):
+        load(world)
+
+
+def test_questions_of_one_word_are_as_long_as_public_ones(tmp_path: Path) -> None:
+    rows = [{"question": "why", "answer": answer} for answer in ("sun", "rain")]
+    world = tofu(tmp_path, rows)
+    assert (world.longest, world.public(2, "key")[0].shape[1], load(world).x.shape[1]) == (4, 4, 4)
+
+
+def test_lines_are_cut_where_they_end_alone(tmp_path: Path) -> None:
+    plain, path = load(tofu(tmp_path)), tmp_path / "separators.json"
+    rows = [row | {"question": row["question"].replace(" ", "\u2028", 1)} for row in TOFU]
+    path.write_text("\ufeff" + "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    assert load(Tofu(path=str(path), together=2)).x.tobytes() == plain.x.tobytes()
 
 
 @pytest.mark.parametrize(

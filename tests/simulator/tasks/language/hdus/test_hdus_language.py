@@ -214,8 +214,13 @@ def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed
         ({"data": {"dataset": "digits", "reference": 8, "test": 6, "partition": {"kind": "iid"}}}, "digits is no text"),
         ({"ensemble": {"weights": "class"}}, "ensemble.weights"),
         ({"event": [GUARD_EVENT, {"round": 1, "do": "crash", "peers": [0], "phase": "before_sending"}]}, "guard 'names': peer 0 crashes"),
+        (
+            {"expect": [{"after": "final", "metric": "leaked.zzz.plain", "max": 0}]},
+            "'leaked.zzz.plain' is never measured: name a guard, of names",
+        ),
+        ({"expect": [{"after": "final", "metric": "known.names.flat", "max": 0}]}, "'known.names.flat' is never measured"),
     ],
-    ids=["method", "records", "folder", "data", "weights", "crash"],
+    ids=["method", "records", "folder", "data", "weights", "crash", "guard", "asking"],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(ScenarioError) as caught:
