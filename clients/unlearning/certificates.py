@@ -28,12 +28,15 @@ class Evidence:
         The peer's main artefact at the end of the run, with the ids of its rows under ``peer/rows`` and what has been corrected in them
         (`clients.corrections.Corrections.read`); None if the peer has left.
     data : Dataset
+    unchanged : bool
+        Whether nothing has changed the peer's rows since the certificate.
     """
 
     guarantee: str
     forgotten: Ids
     main: Mapping[str, npt.NDArray[Any]] | None
     data: Dataset
+    unchanged: bool = False
 
 
 class CertificateSpec(Spec):

@@ -79,5 +79,18 @@ def _unproven(who: str, erasure: Erasure, line: OutcomeLine, plan: Plan, store: 
     except ValidationError as error:
         yield f"{who}: its certificate is not one of kind {kind!r}: {error.errors()[0]['msg'].lower()}"
         return
-    if wrong := spec.disproof(Evidence(line.outcome.guarantee, ids, main, data.load(plan.configs[0].data))):
+    evidence = Evidence(line.outcome.guarantee, ids, main, data.load(plan.configs[0].data), _unchanged(erasure, plan, store))
+    if wrong := spec.disproof(evidence):
         yield f"{who}: its certificate does not hold: {wrong}"
+
+
+def _unchanged(erasure: Erasure, plan: Plan, store: RunStore) -> bool:
+    """Return whether nothing has changed a peer's rows since an erasure: no arrival, no later request, none of the other kind at once.
+
+    A peer that has deletions and corrections to carry out in one message deletes first.
+    """
+    done = {index: number for number, index in store.rows("select round, erasure from outcomes")}
+    now, kind = done[erasure.index], erasure.correction is None
+    others = [one for one in plan.timeline.erasures if one.peer == erasure.peer]
+    later = any(done.get(one.index, 0) > now or (done.get(one.index) == now and (one.correction is None) != kind) for one in others)
+    return not later and not any(one.peer == erasure.peer for one in plan.timeline.arrivals())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from clients.unlearning.approximate.certified.certificate import Residual
+from clients.unlearning.approximate.certified.commitment import Commitment
 from clients.unlearning.approximate.certified.perturbation import Law
 from clients.unlearning.approximate.certified.removal import Removing
 from clients.unlearning.contract import family
@@ -73,6 +74,11 @@ def lying(monkeypatch: pytest.MonkeyPatch, method: str, value: Any) -> None:
 
 LIES: dict[str, tuple[str, Any, str]] = {
     "no step is taken": ("_step", lambda self, removed: 0, "the residual is "),
+    "another commitment": (
+        "_commitment",
+        lambda self: Commitment.of(self.rows.without(self.rows.ids[:1])),
+        "its commitment is not one to ",
+    ),
     "no perturbation": ("draw", lambda self, shape, *key: np.zeros(shape), "its perturbation was not drawn with sigma = 0.5"),
 }
 

@@ -71,7 +71,7 @@ class Residual(CertificateSpec):
         """Check the arithmetic, then compute the residual of the parameters at the end of the run again; None if all of it holds.
 
         Of a peer that has left, only the arithmetic is left to check. Parameters that have changed since must stay within the budget;
-        those that have not must keep the bound.
+        those that have not must keep the bound, and the commitment must be one to the rows that are left where these have not.
         """
         if wrong := self.inconsistent(evidence.guarantee):
             return wrong
@@ -80,7 +80,10 @@ class Residual(CertificateSpec):
             return learner if isinstance(learner, str) else None
         if not Law(self.epsilon, self.delta, self.sigma).plausible(evidence.main[PERTURBATION]):
             return f"its perturbation was not drawn with sigma = {self.sigma:g}"
-        return self._exceeded(learner, torch.tensor(evidence.main[WEIGHTS]), torch.tensor(evidence.main[PERTURBATION]))
+        same = Commitment.of(learner.rows).told() == self.commitment
+        if evidence.unchanged and not same:
+            return "its commitment is not one to the rows that are left, and nothing has changed them since"
+        return self._exceeded(learner, same, torch.tensor(evidence.main[WEIGHTS]), torch.tensor(evidence.main[PERTURBATION]))
 
     def inconsistent(self, guarantee: str) -> str | None:
         """Return which of its numbers do not follow from the others, or None."""
@@ -95,8 +98,8 @@ class Residual(CertificateSpec):
             return f"its bound {self.bound:.3g} is above the budget {self.budget:.3g}"
         return None
 
-    def _exceeded(self, learner: ConvexLearner, weights: torch.Tensor, linear: torch.Tensor) -> str | None:
-        """Return by how much the residual of the parameters exceeds what was certified, or None."""
+    def _exceeded(self, learner: ConvexLearner, same: bool, weights: torch.Tensor, linear: torch.Tensor) -> str | None:
+        """Return by how much the residual of the parameters exceeds the budget or, on the same rows, the bound; None if it does not."""
         if weights.shape != learner.shape or linear.shape != learner.shape:
             return f"its parameters have the shape {tuple(weights.shape)}, those of its model {learner.shape}"
         whole = learner.objective()
@@ -105,7 +108,7 @@ class Residual(CertificateSpec):
         residual = float(gradient.norm())
         if not residual + slack <= self.budget:
             return f"the residual is {residual:.3g}, above the budget {self.budget:.3g}"
-        if Commitment.of(learner.rows).told() == self.commitment and residual - slack > self.bound:
+        if same and residual - slack > self.bound:
             return f"the residual is {residual:.3g}, above the bound {self.bound:.3g}"
         return None
 
