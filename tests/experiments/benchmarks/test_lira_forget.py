@@ -69,6 +69,7 @@ def test_between_is_said_of_what_lies_between_and_of_nothing_else() -> None:
     assert third.endswith("between both in 1 of 3, above no unlearning in 1")
 
 
+@pytest.mark.slow
 def test_every_prompt_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     lira_forget.main(["--quick"])
     said = capsys.readouterr().out

@@ -25,6 +25,7 @@ def test_published_special_cases() -> None:
     assert sisa.serial_cost(1000, 5, 1, 1) == pytest.approx(1000 / 5 - 1)
 
 
+@pytest.mark.slow
 def test_measured_speed_ups_are_those_of_the_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training(epochs=2, batch_size=32)
     monkeypatch.setattr(sisa, "ROWS", 300)

@@ -42,6 +42,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "out" / "pairs.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_every_row_is_printed_and_an_interrupted_command_goes_on(
     finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

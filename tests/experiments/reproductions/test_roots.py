@@ -98,6 +98,7 @@ def test_the_pairs_say_what_they_are(finished: Path) -> None:
     assert 0 < first["density"] < 0.5
 
 
+@pytest.mark.slow
 def test_another_concept_takes_the_denoiser_from_the_cache(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_style_is_erased_beside_a_class_and_each_is_scored_on_the_other_axis_t
     assert (work.images.pixels[work.images.styles == 1][:, 0, 0, 0] == 1).all(), "an inverted digit has a bright corner"
 
 
+@pytest.mark.slow
 def test_denoisers_are_kept_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "elsewhere"))
     roots.main([*ARGUMENTS[:3], "1", "--budget", "quick", "--out", str(tmp_path / "out")])

@@ -46,7 +46,7 @@ BLIND = {"cf_k", "certified_deep", "eu_k", "l1_sparse"}
 """Methods that never read the rows to forget."""
 
 AS_FINETUNE: dict[str, dict[str, Any]] = {
-    "cf_k": {"layers": 9},
+    "cf_k": {"layers": 2},
     "l1_sparse": {"gamma": 0.0},
     "neggrad_plus": {"alpha": 1.0},
     "scrub": {"msteps": 0, "alpha": 0.0},

@@ -216,6 +216,7 @@ def test_names_cannot_break_out_of_the_page(run: ReportData, made_up: ModuleType
     assert evil in Page(text).text["revival"]
 
 
+@pytest.mark.slow
 def test_colour_images_and_curves_alone_render(run: ReportData, made_up: ModuleType, tmp_path: Path) -> None:
     coloured = roots(made_up.results(1), LABELS, lambda sha: made_up.images(sha, colour=True))
     shown = Page(render(replace(run, own=coloured))).images[0]["src"]
@@ -245,6 +246,7 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
     assert "weights cut" not in told
 
 
+@pytest.mark.slow
 def test_of_a_release_it_is_told_what_it_is_made_of_and_how_it_differs_from_an_average(run: ReportData, made_up: ModuleType) -> None:
     raw = made_up.results() | {"release": {"policy": "vote(0.5)", "scale": 2.0, "sampled": 0.875}}
     raw["revivals"] = [raw["revivals"][0] | {"policy": None, "seed_of": 4}]

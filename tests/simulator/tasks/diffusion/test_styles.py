@@ -111,6 +111,7 @@ def test_peers_keep_off_images_of_what_they_erased_and_the_mask_is_cut_for_that_
     assert mask
 
 
+@pytest.mark.slow
 def test_neighbours_erase_a_style_or_a_class_and_a_departure_leaves_nothing(tmp_path: Path) -> None:
     federation = {"kind": "hdus", "steps": 2, "judged": 1, "distillation": {"steps": 2, "batch_size": 8}}
     leave = {"round": 2, "do": "leave", "peers": [2], "erase": True}

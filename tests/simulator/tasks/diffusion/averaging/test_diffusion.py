@@ -239,6 +239,7 @@ def test_more_engines_give_the_digest_of_inline(told, tmp_path, monkeypatch, kin
     engine_of(told, tmp_path, monkeypatch, {"kind": kind, "workers": workers})
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_digest(play, told):
     assert play(event=EVENTS, seed=4).digest != told.digest
 

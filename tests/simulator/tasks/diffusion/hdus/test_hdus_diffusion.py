@@ -152,6 +152,7 @@ def test_main_models_of_shards_forget_as_exactly_and_say_what_was_restarted(shar
 ARRIVE = {"round": 3, "do": "arrive", "peers": [0, 1], "rows": {"fraction": 0.2}}
 
 
+@pytest.mark.slow
 def test_images_that_arrive_after_an_erasure_are_as_if_they_had_always_been_there(play: Callable[..., Run]) -> None:
     told = play(**SHARDS | {"event": [ERASE, ARRIVE]}, audit={"counterfactual": True})
     assert [(one["method"], one["guarantee"], one["equal"]) for one in told.results["arrivals"]] == [
