@@ -25,6 +25,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dilution, "Trial", lambda w, seed: trial(w, seed, peers=4, tuning=tuning, pruning=(1, 2, 3), history=(2,)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small")
 def test_what_is_left_of_a_cut_is_what_each_policy_promises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dilution.main(["--concepts", "7", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")])

@@ -21,6 +21,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "Work", lambda *what: replace(real(*what), **small))
 
 
+@pytest.mark.slow
 def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reader.main(["--own", "1", "--seeds", "0", "--concepts", "1", "7", "--fills", "gaussian", "--cache", str(tmp_path)])
     cells = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]

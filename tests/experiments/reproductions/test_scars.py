@@ -20,6 +20,8 @@ from experiments.reproductions import scars
 from experiments.reproductions.roots_pairs import Work
 from experiments.reproductions.scars import Scar, measured, table
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "concept_prune": {"calls": 2},
     "ssd": {"batches": 2, "batch_size": 2, "scope": "feed_forward_out"},

@@ -271,6 +271,7 @@ def test_a_diffusion_run_without_concepts_says_nothing_of_roots_or_of_accuracies
     assert "main models alone 25 %" in Page(render(replace(run, own=Roots(sampled=0.75, sampled_alone=0.25)))).text[""]
 
 
+@pytest.mark.slow
 def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(run: ReportData, made_up: ModuleType) -> None:
     assert not Page(render(run)).text["revival"].count("95 % intervals"), "the control: no numbers, no intervals"
     raw = made_up.results(1)

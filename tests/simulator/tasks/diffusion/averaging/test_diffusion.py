@@ -90,6 +90,7 @@ def kept(one: Run, name: str, number: int) -> dict[str, np.ndarray]:
         store.close()
 
 
+@pytest.mark.slow
 def test_a_sweep_has_figures_of_each_attack(told):
     found = {measure.name: value for measure, value in measures(told).items()}
     for number, attack in enumerate(told.results["revivals"]):
@@ -369,6 +370,7 @@ def test_expectations_speak_of_attacks(play):
     assert [row["met"] for row in one.results["expectations"]] == [True, False]
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_by_the_first_attack_that_is_played(play):
     policies = [{"kind": "mean"}, {"kind": "vote", "threshold": 0.3}, {"kind": "vote", "threshold": 0.9}, {"kind": "server_mask"}]
     revival = {"noise_levels": [0.0, 1.0], "sparsities": [0.1, 0.3], "shares": [0.3, 1.0], "policies": policies}

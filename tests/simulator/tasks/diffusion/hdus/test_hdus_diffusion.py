@@ -177,6 +177,7 @@ def test_a_denoiser_that_takes_images_in_from_now_on_only_is_disproved(
     assert told.results["verdict"]["name"] == "disproved"
 
 
+@pytest.mark.slow
 def test_a_cut_that_has_grown_over_in_a_shard_is_found(sharded: Run) -> None:
     main = _main(sharded, 0)
     name = next(name for name, array in main.items() if name.startswith("shard/1/model/cut/") and array.any())
