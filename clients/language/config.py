@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from clients.classification.config import ClassifierConfig
 from clients.data.rows import Ids
 from clients.data.worlds import world_of
+from clients.language.metrics import METRICS
 from clients.language.network import LanguageNetwork
 from clients.language.spec import LanguageSpec
+from clients.metrics import Metric
 from clients.streams import Field
 from clients.unlearning.prompts.matching import Hashes
 from clients.unlearning.prompts.rules import Rule
@@ -15,10 +19,22 @@ from clients.unlearning.prompts.rules import Rule
 class WordsConfig(ClassifierConfig):
     """Config of a peer whose model is a language model of a world's words."""
 
+    if TYPE_CHECKING:  # a field of the subclasses, in whose order configs are written
+        main: LanguageSpec
+
+    @property
+    def model(self) -> str:
+        """The language model in one line."""
+        return self.main.title
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that peers of this role send."""
+        return (*super().metrics, *METRICS)
+
     @property
     def network(self) -> LanguageNetwork:
         """The peer's own model, or the global one, without weights."""
-        assert isinstance(self.main, LanguageSpec)
         return self.network_of(self.main)
 
     def network_of(self, spec: LanguageSpec) -> LanguageNetwork:

@@ -8,9 +8,7 @@ from pydantic import NonNegativeFloat
 
 from clients.classification.compute import USUAL, ClassifierCompute
 from clients.language.config import WordsConfig
-from clients.language.metrics import METRICS
 from clients.language.spec import AnyLanguageModel
-from clients.metrics import Metric
 from clients.training import Training
 
 
@@ -31,13 +29,3 @@ class LanguageConfig(WordsConfig):
     @property
     def private(self) -> None:
         """None: records are not trained privately."""
-
-    @property
-    def model(self) -> str:
-        """The language model in one line."""
-        return self.main.title
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """Every metric that peers of this role send."""
-        return (*super().metrics, *METRICS)

@@ -10,9 +10,7 @@ from clients.classification.hdus.config import PLACES
 from clients.classification.hdus.distillation import Distillation
 from clients.language.config import WordsConfig
 from clients.language.hdus.mixture import Mixing
-from clients.language.metrics import METRICS
 from clients.language.spec import AnyLanguageModel, LanguageSpec
-from clients.metrics import Metric
 from clients.training import Training
 
 
@@ -28,16 +26,6 @@ class HdusLanguageConfig(WordsConfig):
     distillation: Distillation
     ensemble: Mixing
     compute: ClassifierCompute = USUAL
-
-    @property
-    def model(self) -> str:
-        """The main model in one line."""
-        return self.main.title
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """Every metric that peers of this role send."""
-        return (*super().metrics, *METRICS)
 
     @property
     def sequential(self) -> bool:

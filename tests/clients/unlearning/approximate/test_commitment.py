@@ -6,6 +6,9 @@ import numpy as np
 
 from clients.data.rows import Rows
 from clients.unlearning.approximate.certified.commitment import Commitment
+from clients.unlearning.approximate.certified.correcting import Correcting
+from clients.unlearning.approximate.certified.features_labels import FeaturesLabels
+from clients.unlearning.contract import Problem
 
 
 def rows() -> Rows:
@@ -27,3 +30,15 @@ def test_another_value_label_id_or_order_of_values_gives_another_hash() -> None:
     ids[-1] += 1
     others = (Rows(data.ids, x, data.y), Rows(data.ids, data.x, y), Rows(ids, data.x, data.y), Rows(data.ids, data.x[:, ::-1], data.y))
     assert len({Commitment.of(one).told() for one in (data, *others)}) == 5
+
+
+def test_a_learner_commits_to_the_rows_that_it_has_after_deletions_and_corrections() -> None:
+    model = Correcting(FeaturesLabels(sigma=1.0), Problem((3,), 2), ("test",))
+    model.fit(rows())
+    told = [model.forget(np.array([12])), model.forget(np.array([10]))]
+    turned = model.rows.only([14])
+    told.append(model.correct(Rows(turned.ids, 1 - turned.x, turned.y)))
+    told.append(model.forget(np.array([14])))
+    commitments = [outcome.certificate["commitment"] for outcome in told if outcome.certificate is not None]
+    assert len(set(commitments)) == 4
+    assert commitments[-1] == Commitment.of(rows().without([10, 12, 14])).told()
