@@ -10,14 +10,13 @@ from clients.data import DataError, Dataset
 from clients.data.worlds import World as Words
 from clients.data.worlds import world_of
 from clients.language.spec import LanguageSpec
-from clients.unlearning.prompts.bypasses import FAMILIES
 from server.language.timeline import GuardedTimeline
 from server.timeline import Timeline
 from server.topology import Graph
 from simulator.events.world import World
 from simulator.scenarios.scenario import Scenario
-from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.classification.resolution import ClassifierResolution
+from simulator.tasks.language.expectations import never_measured
 from simulator.tasks.language.world import GuardedWorld
 
 S = TypeVar("S", bound=Scenario)
@@ -49,20 +48,15 @@ class GuardedResolution(ClassifierResolution[S]):
 
     def check_rules(self, timeline: Timeline) -> None:
         """Record an error for each rule whose owner crashes, or is late, in the round in which it publishes it, and for each expectation
-        of a rule, or of a way of asking, that there is not.
+        of a rule, of a way of asking, or of a prompt, that there is not.
         """
         assert isinstance(timeline, GuardedTimeline)
         for rule in timeline.rules:
             now = timeline.rounds[rule.round - 1]
             if rule.peer in now.crash or rule.peer in now.late:
                 self.wrong(f"guard {rule.id!r}", f"peer {rule.peer} crashes or is late in round {rule.round}: name another round")
-        there = ", ".join(rule.id for rule in timeline.rules) or "none"
-        measured = {f"{kind}.{rule.id}.{way}" for rule in timeline.rules for kind in ("leaked", "known") for way in FAMILIES}
-        measured |= {f"asked.rule.{rule.id}" for rule in timeline.rules}
-        for i, one in enumerate(self.scenario.expect):
-            if one.metric is not None and one.metric.startswith(("leaked.", "known.", "asked.rule.")) and one.metric not in measured:
-                cure = f"name a guard, of {there}, and a way of asking, of {', '.join(FAMILIES)}"
-                self.wrong(name_place(("expect", i, "metric")), f"{one.metric!r} is never measured: {cure}")
+        for place, what in never_measured(self.scenario.expect, timeline):
+            self.wrong(place, what)
 
     def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
         """Return the initial simulation state."""

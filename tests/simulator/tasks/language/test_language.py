@@ -36,6 +36,8 @@ EDGE = GUARD | {"id": "edge", "peer": 1, "stage": "output", "scope": "client", "
 REVOKED = GUARD | {"id": "revoked", "peer": 1}
 UNGUARD = {"round": 2, "do": "unguard", "id": "revoked"}
 DELETE = {"round": 2, "do": "delete", "peer": 2, "rows": {"fraction": 0.2}}
+LEAVE = {"round": 2, "do": "leave", "peers": [0], "erase": True}
+EXPECT = {"after": "final", "max": 0}
 IN_CONTEXT = {"kind": "in_context", "context": 2}
 SMALL: dict[str, Any] = {
     "name": "told",
@@ -300,6 +302,17 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
         ({"event": [UNGUARD]}, "no guard named 'revoked' is in force: put a guard event before it"),
         ({"event": [GUARD, GUARD | {"peer": 1}]}, "a guard named 'names' is there since round 1: take another id"),
         ({"event": [REVOKED, UNGUARD | {"round": 1}]}, "guard 'revoked' acts from round 2 on: revoke it then, or leave it out"),
+        (
+            {"event": [GUARD, LEAVE, {"round": 2, "do": "unguard", "id": "names"}]},
+            "guard 'names' went with peer 0, its owner, erased in round 2: leave it out",
+        ),
+        ({"event": [GUARD, EDGE, LEAVE, {"round": 2, "do": "unguard", "id": "x"}]}, "no guard named 'x' is in force: name one of edge"),
+        ({"expect": [EXPECT | {"metric": "margin.made_up"}]}, "'margin.made_up' is never measured: name a prompt, of flipped, true, other"),
+        ({"expect": [EXPECT | {"metric": "exact.forgotten.x"}]}, "expect 1 (expect.0.metric): 'exact.forgotten.x' is never measured"),
+        (
+            {"event": [GUARD], "expect": [EXPECT | {"metric": "margin.true"}]},
+            "'margin.true' is never measured: delete rows by method = 'in_context', or leave it out",
+        ),
         ({"event": [GUARD | {"peer": 7}]}, "peer 7"),
         ({"event": [GUARD | {"stage": "prompt", "action": "refuse"}]}, "has no action: remove the key"),
         ({"event": [GUARD, {"round": 1, "do": "crash", "peers": [0], "phase": "before_training"}]}, "crashes or is late in round 1"),
