@@ -36,6 +36,7 @@ HOMES = {
     "lethe.language_events": "simulator.tasks.language.events:EVENTS",
     "lethe.language_models": "clients.language.spec:LANGUAGE_MODELS",
     "lethe.locations": "server.revival.locate:LOCATIONS",
+    "lethe.matchers": "clients.unlearning.prompts.matchers:MATCHERS",
     "lethe.methods": "clients.unlearning.general:METHODS",
     "lethe.models": "clients.models:MODELS",
     "lethe.partitions": "clients.data.partitions:PARTITIONS",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from clients.classification.config import ClassifierConfig
 from clients.data.rows import Ids
@@ -11,13 +14,17 @@ from clients.language.metrics import METRICS
 from clients.language.network import LanguageNetwork
 from clients.language.spec import LanguageSpec
 from clients.metrics import Metric
-from clients.streams import Field
-from clients.unlearning.prompts.matching import Hashes
+from clients.streams import Field as Key
+from clients.unlearning.prompts.matchers import AnyMatcher
+from clients.unlearning.prompts.matchers.contract import Hashes
 from clients.unlearning.prompts.rules import Rule
 
 
 class WordsConfig(ClassifierConfig):
     """Config of a peer whose model is a language model of a world's words."""
+
+    edge: dict[str, AnyMatcher] = Field({}, exclude_if=lambda edge: not edge)
+    """The matchers of own rules that nobody else may read, by id."""
 
     if TYPE_CHECKING:  # a field of the subclasses, in whose order configs are written
         main: LanguageSpec
@@ -44,8 +51,13 @@ class WordsConfig(ClassifierConfig):
         source, world = data.load(self.data), world_of(self.data)
         return LanguageNetwork(spec, source.shape, source.classes, device=self.compute.device, world=world)
 
+    def known(self, rules: Iterable[Rule]) -> list[Rule]:
+        """Return rules as this peer knows them: own ones with what is readable in them."""
+        own = ((rule, self.edge.get(rule.id) if rule.peer == self.peer else None) for rule in rules)
+        return [rule if match is None else rule.model_copy(update={"match": match}) for rule, match in own]
+
     @property
-    def hash_key(self) -> tuple[Field, ...]:
+    def hash_key(self) -> tuple[Key, ...]:
         """The key of hashes, which peers share."""
         return self.run_seed, "guards"
 

@@ -26,8 +26,11 @@ from clients.data.worlds import Authors
 from clients.language.capacity import curve, doubling
 from clients.language.measures import PUBLIC
 from clients.unlearning.prompts.bypasses import asked
-from clients.unlearning.prompts.matching import Exact, Matcher, NGram, Subject
-from clients.unlearning.prompts.rules import Guard, Guarded, Rule, Stage
+from clients.unlearning.prompts.matchers.contract import Matcher, Stage
+from clients.unlearning.prompts.matchers.exact import Exact
+from clients.unlearning.prompts.matchers.ngram import NGram
+from clients.unlearning.prompts.matchers.subject import Subject
+from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.pretending import QUICK, SEEDS, TRAINING, USUAL, WORLD, Case, case
 

@@ -31,7 +31,8 @@ from clients.streams import bottom
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import Learning
-from clients.unlearning.prompts.matching import Matcher, Subject
+from clients.unlearning.prompts.matchers.contract import Matcher
+from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from experiments.benchmarks._intervals import interval

@@ -151,7 +151,7 @@ def _peers(plan: GuardedPlan, store: RunStore) -> dict[int, Any]:
     """Return the peers as they are at the end, told of the rules that then act."""
     peers: dict[int, Any] = dict(peers_at_end(plan, store))
     for one in peers.values():
-        one.in_force = plan.served.acting(plan.rounds + 1)
+        one.in_force = one.config.known(plan.served.acting(plan.rounds + 1))
     return peers
 
 
@@ -162,7 +162,7 @@ def _examples(plan: GuardedPlan, model: Guarded, contexts: Mapping[tuple[int, ..
         rule, rows = guard.rule, own.only(plan.timeline.protected(guard.rule, plan.rounds))
         kept = kept.keep(~np.isin(kept.x[:, -1], rows.x[:, -1]))
         told = f"{len(rows)} records{_such_as(model.world, rows)}" if len(rows) else "its owner is away"
-        yield f"guard {rule.id}, {rule.stage}, {rule.match.kind}, of peer {rule.peer}: {told}"
+        yield f"guard {rule.id}, {rule.stage}, {rule.match.tag}, of peer {rule.peer}: {told}"
     if contexts:
         question, prompt = next(iter(contexts.items()))
         shown = model.world.text(prompt[len(question)])

@@ -24,7 +24,7 @@ from clients.participant import Record
 from clients.streams import Field
 from clients.unlearning.contract import Outcome
 from clients.unlearning.prompts.in_context import InContext
-from clients.unlearning.prompts.matching import Hashes
+from clients.unlearning.prompts.matchers.contract import Hashes
 from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 
@@ -66,7 +66,7 @@ class LanguagePeer(AveragedClassifierPeer):
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Store the global model, the rules to publish, those in force, and the order to unlearn, as far as the message has them."""
         super().receive(payload, now)
-        self.publish, self.in_force = rules_in(payload.get(PUBLISH)), rules_in(payload.get(GUARDS))
+        self.publish, self.in_force = (self.config.known(rules_in(payload.get(name))) for name in (PUBLISH, GUARDS))
         patterns = payload.get(PATTERNS)
         self.patterns: Arrays = wire.from_bytes(wire.unpack(patterns)) if isinstance(patterns, ArrayRecord) else {}
 

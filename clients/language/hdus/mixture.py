@@ -17,7 +17,7 @@ from clients.data.worlds import Tokens, World
 from clients.language.measures import log_probabilities
 from clients.spec import Spec
 from clients.training import Arrays
-from clients.unlearning.prompts.rules import LanguageModel, Logits
+from clients.unlearning.prompts.model import LanguageModel, Logits
 
 
 class Mixing(Spec):

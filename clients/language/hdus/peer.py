@@ -83,7 +83,7 @@ class HdusLanguagePeer(Neighbour):
         """Store the public weights of both models, the rules, and the round."""
         self.now = now
         self.start, self.seed_start = (_arrays(payload[start_of(spec)]) for spec in (self.config.main, self.config.seed))
-        self.published, self.in_force = rules_in(payload.get(PUBLISH)), rules_in(payload.get(GUARDS))
+        self.published, self.in_force = (self.config.known(rules_in(payload.get(name))) for name in (PUBLISH, GUARDS))
         if not self.progress:
             self.weights = self.start
 

@@ -11,7 +11,7 @@ from clients.data.rows import Rows
 from clients.data.worlds import Tokens, World, unpadded
 from clients.streams import Field, bottom, generator
 from clients.training import Arrays
-from clients.unlearning.prompts.rules import LanguageModel, Logits
+from clients.unlearning.prompts.model import LanguageModel, Logits
 
 CONTROLS = ("flipped", "true", "other", "repeat", "none")
 """The method's prompt; the same with the record's true answer, with another record flipped in its place, with the flipped record twice; no

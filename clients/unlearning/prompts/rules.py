@@ -9,39 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import PositiveInt
 
 from clients.data.worlds import Tokens, World
 from clients.spec import Spec
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.prompts.matching import AnyMatcher, Hashes, Matcher, stacked
+from clients.unlearning.prompts.matchers import AnyMatcher
+from clients.unlearning.prompts.matchers.contract import Hashes, Matcher, Reader, Setting, Stage, stacked
+from clients.unlearning.prompts.model import LanguageModel, Logits
 
-Stage = Literal["prompt", "input", "output"]
 Scope = Literal["global", "client"]
 Action = Literal["refuse", "unknown"]
-
-
-Logits = npt.NDArray[np.float64]
-
-
-class LanguageModel(Protocol):
-    """A language model without weights, as far as guards need it."""
-
-    @property
-    def world(self) -> World:
-        """The world whose words it knows."""
-
-    @property
-    def longest(self) -> int:
-        """Words of its longest text."""
-
-    def logits(self, arrays: Arrays, texts: Tokens) -> Logits:
-        """Return the logits of the word that follows each text, float64 (n, vocabulary), of texts of one length, int64 (n, length)."""
 
 
 class Rule(Spec):
@@ -82,6 +64,10 @@ class Rule(Spec):
         """Return whether it acts in a round."""
         return self.round < number and (self.until is None or number <= self.until)
 
+    def told(self, rows: tuple[int, ...]) -> Rule:
+        """Return the rule as others may know it, for some of its rows."""
+        return self.model_copy(update={"rows": rows} if self.match.published else {"rows": rows, "match": self.match.hidden})
+
     def patterns(self, records: list[tuple[str, str]], key: tuple[Field, ...]) -> Hashes:
         """Return the hashes of protected records, question and answer, uint64 (n, pieces); answers count for guards of answers only."""
         return self.match.patterns([(question, answer if self.stage == "output" else "") for question, answer in records], key)
@@ -97,33 +83,32 @@ class Guard:
 
 @dataclass(frozen=True)
 class Kept:
-    """What guards with the same matcher keep, in the order in which they act.
+    """Guards with the same matcher, in the order in which they act.
 
     Parameters
     ----------
-    match : Matcher
     guards : sequence of Guard
         Ascending by id.
-    patterns : uint64 array, shape (n, pieces)
-        Their hashes, below one another.
+    read : callable
+        Returns which of their records a text is about, bool (n,).
     places : int64 array, shape (n,)
-        Of each row of these, the place of its guard.
+        Of each of these records, the place of its guard.
     """
 
-    match: Matcher
     guards: Sequence[Guard]
-    patterns: Hashes
+    read: Reader
     places: Tokens
 
     @classmethod
-    def of(cls, match: Matcher, guards: Sequence[Guard]) -> Kept:
+    def of(cls, match: Matcher, guards: Sequence[Guard], setting: Setting) -> Kept:
         """Return what these guards keep."""
         counts = [len(guard.patterns) for guard in guards]
-        return cls(match, guards, stacked([guard.patterns for guard in guards]), np.repeat(np.arange(len(guards)), counts))
+        read = match.reader(stacked([guard.patterns for guard in guards]), setting)
+        return cls(guards, read, np.repeat(np.arange(len(guards)), counts))
 
-    def first(self, text: str, key: tuple[Field, ...]) -> Guard | None:
-        """Return the first guard that a text matches, given the key of the hashes."""
-        found = self.match.matches(text, self.patterns, key)
+    def first(self, text: str) -> Guard | None:
+        """Return the first guard that a text matches."""
+        found = self.read(text)
         return self.guards[int(self.places[found].min())] if found.any() else None
 
 
@@ -186,15 +171,17 @@ class Guarded:
 
     @cached_property
     def _kept(self) -> dict[Stage, list[Kept]]:
-        """What guards of each stage keep, those with the same matcher together, so that it reads a text once for all of them."""
-        found: dict[Stage, dict[Matcher, list[Guard]]] = {"prompt": {}, "input": {}, "output": {}}
+        """The guards of each stage, those with the same matcher together, so that it reads a text once for all of them."""
+        found: dict[Stage, dict[tuple[Matcher, str], list[Guard]]] = {"prompt": {}, "input": {}, "output": {}}
         for guard in sorted(self.guards, key=lambda guard: guard.rule.id):
-            found[guard.rule.stage].setdefault(guard.rule.match, []).append(guard)
-        return {stage: [Kept.of(match, guards) for match, guards in kinds.items()] for stage, kinds in found.items()}
+            match = guard.rule.match
+            found[guard.rule.stage].setdefault((match, "" if match.pooled else guard.rule.id), []).append(guard)
+        settings = {stage: Setting(self.key, stage, self.network, self.weights) for stage in found}
+        return {stage: [Kept.of(match, guards, settings[stage]) for (match, _), guards in kinds.items()] for stage, kinds in found.items()}
 
     def _stopped(self, stage: Stage, text: str) -> Guard | None:
         """Return the first guard of a stage that a text matches."""
-        found = [guard for kept in self._kept[stage] if (guard := kept.first(text, self.key))]
+        found = [guard for kept in self._kept[stage] if (guard := kept.first(text))]
         return min(found, key=lambda guard: guard.rule.id, default=None)
 
     def _logits(self, tokens: list[list[int]]) -> list[Logits]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from clients.spec import Registry
-from clients.unlearning.prompts.matching import AnyMatcher, Subject
-from clients.unlearning.prompts.rules import Action, Rule, Scope, Stage
+from clients.unlearning.prompts.matchers import AnyMatcher
+from clients.unlearning.prompts.matchers.contract import Stage
+from clients.unlearning.prompts.matchers.subject import Subject
+from clients.unlearning.prompts.rules import Action, Rule, Scope
 from simulator.events import COMMON
 from simulator.events.contract import EventSpec
 from simulator.events.contract import Stage as Turn
@@ -46,7 +49,7 @@ class GuardEvent(EventSpec):
     scope : {"global", "client"}
         ``global`` publishes hashes of the records, and every peer applies the rule; ``client`` publishes none, and only the owner does.
     match : table
-        How it recognises what it protects: ``exact``, ``ngram`` or ``subject``.
+        How it recognises what it protects, such as ``exact``, ``ngram`` or ``subject``.
     action : {"refuse", "unknown"}
         What is answered instead; not for ``prompt``.
     """
@@ -69,6 +72,14 @@ class GuardEvent(EventSpec):
     def _acts(self) -> Self:
         if self.stage == "prompt" and self.action is not None:
             raise ValueError("stage = 'prompt' lets the model answer as if it did not know, and has no action: remove the key")
+        if self.stage not in self.match.stages:
+            there = " or ".join(map(repr, self.match.stages))
+            raise ValueError(f"match.kind = {self.match.tag!r} cannot be used at stage = {self.stage!r}: take stage = {there}")
+        if self.match.fault is not None:
+            raise ValueError(f"match.{self.match.fault}")
+        if self.scope == "global" and not self.match.published:
+            secret = f"scope = 'global' would send match.kind = {self.match.tag!r}, which is readable, to the server and every peer"
+            raise ValueError(f"{secret}: set scope = 'client', or match.publish = true")
         return self
 
     def resolve(self, world: World) -> None:
@@ -79,7 +90,14 @@ class GuardEvent(EventSpec):
         rows = self.rows.choose(world, [peer], "guard").get(peer, [])
         table = {"stage": self.stage, "scope": self.scope, "match": self.match, "action": self.action or "refuse"}
         world.guard(Rule(id=self.id, round=world.round, peer=self.peer, rows=tuple(rows), **table))
-        world.tell("guard", [self.peer], f"{self.id}: {len(rows)} records, {self.stage}, {self.match.kind}, {self.scope}")
+        kept = ", readable" if self.match.readable else ""
+        world.tell("guard", [self.peer], f"{self.id}: {len(rows)} records, {self.stage}, {self.match.tag}, {self.scope}{kept}")
+
+
+def edges(events: Iterable[EventSpec], peer: int) -> dict[str, AnyMatcher]:
+    """Return the matchers that a peer does not let others read, by id of their rules."""
+    own = (one for one in events if isinstance(one, GuardEvent) and one.peer == peer)
+    return {one.id: one.match for one in own if not one.match.published}
 
 
 class UnguardEvent(EventSpec):

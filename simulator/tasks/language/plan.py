@@ -16,11 +16,13 @@ class GuardedPlan(Plan):
 
     @property
     def served(self) -> GuardedTimeline:
-        """The timeline whose rules protect only rows that the generation that publishes them has: fewer in a counterfactual."""
+        """The timeline as the server has it: rules protect only rows that the generation that publishes them has, which are fewer in a
+        counterfactual, and what is readable in them stays at their owner's edge.
+        """
         held = {(one.peer, one.generation): set(one.rows) for one in (*self.configs, *self.returns)}
         for one in self.timeline.arrivals():
             held[one.peer, one.generation].update(one.rows)
         lives = [held[rule.peer, self.timeline.generation(rule)] for rule in self.timeline.rules]
         left = [tuple(row for row in rule.rows if row in rows) for rule, rows in zip(self.timeline.rules, lives, strict=True)]
-        rules = tuple(rule.model_copy(update={"rows": rows}) for rule, rows in zip(self.timeline.rules, left, strict=True))
+        rules = tuple(rule.told(rows) for rule, rows in zip(self.timeline.rules, left, strict=True))
         return self.timeline.model_copy(update={"rules": rules})

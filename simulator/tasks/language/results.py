@@ -127,7 +127,8 @@ def _rule(rule: Rule, asked: Asked) -> dict[str, Any]:
         "peer": rule.peer,
         "stage": rule.stage,
         "scope": rule.scope,
-        "match": rule.match.kind,
+        "match": rule.match.tag,
+        "readable": rule.match.readable,
         "guarantee": "behavioural",
         "revoked": rule.until,
     }

@@ -11,7 +11,10 @@ from clients.data import load
 from clients.data.rows import Rows
 from clients.data.worlds import Authors
 from clients.language.capacity import Point, curve, doubling
-from clients.unlearning.prompts.matching import Exact, Matcher, NGram, Subject
+from clients.unlearning.prompts.matchers.contract import Matcher
+from clients.unlearning.prompts.matchers.exact import Exact
+from clients.unlearning.prompts.matchers.ngram import NGram
+from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from tests.clients.unlearning.prompts.knowing import Knowing
 

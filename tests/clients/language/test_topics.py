@@ -12,7 +12,7 @@ from clients.data.topics import Saga
 from clients.data.worlds import Tokens
 from clients.language.measures import topical
 from clients.training import Arrays
-from clients.unlearning.prompts.matching import Subject
+from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 
 WORLD = Saga(characters=4, others=5)

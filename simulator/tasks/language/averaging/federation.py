@@ -21,6 +21,7 @@ from simulator.tasks.language.averaging.costs import in_words
 from simulator.tasks.language.averaging.plan import LanguagePlan
 from simulator.tasks.language.averaging.resolution import LanguageResolution
 from simulator.tasks.language.averaging.scenario import LanguageScenario
+from simulator.tasks.language.events import edges
 from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
 
     def config(self, scenario: LanguageScenario, peer: int, **constants: Any) -> LanguageConfig:
         """Return a peer's config."""
-        pull = scenario.federation.pull
-        return LanguageConfig(peer=peer, main=scenario.language, training=scenario.training, proximal=pull, **constants)
+        own = {"main": scenario.language, "training": scenario.training, "edge": edges(scenario.event, peer)}
+        return LanguageConfig(peer=peer, proximal=scenario.federation.pull, **own, **constants)
 
     def coordinator(self, plan: LanguagePlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the averaging server of a plan, resumed from the store's last round."""

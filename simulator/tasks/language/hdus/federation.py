@@ -13,6 +13,7 @@ from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.contract import Cell
+from simulator.tasks.language.events import edges
 from simulator.tasks.language.hdus.costs import in_words
 from simulator.tasks.language.hdus.plan import HdusLanguagePlan
 from simulator.tasks.language.hdus.resolution import HdusLanguageResolution
@@ -43,6 +44,7 @@ class HdusLanguage(Cell[HdusLanguageScenario, HdusLanguagePlan]):
         """Return a peer's config; main models are assigned to peers in turn."""
         mains = scenario.peers.main
         tables = {name: getattr(scenario, name) for name in ("training", "distillation", "ensemble")}
+        tables["edge"] = edges(scenario.event, peer)
         return HdusLanguageConfig(peer=peer, main=mains[peer % len(mains)], seed=scenario.peers.seed, **constants, **tables)
 
     def coordinator(self, plan: HdusLanguagePlan, store: RunStore, watch: Watch) -> Coordinator:

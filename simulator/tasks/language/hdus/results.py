@@ -31,7 +31,7 @@ def findings(plan: HdusLanguagePlan, store: RunStore) -> dict[str, Any]:
     models: dict[int, Guarded] = {}
     for number, peer in peers.items():
         assert isinstance(peer, HdusLanguagePeer)
-        peer.in_force = acting
+        peer.in_force = peer.config.known(acting)
         models[number] = peer.guarded
     for row, rule in zip(told["guards"], plan.timeline.rules, strict=True):
         near = [models[number] for number, peer in peers.items() if rule.peer in peer.held]

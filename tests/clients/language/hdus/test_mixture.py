@@ -11,7 +11,8 @@ from clients.data.worlds import Tokens, World
 from clients.language.hdus.mixture import Mixing, Mixture, Voice
 from clients.language.measures import log_probabilities
 from clients.training import Arrays
-from clients.unlearning.prompts.rules import Guarded, Logits
+from clients.unlearning.prompts.model import Logits
+from clients.unlearning.prompts.rules import Guarded
 from tests.clients.unlearning.prompts.knowing import WORLD, Knowing
 from tests.clients.unlearning.prompts.test_guards import KEY, QUESTIONS, TEXTS, guard
 

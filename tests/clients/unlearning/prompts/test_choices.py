@@ -12,7 +12,7 @@ from clients.data.hazards import Hazards
 from clients.data.worlds import QUESTION, Tokens
 from clients.training import Arrays
 from clients.unlearning.prompts.bypasses import FAMILIES, leaks
-from clients.unlearning.prompts.matching import Subject
+from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 
 WORLD, KEY = Hazards(substances=8), (3, "choices")

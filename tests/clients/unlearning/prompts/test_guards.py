@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from clients.data import load
 from clients.data.worlds import normalised
-from clients.unlearning.prompts import matching
 from clients.unlearning.prompts.bypasses import FAMILIES, SPELLINGS, leaks, refused, unguarded
-from clients.unlearning.prompts.matching import Exact, Matcher, NGram, Subject
+from clients.unlearning.prompts.matchers import contract
+from clients.unlearning.prompts.matchers.contract import Matcher, Setting
+from clients.unlearning.prompts.matchers.exact import Exact
+from clients.unlearning.prompts.matchers.ngram import NGram
+from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from tests.clients.unlearning.prompts.knowing import WORLD, Knowing
 
@@ -23,6 +26,7 @@ DATA = load(WORLD)
 PROTECTED = [0, 2, 8]
 QUESTIONS, ANSWERS = DATA.x[PROTECTED].astype(np.int64), DATA.y[PROTECTED]
 TEXTS = [(WORLD.text(question), WORLD.answers[answer]) for question, answer in zip(QUESTIONS, ANSWERS, strict=True)]
+SETTING = Setting(KEY, "input", Knowing(), {})
 PUBLIC = np.column_stack(WORLD.public(10, "public"))
 
 
@@ -129,7 +133,7 @@ def test_a_rule_holds_no_readable_word_and_another_key_gives_other_hashes() -> N
     assert one.patterns.dtype == np.uint64
     assert not np.isin(one.rule.patterns(TEXTS, (4, "guards")), one.patterns).any()
     assert guard().rule.patterns([], KEY).shape == (0, 1), "a rule whose records are gone protects nothing"
-    assert not Subject().matches(TEXTS[0][0], np.empty((0, 1), np.uint64), KEY).any()
+    assert not Subject().reader(np.empty((0, 1), np.uint64), SETTING)(TEXTS[0][0]).any()
 
 
 @settings(max_examples=60)
@@ -144,7 +148,7 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
 def test_a_normalising_matcher_reads_every_spelling_as_the_model_does(record: tuple[str, str], family: str) -> None:
     spelt = SPELLINGS[family](record[0])
     assert WORLD.tokens(spelt) == WORLD.tokens(record[0])
-    assert Exact().matches(spelt, Exact().patterns([(record[0], "")], KEY), KEY).all()
+    assert Exact().reader(Exact().patterns([(record[0], "")], KEY), SETTING)(spelt).all()
 
 
 def test_a_rule_acts_from_the_round_after_its_own_to_that_of_its_revocation() -> None:
@@ -154,10 +158,10 @@ def test_a_rule_acts_from_the_round_after_its_own_to_that_of_its_revocation() ->
 
 
 def test_guards_with_one_matcher_hash_a_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed, counted = matching.key_hash, list[str]()
+    hashed, counted = contract.key_hash, list[str]()
     guards = tuple(guard(match=match, name=f"{match.kind}{i}") for i in range(4) for match in (Subject(), NGram(n=2)))
     model = Guarded(Knowing(), {}, guards, KEY)
-    monkeypatch.setattr(matching, "key_hash", lambda *key: counted.append(str(key[-1])) or hashed(*key))
+    monkeypatch.setattr(contract, "key_hash", lambda *key: counted.append(str(key[-1])) or hashed(*key))
     stranger = WORLD.text(WORLD.public(1, "public")[0])
     assert model.replies([stranger])[0].rule is None
     assert sorted(counted) == sorted([*stranger.split(), *NGram(n=2).pieces(stranger.split())]), "four guards each, and every piece once"
@@ -169,7 +173,7 @@ def test_records_of_different_lengths_keep_as_many_pieces_as_they_have() -> None
     match = NGram(n=2, overlap=0.6)
     patterns = match.patterns([(long, ""), (short, ""), ("seven", "")], KEY)
     assert [(row != 0).sum() for row in patterns] == [3, 1, 0]
-    told = [match.matches(text, patterns, KEY).tolist() for text in ("two three four", "five six", "seven", "one two")]
+    told = [match.reader(patterns, SETTING)(text).tolist() for text in ("two three four", "five six", "seven", "one two")]
     assert told == [[True, False, False], [False, True, False], [False, False, False], [False, False, False]]
 
 

@@ -174,6 +174,25 @@ def test_retraining_is_exact_and_takes_the_rows_out_of_their_rule(play: Callable
     assert len(kept) == len(whole.timeline.rules[0].rows) - 2
 
 
+@pytest.mark.parametrize("publish", [False, True])
+def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
+    play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, publish: bool
+) -> None:
+    world, secret, seen = Records(people=40), "m[a]|b[e]|k[i]|o|a", list[str]()
+    payload, read = LanguageAveraging.payload, LanguageAveraging.read
+    monkeypatch.setattr(LanguageAveraging, "payload", lambda *asked: [told := payload(*asked), seen.append(str(told))][0])
+    monkeypatch.setattr(LanguageAveraging, "read", lambda server, peer, blob: [read(server, peer, blob), seen.append(repr(blob))][0])
+    match = {"kind": "regex", "pattern": secret, "publish": publish}
+    finished = play(event=[GUARD | {"scope": "global" if publish else "client", "match": match}])
+    assert any("regex" in told for told in seen), "the control: rules are among what was seen"
+    assert any(secret in told for told in seen) == publish
+    (row,) = finished.results["language"]["guards"]
+    assert (row["readable"], row["on"]["plain"]["share"]) == (True, 0.0), "at its owner it acts"
+    assert [guard.rule.match.tag for guard in opened(finished.folder, 0).model.guards] == ["regex"]
+    assert opened(finished.folder, 0).model.replies([world.text(load(world).x[0])])[0].word is None
+    assert verify(finished.folder) == []
+
+
 def test_rules_of_an_erased_peer_go_with_it_and_those_of_a_silent_leaver_stay(play: Callable[..., Run]) -> None:
     for erase, left in ((True, []), (False, ["names"])):
         finished = play(event=[GUARD, {"round": 2, "do": "leave", "peers": [0], "erase": erase}])
@@ -314,6 +333,19 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
             "'margin.true' is never measured: delete rows by method = 'in_context', or leave it out",
         ),
         ({"event": [GUARD | {"peer": 7}]}, "peer 7"),
+        ({"event": [GUARD | {"match": {"kind": "zzz"}}]}, "(event.0.match): kind = 'zzz' is unknown: known: exact, judge, linear, ngram"),
+        (
+            {"event": [GUARD | {"stage": "prompt", "match": {"kind": "judge"}}]},
+            "match.kind = 'judge' cannot be used at stage = 'prompt': take stage = 'input' or 'output'",
+        ),
+        ({"event": [GUARD | {"match": {"kind": "judge", "threshold": 1.0}}]}, "(event.0.match.threshold): is 1.0: write"),
+        ({"event": [GUARD | {"match": {"kind": "linear", "refusals": 0.5}}]}, "(event.0.match.refusals): is 0.5: write"),
+        ({"event": [GUARD | {"match": {"kind": "regex", "pattern": "("}}]}, "(event.0.match.pattern): is '(', which is no regular"),
+        ({"event": [GUARD | {"match": {"kind": "regex"}}]}, "match.pattern = '' is in every text, also in an empty one: write one that"),
+        (
+            {"event": [GUARD | {"match": {"kind": "regex", "pattern": "x"}}]},
+            "to the server and every peer: set scope = 'client', or match.publish = true",
+        ),
         ({"event": [GUARD | {"stage": "prompt", "action": "refuse"}]}, "has no action: remove the key"),
         ({"event": [GUARD, {"round": 1, "do": "crash", "peers": [0], "phase": "before_training"}]}, "crashes or is late in round 1"),
         ({"event": [GUARD, {"round": 1, "do": "offline", "peers": [0], "rounds": 1}]}, "peer 0 is away in round 1"),

@@ -1,0 +1,116 @@
+"""Matchers beyond looking pieces up: words in their order, regular expressions, a classifier and its threshold, the model as a judge."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from clients.data import load
+from clients.data.worlds import Authors
+from clients.unlearning.prompts.matchers import MATCHERS
+from clients.unlearning.prompts.matchers.contract import Matcher, Reader, Setting, Stage, hashed
+from clients.unlearning.prompts.matchers.judge import Judge
+from clients.unlearning.prompts.matchers.linear import Linear, least
+from clients.unlearning.prompts.matchers.regex import Regex
+from clients.unlearning.prompts.matchers.subsequence import Subsequence, common
+from tests.clients.unlearning.prompts.knowing import Knowing
+
+KEY, WORLD = (3, "matchers"), Authors(authors=12)
+DATA = load(WORLD)
+FACTS = [(WORLD.text(x), WORLD.answers[y]) for x, y in zip(DATA.x.astype(np.int64), DATA.y, strict=True)]
+PROTECTED, OTHERS = FACTS[:16], FACTS[16:]  # two authors, and ten
+
+
+def reader(match: Matcher, stage: Stage = "input") -> Reader:
+    records = [(question, answer if stage == "output" else "") for question, answer in PROTECTED]
+    return match.reader(match.patterns(records, KEY), Setting(KEY, stage, Knowing(WORLD), {}))
+
+
+def longest(one: str, other: str) -> int:
+    """Return the length of the longest common subsequence by trying all subsequences."""
+    tried = (some for size in range(len(one), -1, -1) for some in combinations(one, size))
+    return next(len(some) for some in tried if all(letter in rest for rest in [iter(other)] for letter in some))
+
+
+@settings(max_examples=40)
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_the_longest_common_subsequence_is_that_of_trying_all(one: str, other: str) -> None:
+    row = np.append(hashed(one, KEY), np.zeros(2, np.uint64))
+    assert common(row[None], hashed(other, KEY)).tolist() == [longest(one, other)]
+
+
+def test_words_between_do_not_hide_a_subsequence_and_another_order_does() -> None:
+    words = PROTECTED[0][0].split()
+    read = reader(Subsequence())
+    assert read(f"so {words[0]} well {' and '.join(words[1:])} please")[0]
+    assert not read(" ".join(reversed(words)))[0]
+    assert reader(Subsequence(overlap=0.25))(" ".join(reversed(words)))[0], "the control: one word in order is there"
+    assert not any(read(question).any() for question, _ in OTHERS)
+
+
+def test_a_regular_expression_is_searched_in_normalised_text_and_others_know_none() -> None:
+    name = PROTECTED[0][0].split()[-1]
+    match = Regex(pattern=rf"\b{name}\b")
+    assert reader(match)(f"  What of {name.upper()}?").all()
+    assert not reader(match)(f"what of {name}s").any()
+    assert not reader(Regex(pattern=name, normalise=False))(name.upper()).any()
+    assert name not in match.hidden.model_dump_json()
+    assert not reader(match.hidden)(name).any()
+    assert (match.readable, match.published, Regex(pattern="x", publish=True).published) == (True, False, True)
+    assert not match.reader(match.patterns([], KEY), Setting(KEY, "input", Knowing(WORLD), {}))(name).any(), "no record is left"
+
+
+@pytest.mark.parametrize("stage", ["input", pytest.param("output", marks=pytest.mark.slow)])
+def test_the_threshold_of_a_classifier_holds_on_public_questions_that_it_has_not_seen(stage: Stage) -> None:
+    questions, answers = WORLD.public(600, "held out")
+    behind = [f" {WORLD.answers[y]}" if stage == "output" else "" for y in answers]
+    texts = [WORLD.text(x) + answer for x, answer in zip(questions, behind, strict=True)]
+    few, many = (np.mean([read(text).any() for text in texts]) for read in (reader(Linear(refusals=one), stage) for one in (0.01, 0.2)))
+    assert few < 0.023, "three deviations above 0.01"
+    assert many > 0.05, "the control: a lower threshold stops more"
+
+
+def test_a_classifier_stops_what_it_protects_and_is_none_without_records() -> None:
+    read = reader(Linear())
+    assert np.mean([read(question).all() for question, _ in PROTECTED]) > 0.9
+    assert np.mean([read(question).any() for question, _ in OTHERS]) < 0.2
+    assert Linear().reader(np.empty((0, 1), np.uint64), Setting(KEY, "input", Knowing(WORLD), {}))("x").shape == (0,)
+
+
+def test_a_threshold_leaves_a_share_above_it() -> None:
+    assert [least([4.0, 1.0, 3.0, 2.0], share) for share in (0.01, 0.25, 0.5, 1.0)] == [4.0, 3.0, 2.0, 1.0]
+
+
+def test_a_judge_reads_as_the_model_does() -> None:
+    read, (question, answer) = reader(Judge()), PROTECTED[0]
+    about = np.array([one.split()[-1] == question.split()[-1] for one, _ in PROTECTED])
+    assert read(f"{OTHERS[0][0]} {OTHERS[0][1]} {question.upper()}").tolist() == about.tolist()
+    assert not any(read(other).any() for other, _ in OTHERS)
+    assert not read("").any()
+    assert not reader(Judge(threshold=0.99))(question).any(), "the control: a model so sure there is none"
+    told = reader(Judge(), "output")
+    assert told(f"{question} {answer}")[0]
+    assert not told(f"{question} {OTHERS[0][1] if OTHERS[0][1] != answer else 'no'}")[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [("regex", {"pattern": "("}), ("linear", {"refusals": 0.5}), ("judge", {"threshold": 1.0}), ("subsequence", {"overlap": 0.0})],
+)
+def test_what_is_out_of_range_is_refused(kind: str, table: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        MATCHERS.load(kind).model_validate(table)
+
+
+def test_only_a_regular_expression_is_readable() -> None:
+    assert {kind for kind, match in MATCHERS.working().items() if match.readable} == {"regex"}
+    for match in (Judge(), Linear(), Subsequence()):
+        assert match.patterns(PROTECTED, KEY).dtype == np.uint64
+        assert not np.isin(
+            match.patterns(PROTECTED, (4, "other")), match.patterns(PROTECTED, KEY)[match.patterns(PROTECTED, KEY) != 0]
+        ).any()
