@@ -67,7 +67,7 @@ def curve(model: Guarded, protected: Mapping[str, Rows], kept: Rows, public: Tok
             own = own.joined(more.without(own.ids))
         stopped, leaked = _answers(some, own)
         kept_stopped, kept_right = _answers(some, kept)
-        public_stopped = sum(_stopped(some, reply) for reply in some.replies([model.world.text(question) for question in public]))
+        public_stopped = sum(_stopped(reply) for reply in some.replies([model.world.text(question) for question in public]))
         found.append(Point(count, len(own), leaked, stopped, len(kept), kept_stopped, kept_right, len(public), public_stopped))
     return found
 
@@ -81,9 +81,9 @@ def _answers(model: Guarded, rows: Rows) -> tuple[int, int]:
     """Return how many questions are stopped, and how many are answered with the row's answer."""
     replies = model.replies([model.world.text(x) for x in rows.x])
     right = sum(reply.word == model.world.answers[y] for reply, y in zip(replies, rows.y, strict=True))
-    return sum(_stopped(model, reply) for reply in replies), right
+    return sum(_stopped(reply) for reply in replies), right
 
 
-def _stopped(model: Guarded, reply: Reply) -> bool:
-    """Return whether a guard acted, and nothing was answered."""
-    return reply.rule is not None and reply.word in (None, model.world.vocabulary[model.world.unknown])
+def _stopped(reply: Reply) -> bool:
+    """Return whether a guard kept the answer back."""
+    return reply.rule is not None and reply.withheld

@@ -15,16 +15,15 @@ from clients.language.network import LanguageNetwork
 from clients.language.spec import LanguageSpec
 from clients.metrics import Metric
 from clients.streams import Field as Key
-from clients.unlearning.prompts.matchers import AnyMatcher
 from clients.unlearning.prompts.matchers.contract import Hashes
-from clients.unlearning.prompts.rules import Rule
+from clients.unlearning.prompts.rules import Edge, Rule
 
 
 class WordsConfig(ClassifierConfig):
     """Config of a peer whose model is a language model of a world's words."""
 
-    edge: dict[str, AnyMatcher] = Field({}, exclude_if=lambda edge: not edge)
-    """The matchers of own rules that nobody else may read, by id."""
+    edge: dict[str, Edge] = Field({}, exclude_if=lambda edge: not edge)
+    """What of own rules nobody else may read, by id."""
 
     if TYPE_CHECKING:  # a field of the subclasses, in whose order configs are written
         main: LanguageSpec
@@ -54,7 +53,7 @@ class WordsConfig(ClassifierConfig):
     def known(self, rules: Iterable[Rule]) -> list[Rule]:
         """Return rules as this peer knows them: own ones with what is readable in them."""
         own = ((rule, self.edge.get(rule.id) if rule.peer == self.peer else None) for rule in rules)
-        return [rule if match is None else rule.model_copy(update={"match": match}) for rule, match in own]
+        return [rule if edge is None else rule.model_copy(update=dict(edge)) for rule, edge in own]
 
     @property
     def hash_key(self) -> tuple[Key, ...]:

@@ -73,7 +73,7 @@ def protected(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> d
     found: dict[str, float] = {}
     public = np.column_stack(model.world.public(PUBLIC, *key))
     for guard in [guard for guard in model.guards if guard.rule.peer == peer]:
-        rule, alone = guard.rule, replace(model, guards=(guard,))
+        rule, alone = guard.rule, replace(model, guards=(guard,), user=guard.rule.user)
         rows = own.only(rule.rows)
         if not len(rows):
             continue

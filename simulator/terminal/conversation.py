@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from simulator.tasks.language.averaging.plan import LanguagePlan
 from simulator.tasks.language.plan import GuardedPlan
 from simulator.tasks.replica import peers_at_end
 
-HELP = "/guard off asks the weights alone, /guard on brings guards and prompts back, /quit ends"
+HELP = "/guard off asks the weights alone, /guard on brings guards and prompts back, /user NAME asks as this user, /quit ends"
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Chat:
         return "guard on> " if self.on else "guard off> "
 
     def answer(self, line: str) -> str:
-        """Return the answer to a question, or to ``/guard on`` and ``/guard off``, as one line."""
+        """Return the answer to a question, or to ``/guard on``, ``/guard off`` and ``/user NAME``, as one line."""
         words = line.split()
         if not words:
             return HELP
@@ -74,11 +74,21 @@ class Chat:
         return one_line(f"{reply.word or '(refused)'}{told}")
 
     def _switched(self, words: list[str]) -> str:
-        """Switch guards and prompts as a command says."""
+        """Switch guards and prompts, or who asks, as a command says."""
+        if words[0] == "/user" and len(words) == 2:
+            return self._asks(words[1])
         if words not in (["/guard", "on"], ["/guard", "off"]):
             return one_line(f"{' '.join(words)}: no such command: {HELP}")
         self.on = words[1] == "on"
         return "guards and prompts act again" if self.on else "the weights answer alone: they are those that answered before"
+
+    def _asks(self, user: str) -> str:
+        """Ask as a user from now on."""
+        there = sorted({guard.rule.user for guard in self.model.guards if guard.rule.user})
+        if user not in there:
+            return one_line(f"{user}: no rule is for this user alone: take one of {', '.join(there) or 'none'}")
+        self.model = replace(self.model, user=user)
+        return f"{user} asks"
 
     def _acted(self, line: str, reply: Reply) -> Iterator[str]:
         """Yield what changed an answer: a guard, else a prompt."""

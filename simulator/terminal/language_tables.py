@@ -49,8 +49,9 @@ def _leaks(guards: list[Row]) -> Table:
     table.add_column("asked by", overflow="fold")
     for guard in guards:
         until = f"\nuntil round {guard['revoked']}" if guard["revoked"] else ""
+        action = f", {guard['action']}" if guard["action"] else ""
         asked = f"{guard['on']['plain']['n']} asked about {guard['on']['plain']['names']}"
-        table.add_column(f"{guard['id']}\n{guard['stage']}, {guard['match']}\n{asked}{until}", overflow="fold")
+        table.add_column(f"{guard['id']}\n{guard['stage']}, {guard['match']}{action}\n{asked}{until}", overflow="fold")
     for family in guards[0]["on"]:
         table.add_row(family, *(f"{one['on'][family]['share']:.2f} / {one['off'][family]['share']:.2f}" for one in guards))
     return table

@@ -108,7 +108,7 @@ class LanguagePeer(AveragedClassifierPeer):
     @property
     def own_guards(self) -> tuple[Guard, ...]:
         """The rules among those in force that stay at this peer, with their hashes."""
-        own = [rule for rule in self.in_force if rule.scope == "client" and rule.peer == self.config.peer]
+        own = [rule for rule in self.in_force if rule.scope != "global" and rule.peer == self.config.peer]
         return tuple(Guard(rule, self._patterns(rule)) for rule in own)
 
     @property

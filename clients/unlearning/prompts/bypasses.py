@@ -87,6 +87,5 @@ def unguarded(model: Guarded) -> Guarded:
 
 
 def refused(model: Guarded, questions: Tokens) -> Bools:
-    """Return for which questions, int64 (n, 4), a user is refused, or told ``unknown``, bool (n,)."""
-    words = [reply.word for reply in model.replies([model.world.text(question) for question in questions])]
-    return np.array([word is None or word == model.world.vocabulary[model.world.unknown] for word in words], bool)
+    """Return for which questions, int64 (n, 4), the model's answer is kept back, or ``unknown``, bool (n,)."""
+    return np.array([reply.withheld for reply in model.replies([model.world.text(question) for question in questions])], bool)

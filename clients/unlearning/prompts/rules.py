@@ -12,18 +12,29 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
-from clients.data.worlds import Tokens, World
+from clients.data.worlds import UNKNOWN, Tokens, World
 from clients.spec import Spec
-from clients.streams import Field
+from clients.streams import Field as Key
+from clients.streams import key_hash
 from clients.training import Arrays
 from clients.unlearning.prompts.matchers import AnyMatcher
 from clients.unlearning.prompts.matchers.contract import Hashes, Matcher, Reader, Setting, Stage, stacked
 from clients.unlearning.prompts.model import LanguageModel, Logits
 
-Scope = Literal["global", "client"]
-Action = Literal["refuse", "unknown"]
+Scope = Literal["global", "client", "user"]
+Action = Literal["refuse", "unknown", "canned", "mask", "rewrite"]
+
+ACTIONS: dict[Stage, tuple[Action, ...]] = {
+    "prompt": (),
+    "input": ("refuse", "unknown", "canned", "rewrite"),
+    "output": ("refuse", "unknown", "canned", "mask"),
+}
+"""What a rule can do at each stage."""
+
+MASK = "[masked]"
+"""What a user sees in the place of an answer that is masked."""
 
 
 class Rule(Spec):
@@ -42,12 +53,16 @@ class Rule(Spec):
         Ids of the owner's rows that it protects.
     stage : {"prompt", "input", "output"}
         Whether it tells the model not to know, stops questions, or stops answers.
-    scope : {"global", "client"}
-        Whether every peer applies it, or only its owner, who then publishes nothing.
+    scope : {"global", "client", "user"}
+        Whether every peer applies it, or only its owner, who then publishes nothing, or only its owner for one user.
     match : table
         How it recognises what it protects.
-    action : {"refuse", "unknown"}
-        What is answered instead.
+    action : {"refuse", "unknown", "canned", "mask", "rewrite"}
+        What is answered instead: nothing, ``unknown``, ``answer``, the answer masked, or the same question about a stranger.
+    answer : str, optional
+        The canned answer.
+    user : str, optional
+        For whose questions it acts alone.
     """
 
     id: str
@@ -59,6 +74,9 @@ class Rule(Spec):
     scope: Scope
     match: AnyMatcher
     action: Action = "refuse"
+    # left out where they are not set: plans from before there were such keys keep their hash
+    answer: str | None = Field(None, exclude_if=lambda answer: answer is None)
+    user: str | None = Field(None, exclude_if=lambda user: user is None)
 
     def acts(self, number: int) -> bool:
         """Return whether it acts in a round."""
@@ -66,11 +84,25 @@ class Rule(Spec):
 
     def told(self, rows: tuple[int, ...]) -> Rule:
         """Return the rule as others may know it, for some of its rows."""
-        return self.model_copy(update={"rows": rows} if self.match.published else {"rows": rows, "match": self.match.hidden})
+        match = self.match if self.match.published else self.match.hidden
+        return self.model_copy(update={"rows": rows, "match": match, "user": None if self.user is None else ""})
 
-    def patterns(self, records: list[tuple[str, str]], key: tuple[Field, ...]) -> Hashes:
+    def patterns(self, records: list[tuple[str, str]], key: tuple[Key, ...]) -> Hashes:
         """Return the hashes of protected records, question and answer, uint64 (n, pieces); answers count for guards of answers only."""
         return self.match.patterns([(question, answer if self.stage == "output" else "") for question, answer in records], key)
+
+
+class Edge(Spec):
+    """What of a rule nobody but its owner may read.
+
+    Parameters
+    ----------
+    match : table
+    user : str, optional
+    """
+
+    match: AnyMatcher
+    user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,12 +155,17 @@ class Reply:
     logits : float64 array, shape (vocabulary,), optional
         The logits behind it; None if the model was not asked.
     rule : Rule, optional
-        The rule that stopped the question or the answer, or told the model not to know; None if none acted.
+        The rule that stopped or changed the question or the answer, or told the model not to know; None if none acted.
     """
 
     word: str | None
     logits: Logits | None
     rule: Rule | None = None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether a rule kept the model's own answer back, or ``unknown`` is the answer."""
+        return self.word in (None, UNKNOWN) or (self.rule is not None and self.rule.stage != "prompt")
 
 
 @dataclass(frozen=True)
@@ -142,12 +179,15 @@ class Guarded:
     guards : tuple of Guard
     key : tuple
         Key of the hashes.
+    user : str, optional
+        Who asks; None for nobody in particular.
     """
 
     network: LanguageModel
     weights: Arrays
     guards: tuple[Guard, ...] = ()
-    key: tuple[Field, ...] = ()
+    key: tuple[Key, ...] = ()
+    user: str | None = None
 
     @property
     def world(self) -> World:
@@ -156,24 +196,33 @@ class Guarded:
 
     def replies(self, texts: list[str]) -> list[Reply]:
         """Return the reply to each text."""
-        stopped = [self._stopped("input", text) for text in texts]
-        asked = [i for i, guard in enumerate(stopped) if guard is None]
-        found = [self._instead(guard, None) if guard else Reply(None, None) for guard in stopped]
-        told = [self._told(texts[i]) for i in asked]
-        for i, (_, rule), logits in zip(asked, told, self._logits([tokens for tokens, _ in told]), strict=True):
+        found = [Reply(None, None)] * len(texts)
+        asked: list[tuple[int, str, Rule | None]] = []
+        for i, text in enumerate(texts):
+            guard = self._stopped("input", text)
+            if guard is None or guard.rule.action == "rewrite":
+                asked.append((i, text, None) if guard is None else (i, self._rewritten(text), guard.rule))
+            else:
+                found[i] = _instead(guard.rule, None)
+        told = [self._told(text) for _, text, _ in asked]
+        for (i, text, first), (_, rule), logits in zip(asked, told, self._logits([tokens for tokens, _ in told]), strict=True):
             word = self.world.vocabulary[int(logits.argmax())]
-            guard = self._stopped("output", f"{texts[i]} {word}")
-            found[i] = self._instead(guard, logits) if guard else Reply(word, logits, rule)
+            guard = self._stopped("output", f"{text} {word}")
+            found[i] = _instead(guard.rule, logits) if guard else Reply(word, logits, first or rule)
         return found
 
-    def _instead(self, guard: Guard, logits: Logits | None) -> Reply:
-        return Reply(self.world.vocabulary[self.world.unknown] if guard.rule.action == "unknown" else None, logits, guard.rule)
+    def _rewritten(self, text: str) -> str:
+        """Return the same question about a stranger, drawn by key: whose names were in the text cannot be told from the answer."""
+        world = self.world
+        tokens = world.tokens(text)
+        stranger = len(world.vocabulary) - 1 - key_hash(*self.key, "rewrite", text) % len(world.strangers)
+        return world.text([stranger if token >= world.first_name else token for token in tokens])
 
     @cached_property
     def _kept(self) -> dict[Stage, list[Kept]]:
         """The guards of each stage, those with the same matcher together, so that it reads a text once for all of them."""
         found: dict[Stage, dict[tuple[Matcher, str], list[Guard]]] = {"prompt": {}, "input": {}, "output": {}}
-        for guard in sorted(self.guards, key=lambda guard: guard.rule.id):
+        for guard in sorted((guard for guard in self.guards if guard.rule.user in (None, self.user)), key=lambda guard: guard.rule.id):
             match = guard.rule.match
             found[guard.rule.stage].setdefault((match, "" if match.pooled else guard.rule.id), []).append(guard)
         settings = {stage: Setting(self.key, stage, self.network, self.weights) for stage in found}
@@ -205,3 +254,9 @@ class Guarded:
         told = [self.world.unknown + 1, names[-1]] if guard else []
         words = tokens or [self.world.unknown]
         return [*told, *words[len(told) - self.network.longest :]], guard.rule if guard else None
+
+
+def _instead(rule: Rule, logits: Logits | None) -> Reply:
+    """Return what a user sees of a question or an answer that a rule stops."""
+    words = {"unknown": UNKNOWN, "canned": rule.answer, "mask": MASK}
+    return Reply(words.get(rule.action), logits, rule)

@@ -21,7 +21,8 @@ too, that something is protected.</p>
 on, of as many questions as there are names: facts about one person are learned together.</p>
 {% for row in unmeasured %}<p><strong>{{ row.id }}</strong> was not measured: {{ row.unmeasured }}.</p>
 {% endfor %}{% endif %}{% if guards %}<div class="scroll"><table><thead><tr><th>asked by</th>{% for row in guards %}<th>{{ row.id }}<br>
-<small>{{ row.stage }}, {{ row.scope }}<br>{{ row.match }}<br>{{ row.on.plain.n }} questions about {{ row.on.plain.names }}
+<small>{{ row.stage }}, {{ row.scope }}<br>{{ row.match }}{% if row.action %}, {{ row.action }}{% endif %}<br>
+{{ row.on.plain.n }} questions about {{ row.on.plain.names }}
 {% if row.revoked %}<br>until round {{ row.revoked }}{% endif %}</small></th>{% endfor %}</tr></thead>
 <tbody>{% for family in families %}<tr><th scope="row">{{ family }}</th>{% for row in guards %}
 <td>{{ short(row.on[family].share) }} / {{ short(row.off[family].share) }}<br>

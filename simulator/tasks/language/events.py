@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,7 @@ from clients.spec import Registry
 from clients.unlearning.prompts.matchers import AnyMatcher
 from clients.unlearning.prompts.matchers.contract import Stage
 from clients.unlearning.prompts.matchers.subject import Subject
-from clients.unlearning.prompts.rules import Action, Rule, Scope
+from clients.unlearning.prompts.rules import ACTIONS, Action, Edge, Rule, Scope
 from simulator.events import COMMON
 from simulator.events.contract import EventSpec
 from simulator.events.contract import Stage as Turn
@@ -46,12 +46,18 @@ class GuardEvent(EventSpec):
         The records that it protects.
     stage : {"prompt", "input", "output"}
         ``prompt`` tells the model not to know the name, ``input`` stops questions, ``output`` stops answers.
-    scope : {"global", "client"}
-        ``global`` publishes hashes of the records, and every peer applies the rule; ``client`` publishes none, and only the owner does.
+    scope : {"global", "client", "user"}
+        ``global`` publishes hashes of the records, and every peer applies the rule; ``client`` publishes none, and only the owner does;
+        ``user`` is the same for one ``user`` of the owner alone.
     match : table
         How it recognises what it protects, such as ``exact``, ``ngram`` or ``subject``.
-    action : {"refuse", "unknown"}
-        What is answered instead; not for ``prompt``.
+    action : {"refuse", "unknown", "canned", "mask", "rewrite"}
+        What a user gets instead, ``refuse`` unless set: nothing, ``unknown``, the text ``answer``; for answers ``mask``; for questions
+        ``rewrite``, the answer to the same question about a stranger. Not for ``prompt``.
+    answer : str, optional
+        The canned answer.
+    user : str, optional
+        Whose questions a rule of ``scope = "user"`` is for.
     """
 
     do: Literal["guard"] = "guard"
@@ -62,6 +68,8 @@ class GuardEvent(EventSpec):
     scope: Scope = "global"
     match: AnyMatcher = Subject()
     action: Action | None = Field(None, exclude_if=lambda action: action is None)
+    answer: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(None, exclude_if=lambda answer: answer is None)
+    user: Id | None = Field(None, exclude_if=lambda user: user is None)
 
     @property
     def turn(self) -> Turn:
@@ -72,6 +80,13 @@ class GuardEvent(EventSpec):
     def _acts(self) -> Self:
         if self.stage == "prompt" and self.action is not None:
             raise ValueError("stage = 'prompt' lets the model answer as if it did not know, and has no action: remove the key")
+        if self.action is not None and self.action not in ACTIONS[self.stage]:
+            there = " or ".join(map(repr, ACTIONS[self.stage]))
+            raise ValueError(f"action = {self.action!r} cannot be taken at stage = {self.stage!r}: take {there}")
+        if (self.answer is None) == (self.action == "canned"):
+            raise ValueError("answer goes with action = 'canned', and with no other: give both, or neither")
+        if (self.user is None) == (self.scope == "user"):
+            raise ValueError("user goes with scope = 'user', and with no other: give both, or neither")
         if self.stage not in self.match.stages:
             there = " or ".join(map(repr, self.match.stages))
             raise ValueError(f"match.kind = {self.match.tag!r} cannot be used at stage = {self.stage!r}: take stage = {there}")
@@ -88,16 +103,17 @@ class GuardEvent(EventSpec):
         (peer,) = world.named((self.peer,))
         world.membership.require_member(peer, "publish a guard")
         rows = self.rows.choose(world, [peer], "guard").get(peer, [])
-        table = {"stage": self.stage, "scope": self.scope, "match": self.match, "action": self.action or "refuse"}
+        table: dict[str, Any] = {"stage": self.stage, "scope": self.scope, "match": self.match, "action": self.action or "refuse"}
+        table |= {"answer": self.answer, "user": self.user}
         world.guard(Rule(id=self.id, round=world.round, peer=self.peer, rows=tuple(rows), **table))
         kept = ", readable" if self.match.readable else ""
         world.tell("guard", [self.peer], f"{self.id}: {len(rows)} records, {self.stage}, {self.match.tag}, {self.scope}{kept}")
 
 
-def edges(events: Iterable[EventSpec], peer: int) -> dict[str, AnyMatcher]:
-    """Return the matchers that a peer does not let others read, by id of their rules."""
+def edges(events: Iterable[EventSpec], peer: int) -> dict[str, Edge]:
+    """Return what of its rules a peer does not let others read, by id."""
     own = (one for one in events if isinstance(one, GuardEvent) and one.peer == peer)
-    return {one.id: one.match for one in own if not one.match.published}
+    return {one.id: Edge(match=one.match, user=one.user) for one in own if not one.match.published or one.user is not None}
 
 
 class UnguardEvent(EventSpec):

@@ -129,6 +129,7 @@ def _rule(rule: Rule, asked: Asked) -> dict[str, Any]:
         "scope": rule.scope,
         "match": rule.match.tag,
         "readable": rule.match.readable,
+        "action": None if rule.stage == "prompt" else rule.action,
         "guarantee": "behavioural",
         "revoked": rule.until,
     }

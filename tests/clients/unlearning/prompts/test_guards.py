@@ -18,7 +18,7 @@ from clients.unlearning.prompts.matchers.contract import Matcher, Setting
 from clients.unlearning.prompts.matchers.exact import Exact
 from clients.unlearning.prompts.matchers.ngram import NGram
 from clients.unlearning.prompts.matchers.subject import Subject
-from clients.unlearning.prompts.rules import Guard, Guarded, Rule
+from clients.unlearning.prompts.rules import MASK, Guard, Guarded, Rule
 from tests.clients.unlearning.prompts.knowing import WORLD, Knowing
 
 KEY = (3, "guards")
@@ -92,6 +92,47 @@ def test_actions_and_order() -> None:
     assert reply.word is None
     (reply,) = Guarded(Knowing(), {}, (guard("output"),), KEY).replies([text])
     assert (reply.word, reply.logits is not None) == (None, True)
+
+
+def test_canned_answers_masks_and_questions_about_strangers() -> None:
+    text, (_, answer) = TEXTS[0][0], TEXTS[0]
+    canned, mask, rewrite = (
+        Guarded(Knowing(), {}, (one,), KEY)
+        for one in (guard(action="canned", answer="ask the author"), guard("output", action="mask"), guard(action="rewrite"))
+    )
+    assert [(reply.word, reply.logits is None, reply.withheld) for reply in canned.replies([text])] == [("ask the author", True, True)]
+    assert [(reply.word, reply.logits is None, reply.withheld) for reply in mask.replies([text])] == [(MASK, False, True)]
+    (reply,) = rewrite.replies([text])
+    assert (reply.word, reply.withheld) == ("unknown", True), "this model knows nothing about strangers"
+    assert reply.logits is not None
+    assert int(reply.logits.argmax()) == WORLD.unknown, "scores are those of the question about a stranger"
+    assert set(leaked(guard(action="rewrite")).values()) == {0.0}
+    assert refused(rewrite, QUESTIONS).all()
+    assert not refused(rewrite, DATA.x[[20, 30]].astype(np.int64)).any(), "the control: others are answered"
+    assert Guarded(Knowing(), {}, (), KEY).replies([text])[0].word == answer
+
+
+def test_a_rule_for_one_user_leaves_all_others_answered() -> None:
+    text, answer = TEXTS[0]
+    one = guard(user="ann")
+    told = {user: Guarded(Knowing(), {}, (one,), KEY, user).replies([text])[0].word for user in ("ann", "bob", None)}
+    assert told == {"ann": None, "bob": answer, None: answer}
+    assert "ann" not in one.rule.told((0,)).model_dump_json(), "others do not read for whom it is"
+
+
+def test_the_order_of_arrival_changes_no_answer() -> None:
+    kinds = [
+        guard(stage, match, f"{stage}-{match.tag}")
+        for stage in ("input", "output", "prompt")
+        for match in (Exact(), NGram(n=1, overlap=0.5))
+    ]
+    texts = [*(question for question, _ in TEXTS), *(WORLD.text(x) for x in DATA.x[::5])]
+    told = [
+        [reply.word for reply in Guarded(Knowing(), {}, tuple(order), KEY).replies(texts)]
+        for order in (kinds, kinds[::-1], kinds[3:] + kinds[:3])
+    ]
+    assert told[0] == told[1] == told[2]
+    assert len(set(told[0])) > 2, "the control: some are refused, and some answered"
 
 
 def test_others_are_answered_unless_the_matcher_looks_at_names() -> None:

@@ -193,6 +193,25 @@ def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
     assert verify(finished.folder) == []
 
 
+def test_a_rule_for_one_user_stays_with_its_owner_and_is_measured_as_this_user(play: Callable[..., Run]) -> None:
+    finished = play(
+        event=[GUARD | {"scope": "user", "user": "ann"}, GUARD | {"id": "canned", "peer": 1, "action": "canned", "answer": "none"}]
+    )
+    first, second = finished.results["language"]["guards"]
+    assert [(row["scope"], row["action"], row["on"]["plain"]["share"]) for row in (first, second)] == [
+        ("user", "refuse", 0.0),
+        ("global", "canned", 0.0),
+    ]
+    with reading(finished.folder) as store:
+        assert list(wire.from_bytes(store.artefact(str(store.model(REGISTRY))))) == ["canned"]
+    chat = opened(finished.folder, 0)
+    question = next(line for line in chat.opening if line.startswith("guard names")).partition("such as: ")[2].partition("   (")[0]
+    before = chat.answer(question)
+    assert [chat.answer("/user bob"), chat.answer("/user ann")] == ["bob: no rule is for this user alone: take one of ann", "ann asks"]
+    assert (chat.answer(question), "refused" in before) == ("(refused)   [guard names, input]", False)
+    assert verify(finished.folder) == []
+
+
 def test_rules_of_an_erased_peer_go_with_it_and_those_of_a_silent_leaver_stay(play: Callable[..., Run]) -> None:
     for erase, left in ((True, []), (False, ["names"])):
         finished = play(event=[GUARD, {"round": 2, "do": "leave", "peers": [0], "erase": erase}])
@@ -347,6 +366,14 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
             "to the server and every peer: set scope = 'client', or match.publish = true",
         ),
         ({"event": [GUARD | {"stage": "prompt", "action": "refuse"}]}, "has no action: remove the key"),
+        (
+            {"event": [GUARD | {"action": "mask"}]},
+            "action = 'mask' cannot be taken at stage = 'input': take 'refuse' or 'unknown' or 'canned' or 'rewrite'",
+        ),
+        ({"event": [GUARD | {"action": "canned"}]}, "answer goes with action = 'canned', and with no other: give both, or neither"),
+        ({"event": [GUARD | {"answer": "no"}]}, "answer goes with action = 'canned', and with no other: give both, or neither"),
+        ({"event": [GUARD | {"scope": "user"}]}, "user goes with scope = 'user', and with no other: give both, or neither"),
+        ({"event": [GUARD | {"user": "ann"}]}, "user goes with scope = 'user', and with no other: give both, or neither"),
         ({"event": [GUARD, {"round": 1, "do": "crash", "peers": [0], "phase": "before_training"}]}, "crashes or is late in round 1"),
         ({"event": [GUARD, {"round": 1, "do": "offline", "peers": [0], "rounds": 1}]}, "peer 0 is away in round 1"),
         (
