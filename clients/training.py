@@ -179,6 +179,7 @@ class Descent:
         self.module, self.settings, self.key, self.first = module, settings, key, first
         self.parameters = [parameter for parameter in (*module.parameters(), *more) if parameter.requires_grad]
         self._optimizer = descending(settings.optimizer, self.parameters)
+        self._hold = holding(module)
         self._generator = _generator(self.parameters[0].device)
         self.steps = 0
 
@@ -209,7 +210,28 @@ class Descent:
     def move(self, gradients: list[torch.Tensor]) -> None:
         """Take the optimiser's step with these gradients."""
         self._optimizer(gradients)
+        self._hold()
         self.steps += 1
+
+
+def holding(module: nn.Module) -> Callable[[], None]:
+    """Return a function that sets pruned weights back to what they are now, which momentum, weight decay and noise move without a gradient.
+
+    They are those of a layer's ``weight`` where its buffer ``pruned`` is true.
+    """
+    import torch
+
+    weights, held = dict(module.named_parameters()), []
+    for name, pruned in module.named_buffers():
+        if name.endswith("pruned") and bool(pruned.any()):
+            weight = weights[name.removesuffix("pruned") + "weight"].detach()
+            held.append((weight, pruned.clone(), weight.clone()))
+
+    def hold() -> None:
+        for weight, pruned, before in held:
+            weight.copy_(torch.where(pruned, before, weight))
+
+    return hold
 
 
 def _generator(device: torch.device) -> torch.Generator:

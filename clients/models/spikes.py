@@ -66,7 +66,7 @@ def fire(over: Tensor, slope: float) -> Tensor:
 
 
 class Synapses(nn.Module):
-    """Weights and biases between two layers; ``pruned`` synapses carry nothing and receive no gradient.
+    """Weights and biases between two layers; ``pruned`` synapses keep the weight with which they were pruned, and receive no gradient.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Synapses(nn.Module):
 
     def currents(self, sent: Tensor, steps: int) -> Tensor:
         """Return the input currents of every step, shape (steps, n, fan_out)."""
-        found = nn.functional.linear(sent, self.weight.masked_fill(self.pruned, 0.0), self.bias)
+        found = nn.functional.linear(sent, torch.where(self.pruned, self.weight.detach(), self.weight), self.bias)
         return found.expand(steps, *found.shape[1:])
 
 

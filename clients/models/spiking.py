@@ -62,9 +62,10 @@ class Spiking(ModelSpec):
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise((prod(shape), *self.hidden, classes)))
 
     def merged(self, weights: Arrays, models: Sequence[Arrays]) -> Arrays:
-        """Return the weights with what any of the models has pruned, which then carries nothing, and the highest threshold of each neuron.
+        """Return the weights with what any of the models has pruned, as it pruned it, and the highest threshold of each neuron.
 
-        A mean would let a synapse that one peer pruned grow again, and a threshold that one peer raised fall.
+        A mean would let a synapse that one peer pruned grow again, and a threshold that one peer raised fall. What several models pruned is
+        as in the first of them: in the server's last model, if that had it.
         """
         found = dict(weights)
         for name in weights:
@@ -73,5 +74,6 @@ class Spiking(ModelSpec):
             elif name.endswith(".pruned"):
                 found[name] = np.any([model[name] for model in models], axis=0)
                 carrying = name.replace(".pruned", ".weight")
-                found[carrying] = np.where(found[name], np.zeros_like(weights[carrying]), weights[carrying])
+                for model in reversed(models):
+                    found[carrying] = np.where(model[name], model[carrying], found[carrying])
         return found

@@ -10,7 +10,7 @@ from clients.data.rows import Rows
 from clients.models.network import Network
 from clients.models.row_gradients import row_gradients
 from clients.privacy.settings import DpSgd, LocalTraining
-from clients.training import Arrays, descending, from_arrays, to_arrays
+from clients.training import Arrays, descending, from_arrays, holding, to_arrays
 
 
 def clipped(module: torch.nn.Module, x: Tensor, y: Tensor, clip: float) -> list[Tensor]:
@@ -58,7 +58,7 @@ def train_privately(
     from_arrays(module, weights)
     parameters = list(module.parameters())
     start = [parameter.detach().clone() for parameter in parameters] if pull else []
-    move = descending(settings.optimizer, parameters)
+    move, hold = descending(settings.optimizer, parameters), holding(module)
     x, y = network.inputs(rows.x), network.targets(rows.y)
     steps, rate = settings.steps(len(rows)), settings.rate(len(rows))
     for step in range(steps):
@@ -68,4 +68,5 @@ def train_privately(
         for gradient, parameter, anchor in zip(gradients, parameters, start, strict=False):
             gradient.add_(parameter.detach() - anchor, alpha=pull)
         move(gradients)
+        hold()
     return to_arrays(module), steps

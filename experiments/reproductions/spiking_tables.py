@@ -15,7 +15,7 @@ from clients.data.rows import Rows
 from clients.training import Arrays
 from experiments.benchmarks._intervals import interval, said
 from server.revival.attack import Revival, revive
-from server.revival.knowledge import WeightsOnly
+from server.revival.knowledge import WeightsOnly, WithMask
 from server.revival.oracle import random_signs, sign_accuracy, true_signs
 
 METRICS = ("accuracy", "precision", "recall", "F1")
@@ -83,28 +83,35 @@ def of_phases(name: str, classes: int, found: Sequence[Mapping[str, tuple[float,
 def revived(one: Trial) -> dict[str, tuple[float, ...]]:
     """Return shares of correct predictions, of the forgotten class and of others, after pruning alone and after attacks on it; signs last.
 
-    The attacker has the weights and finds exact zeros. The model without its masks is what runs on the refilled weights.
+    The attacker has the weights and finds exact zeros. Synapses filled with noise are attacked by one who has the weights alone, and by one
+    who knows the mask. The model without its masks is what runs on the refilled weights.
     """
     found: dict[str, tuple[float, ...]] = {"original": one.right(one.weights)}
+    rule = Revival().settled("cpu")
+    original = _layers(one.weights)
     for quantile in PRUNED:
         settings: dict[str, Any] = {"retrain": False, "thresholds": False, "repair": 0, "synapses": quantile}
-        after = one.forgotten(one.train.y == one.label, **settings)
-        names = [name for name in after if name.endswith("weight")]
-        pruned = {name: torch.from_numpy(after[name].copy()) for name in names}
-        original = {name: torch.from_numpy(one.weights[name].copy()) for name in names}
-        mask = {name: torch.from_numpy(after[name.replace("weight", "pruned")].copy()) for name in names}
-        rule = Revival().settled("cpu")
-        attack = revive(WeightsOnly(pruned), rule)
-        refilled: dict[str, Mapping[str, torch.Tensor]] = {
-            "revived": attack.weights,
-            "random signs": random_signs(pruned, mask, rule, ("spiking",)),
-            "true signs": true_signs(pruned, mask, original, rule),
+        zeroed, filled = (one.forgotten(one.train.y == one.label, fill=fill, **settings) for fill in ("zeros", "gaussian"))
+        pruned, noisy, mask = _layers(zeroed), _layers(filled), _layers(zeroed, "pruned")
+        attack, blind, told = (revive(knowledge, rule) for knowledge in (WeightsOnly(pruned), WeightsOnly(noisy), WithMask(noisy, mask)))
+        found |= {
+            f"pruned above {quantile}": one.right(zeroed),
+            f"{quantile}: revived": (*one.right(_unmasked(zeroed, attack.weights)), sign_accuracy(attack.guesses, mask, original).overall),
+            f"{quantile}: random signs": one.right(_unmasked(zeroed, random_signs(pruned, mask, rule, ("spiking",)))),
+            f"{quantile}: true signs": one.right(_unmasked(zeroed, true_signs(pruned, mask, original, rule))),
+            f"filled above {quantile}": one.right(filled),
+            f"{quantile}: filled, revived": one.right(_unmasked(filled, blind.weights)),
+            f"{quantile}: filled, mask known": (
+                *one.right(_unmasked(filled, told.weights)),
+                sign_accuracy(told.guesses, mask, original).overall,
+            ),
         }
-        found[f"pruned above {quantile}"] = one.right(after)
-        for name, weights in refilled.items():
-            signs = (sign_accuracy(attack.guesses, mask, original).overall,) if name == "revived" else ()
-            found[f"{quantile}: {name}"] = (*one.right(_unmasked(after, weights)), *signs)
     return found
+
+
+def _layers(state: Arrays, what: str = "weight") -> dict[str, torch.Tensor]:
+    """Return the weights, or what else is told of them, of every layer, by the name of its weights."""
+    return {name: torch.from_numpy(state[name.replace("weight", what)].copy()) for name in state if name.endswith("weight")}
 
 
 def _unmasked(after: Arrays, weights: Mapping[str, torch.Tensor]) -> Arrays:

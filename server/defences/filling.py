@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from clients.unlearning import filling as noise
 from server.defences.grid import on_grid, value_grid
 from server.defences.secret import Secret
 
@@ -36,14 +37,9 @@ def seal_layers(draw: Draw, weights: Mapping[str, Tensor], masks: Mapping[str, T
     return Sealed(sealed, filled)
 
 
-def spread(weight: Tensor, mask: Tensor) -> float:
-    """Return the standard deviation of the layer's untouched entries."""
-    return float(weight[~mask].double().std(correction=0))
-
-
 def normal(weight: Tensor, secret: Secret, name: str, purpose: str = "noise") -> Tensor:
     """Return standard normal draws of the layer's shape, float64."""
-    return torch.randn(weight.shape, generator=secret.generator(name, purpose), dtype=torch.float64)
+    return noise.normal(weight, secret.generator(name, purpose))
 
 
 def survivors(weight: Tensor, mask: Tensor, secret: Secret, name: str, along: Literal["row", "column"]) -> Tensor:

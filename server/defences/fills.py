@@ -67,10 +67,11 @@ class Gaussian(FillSpec):
 
     def draw(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> tuple[Tensor, Tensor]:
         """Draw noise for the masked entries, by default with one standard deviation of the layer."""
+        from clients.unlearning.filling import spread
         from server.defences import filling
 
         relative = 1.0 if self.relative is None else self.relative
-        sigma = self.absolute if self.absolute is not None else relative * filling.spread(weight, mask)
+        sigma = self.absolute if self.absolute is not None else relative * spread(weight, mask)
         return filling.normal(weight, secret, name) * sigma, mask
 
 
@@ -106,9 +107,10 @@ class RelativeFill(FillSpec):
 
     def noise(self, weight: Tensor, mask: Tensor, secret: Secret, name: str) -> Tensor:
         """Draw independent zero-mean noise, float64, shape (m, n)."""
+        from clients.unlearning.filling import spread
         from server.defences import filling
 
-        return filling.normal(weight, secret, name) * (self.relative * filling.spread(weight, mask))
+        return filling.normal(weight, secret, name) * (self.relative * spread(weight, mask))
 
 
 class Contrary(RelativeFill):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from server.defences.filling import normal, spread
+from clients.unlearning.filling import spread
+from server.defences.filling import normal
 from server.defences.secret import Secret
 from server.revival.completion import complete
 from server.revival.locate import strongest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from math import fsum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 
 Share = Annotated[float, Setting(ge=0, le=1)]
 
-_PRUNED = re.compile(r"pruning: (\d+) of")
+_PRUNED = re.compile(r"pruning: (\d+) of [^,]*(?:, filled with noise that sums to (\S+))?")
 
 
-def pruned_by(notes: Iterable[str]) -> int:
-    """Return how many synapses were pruned, given the notes of a request."""
-    return sum(int(found[1]) for note in notes if (found := _PRUNED.match(note)))
+def pruned_by(notes: Iterable[str]) -> tuple[int, float]:
+    """Return how many synapses were pruned, and the sum of what they carry, given the notes of requests."""
+    found = [match.groups(default="0") for note in notes if (match := _PRUNED.match(note))]
+    return sum(int(count) for count, _ in found), fsum(float(total) for _, total in found)
 
 
 class SpikingUnlearning(MethodSpec):
@@ -49,6 +51,9 @@ class SpikingUnlearning(MethodSpec):
         Whether synapses of the chosen neurons are trained towards undecided answers on the rows to forget.
     prune : bool
         Whether synapses that answer to the rows to forget are removed for good.
+    fill : {"zeros", "gaussian"}
+        What pruned synapses carry from then on: nothing, or noise with the standard deviation of the layer's other weights, since zeros
+        tell everybody who sees the weights what was pruned.
     thresholds : bool
         Whether thresholds of neurons that fire more on the rows to forget are raised.
     repair : int
@@ -81,6 +86,7 @@ class SpikingUnlearning(MethodSpec):
     kind: Literal["spiking"] = "spiking"
     retrain: bool = True
     prune: bool = True
+    fill: Literal["zeros", "gaussian"] = Setting("zeros", exclude_if=lambda fill: fill == "zeros")
     thresholds: bool = True
     repair: NonNegativeInt = 2
     choose: Literal["relevance", "random"] = "relevance"
@@ -166,7 +172,8 @@ class _Work:
             told.append(phases.retrain(self.module, allowed, self.batches, steps=spec.steps, lr=spec.lr, push=spec.push))
             self.steps += spec.steps
         if spec.prune:
-            told.append(phases.prune(self.module, ranked, allowed, spec.synapses))
+            key = (*self.key, "fill") if spec.fill == "gaussian" else None
+            told.append(phases.prune(self.module, ranked, allowed, spec.synapses, key))
         if spec.thresholds:
             told.append(phases.raise_thresholds(self.module, *measured, gain=spec.gain, ceiling=spec.ceiling))
         return told

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import fsum
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from clients.streams import Field, torch_generator
+from clients.unlearning.filling import normal, spread
 from clients.unlearning.spiking.activity import Activity
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clients.models.spikes import SpikingNetwork
+    from clients.models.spikes import SpikingNetwork, Synapses
     from clients.unlearning.spiking.synapses import Masks
 
 Batch = tuple["Tensor", "Tensor"]
@@ -51,10 +54,26 @@ def retrain(
     return f"retraining: {steps} steps moved {len(moved)} synapses and biases by {float(moved.mean() if len(moved) else 0):.2g} on average"
 
 
-def prune(module: SpikingNetwork, scores: dict[str, Tensor], allowed: Masks, quantile: float) -> str:
-    """Set those of the allowed synapses to 0, for good, whose score lies above a quantile of all of them."""
+def prune(
+    module: SpikingNetwork, scores: dict[str, Tensor], allowed: Masks, quantile: float, key: tuple[Field, ...] | None = None
+) -> str:
+    """Take out of training, for good, those of the allowed synapses whose score lies above a quantile of all of them.
+
+    Parameters
+    ----------
+    module : SpikingNetwork
+    scores : mapping of str to tensor
+        By name of a layer's weights.
+    allowed : mapping of str to bool tensor
+    quantile : float
+        In [0, 1].
+    key : tuple, optional
+        Key of the noise that fills them; without one they are set to 0, which tells everybody who sees the weights what was pruned.
+    """
+    # noise from an earlier request must not be pruned again; scores may have been measured before that request
+    scores = {name: score.masked_fill(module.synapses()[name].pruned, 0.0) for name, score in scores.items()}
     there = torch.cat([score[allowed[name]] for name, score in scores.items()]).double().cpu().numpy()
-    count = 0
+    count, filled = 0, list[float]()
     if len(there):
         cut = float(np.quantile(there, quantile))
         with torch.no_grad():
@@ -62,9 +81,21 @@ def prune(module: SpikingNetwork, scores: dict[str, Tensor], allowed: Masks, qua
                 layer = module.synapses()[name]
                 gone = allowed[name] & (score.double() > cut)
                 layer.pruned |= gone
-                layer.weight.masked_fill_(gone, 0.0)
+                if key is None or not gone.any():
+                    layer.weight.masked_fill_(gone, 0.0)
+                else:
+                    layer.weight.copy_(torch.where(gone, _noise(layer, gone, torch_generator(*key, name)), layer.weight))
+                    filled += layer.weight[gone].double().tolist()
                 count += int(gone.sum())
-    return f"pruning: {count} of {len(there)} synapses of the chosen neurons"
+    with_what = "" if key is None else f", filled with noise that sums to {fsum(filled)!r}"
+    return f"pruning: {count} of {len(there)} synapses of the chosen neurons{with_what}"
+
+
+def _noise(layer: Synapses, gone: Tensor, generator: torch.Generator) -> Tensor:
+    """Return noise with the standard deviation of what is left of a layer, or, where that is nothing or one weight, of what was pruned."""
+    left = int((~layer.pruned).sum())
+    scale = spread(layer.weight, layer.pruned if left > 1 else ~gone)
+    return (normal(layer.weight, generator) * scale).to(layer.weight)
 
 
 def raise_thresholds(module: SpikingNetwork, forget: Activity, retain: Activity, *, gain: float, ceiling: float) -> str:

@@ -90,12 +90,14 @@ def test_training_does_not_revive_a_pruned_synapse(optimizer: Adam | Sgd) -> Non
     network = Network(spec, (4,), 3)
     weights = network.initial(("k",))
     weights["hidden.0.pruned"][2, 1] = True
+    weights["hidden.0.pruned"][3, 0] = True  # filled with noise: with the weight that it has
     weights["hidden.0.weight"][2, 1] = 0.0
     settings = Training(epochs=3, optimizer=optimizer)
     trained, _ = network.train(weights, x, y, epochs=range(3), ids=np.arange(40), key=("k",), settings=settings, pull=0.1)
     assert trained["hidden.0.weight"][2, 1] == 0.0
+    assert trained["hidden.0.weight"][3, 0] == weights["hidden.0.weight"][3, 0], "neither momentum nor weight decay moves it"
     assert trained["hidden.0.weight"][2, 0] != weights["hidden.0.weight"][2, 0], "the control: its neighbour learns"
-    assert trained["hidden.0.pruned"].sum() == 1
+    assert trained["hidden.0.pruned"].sum() == 2
 
 
 def test_batches_share_no_state() -> None:

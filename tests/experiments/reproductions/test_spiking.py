@@ -44,14 +44,22 @@ def test_a_single_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "at least 2" in capsys.readouterr().err
 
 
+def more(quantile: float) -> tuple[str, str]:
+    return f"{quantile}: filled, revived", f"{quantile}: filled, mask known"
+
+
 def test_pruned_synapses_meet_the_attack_and_its_controls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spiking, "EPOCHS", 3)
     found = revived(spiking.trial("digits", Digits(rows=650), 3, 0))
     names = ("revived", "random signs", "true signs")
-    assert list(found) == ["original", *(line for q in PRUNED for line in (f"pruned above {q}", *(f"{q}: {name}" for name in names)))]
+    lines = [(f"pruned above {q}", *(f"{q}: {name}" for name in names), f"filled above {q}", *more(q)) for q in PRUNED]
+    assert list(found) == ["original", *(name for line in lines for name in line)]
     assert all(0 <= part <= 1 for line in found.values() for part in line)
     assert len(found["0.5: revived"]) == 3, "the share of right signs comes last"
     assert found["0.5: true signs"] != found["pruned above 0.5"], "refilled weights are used, and no mask hides them"
+    for q in PRUNED:
+        assert found[f"{q}: filled, revived"] == found[f"filled above {q}"], "no zero tells what was cut, and the attack finds nothing"
+        assert len(found[f"{q}: filled, mask known"]) == 3
     assert of_revival("digits", [found, found]).row_count == len(found)
 
 

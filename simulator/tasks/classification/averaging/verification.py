@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import fsum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ from simulator.errors import LetheError
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
 
+SAME = 1e-12
+"""Largest error of a sum of a few hundred thousand weights that was written down; the last bit of one weight changes it by more."""
 NEAR = 0.01
 """Distance of two devices' probabilities beyond which they are not of one model; products in TF32 keep ten bits."""
 
@@ -62,10 +65,15 @@ def regrown(config: Verified, timeline: Timeline, store: RunStore) -> Iterator[s
     masks = {name.removesuffix("pruned"): array for name, array in weights.items() if name.endswith(".pruned")}
     outcomes = store.outcomes()
     methods = {one.index: method_of(one).tag for one in timeline.erasures}
-    told = sum(pruned_by(line.outcome.notes) for index, line in outcomes.items() if methods.get(index) == "spiking")
+    notes = [note for index, line in outcomes.items() if methods.get(index) == "spiking" for note in line.outcome.notes]
+    told, filled = pruned_by(notes)
     if (kept := sum(int(mask.sum()) for mask in masks.values())) < told:
         yield f"the last global model: {told} synapses were pruned, {kept} are: the mask was not kept when models were averaged"
-    if grown := sum(int(np.count_nonzero(weights[f"{layer}weight"][mask])) for layer, mask in masks.items()):
+    carried = np.concatenate([weights[f"{layer}weight"][mask] for layer, mask in masks.items()]).astype(np.float64)
+    if filled:
+        if abs(fsum(carried) - filled) > SAME:
+            yield "the last global model: pruned synapses carry other noise than filled them: it was not kept when models were averaged"
+    elif grown := np.count_nonzero(carried):
         yield f"the last global model: {grown} pruned synapses carry a weight: the mask was not enforced when models were averaged"
 
 

@@ -23,7 +23,7 @@ from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.contract import Outcome
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.spiking.activity import Activity, activity, relevance, relevant
-from clients.unlearning.spiking.method import SpikingUnlearning
+from clients.unlearning.spiking.method import SpikingUnlearning, pruned_by
 from clients.unlearning.spiking.phases import prune, raise_thresholds
 from clients.unlearning.spiking.synapses import candidates
 
@@ -145,8 +145,29 @@ def test_pruned_synapses_are_those_that_score_highest_and_stay_zero() -> None:
     assert not net.firing[1].pruned.any(), "the control: what may not be pruned is not"
 
 
-def test_repair_and_later_rounds_revive_no_pruned_synapse() -> None:
-    found, outcome = carried_out()
+def test_pruned_synapses_filled_with_noise_have_the_scale_of_their_layer() -> None:
+    net, before = module(trained()[0]), trained()[0]["hidden.0.weight"]
+    scores = {name: torch.zeros_like(layer.weight) for name, layer in net.synapses().items()}
+    scores["hidden.0.weight"][:12] = 1.0  # half of the layer
+    allowed = {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
+    told = prune(net, scores, allowed, 0.5, ("secret",))
+    after, gone = net.firing[0].weight.detach().numpy(), net.firing[0].pruned.numpy()
+    assert gone[:12].all()
+    assert not gone[12:].any()
+    assert (after[~gone] == before[~gone]).all()
+    assert after[gone].std() == pytest.approx(before[~gone].std(), rel=0.1)
+    assert abs(np.corrcoef(after[gone], before[gone])[0, 1]) < 0.15, "what was there is not in it"
+    assert pruned_by([told]) == (12 * 64, pytest.approx(after[gone].astype(np.float64).sum()))
+    for name, score in scores.items():
+        score[:] = name == "readout.weight"
+    prune(net, scores, allowed, 0.5, ("secret",))
+    assert net.readout.weight.std() > 0, "a layer that is pruned as a whole has its own scale"
+
+
+@pytest.mark.parametrize("fill", ["zeros", "gaussian"])
+def test_repair_and_later_rounds_revive_no_pruned_synapse(fill: str) -> None:
+    found, outcome = carried_out(fill=fill)
+    unrepaired, _ = carried_out(fill=fill, repair=0)
     _, retain = split()
     later, _ = trained()[1].train(found, retain, range(1, 2))
     total = 0
@@ -154,10 +175,11 @@ def test_repair_and_later_rounds_revive_no_pruned_synapse() -> None:
         gone = found[f"{name}.pruned"]
         total += int(gone.sum())
         for weights in (found, later):
-            assert (weights[f"{name}.weight"][gone] == 0).all()
+            assert weights[f"{name}.weight"][gone].tobytes() == unrepaired[f"{name}.weight"][gone].tobytes()
+            assert ((weights[f"{name}.weight"][gone] == 0) == (fill == "zeros")).all()
             assert (weights[f"{name}.pruned"] == gone).all()
     assert total > 0
-    assert f"pruning: {total} of" in outcome.notes[2]
+    assert pruned_by(outcome.notes)[0] == total
     assert any((later[name] != found[name]).any() for name in found), "the control: the others learn"
 
 
