@@ -1,12 +1,12 @@
-"""What makes unlearning hard, and who refines the request: ``python -m experiments.reproductions.rum [--mnist FOLDER]``.
+"""What makes unlearning hard, and who refines the request: ``python -m experiments.reproductions.rum [--mnist FOLDER] [--cifar10 FILE]``.
 
 Zhao et al. (NeurIPS 2024) tell that doing nothing is near retraining where rows are hardly memorised, that forgetting is harder where a set
 is entangled with the retained rows, and that a method gains where the set is split by memorisation: refined above vanilla, and vanilla no
-worse than shuffled. Each is seen here or said not to be, on digits and a part of MNIST, by ToW and by ToW-MIA.
+worse than shuffled. Each is seen here or said not to be, on digits and parts of MNIST and CIFAR-10, by ToW and by ToW-MIA.
 
 An advisor then names a method from the two factors alone. It knows the forget sets of the first seeds, with ToW after every method, and is
 scored on the sets of other seeds against always taking the one method that was best on the known sets. The sets of one seed share rows with
-those of another, since both data sets are small; networks, splits and sets are drawn anew.
+those of another, since the data sets are small; networks, splits and sets are drawn anew.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from rich.progress import track
 
 from clients.data import DataError
 from experiments.benchmarks._forget_sets import Case
+from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.refined import METHODS, ended, scores, table, tow
 from experiments.reproductions import rum_tables as tables
 from experiments.reproductions.command import Parser
 from experiments.reproductions.rum_advisor import scores as advised
-from experiments.reproductions.rum_sets import Judged, Mnist, World, digits
+from experiments.reproductions.rum_sets import Judged, World, cifar10, digits, mnist
 
 MODELS = 64
 """Networks of each estimate of memorisation."""
 Source = Callable[[int, int], World]
+FILES: dict[str, Callable[[str], Source]] = {"mnist": mnist, "cifar10": cifar10}
 MEASURES = {"ToW": tow, "ToW-MIA": Case.tow_mia}
 OF_SETS: dict[str, tables.Measure] = {"ToW": lambda one: one.tow, "ToW-MIA": lambda one: one.tow_mia}
 
 
-def sets_of(source: Source, seed: int, models: int, refine: bool) -> tuple[dict[str, Judged], dict[str, dict[tuple[str, str], float]]]:
-    """Return the forget sets of a seed, and each measure on the mixed one by method and way to split it, where that is asked for."""
-    world = source(seed, models)
+def sets_of(world: World, refine: bool) -> tuple[dict[str, Judged], dict[str, dict[tuple[str, str], float]]]:
+    """Return the forget sets of a world, and each measure on the mixed one by method and way to split it, where that is asked for."""
     judged, ways = {}, {}
     for name, one in world.cases(world.sets()):
         if name != "mixed":
@@ -48,33 +49,46 @@ def sets_of(source: Source, seed: int, models: int, refine: bool) -> tuple[dict[
     return judged, ways
 
 
+def told_of(name: str, source: Source, seeds: int, models: int, console: Console) -> list[str]:
+    """Print the tables of a data set, and return its findings."""
+    found, accuracies, lines = [], [], []
+    for seed in track(range(2 * seeds), name, console=Console(stderr=True)):
+        world = source(seed, models)
+        found.append(sets_of(world, seed < seeds))
+        accuracies.append(world.accuracy)
+    every = [sets for sets, _ in found]
+    for of, measure in OF_SETS.items():
+        ways = {way: [one[of][way] for _, one in found[:seeds]] for way in found[0][1][of]}
+        title = f"{name}: {of} on a fifth of the rows of low, middle and high memorisation, {seeds} seeds, 95 % intervals"
+        console.print(table(title, ways, of), tables.of_sets(f"{name}: {of}", every, measure), sep="\n")
+        lines += list(tables.of_refining(name if of == "ToW" else f"{name} by {of}", ways))
+    known = [one for sets in every[:seeds] for one in sets.values()]
+    scored = advised(known, [list(sets.values()) for sets in every[seeds:]])
+    console.print(tables.of_advice(name, scored))
+    lines += list(tables.of_factors(name, every, scored))
+    return [*lines, f"9. {name}: share of test rows that the network answers rightly before anything is forgotten: {interval(accuracies)}"]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables and the findings."""
     parser = Parser("rum", __doc__ or "")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of the known forget sets, and as many held-out ones; at least 2")
     parser.add_argument("--mnist", help="folder or prefix of MNIST's files, for the second data set")
+    parser.add_argument("--cifar10", help="npz file of CIFAR-10, for the third data set")
     parser.add_argument("--quick", action="store_true", help="few networks for memorisation, to see that it works")
     told = parser.parse_args(arguments)
     if told.seeds < 2:
         parser.error(f"--seeds {told.seeds}: an interval needs at least 2")
-    try:
-        sources: dict[str, Source] = {"digits": digits} | ({"mnist": Mnist(told.mnist)} if told.mnist else {})
-    except DataError as reason:
-        parser.error(f"--mnist {reason}")
+    sources: dict[str, Source] = {"digits": digits}
+    for name, images in FILES.items():
+        path = getattr(told, name)
+        try:
+            sources |= {name: images(path)} if path else {}
+        except DataError as reason:
+            parser.error(f"--{name} {reason}")
     console, lines = Console(width=150), []
     for name, source in sources.items():
-        seeds = track(range(2 * told.seeds), name, console=Console(stderr=True))
-        found = [sets_of(source, seed, 8 if told.quick else MODELS, seed < told.seeds) for seed in seeds]
-        every = [sets for sets, _ in found]
-        for of, measure in OF_SETS.items():
-            ways = {way: [one[of][way] for _, one in found[: told.seeds]] for way in found[0][1][of]}
-            title = f"{name}: {of} on a fifth of the rows of low, middle and high memorisation, {told.seeds} seeds, 95 % intervals"
-            console.print(table(title, ways, of), tables.of_sets(f"{name}: {of}", every, measure), sep="\n")
-            lines += list(tables.of_refining(name if of == "ToW" else f"{name} by {of}", ways))
-        known = [one for sets in every[: told.seeds] for one in sets.values()]
-        scored = advised(known, [list(sets.values()) for sets in every[told.seeds :]])
-        console.print(tables.of_advice(name, scored))
-        lines += list(tables.of_factors(name, every, scored))
+        lines += told_of(name, source, told.seeds, 8 if told.quick else MODELS, console)
     for line in lines:
         console.print(line, markup=False)
 

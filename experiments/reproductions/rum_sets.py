@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import streams
+from clients.data import Dataset
 from clients.data.idx import Idx
+from clients.data.npz import Npz
 from clients.data.rows import Ids, Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
@@ -28,8 +30,6 @@ from experiments.benchmarks._forget_sets import TRAINING, Case, rows_of
 
 METHODS_ASKED = ("nothing", "finetune", "neggrad_plus", "random_labels", "scrub")
 """Methods among which an advisor chooses."""
-TRAINED, TESTED = 600, 400
-"""Rows of MNIST that a network learns, and that it is tested on."""
 PARTS = 10
 """A set is one of so many parts of the rows, ranked by what it is chosen by."""
 
@@ -73,6 +73,11 @@ class World:
     def original(self) -> Arrays:
         """Weights after training on all rows."""
         return self.learning.train(self.learning.initial(), self.train, range(1))[0]
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Share of the test rows that the network answers rightly."""
+        return float((self.learning.network.probabilities(self.original, self.test.x).argmax(1) == self.test.y).mean())
 
     @cached_property
     def memorised(self) -> npt.NDArray[np.float64]:
@@ -126,19 +131,52 @@ def digits(seed: int, models: int) -> World:
     return World.of(*rows_of("private", seed), seed, models)
 
 
-class Mnist:
-    """MNIST's images, of which the mean of every 2 x 2 pixels is learned: 196 inputs."""
+@dataclass(frozen=True)
+class Images:
+    """Images of which the mean of every block of pixels is learned.
 
-    def __init__(self, path: str) -> None:
-        self.data = Idx(path=path).load()
+    Parameters
+    ----------
+    name : str
+    data : Dataset
+        Square images, channels first.
+    block : int
+        Pixels along a block's side.
+    trained, tested : int
+        Rows that a network learns, and that it is tested on.
+    standardised : bool
+        Whether each input is shifted and scaled to mean 0 and deviation 1 over the rows that are learned.
+    """
+
+    name: str
+    data: Dataset
+    block: int
+    trained: int
+    tested: int
+    standardised: bool = False
 
     def __call__(self, seed: int, models: int) -> World:
         """Return the world of a seed."""
-        drawn = streams.order(self.data.ids, "rum", "mnist", seed)
-        train, test = (self._small(np.sort(part)) for part in (drawn[:TRAINED], drawn[TRAINED : TRAINED + TESTED]))
+        drawn = streams.order(self.data.ids, "rum", self.name, seed)
+        parts = drawn[: self.trained], drawn[self.trained : self.trained + self.tested]
+        train, test = (self._small(np.sort(part)) for part in parts)
+        if self.standardised:
+            mean, deviation = train.x.mean(axis=0), train.x.std(axis=0)
+            train, test = (Rows(rows.ids, (rows.x - mean) / deviation, rows.y) for rows in (train, test))
         return World.of(train, test, seed, models)
 
     def _small(self, ids: Ids) -> Rows:
         rows = self.data.rows(ids)
-        blocks = rows.x.reshape(len(rows), 14, 2, 14, 2).mean(axis=(2, 4), dtype=np.float32)
-        return Rows(rows.ids, blocks.reshape(len(rows), -1), rows.y)
+        count, channels, side, _ = rows.x.shape
+        blocks = rows.x.reshape(count, channels, side // self.block, self.block, side // self.block, self.block)
+        return Rows(rows.ids, blocks.mean(axis=(3, 5), dtype=np.float32).reshape(count, -1), rows.y)
+
+
+def mnist(path: str) -> Images:
+    """Return MNIST's images as 14 x 14 inputs; ``DataError`` where the path holds none."""
+    return Images("mnist", Idx(path=path).load(), block=2, trained=600, tested=400)
+
+
+def cifar10(path: str) -> Images:
+    """Return CIFAR-10's images as 3 x 8 x 8 inputs, standardised; ``DataError`` where the path holds none."""
+    return Images("cifar10", Npz(path=path).load(), block=4, trained=3000, tested=1000, standardised=True)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from clients import streams
+from clients.data import Dataset
 from clients.unlearning.refine.advisor import single_best
 from experiments.benchmarks.refined import METHODS, RUM
 from experiments.reproductions import rum, rum_tables
 from experiments.reproductions.rum_advisor import mistaken, scores
-from experiments.reproductions.rum_sets import Judged, World, digits
+from experiments.reproductions.rum_sets import Images, Judged, World, digits
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,16 @@ def test_stacked_networks_are_those_that_train_alone_without_the_set(world: Worl
     assert all(np.allclose(one.retrained[name], array, atol=1e-4) for name, array in alone.items())
     assert not any(np.allclose(one.retrained[name], array, atol=1e-4) for name, array in cases["a class"].retrained.items())
     assert not any(np.allclose(one.again[name], array, atol=1e-4) for name, array in alone.items())
+
+
+def test_images_are_means_of_blocks_standardised_by_the_rows_that_are_learned() -> None:
+    x = np.random.default_rng(0).random((30, 3, 8, 8), np.float32)
+    world = Images("planted", Dataset(x, np.arange(30) % 10, tuple("0123456789")), 4, 20, 10, standardised=True)(0, 8)
+    small = x.reshape(30, 3, 2, 4, 2, 4).mean(axis=(3, 5)).reshape(30, 12)
+    mean, deviation = small[world.train.ids].mean(axis=0), small[world.train.ids].std(axis=0)
+    for rows in (world.train, world.test):
+        np.testing.assert_allclose(rows.x, (small[rows.ids] - mean) / deviation, rtol=1e-3, atol=1e-4)
+    assert not set(world.train.ids) & set(world.test.ids)
 
 
 def judged(entanglement: float, memorisation: float, **tow: float) -> Judged:
@@ -94,7 +105,10 @@ def test_findings_are_seen_only_where_the_whole_interval_says_so() -> None:
     assert said["advisor above one of mistaken factors"] == "not seen"
 
 
-@pytest.mark.parametrize(("wrong", "told"), [(["--seeds", "1"], "at least 2"), (["--mnist", "/nowhere"], "no file")])
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [(["--seeds", "1"], "at least 2"), (["--mnist", "/nowhere"], "no file"), (["--cifar10", "/nowhere.npz"], "--cifar10")],
+)
 def test_wrong_arguments_are_answered_in_one_line(wrong: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         rum.main(wrong)
@@ -110,4 +124,4 @@ def test_every_table_and_finding_is_told(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().out
     titles = "most memorised", "a class", "retrained again", "always the best single one", "ToW-MIA by forget set"
     assert all(name in said for name in titles)
-    assert {line[:2] for line in said.splitlines() if line[1:2] == "."} == {f"{number}." for number in range(1, 9)}
+    assert {line[:2] for line in said.splitlines() if line[1:2] == "."} == {f"{number}." for number in range(1, 10)}
