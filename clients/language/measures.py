@@ -19,6 +19,7 @@ from clients.unlearning.prompts.prompting import CONTROLS, Prompts
 if TYPE_CHECKING:
     from clients.language.network import LanguageNetwork
     from clients.training import Arrays
+    from clients.unlearning.prompts.model import LanguageModel
     from clients.unlearning.prompts.rules import Guarded
 
 PUBLIC = 100
@@ -114,7 +115,7 @@ def _words(model: Guarded, texts: list[str]) -> list[str | None]:
 
 
 def prompted(
-    network: LanguageNetwork, weights: Arrays, asked: Iterable[tuple[Rows, int]], others: Rows, key: tuple[Field, ...]
+    network: LanguageModel, weights: Arrays, asked: Iterable[tuple[Rows, int]], others: Rows, key: tuple[Field, ...]
 ) -> dict[str, float]:
     """Return, by prompt, the mean margin of the true answers of forgotten records, and how many are answered right.
 
@@ -135,7 +136,7 @@ def prompted(
     for control in CONTROLS:
         told = [network.logits(weights, prompts.text(control)[None]) for _, prompts in forgotten]
         logits, y = np.concatenate(told), np.array([int(record.y[0]) for record, _ in forgotten], np.int64)
-        found[f"margin.{control}"] = float(margins(logits[:, : network.classes], y).mean())
+        found[f"margin.{control}"] = float(margins(logits[:, : len(network.world.answers)], y).mean())
         found[f"exact.forgotten.{control}"] = float((logits.argmax(axis=1) == y).sum())
     return found
 

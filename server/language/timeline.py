@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients.unlearning.prompts.rules import Rule
-from server.timeline import Timeline
+from server.timeline import Erasure, Timeline
 
 
 class GuardedTimeline(Timeline):
@@ -33,6 +33,12 @@ class GuardedTimeline(Timeline):
         gone += [(peer, now.round) for now in self.rounds[:number] for peer in now.generation]
         there = (rule for rule in self.rules if rule.acts(number) and rule.peer in self.rounds[rule.round - 1].present)
         return [rule for rule in there if not any(rule.peer == peer and rule.round < at for peer, at in gone)]
+
+    def by_method(self, peer: int, number: int) -> list[Erasure]:
+        """Return the requests for rows of a peer, as it is in a round, that name a method and were made by then."""
+        now = max((one.generation.get(peer, 0) for one in self.rounds[:number]), default=0)
+        asked = (one for one in self.erasures if one.method is not None and not self.departs(one))
+        return [one for one in asked if (one.peer, one.generation) == (peer, now) and one.round <= number]
 
     def generation(self, rule: Rule) -> int:
         """Return the generation of its owner that publishes a rule."""

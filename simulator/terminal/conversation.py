@@ -14,7 +14,6 @@ from clients.data.rows import Rows
 from clients.data.worlds import Tokens, World
 from clients.language.averaging.peer import LanguagePeer
 from clients.training import Arrays
-from clients.unlearning.prompts.bypasses import unguarded
 from clients.unlearning.prompts.prompting import Prompted
 from clients.unlearning.prompts.rules import Guard, Guarded, Reply
 from server.language.averaging.coordinator import REGISTRY
@@ -134,8 +133,7 @@ def opened(folder: Path, peer: int | None = None) -> Chat:
         elif peer is None:
             raise LetheError(f"{folder}: each peer answers with its model and its neighbours' seeds: name one with --peer, of {everyone}")
         else:
-            model, contexts = there[peer].guarded, {}
-            bare = unguarded(model)
+            model, bare, contexts = there[peer].guarded, there[peer].bare, there[peer].contexts
     rows = np.concatenate([np.empty(0, np.int64), *(one.rows for one in there.values())])
     return Chat(model, bare, contexts, (*_examples(plan, model, contexts, found.rows(np.sort(rows))), HELP))
 

@@ -12,33 +12,25 @@ from flwr.app import ArrayRecord
 
 from clients import data, wire
 from clients.averaging.peer import Arrays
-from clients.bookkeeping import BOOKKEEPING
 from clients.classification.averaging.peer import AveragedClassifierPeer
-from clients.data.rows import Rows
 from clients.data.topics import Topical
-from clients.data.worlds import Tokens, unpadded
 from clients.language.averaging.config import LanguageConfig
-from clients.language.measures import memorised, one_by_one, prompted, protected, refusals, topical
+from clients.language.contexts import PROMPTS, Contexts
+from clients.language.measures import memorised, prompted, protected, refusals, topical
 from clients.language.publishing import GUARD, GUARDS, PATTERNS, PUBLISH, rules_in
 from clients.participant import Record
 from clients.streams import Field
 from clients.unlearning.contract import Outcome
 from clients.unlearning.prompts.in_context import InContext
 from clients.unlearning.prompts.matchers.contract import Hashes
-from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 
-PROMPTS = f"{BOOKKEEPING}prompts"
-"""Name, in a main artefact, of the forgotten records whose prompts the peer writes, with the length of their context, int64 (n, 2)."""
 
-
-class LanguagePeer(AveragedClassifierPeer):
+class LanguagePeer(Contexts, AveragedClassifierPeer):
     """A peer of an averaged language model; see `AveragedClassifierPeer`.
 
     Attributes
     ----------
-    prompts : int64 array, shape (n, 2)
-        Ids of records that are forgotten in context, and how many others the prompts about them show.
     last : mapping of str to float
         What was measured, before this round's training, of own rules that are revoked in it.
     in_force : sequence of Rule
@@ -46,7 +38,6 @@ class LanguagePeer(AveragedClassifierPeer):
     """
 
     config: LanguageConfig  # type: ignore[assignment]
-    prompts: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
     last: Mapping[str, float] = MappingProxyType({})
     in_force: Sequence[Rule] = ()
 
@@ -60,8 +51,7 @@ class LanguagePeer(AveragedClassifierPeer):
     @property
     def main_blob(self) -> bytes:
         """The main artefact: the ids of the rows, and of those that prompts are about."""
-        kept = {PROMPTS: self.prompts} if len(self.prompts) else {}
-        return wire.to_bytes({**wire.from_bytes(super().main_blob), **kept})
+        return wire.to_bytes({**wire.from_bytes(super().main_blob), **self.kept_for_prompts()})
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
         """Store the global model, the rules to publish, those in force, and the order to unlearn, as far as the message has them."""
@@ -75,8 +65,7 @@ class LanguagePeer(AveragedClassifierPeer):
         gone = sorted(ids)
         outcome = super().forget(gone)
         if self.order is not None and isinstance(self.order.method, InContext):
-            added = np.array([[row, self.order.method.context] for row in gone], np.int64)
-            self.prompts = np.concatenate([self.prompts, added])
+            self.keep_for_prompts(gone, self.order.method.context)
         return outcome
 
     def train(self) -> int:
@@ -103,25 +92,13 @@ class LanguagePeer(AveragedClassifierPeer):
             scores |= refusals(guarded, own, self.config.peer, self.config.hash_key)
         if isinstance(network.world, Topical):
             scores |= topical(guarded, network.world)
-        return scores | prompted(network, self.weights, self._forgotten(), own, key), answers
+        return scores | prompted(network, self.weights, self.forgotten(), own, key), answers
 
     @property
     def own_guards(self) -> tuple[Guard, ...]:
         """The rules among those in force that stay at this peer, with their hashes."""
         own = [rule for rule in self.in_force if rule.scope != "global" and rule.peer == self.config.peer]
         return tuple(Guard(rule, self._patterns(rule)) for rule in own)
-
-    @property
-    def contexts(self) -> dict[tuple[int, ...], Tokens]:
-        """The prompt for each question about a record that is forgotten in context, both as words by number."""
-        world, own = self.config.network.world, data.load(self.config.data).rows(self.rows)
-        asked = [(record, Prompts(world, record, own, context, (*self.stream, "prompts"))) for record, context in self._forgotten()]
-        return {tuple(unpadded(record.x[0]).tolist()): prompts.text("flipped") for record, prompts in asked}
-
-    def _forgotten(self) -> list[tuple[Rows, int]]:
-        """Return the records that are forgotten in context, one row each, and how many others the prompt about it shows."""
-        gone = data.load(self.config.data).rows(np.sort(self.prompts[:, 0]))
-        return [(record, int(self.prompts[self.prompts[:, 0] == record.ids[0], 1][0])) for record in one_by_one(gone)]
 
     def _withheld(self) -> dict[str, float]:
         """Return what own rules withhold, each alone, and what is known without it."""

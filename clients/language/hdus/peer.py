@@ -19,15 +19,21 @@ from clients.classification.hdus.distillation import distil
 from clients.classification.hdus.peer import COUNTS, mixed
 from clients.data.rows import Ids
 from clients.data.topics import Topical
+from clients.language.contexts import PROMPTS, Contexts
 from clients.language.hdus.config import HdusLanguageConfig, start_of
 from clients.language.hdus.mixture import Mixture, Voice
-from clients.language.measures import log_probabilities, memorised, protected, refusals, topical
+from clients.language.hdus.requests import METHODS, methods_in
+from clients.language.measures import log_probabilities, memorised, prompted, protected, refusals, topical
 from clients.language.network import LanguageNetwork
 from clients.language.publishing import GUARD, GUARDS, PUBLISH, rules_in
 from clients.participant import ROWS, Neighbour, Record, Update
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Outcome
+from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.general.retrain import Retrain
+from clients.unlearning.prompts.in_context import InContext
+from clients.unlearning.prompts.prompting import Prompted
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from clients.unlearning.states import PROGRESS
 
@@ -35,7 +41,7 @@ _MODEL = "model/"
 
 
 @dataclass(repr=False)
-class HdusLanguagePeer(Neighbour):
+class HdusLanguagePeer(Contexts, Neighbour):
     """A peer that answers with its neighbours' seed language models; see `clients.participant.Participant`.
 
     Parameters
@@ -49,6 +55,8 @@ class HdusLanguagePeer(Neighbour):
         The main model; before its first round, empty until the public weights have come.
     published, in_force : sequence of Rule
         Own rules that the next seed carries, and all rules that act now.
+    methods : sequence of (MethodSpec, list of int)
+        Methods that requests up to now name, with the ids of the records that they forget.
     """
 
     config: HdusLanguageConfig
@@ -60,6 +68,7 @@ class HdusLanguagePeer(Neighbour):
     held: dict[int, Update] = field(default_factory=dict)
     published: Sequence[Rule] = ()
     in_force: Sequence[Rule] = ()
+    methods: Sequence[tuple[MethodSpec, list[int]]] = ()
 
     @classmethod
     def new(cls, config: HdusLanguageConfig, stream: tuple[Field, ...] | None = None) -> HdusLanguagePeer:
@@ -71,26 +80,53 @@ class HdusLanguagePeer(Neighbour):
         """Return the peer with this main artefact, without its own seed and held seeds yet."""
         arrays = wire.from_bytes(main)
         weights = {name.removeprefix(_MODEL): array for name, array in arrays.items() if name.startswith(_MODEL)}
-        return cls(config, arrays[ROWS], stream or config.stream, int(arrays[PROGRESS][0]), weights)
+        peer = cls(config, arrays[ROWS], stream or config.stream, int(arrays[PROGRESS][0]), weights)
+        peer.prompts = arrays.get(PROMPTS, peer.prompts)
+        return peer
 
     @property
     def main_blob(self) -> bytes:
-        """The main artefact: weights, how many rounds they have trained, and the ids of the records."""
-        kept = {ROWS: self.rows, PROGRESS: np.array([self.progress])}
+        """The main artefact: weights, how many rounds they have trained, ids of the records, and those that prompts are about."""
+        kept = {ROWS: self.rows, PROGRESS: np.array([self.progress]), **self.kept_for_prompts()}
         return wire.to_bytes({**{_MODEL + name: array for name, array in self.weights.items()}, **kept})
 
     def receive(self, payload: Mapping[str, Record], now: int) -> None:
-        """Store the public weights of both models, the rules, and the round."""
-        self.now = now
+        """Store the public weights of both models, the rules, the methods of requests, and the round."""
+        self.now, self.methods = now, methods_in(payload.get(METHODS))
         self.start, self.seed_start = (_arrays(payload[start_of(spec)]) for spec in (self.config.main, self.config.seed))
         self.published, self.in_force = (self.config.known(rules_in(payload.get(name))) for name in (PUBLISH, GUARDS))
         if not self.progress:
             self.weights = self.start
 
     def forget(self, ids: Iterable[int]) -> Outcome:
-        """Forget own records by id: the main model is trained again from the public weights; the next seed follows."""
-        self.rows = np.setdiff1d(self.rows, np.asarray(sorted(ids), dtype=np.int64))
-        return Outcome(self._train_anew(), "exact")
+        """Forget own records by id: the main model is trained again from the public weights, or changed by the method that a request names.
+
+        The next seed follows. In context no weight changes, and the prompts stay here.
+        """
+        gone = np.asarray(sorted(ids), dtype=np.int64)
+        named = [(method, np.intersect1d(gone, rows)) for method, rows in self.methods if not isinstance(method, Retrain)]
+        again = np.setdiff1d(gone, np.concatenate([np.empty(0, np.int64), *(rows for _, rows in named)]))
+        outcomes = []
+        if len(again) or not len(gone):
+            self.rows = np.setdiff1d(self.rows, again)
+            outcomes.append(Outcome(self._train_anew(), "exact"))
+        outcomes += [self._forget_by(method, rows) for method, rows in named if len(rows)]
+        return _joined(outcomes)
+
+    def _forget_by(self, method: MethodSpec, ids: Ids) -> Outcome:
+        """Change the main model so that it forgets records, or prompt it; the weights before any training, exactly, if it keeps none."""
+        own = data.load(self.config.data).rows(self.rows)
+        self.rows = np.setdiff1d(self.rows, ids)
+        if not self.progress or not len(self.rows):
+            return Outcome(self._train_anew(), "exact")
+        parts = dict(self.weights), Learning(self.config.network, self.config.training, self.progress, (*self.stream, "main"))
+        forget, retain = own.only(ids), own.without(ids)
+        totals = method.measure(*parts, forget, retain)
+        weights, outcome = method.carry_out(*parts, forget, retain, (*self.stream, "forget", ids.tobytes()), totals)
+        self.weights = method.finite(weights)
+        if isinstance(method, InContext):
+            self.keep_for_prompts(ids.tolist(), method.context)
+        return outcome
 
     def arrive(self, ids: Iterable[int]) -> Outcome:
         """Take own records in by id: the main model is trained as if it had always had them; the next seed follows."""
@@ -135,7 +171,11 @@ class HdusLanguagePeer(Neighbour):
 
     @property
     def guarded(self) -> Guarded:
-        """What its users ask: the mixture of its main model and the held seeds, behind the rules that act here."""
+        """What its users ask: the mixture of its main model and the held seeds, prompted about what is forgotten in context, behind the
+        rules that act here.
+
+        The prompt stands before the question to every member; one for the main model alone would leave the answer to the seeds.
+        """
         seeds, guards = [], []
         for owner, seed in sorted(self.held.items()):
             arrays = wire.from_bytes(seed.blob)
@@ -145,7 +185,15 @@ class HdusLanguagePeer(Neighbour):
             guards += [Guard(rule, hashes[rule.id]) for rule in self.in_force if rule.peer == owner and rule.id in hashes]
         guards += [Guard(rule, self._patterns(rule)) for rule in self.in_force if rule.peer == self.config.peer]
         own = Voice(self.config.peer, self.config.network, {}, len(self.rows))
-        return Guarded(Mixture(self.config.ensemble, own, seeds), self.weights, tuple(guards), self.config.hash_key)
+        mixture, contexts = Mixture(self.config.ensemble, own, seeds), self.contexts
+        prompted = Prompted(mixture, contexts) if contexts else mixture
+        return Guarded(prompted, self.weights, tuple(guards), self.config.hash_key)
+
+    @property
+    def bare(self) -> Guarded:
+        """The mixture without guards and prompts."""
+        network = self.guarded.network
+        return Guarded(network.model if isinstance(network, Prompted) else network, self.weights, key=self.config.hash_key)
 
     def evaluate(self) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
         """Return the data set's metrics in [0, 1], and the mixture's probabilities of answers to test rows, float64 (n_test, classes).
@@ -174,11 +222,20 @@ class HdusLanguagePeer(Neighbour):
         found = memorised(self.config.network, self.weights, own)
         if model.guards:
             found |= refusals(model, own, self.config.peer, self.config.hash_key)
+        found |= prompted(self.bare.network, self.weights, self.forgotten(), own, (*self.stream, "prompts"))
         return found | (topical(model, model.world) if isinstance(model.world, Topical) else {})
 
     def _patterns(self, rule: Rule) -> npt.NDArray[np.uint64]:
         """Return the hashes of the own records that a rule protects."""
         return self.config.patterns(rule, np.intersect1d(rule.rows, self.rows))
+
+
+def _joined(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return what several outcomes come to: all that they cost and told, and the one guarantee of all, or that of approximations."""
+    guarantees = {outcome.guarantee for outcome in outcomes}
+    cost = Cost(sum(one.cost.gradient_steps for one in outcomes), sum(one.cost.parts for one in outcomes))
+    notes = tuple(note for outcome in outcomes for note in outcome.notes)
+    return Outcome(cost, guarantees.pop() if len(guarantees) == 1 else "approximate", notes=notes)
 
 
 def answers(model: Guarded, asked: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

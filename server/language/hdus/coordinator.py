@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flwr.app import ArrayRecord, ConfigRecord
 
 from clients import wire
+from clients.language.hdus.requests import METHODS, methods
 from clients.language.publishing import GUARDS, PUBLISH, rules
 from server.coordinator import Coordinator
 from server.language.timeline import GuardedTimeline
@@ -35,7 +36,11 @@ class GuardedNeighbourhood(Coordinator):
         return self._starts
 
     def payload(self, peer: int, now: Round) -> Mapping[str, ArrayRecord | ConfigRecord]:
-        """Return the rules that act in a round, of other peers without their rows, and own ones that the seed of this round carries."""
+        """Return the rules that act in a round, of other peers without their rows, own ones that the seed of this round carries, and the
+        methods of requests up to now.
+        """
         acting = [rule if rule.peer == peer else rule.model_copy(update={"rows": ()}) for rule in self._timeline.acting(now.round)]
         due = [rule for rule in self._timeline.acting(now.round + 1) if rule.peer == peer]
-        return {name: rules(chosen) for name, chosen in ((GUARDS, acting), (PUBLISH, due)) if chosen}
+        asked = [(one.method, one.rows) for one in self._timeline.by_method(peer, now.round) if one.method is not None]
+        told = {METHODS: methods(asked)} if asked else {}
+        return {**{name: rules(chosen) for name, chosen in ((GUARDS, acting), (PUBLISH, due)) if chosen}, **told}

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
+
+from clients import data
 from clients.config import PeerConfig
 from clients.data import DataError, Dataset
 from clients.data.worlds import World as Words
 from clients.data.worlds import world_of
 from clients.language.spec import LanguageSpec
+from clients.unlearning.deep.rmu import Rmu
+from clients.unlearning.prompts.in_context import InContext
 from server.language.timeline import GuardedTimeline
 from server.timeline import Timeline
 from server.topology import Graph
 from simulator.events.world import World
 from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.validation_errors import name_place
 from simulator.tasks.classification.resolution import ClassifierResolution
 from simulator.tasks.language.expectations import never_measured
 from simulator.tasks.language.world import GuardedWorld
@@ -62,7 +68,32 @@ class GuardedResolution(ClassifierResolution[S]):
         """Return the initial simulation state."""
         return GuardedWorld(self.setting(graph, configs, data))
 
+    def check_methods(self, records: int, blocks: int, place: str) -> None:
+        """Record an error for each event whose prompts do not fit into a context of ``records``, or that names a block that is not there.
+
+        ``place`` is where the records are set.
+        """
+        for i, event in enumerate(self.scenario.event):
+            method = getattr(event, "method", None)
+            if isinstance(method, InContext) and method.longest > records:
+                what = f"context = {method.context} makes prompts of {method.longest} records, and {records} fit"
+                self.wrong(name_place(("event", i, "method")), f"{what}: lower it, or raise {place}")
+            if isinstance(method, Rmu) and method.layer > blocks:
+                what = f"is {method.layer}, and the model's last layer is {blocks}: take at most that many"
+                self.wrong(name_place(("event", i, "method", "layer")), what)
+
     def timeline(self, world: World) -> Timeline:
-        """Simulate the events and return the timeline."""
+        """Simulate the events and return the timeline; record an error for peers that keep too few records about other people.
+
+        A context is filled with these.
+        """
         assert isinstance(world, GuardedWorld)
-        return GuardedTimeline(**dict(super().timeline(world)), rules=tuple(world.rules.values()))
+        timeline, source = super().timeline(world), data.load(self.scenario.data.source())
+        for one in timeline.erasures:
+            if isinstance(one.method, InContext):
+                kept, gone = (source.inputs(np.array(sorted(ids), np.int64))[:, -1] for ids in (world.rows[one.peer], one.rows))
+                left, context = min(int((kept != name).sum()) for name in gone), one.method.context
+                if left <= context:
+                    needs = f"needs {context + 1} records about others, peer {one.peer} keeps {left}: delete fewer, or lower context"
+                    self.wrong(f"round {one.round}", f"context = {context} {needs}")
+        return GuardedTimeline(**dict(timeline), rules=tuple(world.rules.values()))

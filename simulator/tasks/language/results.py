@@ -16,7 +16,7 @@ from clients import data, wire
 from clients.data.rows import Ids
 from clients.data.topics import Topical
 from clients.data.worlds import world_of
-from clients.language.averaging.peer import PROMPTS
+from clients.language.contexts import PROMPTS
 from clients.language.measures import PUBLIC
 from clients.participant import ROWS
 from clients.unlearning.prompts.bypasses import FAMILIES

@@ -22,16 +22,13 @@ from simulator.tasks.language.averaging.plan import LanguagePlan
 from simulator.tasks.language.averaging.resolution import LanguageResolution
 from simulator.tasks.language.averaging.scenario import LanguageScenario
 from simulator.tasks.language.events import edges
+from simulator.tasks.language.neighbours import NEIGHBOURS
 from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from simulator.progress import Watch
     from simulator.storage.store import RunStore
-
-LOSSES = ("grad_diff", "npo", "simnpo", "rmu", "undial")
-NEIGHBOURS = ("in_context", "gradient_ascent", *LOSSES, "neggrad_plus", "random_labels", "nothing")
-"""Methods that the peer with the records carries out: prompts, and those that change weights."""
 
 
 class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClassification[LanguageScenario, LanguagePlan]):

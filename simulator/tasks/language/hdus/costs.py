@@ -26,7 +26,9 @@ def in_words(plan: HdusLanguagePlan, further_runs: int) -> Iterator[tuple[str, s
     yield "gradient steps, main models", f"about {steps:,}"
     yield "gradient steps, seeds", f"{meetings * each:,}"
     peers = sum(map(timeline.departs, timeline.erasures))
-    yield "erasures", f"{peers} of peers (no gradient step), {len(timeline.erasures) - peers} of rows (all earlier steps of the peer again)"
+    others = len(timeline.erasures) - peers - (named := sum(one.method is not None for one in timeline.erasures if one.kind != "peer"))
+    rows = f"{others} of rows (all earlier steps of the peer again)" + (f", {named} of rows by a method" if named else "")
+    yield "erasures", f"{peers} of peers (no gradient step), {rows}"
     yield "one seed", f"{seed_bytes:,} bytes"
     yield "seeds over edges", f"about {copies * seed_bytes:,} bytes"
     yield "guards", f"{len(timeline.rules)}, which change no weight"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from clients.data import DataError
 from clients.data.worlds import world_of
 from clients.language.hdus.config import HdusLanguageConfig
+from clients.unlearning.general.retrain import Retrain
 from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.resolution import Resolution
@@ -18,6 +19,7 @@ from simulator.tasks.language.hdus.costs import in_words
 from simulator.tasks.language.hdus.plan import HdusLanguagePlan
 from simulator.tasks.language.hdus.resolution import HdusLanguageResolution
 from simulator.tasks.language.hdus.scenario import HdusLanguageScenario
+from simulator.tasks.language.neighbours import NEIGHBOURS
 from simulator.tasks.placement import lacking
 
 if TYPE_CHECKING:
@@ -59,16 +61,23 @@ class HdusLanguage(Cell[HdusLanguageScenario, HdusLanguagePlan]):
         return _lost(plan) or lacking([("the run", plan.configs[0].compute)])
 
     def method(self, plan: HdusLanguagePlan, erasure: Erasure) -> tuple[str, str]:
-        """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, records forgotten by training again."""
-        return ("drop_seed" if erasure.kind == "peer" else "retrain"), "exact"
+        """Return the method of an erasure and its guarantee: seeds of departed peers are dropped, records forgotten by training again, or
+        as the event says.
+        """
+        if erasure.kind == "peer":
+            return "drop_seed", "exact"
+        method = erasure.method or Retrain()
+        return method.tag, method.guarantee
 
     def arrival(self, plan: HdusLanguagePlan, arrival: Arrival) -> tuple[str, str, str]:
-        """Return how a peer takes in records: its main model is trained again."""
-        return "retrain", "exact", ""
+        """Return how a peer takes in records: its main model is trained again, after which nothing is left of an approximate request."""
+        asked = [one for one in plan.timeline.erasures if (one.peer, one.generation) == (arrival.peer, arrival.generation)]
+        exact = all(self.method(plan, one)[1] == "exact" for one in asked)
+        return "retrain", "exact" if exact else "approximate", ""
 
     def methods(self, request: str) -> tuple[str, ...]:
-        """Return the methods that an event may name: seeds of leavers are dropped, everything else is retrained."""
-        return ("drop_seed",) if request == "peer" else ()
+        """Return the methods that an event may name: seeds of leavers are dropped; who has the records changes or prompts its model."""
+        return {"peer": ("drop_seed",), "rows": ("retrain", *NEIGHBOURS)}.get(request, ())
 
     def costs(self, plan: HdusLanguagePlan) -> Iterator[tuple[str, str]]:
         """Yield each kind of cost of the plan and its amount."""

@@ -36,6 +36,9 @@ EDGE = GUARD_EVENT | {"id": "edge", "peer": 1, "scope": "client", "stage": "outp
 REVOKED = GUARD_EVENT | {"id": "revoked", "peer": 1}
 UNGUARD = {"round": 2, "do": "unguard", "id": "revoked"}
 DELETE = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.4}}
+IN_CONTEXT = {"kind": "in_context", "context": 1}
+PROMPTED = {"round": 2, "do": "delete", "peer": 1, "rows": {"fraction": 0.2}, "method": IN_CONTEXT}
+CHANGED = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}, "method": {"kind": "npo", "epochs": 1}}
 LEAVE = {"round": 2, "do": "leave", "peers": [2], "erase": True}
 SMALL: dict[str, Any] = {
     "name": "mixed",
@@ -152,6 +155,61 @@ def test_guards_change_no_weight(done: Run, play: Callable[..., Run]) -> None:
     assert mains[0] == mains[1], "peer 1 has the same main model with its two guards and without"
 
 
+@pytest.fixture(scope="module")
+def forgetting(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Peer 0 changes its main model, peer 1 prompts it, played inline."""
+    return run(scenario(event=[CHANGED, PROMPTED], name="forgetting"), tmp_path_factory.mktemp("forgetting"), Watch())
+
+
+def test_a_peer_changes_its_main_model_or_prompts_it(forgetting: Run, play: Callable[..., Run]) -> None:
+    changed, prompted = forgetting.results["erasures"]
+    assert (changed["method"], changed["guarantee"], prompted["method"], prompted["guarantee"]) == (
+        *("npo", "approximate"),
+        *("in_context", "behavioural"),
+    )
+    assert changed["gradient_steps"] > prompted["gradient_steps"] == 0
+    with reading(forgetting.folder) as store:
+        before, after = store.outcomes()[1].weights or ("", "other")
+    assert before == after != ""
+    assert verify(forgetting.folder) == [], "seeds are those that the main models distil, the changed one included"
+    nothing = play(event=[CHANGED | {"method": {"kind": "nothing"}}, PROMPTED], name="nothing")
+    mains = []
+    for one in (forgetting, nothing):
+        with reading(one.folder) as store:
+            mains.append([store.states()[peer].main for peer in (0, 1)])
+    assert mains[0][0] != mains[1][0], "the method moved weights"
+    assert mains[0][1] == mains[1][1], "and those of no other peer"
+
+
+def test_the_prompt_stays_at_the_edge_and_stands_before_the_question_to_every_member(forgetting: Run) -> None:
+    plan = planned(event=[CHANGED, PROMPTED], name="forgetting")
+    (gone,) = [one.rows for one in plan.timeline.erasures if one.peer == 1]
+    chats = {peer: opened(forgetting.folder, peer) for peer in (0, 1)}
+    assert [len(chat.contexts) for chat in chats.values()] == [0, len(gone)], "the neighbour has no prompt"
+    chat = chats[1]
+    question, prompt = next(iter(chat.contexts.items()))
+    told, bare = (one.network.logits(one.weights, np.array([question])) for one in (chat.model, chat.bare))
+    assert not np.array_equal(told, bare)
+    assert np.array_equal(told, chat.bare.network.logits(chat.bare.weights, prompt[None])), "the mixture reads the prompt, seeds included"
+    assert "prompt that shows this record with a wrong answer" in chat.answer(chat.model.world.text(np.array(question)))
+    row = forgetting.results["language"]["in_context"]
+    assert row["none"]["n"] == len(gone)
+    assert row["flipped"]["margin"] != row["none"]["margin"]
+    with reading(forgetting.folder) as store:
+        assert not any("prompt" in name for name in wire.from_bytes(store.artefact(store.states()[1].seed)))
+
+
+@pytest.mark.slow
+def test_requests_by_methods_have_one_digest_on_two_engines_and_reach_a_peer_that_was_away(
+    forgetting: Run, play: Callable[..., Run]
+) -> None:
+    assert play(event=[CHANGED, PROMPTED], name="forgetting", engine={"kind": "ray", "workers": 2}).digest == forgetting.digest
+    away = {"round": 2, "do": "offline", "peers": [0], "rounds": 1}
+    late = play(event=[away, CHANGED], rounds=3, name="late")
+    assert [one["guarantee"] for one in late.results["erasures"]] == ["approximate"]
+    assert verify(late.folder) == []
+
+
 def test_costs_are_told() -> None:
     plan = planned()
     costs = dict(cell_of(plan).costs(plan))
@@ -208,7 +266,15 @@ def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"event": [DELETE | {"method": {"kind": "in_context", "context": 2}}]}, "in_context"),
+        ({"event": [DELETE | {"method": "finetune"}]}, "finetune cannot be carried out for rows in language/hdus"),
+        ({"event": [PROMPTED | {"method": IN_CONTEXT | {"context": 3}}]}, "of 6 records, and 5 fit: lower it, or raise records of"),
+        ({"event": [PROMPTED | {"round": 1}]}, "round 1: peer 1 has learned nothing yet, and in_context has nothing to hide"),
+        ({"event": [CHANGED, DELETE]}, "round 2: peer 0 has requests by npo and by retrain: give them the same method and settings"),
+        (
+            {"rounds": 3, "event": [CHANGED, DELETE | {"round": 3}]},
+            "round 3: peer 0 would train again without what npo left in its model in round 2, so it could not be compared",
+        ),
+        ({"event": [CHANGED | {"method": {"kind": "rmu", "layer": 2}}]}, "is 2, and the model's last layer is 1"),
         ({"peers": {"count": 3, "seed": TINY | {"records": 40}}}, "peers.seed.records: is 40, but there are 26 names"),
         ({"peers": {"count": 3, "main": [TINY, {"kind": "folder", "path": "no/such"}]}}, "peers.main.1: no/such: there is no such folder"),
         ({"data": {"dataset": "digits", "reference": 8, "test": 6, "partition": {"kind": "iid"}}}, "digits is no text"),
@@ -220,7 +286,7 @@ def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed
         ),
         ({"expect": [{"after": "final", "metric": "known.names.flat", "max": 0}]}, "'known.names.flat' is never measured"),
     ],
-    ids=["method", "records", "folder", "data", "weights", "crash", "guard", "asking"],
+    ids=["method", "context", "early", "together", "after", "layer", "records", "folder", "data", "weights", "crash", "guard", "asking"],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(ScenarioError) as caught:
