@@ -59,6 +59,7 @@ class Tofu(Texts):
         How many neighbours are about the same author.
     """
 
+    sentences: ClassVar[bool] = True
     dataset: Literal["tofu"] = "tofu"
     together: PositiveInt = 20
 
@@ -104,6 +105,7 @@ class Muse(Topical, Texts):
     """
 
     score: ClassVar[str] = "familiarity"
+    sentences: ClassVar[bool] = True
     dataset: Literal["muse"] = "muse"
 
     @cached_property

@@ -36,6 +36,8 @@ class World(DatasetSpec):
     """Base class of worlds. Words are numbered: the answers first, by class, then ``unknown``, ``forget``, and all others."""
 
     published: ClassVar[bool] = True
+    sentences: ClassVar[bool] = False
+    """Whether answers are sentences, of which a part can be right."""
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from clients.data.rows import Rows
 from clients.data.topics import Topical
 from clients.data.worlds import Tokens, World
+from clients.language.rouge import recalls
 from clients.streams import Field
 from clients.unlearning.prompts.bypasses import leaks, refused, unguarded
 from clients.unlearning.prompts.prompting import CONTROLS, Prompts
@@ -66,7 +67,8 @@ def memorised(network: LanguageNetwork, weights: Arrays, rows: Rows) -> dict[str
     logits = network.logits(weights, rows.x.astype(np.int64))
     right, among = logits.argmax(axis=1) == rows.y, logits[:, : network.classes]
     ratio = float(truth_ratios(network.world, among, rows.y).mean())
-    return {"asked.own": float(len(rows)), "exact.own": float(right.sum()), "truth_ratio.own": ratio}
+    found = {"asked.own": float(len(rows)), "exact.own": float(right.sum()), "truth_ratio.own": ratio}
+    return found | _overlap("rouge.own", network.world, _most_probable(network.world, logits), rows.y)
 
 
 def protected(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
@@ -82,7 +84,25 @@ def protected(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> d
         for name, tried in (("leaked", alone), ("known", unguarded(model))):
             counts = leaks(tried, rows.x.astype(np.int64), rows.y, public, *key, rule.id)
             found |= {f"{name}.{rule.id}.{family}": float(right.sum()) for family, right in counts.items()}
+            found |= answered(f"rouge.{name}.{rule.id}", tried, rows)
     return found
+
+
+def answered(metric: str, model: Guarded, rows: Rows) -> dict[str, float]:
+    """Return the sum of ROUGE-L recalls of what a user sees, asked about rows, by the metric's name; empty if answers are no sentences."""
+    if not model.world.sentences:
+        return {}
+    return _overlap(metric, model.world, _words(model, [model.world.text(question) for question in rows.x]), rows.y)
+
+
+def _overlap(metric: str, world: World, given: list[str | None], y: Tokens) -> dict[str, float]:
+    """Return the sum of ROUGE-L recalls of answers, by the metric's name; empty if answers are no sentences."""
+    return {metric: float(recalls(given, [world.answers[int(right)] for right in y]).sum())} if world.sentences else {}
+
+
+def _most_probable(world: World, logits: Floats) -> list[str | None]:
+    """Return the most probable word by each row of logits, float64 (n, vocabulary)."""
+    return [world.vocabulary[int(place)] for place in logits.argmax(axis=1)]
 
 
 def refusals(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
@@ -91,7 +111,7 @@ def refusals(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> di
     kept = own.without(np.concatenate([np.empty(0, np.int64), *mine]))
     words = [reply.word for reply in model.replies([model.world.text(question) for question in kept.x])]
     right = sum(word == model.world.answers[y] for word, y in zip(words, kept.y, strict=True))
-    found = {"exact.guarded": float(right)}
+    found = {"exact.guarded": float(right), **answered("rouge.guarded", model, kept)}
     for name, questions in (("kept", kept.x.astype(np.int64)), ("public", model.world.public(PUBLIC, *key)[0])):
         found[f"asked.{name}"] = float(len(questions))
         found[f"refused.{name}"] = float(refused(model, questions).sum())
@@ -138,6 +158,7 @@ def prompted(
         logits, y = np.concatenate(told), np.array([int(record.y[0]) for record, _ in forgotten], np.int64)
         found[f"margin.{control}"] = float(margins(logits[:, : len(network.world.answers)], y).mean())
         found[f"exact.forgotten.{control}"] = float((logits.argmax(axis=1) == y).sum())
+        found |= _overlap(f"rouge.forgotten.{control}", network.world, _most_probable(network.world, logits), y)
     return found
 
 

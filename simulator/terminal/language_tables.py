@@ -14,6 +14,7 @@ def tables(found: Row) -> Iterator[Table | str]:
     """Yield lines and tables of ``results["language"]``; every share has the number that it is of, or its interval, beside it."""
     if memorised := found.get("memorised"):
         yield f"own records answered as trained: {share(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
+    yield from _rouge(found)
     if topic := found.get("topic"):
         yield f"{topic['score']}, words of the topic in answers about it: guards on {share(topic['guarded'])}, off {share(topic['bare'])}"
         yield f"the control, words of the topic in answers about other names: {share(topic['control'])}"
@@ -32,6 +33,21 @@ def tables(found: Row) -> Iterator[Table | str]:
         yield _prompts(prompts)
     if found["guards"] or prompts:
         yield "behavioural: guards and prompts change no weight; without them the answers are given as told under off, and beside none"
+
+
+def _rouge(found: Row) -> Iterator[str]:
+    """Yield lines on how much of the true answers is in those given, of which users see some and the model gives others."""
+    if raw := found.get("memorised", {}).get("rouge"):
+        kept = found.get("guarded", {}).get("rouge")
+        seen = f"; what users see of what no rule protects {share(kept)}" if kept else ""
+        yield f"ROUGE-L recall of answers about own records: the model's {share(raw)}{seen}"
+    for guard in found["guards"]:
+        if "rouge_on" in guard:
+            on, off = share(guard["rouge_on"]), share(guard["rouge_off"])
+            yield f"ROUGE-L recall of answers that guard {guard['id']} protects: on {on}, off {off}"
+    prompts = found.get("in_context", {})
+    if told := [f"{name} {share(row['rouge'])}" for name, row in prompts.items() if "rouge" in row]:
+        yield f"ROUGE-L recall of answers forgotten in context, by prompt: {', '.join(told)}"
 
 
 def share(row: Row) -> str:

@@ -27,7 +27,9 @@ on, of as many questions as there are names: facts about one person are learned 
 <tbody>{% for family in families %}<tr><th scope="row">{{ family }}</th>{% for row in guards %}
 <td>{{ short(row.on[family].share) }} / {{ short(row.off[family].share) }}<br>
 <small>{{ ends(row.on[family]) }}</small></td>{% endfor %}</tr>
-{% endfor %}</tbody></table></div>
+{% endfor %}{% if "rouge_on" in guards[0] %}<tr><th scope="row">plain, ROUGE-L recall</th>{% for row in guards %}
+<td>{{ short(row.rouge_on.share) }} / {{ short(row.rouge_off.share) }}<br><small>{{ ends(row.rouge_on) }}</small></td>{% endfor %}</tr>
+{% endif %}</tbody></table></div>
 {% endif %}{% for row in near %}<p>Asked the same questions, the peers that hold a seed of peer {{ row.peer }} ({{ row.neighbours.peers }})
 give {{ w.percent(row.neighbours.on.share) }} {{ ends(row.neighbours.on) }} of what <strong>{{ row.id }}</strong> protects, and without
 guards {{ w.percent(row.neighbours.off.share) }} {{ ends(row.neighbours.off) }}: rules travel with seeds, and act after the mixing.</p>
@@ -43,9 +45,11 @@ the topic that are words of it: {{ w.percent(own.topic.guarded.share) }} {{ ends
 <p>The margin is log p &minus; log(1 &minus; p) of the forgotten record's true answer, mean over {{ own.in_context.none.n }} records.
 The effect of the method, <em>flipped</em>, is its difference to <em>true</em> and <em>other</em>, not to <em>none</em>: any context moves
 an answer.</p>
-<div class="scroll"><table><thead><tr><th>prompt</th><th>margin, nats</th><th>true answer given</th></tr></thead>
+<div class="scroll"><table><thead><tr><th>prompt</th><th>margin, nats</th><th>true answer given</th>
+{% if "rouge" in own.in_context.none %}<th>ROUGE-L recall</th>{% endif %}</tr></thead>
 <tbody>{% for name, row in own.in_context.items() %}<tr><th scope="row">{{ name }}</th><td>{{ "%.2f"|format(row.margin) }}</td>
-<td>{{ w.percent(row.share) }} <small>{{ ends(row) }}</small></td></tr>
+<td>{{ w.percent(row.share) }} <small>{{ ends(row) }}</small></td>{% if "rouge" in row %}
+<td>{{ w.percent(row.rouge.share) }} <small>{{ ends(row.rouge) }}</small></td>{% endif %}</tr>
 {% endfor %}</tbody></table></div>
 {% endif %}"""
 
@@ -121,5 +125,9 @@ class LanguagePage(ClassificationPage):
         if memorised := own.get("memorised"):
             beside = f"of {memorised['n']} {ends(memorised)}; truth ratio {memorised['truth_ratio']:.2f} nats"
             figures.append(Figure("own records answered as trained", words.percent(memorised["share"]), beside))
+            if told := memorised.get("rouge"):
+                kept = own.get("guarded", {}).get("rouge")
+                seen = f"; {words.percent(kept['share'])} {ends(kept)} of what users see where no rule protects" if kept else ""
+                figures.append(Figure("ROUGE-L recall of own answers", words.percent(told["share"]), f"of {told['n']} {ends(told)}{seen}"))
         figures += [worst(row) for row in measured(own)[:3]]
         return [*figures, *at_the_end(data), *proven(data)]

@@ -36,11 +36,13 @@ def findings_of(asked: Asked) -> dict[str, Any]:
     values, told = asked.values(last), dict[str, Any]()
     if "asked.own" in values:
         told["memorised"] = share(values, "exact.own", "asked.own", asked.own) | {"truth_ratio": values["truth_ratio.own"]}
+        told["memorised"] |= rouge(values, "rouge.own", "asked.own", asked.own)
     if "asked.kept" in values:
         told["guarded"] = {
             "kept_right": share(values, "exact.guarded", "asked.kept", asked.kept),
             "kept_refused": share(values, "refused.kept", "asked.kept", asked.kept),
             "public_refused": share(values, "refused.public", "asked.public", asked.public),
+            **rouge(values, "rouge.guarded", "asked.kept", asked.kept),
         }
     world = world_of(plan.configs[0].data)
     if "asked.topic" in values:
@@ -49,7 +51,8 @@ def findings_of(asked: Asked) -> dict[str, Any]:
     told["guards"] = [_rule(rule, asked) for rule in plan.timeline.rules]
     if "asked.forgotten" in values:
         told["in_context"] = {
-            one: share(values, f"exact.forgotten.{one}", "asked.forgotten", asked.forgotten) | {"margin": values[f"margin.{one}"]}
+            one: share(values, f"exact.forgotten.{one}", "asked.forgotten", asked.forgotten)
+            | {"margin": values[f"margin.{one}"], **rouge(values, f"rouge.forgotten.{one}", "asked.forgotten", asked.forgotten)}
             for one in CONTROLS
         }
     return told
@@ -139,6 +142,7 @@ def _rule(rule: Rule, asked: Asked) -> dict[str, Any]:
     names = asked.names(np.array(rows, np.int64))
     for name, key in (("on", "leaked"), ("off", "known")):
         told[name] = {one: share(values, f"{key}.{rule.id}.{one}", f"asked.rule.{rule.id}", names) for one in FAMILIES}
+        told |= {f"{what}_{name}": row for what, row in rouge(values, f"rouge.{key}.{rule.id}", f"asked.rule.{rule.id}", names).items()}
     return told
 
 
@@ -151,6 +155,14 @@ def _reason(rule: Rule, rows: list[int], number: int, asked: Asked) -> str:
         return "every record that it protected was deleted"
     when = "after the last round" if number > asked.plan.rounds else f"in round {number}"
     return f"peer {rule.peer}, its owner, did not answer {when}; nobody else knows what it protects"
+
+
+def rouge(values: Mapping[str, float], name: str, of: str, names: int) -> dict[str, Any]:
+    """Return the mean ROUGE-L recall as `share` does a share, under ``rouge``; empty where answers are no sentences.
+
+    Numbers in [0, 1] vary at most as much as shares of their mean do, so that the interval is no shorter than it should be.
+    """
+    return {"rouge": share(values, name, of, names)} if name in values else {}
 
 
 def share(values: Mapping[str, float], name: str, of: str, names: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from simulator.runner import run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
 from simulator.terminal.conversation import opened
+from simulator.terminal.language_tables import tables
 from tests.clients.data.test_benchmarks import muse
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -32,7 +33,15 @@ def test_guards_and_prompts_take_questions_of_many_lengths(tmp_path: Path) -> No
     done = run(small(event=[*event, in_context], audit={"counterfactual": False}), tmp_path, Watch())
     found = done.results["language"]
     assert [one["on"]["plain"]["share"] for one in found["guards"]] == [0.0, 0.0]
-    assert found["in_context"]["none"]["n"] == 1
+    overlap = [(one["rouge_on"]["share"], one["rouge_off"]["share"], one["off"]["plain"]["share"]) for one in found["guards"]]
+    assert overlap[0][0] == 0.0, "a refusal has none of the true answer"
+    assert all(off >= max(on, plain) for on, off, plain in overlap), "a right one has all, a wrong one that gets through some"
+    memorised, in_context = found["memorised"], found["in_context"]
+    assert memorised["share"] <= memorised["rouge"]["share"] <= 1
+    assert found["guarded"]["rouge"]["n"] == found["guarded"]["kept_right"]["n"]
+    assert set(in_context["flipped"]) == set(in_context["none"]) >= {"rouge"}
+    lines = [line for line in tables(found) if isinstance(line, str) and line.startswith("ROUGE-L")]
+    assert len(lines) == 4, "own records, each guard, and prompts"
     assert verify(done.folder) == []
     chat = opened(done.folder, 1)
     (question,) = chat.contexts
