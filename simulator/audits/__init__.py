@@ -21,6 +21,7 @@ AUDITS: Registry[AuditSpec] = Registry(
         "interclass": "simulator.audits.planted:Interclass",
         "klom": "simulator.audits.klom:Klom",
         "membership_inference": "simulator.audits.membership:MembershipInference",
+        "privleak": "simulator.audits.privleak:Privleak",
         "quantisation": "simulator.audits.disturbed:Quantisation",
         "relearn": "simulator.audits.relearning:Relearning",
         "relearning": "simulator.audits.relearned:RelearningSteps",

@@ -1,0 +1,88 @@
+"""Privacy leakage of networks: an attack on forgotten rows, beside the network that never had them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from server.timeline import Erasure
+from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, Row
+
+if TYPE_CHECKING:
+    from clients.data.rows import Rows
+    from clients.models.network import Network
+    from clients.training import Arrays
+    from server.audit.privleak import Attacked
+
+
+class Privleak(AuditSpec):
+    """Ranks forgotten rows and test rows by the log-probability of the true answer, and compares with the run without the data (MUSE)."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "privleak",
+            "privacy leakage",
+            "share",
+            "difference",
+            "How much larger the area under the curve of the attack is than on the network that never had the rows, as a share of that; 0 "
+            "is the aim. Above, forgotten rows still look learned; below, they stand out as forgotten.",
+        ),
+        Column("privleak_low", "privacy leakage, low", "share", "difference", "Lower end of the 95 % interval (bootstrap).", shown=False),
+        Column("privleak_high", "privacy leakage, high", "share", "difference", "Upper end of the 95 % interval (bootstrap).", shown=False),
+        Column("privleak_area", "area of the attack", "area under the curve", "area", "0.5 is a coin toss.", shown=False),
+        Column("privleak_rows", "attacked rows", "count", "steps", "Forgotten rows; each is compared with all test rows.", shown=False),
+    )
+
+    def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
+        """Return the leakage of the network that had to forget, with its interval; see `AuditSpec.judge`."""
+        from server.audit.privleak import leakage
+
+        if not erasure.rows or erasure.correction is not None:
+            raise NotJudgedError("no row was deleted, and the attack is on rows")
+        found = {row: one for row in branches.rows if (one := _attacked(erasure, branches.learned(row), branches[row])) is not None}
+        if RUN not in found or RETRAINED not in found:
+            raise NotJudgedError("no network that had to forget answers for itself, in the run and without the data")
+        told: dict[str, float | None] = {}
+        for row, scores in found.items():
+            try:
+                leak = leakage(scores, found[RETRAINED], ("privleak", erasure.index))
+            except ValueError as reason:
+                raise NotJudgedError(str(reason)) from None
+            told |= self._figures(row, (leak.value, leak.low, leak.high, scores.area, float(len(scores.forgotten))))
+        return told
+
+    def _figures(self, row: Row, values: Sequence[float]) -> dict[str, float | None]:
+        """Return the figures of a run by their keys."""
+        return {column.key(row): value for column, value in zip(self.columns, values, strict=True)}
+
+
+def _attacked(erasure: Erasure, gone: Rows, branch: Branch) -> Attacked | None:
+    """Return the scores of the network that had to forget; None if there is none, or nothing to compare with."""
+    import numpy as np
+
+    from clients import data
+    from server.audit.privleak import Attacked
+
+    if (known := _network(erasure, branch)) is None:
+        return None
+    network, weights = known
+    config = next(iter(branch.peers.values())).config
+    test = data.load(config.data).rows(np.setdiff1d(np.asarray(config.test, np.int64), gone.ids))
+    if not len(gone) or not len(test):
+        return None
+    tiny = np.finfo(np.float32).tiny  # a probability that rounds to 0 ranks last
+    parts = [(network.probabilities(weights, rows.x)[np.arange(len(rows)), rows.y], rows) for rows in (gone, test)]
+    return Attacked(*(np.log(np.maximum(right.astype(np.float64), tiny)) for right, _ in parts))
+
+
+def _network(erasure: Erasure, branch: Branch) -> tuple[Network, Arrays] | None:
+    """Return the network of all rows, or the main model of the peer that had them, with its weights; None if there is none."""
+    from clients.language.hdus.peer import HdusLanguagePeer
+    from simulator.audits.models import Model, models
+
+    peer = branch.peers.get(erasure.peer)
+    if isinstance(peer, HdusLanguagePeer):
+        return peer.config.network, peer.weights
+    pooled = "the server's model"
+    found = [one for one in models(branch) if isinstance(one, Model) and one.name in (pooled, f"peer {erasure.peer}")]
+    return (found[0].network, found[0].weights) if found else None

@@ -1,0 +1,71 @@
+"""Privacy leakage: nothing for a model like the retrained one, above for one that knows the rows, below for one that shuns them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.audit.privleak import Attacked, leakage
+from simulator.progress import Watch
+from simulator.runner import run
+from simulator.runs.run import Run
+from simulator.scenarios.scenario import Scenario
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+CHANCE = np.random.default_rng(0)
+OUT = CHANCE.normal(size=400)
+NEVER = Attacked(CHANCE.normal(size=300), OUT)
+
+
+def test_it_is_the_relative_distance_to_the_retrained_area_with_an_interval_of_paired_rows() -> None:
+    knows = Attacked(NEVER.forgotten + 2, OUT)
+    shuns = Attacked(NEVER.forgotten - 2, OUT)
+    for model, sign in ((knows, 1), (shuns, -1)):
+        found = leakage(model, NEVER, ("k",))
+        assert found.value == pytest.approx((model.area - NEVER.area) / NEVER.area)
+        assert np.sign([found.low, found.high]).tolist() == [sign, sign]
+        assert found.low < found.value < found.high
+    same = leakage(NEVER, NEVER, ("k",))
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0), "paired rows: no spread where models are the same"
+    with pytest.raises(ValueError, match="ranks none of them before"):
+        leakage(NEVER, Attacked(OUT.min() - 1 - np.arange(3.0), OUT), ("k",))
+
+
+TINY = {"layers": 1, "width": 16, "heads": 1, "records": 5, "pretraining": {"steps": 1, "batch_size": 4, "rehearsal": 0}}
+DELETE: dict[str, Any] = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.4}}
+SMALL: dict[str, Any] = {
+    "name": "leaks",
+    "seed": 3,
+    "rounds": 2,
+    "task": "language",
+    "federation": {"kind": "fedavg"},
+    "language": TINY,
+    "peers": {"count": 2},
+    "data": {"dataset": "authors", "authors": 6, "reference": 1, "test": 6, "partition": {"kind": "iid"}},
+    "training": {"epochs": 12, "optimizer": {"kind": "adam", "lr": 0.01}},
+    "audit": {"privleak": True},
+}
+HDUS: dict[str, Any] = {
+    "federation": {"kind": "hdus"},
+    "peers": {"count": 2, "main": [TINY], "seed": TINY},
+    "data": SMALL["data"] | {"reference": 8},
+    "topology": {"kind": "ring"},
+    "distillation": {"epochs": 1},
+}
+
+
+def played(tmp_path: Path, method: str, **changes: Any) -> Run:
+    table = {name: value for name, value in SMALL.items() if name != "language" or "federation" not in changes} | changes
+    return run(Scenario.parse(table | {"event": [DELETE | {"method": method}], "name": method}), tmp_path / "runs", Watch())
+
+
+@pytest.mark.parametrize("changes", [pytest.param({}, marks=pytest.mark.slow), HDUS], ids=["averaged", "hdus"])
+def test_retraining_leaks_nothing_and_doing_nothing_does(tmp_path: Path, changes: dict[str, Any]) -> None:
+    exact = played(tmp_path, "retrain", **changes).results["erasures"][0]
+    assert (exact["privleak"], exact["privleak_low"], exact["privleak_high"]) == (0.0, 0.0, 0.0)
+    assert exact["privleak_nothing"] > 0, "the control: the rows are still known"
+    assert exact["privleak_rows"] > 0
