@@ -17,7 +17,9 @@ from clients import streams
 from clients.data import DataError, Dataset, DatasetSpec
 from clients.data.wording import Tokens as Tokens
 from clients.data.wording import normalised as normalised
+from clients.data.wording import read
 from clients.data.wording import unpadded as unpadded
+from clients.data.wording import words as words
 
 QUESTION = 4
 """Words of a question."""
@@ -111,8 +113,11 @@ class World(DatasetSpec):
         return " ".join(self.vocabulary[int(token)] for token in unpadded(tokens))
 
     def tokens(self, text: str) -> list[int]:
-        """Return the numbers of a text's words, which are those of the normalised text; words that nobody knows are left out."""
-        return [self.numbers[word] for word in normalised(text).split() if word in self.numbers]
+        """Return the numbers of a text's words, which are those of the normalised text; words that nobody knows are left out.
+
+        A word that is one letter apart from a single name is read as that name, as models do that read words in pieces.
+        """
+        return read(text, self.numbers, self.first_name)
 
 
 class Records(World):
@@ -280,17 +285,6 @@ class Authors(Facts):
 def other_of_ten(y: Tokens, draws: np.random.Generator) -> Tokens:
     """Return another answer of the same ten for each class."""
     return y - y % _VALUES + (y + draws.integers(1, _VALUES, y.shape)) % _VALUES
-
-
-def words(world: str, what: str, count: int) -> tuple[str, ...]:
-    """Return different made-up words, drawn by key; no two lists of one world share a word."""
-    consonants, vowels, ends = "bdfgklmnprstvz", "aeiou", {"values": "x", "names": "n", "words": "l", "strangers": "r"}[what]
-    draws = streams.generator("words", world, what)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        syllables = draws.integers(0, [len(consonants), len(vowels)] * 3)
-        found["".join((consonants, vowels)[place % 2][int(letter)] for place, letter in enumerate(syllables)) + ends] = None
-    return tuple(found)
 
 
 def world_of(spec: DatasetSpec) -> World:

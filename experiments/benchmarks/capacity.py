@@ -97,7 +97,9 @@ def reworded(model: Guarded, protected: Sequence[Rows]) -> float:
     """Return the share of protected answers that are given to the question in other words."""
     right = []
     for rows in protected:
-        texts = [asked(model.world, "paraphrase", x.astype(np.int64), np.empty(0, np.int64)) for x in rows.x]
+        texts = [
+            asked(model.world, "paraphrase", x.astype(np.int64), int(y), np.empty(0, np.int64)) for x, y in zip(rows.x, rows.y, strict=True)
+        ]
         right += [reply.word == model.world.answers[y] for reply, y in zip(model.replies(texts), rows.y, strict=True)]
     return float(np.mean(right))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from clients import wire
 from clients.data.rows import Rows
-from clients.data.worlds import Tokens, World
+from clients.data.worlds import Tokens, World, normalised
 from clients.language.averaging.peer import LanguagePeer
 from clients.training import Arrays
 from clients.unlearning.prompts.prompting import Prompted
@@ -99,8 +99,11 @@ class Chat:
     def _read(self, line: str) -> Iterator[str]:
         """Yield what of a text the model did not read."""
         world = self.model.world
-        if unknown := [word for word in line.split() if not world.tokens(word)]:
+        read = {word: world.text(world.tokens(word)) for word in line.split()}
+        if unknown := [word for word, known in read.items() if not known]:
             yield f"words that the model does not know are left out: {', '.join(unknown)}"
+        if near := [f"{word} as {known}" for word, known in read.items() if known and normalised(known) != normalised(word)]:
+            yield f"read with a wrong letter: {', '.join(near)}"
         if len(world.tokens(line)) > self.model.network.longest:
             yield f"too long: only the last {self.model.network.longest} words were read"
 

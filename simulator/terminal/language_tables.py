@@ -20,6 +20,7 @@ def tables(found: Row) -> Iterator[Table | str]:
         yield f"the control, words of the topic in answers about other names: {share(topic['control'])}"
     if measured := [one for one in found["guards"] if "unmeasured" not in one]:
         yield _leaks(measured)
+        yield "not applicable here: " + "; ".join(f"{way}: {why}" for way, why in found["not_applicable"].items())
     for guard in found["guards"]:
         if near := guard.get("neighbours"):
             yield f"guard {guard['id']}: given by {near['peers']} neighbours of its owner: on {share(near['on'])}, off {share(near['off'])}"

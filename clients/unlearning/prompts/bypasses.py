@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients import streams
+from clients.data.wording import ALIKE
 from clients.data.worlds import Tokens, World
 from clients.streams import Field
 from clients.unlearning.prompts.rules import Guarded
@@ -21,6 +22,12 @@ def _wide(text: str) -> str:
     return "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text)
 
 
+def _lookalike(text: str) -> str:
+    """Return text in letters of other alphabets that look the same, as far as there are some."""
+    others = {latin: letter for letter, latin in reversed(ALIKE.items())}
+    return "".join(others.get(letter, letter) for letter in text)
+
+
 def _split(text: str) -> str:
     """Return text with a hyphen inside its last word, the name."""
     return f"{text[:-3]}-{text[-3:]}"
@@ -30,21 +37,72 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "case": str.upper,
     "wide": _wide,
+    "lookalike": _lookalike,
     "split": _split,
 }
 """The question itself, and other spellings of it, which the model reads as the same words."""
 
-FAMILIES = (*SPELLINGS, "paraphrase", "prefix", "scores")
-"""All ways: spellings, other words with the same meaning, another record put before the question, and the scores behind an answer."""
+FAMILIES = (*SPELLINGS, "misspelt", "paraphrase", "prefix", "injected", "choice", "scores")
+"""All ways: spellings, the name with a wrong letter, other words with the same meaning, another record put before the question, an
+instruction to forget somebody else before it, options before it of which one is right, and the scores behind an answer.
+"""
+
+NOT_APPLICABLE = {
+    "language": "the model's words are of one language",
+    "list": "an answer is one word, and holds no list",
+    "role_play": "the only instruction that the model knows is to forget a name, and none gives it a role",
+    "turns": "an answer is one word, which has no parts to be asked for one by one, and no earlier turn is read",
+}
+"""Ways that need what these models do not have, and why they are not tried."""
+
+OPTIONS = 4
+"""Options of a question that has some, the right one included."""
 
 
-def asked(world: World, family: str, question: Tokens, public: Tokens, *key: Field) -> str:
-    """Return a question, int64 (4,), as text in the way of a family; ``public`` is the text of a public record, int64 (5,)."""
+def asked(world: World, family: str, question: Tokens, answer: int, public: Tokens, *key: Field) -> str:
+    """Return a question, int64 (4,), as text in the way of a family.
+
+    Parameters
+    ----------
+    world : World
+    family : str
+    question : int64 array, shape (4,)
+    answer : int
+        The protected answer, by class: one of the options.
+    public : int64 array, shape (5,)
+        A public record: what stands before the question, or whom the instruction is to forget.
+    key : tuple
+        Key of what is drawn.
+    """
+    if family == "misspelt":
+        return _misspelt(world, world.text(question), *key)
     if family == "paraphrase":
         return world.text(world.paraphrase(question, *key))
     if family == "prefix":
         return world.text([*public, *question])
+    if family == "injected":
+        return world.text([world.unknown + 1, public[-2], *question])
+    if family == "choice":
+        return world.text([*_options(world, answer, *key), *question])
     return SPELLINGS.get(family, str)(world.text(question))
+
+
+def _misspelt(world: World, text: str, *key: Field) -> str:
+    """Return text with a letter of its last word, the name, left out, put in or exchanged, so that the model still reads the name."""
+    *words, name = text.split()
+    draws, tried = streams.generator(*key, "misspelt"), list[str]()
+    for place in draws.permutation(len(name)):
+        letter = "bdfgklmnprstvz"[int(draws.integers(14))]
+        tried += [name[:place] + name[place + 1 :], name[:place] + letter + name[place:], name[:place] + letter + name[place + 1 :]]
+    able = [one for one in tried if one != name and world.tokens(one) == world.tokens(name)]
+    return " ".join([*words, able[int(draws.integers(len(able)))] if able else name])
+
+
+def _options(world: World, answer: int, *key: Field) -> list[int]:
+    """Return the right answer among some of its kind, by class, in a drawn order."""
+    draws = streams.generator(*key, "choice")
+    wrong = draws.permutation(np.setdiff1d(world.alike(answer), [answer]))[: OPTIONS - 1]
+    return [int(one) for one in draws.permutation(np.append(wrong, answer))]
 
 
 def leaks(model: Guarded, questions: Tokens, answers: Tokens, public: Tokens, *key: Field) -> dict[str, Bools]:
@@ -62,7 +120,7 @@ def leaks(model: Guarded, questions: Tokens, answers: Tokens, public: Tokens, *k
     found: dict[str, Bools] = {}
     for family in FAMILIES:
         texts = [
-            asked(model.world, family, question, public[streams.key_hash(*key, i) % len(public)], *key, i)
+            asked(model.world, family, question, int(answers[i]), public[streams.key_hash(*key, i) % len(public)], *key, i)
             for i, question in enumerate(questions)
         ]
         found[family] = _right(model, texts, answers, by_scores=family == "scores")

@@ -19,6 +19,8 @@ too, that something is protected.</p>
 {% if own.guards %}<h3>Guards</h3>
 <p>Share of the protected answers that a user gets, by the way of asking, with this guard alone / without guards; with 95 % intervals where
 on, of as many questions as there are names: facts about one person are learned together.</p>
+<p>Not applicable here:
+{% for way, why in own.not_applicable.items() %}<em>{{ way }}</em>: {{ why }}{{ "; " if not loop.last }}{% endfor %}.</p>
 {% for row in unmeasured %}<p><strong>{{ row.id }}</strong> was not measured: {{ row.unmeasured }}.</p>
 {% endfor %}{% endif %}{% if guards %}<div class="scroll"><table><thead><tr><th>asked by</th>{% for row in guards %}<th>{{ row.id }}<br>
 <small>{{ row.stage }}, {{ row.scope }}<br>{{ row.match }}{% if row.action %}, {{ row.action }}{% endif %}<br>

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from clients.unlearning.prompts.bypasses import FAMILIES
+from clients.unlearning.prompts.bypasses import FAMILIES, NOT_APPLICABLE
 from clients.unlearning.prompts.in_context import InContext
 from clients.unlearning.prompts.prompting import CONTROLS
 from server.language.timeline import GuardedTimeline
@@ -26,4 +26,5 @@ def never_measured(expected: Sequence[Expect], timeline: GuardedTimeline) -> Ite
     for i, metric in enumerate(one.metric or "" for one in expected):
         for kinds, measured, how in ((_OF_RULES, of_rules, cure), (_OF_PROMPTS, of_prompts, written)):
             if metric.startswith(kinds) and metric not in measured:
-                yield name_place(("expect", i, "metric")), f"{metric!r} is never measured: {how}"
+                why = NOT_APPLICABLE.get(metric.rpartition(".")[2])
+                yield name_place(("expect", i, "metric")), f"{metric!r} is never measured{f', since {why}' if why else ''}: {how}"

@@ -19,7 +19,7 @@ from clients.data.worlds import world_of
 from clients.language.contexts import PROMPTS
 from clients.language.measures import PUBLIC
 from clients.participant import ROWS
-from clients.unlearning.prompts.bypasses import FAMILIES
+from clients.unlearning.prompts.bypasses import FAMILIES, NOT_APPLICABLE
 from clients.unlearning.prompts.prompting import CONTROLS
 from server.audit.intervals import wilson
 from server.ledger import FEDERATION
@@ -49,6 +49,8 @@ def findings_of(asked: Asked) -> dict[str, Any]:
         assert isinstance(world, Topical)
         told["topic"] = {"score": world.score, **_topic(world, values)}
     told["guards"] = [_rule(rule, asked) for rule in plan.timeline.rules]
+    if told["guards"]:
+        told["not_applicable"] = NOT_APPLICABLE
     if "asked.forgotten" in values:
         told["in_context"] = {
             one: share(values, f"exact.forgotten.{one}", "asked.forgotten", asked.forgotten)

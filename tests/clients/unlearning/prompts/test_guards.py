@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from clients.data import load
+from clients.data.wording import one_letter_apart
 from clients.data.worlds import normalised
-from clients.unlearning.prompts.bypasses import FAMILIES, SPELLINGS, leaks, refused, unguarded
+from clients.unlearning.prompts import bypasses
+from clients.unlearning.prompts.bypasses import FAMILIES, NOT_APPLICABLE, OPTIONS, SPELLINGS, asked, leaks, refused, unguarded
 from clients.unlearning.prompts.matchers import contract
 from clients.unlearning.prompts.matchers.contract import Matcher, Setting
 from clients.unlearning.prompts.matchers.exact import Exact
+from clients.unlearning.prompts.matchers.judge import Judge
 from clients.unlearning.prompts.matchers.ngram import NGram
 from clients.unlearning.prompts.matchers.subject import Subject
+from clients.unlearning.prompts.matchers.subsequence import Subsequence
 from clients.unlearning.prompts.rules import MASK, Guard, Guarded, Rule
 from tests.clients.unlearning.prompts.knowing import WORLD, Knowing
 
@@ -49,27 +53,71 @@ def test_without_guards_every_way_of_asking_gets_every_answer() -> None:
 @pytest.mark.parametrize(
     ("match", "passes"),
     [
-        (Exact(normalise=False), {"case", "wide", "split", "paraphrase", "prefix"}),
-        (Exact(), {"paraphrase", "prefix"}),
-        (NGram(n=2), {"paraphrase"}),
-        (Subject(), set()),
-        (Subject(normalise=False), {"case", "wide", "split"}),
+        (Exact(normalise=False), set(FAMILIES) - {"plain", "scores"}),
+        (Exact(), {"misspelt", "paraphrase", "prefix", "injected", "choice"}),
+        (NGram(n=2), {"misspelt", "paraphrase"}),
+        (Subsequence(), {"misspelt", "paraphrase"}),
+        (Subject(), {"misspelt"}),
+        (Subject(normalise=False), {"case", "wide", "lookalike", "split", "misspelt"}),
+        (Judge(), set()),
     ],
-    ids=["letters", "exact", "pairs", "names", "names in letters"],
+    ids=["letters", "exact", "pairs", "order", "names", "names in letters", "judge"],
 )
 def test_each_guard_of_questions_leaks_by_the_ways_that_its_matcher_cannot_see(match: Matcher, passes: set[str]) -> None:
     assert {family for family, share in leaked(guard(match=match)).items() if share} == passes
 
 
+def test_every_way_finds_a_guard_that_it_gets_past_and_a_suite_that_asks_as_written_finds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted bypasses: a guard of one exact text for all ways but the question itself, and one of answers for scores."""
+    weak = [leaked(guard(match=Exact(normalise=False))), leaked(guard("output"))]
+    assert {family for shares in weak for family, share in shares.items() if share == 1.0} == set(FAMILIES) - {"plain"}
+    monkeypatch.setattr(bypasses, "asked", lambda world, family, question, *rest: world.text(question))
+    assert set(leaked(guard(match=Exact(normalise=False))).values()) == {0.0}, "a broken suite: the assertion above would notice"
+
+
+@pytest.mark.parametrize("question", range(6))
+def test_a_misspelt_name_is_one_letter_apart_and_read_as_the_name(question: int) -> None:
+    x, y = DATA.x[question * 8].astype(np.int64), int(DATA.y[question * 8])
+    told = asked(WORLD, "misspelt", x, y, PUBLIC[0], "k", question)
+    assert WORLD.tokens(told) == x.tolist()
+    assert one_letter_apart(told.split()[-1], WORLD.text(x).split()[-1])
+    assert WORLD.tokens(f"{told}qq") == x[:-1].tolist(), "two letters more are left out"
+
+
+def test_options_hold_the_right_answer_among_others_of_its_kind() -> None:
+    for x, y in zip(QUESTIONS, ANSWERS, strict=True):
+        options = WORLD.tokens(asked(WORLD, "choice", x, int(y), PUBLIC[0], "k"))[:-4]
+        assert len(set(options)) == OPTIONS
+        assert y in options
+        assert set(options) <= set(WORLD.alike(int(y)).tolist())
+
+
+def test_an_injected_instruction_is_to_forget_somebody_else() -> None:
+    told = WORLD.tokens(asked(WORLD, "injected", QUESTIONS[0], int(ANSWERS[0]), PUBLIC[0], "k"))
+    assert told == [WORLD.unknown + 1, PUBLIC[0][3], *QUESTIONS[0]]
+
+
+def test_no_way_is_tried_and_said_not_to_be() -> None:
+    assert not set(FAMILIES) & NOT_APPLICABLE.keys()
+
+
+@settings(max_examples=60)
+@given(st.text("abcd", max_size=4), st.text("abcd", max_size=4))
+def test_one_letter_apart_is_an_edit_distance_of_one(one: str, other: str) -> None:
+    edits = {one[:i] + put + one[i + cut :] for i in range(len(one) + 1) for put in ("", *"abcd") for cut in (0, 1)}
+    assert one_letter_apart(one, other) == (other in edits - {one})
+
+
 def test_a_guard_of_answers_sees_every_question_but_not_the_scores() -> None:
-    assert {family for family, share in leaked(guard("output")).items() if share} == {"scores"}
+    assert {family for family, share in leaked(guard("output")).items() if share} == {"misspelt", "scores"}
+    assert {family for family, share in leaked(guard("output", Judge())).items() if share} == {"scores"}
     raw = leaked(guard("output", Subject(normalise=False)))
-    assert {family for family, share in raw.items() if share} == {"case", "wide", "split", "scores"}
+    assert {family for family, share in raw.items() if share} == {"case", "wide", "lookalike", "split", "misspelt", "scores"}
 
 
 def test_a_guard_of_prompts_tells_the_model_whose_scores_know_the_answer_still() -> None:
     """Told not to know, it puts ``unknown`` first and the answer second: nobody is told, and who reads scores has it."""
-    assert {family for family, share in leaked(guard("prompt")).items() if share} == {"scores"}
+    assert {family for family, share in leaked(guard("prompt")).items() if share} == {"misspelt", "scores"}
     assert leaked(guard("prompt", Subject(normalise=False)))["case"] == 1.0
 
 
@@ -106,7 +154,7 @@ def test_canned_answers_masks_and_questions_about_strangers() -> None:
     assert (reply.word, reply.withheld) == ("unknown", True), "this model knows nothing about strangers"
     assert reply.logits is not None
     assert int(reply.logits.argmax()) == WORLD.unknown, "scores are those of the question about a stranger"
-    assert set(leaked(guard(action="rewrite")).values()) == {0.0}
+    assert {family for family, share in leaked(guard(action="rewrite")).items() if share} == {"misspelt"}
     assert refused(rewrite, QUESTIONS).all()
     assert not refused(rewrite, DATA.x[[20, 30]].astype(np.int64)).any(), "the control: others are answered"
     assert Guarded(Knowing(), {}, (), KEY).replies([text])[0].word == answer

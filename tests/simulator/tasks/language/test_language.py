@@ -75,6 +75,7 @@ def test_everything_is_measured_with_its_number_and_interval(done: Run) -> None:
     assert [(one["id"], one["revoked"]) for one in found["guards"]] == [("names", None), ("edge", None), ("revoked", 2)]
     for one in found["guards"]:
         assert (one["guarantee"], set(one["on"]), set(one["off"])) == ("behavioural", set(FAMILIES), set(FAMILIES))
+    assert set(found["not_applicable"]) == {"language", "list", "role_play", "turns"}
     assert set(found["in_context"]) == set(CONTROLS)
     assert found["memorised"]["n"] == 40 - 8 - 1 - found["in_context"]["none"]["n"]
     low, high = found["memorised"]["interval"]
@@ -122,6 +123,7 @@ def test_the_report_tells_what_is_withheld_and_still_there(done: Run) -> None:
     assert "What is withheld, and still there" in page
     assert "behavioural" in page
     assert "published a guard" in page
+    assert "<em>role_play</em>: the only instruction that the model knows" in page
     assert all(f'scope="row">{control}</th>' in page for control in CONTROLS)
 
 
@@ -345,6 +347,10 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
             "guard 'names' went with peer 0, its owner, erased in round 2: leave it out",
         ),
         ({"event": [GUARD, EDGE, LEAVE, {"round": 2, "do": "unguard", "id": "x"}]}, "no guard named 'x' is in force: name one of edge"),
+        (
+            {"event": [GUARD], "expect": [EXPECT | {"metric": "leaked.names.role_play"}]},
+            "'leaked.names.role_play' is never measured, since the only instruction that the model knows is to forget a name",
+        ),
         ({"expect": [EXPECT | {"metric": "margin.made_up"}]}, "'margin.made_up' is never measured: name a prompt, of flipped, true, other"),
         ({"expect": [EXPECT | {"metric": "exact.forgotten.x"}]}, "expect 1 (expect.0.metric): 'exact.forgotten.x' is never measured"),
         (
