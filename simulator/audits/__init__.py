@@ -19,6 +19,7 @@ AUDITS: Registry[AuditSpec] = Registry(
         "gaps": "simulator.audits.gaps:Gaps",
         "ignorance": "simulator.audits.ignorance:Ignorance",
         "interclass": "simulator.audits.planted:Interclass",
+        "inversion": "simulator.audits.inversion:Inversion",
         "klom": "simulator.audits.klom:Klom",
         "membership_inference": "simulator.audits.membership:MembershipInference",
         "privleak": "simulator.audits.privleak:Privleak",
