@@ -26,7 +26,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from clients.data.rows import Rows
-from clients.streams import generator
+from clients.streams import bottom, generator
 from clients.unlearning.approximate.certified.removal import Removing
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from clients.unlearning.contract import Problem
@@ -77,7 +77,7 @@ def measure(rows: Rows, hessian: Literal["fresh", "kept"], removals: int) -> tup
     model = Removing(spec, Problem((rows.x.shape[1],), 2), ("certified removal benchmark",))
     model.fit(rows)
     removal, retraining, bounds = [], [], []
-    for row in rows.ids[:removals]:
+    for row in bottom(removals, rows.ids.tolist(), "certified removal benchmark"):
         start = model.weights
         begin = thread_time()
         outcome: Any = model.forget(np.array([row]))

@@ -13,6 +13,7 @@ from torch import Tensor
 from clients.data.rows import Ids, Rows
 from clients.streams import Field
 from clients.unlearning.contract import Problem, State, Stored, Unlearner, UnlearnerSpec
+from clients.unlearning.convex.compaction import compacted
 from clients.unlearning.convex.losses import loss_of
 from clients.unlearning.convex.objective import Objective
 from clients.unlearning.convex.solver import minimise
@@ -111,11 +112,10 @@ class ConvexLearner(Unlearner[Rows, Ids]):
         return self.zeros()
 
     def drop(self, ids: Ids) -> None:
-        """Drop held rows by id, and everything made of them."""
+        """Drop held rows by id, and everything made of them; arrays of inputs change in place, which takes a fraction of copying them."""
         stays = ~np.isin(self.rows.ids, ids)
-        self.rows = self.rows.keep(stays)
-        # NumPy chooses rows by a mask several times faster than torch.
-        self._x, self._targets = torch.from_numpy(self._x.numpy()[stays]), torch.from_numpy(self._targets.numpy()[stays])
+        self.rows = Rows(self.rows.ids[stays], compacted(self.rows.x, stays), self.rows.y[stays])
+        self._x, self._targets = (torch.from_numpy(compacted(made.numpy(), stays)) for made in (self._x, self._targets))
 
     def predict_proba(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (len(x), classes); uniform before training and without rows."""

@@ -50,8 +50,8 @@ class Kept:
         factor, failed = torch.linalg.cholesky_ex(inner)
         if bool(failed.any()):
             return None
-        inverse = self.inverse + moved @ torch.cholesky_solve(moved.transpose(1, 2), factor)
-        return Kept(self.anchor, (inverse + inverse.transpose(1, 2)) / 2, self.gradient - gone.gradient(weights))
+        half = torch.linalg.solve_triangular(factor, moved.transpose(1, 2), upper=False)
+        return Kept(self.anchor, torch.baddbmm(self.inverse, half.transpose(1, 2), half), self.gradient - gone.gradient(weights))
 
     def step(self) -> Tensor:
         """Return the step from the present parameters, (d, K)."""
