@@ -39,6 +39,8 @@ class FeaturesLabels(StepOfSums):
     in which nothing replaces them. A column that corrections have made the same in all rows has a weight that no row decides any more: of a
     ``linear`` or ``mlp`` network it is moved into the bias, so that what else a question has there does not act, until training goes on.
 
+    A second-order step far from an optimum may lead away from it; the outcome says so where the gradient on the corrected rows grows.
+
     An averaging server takes the step on the global model: G and products with H are sums over the peers that are present.
 
     Parameters
@@ -125,11 +127,14 @@ class FeaturesLabels(StepOfSums):
             length, tried = self._descended(curvature, rows, change)
             moved = f"a step of length {length:.3g}" if length else "no step along the change makes the gradient smaller: nothing was moved"
             return [moved, f"{COST_NOTE}{tried} lengths tried"]
-        told, solved = list[str](), rows.solved(change, "hessian", self.damping, self.tolerance, self.iterations)
+        told, before = list[str](), float(rows.kept().norm())
+        solved = rows.solved(change, "hessian", self.damping, self.tolerance, self.iterations)
         if solved.negative:
             told = ["the Hessian is negative along some direction: its Gauss-Newton part was used"]
             solved = rows.solved(change, "gauss_newton", self.damping, self.tolerance, self.iterations)
         curvature.move(solved.x)
+        if (after := float(rows.kept().norm())) > before:
+            told.append(f"the gradient on the corrected rows grew from {before:.2g} to {after:.2g}: the step leads away from their optimum")
         return [*told, f"{COST_NOTE}{solved.iterations} conjugate-gradient iterations, relative residual {solved.residual:.1g}"]
 
     def _descended(self, curvature: Curvature, rows: Asked, change: Tensor) -> tuple[float, int]:

@@ -51,7 +51,8 @@ def left(what: str, method: FeaturesLabels) -> tuple[float, float, tuple[str, ..
 
 @pytest.mark.parametrize("what", ["label", "feature"])
 def test_the_second_order_comes_nearer_than_the_first_and_the_first_than_nothing(what: str) -> None:
-    second, nothing, _ = left(what, FeaturesLabels(damping=0.0))
+    second, nothing, notes = left(what, FeaturesLabels(damping=0.0))
+    assert "away" not in " ".join(notes)
     first, _, notes = left(what, FeaturesLabels(order="first"))
     assert second < first < nothing
     assert second < 0.1 * nothing
@@ -62,8 +63,9 @@ def test_the_second_order_comes_nearer_than_the_first_and_the_first_than_nothing
 def test_a_step_in_the_wrong_direction_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Curvature.gradient
     monkeypatch.setattr(Curvature, "gradient", lambda self, data: -honest(self, data))
-    left_over, nothing, _ = left("label", FeaturesLabels(damping=0.0))
+    left_over, nothing, notes = left("label", FeaturesLabels(damping=0.0))
     assert left_over > 1.5 * nothing
+    assert "the step leads away from their optimum" in notes[0]
     found, nothing, notes = left("label", FeaturesLabels(order="first"))
     assert found == nothing
     assert notes[0] == "no step along the change makes the gradient smaller: nothing was moved"
