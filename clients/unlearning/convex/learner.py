@@ -84,7 +84,7 @@ class ConvexLearner(Unlearner[Rows, Ids]):
         return steps
 
     def objective(self) -> Objective:
-        """Return the objective on the held rows."""
+        """Return the objective on the held rows; once some of them leave it is one no more, as arrays change in place."""
         return Objective(self.loss, self._x, self._targets, self.convex.penalty, self.linear(), self.convex.lasso)
 
     def part(self, ids: Ids) -> Objective:
