@@ -22,6 +22,7 @@ AUDITS: Registry[AuditSpec] = Registry(
         "inversion": "simulator.audits.inversion:Inversion",
         "klom": "simulator.audits.klom:Klom",
         "membership_inference": "simulator.audits.membership:MembershipInference",
+        "modified_entropy": "simulator.audits.outputs:ModifiedEntropy",
         "privleak": "simulator.audits.privleak:Privleak",
         "quantisation": "simulator.audits.disturbed:Quantisation",
         "relearn": "simulator.audits.relearning:Relearning",
@@ -31,6 +32,7 @@ AUDITS: Registry[AuditSpec] = Registry(
         "ruli": "simulator.audits.ruli:Ruli",
         "time_to_forget": "simulator.audits.time_to_forget:TimeToForget",
         "u_lira": "simulator.audits.u_lira:ULira",
+        "zrf": "simulator.audits.outputs:Zrf",
     },
     tag="",
 )
