@@ -15,7 +15,7 @@ from clients.data.worlds import Authors
 from clients.unlearning.prompts.matchers import MATCHERS
 from clients.unlearning.prompts.matchers.contract import Matcher, Reader, Setting, Stage, hashed
 from clients.unlearning.prompts.matchers.judge import Judge
-from clients.unlearning.prompts.matchers.linear import Linear, least
+from clients.unlearning.prompts.matchers.linear import Linear, fitted, least
 from clients.unlearning.prompts.matchers.regex import Regex
 from clients.unlearning.prompts.matchers.subsequence import Subsequence, common
 from tests.clients.unlearning.prompts.knowing import Knowing
@@ -80,6 +80,18 @@ def test_a_classifier_stops_what_it_protects_and_is_none_without_records() -> No
     assert np.mean([read(question).all() for question, _ in PROTECTED]) > 0.9
     assert np.mean([read(question).any() for question, _ in OTHERS]) < 0.2
     assert Linear().reader(np.empty((0, 1), np.uint64), Setting(KEY, "input", Knowing(WORLD), {}))("x").shape == (0,)
+
+
+def test_the_score_of_a_text_is_that_of_scikit_learn() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    records, others = [[1, 2, 3], [1, 2, 2, 4]], [[5, 2, 3], [6, 2], [7, 3, 3]]
+    known = make_pipeline(TfidfVectorizer(analyzer=list), LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
+    known.fit([*records, *others], [True, True, False, False, False])
+    texts = [[1, 2, 2], [5, 5, 9], [8], [], [1, 3, 7, 7]]
+    assert [fitted(records, others)(text) for text in texts] == pytest.approx(known.decision_function(texts).tolist())
 
 
 def test_a_threshold_leaves_a_share_above_it() -> None:

@@ -176,7 +176,7 @@ def test_retraining_is_exact_and_takes_the_rows_out_of_their_rule(play: Callable
     assert len(kept) == len(whole.timeline.rules[0].rows) - 2
 
 
-@pytest.mark.parametrize("publish", [False, True])
+@pytest.mark.parametrize("publish", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
     play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, publish: bool
 ) -> None:
@@ -246,6 +246,18 @@ def test_a_revoked_rule_is_measured_in_its_last_round(done: Run) -> None:
     assert done.results["language"]["guards"][2]["on"]["plain"]["n"] > 0
 
 
+def test_a_revoked_rule_acts_nowhere_any_more(done: Run) -> None:
+    plan, world = resolve(scenario()), Records(people=40)
+    assert isinstance(plan, LanguagePlan)
+    rows = next(rule.rows for rule in plan.timeline.rules if rule.id == "revoked")
+    models = [opened(done.folder, peer).model for peer in (None, 0, 1, 2)]
+    for model in models:
+        assert "revoked" not in [guard.rule.id for guard in model.guards]
+        replies = model.replies([world.text(x) for x in load(world).x[list(rows)]])
+        assert {reply.rule.id if reply.rule else None for reply in replies} <= {None, "edge"}
+    assert any(model.guards for model in models), "the control: others still act"
+
+
 def test_a_registry_without_its_last_rule_is_written_and_verified(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     events = [REVOKED, UNGUARD]
     finished = play(event=events)
@@ -257,7 +269,7 @@ def test_a_registry_without_its_last_rule_is_written_and_verified(play: Callable
     assert any("guard revoked: is not in force, and still in the server's registry" in line for line in verify(stale.folder))
 
 
-@pytest.mark.parametrize("method", ["finetune", "rollback"])
+@pytest.mark.parametrize("method", ["finetune", pytest.param("rollback", marks=pytest.mark.slow)])
 def test_hashes_of_deleted_rows_leave_the_registry(play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     whole = resolve(scenario(event=[GUARD]))
     assert isinstance(whole, LanguagePlan)
