@@ -29,6 +29,11 @@ class ModelSpec(Spec):
         """Return the number of parameters without building the model; ``ValueError`` as for ``build``."""
         raise NotImplementedError
 
+    @property
+    def learned_layers(self) -> int | None:
+        """Number of layers with parameters, or None if it depends on the shape of inputs or is not known before the model is built."""
+        return None
+
     def merged(self, weights: Arrays, models: Sequence[Arrays]) -> Arrays:
         """Return a server's new weights, made of several models, with all that no mean of them may decide; by default as they are.
 

@@ -42,6 +42,11 @@ class Cnn(ModelSpec):
 
         return keyed(make, key)
 
+    @property
+    def learned_layers(self) -> int:
+        """Number of layers with parameters."""
+        return len(self.channels) + 1
+
     def parameters(self, shape: tuple[int, ...], classes: int) -> int:
         """Return the number of weights and biases; ``ValueError`` as for ``build``."""
         features = self._features(shape)

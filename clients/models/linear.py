@@ -22,6 +22,11 @@ class Linear(ModelSpec):
         """Return the module, weights drawn from ``key``."""
         return perceptron((prod(shape), classes), key)
 
+    @property
+    def learned_layers(self) -> int:
+        """Number of layers with parameters."""
+        return 1
+
     def parameters(self, shape: tuple[int, ...], classes: int) -> int:
         """Return the number of weights and biases."""
         return (prod(shape) + 1) * classes

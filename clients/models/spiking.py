@@ -57,6 +57,11 @@ class Spiking(ModelSpec):
         neurons = Neurons(self.leak, self.threshold, self.slope)
         return spiking_network((prod(shape), *self.hidden, classes), neurons, self.steps, self.encoding, key)
 
+    @property
+    def learned_layers(self) -> int:
+        """Number of layers with parameters."""
+        return len(self.hidden) + 1
+
     def parameters(self, shape: tuple[int, ...], classes: int) -> int:
         """Return the number of weights and biases."""
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise((prod(shape), *self.hidden, classes)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import PositiveInt
 
 from clients.data.rows import Rows
+from clients.models import ModelSpec
 from clients.training import Adam, Arrays, Optimizer
 from clients.unlearning.deep.contract import Descending
 
@@ -27,6 +28,10 @@ class LastLayers(Descending):
 
     optimizer: Optimizer = Adam(lr=4e-2)
     layers: PositiveInt = 1
+
+    def misfit(self, base: ModelSpec) -> str | None:
+        """Return an error line for a network of fewer layers."""
+        return self.beyond(self.layers, base)
 
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Train the last layers on the retained rows."""

@@ -110,6 +110,12 @@ class MethodSpec(Spec):
         """Return why it does not work on such a network, with the cure, or None; the line follows the method's name."""
         return None
 
+    def beyond(self, layers: int | None, base: ModelSpec) -> str | None:
+        """Return why a number of last layers is none of such a network, or None; a network that does not tell refuses later."""
+        if layers is None or base.learned_layers is None or layers <= base.learned_layers:
+            return None
+        return f"has layers = {layers}, but {base.tag} has {base.learned_layers}: lower it"
+
     def unshared(self) -> str | None:
         """Return why peers cannot carry it out on a global model with these settings, with the cure, or None; see `misfit`."""
         return None

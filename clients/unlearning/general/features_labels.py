@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from clients.models import ModelSpec
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import COST_NOTE, Guarantee
@@ -78,6 +79,10 @@ class FeaturesLabels(StepOfSums):
         if named := [name for name in idle if getattr(self, name) != type(self).model_fields[name].default]:
             raise ValueError(f"{named[0]} = {getattr(self, named[0]):g} acts on no {_IDLE[self.order]}: leave it out")
         return self
+
+    def misfit(self, base: ModelSpec) -> str | None:
+        """Return an error line for a network of fewer layers."""
+        return self.beyond(self.layers, base)
 
     def curvature(self, weights: Arrays, learning: Learning) -> Curvature:
         """Return the parameters of the layers that may move, with the loss's derivatives."""

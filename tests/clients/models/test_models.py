@@ -17,6 +17,7 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Adam, Training, from_arrays, to_arrays
+from clients.unlearning.layers import layers
 
 IMAGES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 SPECS = [Mlp(), Mlp(hidden=()), Mlp(hidden=(16, 8)), Linear(), Cnn(), Cnn(channels=(4,))]
@@ -28,6 +29,7 @@ def test_logits_for_every_image_shape(spec: ModelSpec, shape: tuple[int, ...]) -
     module = spec.build(shape, 7, ("k",))
     assert module(torch.zeros(5, *shape)).shape == (5, 7)
     assert spec.parameters(shape, 7) == sum(parameter.numel() for parameter in module.parameters())
+    assert spec.learned_layers == len(layers(module))
 
 
 @pytest.mark.parametrize("spec", [Mlp(), Linear()], ids=repr)

@@ -15,6 +15,7 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Arrays, Sgd, Training
+from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general import constant_columns
 from clients.unlearning.general.contract import Learning
@@ -148,6 +149,14 @@ IDLE: list[dict[str, Any]] = [{"tau": 1.0}, {"iterations": 5, "order": "first"},
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         FeaturesLabels(**settings)
+
+
+@pytest.mark.parametrize("method", ["cf_k", "eu_k", "features_labels"])
+def test_more_layers_than_a_network_has_are_refused_before_anything_is_trained(method: str) -> None:
+    taken = {"kind": "approximate", "base": {"kind": "mlp", "hidden": [8]}, "method": {"kind": method, "layers": 2}}
+    Approximate.model_validate(taken)
+    with pytest.raises(ValidationError, match=rf"method '{method}' has layers = 3, but mlp has 2: lower it"):
+        Approximate.model_validate(taken | {"method": {"kind": method, "layers": 3}})
 
 
 def test_settings_that_act_and_defaults_are_accepted_as_they_are_written() -> None:
