@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.nn.functional import dropout
 
 from clients.data import load
 from clients.data.hazards import Hazards
 from clients.data.topics import Posts, Saga
 from clients.data.worlds import Authors, Records, World
 from clients.language.episodes import episodes, loss
+from clients.language.measures import prompted
 from clients.language.network import LanguageNetwork
 from clients.language.spec import Pretraining, TransformerSpec
+from clients.language.transformer import Transformer
 from clients.training import Training
 
 WORLD = Records(people=30)
@@ -121,3 +124,20 @@ def test_pretraining_lowers_the_loss_and_tells_every_step() -> None:
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(ValidationError, match="width = 10 is no multiple of heads = 4: change one"):
         TransformerSpec(width=10)
+
+
+def test_a_model_left_in_training_mode_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, rows = NETWORK.initial(("mode",)), DATA.rows(np.arange(30))
+    following, shell = Transformer.following, LanguageNetwork._shell
+    monkeypatch.setattr(Transformer, "following", lambda self, *asked: dropout(following(self, *asked), 0.5, self.training))
+
+    def told() -> dict[str, float]:
+        return prompted(NETWORK, weights, [(rows.only([3]), 1)], rows.without([3]), ("key",))
+
+    first = told()
+    NETWORK.train(weights, rows.x, rows.y, epochs=range(1), ids=rows.ids, key=("key",), settings=Training())
+    assert not NETWORK.module(weights).training
+    assert told() == first, "asking again, after training, gives the same figures"
+    monkeypatch.setattr(LanguageNetwork, "_shell", lambda self, arrays: shell(self, arrays).train())
+    assert told() != first, "the planted fault: what is dropped moves the margins"
+    NETWORK.module(weights).eval()
