@@ -10,6 +10,7 @@ AUDITS: Registry[AuditSpec] = Registry(
     "simulator.audits.contract:AuditSpec",
     {
         "anamnesis": "simulator.audits.relearned:Anamnesis",
+        "answers": "simulator.audits.answers:Answers",
         "attack_rate": "simulator.audits.attack_rate:AttackRate",
         "backdoor": "simulator.audits.planted:Backdoor",
         "canary": "simulator.audits.planted:Canary",

@@ -14,16 +14,21 @@ from clients import data, wire
 from clients.classification.averaging.peer import GLOBAL, AveragedClassifierPeer
 from clients.classification.hdus.peer import Peer
 from clients.data.rows import Rows
+from clients.language.hdus.peer import HdusLanguagePeer
 from clients.models.network import Network
 from clients.training import Arrays, Training
 from clients.unlearning.general.curvature import Curvature
 from clients.unlearning.plain import Plain
 from server.audit.causes import Scores, clusters, direction, scores
+from server.timeline import Erasure
 from simulator.audits.contract import Branch
 
 if TYPE_CHECKING:
     from clients.config import PeerConfig
     from clients.unlearning.general.repair import Repair
+
+
+_POOLED = "the server's model"
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,21 @@ def models(branch: Branch) -> Iterator[Model | Unjudged]:
         yield _of_peer(number, peer)
 
 
+def asked(erasure: Erasure, branch: Branch) -> tuple[Network, Arrays] | None:
+    """Return the network that had to forget, with its weights: the averaged one, or the owner's main model; None if there is none."""
+    peer = branch.peers.get(erasure.peer)
+    if isinstance(peer, HdusLanguagePeer):
+        return peer.config.network, peer.weights
+    found = [one for one in models(branch) if isinstance(one, Model) and one.name in (_POOLED, f"peer {erasure.peer}")]
+    return (found[0].network, found[0].weights) if found else None
+
+
 def _of_server(branch: Branch, peers: Mapping[int, AveragedClassifierPeer]) -> Model:
     config, sha256 = next(iter(peers.values())).config, branch.store.model(GLOBAL)
     assert sha256 is not None
     parts = {number: peer.config.learned(peer.rows) for number, peer in sorted(peers.items()) if len(peer.rows)}
     weights = wire.from_bytes(branch.store.artefact(sha256))
-    return Model("the server's model", config, parts, config.network, weights, config.training)
+    return Model(_POOLED, config, parts, config.network, weights, config.training)
 
 
 def _of_peer(number: int, peer: Any) -> Model | Unjudged:

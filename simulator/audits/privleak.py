@@ -10,8 +10,6 @@ from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branche
 
 if TYPE_CHECKING:
     from clients.data.rows import Rows
-    from clients.models.network import Network
-    from clients.training import Arrays
     from server.audit.privleak import Attacked
 
 
@@ -62,8 +60,9 @@ def _attacked(erasure: Erasure, gone: Rows, branch: Branch) -> Attacked | None:
 
     from clients import data
     from server.audit.privleak import Attacked
+    from simulator.audits.models import asked
 
-    if (known := _network(erasure, branch)) is None:
+    if (known := asked(erasure, branch)) is None:
         return None
     network, weights = known
     config = next(iter(branch.peers.values())).config
@@ -74,15 +73,3 @@ def _attacked(erasure: Erasure, gone: Rows, branch: Branch) -> Attacked | None:
     parts = [(network.probabilities(weights, rows.x)[np.arange(len(rows)), rows.y], rows) for rows in (gone, test)]
     return Attacked(*(np.log(np.maximum(right.astype(np.float64), tiny)) for right, _ in parts))
 
-
-def _network(erasure: Erasure, branch: Branch) -> tuple[Network, Arrays] | None:
-    """Return the network of all rows, or the main model of the peer that had them, with its weights; None if there is none."""
-    from clients.language.hdus.peer import HdusLanguagePeer
-    from simulator.audits.models import Model, models
-
-    peer = branch.peers.get(erasure.peer)
-    if isinstance(peer, HdusLanguagePeer):
-        return peer.config.network, peer.weights
-    pooled = "the server's model"
-    found = [one for one in models(branch) if isinstance(one, Model) and one.name in (pooled, f"peer {erasure.peer}")]
-    return (found[0].network, found[0].weights) if found else None

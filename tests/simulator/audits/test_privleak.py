@@ -1,4 +1,4 @@
-"""Privacy leakage: nothing for a model like the retrained one, above for one that knows the rows, below for one that shuns them."""
+"""Answers about forgotten rows, and privacy leakage: nothing for a model like the retrained one; more where nothing was done."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clients.unlearning.prompts.prompting import Prompted
 from server.audit.privleak import Attacked, leakage
 from simulator.progress import Watch
 from simulator.runner import run
@@ -47,7 +48,7 @@ SMALL: dict[str, Any] = {
     "peers": {"count": 2},
     "data": {"dataset": "authors", "authors": 6, "reference": 1, "test": 6, "partition": {"kind": "iid"}},
     "training": {"epochs": 12, "optimizer": {"kind": "adam", "lr": 0.01}},
-    "audit": {"privleak": True},
+    "audit": {"answers": True, "privleak": True},
 }
 HDUS: dict[str, Any] = {
     "federation": {"kind": "hdus"},
@@ -58,9 +59,10 @@ HDUS: dict[str, Any] = {
 }
 
 
-def played(tmp_path: Path, method: str, **changes: Any) -> Run:
+def played(tmp_path: Path, method: Any, **changes: Any) -> Run:
+    event = DELETE | {"method": method, "rows": changes.pop("rows", DELETE["rows"])}
     table = {name: value for name, value in SMALL.items() if name != "language" or "federation" not in changes} | changes
-    return run(Scenario.parse(table | {"event": [DELETE | {"method": method}], "name": method}), tmp_path / "runs", Watch())
+    return run(Scenario.parse(table | {"event": [event], "name": "leaks"}), tmp_path / "runs", Watch())
 
 
 @pytest.mark.parametrize("changes", [pytest.param({}, marks=pytest.mark.slow), HDUS], ids=["averaged", "hdus"])
@@ -69,3 +71,22 @@ def test_retraining_leaks_nothing_and_doing_nothing_does(tmp_path: Path, changes
     assert (exact["privleak"], exact["privleak_low"], exact["privleak_high"]) == (0.0, 0.0, 0.0)
     assert exact["privleak_nothing"] > 0, "the control: the rows are still known"
     assert exact["privleak_rows"] > 0
+    assert exact["answers_right"] == exact["answers_right_counterfactual"] < exact["answers_right_nothing"]
+    assert exact["answers_quality"] == 1.0 > exact["answers_quality_nothing"], "the same truth ratios; others where nothing was done"
+    assert exact["answers_rouge"] is None, "answers of one word are no sentences"
+    low, high = exact["answers_right_low_nothing"], exact["answers_right_high_nothing"]
+    assert low < exact["answers_right_nothing"] <= high
+
+
+@pytest.mark.slow
+def test_a_prompt_changes_what_users_see_and_not_what_the_weights_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknowing(prompted: Prompted, weights: object, texts: np.ndarray) -> np.ndarray:
+        return np.eye(len(prompted.world.vocabulary))[[prompted.world.unknown] * len(texts)]
+
+    monkeypatch.setattr(Prompted, "logits", unknowing)  # a model whom every prompt convinces
+    found, without = (
+        played(tmp_path, method, **HDUS, audit={"answers": True}, rows={"fraction": 0.15}).results["erasures"][0]
+        for method in ({"kind": "in_context", "context": 1}, {"kind": "nothing"})
+    )
+    assert found["answers_right"] == without["answers_right"] > 0, "the weights answer as if nothing had been done"
+    assert (found["answers_seen"], without["answers_seen"] > 0) == (0.0, True)
