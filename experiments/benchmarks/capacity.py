@@ -28,8 +28,11 @@ from clients.language.measures import PUBLIC
 from clients.unlearning.prompts.bypasses import asked
 from clients.unlearning.prompts.matchers.contract import Matcher, Stage
 from clients.unlearning.prompts.matchers.exact import Exact
+from clients.unlearning.prompts.matchers.judge import Judge
+from clients.unlearning.prompts.matchers.linear import Linear
 from clients.unlearning.prompts.matchers.ngram import NGram
 from clients.unlearning.prompts.matchers.subject import Subject
+from clients.unlearning.prompts.matchers.subsequence import Subsequence
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
 from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.pretending import QUICK, SEEDS, TRAINING, USUAL, WORLD, Case, case
@@ -42,6 +45,9 @@ WAYS: Mapping[str, tuple[Stage, Matcher]] = {
     "names": ("input", Subject()),
     "names and answers": ("output", Subject()),
     "names, told": ("prompt", Subject()),
+    "words in order": ("input", Subsequence()),
+    "classifier": ("input", Linear()),
+    "judge": ("input", Judge()),
 }
 COLUMNS = ("leaked", "in other words", "precision", "others refused", "others right", "public refused", "microseconds")
 
