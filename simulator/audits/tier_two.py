@@ -33,12 +33,18 @@ class TierTwo(Shadowed):
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> Figures:
         """Return figures with intervals, the threshold, and over how many models and rows; see `AuditSpec.judge`."""
+        from simulator.audits.lives import life_of
+
+        return self.of_life(life_of(erasure, targets, branches[RUN]))
+
+    def of_life(self, life: Life) -> Figures:
+        """Return the same of what a main model went through."""
         import numpy as np
 
         from server.audit.calibration import grand_mean, mixed, threshold
-        from simulator.audits.lives import Shadows, life_of
+        from simulator.audits.lives import Shadows
 
-        shadows = Shadows(self.plant(life_of(erasure, targets, branches[RUN])), self.models, half=False)
+        shadows = Shadows(self.plant(life), self.models, half=False)
         for row in (*COMPARED, RETRAINED, ORIGINAL):
             _check_finite(shadows, row)
         values = {row: self.values(shadows, row) for row in (*COMPARED, RETRAINED)}
