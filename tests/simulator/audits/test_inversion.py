@@ -58,6 +58,7 @@ def test_who_sees_no_two_models_is_told_so(audited: Audited, federation: dict[st
     assert told in audited(federation, adversary)["not_judged"]["inversion"]
 
 
+@pytest.mark.slow
 def test_a_neighbour_finds_nothing_in_two_seeds(audited: Audited) -> None:
     found = audited(NEIGHBOURS, "neighbour")
     assert (found["inversion"], found["inversion_again"]) == (0, 0)

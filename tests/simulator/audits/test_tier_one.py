@@ -256,7 +256,7 @@ def test_killed_before_its_commit_it_leaves_results_and_report(audited: Run, pla
     assert Run(copy).results == plain.results
 
 
-@pytest.mark.parametrize("when", ["report.html", "results.json"])
+@pytest.mark.parametrize("when", [pytest.param("report.html", marks=pytest.mark.slow), "results.json"])
 def test_killed_after_its_commit_it_has_lost_nothing(when: str, audited: Run, plain: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(plain.folder, tmp_path / "run")
     assert killed(copy, ["rmia"], when) == signal.SIGKILL
