@@ -61,7 +61,10 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica
 }
 .mark.forgets { background: var(--gone); }
 .round { color: var(--muted); font-size: .84rem; }
-.scroll { overflow-x: auto; margin-top: .8rem; border: 1px solid var(--line); border-radius: .6rem; }
+.scroll {
+  overflow-x: auto; margin-top: .8rem; border: 1px solid var(--line); border-radius: .6rem;
+  width: max-content; min-width: 100%; max-width: min(72rem, 100vw - 3rem); position: relative; left: 50%; transform: translateX(-50%);
+}
 table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { padding: .42rem .7rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--muted); font-weight: 500; vertical-align: bottom; white-space: normal; line-height: 1.25; }
@@ -69,6 +72,7 @@ th:first-child, td:first-child, .text { text-align: left; }
 tbody th { font-weight: 500; } td.text { white-space: normal; min-width: 6rem; }
 tr.group th { background: var(--wash); text-align: left; font-weight: 650; padding-block: .55rem; white-space: normal; }
 tr.group span { font-weight: 400; color: var(--muted); }
+.many { font-size: .8rem; } .many th, .many td { padding-inline: .4rem; white-space: normal; }
 tr.aside td, tr.aside th { color: var(--muted); }
 .none { color: var(--muted); font-size: .92em; }
 .chip {

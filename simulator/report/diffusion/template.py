@@ -119,7 +119,6 @@ SWEEPS = """{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 
 STYLE = """
 .pairs small { display: block; color: var(--muted); font-size: .92em; font-weight: 400; }
-.many { font-size: .9em; } .many th, .many td { padding-inline: .4rem; white-space: normal; }
 .pairs small.ends { white-space: nowrap; font-size: .8em; }
 tr.mean th, tr.mean td { background: var(--wash); font-weight: 650; }
 .pairs td.text { min-width: 17rem; }

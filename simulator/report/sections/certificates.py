@@ -15,7 +15,7 @@ been concluded from one trained without the rows with a probability that differs
 and by &delta; besides. It rests on a secret perturbation of scale &sigma;, drawn before training. The residual is the length of the
 gradient that the rows left behind: while it stays within the budget, the perturbation hides it; where it does not, the model
 is trained again with a fresh one. <code>lethe verify</code> computes the residual again from the rows that remain.</p>
-<div class="scroll"><table>
+<div class="scroll"><table class="many">
 <thead><tr>{% for heading in headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in rows %}<tr><th scope="row">{{ row[0] }}</th>{% for text in row[1:] %}<td>{{ text }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>

@@ -16,7 +16,7 @@ the test rows. Accuracies stand with their 95&nbsp;% intervals over rows. Retrai
 by so much retraining itself varies. Costs are those of the request alone, for the retrained runs those of all rounds; a client epoch is
 one pass of a client over the rows that it has left.</p>
 {% for one in tables %}<h3>{{ one.title }}</h3>
-<div class="scroll"><table>
+<div class="scroll"><table class="many">
 <thead><tr><th></th>{% for heading in headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in one.rows %}<tr{{ ' class="aside"'|safe if row.aside }}><th scope="row">{{ row.label }}</th>
 <td class="text">{% if row.claim %}<span class="chip {{ row.claim[0] }}">{{ row.claim[1] }}</span>{% endif %}</td>

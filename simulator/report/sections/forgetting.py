@@ -18,7 +18,7 @@ done about the request. The difference is the largest absolute one over all para
 {{ data.together }}{{ "s" if not data.pooled }}.
 {%- if data.varied %} Where a method is not exact, or the audit asked for it, the run just before the request stands there too, and the run
 without the data once more, its training keyed otherwise: by so much retraining itself varies.{% endif %}</p>
-<div class="scroll"><table>
+<div class="scroll"><table class="many">
 <thead><tr><th></th>{% for heading in headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
 {% for row in erasures %}<tbody>
 <tr class="group"><th colspan="{{ headings|length + 1 }}" scope="rowgroup"><div>Round {{ row.data.round }}: {{ w.subjects(row.all) }}
