@@ -13,8 +13,9 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "audits.md").read_text(en
 
 
 def test_keys_audits_and_verdicts_are_those_there_are() -> None:
-    (keys,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    asked = audit_table().model_validate(tomllib.loads(keys)["audit"]).asked
+    tables = [tomllib.loads(keys)["audit"] for keys in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
+    asked = {name: one for table in tables for name, one in audit_table().model_validate(table).asked.items()}
     assert asked["klom"].model_dump() == {"models": 100}
+    assert asked["inversion"].model_dump() == {"adversary": "server"}
     assert all(f"| `{name}` |" in PAGE for name in by_shadows())
     assert all(f"| `{verdict}` |" in PAGE for verdict in (PASSES, FAILS, NO_POWER))
