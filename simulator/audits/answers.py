@@ -50,8 +50,6 @@ class Answers(AuditSpec):
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
         """Return what is still answered, with intervals; see `AuditSpec.judge`."""
-        from scipy.stats import ks_2samp
-
         if not erasure.rows or erasure.correction is not None:
             raise NotJudgedError("no row was deleted, about which a model could be asked")
         found = {row: one for row in branches.rows if (one := _told(erasure, branches.learned(row), branches[row])) is not None}
@@ -59,13 +57,24 @@ class Answers(AuditSpec):
             raise NotJudgedError("no language model that had to forget answers for itself, in the run and without the data")
         figures: dict[str, float | None] = {}
         for row, told in found.items():
-            quality = float(ks_2samp(told.ratios, found[RETRAINED].ratios, method="asymp").pvalue)
+            quality = forget_quality(told.ratios, found[RETRAINED].ratios)
             figures |= self._figures(row, (*told.right, *told.seen, *told.rouge, quality, float(len(told.ratios))))
         return figures
 
     def _figures(self, row: Row, values: Sequence[float | None]) -> dict[str, float | None]:
         """Return the figures of a run by their keys."""
         return {column.key(row): value for column, value in zip(self.columns, values, strict=True)}
+
+
+def forget_quality(ratios: Floats, retrained: Floats) -> float:
+    """Return the p-value of a two-sample Kolmogorov-Smirnov test, exact: the asymptotic one is 0 for three rows apart, and this 0.1."""
+    import warnings
+
+    from scipy.stats import ks_2samp
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a p-value that is rounded past 1 is told of
+        return float(ks_2samp(ratios, retrained).pvalue)
 
 
 Ended = tuple[float | None, float | None, float | None]

@@ -10,6 +10,7 @@ import pytest
 
 from clients.unlearning.prompts.prompting import Prompted
 from server.audit.privleak import Attacked, leakage
+from simulator.audits.answers import forget_quality
 from simulator.progress import Watch
 from simulator.runner import run
 from simulator.runs.run import Run
@@ -34,6 +35,13 @@ def test_it_is_the_relative_distance_to_the_retrained_area_with_an_interval_of_p
     assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0), "paired rows: no spread where models are the same"
     with pytest.raises(ValueError, match="ranks none of them before"):
         leakage(NEVER, Attacked(OUT.min() - 1 - np.arange(3.0), OUT), ("k",))
+
+
+def test_forget_quality_is_an_exact_p_value_however_few_rows_there_are() -> None:
+    first = np.arange(3.0)
+    assert forget_quality(first, first) == 1.0
+    assert forget_quality(first, first + 10) == pytest.approx(0.1), "of 20 divisions of six rows in two, two are as far apart"
+    assert forget_quality(np.arange(20.0), np.arange(20.0) + 50) < 1e-9
 
 
 TINY = {"layers": 1, "width": 16, "heads": 1, "records": 5, "pretraining": {"steps": 1, "batch_size": 4, "rehearsal": 0}}
