@@ -39,6 +39,15 @@ def epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA) -> Floa
     return found
 
 
+def resolved(unlearned: Floats, retrained: Floats) -> Floats:
+    """Return the `epsilons` of every row, shape (rows,), each at most ``ln(n - 1)``, the largest finite one of the n models of a side.
+
+    Models that a threshold separates show no larger one. Left at 50, one separated row decided a mean over rows, and its interval.
+    """
+    most = math.log(max(min(len(unlearned), len(retrained)) - 1, 1))
+    return np.minimum(epsilons(unlearned, retrained), most)
+
+
 def _swept(one: Floats, other: Floats, delta: float) -> Floats:
     """Return each row's largest epsilon over all single thresholds; 0 if none counts, infinity if one separates the groups."""
     values = np.concatenate([one, other])

@@ -24,8 +24,8 @@ class ForgettingQuality(Distant):
         "forgetting quality",
         "epsilon",
         "area",
-        "Mean over forgotten rows of the epsilon at which a threshold on the margin tells unlearned from retrained models. "
-        "It is not 0 for equal models, so compare it with retrained again.",
+        "Mean over forgotten rows of the epsilon at which a threshold on the margin tells unlearned from retrained models, at most what "
+        "so many models can show. It is not 0 for equal models, so compare it with retrained again.",
         ("excess", "forgetting quality, excess", "epsilon", "area", "What epsilon exceeds that of retrained against retrained models by."),
         ("bound", "forgetting quality, bound", "epsilon", "area", "Mean over rows of a lower bound at 95 % (Clopper and Pearson)."),
         ("score", "forgetting quality, score", "share", "share", "Mean of 1, 1/2, 1/4 ... by epsilon's bucket; 1 is best."),
@@ -40,10 +40,10 @@ class ForgettingQuality(Distant):
 
     @property
     def distances(self) -> Callable[[Floats, Floats], Floats]:
-        """Epsilon of every row."""
-        from server.audit.forgetting_quality import epsilons
+        """Epsilon of every row, no larger than so many models can show."""
+        from server.audit.forgetting_quality import resolved
 
-        return epsilons
+        return resolved
 
     def more(self, shadows: Shadows, outputs: Outputs) -> Iterator[float | None]:
         """Yield excess, lower bound, score, and the score weighted by accuracies."""
@@ -51,7 +51,7 @@ class ForgettingQuality(Distant):
 
         never = shadows.never
         found = challenge.epsilons(outputs.gone, never.gone)
-        yield float(found.mean() - challenge.epsilons(shadows.again.gone, never.gone).mean())
+        yield self.figure(shadows, outputs, never) - self.figure(shadows, shadows.again, never)
         yield float(challenge.lower_bounds(outputs.gone, never.gone).mean())
         score = challenge.quality(found, self.models)
         yield score

@@ -8,7 +8,7 @@ from scipy.stats import beta
 
 from clients import streams
 from server.audit.calibration import mean_interval, mixed, swapped, threshold
-from server.audit.forgetting_quality import CAP, epsilons, lower_bounds, quality, weighted_quality
+from server.audit.forgetting_quality import CAP, epsilons, lower_bounds, quality, resolved, weighted_quality
 from server.audit.klom import divergences, gaussian_divergences, histograms
 
 
@@ -56,6 +56,14 @@ def test_the_null_is_not_zero_so_the_excess_counts() -> None:
     bounds = lower_bounds(one, other)
     assert (bounds > 0).mean() <= 0.1  # each may exceed the true epsilon of 0 in one row of twenty
     assert (lower_bounds(normal(64, 40, 3.0), other) > 1).mean() > 0.8
+
+
+def test_separated_models_show_no_more_than_their_number_does() -> None:
+    one, other = normal(32, 6), normal(24, 6, seed=1)
+    one[:, 0] += 20
+    assert epsilons(one, other)[0] == CAP
+    assert resolved(one, other).tolist() == np.minimum(epsilons(one, other), np.log(23)).tolist()
+    assert resolved(one, other)[1:].tolist() == epsilons(one, other)[1:].tolist()
 
 
 def test_lower_bounds_are_clopper_and_pearsons() -> None:
