@@ -13,6 +13,7 @@ from server.timeline import Erasure
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:  # heavy imports, which checking a scenario does not need
+    from clients.config import PeerConfig
     from clients.data import Dataset
     from clients.data.rows import Rows
     from clients.participant import Participant
@@ -137,6 +138,10 @@ class AuditSpec(Spec):
 
     def unfit(self, data: Dataset) -> str | None:
         """Return why it cannot judge models of a data set, with the cure, or None; the line follows the audit's name."""
+        return None
+
+    def unfit_for(self, config: PeerConfig) -> str | None:
+        """Return why it cannot judge peers with such a config, with the cure, or None; the line follows the audit's name."""
         return None
 
     @property

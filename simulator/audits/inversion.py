@@ -21,6 +21,7 @@ from simulator.audits.contract import (
 )
 
 if TYPE_CHECKING:
+    from clients.config import PeerConfig
     from server.audit.margins import Floats
     from simulator.audits.views import View
 
@@ -66,6 +67,12 @@ class Inversion(AuditSpec):
     def rows(self, exact: bool) -> tuple[Row, ...]:
         """Return all runs, whatever the guarantee: two retrainings are a control."""
         return ROWS
+
+    def unfit_for(self, config: PeerConfig) -> str | None:
+        """Return why its adversary sees no two models of such peers that can be inverted, with the cure, or None."""
+        from simulator.audits.views import unseen
+
+        return unseen(self.adversary, config)
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
         """Return what is recovered, and by the same attack on the controls; see `AuditSpec.judge`."""

@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 
 from clients import data, streams, wire
-from clients.classification.averaging.peer import GLOBAL, AveragedClassifierPeer
-from clients.classification.hdus.peer import COUNTS, Peer
-from clients.classification.sums.peer import SumsPeer, learner
+from clients.classification.averaging.config import AveragedClassifierConfig
+from clients.classification.averaging.peer import GLOBAL
+from clients.classification.hdus.config import HdusConfig
+from clients.classification.hdus.peer import COUNTS
+from clients.classification.sums.config import SumsConfig
+from clients.classification.sums.peer import learner
+from clients.config import PeerConfig
 from clients.data.rows import Ids, Rows
+from clients.language.config import WordsConfig
 from clients.models.network import Network
+from clients.models.spiking import Spiking
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.exact.statistical.moment_learner import MomentLearner
@@ -25,6 +31,11 @@ CANDIDATES = 99
 """Test rows, which nobody held, among which a forgotten row must come first."""
 MOST = 16
 """Rows that are recovered at once by gradient matching, at most; each forgotten row is compared with the nearest."""
+_SEES = {
+    "server": "a server of networks, or of sums that ridge adds up",
+    "outsider": "a federation that averages networks",
+    "neighbour": "classifiers that exchange seeds",
+}
 
 
 @dataclass(frozen=True)
@@ -56,21 +67,41 @@ def view(adversary: str, erasure: Erasure, gone: Rows, before: Branch, after: Br
     Raises
     ------
     NotJudgedError
-        If the adversary sees no two models of such a federation.
+        If the adversary sees no two models of such a federation, or none of the peer.
     """
-    some = next(iter(before.peers.values()))
+    some: Any = next(iter(before.peers.values()))
+    if wrong := unseen(adversary, some.config):
+        raise NotJudgedError(wrong)
     key = (*some.config.stream, "inversion", erasure.index)
-    if isinstance(some, SumsPeer) and adversary == "server":
+    if isinstance(some.config, SumsConfig):
         return _of_sums(erasure.peer, gone, before, after, key)
-    if isinstance(some, AveragedClassifierPeer) and adversary != "neighbour":
-        models = [wire.from_bytes(one.store.artefact(_global(one))) for one in (before, after)]
-        return _of_network(gone, _Released(some.config.network, models[0], models[1]), _public(before, key), key)
-    if type(some) is Peer and adversary == "neighbour":
-        return _of_network(
-            gone, _Released(some.seed_network, *(_seed(erasure.peer, one) for one in (before, after))), _public(before, key), key
-        )
-    sees = {"server": "a server of networks or sums", "outsider": "an averaging federation", "neighbour": "peers that exchange seeds"}
-    raise NotJudgedError(f'adversary = "{adversary}" sees no two models here: it is for {sees[adversary]}')
+    if adversary == "neighbour":
+        network, models = some.seed_network, [_seed(erasure.peer, one) for one in (before, after)]
+    else:
+        network, models = some.config.network, [wire.from_bytes(one.store.artefact(_global(one))) for one in (before, after)]
+    return _of_network(gone, _Released(network, *models), _public(before, key), key)
+
+
+def unseen(adversary: str, config: PeerConfig) -> str | None:
+    """Return why an adversary sees no two models of such peers, or none that can be inverted, with the cure; None if it does."""
+    if isinstance(config, WordsConfig):
+        return "rows of text are words, which no gradient step finds, and inversion is of numbers: remove the audit"
+    if isinstance(config, SumsConfig) and adversary == "server":
+        model = learner(config)
+        if isinstance(model, MomentLearner) and model.problem.classes > 1:
+            return None
+        return f"sums of products of columns, by class, are inverted, of which {config.main.kind} has none: take ridge"
+    if isinstance(config, AveragedClassifierConfig) and adversary != "neighbour":
+        spec = config.main
+    elif isinstance(config, HdusConfig) and adversary == "neighbour":
+        spec = config.seed
+    else:
+        return f'adversary = "{adversary}" sees no two models here: it is for {_SEES[adversary]}'
+    if isinstance(spec, Spiking):
+        return 'networks of kind = "spiking" exchange spikes, through which no gradient is matched: take linear, mlp or cnn'
+    if any(column.categories for column in data.load(config.data).columns):
+        return "rows have categories, which no gradient step finds, and inversion is of numbers: remove the audit"
+    return None
 
 
 def _global(branch: Branch) -> str:
@@ -99,8 +130,6 @@ def _public(branch: Branch, key: tuple[Field, ...]) -> tuple[Rows, Rows]:
 def _of_network(gone: Rows, seen: _Released, public: tuple[Rows, Rows], key: tuple[Field, ...]) -> View | None:
     """Invert the way from one model to the next, which points along the gradient of the forgotten rows."""
     network, (candidates, held) = seen.network, public
-    if any(column.categories for column in network.columns):
-        raise NotJudgedError("rows have categories, which no gradient step finds: inversion is of numbers")
     gradient = {name: seen.after[name].astype(np.float64) - seen.before[name] for name in network.initial(("shell",))}
     if not any(array.any() for array in gradient.values()):
         return None
@@ -108,13 +137,12 @@ def _of_network(gone: Rows, seen: _Released, public: tuple[Rows, Rows], key: tup
     if arrays[-1].shape != (network.classes,) or arrays[1].ndim != 1:
         raise NotJudgedError("the first and the last layer of the network have no biases, by which it is inverted")
     count = min(len(gone), MOST)
-    labels = labels_of(arrays[-1], count)
     if count == 1 and arrays[0].ndim == 2:
         found = row_of(arrays[0], arrays[1])[None]
     else:
-        found = matched(network, seen.before, gradient, labels, candidates.x.mean(axis=0), key)
+        found = matched(network, seen.before, gradient, labels_of(arrays[-1], count), candidates.x.mean(axis=0), key)
     flat = [rows.x.reshape(len(rows), -1).astype(np.float64) for rows in (gone, held.without(gone.ids), candidates)]
-    return View(found.reshape(count, -1), flat[0], flat[1], flat[2], _overlap(labels, gone.y))
+    return View(found.reshape(count, -1), flat[0], flat[1], flat[2], _overlap(labels_of(arrays[-1], len(gone)), gone.y))
 
 
 def _of_sums(peer: int, gone: Rows, before: Branch, after: Branch, key: tuple[Field, ...]) -> View | None:
@@ -124,8 +152,7 @@ def _of_sums(peer: int, gone: Rows, before: Branch, after: Branch, key: tuple[Fi
     if owner is None:
         raise NotJudgedError("the peer was away before the request")
     model = learner(owner.config)
-    if not isinstance(model, MomentLearner) or model.problem.classes < 2:
-        raise NotJudgedError("sums per class are inverted, of which this model has none: take ridge")
+    assert isinstance(model, MomentLearner)
     model.adopt({name: array - (later.main.sums[name] if later else 0) for name, array in owner.main.sums.items()})
     if not model.count:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Protocol
 
+from clients.config import PeerConfig
 from clients.data import Dataset
 from clients.unlearning.general.contract import MethodSpec
 from simulator.levels import unsupported
@@ -80,10 +81,10 @@ def of_validation(scenario: Scenario) -> Iterator[tuple[str, str]]:
         yield place, NO_VALIDATION
 
 
-def of_audits(scenario: Scenario, data: Dataset) -> Iterator[tuple[str, str]]:
-    """Yield audits that cannot judge models of these data."""
+def of_audits(scenario: Scenario, data: Dataset, configs: Sequence[PeerConfig]) -> Iterator[tuple[str, str]]:
+    """Yield audits that cannot judge models of these data, or of peers with these configs, of which the first stands for all."""
     for name, spec in scenario.audit.asked.items():
-        if wrong := spec.unfit(data):
+        if wrong := spec.unfit(data) or next(filter(None, map(spec.unfit_for, configs[:1])), None):
             yield f"audit.{name}", wrong
 
 

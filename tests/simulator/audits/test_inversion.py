@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from simulator.audits import views
+from simulator.errors import ScenarioError
 from simulator.runner import run
+from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 
 Audited = Callable[..., dict[str, Any]]
 DATA = {"dataset": "digits", "rows": 150, "reference": 10, "test": 110, "partition": {"kind": "iid"}}
 SUMS = {"federation": {"kind": "sums", "model": {"kind": "ridge"}}, "peers": {"count": 2}}
+SPIKING = {"kind": "spiking", "hidden": [8]}
+WORDS = {"dataset": "authors", "authors": 6, "reference": 1, "test": 6, "partition": {"kind": "iid"}}
 AVERAGED = {"federation": {"kind": "fedavg"}, "peers": {"count": 3, "main": [{"kind": "mlp", "hidden": [8]}]}}
 NEIGHBOURS = {"peers": {"count": 2, "main": [{"kind": "linear"}], "seed": {"kind": "linear"}}, "topology": {"kind": "complete"}}
 
@@ -52,10 +57,28 @@ def test_a_step_along_the_gradient_of_one_row_gives_it_away(audited: Audited) ->
 
 @pytest.mark.parametrize(
     ("federation", "adversary", "told"),
-    [(NEIGHBOURS, "server", "is for a server of networks or sums"), (SUMS, "neighbour", "is for peers that exchange seeds")],
+    [
+        (NEIGHBOURS, "server", "is for a server of networks"),
+        (SUMS, "neighbour", "is for classifiers that exchange seeds"),
+        (SUMS | {"federation": {"kind": "sums", "model": {"kind": "naive_bayes"}}}, "server", "naive_bayes has none: take ridge"),
+        (AVERAGED | {"peers": {"count": 2, "main": [SPIKING]}}, "server", "spiking.* exchange spikes"),
+        (NEIGHBOURS | {"peers": NEIGHBOURS["peers"] | {"seed": SPIKING}}, "neighbour", "spiking.* exchange spikes"),
+        ({"task": "language", "federation": {"kind": "fedavg"}, "peers": {"count": 2}, "data": WORDS}, "server", "rows of text are words"),
+    ],
 )
-def test_who_sees_no_two_models_is_told_so(audited: Audited, federation: dict[str, Any], adversary: str, told: str) -> None:
-    assert told in audited(federation, adversary)["not_judged"]["inversion"]
+def test_who_can_invert_no_two_models_is_told_so_before_the_run(federation: dict[str, Any], adversary: str, told: str) -> None:
+    content = {"name": "views", "rounds": 2, "data": DATA, "audit": {"inversion": {"adversary": adversary}}, **federation}
+    with pytest.raises(ScenarioError, match=f"audit.inversion: .*{told}"):
+        resolve(Scenario.parse(content))
+
+
+def test_classes_are_recovered_of_more_rows_than_gradients_are_matched_for(audited: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MOST", 1)
+    steps = {"epochs": 1, "optimizer": {"kind": "sgd", "lr": 0.1}}
+    asked = {"rows": {"fraction": 0.5}, "method": {"kind": "gradient_ascent", "until": 9, **steps}}
+    found = audited(AVERAGED | {"training": steps}, "server", **asked)
+    assert found["inversion_labels"] > 2 / found["inversion_rows"]
+    assert found["inversion_labels"] != found["inversion_labels_again"], "the control is another figure"
 
 
 @pytest.mark.slow

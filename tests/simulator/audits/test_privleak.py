@@ -38,6 +38,8 @@ def test_it_is_the_relative_distance_to_the_retrained_area_with_an_interval_of_p
 
 
 def test_forget_quality_is_an_exact_p_value_however_few_rows_there_are() -> None:
+    assert (forget_quality(np.ones(1), np.ones(1)), forget_quality(np.ones(1), np.zeros(1))) == (1.0, 1.0), "one row says nothing"
+    assert forget_quality(np.ones(2), np.zeros(2)) == pytest.approx(1 / 3)
     first = np.arange(3.0)
     assert forget_quality(first, first) == 1.0
     assert forget_quality(first, first + 10) == pytest.approx(0.1), "of 20 divisions of six rows in two, two are as far apart"
