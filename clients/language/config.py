@@ -58,7 +58,7 @@ class WordsConfig(ClassifierConfig):
     @property
     def hash_key(self) -> tuple[Key, ...]:
         """The key of hashes, which peers share."""
-        return self.run_seed, "guards"
+        return hash_key(self.run_seed)
 
     def patterns(self, rule: Rule, ids: Ids) -> Hashes:
         """Return the hashes that a rule keeps of the rows with these ids, uint64 (n, pieces)."""
@@ -66,3 +66,8 @@ class WordsConfig(ClassifierConfig):
 
         rows, world = data.load(self.data).rows(ids), world_of(self.data)
         return rule.patterns([(world.text(x), world.answers[y]) for x, y in zip(rows.x, rows.y, strict=True)], self.hash_key)
+
+
+def hash_key(seed: int) -> tuple[Key, ...]:
+    """Return the key of the hashes, and of the public questions, of a run."""
+    return seed, "guards"

@@ -91,6 +91,13 @@ class Rule(Spec):
         """Return the hashes of protected records, question and answer, uint64 (n, pieces); answers count for guards of answers only."""
         return self.match.patterns([(question, answer if self.stage == "output" else "") for question, answer in records], key)
 
+    def useless(self, records: list[tuple[str, str]], public: list[tuple[str, str]]) -> str | None:
+        """Return why its matcher is of no use for protected records among public ones, each question and answer; None if it can be."""
+        seen = (
+            [f"{question} {answer}" if self.stage == "output" else question for question, answer in some] for some in (records, public)
+        )
+        return self.match.useless(*seen)
+
 
 class Edge(Spec):
     """What of a rule nobody but its owner may read.

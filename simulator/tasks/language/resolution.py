@@ -12,9 +12,12 @@ from clients.config import PeerConfig
 from clients.data import DataError, Dataset
 from clients.data.worlds import World as Words
 from clients.data.worlds import world_of
+from clients.language.config import hash_key
+from clients.language.measures import PUBLIC
 from clients.language.spec import LanguageSpec
 from clients.unlearning.deep.rmu import Rmu
 from clients.unlearning.prompts.in_context import InContext
+from clients.unlearning.prompts.rules import Rule
 from server.language.timeline import GuardedTimeline
 from server.timeline import Timeline
 from server.topology import Graph
@@ -53,16 +56,26 @@ class GuardedResolution(ClassifierResolution[S]):
         return self.attempt(place, lambda: spec.model_copy(update={"words": world.longest}).known(world.vocabulary))
 
     def check_rules(self, timeline: Timeline) -> None:
-        """Record an error for each rule whose owner crashes, or is late, in the round in which it publishes it, and for each expectation
-        of a rule, of a way of asking, or of a prompt, that there is not.
+        """Record an error for each rule whose owner crashes, or is late, in the round in which it publishes it, or whose matcher is of no
+        use, and for each expectation of a rule, of a way of asking, or of a prompt, that there is not.
         """
         assert isinstance(timeline, GuardedTimeline)
         for rule in timeline.rules:
             now = timeline.rounds[rule.round - 1]
             if rule.peer in now.crash or rule.peer in now.late:
                 self.wrong(f"guard {rule.id!r}", f"peer {rule.peer} crashes or is late in round {rule.round}: name another round")
+            if (why := self._useless(rule)) is not None:
+                self.wrong(f"guard {rule.id!r}", f"match.{why}")
         for place, what in never_measured(self.scenario.expect, timeline):
             self.wrong(place, what)
+
+    def _useless(self, rule: Rule) -> str | None:
+        """Return why the matcher of a rule is of no use for its records among public questions; None if it can be."""
+        source = self.scenario.data.source()
+        world, rows = world_of(source), data.load(source).rows(np.array(rule.rows, np.int64))
+        public = world.public(PUBLIC, *hash_key(self.scenario.seed))
+        texts = ([(world.text(x), world.answers[y]) for x, y in zip(*some, strict=True)] for some in ((rows.x, rows.y), public))
+        return rule.useless(*texts)
 
     def world(self, graph: Graph, configs: Sequence[PeerConfig], data: Dataset) -> World:
         """Return the initial simulation state."""

@@ -72,6 +72,10 @@ class Matcher(Spec):
         """Why it can be of no use, and the cure; None if it can be."""
         return None
 
+    def useless(self, records: Sequence[str], public: Sequence[str]) -> str | None:
+        """Return why it is of no use for these texts of protected records among public ones, and the cure; None if it can be."""
+        return None
+
     @property
     def published(self) -> bool:
         """Whether everything in it may be told to others."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from clients.unlearning.prompts.matchers.contract import Comparing, Hashes, Reader, Setting
+from clients.unlearning.prompts.matchers.ways import MOST, ways
 
 
 class Regex(Comparing):
@@ -19,7 +21,8 @@ class Regex(Comparing):
     Parameters
     ----------
     pattern : str
-        The regular expression, as Python's ``re`` reads it; where texts are normalised, in small letters.
+        The regular expression, as Python's ``re`` reads it; where texts are normalised, in small letters. One that could read a text in
+        too many ways is refused, since a search for it may never end.
     publish : bool
         Whether it may be sent to the server and every peer.
     """
@@ -34,8 +37,12 @@ class Regex(Comparing):
     def _compiles(cls, pattern: str) -> str:
         try:
             re.compile(pattern)
-        except re.error as error:
+            found = ways(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"is {pattern!r}, which is no regular expression ({error}): mend it") from None
+        if found > MOST:
+            cure = "put no repetition inside another, and give those beside one another an upper bound, as in {1,9}"
+            raise ValueError(f"is {pattern!r}, which can read a text in so many ways that a search may never end: {cure}")
         return pattern
 
     @property
@@ -43,6 +50,17 @@ class Regex(Comparing):
         """Why it can be of no use: it has no pattern, or one that is in every text."""
         if re.search(self.pattern, ""):
             return f"pattern = {self.pattern!r} is in every text, also in an empty one: write one that needs a letter at least"
+        return None
+
+    def useless(self, records: Sequence[str], public: Sequence[str]) -> str | None:
+        """Return why it protects nothing, or stops everything; None if it does neither."""
+        search = re.compile(self.pattern).search
+        found = [sum(search(" ".join(self.words(text))) is not None for text in texts) for texts in (records, public)]
+        if records and not found[0]:
+            how = ", in small letters and without accents and punctuation" if self.normalise else ""
+            return f"pattern = {self.pattern!r} is in none of the {len(records)} records that it is to protect: write one that is{how}"
+        if public and found[1] == len(public):
+            return f"pattern = {self.pattern!r} is in all {len(public)} public questions: write one that tells the records from others"
         return None
 
     @property

@@ -18,6 +18,7 @@ from clients.unlearning.prompts.matchers.judge import Judge
 from clients.unlearning.prompts.matchers.linear import Linear, fitted, least
 from clients.unlearning.prompts.matchers.regex import Regex
 from clients.unlearning.prompts.matchers.subsequence import Subsequence, common
+from clients.unlearning.prompts.matchers.ways import MOST, ways
 from tests.clients.unlearning.prompts.knowing import Knowing
 
 KEY, WORLD = (3, "matchers"), Authors(authors=12)
@@ -63,6 +64,29 @@ def test_a_regular_expression_is_searched_in_normalised_text_and_others_know_non
     assert not reader(match.hidden)(name).any()
     assert (match.readable, match.published, Regex(pattern="x", publish=True).published) == (True, False, True)
     assert not match.reader(match.patterns([], KEY), Setting(KEY, "input", Knowing(WORLD), {}))(name).any(), "no record is left"
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999999999999}", "(" * 100, "(([a-z]+) ?)+[0-9]", "(a|a)*b", "(a?){30}a{30}", "(?:){65535}"])
+def test_a_pattern_that_cannot_be_read_or_never_ends_is_refused(pattern: str) -> None:
+    with pytest.raises(ValidationError, match=r"which is no regular expression|in so many ways that a search may never end: put no"):
+        Regex(pattern=pattern)
+
+
+def test_ways_are_those_of_all_choices() -> None:
+    found = {"ab": 1, "a?b?": 4, "a|bc|d[ef]": 3, "(a|b)?c": 2, "a{2,5}": 4, "(?:ab|cd){1,3}": 14, "(a)?(?(1)b|c)": 4, "(?=a?)b": 2}
+    assert {pattern: ways(pattern) for pattern in found} == found
+    assert not any(ways(pattern) > MOST for pattern in (r"\bb\w+n$", r"\w+ \w*", r"\w{1,20} \w{1,20} \w{1,20}"))
+    assert ways("a*b*c*") > MOST
+
+
+def test_a_pattern_that_protects_nothing_or_stops_everything_says_so() -> None:
+    (records, others), name = ([question for question, _ in some] for some in (PROTECTED, OTHERS)), PROTECTED[0][0].split()[-1]
+    assert Regex(pattern=name).useless(records, others) is None
+    assert "'Born' is in none of the 16 records" in str(Regex(pattern="Born").useless(records, others))
+    assert "in small letters" in str(Regex(pattern=name.upper()).useless(records, others))
+    assert Regex(pattern=f"(?i){name.upper()}").useless(records, others) is None
+    for everything in (".", "(?=.)"):
+        assert f"is in all {len(others)} public questions" in str(Regex(pattern=everything).useless(records, others))
 
 
 @pytest.mark.parametrize("stage", ["input", pytest.param("output", marks=pytest.mark.slow)])

@@ -180,7 +180,10 @@ def test_retraining_is_exact_and_takes_the_rows_out_of_their_rule(play: Callable
 def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
     play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, publish: bool
 ) -> None:
-    world, secret, seen = Records(people=40), "m[a]|b[e]|k[i]|o|a", list[str]()
+    plan, world, seen = resolve(scenario(event=[GUARD])), Records(people=40), list[str]()
+    assert isinstance(plan, LanguagePlan)
+    questions = [world.text(load(world).x[row]) for row in plan.timeline.rules[0].rows]
+    secret = "|".join(question.split()[-1] for question in questions)
     payload, read = LanguageAveraging.payload, LanguageAveraging.read
     monkeypatch.setattr(LanguageAveraging, "payload", lambda *asked: [told := payload(*asked), seen.append(str(told))][0])
     monkeypatch.setattr(LanguageAveraging, "read", lambda server, peer, blob: [read(server, peer, blob), seen.append(repr(blob))][0])
@@ -191,7 +194,7 @@ def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
     (row,) = finished.results["language"]["guards"]
     assert (row["readable"], row["on"]["plain"]["share"]) == (True, 0.0), "at its owner it acts"
     assert [guard.rule.match.tag for guard in opened(finished.folder, 0).model.guards] == ["regex"]
-    assert opened(finished.folder, 0).model.replies([world.text(load(world).x[0])])[0].word is None
+    assert opened(finished.folder, 0).model.replies(questions[:1])[0].word is None
     assert verify(finished.folder) == []
 
 
@@ -304,6 +307,9 @@ def test_intervals_count_names_and_not_questions(play: Callable[..., Run]) -> No
     assert 0 < plain["names"] < plain["n"]
     assert tuple(plain["interval"]) == wilson(plain["share"], plain["names"])
     assert found["memorised"]["names"] == 6
+    kept = found["guarded"]["kept_refused"]
+    assert 0 < kept["names"] <= kept["n"], "names of the peers without a rule were not asked about"
+    assert kept["names"] < 6
     assert found["guarded"]["public_refused"]["names"] == 20 < found["guarded"]["public_refused"]["n"]
 
 
@@ -379,6 +385,10 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
         ({"event": [GUARD | {"match": {"kind": "linear", "refusals": 0.5}}]}, "(event.0.match.refusals): is 0.5: write"),
         ({"event": [GUARD | {"match": {"kind": "regex", "pattern": "("}}]}, "(event.0.match.pattern): is '(', which is no regular"),
         ({"event": [GUARD | {"match": {"kind": "regex"}}]}, "match.pattern = '' is in every text, also in an empty one: write one that"),
+        (
+            {"event": [GUARD | {"scope": "client", "match": {"kind": "regex", "pattern": "Born"}}]},
+            "guard 'names': match.pattern = 'Born' is in none of the 3 records that it is to protect: write one that is, in small letters",
+        ),
         (
             {"event": [GUARD | {"match": {"kind": "regex", "pattern": "x"}}]},
             "to the server and every peer: set scope = 'client', or match.publish = true",
