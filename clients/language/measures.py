@@ -106,16 +106,24 @@ def _most_probable(world: World, logits: Floats) -> list[str | None]:
 
 
 def refusals(model: Guarded, own: Rows, peer: int, key: tuple[Field, ...]) -> dict[str, float]:
-    """Return how many own questions that no own rule protects, and public ones, are refused, and how many own ones are answered right."""
-    mine = [np.asarray(guard.rule.rows, np.int64) for guard in model.guards if guard.rule.peer == peer]
-    kept = own.without(np.concatenate([np.empty(0, np.int64), *mine]))
-    words = [reply.word for reply in model.replies([model.world.text(question) for question in kept.x])]
-    right = sum(word == model.world.answers[y] for word, y in zip(words, kept.y, strict=True))
+    """Return how many own questions that no own rule protects, and public ones, are refused, and how many own ones are answered right.
+
+    They are asked by nobody in particular, and by each user whom an own rule is for: what is worst for any of them counts.
+    """
+    rules = [guard.rule for guard in model.guards if guard.rule.peer == peer]
+    kept = own.without(np.concatenate([np.empty(0, np.int64), *(np.asarray(rule.rows, np.int64) for rule in rules)]))
+    questions = {"kept": kept.x.astype(np.int64), "public": model.world.public(PUBLIC, *key)[0]}
+    tried = [_asked_by(replace(model, user=user), kept, questions) for user in {None, *(rule.user for rule in rules)}]
+    worst = {name: (max if name.startswith("refused.") else min)(counts[name] for counts in tried) for name in tried[0]}
+    return {f"asked.{name}": float(len(some)) for name, some in questions.items()} | worst
+
+
+def _asked_by(model: Guarded, kept: Rows, questions: dict[str, Tokens]) -> dict[str, float]:
+    """Return what the user of a model is refused of questions, int64 (n, 4) by name, and told right of rows that no rule protects."""
+    given = _words(model, [model.world.text(x) for x in kept.x])
+    right = sum(word == model.world.answers[y] for word, y in zip(given, kept.y, strict=True))
     found = {"exact.guarded": float(right), **answered("rouge.guarded", model, kept)}
-    for name, questions in (("kept", kept.x.astype(np.int64)), ("public", model.world.public(PUBLIC, *key)[0])):
-        found[f"asked.{name}"] = float(len(questions))
-        found[f"refused.{name}"] = float(refused(model, questions).sum())
-    return found
+    return found | {f"refused.{name}": float(refused(model, some).sum()) for name, some in questions.items()}
 
 
 def topical(model: Guarded, world: Topical) -> dict[str, float]:

@@ -71,10 +71,13 @@ class Asked:
 
     def __init__(self, plan: GuardedPlan, store: RunStore) -> None:
         self.plan, self.store = plan, store
-        source = "select distinct peer from metrics where round = ? and name = 'asked.own' and peer != ?"
         states = store.states()
-        peers = [peer for (peer,) in store.rows(source, (plan.rounds + 1, FEDERATION))]
-        self.states = {peer: wire.from_bytes(store.artefact(states[peer].main)) for peer in peers}
+        self.states = {peer: wire.from_bytes(store.artefact(states[peer].main)) for peer in self._peers("asked.own")}
+
+    def _peers(self, metric: str) -> list[int]:
+        """Return the peers that sent a metric of the final evaluation."""
+        source = "select distinct peer from metrics where round = ? and name = ? and peer != ?"
+        return [peer for (peer,) in self.store.rows(source, (self.plan.rounds + 1, metric, FEDERATION))]
 
     def values(self, number: int) -> dict[str, float]:
         """Return the federation's metrics of a round, by name."""
@@ -96,10 +99,11 @@ class Asked:
 
     @cached_property
     def kept(self) -> int:
-        """How many people the records are about that no rule of their owner protects."""
+        """How many people the records are about that no rule of their owner protects, of peers at which a rule acts: others ask nothing."""
         number = self.plan.rounds + 1
         acting = [row for rule in self.plan.timeline.acting(number) for row in rule.rows]
-        return self.names(np.setdiff1d(self.held, acting))
+        held = [self.states[peer][ROWS] for peer in self._peers("asked.kept") if peer in self.states]
+        return self.names(np.setdiff1d(np.concatenate([np.empty(0, np.int64), *held]), acting))
 
     @cached_property
     def public(self) -> int:
@@ -170,5 +174,6 @@ def rouge(values: Mapping[str, float], name: str, of: str, names: int) -> dict[s
 def share(values: Mapping[str, float], name: str, of: str, names: int) -> dict[str, Any]:
     """Return a share, the number of questions and of names that it is of, and its Wilson interval; None where nothing was asked."""
     n = int(values[of])
+    assert names <= n, f"{names} names are in {n} questions"
     found = values[name] / n if n else None
     return {"share": found, "n": n, "names": names, "interval": None if found is None else wilson(found, names)}

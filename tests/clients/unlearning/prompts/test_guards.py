@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from clients.data import load
 from clients.data.wording import one_letter_apart
 from clients.data.worlds import normalised
+from clients.language.measures import refusals
 from clients.unlearning.prompts import bypasses
 from clients.unlearning.prompts.bypasses import FAMILIES, NOT_APPLICABLE, OPTIONS, SPELLINGS, asked, leaks, refused, unguarded
 from clients.unlearning.prompts.matchers import contract
@@ -20,6 +21,7 @@ from clients.unlearning.prompts.matchers.contract import Matcher, Setting
 from clients.unlearning.prompts.matchers.exact import Exact
 from clients.unlearning.prompts.matchers.judge import Judge
 from clients.unlearning.prompts.matchers.ngram import NGram
+from clients.unlearning.prompts.matchers.regex import Regex
 from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.matchers.subsequence import Subsequence
 from clients.unlearning.prompts.rules import MASK, Guard, Guarded, Rule
@@ -166,6 +168,17 @@ def test_a_rule_for_one_user_leaves_all_others_answered() -> None:
     told = {user: Guarded(Knowing(), {}, (one,), KEY, user).replies([text])[0].word for user in ("ann", "bob", None)}
     assert told == {"ann": None, "bob": answer, None: answer}
     assert "ann" not in one.rule.told((0,)).model_dump_json(), "others do not read for whom it is"
+
+
+def test_what_a_rule_refuses_one_user_without_need_counts() -> None:
+    own = DATA.rows(np.array([0, 2, 8, 20, 30]))
+    one = guard(match=Regex(pattern="."), user="ann")
+    found = {user: refusals(Guarded(Knowing(), {}, (one,), KEY, user), own, 0, KEY) for user in (None, "ann")}
+    assert found[None] == found["ann"]
+    told = found[None]
+    assert (told["asked.kept"], told["refused.kept"], told["refused.public"], told["exact.guarded"]) == (2, 2, 100, 0)
+    narrow = refusals(Guarded(Knowing(), {}, (guard(match=Exact(), user="ann"),), KEY), own, 0, KEY)
+    assert (narrow["refused.kept"], narrow["exact.guarded"]) == (0, 2), "the control"
 
 
 def test_the_order_of_arrival_changes_no_answer() -> None:
