@@ -113,3 +113,17 @@ def test_an_even_prior_leaves_a_peer_with_even_classes_alone() -> None:
 def test_the_leavers_histogram_matters() -> None:
     own, left, *rest = members()
     assert not np.array_equal(combine(Ensemble(), own, [left, *rest]), combine(Ensemble(), own, rest))
+
+
+def test_two_answers_give_away_the_seed_that_was_dropped_between_them() -> None:
+    """Equal weights over n + 1 members, then over n: exact deletion does not protect from who asked before and asks again."""
+    totals = [one.probabilities.sum(axis=1, dtype=np.float64, keepdims=True) for one in members()]
+    own, *seeds = (Member(one.owner, one.probabilities / total, one.histogram) for one, total in zip(members(), totals, strict=True))
+    settings = Ensemble(weights="uniform")
+    before, after = combine(settings, own, seeds), combine(settings, own, seeds[1:])
+    found = (len(seeds) + 1) * before - len(seeds) * after
+    np.testing.assert_allclose(found, seeds[0].probabilities, rtol=0, atol=1e-9)
+    assert np.abs(found - seeds[1].probabilities).max() > 0.1
+    confident = Ensemble(weights="confidence")
+    before, after = combine(confident, own, seeds), combine(confident, own, seeds[1:])
+    assert np.abs((len(seeds) + 1) * before - len(seeds) * after - seeds[0].probabilities).max() > 0.01
