@@ -65,6 +65,13 @@ def measured(name: str, spec: UnlearnerSpec, seed: int, models: int) -> Mapping[
         return None
 
 
+def mean(values: Sequence[float | None]) -> str:
+    """Return the mean of figures with its interval, and of how many seeds where some have none."""
+    told = [value for value in values if value is not None]
+    count = f", n = {len(told)}" if len(told) < len(values) else ""
+    return f"{interval(told) if told else 'not resolvable'}{count}"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table with a line for each audit and method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -82,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not found:
                 drawn.add_row(name, method, "not judged", "", "", "", "0")
                 continue
-            values = [interval([one[key] or 0.0 for one in found]) for key in (name, f"{name}_again")]
+            values = [mean([one[key] for one in found]) for key in (name, f"{name}_again")]
             verdicts = [one.verdict for figures in found if (one := judged(name, figures)) is not None]
             drawn.add_row(name, method, *values, str(verdicts.count(FAILS)), str(verdicts.count(NO_POWER)), str(len(found)))
         drawn.add_section()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from server.audit.margins import Floats
 
 _PLACE = 60  # behind what is asked of every kind of model
+_ROWS = "answers_rows"
 _ENDS = (("low", "Lower"), ("high", "Upper"))
 
 
@@ -26,7 +27,7 @@ def _share(name: str, heading: str, meaning: str) -> tuple[Column, ...]:
         Column(f"{name}_{end}", f"{heading}, {end}", "share", "share", f"{word} end of the 95 % interval (Wilson, by names).", shown=False)
         for end, word in _ENDS
     )
-    return Column(name, heading, "share", "share", meaning, order=_PLACE), *ends
+    return Column(name, heading, "share", "share", meaning, order=_PLACE, counts=_ROWS), *ends
 
 
 class Answers(AuditSpec):
@@ -44,8 +45,9 @@ class Answers(AuditSpec):
             "P-value of a Kolmogorov-Smirnov test that truth ratios of forgotten rows are distributed as on the model that never had them; "
             "a small one says that they are not, a large one proves nothing, least of all with few rows.",
             order=_PLACE,
+            counts=_ROWS,
         ),
-        Column("answers_rows", "rows asked about", "count", "steps", "Forgotten rows.", shown=False),
+        Column(_ROWS, "rows asked about", "count", "steps", "Forgotten rows.", shown=False),
     )
 
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:

@@ -28,6 +28,7 @@ class AttackRate(Stamp, AuditSpec):
             "share",
             "share",
             "Share of test rows of other classes that a trigger sends to its class; mean over networks.",
+            counts="attack_rate_rows",
         ),
         Column("attack_rate_low", "attack rate, low", "share", "share", "Lower end of the 95 % interval (Wilson).", shown=False),
         Column("attack_rate_high", "attack rate, high", "share", "share", "Upper end of the 95 % interval (Wilson).", shown=False),

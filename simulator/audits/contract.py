@@ -59,6 +59,9 @@ class Column:
         Position among the report's columns; costs of forgetting have 10 to 40.
     shown : bool
         Whether terminal and report show the column; if not, it is in the results only.
+    counts : str, optional
+        Name of the column with the number of cases, which is shown beside the figure, as is its interval, whose ends are in the columns
+        ``name_low`` and ``name_high`` if there are such.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Column:
     rows: tuple[Row, ...] = ROWS
     order: int = 50
     shown: bool = True
+    counts: str | None = None
 
     def key(self, row: Row) -> str:
         """Return the name of a row's figure in the results."""
@@ -77,7 +81,8 @@ class Column:
     def told(self) -> dict[str, Any]:
         """Return the column's description for the results; ``keys`` maps the runs' labels to the names of their figures."""
         described = {"name": self.name, "heading": self.heading, "unit": self.unit, "format": self.format, "meaning": self.meaning}
-        return {**described, "shown": self.shown, "keys": {row.label: self.key(row) for row in self.rows}}
+        counts = {} if self.counts is None else {"counts": self.counts}
+        return {**described, **counts, "shown": self.shown, "keys": {row.label: self.key(row) for row in self.rows}}
 
 
 class NotJudgedError(Exception):

@@ -32,7 +32,8 @@ _PAIRS = {RUN: (ORIGINAL, RUN), AGAIN: (RETRAINED, AGAIN), NOTHING: (ORIGINAL, N
 
 def _column(suffix: str, heading: str, unit: str, format: Any, meaning: str, rows: tuple[Row, ...] = _OF) -> Column:
     name = f"inversion_{suffix}" if suffix else "inversion"
-    return Column(name, f"inversion{heading}", unit, format, meaning, rows=rows, shown=not suffix)
+    counts = None if suffix else "inversion_rows"
+    return Column(name, f"inversion{heading}", unit, format, meaning, rows=rows, shown=not suffix, counts=counts)
 
 
 class Inversion(AuditSpec):
@@ -59,8 +60,8 @@ class Inversion(AuditSpec):
         _column("cosine_high", ", cosine, high", "cosine", "area", "Upper end of its 95 % interval over rows."),
         _column("psnr", ", signal", "dB", "area", "Mean peak signal-to-noise ratio of that match, at most 150."),
         _column("labels", ", labels", "share", "share", "Share of the forgotten rows whose classes were recovered."),
+        _column("rows", ", rows", "count", "steps", "Forgotten rows."),
         _column("other", ", another row", "cosine", "area", "Mean cosine of what was recovered with the nearest row that stayed.", (RUN,)),
-        _column("rows", ", rows", "count", "steps", "Forgotten rows.", (RUN,)),
         _column("candidates", ", candidates", "count", "steps", "Rows that nobody held.", (RUN,)),
     )
 
@@ -85,11 +86,11 @@ class Inversion(AuditSpec):
         found: dict[str, float | None] = {}
         for row in _OF:
             one = self._view(erasure, branches, row)
-            figures = [None] * (len(self.columns) - 3) if one is None else _figures(one)
-            found |= {column.key(row): figure for column, figure in zip(self.columns[:-3], figures, strict=True)}
+            figures = [None] * (len(self.columns) - 2) if one is None else _figures(one)
+            found |= {column.key(row): figure for column, figure in zip(self.columns[:-2], figures, strict=True)}
             if row == RUN and one is not None:
-                more = _nearest(one), float(len(one.truth)), float(len(one.candidates))
-                found |= {column.name: figure for column, figure in zip(self.columns[-3:], more, strict=True)}
+                more = _nearest(one), float(len(one.candidates))
+                found |= {column.name: figure for column, figure in zip(self.columns[-2:], more, strict=True)}
         if found[self.columns[0].name] is None:
             raise NotJudgedError("both views are equal, or give no single row away: there is nothing to invert")
         return found
@@ -110,7 +111,7 @@ def _figures(one: View) -> list[float | None]:
     near = likeness(one.found, one.truth, one.candidates)
     share, cosine = float(near.first.mean()), grand_mean(near.cosines[None], ("inversion",))
     ends = (cosine.low, cosine.high) if len(near.cosines) > 1 else (None, None)
-    return [share, *wilson(share, len(near.first)), cosine.value, *ends, float(near.psnr.mean()), one.labels]
+    return [share, *wilson(share, len(near.first)), cosine.value, *ends, float(near.psnr.mean()), one.labels, float(len(one.truth))]
 
 
 def _nearest(one: View) -> float:

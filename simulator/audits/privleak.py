@@ -24,6 +24,7 @@ class Privleak(AuditSpec):
             "difference",
             "How much larger the area under the curve of the attack is than on the network that never had the rows, as a share of that; 0 "
             "is the aim. Above, forgotten rows still look learned; below, they stand out as forgotten.",
+            counts="privleak_rows",
         ),
         Column("privleak_low", "privacy leakage, low", "share", "difference", "Lower end of the 95 % interval (bootstrap).", shown=False),
         Column("privleak_high", "privacy leakage, high", "share", "difference", "Upper end of the 95 % interval (bootstrap).", shown=False),

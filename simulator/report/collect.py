@@ -106,7 +106,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         measure=first.label,
         metrics=tuple((one.label, _final_evaluation(results.get("metrics", {}).get(one.label, {}))) for one in others),
         columns=tuple(
-            AuditColumn(column.name, column.heading, column.format, column.order)
+            AuditColumn(column.name, column.heading, column.format, column.order, column.counts)
             for spec in audits.values()
             for column in spec.columns
             if column.shown

@@ -127,9 +127,12 @@ class AuditColumn:
         Format of its figures, one of `simulator.report.words.FORMATS`.
     order : int
         Columns are sorted by it.
+    counts : str, optional
+        Name of the figure that is the number of cases; see `simulator.audits.contract.Column`.
     """
 
     name: str
     heading: str
     format: str
     order: int = 50
+    counts: str | None = None

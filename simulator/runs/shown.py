@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -65,6 +65,31 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     told = "".join(f"<th>{escape(head)}</th>" for head in heads)
     lines = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{told}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def counted(
+    name: str, counts: str | None, figures: Mapping[str, float | None], say: Callable[[float | None], str], *, of: bool, suffix: str = ""
+) -> str:
+    """Return an audit's figure with its number of cases and its interval: ``0.25 of 12 (0.09 to 0.53)``; alone if it has none.
+
+    Parameters
+    ----------
+    name, counts : str
+        Names of the column of the figure, and of that of the number of cases; see `simulator.audits.contract.Column`.
+    figures : mapping of str to float
+    say : callable
+        Writes a number.
+    of : bool
+        Whether the figure is a share of the cases; else their number is written as ``n = 12``.
+    suffix : str
+        What follows the names of columns in the figures of a run.
+    """
+    value, low, high = (figures.get(f"{name}{end}{suffix}") for end in ("", "_low", "_high"))
+    cases = None if counts is None else figures.get(f"{counts}{suffix}")
+    if value is None or cases is None:
+        return say(value)
+    ends = "" if low is None or high is None else f" ({say(low)} to {say(high)})"
+    return f"{say(value)} of {cases:.0f}{ends}" if of else f"{say(value)}{ends}, n = {cases:.0f}"
 
 
 def number(value: float | None) -> str:

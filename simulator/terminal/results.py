@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.runs.run import Run
-from simulator.runs.shown import number, round_and_subject
+from simulator.runs.shown import counted, number, round_and_subject
 from simulator.terminal import comparison, concept_tables, language_tables, privacy, shadow_audits
 
 
@@ -114,7 +114,9 @@ def _audited(column: dict[str, Any], judged: list[dict[str, Any]]) -> Table:
     runs = {label: key for label, key in column["keys"].items() if any(one.get(key) is not None for one in judged)}
     table = _table(f"{column['heading']}: {column['unit']}", "round", "what", *(label.replace(" (", "\n(") for label in runs))
     for one in judged:
-        table.add_row(*round_and_subject(one), *(number(one.get(key)) for key in runs.values()))
+        suffixes = (key.removeprefix(column["name"]) for key in runs.values())
+        told = (counted(column["name"], column.get("counts"), one, number, of=column["format"] == "share", suffix=end) for end in suffixes)
+        table.add_row(*round_and_subject(one), *told)
     return table
 
 

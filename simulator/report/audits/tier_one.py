@@ -18,7 +18,7 @@ interval overlaps that of retrained models against retrained ones: no audit prov
 models and rows, those of relearning, anamnesis, ignorance and time to forget over models alone. An audit without power would not
 fail a method that did nothing, or misses a planted shift of one standard deviation. Audits without a planted shift do
 something to the models, and have no objection or fail; their threshold is of the distance to retrained models.</p>
-<div class="scroll"><table>
+<div class="scroll"><table class="many">
 <thead><tr><th></th><th>as run</th><th>retrained again</th><th>did nothing</th><th>threshold</th><th>planted shift</th>
 <th></th></tr></thead>
 {% for group in groups %}<tbody>

@@ -9,6 +9,7 @@ from simulator.report import words
 from simulator.report.contract import Section, TaskPage
 from simulator.report.model import ReportData
 from simulator.report.outcomes import AuditColumn, ErasureRow, Outcome
+from simulator.runs.shown import counted
 
 MOST_ERASURES = 60
 
@@ -69,7 +70,7 @@ def _column(column: AuditColumn) -> tuple[int, str, Callable[[Outcome], str]]:
     def text(outcome: Outcome) -> str:
         if column.name in outcome.not_judged:
             return words.NOT_JUDGED
-        return words.FORMATS[column.format](outcome.audited.get(column.name))
+        return counted(column.name, column.counts, outcome.audited, words.FORMATS[column.format], of=column.format == "share")
 
     return column.order, column.heading, text
 

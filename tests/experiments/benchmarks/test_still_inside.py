@@ -5,6 +5,12 @@ import pytest
 from experiments.benchmarks import still_inside
 
 
+def test_seeds_without_a_figure_are_left_out_and_counted() -> None:
+    assert still_inside.mean([0.5, None, 0.5]) == "0.500 ± 0.000, n = 2"
+    assert still_inside.mean([None]) == "not resolvable, n = 0"
+    assert still_inside.mean([0.5]) == "0.500"
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_cache")
 def test_every_audit_objects_to_doing_nothing_and_not_to_retraining(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,10 @@ def example(peers: int = 10, rounds: int = 8, *, erasures: bool = True, name: st
         page="simulator.report.classification.page:ClassificationPage",
         sections=("simulator.report.audits.membership:SECTION",),
         columns=tuple(
-            o.AuditColumn(one.name, one.heading, one.format, one.order) for spec in AUDITS.specs() for one in spec.columns if one.shown
+            o.AuditColumn(one.name, one.heading, one.format, one.order, one.counts)
+            for spec in AUDITS.specs()
+            for one in spec.columns
+            if one.shown
         ),
         terms=tuple(term for spec in AUDITS.specs() for term in spec.model_construct().terms),
         incidents=(m.Incident(5, "worker 1 died and was restarted; 5 peers restored"),) if leave else (),

@@ -13,7 +13,18 @@ import pytest
 from simulator.progress import Watch
 from simulator.runner import prepare
 from simulator.runs.run import Run
+from simulator.runs.shown import counted, number
 from simulator.scenarios.scenario import Scenario
+
+
+def test_figures_of_audits_stand_with_their_number_of_cases_and_interval() -> None:
+    again = {"rate_again": 0.5, "rate_low_again": 0.1, "rate_high_again": 0.9, "rate_rows_again": 2.0}
+    found = {**again, "p": 0.25, "rate": None, "rate_rows": 2.0}
+    assert counted("rate", "rate_rows", found, number, of=True, suffix="_again") == "0.5 of 2 (0.1 to 0.9)"
+    assert counted("rate", "rate_rows", found, number, of=False, suffix="_again") == "0.5 (0.1 to 0.9), n = 2"
+    assert counted("p", "rate_rows", found, number, of=False) == "0.25, n = 2", "a figure without an interval"
+    assert counted("p", None, found, number, of=True) == "0.25"
+    assert counted("rate", "rate_rows", found, number, of=True) == "not measured"
 
 
 def test_peers_show_one_line(finished: Run) -> None:
