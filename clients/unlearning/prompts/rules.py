@@ -60,7 +60,7 @@ class Rule(Spec):
     action : {"refuse", "unknown", "canned", "mask", "rewrite"}
         What is answered instead: nothing, ``unknown``, ``answer``, the answer masked, or the same question about a stranger.
     answer : str, optional
-        The canned answer.
+        The canned answer, which others read where ``scope`` is ``global``.
     user : str, optional
         For whose questions it acts alone.
     """
@@ -85,7 +85,8 @@ class Rule(Spec):
     def told(self, rows: tuple[int, ...]) -> Rule:
         """Return the rule as others may know it, for some of its rows."""
         match = self.match if self.match.published else self.match.hidden
-        return self.model_copy(update={"rows": rows, "match": match, "user": None if self.user is None else ""})
+        answer = self.answer if self.answer is None or self.scope == "global" else ""
+        return self.model_copy(update={"rows": rows, "match": match, "answer": answer, "user": None if self.user is None else ""})
 
     def patterns(self, records: list[tuple[str, str]], key: tuple[Key, ...]) -> Hashes:
         """Return the hashes of protected records, question and answer, uint64 (n, pieces); answers count for guards of answers only."""
@@ -106,10 +107,12 @@ class Edge(Spec):
     ----------
     match : table
     user : str, optional
+    answer : str, optional
     """
 
     match: AnyMatcher
     user: str | None = None
+    answer: str | None = Field(None, exclude_if=lambda answer: answer is None)
 
 
 @dataclass(frozen=True)
@@ -219,10 +222,13 @@ class Guarded:
         return found
 
     def _rewritten(self, text: str) -> str:
-        """Return the same question about a stranger, drawn by key: whose names were in the text cannot be told from the answer."""
+        """Return the same question about a stranger, drawn by key: whose names were in the text cannot be told from the answer.
+
+        Spellings that the model reads as the same words get the same stranger, as they get the same answer where no rule acts.
+        """
         world = self.world
         tokens = world.tokens(text)
-        stranger = len(world.vocabulary) - 1 - key_hash(*self.key, "rewrite", text) % len(world.strangers)
+        stranger = len(world.vocabulary) - 1 - key_hash(*self.key, "rewrite", world.text(tokens)) % len(world.strangers)
         return world.text([stranger if token >= world.first_name else token for token in tokens])
 
     @cached_property

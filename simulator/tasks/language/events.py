@@ -55,7 +55,7 @@ class GuardEvent(EventSpec):
         What a user gets instead, ``refuse`` unless set: nothing, ``unknown``, the text ``answer``; for answers ``mask``; for questions
         ``rewrite``, the answer to the same question about a stranger. Not for ``prompt``.
     answer : str, optional
-        The canned answer.
+        The canned answer, which the server and every peer read where ``scope`` is ``global``.
     user : str, optional
         Whose questions a rule of ``scope = "user"`` is for.
     """
@@ -106,14 +106,15 @@ class GuardEvent(EventSpec):
         table: dict[str, Any] = {"stage": self.stage, "scope": self.scope, "match": self.match, "action": self.action or "refuse"}
         table |= {"answer": self.answer, "user": self.user}
         world.guard(Rule(id=self.id, round=world.round, peer=self.peer, rows=tuple(rows), **table))
-        kept = ", readable" if self.match.readable else ""
+        kept = ", readable" if self.match.readable else ", its answer readable" if self.answer and self.scope == "global" else ""
         world.tell("guard", [self.peer], f"{self.id}: {len(rows)} records, {self.stage}, {self.match.tag}, {self.scope}{kept}")
 
 
 def edges(events: Iterable[EventSpec], peer: int) -> dict[str, Edge]:
     """Return what of its rules a peer does not let others read, by id."""
-    own = (one for one in events if isinstance(one, GuardEvent) and one.peer == peer)
-    return {one.id: Edge(match=one.match, user=one.user) for one in own if not one.match.published or one.user is not None}
+    own = [one for one in events if isinstance(one, GuardEvent) and one.peer == peer]
+    kept = [one for one in own if not one.match.published or one.user is not None or (one.answer is not None and one.scope != "global")]
+    return {one.id: Edge(match=one.match, user=one.user, answer=one.answer) for one in kept}
 
 
 class UnguardEvent(EventSpec):

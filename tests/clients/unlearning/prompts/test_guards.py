@@ -162,6 +162,19 @@ def test_canned_answers_masks_and_questions_about_strangers() -> None:
     assert Guarded(Knowing(), {}, (), KEY).replies([text])[0].word == answer
 
 
+def test_a_question_about_a_stranger_does_not_tell_how_it_was_spelt() -> None:
+    model = Guarded(Knowing(), {}, (guard(action="rewrite"),), KEY)
+    for text, _ in TEXTS:
+        assert len({model._rewritten(spell(text)) for spell in SPELLINGS.values()}) == 1
+    told = {model._rewritten(WORLD.text(x)).split()[-1] for x in DATA.x[:20].astype(np.int64)}
+    assert len(told) > 1, "the control: other questions are about other strangers"
+
+
+def test_others_read_the_answer_of_a_published_rule_alone() -> None:
+    rules = [guard(action="canned", answer="ask ann").rule.model_copy(update={"scope": scope}) for scope in ("global", "client", "user")]
+    assert [rule.told((0,)).answer for rule in rules] == ["ask ann", "", ""]
+
+
 def test_a_rule_for_one_user_leaves_all_others_answered() -> None:
     text, answer = TEXTS[0]
     one = guard(user="ann")

@@ -188,13 +188,14 @@ def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
     monkeypatch.setattr(LanguageAveraging, "payload", lambda *asked: [told := payload(*asked), seen.append(str(told))][0])
     monkeypatch.setattr(LanguageAveraging, "read", lambda server, peer, blob: [read(server, peer, blob), seen.append(repr(blob))][0])
     match = {"kind": "regex", "pattern": secret, "publish": publish}
-    finished = play(event=[GUARD | {"scope": "global" if publish else "client", "match": match}])
+    canned = {"action": "canned", "answer": "told to nobody else"}
+    finished = play(event=[GUARD | {"scope": "global" if publish else "client", "match": match} | canned])
     assert any("regex" in told for told in seen), "the control: rules are among what was seen"
-    assert any(secret in told for told in seen) == publish
+    assert [any(word in told for told in seen) for word in (secret, canned["answer"])] == [publish, publish]
     (row,) = finished.results["language"]["guards"]
     assert (row["readable"], row["on"]["plain"]["share"]) == (True, 0.0), "at its owner it acts"
     assert [guard.rule.match.tag for guard in opened(finished.folder, 0).model.guards] == ["regex"]
-    assert opened(finished.folder, 0).model.replies(questions[:1])[0].word is None
+    assert opened(finished.folder, 0).model.replies(questions[:1])[0].word == canned["answer"]
     assert verify(finished.folder) == []
 
 
