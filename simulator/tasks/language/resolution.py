@@ -57,7 +57,7 @@ class GuardedResolution(ClassifierResolution[S]):
 
     def check_rules(self, timeline: Timeline) -> None:
         """Record an error for each rule whose owner crashes, or is late, in the round in which it publishes it, or whose matcher is of no
-        use, and for each expectation of a rule, of a way of asking, or of a prompt, that there is not.
+        use, and for each expectation of a rule, of a way of asking, or of a prompt, that there is not, or not in its round.
         """
         assert isinstance(timeline, GuardedTimeline)
         for rule in timeline.rules:
@@ -66,7 +66,7 @@ class GuardedResolution(ClassifierResolution[S]):
                 self.wrong(f"guard {rule.id!r}", f"peer {rule.peer} crashes or is late in round {rule.round}: name another round")
             if (why := self._useless(rule)) is not None:
                 self.wrong(f"guard {rule.id!r}", f"match.{why}")
-        for place, what in never_measured(self.scenario.expect, timeline):
+        for place, what in never_measured(self.scenario.expect, timeline, sentences=world_of(self.scenario.data.source()).sentences):
             self.wrong(place, what)
 
     def _useless(self, rule: Rule) -> str | None:

@@ -376,6 +376,27 @@ def test_neighbours_that_change_weights_take_the_same_request(play: Callable[...
             {"event": [GUARD], "expect": [EXPECT | {"metric": "margin.true"}]},
             "'margin.true' is never measured: delete rows by method = 'in_context', or leave it out",
         ),
+        (
+            {"event": [REVOKED, UNGUARD], "expect": [EXPECT | {"metric": "leaked.revoked.plain"}]},
+            "(expect.0.after): 'leaked.revoked.plain' is not measured then: guard 'revoked' is, when it acts for the last time in round 2",
+        ),
+        (
+            {"event": [GUARD], "expect": [EXPECT | {"metric": "known.names.case", "after": 2}]},
+            "guard 'names' is, when it is in force to the end: set after = 'final'",
+        ),
+        (
+            {"rounds": 3, "event": [GUARD, LEAVE | {"round": 3}], "expect": [EXPECT | {"metric": "asked.rule.names"}]},
+            "peer 0, its owner, is away: revoke it by do = 'unguard' in round 2, the last in which it acts, and set after = 2",
+        ),
+        (
+            {"rounds": 3, "event": [GUARD, LEAVE | {"round": 3, "erase": False}], "expect": [EXPECT | {"metric": "leaked.names.wide"}]},
+            "peer 0, its owner, is away: revoke it by do = 'unguard' in round 2, the last in which it acts, and set after = 2",
+        ),
+        ({"event": [GUARD, LEAVE], "expect": [EXPECT | {"metric": "asked.rule.names"}]}, "its owner, is away in every round: leave it out"),
+        (
+            {"event": [GUARD], "expect": [EXPECT | {"metric": "rouge.leaked.names"}]},
+            "'rouge.leaked.names' is never measured, since answers are no sentences here: name a metric of answers given right",
+        ),
         ({"event": [GUARD | {"peer": 7}]}, "peer 7"),
         ({"event": [GUARD | {"match": {"kind": "zzz"}}]}, "(event.0.match): kind = 'zzz' is unknown: known: exact, judge, linear, ngram"),
         (
