@@ -27,6 +27,7 @@ def _share(name: str, heading: str, meaning: str) -> tuple[Column, ...]:
         Column(f"{name}_{end}", f"{heading}, {end}", "share", "share", f"{word} end of the 95 % interval (Wilson, by names).", shown=False)
         for end, word in _ENDS
     )
+    meaning = f"{meaning} The interval is that of as many rows as there are names, since facts about one are learned together."
     return Column(name, heading, "share", "share", meaning, order=_PLACE, counts=_ROWS), *ends
 
 
