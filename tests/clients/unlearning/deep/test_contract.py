@@ -78,6 +78,17 @@ def test_forgetting_is_keyed_and_needs_the_rows_to_forget(kind: str) -> None:
     assert same(first[0], changed(kind)[0])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_is_raised_and_no_other_method_takes_over(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise FloatingPointError("planted")
+
+    monkeypatch.setattr(METHODS.load(kind), "change", fail)
+    weights, learning = trained()
+    with pytest.raises(FloatingPointError, match="planted"):
+        method(kind).apply(weights, learning, *parts(), REQUEST)
+
+
 @pytest.mark.parametrize("kind", AS_FINETUNE)
 def test_without_its_own_term_a_method_is_further_training_and_reads_no_row_to_forget(kind: str) -> None:
     forget, retain = map(counted, parts())
