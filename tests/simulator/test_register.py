@@ -73,6 +73,7 @@ def test_engines_with_other_processes_refuse_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_resume_elsewhere_says_what_is_missing_and_here_goes_on(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     folder = prepare(own(scenario), tmp_path)
     command = [sys.executable, "-m", "simulator.cli", "resume", str(folder)]

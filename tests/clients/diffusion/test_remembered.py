@@ -59,6 +59,7 @@ def test_what_comes_from_the_cache_is_what_is_trained_without_one(
     assert bytes_of(worked(config(**changes))) == from_cache
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", KINDS)
 @pytest.mark.parametrize(
     ("other", "trained"),

@@ -61,6 +61,7 @@ def found(work: Work, denoiser: Denoiser, images: Images) -> dict[str, Scar]:
         return {kind: measured(work, images, denoiser, kind, 0, 3, (1, 1)) for kind in SETTINGS}
 
 
+@pytest.mark.slow
 def test_scars_are_what_erasers_leave(found: dict[str, Scar]) -> None:
     cut, dampened, edited, trained = (found[kind] for kind in SETTINGS)
     assert cut.zeros == cut.changed > 0, "a cut changes what it cuts, and nothing else"

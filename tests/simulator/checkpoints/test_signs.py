@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -67,6 +68,7 @@ def test_random_weights_predict_no_signs(lethe: Callable[..., Any], tmp_path: Pa
     assert "at chance" in found["verdicts"][2]
 
 
+@pytest.mark.slow
 def test_a_seal_keeps_the_number_grid_and_careless_noise_does_not(
     planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any
 ) -> None:

@@ -196,6 +196,7 @@ def test_what_is_nearly_a_checkpoint_is_answered_with_the_cure(
     assert all(word in said.err for word in words), said.err
 
 
+@pytest.mark.slow
 def test_layers_of_zeros_are_passed_over_and_named(planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:
     tensors = helpers.unet_tensors(planted.folder)
     empty = next(name for name in tensors if name.endswith(helpers.ending))

@@ -132,6 +132,7 @@ class OnlyFromNowOn(ShardedMain):
         return Outcome(Cost(), "exact")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ShardedMain, OnlyFromNowOn])
 def test_images_that_arrive_are_as_if_they_had_been_there_from_the_start(
     kind: type[ShardedMain], images: Images, backbone: Denoiser

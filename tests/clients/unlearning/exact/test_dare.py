@@ -201,6 +201,7 @@ def test_any_requests_in_any_batches_leave_the_refit(seed: int, leaf: int, top: 
     assert blob(model) == blob(fitted(spec, model.held.kept(), problem))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["greedy", "mixed columns", "leaves of four"])
 def test_with_a_histogram_or_row_by_row_the_same_is_found(name: str) -> None:
     spec, rows, problem = setting(name)

@@ -197,6 +197,7 @@ def test_what_was_not_measured_says_so(run: ReportData, made_up: ModuleType) -> 
     assert "the weights and the mask" in said.text["revival"]
 
 
+@pytest.mark.slow
 def test_long_lists_are_cut_and_the_page_says_by_how_much(run: ReportData, made_up: ModuleType) -> None:
     many = made_up.results(1, curves=False)
     many["revivals"] = many["revivals"] * 60
@@ -289,6 +290,7 @@ def test_shares_stand_with_their_intervals_where_numbers_of_samples_are_known(ru
     assert ", round 99" in said["revival"], "the same concept, attacked again"
 
 
+@pytest.mark.slow
 def test_collateral_of_an_erasure_stands_concept_by_concept(run: ReportData, page: Page, made_up: ModuleType) -> None:
     assert "classes" not in page.ids, "the control: nothing was counted"
     assert "4: 50 %" not in page.text["revival"]

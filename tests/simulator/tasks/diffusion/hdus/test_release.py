@@ -79,6 +79,7 @@ def stored(one: Run, name: str = RELEASE) -> dict[str, np.ndarray]:
         store.close()
 
 
+@pytest.mark.slow
 def test_departure_and_deletion_are_exact_over_the_release_too(told: Run) -> None:
     assert [erasure["method"] for erasure in told.results["erasures"]] == ["drop_seed", "sisa"]
     for erasure in told.results["erasures"]:
@@ -160,6 +161,7 @@ def test_what_peers_send_is_cut_as_what_they_keep(told: Run) -> None:
     assert any((seed[parameter_of(layer)] == 0).any() for layer in layers)
 
 
+@pytest.mark.slow
 def test_a_release_that_keeps_the_leavers_seed_is_caught(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[int, Parcel] = {}
     blobs: dict[str, bytes] = {}
