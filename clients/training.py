@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients import streams
+from clients.holding import holding
 from clients.spec import Spec
 
 if TYPE_CHECKING:
@@ -212,26 +213,6 @@ class Descent:
         self._optimizer(gradients)
         self._hold()
         self.steps += 1
-
-
-def holding(module: nn.Module) -> Callable[[], None]:
-    """Return a function that sets pruned weights back to what they are now, which momentum, weight decay and noise move without a gradient.
-
-    They are those of a layer's ``weight`` where its buffer ``pruned`` is true.
-    """
-    import torch
-
-    weights, held = dict(module.named_parameters()), []
-    for name, pruned in module.named_buffers():
-        if name.endswith("pruned") and bool(pruned.any()):
-            weight = weights[name.removesuffix("pruned") + "weight"].detach()
-            held.append((weight, pruned.clone(), weight.clone()))
-
-    def hold() -> None:
-        for weight, pruned, before in held:
-            weight.copy_(torch.where(pruned, before, weight))
-
-    return hold
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from clients import streams
 from clients.data.rows import Rows
+from clients.holding import holding
 from clients.models.network import Network
 from clients.models.row_gradients import row_gradients
 from clients.privacy.settings import DpSgd, LocalTraining
-from clients.training import Arrays, descending, from_arrays, holding, to_arrays
+from clients.training import Arrays, descending, from_arrays, to_arrays
 
 
 def clipped(module: torch.nn.Module, x: Tensor, y: Tensor, clip: float) -> list[Tensor]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from clients.unlearning.contract import UnlearningError
@@ -48,24 +47,3 @@ def frozen_in_evaluation(module: nn.Module) -> None:
     for _, part in layers(module):
         if not any(parameter.requires_grad for parameter in part.parameters(recurse=False)):
             part.eval()
-
-
-def restoring(parameters: Sequence[Tensor], masks: Sequence[Tensor]) -> Callable[[], None]:
-    """Return a function that gives unmasked entries back the bits that they have now.
-
-    Momentum and weight decay move entries whose gradient is zero: a mask of gradients alone would not hold them.
-
-    Parameters
-    ----------
-    parameters : sequence of tensors
-    masks : sequence of bool tensors
-        True where an entry may change; shapes as the parameters'.
-    """
-    before = [parameter.detach().clone() for parameter in parameters]
-
-    def restore() -> None:
-        with torch.no_grad():
-            for parameter, mask, old in zip(parameters, masks, before, strict=True):
-                parameter.copy_(torch.where(mask, parameter, old))
-
-    return restore

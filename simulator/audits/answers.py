@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from server.timeline import Erasure
-from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, Row
+from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, keyed
 
 if TYPE_CHECKING:
     from clients.data.rows import Rows
@@ -61,12 +61,8 @@ class Answers(AuditSpec):
         figures: dict[str, float | None] = {}
         for row, told in found.items():
             quality = forget_quality(told.ratios, found[RETRAINED].ratios)
-            figures |= self._figures(row, (*told.right, *told.seen, *told.rouge, quality, float(len(told.ratios))))
+            figures |= keyed(self.columns, row, (*told.right, *told.seen, *told.rouge, quality, float(len(told.ratios))))
         return figures
-
-    def _figures(self, row: Row, values: Sequence[float | None]) -> dict[str, float | None]:
-        """Return the figures of a run by their keys."""
-        return {column.key(row): value for column, value in zip(self.columns, values, strict=True)}
 
 
 def forget_quality(ratios: Floats, retrained: Floats) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from clients.classification.averaging.trigger import Stamp
 from server.timeline import Erasure
-from simulator.audits.contract import RUN, AuditSpec, Branch, Branches, Column, NotJudgedError
+from simulator.audits.contract import RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, keyed
 
 if TYPE_CHECKING:
     from clients.data import Dataset
@@ -50,7 +50,7 @@ class AttackRate(Stamp, AuditSpec):
                 continue
             share, rows = hits
             figures = (share, *wilson(share, rows), float(rows))
-            found |= {column.key(row): figure for column, figure in zip(self.columns, figures, strict=True)}
+            found |= keyed(self.columns, row, figures)
         if self.columns[0].key(RUN) not in found:
             raise NotJudgedError("no network is left that answers for itself, or no test row is of another class")
         return found

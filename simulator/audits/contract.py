@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -198,6 +198,11 @@ def keys(columns: Sequence[Column], rows: Sequence[Row] = ROWS) -> Iterator[tupl
     """Yield the name of every figure, with its run."""
     for column in columns:
         yield from ((column.key(row), row) for row in column.rows if row in rows)
+
+
+def keyed(columns: Iterable[Column], row: Row, values: Iterable[float | None]) -> dict[str, float | None]:
+    """Return the figures of a run by their names, one of each column."""
+    return {column.key(row): value for column, value in zip(columns, values, strict=True)}
 
 
 def checked(name: str, spec: AuditSpec, found: Figures, rows: Sequence[Row], seen: set[Row]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from simulator.audits.contract import (
     Column,
     NotJudgedError,
     Row,
+    keyed,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Inversion(AuditSpec):
         for row in _OF:
             one = self._view(erasure, branches, row)
             figures = [None] * (len(self.columns) - 2) if one is None else _figures(one)
-            found |= {column.key(row): figure for column, figure in zip(self.columns[:-2], figures, strict=True)}
+            found |= keyed(self.columns[:-2], row, figures)
             if row == RUN and one is not None:
                 more = _nearest(one), float(len(one.candidates))
                 found |= {column.name: figure for column, figure in zip(self.columns[-2:], more, strict=True)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from server.timeline import Erasure
-from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, Row
+from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, keyed
 
 if TYPE_CHECKING:
     from clients.data.rows import Rows
@@ -47,12 +47,8 @@ class Privleak(AuditSpec):
                 leak = leakage(scores, found[RETRAINED], ("privleak", erasure.index))
             except ValueError as reason:
                 raise NotJudgedError(str(reason)) from None
-            told |= self._figures(row, (leak.value, leak.low, leak.high, scores.area, float(len(scores.forgotten))))
+            told |= keyed(self.columns, row, (leak.value, leak.low, leak.high, scores.area, float(len(scores.forgotten))))
         return told
-
-    def _figures(self, row: Row, values: Sequence[float]) -> dict[str, float | None]:
-        """Return the figures of a run by their keys."""
-        return {column.key(row): value for column, value in zip(self.columns, values, strict=True)}
 
 
 def _attacked(erasure: Erasure, gone: Rows, branch: Branch) -> Attacked | None:

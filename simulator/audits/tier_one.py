@@ -22,6 +22,7 @@ from simulator.audits.contract import (
     Format,
     NotJudgedError,
     Row,
+    keyed,
 )
 from simulator.audits.shadowed import Shadowed
 
@@ -55,7 +56,7 @@ class TierOne(Shadowed):
             if np.isnan(interval.value):
                 raise NotJudgedError(f"not resolvable: {len(shadows.life.gone)} rows and {self.models} models leave no pair to compare")
             figures = [interval.value, interval.low, interval.high, *self.more(shadows, outputs)]
-            found |= {column.key(row): figure for column, figure in zip(self.columns[:3] + self.columns[5:], figures, strict=True)}
+            found |= keyed(self.columns[:3] + self.columns[5:], row, figures)
         calibrated, power = self.columns[3:5]
         found[calibrated.name] = threshold(np.array([self.figure(shadows, *pair) for pair in shadows.exchanges()]))
         found[power.name] = self.figure(shadows, shadows.planted, shadows.never)

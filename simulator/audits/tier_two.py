@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from server.timeline import Erasure
-from simulator.audits.contract import ORIGINAL, RETRAINED, RUN, Branches, Column, Figures, Format, NotJudgedError, Row
+from simulator.audits.contract import ORIGINAL, RETRAINED, RUN, Branches, Column, Figures, Format, NotJudgedError, Row, keyed
 from simulator.audits.shadowed import Models, Shadowed
 from simulator.audits.tier_one import COMPARED, Other
 
@@ -56,7 +56,7 @@ class TierTwo(Shadowed):
             beyond = grand_mean(values[row] - usual, shadows.key)  # row by row: all kinds are judged on the same rows, some of them hard
             interval = np.clip(usual.mean() + np.array([beyond.value, beyond.low, beyond.high]), *ends)
             figures = [*map(float, interval), *self.more(shadows, row)]
-            found |= {column.key(row): figure for column, figure in zip((main, low, high, *others), figures, strict=True)}
+            found |= keyed((main, low, high, *others), row, figures)
         pairs = mixed(values[COMPARED[1]], values[RETRAINED], shadows.key)
         found[calibrated.name] = threshold(np.array([abs(one.mean() - other.mean()) for one, other in pairs]))
         return found | dict(zip((models.name, rows.name), map(float, values[RUN].shape), strict=True))

@@ -40,8 +40,8 @@ class SalUn(Relabelling):
 
     def masked(self, student: Student, totals: Arrays) -> Callable[[], None] | None:
         """Return what restores the weights outside of the mask."""
+        from clients.holding import restoring
         from clients.unlearning.deep.importance import largest
-        from clients.unlearning.layers import restoring
 
         names = [name for name, _ in student.module.named_parameters()]
         masks = largest([totals[f"forget/{name}"] for name in names], self.share)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
+from clients import holding
 from clients.streams import torch_generator, uniforms
 from clients.training import Adam, Sgd
-from clients.unlearning import layers
 from clients.unlearning.deep.boundary import nearest
 from clients.unlearning.deep.importance import largest
 from clients.unlearning.deep.random_labels import wrongly_labelled
@@ -74,7 +74,7 @@ def test_salun_moves_only_the_weights_that_matter() -> None:
 
 def test_a_mask_of_gradients_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault: weight decay and momentum move what the mask should hold."""
-    monkeypatch.setattr(layers, "restoring", lambda parameters, masks: lambda: None)
+    monkeypatch.setattr(holding, "restoring", lambda parameters, masks: lambda: None)
     found, before = changed("salun", share=0.2, **DECAYING)[0], trained()[0]
     assert any((found[name][masked] != before[name][masked]).any() for name, masked in outside(0.2))
 
