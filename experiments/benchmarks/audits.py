@@ -32,7 +32,7 @@ from clients.models.stacked import Members, Stack
 from clients.training import Adam, Arrays, Training
 from experiments.benchmarks._intervals import interval
 from server.audit.calibration import Pair, mean_interval, mixed, swapped, threshold
-from server.audit.forgetting_quality import epsilons
+from server.audit.forgetting_quality import resolved
 from server.audit.klom import divergences, gaussian_divergences
 from server.audit.margins import Floats, margins
 from server.audit.ranking import Interval, Scored, area, area_interval
@@ -46,7 +46,7 @@ SHARE = 6
 """One row of so many is to be forgotten."""
 
 KINDS = ("did nothing", "retrained", "retrained again")
-DISTANCES = {"forgetting quality, epsilon": epsilons, "KLoM, nats": divergences, "KLoM, Gaussian, nats": gaussian_divergences}
+DISTANCES = {"forgetting quality, epsilon": resolved, "KLoM, nats": divergences, "KLoM, Gaussian, nats": gaussian_divergences}
 
 
 class Seed:
