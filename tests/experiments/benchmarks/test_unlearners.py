@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from statistics import mean
+
 import pytest
 
 from experiments.benchmarks import refined, unlearners
@@ -39,7 +42,34 @@ def test_references_are_what_they_are_called() -> None:
     assert unlearners.weights(unlearners.NOTHING, one) is one.original
     assert unlearners.weights(unlearners.FLOOR, one) is one.again
     assert one.measured(one.retrained).distance == 0
+    assert one.measured(one.retrained).tow == 1
+    assert one.measured(one.again).tow > 0.9, "near 1 between two retrained networks"
     assert one.measured(one.again).distance > 0, "the control"
+
+
+@pytest.mark.slow
+def test_of_a_class_methods_lie_between_doing_nothing_and_retraining_again_in_every_seed() -> None:
+    """Those that the table calls nearer, and further training forgets less of the class than each of them."""
+    names = ("bad_teacher", "boundary_shrink", "cf_k", "gradient_ascent", "l1_sparse", "random_labels", "salun", "scrub")
+    left: dict[str, list[float]] = {name: [] for name in ("finetune", *names)}
+    for seed in range(3):
+        one = case("private", "a class", seed)
+        nothing, floor = (one.measured(unlearners.weights(name, one)) for name in (unlearners.NOTHING, unlearners.FLOOR))
+        assert nothing.tow < 0.05 < 0.95 < floor.tow
+        for name in left:
+            found = one.measured(unlearners.weights(name, one))
+            left[name].append(found.forget)
+            assert name == "finetune" or nothing.distance > found.distance > floor.distance, (name, seed)
+    assert max(mean(left[name]) for name in names) < mean(left["finetune"])
+
+
+def test_the_stored_table_has_a_line_for_every_method_and_each_set() -> None:
+    stored = (Path(unlearners.__file__).parent / "results" / "unlearners.txt").read_text(encoding="utf-8")
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in stored.splitlines() if "│" in line]
+    told = {line[0]: line[-1] for line in lines}
+    for name in unlearners.methods():
+        assert [line[0] for line in lines].count(name) == 2 or f"{name} is left out: " in stored, name
+    assert {told[name] for name in unlearners.methods() if name in told} >= {"nearer", "further off", "not told from doing nothing"}
 
 
 def test_forget_sets_have_the_sizes_that_they_are_called_by() -> None:
