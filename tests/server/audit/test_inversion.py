@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clients.data.rows import Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
 from clients.training import Arrays
+from clients.unlearning.contract import Problem
+from clients.unlearning.exact.statistical.moment_learner import MomentLearner
+from clients.unlearning.exact.statistical.specs import Ridge
 from server.audit.inversion import labels_of, likeness, matched, row_of, rows_of_sums
 
 DRAW = np.random.default_rng(0)
@@ -44,6 +48,27 @@ def test_sums_give_single_rows_of_a_class_away_and_never_two() -> None:
     np.testing.assert_allclose(found, X[:1], atol=1e-9)
     assert labels.tolist() == [0]
     assert not len(rows_of_sums(counts[2:], means[2:])[0]), "two rows of a class are no reconstruction"
+
+
+@pytest.mark.parametrize("gone", [1, 2, 5])
+def test_what_two_sums_differ_by_has_the_rank_of_the_rows_that_went(gone: int) -> None:
+    """One row follows up to its sign; of more, their span alone."""
+    rows = Rows(np.arange(130), X.astype(np.float32), Y)
+    model = Ridge().build(Problem((12,), 4), ("sums",))
+    assert isinstance(model, MomentLearner)
+    model.fit(rows)
+    before = {name: array.copy() for name, array in model.sums.items()}
+    model.forget(rows.ids[:gone])
+    model.adopt({name: array - model.sums[name] for name, array in before.items()})
+    found, width = model.gram(), model.design.width
+    products = (found.scatter + found.n * np.outer(found.mean, found.mean))[:width, :width]
+    values, vectors = np.linalg.eigh(products)
+    assert (values > 1e-6 * values.max()).sum() == gone
+    plain = model.design.expand(X[:gone].astype(np.float32))
+    span = vectors[:, -gone:]
+    np.testing.assert_allclose(plain @ span @ span.T, plain, atol=1e-6)
+    if gone == 1:
+        np.testing.assert_allclose(np.abs(vectors[:, -1] * values[-1] ** 0.5), np.abs(plain[0]), atol=1e-6)
 
 
 def test_gradient_matching_finds_rows_and_noise_hides_them() -> None:

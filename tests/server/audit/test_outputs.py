@@ -29,6 +29,8 @@ def test_divergence_equals_a_loop_and_is_no_mean_over_classes() -> None:
     assert divergence(P, Q) == pytest.approx(wanted)
     assert divergence(P, Q) != pytest.approx([one / 4 for one in wanted]), "the fault: the mean over elements"
     assert divergence(P, Q) != pytest.approx([one * math.log(2) for one in wanted]), "the fault: natural logarithms"
+    alike = (P * Q).sum(axis=1) / np.linalg.norm(P, axis=1) / np.linalg.norm(Q, axis=1)
+    assert 1 - divergence(P, Q) != pytest.approx(alike), "the fault: a cosine in the place of ZRF"
 
 
 def test_modified_entropy_equals_a_loop_and_is_finite_at_the_ends() -> None:
@@ -37,6 +39,9 @@ def test_modified_entropy_equals_a_loop_and_is_finite_at_the_ends() -> None:
 
     wanted = [plainly(p, y) for p, y in zip(P, Y, strict=True)]
     assert modified_entropy(P, Y) == pytest.approx(wanted)
+    own = np.eye(4, dtype=bool)[Y]
+    other = [-(1 - p[mine]) @ np.log(p[mine]) - p[~mine] @ np.log(p[~mine]) for p, mine in zip(P, own, strict=True)]
+    assert modified_entropy(P, Y) != pytest.approx(other), "the fault: log p of the other classes in the place of log(1 - p)"
     faulty = -(1 - P[:, Y]) * np.log(P[:, Y])
     assert faulty.shape == (30, 30), "the fault: labels index columns, of all rows at once"
     sure = modified_entropy(np.eye(4)[[0, 1]], np.array([0, 0]))

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import chi2, kstest, norm
 
 from server.audit.ranking import area
 from server.audit.spread import null_variance, spread
@@ -29,6 +29,26 @@ def test_equal_peers_spread_by_chance_only() -> None:
     assert np.mean(np.equal(apart, 0)) < 0.1
     assert np.sqrt(np.mean(np.square(apart))) == pytest.approx(0.2, rel=0.05)
     assert np.mean([one.beyond_chance for one in equal]) < 0.04
+
+
+def test_of_equal_peers_the_variance_beyond_chance_averages_nothing() -> None:
+    """Areas of drawn groups. A known spread is added, so that no difference falls below 0, where it would be cut off."""
+    rng, sizes, apart = np.random.default_rng(3), [(5, 30), (20, 40), (40, 40), (15, 80)], np.array([-0.5, 0.0, 0.2, 0.5])
+    drawn = np.array([[area(rng.normal(size=m), rng.normal(size=n)) for m, n in sizes] for _ in range(400)])
+    chance = [null_variance(*size) for size in sizes]
+    found = [spread(one + apart, [0.5] * 4, chance, [0] * 4).beyond_chance ** 2 for one in drawn]
+    error = np.std(found) / np.sqrt(len(found))
+    assert np.mean(found) == pytest.approx(apart.var(ddof=1), abs=3 * error)
+    raw = [(one + apart).var(ddof=1) for one in drawn]
+    assert np.mean(raw) > apart.var(ddof=1) + 4 * error, "the control: with chance left in it is more"
+
+
+def test_of_equal_peers_the_sum_of_squares_over_their_chance_is_a_chi_square() -> None:
+    rng, peers = np.random.default_rng(4), 5
+    drawn = np.array([[area(rng.normal(size=30), rng.normal(size=40)) for _ in range(peers)] for _ in range(400)])
+    found = ((drawn - drawn.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / null_variance(30, 40)
+    assert kstest(found, chi2(peers - 1).cdf).pvalue > 0.01
+    assert kstest(found, chi2(peers).cdf).pvalue < 1e-6, "the control: one degree of freedom goes to the mean"
 
 
 def test_the_one_of_ten_that_did_not_forget_is_found_though_the_mean_is_not_moved() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from server.audit.ignorance import deviations, lead
 from simulator.audits.contract import NOTHING, RETRAINED, NotJudgedError
 from simulator.audits.ignorance import Ignorance, _leads
 from simulator.audits.lives import Shadows
-from tests.simulator.audits.test_tier_two import IDLE, life
+from simulator.audits.verdicts import judged
+from tests.simulator.audits.test_tier_two import IDLE, RETRAINING, life
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -28,6 +31,19 @@ def test_held_out_verification_models_deviate_by_one() -> None:
     leads = _leads(shadows, RETRAINED)
     assert deviations(leads[:24], leads[24:]).std(ddof=1) == pytest.approx(1, abs=0.4)
     assert abs(deviations(leads[:24], leads[24:]).mean()) < 0.7
+
+
+@pytest.mark.slow
+def test_who_did_nothing_is_objected_to_in_every_seed_and_who_retrained_in_few() -> None:
+    verdicts: dict[str, list[str]] = {"nothing": [], "retrain": []}
+    for seed in range(3):
+        for name, spec in (("nothing", IDLE), ("retrain", RETRAINING)):
+            figures = Ignorance(models=8, verification=12).of_life(replace(life(spec), key=("seed", seed)))
+            one = judged("ignorance", figures)
+            assert one is not None
+            verdicts[name].append(one.verdict)
+    assert verdicts["nothing"] == ["fails"] * 3
+    assert verdicts["retrain"].count("no objection") >= 2
 
 
 def test_verification_models_that_saw_the_rows_object_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

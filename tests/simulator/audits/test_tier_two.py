@@ -19,14 +19,17 @@ from clients.models.mlp import Mlp
 from clients.training import Adam, Training
 from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.contract import Problem, UnlearnerSpec
+from clients.unlearning.deep.last_layers import CfK
 from clients.unlearning.deep.nothing import Nothing
 from clients.unlearning.exact.retrain import Retrain
+from server.audit.quantisation import quantised
 from server.audit.relearned import steps_until
 from simulator.auditing import add
 from simulator.audits import AUDITS
 from simulator.audits.contract import NOTHING, ORIGINAL, RETRAINED, RUN, NotJudgedError
 from simulator.audits.disturbed import Quantisation, Revival, right
 from simulator.audits.lives import Life, Shadows
+from simulator.audits.outputs import Zrf
 from simulator.audits.planted import Backdoor, Canary, Interclass
 from simulator.audits.relearned import Anamnesis, RelearningSteps
 from simulator.audits.verdicts import Judged, by_shadows, judged
@@ -108,6 +111,38 @@ def test_a_broken_quantiser_shows_as_damage(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(quantisation, "quantised", lambda weights, bits: {name: 0 * array for name, array in weights.items()})
     broken = list(audit.more(shadows, NOTHING))
     assert broken[1] > 0.5 > honest[1]
+    one = judged("quantisation", Quantisation(models=8).of_life(life(IDLE)))
+    assert one is not None
+    assert one.verdict == "no power", "and it is no forgetting, as retrained models fail alike"
+
+
+def test_rounding_of_trained_and_of_untrained_networks_by_hand() -> None:
+    shadows = Shadows(life(IDLE), 8, half=False)
+    for weights in (shadows.weights(ORIGINAL), shadows.stack.initial([("untrained", k) for k in range(8)])):
+        rounded = quantised(weights, 4)
+        for name, array in weights.items():
+            for one, found in zip(array.astype(float), rounded[name], strict=True):
+                step = np.abs(one).max() / 7 or 1.0
+                assert found == pytest.approx(np.round(one / step) * step, abs=1e-6)
+        for rows in (shadows.gone, shadows.population):
+            assert (right(shadows, quantised(weights, 16), rows) == right(shadows, weights, rows)).all(), "16 bits change no answer"
+            assert (right(shadows, quantised(weights, 2), rows) != right(shadows, weights, rows)).any(), "the control: two bits do"
+    assert next(iter(Quantisation().more(shadows, RETRAINED))) == 0, "what retrained models get back is what is told of them as nothing"
+
+
+def test_networks_that_were_never_trained_have_a_zrf_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shadows = Shadows(life(IDLE), 8, half=False)
+    untrained = shadows.stack.initial([(*shadows.key, "untrained", k) for k in range(8)])
+    monkeypatch.setitem(shadows._weights, RUN, untrained)
+    assert Zrf().values(shadows, RUN) == pytest.approx(1)
+    assert Zrf().values(shadows, ORIGINAL).mean() < 0.6
+
+
+def test_an_epoch_without_the_swapped_rows_does_not_take_the_confusion_away() -> None:
+    epoch = CfK(layers=2, epochs=1, batch_size=16, optimizer=Adam(lr=0.02))  # all layers: fine-tuning
+    figures = found("interclass", Approximate(base=BASE, method=epoch))
+    assert verdict("interclass", Approximate(base=BASE, method=epoch)) == "fails"
+    assert figures["interclass_again"] < 0.5 * figures["interclass"]
 
 
 def test_revival_brings_back_what_rounding_does(monkeypatch: pytest.MonkeyPatch) -> None:

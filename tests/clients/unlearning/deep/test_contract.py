@@ -45,6 +45,9 @@ ITS_OWN: dict[str, dict[str, Any]] = {"gradient_ascent": {"until": 5.0}}
 BLIND = {"cf_k", "certified_deep", "eu_k", "l1_sparse"}
 """Methods that never read the rows to forget."""
 
+SELFISH = {"boundary_expand", "boundary_shrink", "gradient_ascent", "undial"}
+"""Methods that never read the retained rows, with their usual settings."""
+
 AS_FINETUNE: dict[str, dict[str, Any]] = {
     "cf_k": {"layers": 2},
     "l1_sparse": {"gamma": 0.0},
@@ -75,6 +78,7 @@ def test_forgetting_is_keyed_and_needs_the_rows_to_forget(kind: str) -> None:
     weights, learning = trained()
     first = method(kind).apply(weights, learning, forget, retain, REQUEST)
     assert (reads(forget) == 0) == (kind in BLIND)
+    assert (reads(retain) == 0) == (kind in SELFISH)
     assert same(first[0], changed(kind)[0])
 
 

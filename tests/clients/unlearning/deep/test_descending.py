@@ -109,6 +109,11 @@ def test_ascent_ends_where_the_loss_is_high_enough_and_steps_are_bounded() -> No
     assert not same(unbounded, free), "the bound was reached"
 
 
+def test_ascent_is_that_of_the_mean_loss_of_the_rows_to_forget_alone() -> None:
+    (gone, lost), _ = map(tensors, parts())
+    near(changed("gradient_ascent", until=50.0, clip=1e9, **WHOLE)[0], plainly(lambda network, _: [-cross_entropy(network(gone), lost)], 2))
+
+
 def test_the_penalty_of_l1_fades_out_linearly() -> None:
     (_, _), (kept, classes) = map(tensors, parts())
 

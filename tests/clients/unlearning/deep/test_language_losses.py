@@ -53,6 +53,9 @@ def test_masked_words_are_of_no_account(method: ForgetLoss) -> None:
     assert not found[WORDS == MASKED].any()
     assert found[WORDS != MASKED].any(), "the control: words of answers are"
     assert torch.isfinite(method.loss(LOGITS, WORDS, BEFORE))
+    longer = [torch.cat([one, one[:, :1]], 1) for one in (LOGITS, BEFORE)], torch.cat([WORDS, torch.full((4, 1), MASKED)], 1)
+    padded = method.loss(longer[0][0], longer[1], longer[0][1])
+    torch.testing.assert_close(padded, method.loss(LOGITS, WORDS, BEFORE), msg="the fault: a mean over prompts and padding, too")
 
 
 @pytest.mark.parametrize("beta", [0.1, 2.0])
@@ -80,6 +83,15 @@ def test_undial_lowers_the_true_answer_alone_and_without_that_has_nothing_to_lea
     assert (apart.sum(-1) == 10.0 * (WORDS != MASKED)).all()
     assert gradient(Undial(beta=0), BEFORE).abs().max() < 1e-12
     assert gradient(Undial(), BEFORE).abs().max() > 1e-3
+
+
+def test_undial_equals_a_loop_over_the_words_of_answers() -> None:
+    whole = []
+    for one, before, word in zip(LOGITS.flatten(0, 1), BEFORE.flatten(0, 1), WORDS.flatten(), strict=True):
+        if word != MASKED:
+            aim = torch.softmax(before - 3.0 * torch.nn.functional.one_hot(word, 6), 0)
+            whole.append(-sum(float(p) * float(q) for p, q in zip(aim, torch.log_softmax(one, 0), strict=True)))
+    assert float(Undial(beta=3.0).loss(LOGITS, WORDS, BEFORE)) == pytest.approx(np.mean(whole))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5])

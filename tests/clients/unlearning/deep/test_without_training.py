@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from clients.data.rows import Rows
 from clients.models.row_gradients import row_slopes
+from clients.streams import torch_generator
 from clients.training import Sgd, Training
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.deep.amnesiac import Amnesiac
@@ -49,6 +50,17 @@ def test_fisher_noise_is_small_where_retained_rows_care_and_grows_with_the_root_
     fisher = sums["retain/1.weight"] / len(retain)
     size, cared = np.abs(once["1.weight"]), fisher > np.median(fisher[fisher > 0])
     assert size[~cared].mean() > 3 * size[cared].mean()
+
+
+def test_fisher_noise_has_the_variance_of_the_formula() -> None:
+    found, (_, retain) = noise(1e-4, cap=1e3), parts()
+    squares = method("fisher").measure(*trained(), *parts())
+    for name, cap in (("1.weight", 1e3), ("1.bias", 1e3), ("3.weight", 1e2), ("3.bias", 1e2)):
+        fisher = squares[f"retain/{name}"] / len(retain)
+        drawn = torch.randn(fisher.shape, generator=torch_generator(*REQUEST, "noise", name), dtype=torch.float64).numpy()
+        variance = 1e-4 * np.minimum(1 / np.maximum(fisher, 1e-30), cap)
+        np.testing.assert_allclose(found[name], np.sqrt(variance) * drawn, rtol=1e-4, atol=1e-6)
+        assert (variance < 1e-4 * cap).any(), "the cap does not decide everywhere"
 
 
 def test_fisher_variance_is_capped_at_the_last_layer_ten_times_lower() -> None:

@@ -117,6 +117,8 @@ def test_scores_are_those_of_the_original_network_and_features_those_of_its_last
     x, _ = tensors(rows())
     wanted = module(weights)[:3](x).detach().numpy()  # type: ignore[index]
     np.testing.assert_allclose(penultimate(learning.network, weights, rows().x), wanted, rtol=1e-6)
+    monkeypatch.setattr(hardness, "_CHUNK", 7)
+    np.testing.assert_allclose(penultimate(learning.network, weights, rows().x), wanted, rtol=1e-6, err_msg="whatever is passed at once")
     halves = [moments(learning.network, weights, rows().keep(np.arange(90) % 2 == one)) for one in range(2)]
     together = moments(learning.network, weights, rows())
     np.testing.assert_allclose((halves[0] + halves[1]).total, together.total, rtol=1e-9)
