@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -23,9 +24,10 @@ from server.revival import oracle
 from server.revival.adversaries import Historian, Quantise, Relearn, Tune
 from server.revival.attack import revive
 from server.revival.inversion import Inverter, replaced
-from server.revival.knowledge import Adaptive, History, OwnEmbedding, WeightsOnly, WithActivity, WithMask
+from server.revival.knowledge import Adaptive, History, OwnEmbedding, OwnImages, WeightsOnly, WithActivity, WithMask
 from server.revival.naming import activities
 from server.revival.refill import refill
+from server.revival.tuning import Tuner
 from server.revival.unchanging import Invert, Name
 
 VERSION = 2
@@ -148,11 +150,20 @@ def attacked(
         yield label, Historian(whole=True).attack(History(released, (base,))).weights
     about = work, trial.unseen, denoiser, seed, concept, released
     for count in ladder.images:
+        known = _in_one_training(own_images(*about, count), ladder.steps)
         for steps in ladder.steps:
-            relearnt = Relearn(steps=steps, images=count).attack(own_images(*about, count))
-            yield relearn_label(count, steps), relearnt.weights
+            yield relearn_label(count, steps), Relearn(steps=steps, images=count).attack(known).weights
+    known = _in_one_training(own_images(*about, Tune().images, others=True), ladder.benign)
     for steps in ladder.benign:
-        yield benign_label(steps), Tune(steps=steps).attack(own_images(*about, Tune().images, others=True)).weights
+        yield benign_label(steps), Tune(steps=steps).attack(known).weights
+
+
+def _in_one_training(known: OwnImages, stops: Collection[int]) -> OwnImages:
+    """Return the same knowledge of who trains the released weights once, and takes them after each of several numbers of steps."""
+    tuner = known.tune
+    assert isinstance(tuner, Tuner)
+    course = cache(lambda rate: tuner.course(known.weights, stops, rate))
+    return replace(known, tune=lambda _, steps, rate: course(rate)[steps])
 
 
 def _inversions(
@@ -164,10 +175,10 @@ def _inversions(
     own = own_part(work, trial.unseen, seed, concept, INVERSION_IMAGES)
     set_feed_forward_weights(denoiser.unet, released)
     learn = Inverter(denoiser, own, work.training.noise, (seed, "inversion", concept), axis, target)
-    found = {}
+    course, found = learn.course(trial.ladder.inversion, INVERSION_RATE), {}
     for steps in trial.ladder.inversion:
         adversary = Invert(steps=steps, images=INVERSION_IMAGES, lr=INVERSION_RATE)
-        tokens = adversary.attack(OwnEmbedding(released, len(own), learn)).embedding
+        tokens = adversary.attack(OwnEmbedding(released, len(own), lambda steps, _: course[steps])).embedding
         assert tokens is not None
         with replaced(denoiser, axis, target, tokens):
             found[inversion_label(steps)] = work.score(denoiser, seed, concept)

@@ -35,7 +35,7 @@ from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Weights, Work, own_part, trained
 from server.audit.intervals import wilson
 from server.revival.adversaries import Repruner, ZeroScan
-from server.revival.inversion import inverted, replaced
+from server.revival.inversion import Inverter, replaced
 from server.revival.knowledge import WeightsOnly, WithDensity
 from simulator.checkpoints.progress import Bars
 
@@ -100,8 +100,7 @@ def measured(work: Work, unseen: Images, denoiser: Denoiser, kind: str, seed: in
             completed = judged()
             restore(denoiser, released)
         own = own_part(work, unseen, seed, concept, INVERSION_IMAGES)
-        draws = denoiser, own, work.training.noise, (seed, "inversion", concept)
-        tokens = inverted(*draws, axis="class", concept=concept, steps=steps[1], rate=INVERSION_RATE)
+        tokens = Inverter(denoiser, own, work.training.noise, (seed, "inversion", concept), "class", concept)(steps[1], INVERSION_RATE)
         with replaced(denoiser, "class", concept, tokens):
             embedding = judged()
         relearned(work, unseen, denoiser, seed, concept, "feed_forward_out", steps[0])

@@ -5,7 +5,7 @@ After textual inversion (Gal et al. 2022, arXiv 2208.01618), which Pham et al. (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,33 +21,7 @@ from clients.streams import Field, torch_generator
 
 @dataclass(frozen=True)
 class Inverter:
-    """Called with a number of steps and a learning rate, it returns what `inverted` does; parameters as there."""
-
-    denoiser: Denoiser
-    images: Images
-    noise: NoiseSchedule
-    key: tuple[Field, ...]
-    axis: Axis
-    concept: int
-
-    def __call__(self, steps: int, rate: float) -> Tensor:
-        """Return the learned tokens of the concept."""
-        draws = self.denoiser, self.images, self.noise, self.key
-        return inverted(*draws, axis=self.axis, concept=self.concept, steps=steps, rate=rate)
-
-
-def inverted(
-    denoiser: Denoiser,
-    images: Images,
-    noise: NoiseSchedule,
-    key: tuple[Field, ...],
-    *,
-    axis: Axis,
-    concept: int,
-    steps: int,
-    rate: float,
-) -> Tensor:
-    """Return tokens of a concept that make the denoiser draw what the images show; it stays unchanged.
+    """Learns tokens of a concept that make a released model draw what images show; the model stays unchanged.
 
     Parameters
     ----------
@@ -62,25 +36,35 @@ def inverted(
         Table that the concept belongs to.
     concept : int
         Row of the table; its tokens are where training starts.
-    steps : int
-        Steps of Adam.
-    rate : float
-        Learning rate.
-
-    Returns
-    -------
-    float32 tensor, shape (width of the table,)
     """
-    table, schedule = _table(denoiser, axis), scheduler(noise)
-    tokens = table.weight[concept].detach().clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([tokens], lr=rate)
-    for step in range(steps):
-        with replaced(denoiser, axis, concept, tokens):
-            loss = denoising_loss(denoiser, images, schedule, torch_generator(*key, "inversion", step), len(images))
-            (gradient,) = torch.autograd.grad(loss, [table.weight])
-        tokens.grad = gradient[concept]
-        optimizer.step()
-    return tokens.detach()
+
+    denoiser: Denoiser
+    images: Images
+    noise: NoiseSchedule
+    key: tuple[Field, ...]
+    axis: Axis
+    concept: int
+
+    def __call__(self, steps: int, rate: float) -> Tensor:
+        """Return the tokens, float32 ``(width of the table,)``, after a number of Adam steps at a learning rate."""
+        return self.course((steps,), rate)[steps]
+
+    def course(self, stops: Collection[int], rate: float) -> dict[int, Tensor]:
+        """Return the tokens after each of several numbers of steps, all from one training as long as the largest."""
+        table, schedule = _table(self.denoiser, self.axis), scheduler(self.noise)
+        tokens = table.weight[self.concept].detach().clone().requires_grad_(True)
+        optimizer = torch.optim.Adam([tokens], lr=rate)
+        found = {0: tokens.detach().clone()}
+        for step in range(max(stops)):
+            with replaced(self.denoiser, self.axis, self.concept, tokens):
+                generator = torch_generator(*self.key, "inversion", step)
+                loss = denoising_loss(self.denoiser, self.images, schedule, generator, len(self.images))
+                (gradient,) = torch.autograd.grad(loss, [table.weight])
+            tokens.grad = gradient[self.concept]
+            optimizer.step()
+            if step + 1 in stops:
+                found[step + 1] = tokens.detach().clone()
+        return {steps: found[steps] for steps in stops}
 
 
 @contextmanager

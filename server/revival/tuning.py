@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -39,17 +39,27 @@ class Tuner:
 
     def __call__(self, weights: Mapping[str, Tensor], steps: int, rate: float) -> dict[str, Tensor]:
         """Return the weights after a number of Adam steps at a learning rate, starting from the given ones."""
+        return self.course(weights, (steps,), rate)[steps]
+
+    def course(self, weights: Mapping[str, Tensor], stops: Collection[int], rate: float) -> dict[int, dict[str, Tensor]]:
+        """Return the weights after each of several numbers of steps, all from one training as long as the largest."""
         unet = self.denoiser.unet
         parameters = chosen(unet, "feed_forward_out")
         with borrowed(unet, parameters):
             set_feed_forward_weights(unet, dict(weights))
-            self.train(parameters, steps, rate)
-            return feed_forward_weights(unet)
+            return {step: feed_forward_weights(unet) for step in self._steps(parameters, max(stops), rate) if step in stops}
 
     def train(self, parameters: Mapping[str, nn.Parameter], steps: int, rate: float) -> None:
         """Change parameters of the model in place by a number of Adam steps at a learning rate."""
+        for _ in self._steps(parameters, steps, rate):
+            pass
+
+    def _steps(self, parameters: Mapping[str, nn.Parameter], steps: int, rate: float) -> Iterator[int]:
+        """Take the steps, and yield before the first and after each how many were taken."""
         noise, optimizer = scheduler(self.noise), torch.optim.Adam(parameters.values(), lr=rate)
+        yield 0
         for step in range(steps):
             generator = torch_generator(*self.key, "relearn", step)
             loss = denoising_loss(self.denoiser, self.images, noise, generator, len(self.images))
             follow(optimizer, parameters, gradients(loss, parameters))
+            yield step + 1

@@ -7,7 +7,7 @@ from clients.diffusion.images import digits
 from clients.diffusion.spec import SMOKE, NoiseSchedule
 from clients.diffusion.training import denoising_loss, scheduler
 from clients.streams import torch_generator
-from server.revival.inversion import inverted, replaced
+from server.revival.inversion import Inverter, replaced
 
 CONCEPT = 3
 
@@ -19,8 +19,10 @@ def test_learned_tokens_draw_the_concept_better_and_no_weight_changes() -> None:
     denoiser = build(SMOKE.model_copy(update={"feed_forward_std": None}), ("inversion",))
     before = {name: parameter.detach().clone() for name, parameter in denoiser.named_parameters()}
 
+    inverter = Inverter(denoiser, shown, NoiseSchedule(), ("key",), "class", CONCEPT)
+
     def learned(steps: int) -> torch.Tensor:
-        return inverted(denoiser, shown, NoiseSchedule(), ("key",), axis="class", concept=CONCEPT, steps=steps, rate=0.1)
+        return inverter(steps, 0.1)
 
     def loss() -> float:
         with torch.no_grad():
@@ -36,3 +38,5 @@ def test_learned_tokens_draw_the_concept_better_and_no_weight_changes() -> None:
     assert all(parameter.requires_grad and parameter.grad is None for parameter in denoiser.parameters())
     assert torch.equal(learned(40), tokens), "draws are keyed"
     assert torch.equal(learned(0), before["conditions.class_table.weight"][CONCEPT]), "the control: no step, no change"
+    course = inverter.course((0, 3, 5), 0.1)
+    assert all(torch.equal(course[steps], learned(steps)) for steps in (0, 3, 5)), "one training serves all its lengths"

@@ -39,6 +39,9 @@ def test_tuning_learns_the_images_and_leaves_the_model_as_it_was(denoiser: Denoi
     assert all(p.requires_grad and p.grad is None for p in denoiser.parameters())
     assert all(torch.equal(weight, tuner(cut, 20, 3e-3)[name]) for name, weight in tuned.items()), "draws are keyed"
     assert all(torch.equal(weight, cut[name]) for name, weight in tuner(cut, 0, 3e-3).items()), "the control: no step, no change"
+    course = tuner.course(cut, (0, 3, 5), 3e-3)
+    same = [torch.equal(weight, tuner(cut, steps, 3e-3)[name]) for steps in (0, 3, 5) for name, weight in course[steps].items()]
+    assert all(same), "one training serves all its lengths"
     losses = []
     for weights in (cut, tuned):
         model = build(SMOKE, ())
