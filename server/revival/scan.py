@@ -10,8 +10,12 @@ from torch import Tensor
 from clients.streams import torch_generator
 from server.revival.attack import Revival, locate
 from server.revival.completion import complete_layers
+from server.revival.completion_specs import SoftImpute
 from server.revival.knowledge import WeightsOnly
 from server.revival.locate import strongest
+
+TOLERANCE = 1e-3
+"""Relative change at which soft-impute stops in a scan, which reads signs alone: they settle long before sizes do."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ def scan(knowledge: WeightsOnly, settings: Revival | None = None, share: float =
     if not 0 < share < 1:
         raise ValueError(f"share {share}: wants a share of entries strictly between 0 and 1")
     settings = (settings or Revival()).settled()
+    rule = settings.completion
+    if isinstance(rule, SoftImpute):
+        rule = rule.model_copy(update={"tolerance": max(rule.tolerance, TOLERANCE)})
     places = locate(knowledge, settings.location)
     hidden = {name: _held_out(place, share, settings.seed, name) for name, place in places.items()}
-    completions = complete_layers(
-        knowledge.weights, {n: places[n] | hidden[n] for n in places}, settings.completion, settings.arithmetic
-    )
+    completions = complete_layers(knowledge.weights, {n: places[n] | hidden[n] for n in places}, rule, settings.arithmetic)
     right = {n: completion.values.sign() == knowledge.weights[n].sign() for n, completion in completions.items()}
     top = {name: strongest(completion.values.abs(), hidden[name], 0.2) for name, completion in completions.items()}
     found = {name: int(place.sum()) for name, place in places.items()}

@@ -114,7 +114,7 @@ def scan(
     checkpoint: Weights,
     held_out: Annotated[float, typer.Option(help="Share of each layer's weights to hold out.")] = 0.05,
     completion: Completion = "auto",
-    precision: Precision = "float64",
+    precision: Precision = "float32",
     json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from clients.streams import torch_generator
 from server.defences.detection import Auc, column_auc, entry_auc, grid_auc
 from server.defences.recommend import COLUMN, ENTRY
 from simulator.checkpoints.cut import zeros_of
@@ -20,6 +23,9 @@ SEEN: dict[str, tuple[str, float]] = {
 }
 """What each test sees, and the largest value that counts as hidden: a number of zeros, or an area under the curve (0.5 is chance)."""
 
+MOST = 1 << 20
+"""Entries of a layer that tests of single entries look at."""
+
 
 def exposure(sealed: Tensor, mask: Tensor) -> dict[str, float]:
     """Return what tests see of a filled layer ``(m, n)`` whose filled places are known, by the names of `SEEN`.
@@ -27,10 +33,18 @@ def exposure(sealed: Tensor, mask: Tensor) -> dict[str, float]:
     Areas are two-sided, in [0.5, 1]; a test that has nothing to compare, as where every column was edited, is left out.
     """
     zeros = zeros_of(sealed)
-    weights, masks = {"": sealed}, {"": mask}
-    areas = {"grid": grid_auc(weights, masks), "entries": entry_auc(weights, masks), "columns": column_auc(weights, masks)}
+    entries, edited = ({"": one} for one in _sampled(sealed, mask))
+    areas = {"grid": grid_auc(entries, edited), "entries": entry_auc(entries, edited), "columns": column_auc({"": sealed}, {"": mask})}
     found = {name: area.two_sided for name, area in areas.items() if _clear(area)}
     return {"zeros": float(zeros.count if zeros.cut else 0), **found}
+
+
+def _sampled(weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a layer's entries and their mask; of a large layer a keyed sample, drawn with replacement."""
+    if weight.numel() <= MOST:
+        return weight, mask
+    places = torch.randint(weight.numel(), (MOST,), generator=torch_generator("exposure"))
+    return weight.flatten()[places], mask.flatten()[places]
 
 
 def _clear(area: Auc) -> bool:

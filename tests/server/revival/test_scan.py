@@ -26,6 +26,17 @@ def test_held_out_entries_foretell_the_signs() -> None:
     assert tight.entries == pytest.approx(0.05 * 9600, rel=0.2)
 
 
+def test_a_scan_stops_early_as_signs_settle_before_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = torch_generator("scan", "noisy")
+    weight = torch.randn(40, 6, generator=draw) @ torch.randn(6, 120, generator=draw) + torch.randn(40, 120, generator=draw)
+    known = WeightsOnly({"a": weight.masked_fill(torch.rand(40, 120, generator=draw) < 0.1, 0.0)})
+    early = scan(known)
+    monkeypatch.setattr("server.revival.scan.TOLERANCE", 0.0)
+    late = scan(known)
+    assert 0.6 < late.right < 1.0, "the control: not all signs are told"
+    assert early.right == pytest.approx(late.right, abs=0.5 / late.entries**0.5)
+
+
 def test_a_whole_model_is_scanned_too() -> None:
     result = scan(release(2, 0.0))
     assert result.density == 0.0

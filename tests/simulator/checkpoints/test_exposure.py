@@ -51,6 +51,17 @@ def test_faint_noise_and_noise_off_the_grid_are_seen() -> None:
     assert "zeros that a scan takes for a cut in 1 of 3 layers (worst b: 3)" in said
 
 
+def test_a_sample_of_a_large_layer_tells_what_all_its_entries_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, mask = low_rank()
+    faint = Gaussian(relative=0.5).seal({"a": weight}, {"a": mask}, SECRET).weights["a"]
+    whole = exposure(faint, mask)
+    monkeypatch.setattr("simulator.checkpoints.exposure.MOST", 4000)
+    sampled = exposure(faint, mask)
+    assert sampled != whole, "the control: a sample was drawn"
+    assert sampled["entries"] == pytest.approx(whole["entries"], abs=0.04)
+    assert sampled["columns"] == whole["columns"], "of columns all are looked at"
+
+
 def test_seal_hides_best_unless_told_and_warns(lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:
     weight, _ = low_rank()
     folder = helpers.write_unet(tmp_path / "cut", {"mid_block.ff.net.2.weight": weight})
