@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +18,11 @@ from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.gradients import copies
 from experiments.reproductions import scars
+from experiments.reproductions.attacks_tables import text
+from experiments.reproductions.lines import Lines
 from experiments.reproductions.roots_pairs import Work
-from experiments.reproductions.scars import Scar, measured, table
+from experiments.reproductions.scars import Trial, measured, run
+from experiments.reproductions.scars_tables import Scar, tables
 
 pytestmark = pytest.mark.slow
 
@@ -58,10 +62,10 @@ def found(work: Work, denoiser: Denoiser, images: Images) -> dict[str, Scar]:
     with pytest.MonkeyPatch.context() as patch:
         real = ERASERS.load
         patch.setattr(scars, "ERASERS", SimpleNamespace(load=lambda kind: lambda: real(kind)(**SETTINGS[kind])))
-        return {kind: measured(work, images, denoiser, kind, 0, 3, (1, 1)) for kind in SETTINGS}
+        trial = Trial(work, images, (1, 1))
+        return {kind: measured(trial, denoiser, kind, 0, 3, lambda _: None) for kind in SETTINGS}
 
 
-@pytest.mark.slow
 def test_scars_are_what_erasers_leave(found: dict[str, Scar]) -> None:
     cut, dampened, edited, trained = (found[kind] for kind in SETTINGS)
     assert cut.zeros == cut.changed > 0, "a cut changes what it cuts, and nothing else"
@@ -78,30 +82,61 @@ def test_scars_are_what_erasers_leave(found: dict[str, Scar]) -> None:
 
 def test_the_denoiser_stays_as_it_was(work: Work, denoiser: Denoiser, images: Images) -> None:
     before = copies(dict(denoiser.named_parameters()))
-    measured(work, images, denoiser, "concept_prune", 0, 3, (1, 1))
+    measured(Trial(work, images, (1, 1)), denoiser, "concept_prune", 0, 3, lambda _: None)
     assert all(torch.equal(value, before[name]) for name, value in denoiser.named_parameters())
 
 
 def test_tables_say_where_there_is_nothing_to_complete(found: dict[str, Scar]) -> None:
-    left, back = table(list(found.values()), (2, 1))
+    left, back = tables(list(found.values()), (2, 1))
     assert list(left.columns[0].cells) == list(SETTINGS)
-    assert list(back.columns[3].cells)[:3] == ["zeros", "the smallest", "none changed"]
+    assert list(back.columns[5].cells)[:3] == ["zeros", "the smallest", "none changed"]
     assert list(back.columns[2].cells)[2] == "-"
     worst = min((share, one) for one, share in found["ssd"].released.items() if one != 3)
     assert list(left.columns[3].cells)[1].startswith(f"{worst[1]}: {worst[0]:.2f} (")
 
 
-def test_the_command_prints_both_tables(
-    tmp_path: Path, work: Work, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_seeds_are_pooled_and_their_range_is_told(found: dict[str, Scar]) -> None:
+    none, all_of_it = (replace(found["uce"], seed=seed, released=dict.fromkeys(range(10), share)) for seed, share in enumerate((0.0, 1.0)))
+    left, back, apart = tables([none, all_of_it], (2, 1))
+    assert list(left.columns[1].cells) == list(back.columns[1].cells) == [text(0.5, 4)]
+    assert list(left.columns[2].cells) == [text(0.5, 18)]
+    assert list(apart.columns[1].cells) == ["0.00 to 1.00"]
+
+
+@pytest.fixture
+def trained_once(work: Work, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Hand in the small denoiser; returns the seeds for which it was asked."""
+    asked = list[int]()
     learned = SimpleNamespace(learned=lambda images: work.judge)
     monkeypatch.setattr(scars, "JUDGES", SimpleNamespace(load=lambda kind: lambda: learned))
     monkeypatch.setattr(scars, "Work", lambda *_, **__: work)
-    monkeypatch.setattr(scars, "trained", lambda *_: (denoiser, True))
-    scars.main(["--erasers", "uce", "--concepts", "3", "--steps", "1", "1", "--samples", "2", "1", "--cache", str(tmp_path)])
+    monkeypatch.setattr(scars, "trained", lambda _, seed, *__: (asked.append(seed), (denoiser, True))[1])
+    return asked
+
+
+def test_finished_scars_are_not_measured_again(tmp_path: Path, work: Work, images: Images, trained_once: list[int]) -> None:
+    trial, store = Trial(work, images, (1, 1)), Lines(tmp_path)
+    first = run(trial, ["uce"], [0], [3], store, tmp_path)
+    both = run(trial, ["uce"], [0, 1], [3], store, tmp_path)
+    assert trained_once == [0, 1], "seed 0 was finished"
+    assert both[0] == first[0], "what is stored is read as it was measured"
+    assert [scar.seed for scar in both] == [0, 1]
+    longer = run(Trial(work, images, (2, 1)), ["uce"], [0], [3], store, tmp_path)
+    assert trained_once == [0, 1, 0], "other steps are another measurement"
+    assert longer[0].seed == 0
+
+
+def test_the_command_prints_all_tables(tmp_path: Path, trained_once: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--erasers", "uce", "--concepts", "3", "--steps", "1", "1", "--samples", "2", "1"]
+    scars.main([*few, "--seeds", "0", "--cache", str(tmp_path), "--out", str(tmp_path)])
     out = capsys.readouterr().out
     assert "what is released" in out
     assert "none changed" in out
-    with pytest.raises(SystemExit):
-        scars.main(["--steps", "0", "1"])
-    assert capsys.readouterr().err == "scars: --steps 0 1: wants positive numbers\n"
+    for wrong, said in (
+        (["--steps", "0", "1"], "--steps 0 1: wants positive numbers"),
+        (["--seeds", "-1"], "--seeds -1: wants numbers from 0"),
+        (["--seeds", "1", "1"], "--seeds: one is given twice; name each once"),
+    ):
+        with pytest.raises(SystemExit):
+            scars.main(wrong)
+        assert capsys.readouterr().err == f"scars: {said}\n"
