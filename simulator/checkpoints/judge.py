@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ORIGINAL, PRUNED, CONTROL = "original", "pruned", "original, without the concept"
+ORIGINAL, PRUNED, REVIVED, CONTROL = "original", "pruned", "revived", "original, without the concept"
 """Rows of the table; the last is drawn from the scenes alone, and tells how often the classifier sees the concept unasked."""
 
 
@@ -62,7 +62,12 @@ class Row:
 
 
 def judge_checkpoints(
-    folders: Mapping[str, Path], prompts: Prompts, classifier: Classifier, arithmetic: Arithmetic, variant: str | None = None
+    folders: Mapping[str, Path],
+    prompts: Prompts,
+    classifier: Classifier,
+    arithmetic: Arithmetic,
+    variant: str | None = None,
+    word: str | None = None,
 ) -> list[Row]:
     """Return how often the samples of each folder show the one concept of the prompts; nothing is written.
 
@@ -77,6 +82,8 @@ def judge_checkpoints(
     arithmetic : Arithmetic
         Device and determinism.
     variant : str, optional
+    word : str, optional
+        What stands for the concept in the prompts of the folder ``"revived"``; default: the concept.
     """
     found = {name: find(folder, variant) for name, folder in folders.items()}
     for checkpoint in found.values():
@@ -84,12 +91,14 @@ def judge_checkpoints(
     _check_alike(found)
     for checkpoint in found.values():
         check_weights(checkpoint, parts=True)
-    asked, alone = prompts.with_concept(prompts.concepts[0]), prompts.without()
+    alone, learned = prompts.without(), prompts if word is None else replace(prompts, concepts=(word,))
     classifier.load(arithmetic.place())
     shows: dict[str, tuple[bool, ...]] = {}
     with Bars() as bars, arithmetic.active():
         for name, checkpoint in found.items():
-            pipeline = load_pipeline(checkpoint, prompts, arithmetic.place())
+            own = learned if name == REVIVED else prompts
+            asked = own.with_concept(own.concepts[0])
+            pipeline = load_pipeline(checkpoint, own, arithmetic.place())
             shows[name] = _judged(pipeline, asked, prompts, classifier, bars.stage(f"drawing: {name}", len(asked)))
             if name == ORIGINAL:
                 shows[CONTROL] = _judged(pipeline, alone, prompts, classifier, bars.stage(f"drawing: {CONTROL}", len(alone)))

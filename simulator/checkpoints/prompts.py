@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from clients.diffusion.sampling import start_noise
 from clients.streams import Field, torch_generator
+from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.contract import Rows, Subject
+from clients.unlearning.pruning.recorder import Activity, Halves, record
 from simulator.checkpoints.folder import DENOISERS, PICKLES, Checkpoint, read_json
 from simulator.checkpoints.parts import check_parts
 from simulator.errors import LetheError
@@ -116,6 +118,14 @@ class PromptSubject(Subject):
     def describe(self) -> dict[str, Any]:
         """Return the prompts, the number of the start noise, and the seed."""
         return {**self.texts, "index": self.index, "seed": self.prompts.seed}
+
+
+def recorded(subject: PromptSubject, which: str, calls: int, halves: Halves) -> Activity:
+    """Return what `record` hears of a subject; ``LetheError`` if the pipeline cannot be listened to so."""
+    try:
+        return record(subject, which, calls, halves)
+    except UnlearningError as error:
+        raise LetheError(str(error)) from None
 
 
 def denoiser(pipeline: Any) -> Any:

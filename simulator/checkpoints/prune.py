@@ -9,14 +9,13 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.concept_prune import ConceptPrune, prune_mask
-from clients.unlearning.pruning.recorder import Activity, record
+from clients.unlearning.pruning.recorder import Activity
 from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Layer, find
 from simulator.checkpoints.progress import Bars
-from simulator.checkpoints.prompts import Prompts, PromptSubject, denoiser, load_pipeline
+from simulator.checkpoints.prompts import Prompts, PromptSubject, denoiser, load_pipeline, recorded
 from simulator.checkpoints.workshop import Job, Workshop, groups
 from simulator.errors import LetheError
 
@@ -91,19 +90,12 @@ def listen(shop: Workshop, pipeline: Any, prompts: Prompts, settings: ConceptPru
                 step(settings.calls)
                 one = _unpacked(notes[name])
             else:
-                one = _record(PromptSubject(pipeline, prompts, prompts.concepts[number], index), which, settings)
+                one = recorded(PromptSubject(pipeline, prompts, prompts.concepts[number], index), which, settings.calls, settings.halves)
                 shop.journal.keep("heard", {name: _packed(one)})
             heard[number, which] = heard[number, which] + one if index else one
     finally:
         handle.remove()
     return Heard({concept: heard[number, "target"] for number, concept in enumerate(prompts.concepts)}, heard[0, "base"])
-
-
-def _record(subject: PromptSubject, which: str, settings: ConceptPrune) -> Activity:
-    try:
-        return record(subject, which, settings.calls, settings.halves)
-    except UnlearningError as error:
-        raise LetheError(str(error)) from None
 
 
 def _packed(activity: Activity) -> bytes:

@@ -59,8 +59,7 @@ class Job:
 
     def identity(self) -> str:
         """Return everything that distinguishes this job from others, as JSON."""
-        shards = {name: _stamp(self.checkpoint.denoiser / name) for name in self.checkpoint.headers}
-        return json.dumps([self.command, str(self.checkpoint.root), shards, self.settings], sort_keys=True)
+        return json.dumps([self.command, str(self.checkpoint.root), stamps(self.checkpoint), self.settings], sort_keys=True)
 
 
 class UnfinishedError(LetheError):
@@ -200,9 +199,10 @@ def groups(layers: Sequence[Layer], device: str) -> list[list[Layer]]:
     return [alike[i : i + 8] for alike in by_shape.values() for i in range(0, len(alike), 8)]
 
 
-def _stamp(path: Path) -> list[int]:
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
+def stamps(checkpoint: Checkpoint) -> dict[str, list[int]]:
+    """Return size and time of change of a checkpoint's weight files, by name."""
+    found = {name: (checkpoint.denoiser / name).stat() for name in checkpoint.headers}
+    return {name: [one.st_size, one.st_mtime_ns] for name, one in found.items()}
 
 
 def _to_disk(path: Path) -> None:

@@ -134,7 +134,7 @@ def test_finished_layers_are_not_done_again(
 ) -> None:
     arguments = ("revive", undisturbed / "pruned", "--out", tmp_path / "out")
     killed("before delivery", arguments)
-    monkeypatch.setattr("simulator.checkpoints.revive._revived", lambda *_: pytest.fail("all layers were finished"))
+    monkeypatch.setattr("simulator.checkpoints.adversaries.revive", lambda *_: pytest.fail("all layers were finished"))
     assert lethe(*arguments).status == 0
 
 

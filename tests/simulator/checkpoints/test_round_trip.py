@@ -12,7 +12,7 @@ import torch
 from simulator.checkpoints.cut import zeros_of
 
 
-@pytest.mark.parametrize("kind", ["plain", "fp16", "sharded"])
+@pytest.mark.parametrize("kind", [pytest.param("plain", marks=pytest.mark.slow), "fp16", "sharded"])
 def test_round_trip(
     kind: str, saved: dict[str, Path], lethe: Callable[..., Any], pruning: tuple[object, ...], tmp_path: Path, helpers: Any
 ) -> None:

@@ -1,0 +1,109 @@
+"""A new word of a pipeline, whose embedding is learned: in the running pipeline, and in its folder."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from simulator.checkpoints.folder import PICKLES
+from simulator.errors import LetheError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_TABLE = "token_embedding.weight"
+
+
+class Placeholder:
+    """Adds a word to a pipeline that is loaded; a context manager, inside of which `vectors` stand for it.
+
+    Parameters
+    ----------
+    pipeline : StableDiffusionPipeline
+    word : str
+    concept : str
+        The word gets as many vectors as the concept has tokens, and starts from these.
+    """
+
+    def __init__(self, pipeline: Any, word: str, concept: str) -> None:
+        import torch
+
+        encoder, tokenizer = pipeline.text_encoder, pipeline.tokenizer
+        start = tokenizer(concept, add_special_tokens=False).input_ids
+        self._first = add_word(tokenizer, word, len(start))
+        table = encoder.get_input_embeddings().weight
+        self.vectors = torch.nn.Parameter(table[start].detach().clone())
+        encoder.resize_token_embeddings(max(len(table), self._first + len(start)), mean_resizing=False)
+        encoder.requires_grad_(False)
+        self._encoder, self._hooks = encoder, ExitStack()
+
+    def __enter__(self) -> Self:
+        handle = self._encoder.get_input_embeddings().register_forward_hook(self._put)
+        self._hooks.callback(handle.remove)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._hooks.close()
+
+    def _put(self, module: object, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        """Put the vectors where the word's tokens stand."""
+        import torch
+
+        place = args[0] - self._first
+        own = (place >= 0) & (place < len(self.vectors))
+        return torch.where(own[..., None], self.vectors[place.clamp(0, len(self.vectors) - 1)], output)
+
+
+def add_word(tokenizer: Any, word: str, count: int) -> int:
+    """Add a word of so many tokens, named as diffusers names those of textual inversion, and return the number of its first token.
+
+    ``LetheError`` if the tokenizer knows it already.
+    """
+    names = [word, *(f"{word}_{number}" for number in range(1, count))]
+    first = len(tokenizer)
+    if set(names) & set(tokenizer.get_vocab()) or tokenizer.add_tokens(names) != count:
+        raise LetheError(f"--word {word}: is a word of the pipeline's tokenizer already; take a new one, such as '<{word.strip('<>')}-2>'")
+    return first
+
+
+def write_word(source: Path, folder: Path, word: str, vectors: Tensor) -> None:
+    """Add a word and its vectors to tokenizer and text encoder of a copy of a pipeline; all other tensors keep their bytes.
+
+    A killed call may be repeated. Pickles of the text encoder, which would lack the word, are removed from the copy.
+
+    Parameters
+    ----------
+    source, folder : Path
+        The pipeline, and the copy.
+    word : str
+    vectors : float tensor, shape (tokens, width)
+    """
+    import torch
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(source / "tokenizer", local_files_only=True)
+    first, encoder, rows = add_word(tokenizer, word, len(vectors)), folder / "text_encoder", 0
+    for path in [path for path in encoder.iterdir() if path.suffix in PICKLES]:
+        path.unlink()
+    for path in sorted(encoder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata()
+        weights = load_file(path)
+        for name in [name for name in weights if name.endswith(_TABLE)]:
+            table = weights[name]
+            grown = torch.zeros(max(len(table), first + len(vectors)), table.shape[1], dtype=table.dtype)
+            grown[: len(table)] = table
+            grown[first : first + len(vectors)] = vectors.to(table.dtype)
+            weights[name] = grown
+            rows = len(grown)
+        draft = path.with_suffix(".draft")
+        save_file(weights, draft, metadata=about)
+        draft.replace(path)
+    config = json.loads((encoder / "config.json").read_text(encoding="utf-8"))
+    (encoder / "config.json").write_text(json.dumps(config | {"vocab_size": rows}, indent=2) + "\n", encoding="utf-8")
+    tokenizer.save_pretrained(folder / "tokenizer")

@@ -1,0 +1,175 @@
+"""Adversaries with images of their own: ``lethe revive --images`` trains weights or an embedding, ``lethe judge --word`` asks for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from server.revival.arithmetic import Arithmetic
+from simulator.checkpoints.judge import judge_checkpoints
+from simulator.checkpoints.prompts import Prompts
+
+ENCODER = "text_encoder/model{}.safetensors"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images of other shapes than the pipeline's, and a file that is none."""
+    folder = tmp_path_factory.mktemp("images")
+    for number, shape in enumerate(((20, 30, 3), (9, 9))):
+        pixels = np.random.default_rng(number).integers(0, 255, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+@pytest.fixture
+def learned(lethe: Callable[..., Any], images: Path, tmp_path: Path) -> Callable[..., Path]:
+    def run(checkpoint: Path, *options: object, steps: int = 2) -> Path:
+        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        asked = ("--images", images, "--concept", "ball", "--steps", steps)
+        said = lethe("revive", checkpoint, "--out", out, *asked, *options)
+        assert said.status == 0, said.err
+        assert said.err == ""
+        return out
+
+    return run
+
+
+def test_relearning_changes_feed_forward_weights_alone(saved: dict[str, Path], learned: Callable[..., Path], helpers: Any) -> None:
+    before = helpers.tree(saved["fp16"])
+    out = learned(saved["fp16"], "--rate", 0.01, "--variant", "fp16", steps=4)
+    assert helpers.tree(saved["fp16"]) == before, "the input is never changed"
+    assert {name for name, found in helpers.tree(out).items() if found != before[name]} == {"unet/diffusion_pytorch_model.fp16.safetensors"}
+    whole, after = (helpers.unet_tensors(folder) for folder in (saved["fp16"], out))
+    changed = {name for name in whole if not torch.equal(whole[name], after[name])}
+    assert changed == {name for name in whole if name.endswith(helpers.ending)}
+    assert {tensor.dtype for tensor in after.values()} == {torch.float16}
+    report = json.loads(out.with_name(f"{out.name}.json").read_text())
+    assert len(report["losses"]) == 4
+    assert report["settings"]["rate"] == 0.01
+
+
+@pytest.mark.slow
+def test_training_lowers_the_loss(saved: dict[str, Path], learned: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.checkpoints.images.torch_generator", lambda *_: torch.Generator().manual_seed(3))  # one noise throughout
+    for options in (("--rate", 0.01), ("--word", "<ball>", "--rate", 0.1)):
+        out = learned(saved["plain"], *options, steps=8)
+        losses = json.loads(out.with_name(f"{out.name}.json").read_text())["losses"]
+        assert losses[-1] < 0.999 * losses[0], options
+
+
+def test_a_word_is_added_and_nothing_else_changes(saved: dict[str, Path], learned: Callable[..., Path], helpers: Any) -> None:
+    from diffusers import DiffusionPipeline
+
+    out = learned(saved["plain"], "--word", "<ball>", "--rate", 0.5)
+    before, after = helpers.tree(saved["plain"]), helpers.tree(out)
+    different = {name for name in after if after[name] != before.get(name)}
+    assert {name.partition("/")[0] for name in different} == {"tokenizer", "text_encoder"}
+    whole, grown = (load_file(folder / ENCODER.format("")) for folder in (saved["plain"], out))
+    table = next(name for name in whole if name.endswith("token_embedding.weight"))
+    assert all(torch.equal(grown[name], whole[name]) for name in whole if name != table)
+    assert torch.equal(grown[table][: len(whole[table])], whole[table])
+    vectors = grown[table][len(whole[table]) :]
+    pipeline = DiffusionPipeline.from_pretrained(out, dtype=torch.float32, low_cpu_mem_usage=False)
+    start = pipeline.tokenizer("ball", add_special_tokens=False).input_ids
+    assert len(vectors) == len(start) == 4, "as many vectors as the concept has tokens, which are letters here"
+    assert not torch.isclose(vectors, whole[table][start]).all(dim=1).any(), "all of them were learned"
+    ids = pipeline.tokenizer(pipeline.maybe_convert_prompt("a <ball> in a room", pipeline.tokenizer), add_special_tokens=False).input_ids
+    assert [one for one in ids if one >= len(whole[table])] == list(range(54, 58))
+
+
+@pytest.mark.slow
+def test_before_it_is_trained_the_word_means_the_concept(saved: dict[str, Path], learned: Callable[..., Path]) -> None:
+    from diffusers import DiffusionPipeline
+
+    pipeline = DiffusionPipeline.from_pretrained(learned(saved["plain"], "--word", "<ball>", "--rate", 1e-12, steps=1))
+    told = [pipeline.encode_prompt(f"a {called} in a room", torch.device("cpu"), 1, False)[0] for called in ("ball", "<ball>", "tree")]
+    torch.testing.assert_close(told[1], told[0], rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(told[2], told[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [pytest.param(("--rate", 0.01), marks=pytest.mark.slow), ("--word", "<ball>")])
+def test_a_killed_training_ends_with_the_bytes_it_would_have_had(
+    options: tuple[object, ...],
+    saved: dict[str, Path],
+    images: Path,
+    learned: Callable[..., Path],
+    lethe: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    helpers: Any,
+) -> None:
+    from simulator.checkpoints import learn
+
+    undisturbed = learned(saved["plain"], *options, steps=4)
+    keep, steps = learn._keep, list[int]()
+
+    def interrupted(kept: Path, parameters: Any, optimizer: Any, losses: list[float]) -> None:
+        keep(kept, parameters, optimizer, losses)
+        steps.append(len(losses))
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(learn, "_keep", interrupted)
+    asked = ("revive", saved["plain"], "--out", tmp_path / "out", "--images", images, "--concept", "ball", "--steps", 4, *options)
+    assert lethe(*asked).status == 130
+    assert not (tmp_path / "out").exists()
+    assert lethe(*asked).status == 0
+    assert steps == [1, 2, 3, 4], "no step is made twice"
+    assert helpers.tree(tmp_path / "out") == helpers.tree(undisturbed)
+
+
+def test_the_revived_copy_is_asked_for_the_word(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    monkeypatch.setattr("simulator.checkpoints.judge.draw", lambda pipeline, text, index, prompts: asked.append(text))
+    judge: Any = SimpleNamespace(load=lambda device: None, shows=lambda image: True)
+    folders = {"original": saved["plain"], "pruned": saved["plain"], "revived": saved["plain"]}
+    prompts = Prompts(("ball",), ("a room",), "a {concept} in {base}", 1, 1, 1.0, 0)
+    judge_checkpoints(folders, prompts, judge, Arithmetic(device="cpu"), word="<ball>")
+    assert asked == ["a ball in a room", "a room", "a ball in a room", "a <ball> in a room"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--images", "EMPTY", "--concept", "ball"), ("holds no image", ".png")),
+        (("--images", "BROKEN", "--concept", "ball"), ("cannot be read as an image",)),
+        (("--images", "IMAGES", "--concept", "ball", "--rate", "nan"), ("--rate nan",)),
+        (("--images", "IMAGES", "--concept", "ball", "--word", "a ball"), ("--word 'a ball'", "one word")),
+        (("--images", "IMAGES", "--concept", "ball", "--word", "a"), ("--word a: is a word of the pipeline's tokenizer already",)),
+        (("--images", "IMAGES", "--concept", "ball", "--rate", "1e30"), ("--rate 1e+30", "lower it")),
+    ],
+)
+def test_one_line(
+    options: tuple[str, ...],
+    words: tuple[str, ...],
+    saved: dict[str, Path],
+    images: Path,
+    lethe: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "one.png").write_bytes(b"no image")
+    places = {"EMPTY": tmp_path / "empty", "BROKEN": tmp_path / "broken", "IMAGES": images}
+    said = lethe("revive", saved["plain"], "--out", tmp_path / "out", *(places.get(one, one) for one in options))
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1), said.err
+    for word in words:
+        assert word in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "empty"], "nothing is written"
+
+
+def test_a_denoiser_alone_learns_nothing(planted: Any, images: Path, lethe: Callable[..., Any], tmp_path: Path) -> None:
+    said = lethe("revive", planted.folder, "--out", tmp_path / "out", "--images", images, "--concept", "ball")
+    assert said.status == 2
+    assert "is a denoiser alone" in said.err
