@@ -44,9 +44,14 @@ def test_every_method_for_averaging_federations_carries_the_deletion_out(tmp_pat
         assert found[name]["predictions"] != nothing["predictions"], f"{name} leaves the model as it was"
 
 
+@pytest.fixture(scope="module")
+def inline(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(Scenario.load(FILE), tmp_path_factory.mktemp("inline"))
+
+
 @pytest.mark.slow
-def test_classes_are_forgotten_as_promised(tmp_path: Path) -> None:
-    found = rows(run(Scenario.load(FILE), tmp_path))
+def test_classes_are_forgotten_as_promised(inline: Run) -> None:
+    found = rows(inline)
     assert found["rollback"]["verdict"] == "proven"
     assert found["did nothing"]["forget"]["low"] > 0.9
     assert found["finetune"]["forget"]["low"] > 0.5, "it forgets least"
@@ -57,9 +62,8 @@ def test_classes_are_forgotten_as_promised(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_engine_gives_one_digest_and_one_table(tmp_path: Path) -> None:
-    inline = run(Scenario.load(FILE), tmp_path)
-    for kind in ("ray", "grpc", "flower"):
-        done = run(Scenario.load(FILE, [f"engine.kind={kind}", "engine.workers=2"]), tmp_path)
-        assert done.digest == inline.digest
-        assert rows(done) == rows(inline)
+@pytest.mark.parametrize("kind", ["ray", "grpc", "flower"])
+def test_every_engine_gives_one_digest_and_one_table(kind: str, inline: Run, tmp_path: Path) -> None:
+    done = run(Scenario.load(FILE, [f"engine.kind={kind}", "engine.workers=2"]), tmp_path)
+    assert done.digest == inline.digest
+    assert rows(done) == rows(inline)
