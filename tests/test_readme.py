@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,16 @@ from simulator.terminal.results import show_results
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FILES = {"mnist": "mnist", "cifar10.npz": "cifar10-12k.npz", "adult.csv": "adult.csv"}
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that headings of a page have."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-@pytest.mark.parametrize("text", blocks("toml"), ids=lambda text: str(tomllib.loads(text)["data"]["dataset"]))
-def test_own_data_tables_resolve(text: str, shared_data: Path) -> None:
-    table = tomllib.loads(text)["data"]
-    table["path"] = str(shared_data / FILES[table["path"]])
-    scenario = Scenario.load(ROOT / "experiments" / "scenarios" / "departures.toml")
-    tables = scenario.replace(data=table, peers__main=[{"kind": "mlp", "hidden": [8]}], event=[])
-    assert len(resolve(tables).configs) == 10
 
 
 def test_the_commands_named_are_the_commands_there_are() -> None:
@@ -70,8 +65,11 @@ def test_the_rollback_in_the_table_costs_what_it_says() -> None:
     assert f"{spent} gradient steps for a peer that was first drawn in round {first} of 9" in README
 
 
-def test_links_into_the_tree_lead_somewhere() -> None:
-    paths = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    paths += re.findall(r"`((?:clients|server|simulator|experiments|docs)/[\w./]+\.\w+)`", README)
-    assert paths
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_links_into_the_tree_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [(page.parent / path, anchor) for path, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", text)]
+    named = [ROOT / path for path in re.findall(r"`((?:clients|server|simulator|experiments|docs)/[\w./]+\.\w+)`", text)]
+    assert [path for path in (*(path for path, _ in links), *named) if not path.exists()] == []
+    for path, anchor in links:
+        assert not anchor or anchor in anchors(path if path.is_file() else page), f"{path}#{anchor}"
