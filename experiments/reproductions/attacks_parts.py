@@ -91,7 +91,7 @@ def divided(images: Images, held_out: float) -> tuple[Images, Images]:
 
 
 def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str, advance: Callable[[int], None]) -> Line:
-    """Return the measurements of one part; the denoiser stays unchanged.
+    """Return the measurements of one part, without their hash; the denoiser stays unchanged.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str
             told = {"named": named(work, denoiser, released, seed), "target": work.spec.axis(concept)[1]}
     finally:
         set_feed_forward_weights(denoiser.unet, original)
-    about = {"pair": trial.part(seed, concept, name), "seed": seed, "concept": work.spec.concepts[concept], "part": name}
+    about = {"seed": seed, "concept": work.spec.concepts[concept], "part": name}
     return {**about, "n": trial.counts, "judge": work.judge.accuracy, "rows": rows, **told}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -26,21 +25,19 @@ from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images, digits
 from clients.diffusion.judges.spec import JUDGES
 from clients.diffusion.spec import DIGITS, QUICK_BUDGET
-from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.gradients import copies
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from experiments.reproductions.attacks_parts import INVERSION_IMAGES, INVERSION_RATE, divided, named
 from experiments.reproductions.command import Parser
-from experiments.reproductions.lines import Line, Lines
+from experiments.reproductions.lines import Line
 from experiments.reproductions.relearning import erased, relearned, restore
-from experiments.reproductions.roots import training_bars
-from experiments.reproductions.roots_pairs import Weights, Work, own_part, trained
+from experiments.reproductions.roots_pairs import Weights, Work, own_part
 from experiments.reproductions.scars_tables import PARTS, Each, Scar, tables
+from experiments.reproductions.studies import Study, add_spans, check_spans
 from server.revival.adversaries import Repruner, ZeroScan
 from server.revival.inversion import Inverter, replaced
 from server.revival.knowledge import WeightsOnly, WithDensity
-from simulator.checkpoints.progress import Bars
 
 ALL = ("concept_prune", "class_discriminative", "ssd", "scissorhands", "salun", "uce", "esd", "resistant")
 VERSION = 1
@@ -65,35 +62,21 @@ class Trial:
         return configuration_hash({"pair": self.work.pair(seed, concept), **settings})
 
 
-def run(trial: Trial, erasers: Sequence[str], seeds: Sequence[int], concepts: Sequence[int], store: Lines, cache: Path) -> list[Scar]:
-    """Return the scars of all erasers, seeds and concepts, in this order; missing ones are measured and stored."""
-    done = store.finished()
-    for seed in seeds:
-        left = [(kind, concept) for concept, kind in product(concepts, erasers) if trial.scar(kind, seed, concept) not in done]
-        if not left:
-            continue
-        with Bars() as drawn:
-            denoiser, found = trained(trial.work, seed, cache, training_bars(drawn, seed))
-            _say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} scars to measure")
-            for number, (kind, concept) in enumerate(left, 1):
-                advance = drawn.stage(f"seed {seed}, concept {concept}, {kind}", len(PARTS))
-                scar = measured(trial, denoiser, kind, seed, concept, advance)
-                line = {"pair": trial.scar(kind, seed, concept), **asdict(scar)}
-                store.append(line)
-                done[line["pair"]] = line
-                _say(f"seed {seed}, concept {concept}, {kind} ({number} of {len(left)}): {scar.released[concept]:.2f} released")
-    return [_read(done[trial.scar(kind, seed, concept)]) for kind, seed, concept in product(erasers, seeds, concepts)]
+def study(trial: Trial) -> Study[tuple[str, int]]:
+    """Return the study of erasers and concepts."""
+
+    def of(denoiser: Denoiser, seed: int, thing: tuple[str, int], advance: Callable[[int], None]) -> Line:
+        kind, concept = thing
+        return asdict(measured(trial, denoiser, kind, seed, concept, advance))
+
+    return Study("scars", trial.work, lambda seed, thing: trial.scar(thing[0], seed, thing[1]), of, lambda _: len(PARTS))
 
 
-def _read(line: Line) -> Scar:
+def read(line: Line) -> Scar:
     """Return a stored scar; JSON has turned classes into text."""
     values = {one.name: line[one.name] for one in fields(Scar)}
     by_class = {part: values[part] and {int(one): share for one, share in values[part].items()} for part in PARTS}
     return Scar(**{**values, **by_class})
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def measured(trial: Trial, denoiser: Denoiser, kind: str, seed: int, concept: int, advance: Callable[[int], None]) -> Scar:
@@ -150,8 +133,7 @@ def _completed(work: Work, layers: dict[str, Tensor], zeros: float, changed: flo
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("scars", __doc__ or "")
     parser.add_argument("--erasers", nargs="+", choices=sorted(ERASERS.targets()), default=list(ALL))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="training seeds")
-    parser.add_argument("--concepts", type=int, nargs="+", choices=range(10), default=[6, 9, 3], help="classes to erase one by one")
+    add_spans(parser, (0, 1), (6, 9, 3))
     parser.add_argument("--steps", type=int, nargs=2, metavar=("RELEARN", "EMBED"), default=[20, 200], help="of the adversaries that train")
     parser.add_argument("--samples", type=int, nargs=2, metavar=("TARGET", "OTHERS"), default=[60, 10], help="of it, of each other")
     parser.add_folders("runs/scars")
@@ -159,11 +141,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name in ("steps", "samples"):
         if min(getattr(options, name)) < 1:
             parser.error(f"--{name} {' '.join(map(str, getattr(options, name)))}: wants positive numbers")
-    if wrong := [seed for seed in options.seeds if seed < 0]:
-        parser.error(f"--seeds {wrong[0]}: wants numbers from 0")
-    for name in ("erasers", "seeds", "concepts"):
-        if len(set(getattr(options, name))) < len(getattr(options, name)):
-            parser.error(f"--{name}: one is given twice; name each once")
+    check_spans(parser, options, "erasers")
     parser.make_folders(options, Path("runs/scars"))
     return options
 
@@ -174,15 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seen, unseen = divided(digits(), 0.2)
     judge = JUDGES.load("svm")().learned(digits())
     trial = Trial(Work(seen, judge, DIGITS, QUICK_BUDGET, budget=metrics.Budget(*options.samples)), unseen, tuple(options.steps))
-    store = Lines(options.out)
-    try:
-        scars = run(trial, options.erasers, options.seeds, options.concepts, store, options.cache)
-    except KeyboardInterrupt:
-        print(f"scars: interrupted; finished scars are in {store.lines}, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
-    except UnlearningError as error:
-        print(f"scars: {error}", file=sys.stderr)
-        sys.exit(1)
+    things = [(kind, concept) for concept, kind in product(options.concepts, options.erasers)]
+    scars = [read(line) for line in study(trial).lines(options.seeds, things, options.out, options.cache)]
     console, spans = Console(width=140), [", ".join(map(str, values)) for values in (options.seeds, options.concepts)]
     console.print(f"quick budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge.accuracy:.3f} on held-out images")
     for one in tables(scars, options.samples):

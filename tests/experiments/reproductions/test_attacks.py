@@ -64,7 +64,7 @@ def test_every_row_is_printed_and_an_interrupted_command_goes_on(
     first = lines(finished)
     attacks.main(command(finished))
     said = capsys.readouterr()
-    assert "denoiser from the cache; 2 parts to measure" in said.err
+    assert "denoiser from the cache; 2 of 4 to measure" in said.err
     assert lines(finished)[:2] == first
     assert [line["part"] for line in lines(finished)] == list(attacks.PARTS)
     for line in lines(finished):
@@ -103,7 +103,7 @@ def test_shares_are_pooled_over_samples() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--concepts", "10"], "--concepts 10: wants numbers from 0 to 9"),
+        (["--concepts", "10"], "invalid choice: 10"),
         (["--seeds", "-1"], "--seeds -1: wants numbers from 0"),
         (["--parts", "cut", "cut"], "--parts: one is given twice"),
         (["--parts", "uncut"], "invalid choice"),

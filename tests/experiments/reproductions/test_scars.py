@@ -17,11 +17,10 @@ from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.gradients import copies
-from experiments.reproductions import scars
+from experiments.reproductions import scars, studies
 from experiments.reproductions.attacks_tables import text
-from experiments.reproductions.lines import Lines
 from experiments.reproductions.roots_pairs import Work
-from experiments.reproductions.scars import Trial, measured, run
+from experiments.reproductions.scars import Trial, measured, read, study
 from experiments.reproductions.scars_tables import Scar, tables
 
 pytestmark = pytest.mark.slow
@@ -110,20 +109,21 @@ def trained_once(work: Work, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
     learned = SimpleNamespace(learned=lambda images: work.judge)
     monkeypatch.setattr(scars, "JUDGES", SimpleNamespace(load=lambda kind: lambda: learned))
     monkeypatch.setattr(scars, "Work", lambda *_, **__: work)
-    monkeypatch.setattr(scars, "trained", lambda _, seed, *__: (asked.append(seed), (denoiser, True))[1])
+    monkeypatch.setattr(studies, "trained", lambda _, seed, *__: (asked.append(seed), (denoiser, True))[1])
     return asked
 
 
 def test_finished_scars_are_not_measured_again(tmp_path: Path, work: Work, images: Images, trained_once: list[int]) -> None:
-    trial, store = Trial(work, images, (1, 1)), Lines(tmp_path)
-    first = run(trial, ["uce"], [0], [3], store, tmp_path)
-    both = run(trial, ["uce"], [0, 1], [3], store, tmp_path)
+    things, folders = [("uce", 3)], (tmp_path, tmp_path)
+    trial = study(Trial(work, images, (1, 1)))
+    first = trial.lines([0], things, *folders)
+    both = trial.lines([0, 1], things, *folders)
     assert trained_once == [0, 1], "seed 0 was finished"
-    assert both[0] == first[0], "what is stored is read as it was measured"
-    assert [scar.seed for scar in both] == [0, 1]
-    longer = run(Trial(work, images, (2, 1)), ["uce"], [0], [3], store, tmp_path)
+    assert read(both[0]) == read(first[0]), "what is stored is read as it was measured"
+    assert [line["seed"] for line in both] == [0, 1]
+    longer = study(Trial(work, images, (2, 1))).lines([0], things, *folders)
     assert trained_once == [0, 1, 0], "other steps are another measurement"
-    assert longer[0].seed == 0
+    assert longer[0]["seed"] == 0
 
 
 def test_the_command_prints_all_tables(tmp_path: Path, trained_once: list[int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,101 @@
+"""How loud a Gaussian fill must be, and may be: ``python -m experiments.reproductions.noise [--seeds 0 1 2] [--concepts 6 9 3]``.
+
+Each concept is cut from the denoiser of each training seed, and the cut filled at several noise levels, in standard deviations of the
+untouched entries of a layer. Too quiet a fill is seen: entries are told by their size, and who knows the level prunes again and revives.
+Too loud a one ruins how other concepts are drawn. Finished cuts are stored at once, so that the same command goes on after any
+interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from clients.cache import configuration_hash
+from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.images import digits
+from clients.diffusion.judges.spec import JUDGES
+from clients.diffusion.spec import DIGITS, FULL_BUDGET
+from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
+from clients.unlearning.pruning.masks import density
+from experiments.reproductions.command import Parser
+from experiments.reproductions.lines import Line
+from experiments.reproductions.noise_tables import edges, table
+from experiments.reproductions.roots_pairs import Work, masks_of
+from experiments.reproductions.studies import Study, add_spans, check_spans
+from server.defences.detection import column_auc, entry_auc
+from server.defences.fills import Gaussian
+from server.defences.secret import Secret
+from server.revival.attack import revive
+from server.revival.knowledge import Adaptive
+
+VERSION = 1
+"""Version of the measurements; increase it when the same settings give other numbers."""
+LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+
+
+def name(work: Work, levels: Sequence[float], seed: int, concept: int) -> str:
+    """Return the hash of everything that determines the measurements of a cut."""
+    return configuration_hash({"pair": work.pair(seed, concept), "noise": VERSION, "levels": list(levels)})
+
+
+def measure(
+    work: Work, levels: Sequence[float], denoiser: Denoiser, seed: int, concept: int, advance: Callable[[int], None]
+) -> Line:
+    """Return, for each level, what the filled model draws, what it draws after the adaptive attack, and how well the cut is told."""
+    original = feed_forward_weights(denoiser.unet)
+    masks, revival = masks_of(work, denoiser, seed, concept), work.revival.settled(work.compute.device)
+    pruned = {layer: weight.masked_fill(masks[layer], 0.0) for layer, weight in original.items()}
+    rows = []
+    try:
+        for level in levels:
+            filled = Gaussian(relative=level).seal(pruned, masks, Secret.of_run(seed)).weights if level else pruned
+            attacked = revive(Adaptive(filled, density(masks), level), revival).weights
+            drawn = []
+            for weights in (filled, attacked):
+                set_feed_forward_weights(denoiser.unet, weights)
+                drawn.append(work.score(denoiser, seed, concept))
+                advance(1)
+            areas = {"entries": entry_auc(filled, masks).value, "columns": column_auc(filled, masks).two_sided}
+            rows.append({"level": level, "filled": drawn[0], "attacked": drawn[1], **areas})
+    finally:
+        set_feed_forward_weights(denoiser.unet, original)
+    n = {"target": work.budget.target, "others": work.budget.others * (work.spec.classes - 1)}
+    return {"seed": seed, "concept": concept, "n": n, "levels": rows}
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser("noise", __doc__ or "")
+    add_spans(parser, (0, 1, 2), (6, 9, 3))
+    parser.add_folders("runs/noise")
+    options = parser.parse_args(arguments)
+    check_spans(parser, options)
+    parser.make_folders(options, Path("runs/noise"))
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, cut, fill, attack, and print the table and the two edges."""
+    options = _options(arguments)
+    judge = JUDGES.load("svm")().learned(digits())
+    work = Work(digits(), judge, DIGITS, FULL_BUDGET)
+    study = Study("noise", work, partial(name, work, LEVELS), partial(measure, work, LEVELS), lambda _: 2 * len(LEVELS))
+    lines = study.lines(options.seeds, options.concepts, options.out, options.cache)
+    spans = [", ".join(map(str, values)) for values in (options.seeds, options.concepts)]
+    console = Console(width=140)
+    console.print(f"full budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge.accuracy:.3f} on held-out images")
+    console.print(table(lines))
+    print(*edges(lines), sep="\n")
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    main()

@@ -1,0 +1,65 @@
+"""The table of ``noise``, and its two edges: from which level the cut is not seen, and up to which the other concepts do not suffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import mean
+
+from rich.table import Table
+
+from experiments.reproductions.attacks_tables import text
+from experiments.reproductions.lines import Line
+from server.defences.detection import expected_auc
+from server.defences.recommend import ENTRY
+from simulator.sweeps.estimates import Estimate, estimate
+
+Value = Callable[[Line], float]
+
+
+def over_seeds(lines: Sequence[Line], value: Value) -> Estimate:
+    """Return the mean over training seeds of the means over concepts, with its 95 % interval."""
+    seeds = dict.fromkeys(line["seed"] for line in lines)
+    return estimate([mean(value(line) for line in lines if line["seed"] == seed) for seed in seeds])
+
+
+def table(lines: Sequence[Line]) -> Table:
+    """Return a row a noise level: shares of samples with intervals over samples, areas with those over training seeds."""
+    target, others = (sum(line["n"][part] for line in lines) for part in ("target", "others"))
+    drawn = Table(title="a Gaussian fill by its level: share of samples judged right, and how well the cut is told", title_justify="left")
+    drawn_heads = (f"erased, n = {target}", f"others, n = {others}", "others less the plain cut's", "erased, attacked")
+    for head in ("level", *drawn_heads, "entries", "theory", "columns"):
+        drawn.add_column(head)
+    for i, one in enumerate(lines[0]["levels"]):
+        shares = [_pooled(lines, i, *part) for part in (("filled", "target"), ("filled", "others"), ("attacked", "target"))]
+        areas = [interval(over_seeds(lines, lambda line, i=i, k=kind: line["levels"][i][k])) for kind in ("entries", "columns")]  # type: ignore[misc]
+        lost = interval(over_seeds(lines, _lost(i)))
+        drawn.add_row(f"{one['level']:g}", shares[0], shares[1], lost, shares[2], areas[0], f"{expected_auc(one['level']):.2f}", areas[1])
+    return drawn
+
+
+def edges(lines: Sequence[Line]) -> list[str]:
+    """Return one line on each edge, by means over training seeds."""
+    levels = [one["level"] for one in lines[0]["levels"]]
+    seen = [over_seeds(lines, lambda line, i=i: line["levels"][i]["entries"]).mean for i in range(len(levels))]  # type: ignore[misc]
+    hidden = [level for level, area in zip(levels, seen, strict=True) if max(area, 1 - area) <= ENTRY]
+    harmed = [level for i, level in enumerate(levels) if (high := over_seeds(lines, _lost(i)).high) is not None and high < 0]
+    told = f"at levels {', '.join(f'{level:g}' for level in hidden)}" if hidden else "at no level"
+    ruined = f"from level {min(harmed):g} on" if harmed else "at no level, as far as these seeds tell"
+    return [
+        f"not seen by the size of entries (area at most {ENTRY}, at least {1 - ENTRY:.2f}): {told}",
+        f"others drawn worse than after the plain cut (interval over training seeds below 0): {ruined}",
+    ]
+
+
+def _lost(i: int) -> Value:
+    return lambda line: line["levels"][i]["filled"]["others"] - line["levels"][0]["filled"]["others"]
+
+
+def _pooled(lines: Sequence[Line], i: int, what: str, part: str) -> str:
+    n = sum(line["n"][part] for line in lines)
+    return text(sum(line["levels"][i][what][part] * line["n"][part] for line in lines) / n, n)
+
+
+def interval(found: Estimate, digits: int = 3) -> str:
+    """Return a mean with half its interval; the mean alone of a single seed."""
+    return f"{found.mean:.{digits}f}" + ("" if found.high is None else f" ± {found.high - found.mean:.{digits}f}")

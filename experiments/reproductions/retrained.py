@@ -1,0 +1,118 @@
+"""Pruning a concept beside training without it: ``python -m experiments.reproductions.retrained [--seeds 0 1 2] [--concepts 3]``.
+
+Two models never learned the concept: one whose public backbone saw its images, without their class, and one trained without them from the
+start. Beside them stand the original, the pruned model and the revived one, and what each took in processor seconds after the request.
+Finished concepts are stored at once, so that the same command goes on after any interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from clients.cache import configuration_hash
+from clients.diffusion.denoiser import Denoiser, build
+from clients.diffusion.images import Images, digits
+from clients.diffusion.judges.spec import JUDGES
+from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
+from clients.diffusion.training import train_phase
+from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
+from experiments.reproductions.command import Parser
+from experiments.reproductions.lines import Line
+from experiments.reproductions.retrained_tables import HOWS, ratios, table
+from experiments.reproductions.roots_pairs import Work, masks_of
+from experiments.reproductions.studies import Study, add_spans, check_spans
+from server.revival.attack import revive
+from server.revival.knowledge import WeightsOnly
+
+VERSION = 1
+"""Version of the measurements; increase it when the same settings give other numbers."""
+BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
+
+
+def name(work: Work, seed: int, concept: int) -> str:
+    """Return the hash of everything that determines the measurements of a concept, but for seconds."""
+    return configuration_hash({"pair": work.pair(seed, concept), "retrained": VERSION})
+
+
+def measure(work: Work, denoiser: Denoiser, seed: int, concept: int, advance: Callable[[int], None]) -> Line:
+    """Return what each of `HOWS` draws, and its processor seconds."""
+    original = feed_forward_weights(denoiser.unet)
+    rows: dict[str, dict[str, float]] = {}
+
+    def judged(how: str, model: Denoiser, seconds: float) -> None:
+        rows[how] = {**work.score(model, seed, concept), "seconds": seconds}
+        advance(1)
+
+    try:
+        judged("original", denoiser, 0.0)
+        begin = time.process_time()
+        masks = masks_of(work, denoiser, seed, concept)
+        pruned = {layer: weight.masked_fill(masks[layer], 0.0) for layer, weight in original.items()}
+        set_feed_forward_weights(denoiser.unet, pruned)
+        judged("pruned", denoiser, time.process_time() - begin)
+        begin = time.process_time()
+        set_feed_forward_weights(denoiser.unet, revive(WeightsOnly(pruned), work.revival.settled(work.compute.device)).weights)
+        judged("revived", denoiser, time.process_time() - begin)
+    finally:
+        set_feed_forward_weights(denoiser.unet, original)
+    without = work.images.select(work.images.classes != concept)
+    for how, backbone in (("phase 2 without it", work.images), ("both phases without it", without)):
+        model, seconds = never(work, seed, backbone, without)
+        judged(how, model, seconds)
+    n = {"target": work.budget.target, "others": work.budget.others * (work.spec.classes - 1)}
+    return {"seed": seed, "concept": concept, "n": n, "rows": rows}
+
+
+def never(work: Work, seed: int, backbone: Images, without: Images) -> tuple[Denoiser, float]:
+    """Return a denoiser whose feed-forward weights learned from ``without``, and the processor seconds of what had to be trained again.
+
+    A backbone that saw the concept is public and stays: its training is not counted.
+    """
+    key = (seed, "denoiser")
+    model = build(work.spec, key).to(work.compute.place())
+    with work.compute.active():
+        begin = time.process_time()
+        train_phase(model, backbone, work.training, "backbone", key, total=work.training.backbone_steps)
+        kept = time.process_time() if len(backbone) > len(without) else begin
+        train_phase(model, without, work.training, "concept", key, total=work.training.concept_steps)
+    return model.eval(), time.process_time() - kept
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser("retrained", __doc__ or "")
+    add_spans(parser, (0, 1, 2), (3,))
+    parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
+    parser.add_folders("runs/retrained-BUDGET")
+    options = parser.parse_args(arguments)
+    check_spans(parser, options)
+    parser.make_folders(options, Path(f"runs/retrained-{options.budget}"))
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, prune, revive, train without the concept, and print the table."""
+    options = _options(arguments)
+    judge = JUDGES.load("svm")().learned(digits())
+    work = Work(digits(), judge, DIGITS, BUDGETS[options.budget])
+    study = Study("retrained", work, partial(name, work), partial(measure, work), lambda _: len(HOWS))
+    lines = study.lines(options.seeds, options.concepts, options.out, options.cache)
+    spans = [", ".join(map(str, values)) for values in (options.seeds, options.concepts)]
+    console = Console(width=140)
+    console.print(f"{options.budget} budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge.accuracy:.3f} on held-out images")
+    console.print(table(lines))
+    print(*ratios(lines), sep="\n")
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    main()

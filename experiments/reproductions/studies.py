@@ -1,0 +1,97 @@
+"""Measurements on denoisers of several training seeds, stored one by one, so that the same command goes on after any interruption."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from clients.diffusion.denoiser import Denoiser
+from clients.unlearning.contract import UnlearningError
+from experiments.reproductions.command import Parser
+from experiments.reproductions.lines import Line, Lines
+from experiments.reproductions.roots import training_bars
+from experiments.reproductions.roots_pairs import Work, trained
+from simulator.checkpoints.progress import Bars
+
+What = TypeVar("What", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Study(Generic[What]):
+    """What is measured of the denoiser of each training seed: several things, each a stored line.
+
+    Parameters
+    ----------
+    prog : str
+        The command's name.
+    work : Work
+    name : callable
+        Returns the hash of everything that determines the measurement of a seed and a thing.
+    measure : callable
+        Given denoiser, seed, thing, and a function to be called with the number of steps just done, returns the line, without its hash;
+        the denoiser stays unchanged.
+    steps : callable
+        Returns the number of steps of a thing's measurement.
+    """
+
+    prog: str
+    work: Work
+    name: Callable[[int, What], str]
+    measure: Callable[[Denoiser, int, What, Callable[[int], None]], Line]
+    steps: Callable[[What], int]
+
+    def lines(self, seeds: Sequence[int], things: Sequence[What], out: Path, cache: Path) -> list[Line]:
+        """Return the lines of all seeds and things, in this order; missing ones are measured and stored; exit if that is interrupted."""
+        store = Lines(out)
+        try:
+            return self._lines(seeds, things, store, cache)
+        except KeyboardInterrupt:
+            _say(f"{self.prog}: interrupted; what is finished is in {store.lines}, and the same command goes on from there")
+            sys.exit(130)
+        except UnlearningError as error:
+            _say(f"{self.prog}: {error}")
+            sys.exit(1)
+
+    def _lines(self, seeds: Sequence[int], things: Sequence[What], store: Lines, cache: Path) -> list[Line]:
+        done = store.finished()
+        for seed in seeds:
+            left = [thing for thing in things if self.name(seed, thing) not in done]
+            if not left:
+                continue
+            with Bars() as drawn:
+                denoiser, found = trained(self.work, seed, cache, training_bars(drawn, seed))
+                _say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} of {len(things)} to measure")
+                for number, thing in enumerate(left, 1):
+                    advance = drawn.stage(f"seed {seed}, {_words(thing)}", self.steps(thing))
+                    line = {"pair": self.name(seed, thing), **self.measure(denoiser, seed, thing, advance)}
+                    store.append(line)
+                    done[line["pair"]] = line
+                    _say(f"seed {seed}, {_words(thing)}: measured ({number} of {len(left)})")
+        return [done[self.name(seed, thing)] for seed in seeds for thing in things]
+
+
+def _words(thing: Hashable) -> str:
+    return ", ".join(map(str, thing)) if isinstance(thing, tuple) else str(thing)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def add_spans(parser: Parser, seeds: Sequence[int], concepts: Sequence[int]) -> None:
+    """Add ``--seeds`` and ``--concepts`` with their defaults."""
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="training seeds")
+    parser.add_argument("--concepts", type=int, nargs="+", choices=range(10), default=list(concepts), help="classes to erase one by one")
+
+
+def check_spans(parser: Parser, options: argparse.Namespace, *more: str) -> None:
+    """Exit with an error if a seed is negative, or a seed, a concept, or a value of ``more`` options is given twice."""
+    if wrong := [seed for seed in options.seeds if seed < 0]:
+        parser.error(f"--seeds {wrong[0]}: wants numbers from 0")
+    for name in ("seeds", "concepts", *more):
+        if len(set(getattr(options, name))) < len(getattr(options, name)):
+            parser.error(f"--{name}: one is given twice; name each once")
