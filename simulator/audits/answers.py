@@ -13,6 +13,7 @@ from server.timeline import Erasure
 from simulator.audits.contract import RETRAINED, RUN, AuditSpec, Branch, Branches, Column, NotJudgedError, keyed
 
 if TYPE_CHECKING:
+    from clients.config import PeerConfig
     from clients.data.rows import Rows
     from server.audit.margins import Floats
 
@@ -51,10 +52,18 @@ class Answers(AuditSpec):
         Column(_ROWS, "rows asked about", "count", "steps", "Forgotten rows.", shown=False),
     )
 
+    def unfit_for(self, config: PeerConfig) -> str | None:
+        """Return that peers have no language model, with the cure, or None."""
+        from clients.language.config import WordsConfig
+
+        return None if isinstance(config, WordsConfig) else "asks language models, and peers have none: remove the audit"
+
+    def barred(self, erasure: Erasure) -> str | None:
+        """Return that no row was deleted, or None."""
+        return "no row was deleted, about which a model could be asked" if not erasure.rows or erasure.correction is not None else None
+
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
         """Return what is still answered, with intervals; see `AuditSpec.judge`."""
-        if not erasure.rows or erasure.correction is not None:
-            raise NotJudgedError("no row was deleted, about which a model could be asked")
         found = {row: one for row in branches.rows if (one := _told(erasure, branches.learned(row), branches[row])) is not None}
         if RUN not in found or RETRAINED not in found:
             raise NotJudgedError("no language model that had to forget answers for itself, in the run and without the data")

@@ -149,6 +149,13 @@ class AuditSpec(Spec):
         """Return why it cannot judge peers with such a config, with the cure, or None; the line follows the audit's name."""
         return None
 
+    def barred(self, erasure: Erasure) -> str | None:
+        """Return why it cannot judge a request, whatever the run finds, or None.
+
+        A scenario is refused if it can judge none of its requests.
+        """
+        return None
+
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
         """Terms and their meanings, for the report."""

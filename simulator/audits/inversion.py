@@ -76,14 +76,16 @@ class Inversion(AuditSpec):
 
         return unseen(self.adversary, config)
 
+    def barred(self, erasure: Erasure) -> str | None:
+        """Return why no two views show what was forgotten, or None."""
+        if not erasure.rows:
+            return "edges were deleted, rows are what is recovered"
+        if erasure.correction is not None:
+            return "rows were corrected and stay"
+        return "the request came in the first round: nobody saw anything before it" if erasure.round == 1 else None
+
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
         """Return what is recovered, and by the same attack on the controls; see `AuditSpec.judge`."""
-        if not erasure.rows:
-            raise NotJudgedError("edges were deleted, rows are what is recovered")
-        if erasure.correction is not None:
-            raise NotJudgedError("rows were corrected and stay")
-        if ORIGINAL not in branches.rows:
-            raise NotJudgedError("the request came in the first round: nobody saw anything before it")
         found: dict[str, float | None] = {}
         for row in _OF:
             one = self._view(erasure, branches, row)

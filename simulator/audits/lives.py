@@ -28,9 +28,7 @@ from server.audit.calibration import Pair, mixed, swapped
 from server.audit.margins import Floats, margins
 from server.timeline import Erasure
 from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED, RUN, Branch, NotJudgedError, Row
-
-FEWEST = 8
-"""With fewer forgotten rows a figure says nothing."""
+from simulator.audits.shadowed import FEWEST, barred
 
 Split = Callable[[Floats, Floats, tuple[Field, ...]], Iterator[Pair]]
 
@@ -66,10 +64,8 @@ def life_of(erasure: Erasure, targets: Sequence[int], branch: Branch) -> Life:
     NotJudgedError
         If no main model had to, if they were too few, or if such models cannot be stacked.
     """
-    if erasure.correction is not None:
-        raise NotJudgedError("rows were corrected and stay")
-    if not erasure.rows:
-        raise NotJudgedError("edges were deleted, margins are of rows")
+    if reason := barred(erasure):
+        raise NotJudgedError(reason)
     if erasure.peer not in targets:
         raise NotJudgedError("no main model that is left learned from the rows: exactness is compared byte by byte")
     peer: Any = branch.peers[erasure.peer]
@@ -81,8 +77,6 @@ def life_of(erasure: Erasure, targets: Sequence[int], branch: Branch) -> Life:
     if peer.corrections or len(np.setdiff1d(peer.rows.ids, peer.config.rows)):
         raise NotJudgedError("rows of the peer were corrected or arrived late: shadow models do not live through that")
     source, config, gone = data.load(peer.config.data), peer.config, np.unique(np.asarray(erasure.rows, np.int64))
-    if len(gone) < FEWEST:
-        raise NotJudgedError(f"too few rows ({len(gone)}) to tell models apart by: delete at least {FEWEST} in one request")
     if len(peer.rows.ids) < FEWEST:
         raise NotJudgedError(f"the peer kept {len(peer.rows.ids)} rows, of which shadow models learn half: at least {FEWEST} must stay")
     trained = "select count(distinct round) from states where peer = ? and generation = ? and round between ? and ?"

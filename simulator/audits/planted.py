@@ -97,7 +97,7 @@ class Interclass(TierTwo):
         import numpy as np
 
         from clients import streams
-        from simulator.audits.lives import FEWEST
+        from simulator.audits.shadowed import FEWEST
 
         pair = self._pair(life.rows, life.problem.classes)
         of_pair = life.rows.ids[np.isin(life.rows.y, pair)]

@@ -32,12 +32,14 @@ class Privleak(AuditSpec):
         Column("privleak_rows", "attacked rows", "count", "steps", "Forgotten rows; each is compared with all test rows.", shown=False),
     )
 
+    def barred(self, erasure: Erasure) -> str | None:
+        """Return that no row was deleted, or None."""
+        return "no row was deleted, and the attack is on rows" if not erasure.rows or erasure.correction is not None else None
+
     def judge(self, erasure: Erasure, targets: Sequence[int], branches: Branches) -> dict[str, float | None]:
         """Return the leakage of the network that had to forget, with its interval; see `AuditSpec.judge`."""
         from server.audit.privleak import leakage
 
-        if not erasure.rows or erasure.correction is not None:
-            raise NotJudgedError("no row was deleted, and the attack is on rows")
         found = {row: one for row in branches.rows if (one := _attacked(erasure, branches.learned(row), branches[row])) is not None}
         if RUN not in found or RETRAINED not in found:
             raise NotJudgedError("no network that had to forget answers for itself, in the run and without the data")
@@ -69,4 +71,3 @@ def _attacked(erasure: Erasure, gone: Rows, branch: Branch) -> Attacked | None:
     tiny = np.finfo(np.float32).tiny  # a probability that rounds to 0 ranks last
     parts = [(network.probabilities(weights, rows.x)[np.arange(len(rows)), rows.y], rows) for rows in (gone, test)]
     return Attacked(*(np.log(np.maximum(right.astype(np.float64), tiny)) for right, _ in parts))
-

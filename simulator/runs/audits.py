@@ -145,7 +145,7 @@ class _Branches:
 def _judged(name: str, spec: AuditSpec, branches: _Branches) -> dict[str, Any]:
     """Return a row of the store: figures by their keys, or the reason why there are none."""
     try:
-        if reason := cell_of(branches.plan).unjudged.get(name):
+        if reason := cell_of(branches.plan).unjudged.get(name) or spec.barred(branches.erasure):
             raise NotJudgedError(reason)
         found = spec.judge(branches.erasure, _targets(branches), branches)
         return checked(name, spec, found, branches.rows, branches.seen)

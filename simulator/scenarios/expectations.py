@@ -1,14 +1,26 @@
-"""Expectations that can never be checked: of metrics that are not measured, unknown peers, or erasures that never happen."""
+"""Expectations that can never be checked: of metrics that are not measured, or not then, unknown peers, or erasures that never happen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
 
+from clients.config import PeerConfig
 from clients.metrics import MetricError, Metrics
 from server.timeline import Timeline
 from simulator.scenarios.expect import Expect
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
+
+
+class Measures(Protocol):
+    """The part of a cell that is needed here; see `simulator.tasks.contract.Cell`."""
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric declared for a run whose peers have such configs."""
+
+    def only(self, metric: str, *, of_peer: bool) -> Literal["rounds", "final"] | None:
+        """Return whether a metric is measured in rounds or in the final evaluation alone; None if not."""
 
 
 def unknown_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tuple[str, str]]:
@@ -36,3 +48,24 @@ def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str,
                 yield place, f"peer {one.peer} is not erased by {by}: name an erased peer, or a later round"
             elif "counterfactual" not in scenario.audit.asked:
                 yield place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true"
+
+
+def elsewhere(scenario: Scenario, timeline: Timeline, cell: Measures, config: PeerConfig) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of every expectation of a declared metric that is not measured of its peer, or not in its round.
+
+    ``config`` is that of any peer.
+    """
+    last, metrics = len(timeline.rounds), cell.metrics(config)
+    for i, one in enumerate(scenario.expect):
+        if one.metric is None or (one.peer is not None and one.peer >= scenario.peers.count):
+            continue
+        name, number, place = metrics.stored(one.metric), one.round(last), name_place(("expect", i))
+        if one.peer is not None and not any(metric.matches(name) for metric in config.metrics):
+            yield place, f"{one.metric!r} is measured of the federation, and of no peer: remove peer"
+        elif one.peer is not None and one.peer not in timeline.rounds[min(number, last) - 1].present:
+            then = f"in round {number}" if number <= last else "at the end"
+            yield place, f"peer {one.peer} is away or gone {then}, and nothing is measured of it: name another peer or round"
+        elif (when := cell.only(name, of_peer=one.peer is not None)) not in (None, "final" if number > last else "rounds"):
+            of = "" if one.peer is None else f" of peer {one.peer}"
+            cure = "in the final evaluation alone: set after = 'final'" if when == "final" else "in rounds alone: set after to one of them"
+            yield place, f"{one.metric!r}{of} is measured {cure}"

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from clients.config import PeerConfig
 from clients.data import Dataset
 from clients.unlearning.general.contract import MethodSpec
+from server.timeline import Timeline
 from simulator.levels import unsupported
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
@@ -86,6 +87,25 @@ def of_audits(scenario: Scenario, data: Dataset, configs: Sequence[PeerConfig]) 
     for name, spec in scenario.audit.asked.items():
         if wrong := spec.unfit(data) or next(filter(None, map(spec.unfit_for, configs[:1])), None):
             yield f"audit.{name}", wrong
+
+
+def of_requests(scenario: Scenario, timeline: Timeline, configs: Sequence[PeerConfig]) -> Iterator[tuple[str, str]]:
+    """Yield audits that can judge none of the requests, and the first request that a method cannot carry out on so many rows."""
+    alike: dict[str, list[str]] = {}
+    for name, spec in scenario.audit.asked.items():
+        reasons = [spec.barred(erasure) for erasure in timeline.erasures]
+        if reasons and reasons[0] and all(reasons):
+            alike.setdefault(reasons[0], []).append(f"audit.{name}")
+    for reason, names in alike.items():
+        yield ", ".join(names), f"{reason}; no request of this scenario can be judged: change the event, or remove the audit"
+    for one in timeline.erasures:
+        method = one.method or getattr(getattr(configs[one.peer], "main", None), "method", None)
+        if not isinstance(method, MethodSpec) or timeline.departs(one):
+            continue
+        asked = sum(len(other.rows) for other in timeline.erasures if other.peer == one.peer and other.round <= one.round)
+        if wrong := method.unable(len(one.rows), max(len(configs[one.peer].rows) - asked, 0)):
+            yield f"round {one.round}", f"method {method.tag!r} of peer {one.peer}: {wrong}"
+            return
 
 
 def of_rounds(scenario: Scenario) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from simulator.events.world import Draft, Setting, World
 from simulator.scenarios import bounds, compare, presence, refusals
 from simulator.scenarios.churn import ChurnError
 from simulator.scenarios.compare import Comparison
-from simulator.scenarios.expectations import never_checked, unknown_metrics
+from simulator.scenarios.expectations import elsewhere, never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone, waiting
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.public import Split, split
@@ -63,6 +63,9 @@ class Resolves(Protocol):
 
     def metrics(self, config: PeerConfig) -> Metrics:
         """Return every metric declared for a run whose peers have such configs."""
+
+    def only(self, metric: str, *, of_peer: bool) -> Literal["rounds", "final"] | None:
+        """Return whether a metric is measured in rounds or in the final evaluation alone; None if not."""
 
     def methods(self, request: str) -> tuple[str, ...]:
         """Return the methods that an event may name for a request of this kind."""
@@ -154,7 +157,10 @@ class Resolution(Generic[S]):
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
         self._tell(never_checked(scenario, timeline))
+        self._tell(elsewhere(scenario, timeline, self.cell, configs[0]))
+        self._tell(refusals.of_requests(scenario, timeline, configs))
         self.check_timeline(timeline)
+        self._give_up()
         comparisons = tuple(compare.resolved(scenario.compare, timeline, world.requested, self.wrong))
         self._give_up()
         returns = tuple(

@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from clients.config import PeerConfig
 from clients.data.rows import Ids
@@ -87,6 +87,10 @@ class Cell(ABC, Generic[S, P]):
     def metrics(self, config: PeerConfig) -> Metrics:
         """Return every metric declared for a run whose peers have such configs."""
         return Metrics([TRAFFIC, *config.metrics, *self.measured])
+
+    def only(self, metric: str, *, of_peer: bool) -> Literal["rounds", "final"] | None:
+        """Return whether a metric, of a peer or the federation, is measured in rounds or in the final evaluation alone; None if not."""
+        return None
 
     @abstractmethod
     def method(self, plan: P, erasure: Erasure) -> tuple[str, str]:

@@ -44,16 +44,21 @@ class NtkScrubbing(Deep):
     damping: PositiveFloat = 1e-3
     rows: PositiveInt = 300
 
+    def unable(self, forget: int, retain: int) -> str | None:
+        """Return that a kernel of these rows is larger than ``rows`` allows, with the cure, or None."""
+        if not self.scale or self.rows - forget >= min(forget, retain):
+            return None
+        return f"{forget} rows to forget and as many retained exceed rows = {self.rows}: set rows higher"
+
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Move the student's weights by the difference."""
         import torch
 
         if not self.scale:
             return
-        most = self.rows - len(forget)
-        if most < min(len(forget), len(retain)):
-            raise UnlearningError(f"ntk: {len(forget)} rows to forget and as many retained exceed rows = {self.rows}: set rows higher")
-        kept = student.drawn(retain, min(most / len(retain), 1.0))
+        if wrong := self.unable(len(forget), len(retain)):
+            raise UnlearningError(f"ntk: {wrong}")
+        kept = student.drawn(retain, min((self.rows - len(forget)) / len(retain), 1.0))
         everything = forget.joined(kept)
         slopes, left = self._linearised(student, everything)
         goes = np.repeat(np.isin(everything.ids, forget.ids), student.network.classes)

@@ -116,6 +116,10 @@ class MethodSpec(Spec):
             return None
         return f"has layers = {layers}, but {base.tag} has {base.learned_layers}: lower it"
 
+    def unable(self, forget: int, retain: int) -> str | None:
+        """Return why it cannot forget so many rows beside so many retained ones, with the cure, or None; see `misfit`."""
+        return None
+
     def unshared(self) -> str | None:
         """Return why peers cannot carry it out on a global model with these settings, with the cure, or None; see `misfit`."""
         return None

@@ -82,12 +82,16 @@ class Rum(MethodSpec):
                 raise ValueError(f"method {one.tag!r} needs a federation, it works on no model of one peer: take another one")
         return self
 
+    def unable(self, forget: int, retain: int) -> str | None:
+        """Return that there are fewer rows than groups, with the cure, or None."""
+        return None if forget >= self.groups else f"{forget} rows make no {self.groups} groups: lower groups, or take one method"
+
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return the weights after the last group, with what each cost and said."""
         from clients.unlearning.refine.hardness import score
 
-        if len(forget) < self.groups:
-            raise UnlearningError(f"rum: {len(forget)} rows make no {self.groups} groups: lower groups, or take one method")
+        if wrong := self.unable(len(forget), len(retain)):
+            raise UnlearningError(f"rum: {wrong}")
         groups, steps, notes = self._grouped(learning, forget, retain, key)
         if len(retain):
             notes.insert(0, score(learning.network, weights, forget, retain))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from clients.data import Dataset
 from simulator.scenarios.plan import Plan
@@ -28,6 +28,13 @@ class PooledClassification(Cell[S, P]):
         "membership_inference": "the model of all rows is the server's alone, peers keep none that had to forget",
         "relearn": "peers send no seed model that could learn again",
     }
+
+    def only(self, metric: str, *, of_peer: bool) -> Literal["rounds", "final"] | None:
+        """Return when alone a metric is measured: in rounds the server judges the model, in the final evaluation peers do."""
+        if metric == "loss.global":
+            return "rounds"
+        by_peers = (".local.model", ".local.ensemble", *((".global.model", ".global.ensemble") if of_peer else ()))
+        return "final" if metric.endswith(by_peers) else None
 
     def at_end(self, plan: P, store: RunStore) -> None:
         """Count the model's answers by class."""

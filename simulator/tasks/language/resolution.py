@@ -10,6 +10,7 @@ import numpy as np
 from clients import data
 from clients.config import PeerConfig
 from clients.data import DataError, Dataset
+from clients.data.topics import Topical
 from clients.data.worlds import World as Words
 from clients.data.worlds import world_of
 from clients.language.config import hash_key
@@ -66,7 +67,9 @@ class GuardedResolution(ClassifierResolution[S]):
                 self.wrong(f"guard {rule.id!r}", f"peer {rule.peer} crashes or is late in round {rule.round}: name another round")
             if (why := self._useless(rule)) is not None:
                 self.wrong(f"guard {rule.id!r}", f"match.{why}")
-        for place, what in never_measured(self.scenario.expect, timeline, sentences=world_of(self.scenario.data.source()).sentences):
+        world = world_of(self.scenario.data.source())
+        known = {"sentences": world.sentences, "topical": isinstance(world, Topical)}
+        for place, what in never_measured(self.scenario.expect, timeline, **known):
             self.wrong(place, what)
 
     def _useless(self, rule: Rule) -> str | None:

@@ -94,7 +94,7 @@ def test_a_main_model_that_trains_in_its_own_way_is_not_judged() -> None:
     learner = Recollection(base=Linear()).build(own.problem, own.key)
     learner.begin(own.rows)
     peer = SimpleNamespace(main=learner, config=SimpleNamespace(main=Recollection(base=Linear())))
-    erasure = SimpleNamespace(rows=(1,), peer=0, correction=None)
+    erasure = SimpleNamespace(rows=tuple(range(8)), peer=0, correction=None)
     with pytest.raises(NotJudgedError, match="main model of kind 'recollection' trains in a way of its own"):
         life_of(erasure, [0], SimpleNamespace(peers={0: peer}))  # type: ignore[arg-type]
     with pytest.raises(NotJudgedError, match="rows were corrected and stay"):

@@ -76,6 +76,9 @@ class Peers(common.Peers):
     def _of_members(self) -> Self:
         if self.backdoor and (strangers := [peer for peer in self.backdoor.peers if not 0 <= peer < self.count]):
             raise ValueError(f"backdoor names peer {strangers[0]}: peers are 0 to {self.count - 1}")
+        named = self.backdoor.peers if self.backdoor else ()
+        if twice := [peer for peer in named if named.count(peer) > 1]:
+            raise ValueError(f"backdoor names peer {twice[0]} twice: name it once")
         return self
 
 

@@ -69,7 +69,7 @@ def dampened(alpha: float, lam: float) -> Arrays:
     return found
 
 
-@pytest.mark.parametrize(("alpha", "lam"), [(2.0, 1.0), (5.0, 0.5), (2.0, 0.0)])
+@pytest.mark.parametrize(("alpha", "lam"), [(2.0, 1.0), (5.0, 0.5), (2.0, 0.0), (2.0, 4.0)])
 def test_dampening_against_a_plain_loop(alpha: float, lam: float) -> None:
     found, outcome = changed("ssd", alpha=alpha, lam=lam)
     expected, before = dampened(alpha, lam), trained()[0]

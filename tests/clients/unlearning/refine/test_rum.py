@@ -13,7 +13,7 @@ from clients.unlearning.deep.nothing import Nothing
 from clients.unlearning.general import METHODS
 from clients.unlearning.refine import hardness
 from clients.unlearning.refine.hardness import moments, penultimate
-from clients.unlearning.refine.memorisation import memorisation, together
+from clients.unlearning.refine.memorisation import memorisation, proxies, together
 from tests.clients.unlearning.deep.small import REQUEST, changed, module, parts, rows, same, tensors, trained, unchanged
 
 FORGET = 12
@@ -87,6 +87,14 @@ def test_groups_go_from_the_least_to_the_most_memorised_or_back(monkeypatch: pyt
     stages = [ids for ids, _, _ in watched.stages]
     assert stages[:3] == stages[5:2:-1]
     assert stages[6:] != stages[:3], "the control is another split"
+    for by in ("confidence", "accuracy"):  # low where a row is memorised
+        known = proxies(trained()[1], rows())
+        score = dict(zip(rows().ids.tolist(), getattr(known, by), strict=True))
+        watched.stages.clear()
+        refined(methods=["nothing"], by=by)
+        means = [np.mean([score[row] for row in ids]) for ids, _, _ in watched.stages]
+        assert means == sorted(means, reverse=True)
+        assert means[0] > means[-1], "the fault: groups from the most memorised on"
 
 
 def test_a_method_for_each_group_and_what_is_told() -> None:
