@@ -10,7 +10,8 @@ MACROS = """{% macro picture(pair, caption) %}
 <figure><div class="wide">{{ pair[0]|safe }}</div><div class="narrow">{{ pair[1]|safe }}</div>
 <figcaption>{{ caption }}</figcaption></figure>
 {% endmacro %}
-{% macro cell(text) %}<td{{ ' class="none"'|safe if text in (w.NOT_MEASURED, w.NOT_JUDGED) }}>{{ text }}</td>{% endmacro %}
+{% macro cell(text) %}<td{{ ' class="none"'|safe if text in (w.NOT_MEASURED, w.NOT_JUDGED) }}>{{ w.unbroken(text) }}</td>
+{%- endmacro %}
 """
 
 PAGE = """<!DOCTYPE html>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -103,6 +104,11 @@ def peers(ids: Sequence[int], most: int = 6) -> str:
 def capital(text: str) -> str:
     """Return a text that begins with a capital."""
     return text[:1].upper() + text[1:]
+
+
+def unbroken(text: str) -> str:
+    """Return a text in which no line is broken within short brackets, such as those of an interval."""
+    return re.sub(r"\([^()]{1,30}\)|\[[^\[\]]{1,30}\]", lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def plural(n: int, noun: str) -> str:

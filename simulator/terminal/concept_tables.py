@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -36,7 +36,8 @@ def tables(found: Row, width: int) -> Iterator[Table | str]:
         taken = _that_fit(rest, width)
         yield _attacks(title, rest[:taken])
         title, rest = "attacks, continued", rest[taken:]
-    yield from _certainty(found["revivals"])
+    yield from _certainty([row[name] for row in found["concepts"] for name in ("original", "erased") if row[name]], "erasures")
+    yield from _certainty([row[name] for row in found["revivals"] for name in VERSIONS if row[name]], "attacks")
     yield from (_named(row) for row in found["revivals"] if "named" in row)
 
 
@@ -51,9 +52,12 @@ def accuracy(what: str, told: Row) -> Iterator[str]:
     """Yield lines on the accuracy of a model: how sure it is, its worst class, and how near its samples are to real images."""
     line = f"{what}: {number(told.get('sampled'))}"
     if "interval" in told:
-        line += f" ({told['interval'][0]:.2f} to {told['interval'][1]:.2f}, n = {told['n']})"
-        line += f"; worst class {_worst(told)}" if told["worst"] is not None else ""
+        line += f" ({_ends(told['interval'])}, n = {told['n']})"
+        if (worst := told["worst"]) is not None:
+            line += f"; worst class {_worst(told)} ({_ends(worst['interval'])}, n = {worst['n']})"
     yield line
+    if "local_interval" in told:
+        yield f"  of main models without their neighbours: {number(told['local'])} ({_ends(told['local_interval'])}, n = {told['n']})"
     if near := told.get("fidelity"):
         distance, precision, recall = (f"{near[part]:.2f} ({near['real'][part]:.2f})" for part in ("frechet", "precision", "recall"))
         yield f"  Fr\u00e9chet distance {distance}, precision {precision}, recall {recall}; in brackets: of real images"
@@ -66,13 +70,26 @@ def _named(row: Row) -> str:
     return f"named from the scar, round {row['round']}: {named['concept']}, {verdict} (chance {named['chance']:.2f}); {place}"
 
 
-def _certainty(rows: Sequence[Row]) -> Iterator[str]:
+def _certainty(scores: Sequence[Row], what: str) -> Iterator[str]:
     """Yield how many samples there are and how wide the widest 95 % intervals, if that is known."""
-    pairs = [row[name] for row in rows for name in VERSIONS if row[name] is not None and "n" in row[name]]
-    if pairs:
-        half = [max((high - low) / 2 for low, high in (pair["interval"][part] for pair in pairs)) for part in ("target", "others")]
-        target, others = (span({pair["n"][part] for pair in pairs}) for part in ("target", "others"))
-        yield f"of {target} / {others} samples each; 95 % intervals: at most \u00b1{half[0]:.2f} / \u00b1{half[1]:.2f}"
+    pairs = [pair for pair in scores if "n" in pair]
+    if not pairs:
+        return
+    half = [_half(pair["interval"][part] for pair in pairs) for part in ("target", "others")]
+    target, others = (span({pair["n"][part] for pair in pairs}) for part in ("target", "others"))
+    line = f"{what}: of {target} / {others} samples each; 95 % intervals: at most \u00b1{half[0]:.2f} / \u00b1{half[1]:.2f}"
+    if worst := [pair["worst"] for pair in pairs if pair.get("worst")]:
+        line += f"; worst other of {span({one['n'] for one in worst})}: \u00b1{_half(one['interval'] for one in worst):.2f}"
+    yield line
+
+
+def _half(intervals: Iterable[Sequence[float]]) -> float:
+    """Return half the width of the widest interval."""
+    return max((high - low) / 2 for low, high in intervals)
+
+
+def _ends(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.2f} to {interval[1]:.2f}"
 
 
 def _erasures(rows: Sequence[Row]) -> Table:
@@ -83,7 +100,7 @@ def _erasures(rows: Sequence[Row]) -> Table:
     for head in ("round", "concept", "erased by", "peers", *heads, *(["worst\nother"] if judged and not alone else [])):
         table.add_column(head, no_wrap=True)
     for row in rows:
-        drawn = [_share((row["drawn"] or {}).get(name)) for name in ("local", "sampled")]
+        drawn = [_drawn(row["drawn"] or {}, name) for name in ("local", "sampled")]
         scores = drawn if alone else [_pair(row["original"]), _pair(row["erased"])]
         worst = [_worst(row["erased"])] if judged and not alone else []
         table.add_row(str(row["round"]), str(row["concept"]), row["method"], str(len(row["peers"])), *scores, *worst)
@@ -132,6 +149,14 @@ def _worst(scores: Row | None) -> str:
     """Return the concept, of those nobody has erased, of which the fewest samples are right, and their share."""
     worst = (scores or {}).get("worst")
     return NONE if worst is None else f"{worst['concept']}: {worst['share']:.2f}"
+
+
+def _drawn(found: Row, name: str) -> str:
+    """Return the share of samples of the peers that erased a concept, with its interval if that is known."""
+    if name not in found or "interval" not in found:
+        return _share(found.get(name))
+    low, high = found["interval"][name]
+    return f"{found[name]:.2f} ({low:.2f}-{high:.2f})"
 
 
 def _share(value: float | None) -> str:

@@ -45,6 +45,8 @@ class CnnJudge:
     ----------
     accuracy : float
         Accuracy on the held-out images, in [0, 1].
+    held_out : int
+        Number of these images.
     """
 
     def __init__(self, images: Images, spec: Cnn, *, styles: tuple[Style, ...], axis: Axis, compute: Compute) -> None:
@@ -72,7 +74,7 @@ class CnnJudge:
         with compute.active():
             load_or_train(folder(), configuration, self._network, train)
         self._network.to(self._device).eval()
-        self.accuracy = float(self._network.accuracy)
+        self.accuracy, self.held_out = float(self._network.accuracy), len(asked)
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
         """Return the predicted id of each sample, int64 ``(n,)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -141,6 +142,20 @@ JUDGES: Registry[JudgeSpec] = Registry(
         "svm": "clients.diffusion.judges.spec:Svm",
     },
 )
+
+
+def told(judges: Mapping[Axis, Judge]) -> dict[str, float]:
+    """Return each judge's accuracy on held-out real images (``held_out_accuracy``, ``style_held_out_accuracy``) and their number (``n``).
+
+    The number is left out where a judge does not tell it.
+    """
+    found: dict[str, float] = {}
+    for axis, judge in judges.items():
+        prefix = "" if axis == "class" else f"{axis}_"
+        found[f"{prefix}held_out_accuracy"] = judge.accuracy
+        if (count := getattr(judge, "held_out", 0)) > 0:
+            found[f"{prefix}n"] = count
+    return found
 
 
 def doubt(accuracy: float) -> str | None:

@@ -19,6 +19,9 @@ class Judge(Protocol):
     accuracy: float
     """Accuracy on held-out real images, in [0, 1]."""
 
+    held_out: int
+    """Number of these images."""
+
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:
         """Return the id of each sample, int64 ``(n,)``; pixels ``(n, channels, size, size)`` are first clamped to [-1, 1]."""
 
@@ -67,7 +70,8 @@ class SvmJudge:
 
         everything = np.arange(len(images))
         fit, test = train_test_split(everything, test_size=0.3, stratify=images.classes.numpy(), random_state=seed)
-        self.accuracy = float(SVC(gamma=gamma, C=C).fit(*learned(fit)).score(*learned(test)))
+        asked, labels = learned(test)
+        self.accuracy, self.held_out = float(SVC(gamma=gamma, C=C).fit(*learned(fit)).score(asked, labels)), len(labels)
         self._model: Any = SVC(gamma=gamma, C=C).fit(*learned(everything))
 
     def predict(self, pixels: Tensor) -> npt.NDArray[np.int64]:

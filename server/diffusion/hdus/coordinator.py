@@ -9,6 +9,8 @@ from flwr.app import ArrayRecord, ConfigRecord
 from clients import wire
 from clients.diffusion.hdus import evaluation
 from clients.diffusion.hdus.config import HdusDenoisingConfig
+from clients.diffusion.judges.spec import told as told_of
+from clients.diffusion.spec import Axis
 from server.coordinator import Coordinator
 from server.diffusion.timeline import ConceptTimeline
 from server.ledger import FEDERATION, RoundRecord
@@ -47,8 +49,8 @@ class Neighbourhood(Coordinator):
             return
         classes = {str(number): means[f"accuracy.sampled.{number}"] for number in range(self._config.denoiser.classes)}
         told = {"sampled": means["accuracy.sampled"], "local": means["accuracy.local"], "classes": classes}
-        judges = {"held_out_accuracy": evaluation.judge(self._config).accuracy}
+        axes: tuple[Axis, ...] = ("class", "style") if self._config.denoiser.styles else ("class",)
         if self._config.denoiser.styles:
             told["cross"] = means["accuracy.sampled.cross"]
-            judges["style_held_out_accuracy"] = evaluation.judge(self._config, "style").accuracy
-        record.findings += [("model", told), ("judge", judges)]
+        judges = {axis: evaluation.judge(self._config, axis) for axis in axes}
+        record.findings += [("model", told), ("judge", told_of(judges))]

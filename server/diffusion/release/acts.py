@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clients import wire
 from clients.diffusion import metrics
+from clients.diffusion.judges.spec import told as told_of
 from clients.unlearning.pruning.masks import density
 from server.defences.recommend import recommend
 from server.diffusion.audit.trial import Outcome, Release, Weights, attack
@@ -73,9 +74,7 @@ class Playing(Acting):
         classes = {str(value): share for value, share in shown.each.items()}
         told = {"sampled": sampled, "classes": classes} | ({} if shown.cross is None else {"cross": shown.cross})
         record.findings.append((state.finding, told | details(shown, self.evaluation, 0, _erased(state, state.setup.timeline.rounds[-1]))))
-        judges = self.evaluation.judges
-        style = {"style_held_out_accuracy": judges["style"].accuracy} if "style" in judges else {}
-        record.findings.append(("judge", {"held_out_accuracy": judges["class"].accuracy} | style))
+        record.findings.append(("judge", told_of(self.evaluation.judges)))
         if any(bool(mask.any()) for mask in state.cut.values()):
             pruned = {layer: w.masked_fill(state.cut[layer], 0.0) for layer, w in state.feed_forward(state.weights).items()}
             record.findings.append(("recommendation", recommend(pruned, state.cut, state.secret)))

@@ -67,16 +67,17 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
             kind=str(one["kind"]),
             policy=str(one.get("policy") or ""),
             points=tuple(sorted((_known(point) for point in one["points"]), key=lambda point: point["x"])),
+            n=next((point["n"] for point in one["points"] if "n" in point), {}),
         )
         for one in results.get("curves", ())
     )
-    judge = (results.get("judge") or {}).get("held_out_accuracy")
+    judge, accuracy = results.get("judge") or {}, results.get("accuracy") or {}
     timeline = results.get("timeline", ())
-    own = results.get("release") or results.get("accuracy") or {}
+    own = results.get("release") or accuracy
     return Roots(
         tuple(revivals),
         tuple(curves),
-        judge,
+        judge.get("held_out_accuracy"),
         str(results.get("recommendation") or ""),
         erased=tuple(_erased(row, name) for row in results.get("concepts", ())),
         not_played=tuple(_not_played(row, name) for row in results.get("not_played", ())),
@@ -86,16 +87,20 @@ def roots(results: Mapping[str, Any], labels: Sequence[str], images: Callable[[s
             for row in timeline
             if "loss_local" in row
         ),
-        sampled=(results.get("accuracy") or {}).get("sampled"),
-        sampled_alone=(results.get("accuracy") or {}).get("local"),
+        sampled=accuracy.get("sampled"),
+        sampled_alone=accuracy.get("local"),
         released=_released(results.get("release")),
         drawn=_by_concept(own, labels),
         near=_near(own.get("fidelity")),
+        n_judge=judge.get("n", 0),
+        n_sampled=accuracy.get("n", 0),
     )
 
 
 def _released(found: Mapping[str, Any] | None) -> Released | None:
-    return None if found is None else Released(str(found["policy"]), float(found["scale"]), float(found["sampled"]))
+    if found is None:
+        return None
+    return Released(str(found["policy"]), float(found["scale"]), float(found["sampled"]), found.get("n", 0))
 
 
 def _by_concept(told: Mapping[str, Any], labels: Sequence[str]) -> tuple[Drawn, ...]:
@@ -106,7 +111,7 @@ def _by_concept(told: Mapping[str, Any], labels: Sequence[str]) -> tuple[Drawn, 
 
     taken = told.get("confusion", {})
     return tuple(
-        Drawn(label(key), one["share"], one["n"], tuple(one["interval"]), {label(to): count for to, count in taken[key].items()})
+        Drawn(label(key), one["share"], one["n"], tuple(one["interval"]), {label(to): count for to, count in taken.get(key, {}).items()})
         for key, one in told.get("each", {}).items()
     )
 
@@ -119,9 +124,9 @@ def _near(found: Mapping[str, Any] | None) -> Near | None:
 
 
 def _erased(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Erased:
-    measured = {part: row.get(part) for part in ("density", "agreement", "survival")}
+    measured: dict[str, Any] = {part: row.get(part) for part in ("density", "agreement", "survival")}
     drawn = row.get("drawn") or {}
-    measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled")}
+    measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled"), "n_drawn": drawn.get("n", 0)}
     measured |= {when: _scores(row[key], name) for when, key in (("before", "original"), ("after", "erased")) if row.get(key)}
     concept, policy = name(row["concept"]), str(row.get("policy") or "")
     return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), policy, **measured)
@@ -164,11 +169,12 @@ def _scores(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Scores:
     n, worst = row.get("n", {}), row.get("worst")
     least = Drawn(name(worst["concept"]), worst["share"], worst["n"], tuple(worst["interval"])) if worst else None
     near = _near(row.get("fidelity"))
-    return Scores(row.get("target"), row.get("others"), row.get("cross"), n.get("target", 0), n.get("others", 0), least, near)
+    shares = row.get("target"), row.get("others"), row.get("cross")
+    return Scores(*shares, n.get("target", 0), n.get("others", 0), least, near, n.get("cross", 0))
 
 
 def _known(point: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in point.items() if value is not None}
+    return {name: float(value) for name, value in point.items() if isinstance(value, int | float)}
 
 
 def _strips(arrays: Arrays, name: Callable[[int], str]) -> tuple[Strip, ...]:

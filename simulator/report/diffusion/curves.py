@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
+from server.audit.intervals import wilson
 from simulator.report import curves as by_round
 from simulator.report import svg
 from simulator.report.diffusion import words as diffusion_words
@@ -145,6 +146,7 @@ def _lines(axes: Axes, curves: Sequence[Curve], series: dict[str, Line]) -> list
             axes.plot(*zip(*known, strict=True) if known else ([], []), color=line.colour, linewidth=0.7, alpha=0.25, zorder=2)
         means = average(curves, name)
         if means:
+            bars(axes, curves, name, line.colour)
             look: dict[str, Any] = {"color": line.colour, "marker": line.marker, "linestyle": line.dashes, "label": line.label}
             drawn += axes.plot(list(means), list(means.values()), markersize=5, linewidth=2, mec=svg.PAPER, mew=0.8, zorder=4, **look)
     return drawn
@@ -162,7 +164,8 @@ def shares(roots: Roots, width: float) -> str:
             drawn = []
             for place, policy in enumerate(dict.fromkeys(curve.policy for curve in curves)):
                 look = POLICY_LINES[place % len(POLICY_LINES)]
-                means = average([curve for curve in curves if curve.policy == policy], name)
+                means = average(own := [curve for curve in curves if curve.policy == policy], name)
+                bars(axes, own, name, look.colour)
                 drawn += axes.plot(list(means), list(means.values()), color=look.colour, marker=look.marker, markersize=5, linewidth=1.8,
                                    linestyle=look.dashes, mec=svg.PAPER, mew=0.8, label=diffusion_words.policy(policy), clip_on=False)
             _share_axis(axes, "judged right", "share of peers that prune")
@@ -170,6 +173,13 @@ def shares(roots: Roots, width: float) -> str:
             axes.yaxis.set_tick_params(labelleft=True)
         _legend(fig, drawn, len(drawn) if wide else 2)
         return svg.inline(fig, f"share-{'w' if wide else 'n'}", "Accuracies by share of peers that prune, for each policy")
+
+
+def bars(axes: Axes, curves: Sequence[Curve], name: str, colour: str) -> None:
+    """Draw the 95 % intervals of a series' means, over the samples of all concepts together, where their number is known."""
+    n = sum(curve.n.get(name.rpartition("_")[2], 0) for curve in curves)
+    for x, share in average(curves, name).items() if n else ():
+        axes.plot([x, x], wilson(share, n), color=colour, linewidth=0.9, zorder=3)
 
 
 def average(curves: Sequence[Curve], name: str) -> dict[float, float]:

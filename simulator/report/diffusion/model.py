@@ -111,12 +111,16 @@ class RevivalRow:
 
 @dataclass(frozen=True)
 class Curve:
-    """One concept's scores as a function of a parameter, ``noise``, ``sparsity`` or ``share``; points are sorted by ``x``."""
+    """One concept's scores as a function of a parameter, ``noise``, ``sparsity`` or ``share``; points are sorted by ``x``.
+
+    ``n`` are the numbers of samples of the erased concept, ``target``, and of the ``others``; empty if unknown.
+    """
 
     concept: str
     kind: str
     policy: str
     points: tuple[Mapping[str, float], ...]
+    n: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ class Erased:
         Share of the entries cut by any peer that are zero in the aggregate.
     drawn_alone, drawn : float, optional
         Share of samples of these peers that still show the concept, from their own models and with their neighbours' seeds.
+    n_drawn : int
+        Number of these samples; 0 if unknown.
     before, after : Scores, optional
         Scores of the aggregate.
     """
@@ -153,6 +159,7 @@ class Erased:
     survival: float | None = None
     drawn_alone: float | None = None
     drawn: float | None = None
+    n_drawn: int = 0
     before: Scores | None = None
     after: Scores | None = None
 
@@ -196,11 +203,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Released:
-    """The model that a server made of seeds: the policy, how far it moved on from their start, and the share of samples judged right."""
+    """The model that a server made of seeds: the policy, how far it moved on from their start, and the share of samples judged right.
+
+    ``n`` is the number of samples; 0 if unknown.
+    """
 
     policy: str
     scale: float
     sampled: float
+    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,8 @@ class Roots:
     curves : tuple of Curve
     judge : float, optional
         The judge's accuracy on real images held out from it.
+    n_judge, n_sampled : int
+        Numbers of these images, and of the samples of ``sampled`` and ``sampled_alone``; 0 if unknown.
     recommendation : str
         The recommended fill, in a sentence.
     erased : tuple of Erased
@@ -245,6 +258,8 @@ class Roots:
     released: Released | None = None
     drawn: tuple[Drawn, ...] = ()
     near: Near | None = None
+    n_judge: int = 0
+    n_sampled: int = 0
     settings: tuple[Setting, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -34,7 +34,8 @@ def view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
         return None
     every = len(roots.drawn) <= MOST_CLASSES
     rows = roots.drawn if every else sorted(roots.drawn, key=_share)[:MOST_CLASSES]
-    told = {"rows": rows, "across": rows if every else (), "hidden": len(roots.drawn) - len(rows)}
+    counted = any(row.taken for row in rows)
+    told = {"rows": rows, "across": rows if every and counted else (), "hidden": len(roots.drawn) - len(rows)}
     found = {**told, "r": diffusion_words, "near": "", "note": ""}
     if roots.near is None:
         return found

@@ -49,7 +49,7 @@ class Scores:
         Of the samples of the erased concept, and of the others.
     cross : float, optional
         On the other axis (class or style), if images have a style.
-    n_target, n_others : int
+    n_target, n_others, n_cross : int
         Numbers of samples; 0 if unknown.
     worst : Drawn, optional
         Of the concepts that nobody has erased, the one of which the fewest samples are right.
@@ -64,6 +64,7 @@ class Scores:
     n_others: int = 0
     worst: Drawn | None = None
     near: Near | None = None
+    n_cross: int = 0
 
 
 def mean_of(values: list[float | None]) -> float | None:
@@ -75,4 +76,5 @@ def mean_of(values: list[float | None]) -> float | None:
 def mean_scores(several: Sequence[Scores]) -> Scores:
     """Return the means of scores, of all their samples together."""
     target, others, cross = (mean_of([getattr(one, part) for one in several]) for part in ("target", "others", "cross"))
-    return Scores(target, others, cross, sum(one.n_target for one in several), sum(one.n_others for one in several))
+    n_target, n_others, n_cross = (sum(getattr(one, part) for one in several) for part in ("n_target", "n_others", "n_cross"))
+    return Scores(target, others, cross, n_target, n_others, n_cross=n_cross)

@@ -49,7 +49,9 @@ def _revival(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 
 def _release(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     roots: Roots = data.own
-    return None if roots.released is None else {"released": roots.released, "alone": roots.sampled, "r": diffusion_words}
+    if roots.released is None:
+        return None
+    return {"released": roots.released, "alone": roots.sampled, "n_alone": roots.n_sampled, "r": diffusion_words}
 
 
 def _samples(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
@@ -58,6 +60,7 @@ def _samples(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     pictured = [row for row in roots.revivals if row.strips]
     found = SimpleNamespace(
         judge=roots.judge,
+        n_judge=roots.n_judge,
         doubt=None if roots.judge is None else doubt(roots.judge),
         grids=[_grid(row, roots.settings) for row in pictured],
         hidden_grids=len(roots.revivals) - len(pictured),
@@ -68,7 +71,8 @@ def _samples(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
 def _sweeps(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     roots: Roots = data.own
     found = SimpleNamespace(curves=_curves(roots), shares=_shares(roots), policies=_policies(roots))
-    return {"roots": found, "r": diffusion_words} if found.curves or found.policies else None
+    counted = diffusion_words.counted(pair for row in found.policies for pair in row["scores"] if pair.target is not None)
+    return {"roots": found, "r": diffusion_words, "counted": counted} if found.curves or found.policies else None
 
 
 def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
@@ -161,6 +165,7 @@ def _curves(roots: Roots) -> list[tuple[str, tuple[str, str], str]]:
     for kind, title, draw, caption in kinds:
         if curves := roots.of_kind(kind):
             several = len({curve.concept for curve in curves}) > 1
+            caption += " Bars: 95 % intervals over samples." if any(curve.n for curve in curves) else ""
             note = " Means over concepts." if several and kind == "share" else thin if several else ""
             found.append((title, (draw(roots, svg.WIDE), draw(roots, svg.NARROW)), caption + note))
     return found
@@ -181,7 +186,8 @@ def _policies(roots: Roots) -> list[dict[str, Any]]:
     for policy in dict.fromkeys([*(curve.policy for curve in curves), *followed]):
         own = [curve for curve in curves if curve.policy == policy]
         target, others = (diffusion_curves.average(own, name) for name in ("target", "others"))
-        scores = [Scores(target.get(x), others.get(x)) for x in _shares(roots)]
+        n = [sum(curve.n.get(name, 0) for curve in own) for name in ("target", "others")]
+        scores = [Scores(target.get(x), others.get(x), n_target=n[0], n_others=n[1]) for x in _shares(roots)]
         rows.append({"name": diffusion_words.policy(policy), "scores": scores, "explained": diffusion_words.explained(policy)})
     return rows
 

@@ -7,8 +7,8 @@ LOSSES = """{{ picture(chart, "Error of the predicted noise on the test images: 
 
 RELEASED = """<p>After each round the server made one model of the seeds in circulation: from the public weights with which every seed
 began, it moved on by {{ "%g"|format(released.scale) }} times their mean step. Cuts were joined by the policy
-{{ r.policy(released.policy) }}. At the end {{ r.whole(released.sampled) }} of its samples are judged right
-{%- if alone is not none %}; of the peers\u2019 ensembles it is {{ r.whole(alone) }}{% endif %}.</p>
+{{ r.policy(released.policy) }}. At the end {{ r.with_ends(released.sampled, released.n) }} of its samples are judged right
+{%- if alone is not none %}; of the peers\u2019 ensembles it is {{ r.with_ends(alone, n_alone) }}{% endif %}.</p>
 <p>Where it behaves otherwise than an average that peers train together:</p><ul>
 <li>It is made anew, of the seeds alone. A departure takes the seed, and the next release is, byte for byte, what it would have been
 without the peer; an average must be trained again.</li>
@@ -32,7 +32,9 @@ ceiling.</p>
 <td class="text">{{ "all peers" if 1 < row.peers|length == data.peers|length else w.peers(row.peers) }}</td>
 <td class="text">{{ row.method.replace("_", " ") }}</td>
 <td class="text">{{ r.policy(row.policy) if row.policy else "\u2013" }}</td>
-{%- if roots.drawn %}{{ cell(w.percent(row.drawn_alone)) }}{{ cell(w.percent(row.drawn)) }}
+{%- if roots.drawn %}
+<td>{{ w.percent(row.drawn_alone) }}{{ bracketed(r.ends(row.drawn_alone, row.n_drawn)) }}</td>
+<td>{{ w.percent(row.drawn) }}{{ bracketed(r.ends(row.drawn, row.n_drawn)) }}</td>
 {%- endif %}{% if roots.scored or not roots.drawn %}
 {{- cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
@@ -58,8 +60,8 @@ ceiling.</p>
 {%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
 {{- bracketed(r.ends(pair.target, pair.n_target)) }}
 {%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{{ bracketed(r.ends(pair.others, pair.n_others)) }}{% endif %}
-{%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{% endif %}
-{%- if pair.worst %}<small>{{ r.least(pair.worst) }}</small>{% endif %}</td>{% endfor %}</tr>
+{%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{{ bracketed(r.ends(pair.cross, pair.n_cross)) }}{% endif %}
+{%- if pair.worst %}<small>{{ r.least(pair.worst) }}</small>{{ bracketed(r.least_ends(pair.worst)) }}{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% if one.counted %}<p class="note">{{ one.counted }}</p>{% endif %}
 <div class="scroll"><table>
 <thead><tr><th>concept</th><th>brought back, of what was lost</th><th>signs right</th><th>signs right, surest fifth</th>
@@ -90,7 +92,9 @@ What is said here of a defence is said of adversaries who have no such release.<
 
 SAMPLES = """<p>Samples of the erased concept, and of others. All in one column began as the same noise. Beneath each stands what the judge
 saw: \u2713 what was asked for, \u2717 something else
-{%- if roots.judge is not none %}; on real images that it had not seen the judge is right in {{ w.percent(roots.judge) }}{% endif %}.</p>
+{%- if roots.judge is not none %}; on real images that it had not seen the judge is right in
+{{ w.percent(roots.judge) }}{% if roots.n_judge %} ({{ r.ends(roots.judge, roots.n_judge) }} of {{ roots.n_judge }})
+{%- endif %}{% endif %}.</p>
 {% if roots.doubt %}<p><strong>Mind: {{ roots.doubt }}.</strong></p>{% endif %}
 {% for grid in roots.grids %}<figure class="grid" style="--columns: {{ grid.columns }}"
 aria-label="Samples, concept {{ grid.concept }}">
@@ -104,7 +108,8 @@ aria-label="Samples, concept {{ grid.concept }}">
 {% endfor %}{% if roots.hidden_grids %}<p class="note">Samples of {{ roots.hidden_grids }} more revivals are not shown.</p>{% endif %}
 """
 
-SWEEPS = """{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
+SWEEPS = """{% macro bracketed(ends) %}{% if ends %}<small class="ends">({{ ends }})</small>{% endif %}{% endmacro %}
+{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 {{ picture(pair, caption) }}
 {% endfor %}{% if roots.policies %}<h3>What each way of averaging does to a cut</h3>
 <div class="scroll"><table class="pairs">
@@ -112,9 +117,12 @@ SWEEPS = """{% for title, pair, caption in roots.curves %}<h3>{{ title }}</h3>
 <th class="text">what it does</th></tr></thead>
 <tbody>{% for row in roots.policies %}<tr><th scope="row">{{ row.name }}</th>
 {%- for pair in row.scores %}<td{{ ' class="none"'|safe if pair.target is none }}>{{ r.whole(pair.target) }}
-{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{% endif %}</td>{% endfor %}
+{{- bracketed(r.ends(pair.target, pair.n_target)) }}
+{%- if pair.others is not none %}<small>{{ r.whole(pair.others) }}</small>{{ bracketed(r.ends(pair.others, pair.n_others)) }}
+{%- endif %}</td>
+{%- endfor %}
 <td class="text">{{ row.explained }}</td></tr>
-{% endfor %}</tbody></table></div>{% endif %}
+{% endfor %}</tbody></table></div>{% if counted %}<p class="note">{{ counted }}</p>{% endif %}{% endif %}
 """
 
 STYLE = """

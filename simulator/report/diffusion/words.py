@@ -193,7 +193,7 @@ def headline(data: ReportData) -> list[str]:
     said = [f"{who} trained a diffusion model on {data.dataset} together for {long}, each on its own images."]
     said += words.departures(data)
     if (released := data.own.released) is not None:
-        right = whole(released.sampled)
+        right = with_ends(released.sampled, released.n)
         said.append(f"Of their seeds the server made a model, anew in each round, and released it; it draws {right} of its samples right.")
     said += _story(data.own) if data.own.revivals else []
     return said + (words.proof(data) if data.erasures else [])
@@ -215,7 +215,8 @@ def _story(roots: Roots) -> list[str]:
         ("defended", "with noise in the cut {}"),
         ("adaptive", "and after an attack that knows the noise {}"),
     )
-    told = [text.format(whole(means[v].target), "it" if one else "them") for v, text in steps if means[v].target is not None]
+    shares = {v: with_ends(means[v].target, means[v].n_target) for v, _ in steps if means[v].target is not None}
+    told = [text.format(shares[v], "it" if one else "them") for v, text in steps if v in shares]
     return [*said, "; ".join(told) + "."] if told else said
 
 
@@ -225,7 +226,8 @@ def history(roots: Roots) -> str:
     if not rows:
         return ""
     before, after = mean_scores(rows, "original"), mean_scores(rows, "revived")
-    return f"In this run it had {whole(after.target)} of the samples right again; before the cut it was {whole(before.target)}."
+    now, once = (with_ends(one.target, one.n_target) for one in (after, before))
+    return f"In this run it had {now} of the samples right again; before the cut it was {once}."
 
 
 def success(row: RevivalRow) -> float | None:

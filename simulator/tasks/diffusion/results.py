@@ -26,12 +26,12 @@ def findings(plan: DiffusionPlan, store: RunStore) -> dict[str, Any]:
         found.setdefault(name, []).append({"round": number, **json.loads(body)})
     recommendation = _last(found, "recommendation")
     told: dict[str, Any] = {
-        "accuracy": shares.of_model(_last(found, "model"), plan),
+        "accuracy": shares.of_model(_last(found, "model"), plan, len(_values(plan, store, "accuracy.sampled"))),
         "judge": _judge(_last(found, "judge")),
         "concepts": [shares.of_row(row, plan) for row in _concepts(plan, store, {row["index"]: row for row in found.get("erasure", [])})],
         "revivals": [shares.of_row(row, plan) for row in _revivals(found.get("revival", []), store)],
         "not_played": found.get("not_played", []),
-        "curves": [_plain(row) for row in found.get("curve", [])],
+        "curves": [shares.of_curve(row, plan) for row in found.get("curve", [])],
         "recommendation": recommendation.get("text"),
         "fills": recommendation.get("tried", []),
     }
@@ -52,9 +52,9 @@ def _called(told: Any, names: Sequence[Concept]) -> Any:
 
 
 def _judge(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the judge's accuracy on held-out real images, with a warning if it is too low."""
-    line = doubt(min(found.values(), default=1.0))
-    return found if line is None else found | {"doubt": line}
+    """Return the judge's accuracy on held-out real images, with its interval, and with a warning if it is too low."""
+    line = doubt(min((value for name, value in found.items() if name.endswith("held_out_accuracy")), default=1.0))
+    return shares.of_judge(found) | ({} if line is None else {"doubt": line})
 
 
 def _revivals(rows: list[dict[str, Any]], store: RunStore) -> list[dict[str, Any]]:
@@ -107,15 +107,17 @@ def _scale(store: RunStore) -> float:
     return float(scale)
 
 
-def _drawn(plan: DiffusionPlan, store: RunStore, one: ConceptErasure) -> dict[str, float] | None:
+def _drawn(plan: DiffusionPlan, store: RunStore, one: ConceptErasure) -> dict[str, Any] | None:
     """Return the final accuracy on an erased concept of the peers that erased it, alone (``local``) and with their neighbours' seeds.
 
-    Mean over these peers, in [0, 1]; None if peers are not evaluated individually.
+    Mean over these peers, in [0, 1], with the number of samples and intervals; None if peers are not evaluated individually.
     """
-    query = "select value from metrics where round = ? and name = ? and peer in (select value from json_each(?)) order by peer"
-    drawn = {}
-    for name in ("local", "sampled"):
-        values = store.rows(query, (plan.rounds + 1, f"accuracy.{name}.{one.concept}", json.dumps(one.peers)))
-        if values:
-            drawn[name] = fmean(value for (value,) in values)
-    return drawn or None
+    found = {name: _values(plan, store, f"accuracy.{name}.{one.concept}", one.peers) for name in ("local", "sampled")}
+    drawn = {name: fmean(values) for name, values in found.items() if values}
+    return shares.of_drawn(drawn, one.concept, plan, len(found["sampled"])) if drawn else None
+
+
+def _values(plan: DiffusionPlan, store: RunStore, name: str, peers: Sequence[int] | None = None) -> list[float]:
+    """Return what single peers, all or some, have of a metric of the final evaluation."""
+    found = store.rows("select peer, value from metrics where round = ? and name = ? order by peer", (plan.rounds + 1, name))
+    return [value for peer, value in found if peer != FEDERATION and (peers is None or peer in peers)]

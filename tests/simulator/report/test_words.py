@@ -15,6 +15,7 @@ ROW = ErasureRow(3, "peer", 4, 108, "drop seed", "exact", Outcome(audited={"max_
 @pytest.mark.parametrize(
     ("found", "text"),
     [
+        (words.unbroken("93.1 % (90 to 96) of [0.1, 0.2]"), "93.1 % (90\u00a0to\u00a096) of [0.1,\u00a00.2]"),
         (words.integer(1234567), "1\u202f234\u202f567"),
         (words.percent(0.93149), "93.1\u202f%"),
         (words.seconds(0.00042), "420\u202fµs"),

@@ -72,9 +72,13 @@ def test_a_line_says_how_many_samples_and_how_sure() -> None:
     assert "samples each" not in printed({**FOUND, "revivals": [row]}), "the control: numbers are unknown"
     for scores, low in ((row["pruned"], 0.25), (row["revived"], 0.3)):
         scores |= {"n": {"target": 60, "others": 90}, "interval": {"target": [low, 0.5], "others": [0.4, 0.5]}}
-    assert "of 60 / 90 samples each; 95 % intervals: at most \u00b10.12 / \u00b10.05" in printed({**FOUND, "revivals": [row]})
+    assert "attacks: of 60 / 90 samples each; 95 % intervals: at most \u00b10.12 / \u00b10.05" in printed({**FOUND, "revivals": [row]})
     row["revived"]["n"] = {"target": 60, "others": 80}
     assert "of 60 / 80 to 90 samples each" in printed({**FOUND, "revivals": [row]})
+    row["revived"]["worst"] = {"concept": 4, "share": 0.5, "n": 10, "interval": [0.1, 0.9]}
+    assert "; worst other of 10: \u00b10.40" in " ".join(printed({**FOUND, "revivals": [row]}).split())
+    once = erased(erased=row["pruned"] | {"target": 0.2})
+    assert "erasures: of 60 / 90 samples each" in printed({**FOUND, "concepts": [once]})
 
 
 def test_the_worst_of_the_others_and_nearness_to_real_images_are_told_where_known() -> None:
@@ -88,7 +92,7 @@ def test_the_worst_of_the_others_and_nearness_to_real_images_are_told_where_know
     once = erased(erased={"target": 0.21, "others": 0.9, "worst": worst})
     text = printed({**FOUND, "accuracy": whole, "concepts": [once], "revivals": [row]})
     assert max(map(len, text.splitlines())) <= 80
-    assert "0.917 (0.84 to 0.96, n = 100); worst class 4: 0.50" in " ".join(text.split())
+    assert "0.917 (0.84 to 0.96, n = 100); worst class 4: 0.50 (0.20 to 0.80, n = 10)" in " ".join(text.split())
     assert "Fr\u00e9chet distance 1.25 (0.50), precision 0.75 (0.88), recall 0.62 (0.90)" in " ".join(text.split())
     assert [line.split()[-2:] for line in text.splitlines() if "class_discriminative" in line] == [["4:", "0.50"]]
     assert [line.split()[-2:] for line in text.splitlines() if line.startswith("worst other")] == [["4:", "0.50"]]
@@ -132,3 +136,14 @@ def test_scan_breaks_no_word() -> None:
     assert max(map(len, text.splitlines())) <= 80
     for word in ("columns", "surest", "fifth", "up.1.2.0", "6553600", "5120"):
         assert word in text
+
+
+def test_shares_of_ensembles_stand_with_their_intervals() -> None:
+    told = {"sampled": 0.5, "n": 60, "interval": [0.38, 0.62], "worst": None, "local": 0.25, "local_interval": [0.16, 0.37]}
+    text = " ".join(printed({**FOUND, "accuracy": told}).split())
+    assert "0.5 (0.38 to 0.62, n = 60) of main models without their neighbours: 0.25 (0.16 to 0.37, n = 60)" in text
+    drawn = {"local": 0.125, "sampled": 0.5, "n": 8, "interval": {"local": [0.02, 0.47], "sampled": [0.22, 0.78]}}
+    (one,) = tables({"concepts": [erased(original=None, erased=None, drawn=drawn)], "revivals": []}, 80)
+    text = printed(one)
+    assert "0.12 (0.02-0.47)  0.50 (0.22-0.78)" in text
+    assert max(map(len, text.splitlines())) <= 80

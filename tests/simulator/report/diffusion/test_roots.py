@@ -245,6 +245,23 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
     assert "12.5 %" in told
     assert "62.5 %" in told
     assert "weights cut" not in told
+    raw["concepts"][0]["drawn"] |= {"n": 16, "interval": {"local": [0.03, 0.36], "sampled": [0.39, 0.82]}}
+    counted = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    assert "12.5 %(3\u201336 %)" in counted.replace(" (", "(")
+
+
+def test_curves_and_the_judge_stand_with_their_intervals(run: ReportData, made_up: ModuleType) -> None:
+    raw = made_up.results(1)
+    before = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["sweeps"]
+    assert "95 % intervals" not in before, "the control: numbers are unknown"
+    for one in raw["curves"]:
+        for point in one["points"]:
+            point |= {"n": {"target": 60, "others": 90}, "interval": {}}
+    raw["judge"] |= {"n": 539, "interval": [0.98, 1.0]}
+    page = Page(render(replace(run, own=roots(raw, LABELS, made_up.images))))
+    assert "Bars: 95 % intervals over samples." in page.text["sweeps"]
+    assert "in each row 60 of the concept and 90 of the others" in page.text["sweeps"]
+    assert "99.4 % (98\u2013100 % of 539)" in page.text["samples"]
 
 
 @pytest.mark.slow

@@ -70,8 +70,8 @@ def test_a_style_and_a_class_are_erased_and_scored_on_both_axes(told: Run) -> No
     assert set(style["pruned"]["each"]) == {"plain", "inverted"}
     assert digit["pruned"]["worst"]["concept"] in set(range(10)) - {3}
     assert {curve["concept"] for curve in found["curves"]} == {"inverted", 3}
-    assert found["judge"].keys() == {"held_out_accuracy", "style_held_out_accuracy"}
-    assert min(found["judge"].values()) > 0.85
+    assert found["judge"].keys() == {"held_out_accuracy", "style_held_out_accuracy", "n", "style_n", "interval", "style_interval"}
+    assert min(value for name, value in found["judge"].items() if name.endswith("accuracy")) > 0.85
     assert set(found["accuracy"]["classes"]) == set(map(str, range(10)))
     assert found["accuracy"]["cross"] >= 0
     assert verify(told.folder) == []
@@ -132,8 +132,13 @@ def test_neighbours_erase_a_style_or_a_class_and_a_departure_leaves_nothing(tmp_
     assert departure["max_abs_difference"] == 0.0
     assert departure["max_abs_difference_nothing"] > 0.0, "the control"
     assert [row["concept"] for row in found["concepts"]] == ["inverted", 3]
-    assert all(row["drawn"].keys() == {"local", "sampled"} for row in found["concepts"])
-    assert found["judge"].keys() == {"held_out_accuracy", "style_held_out_accuracy"}
+    assert all(row["drawn"].keys() == {"local", "sampled", "n", "interval"} for row in found["concepts"])
+    style, digit = (row["drawn"]["n"] for row in found["concepts"])
+    assert (style, digit) == (5, 1), "samples of every class cycle through both styles; one peer erased each"
+    assert found["judge"].keys() == {"held_out_accuracy", "style_held_out_accuracy", "n", "style_n", "interval", "style_interval"}
+    assert found["accuracy"]["n"] == 10 * 2
+    low, high = found["accuracy"]["cross_interval"]
+    assert low <= found["accuracy"]["cross"] <= high
     assert 0 <= found["accuracy"]["cross"] <= 1
     assert verify(played.folder) == []
     peers = played.peers()

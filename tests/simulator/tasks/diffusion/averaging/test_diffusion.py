@@ -395,6 +395,12 @@ def test_curves_are_drawn_by_the_first_attack_that_is_played(play):
         ("share", "server_mask", 2),
     ]
     assert curves[0]["points"][0]["entry_auc"] == 1.0
+    n = found["revivals"][0]["original"]["n"]
+    for point in (point for curve in curves for point in curve["points"]):
+        assert point["n"] == n
+        shares = {part for part in point if part.endswith(("target", "others"))}
+        assert {"target", "others"} <= shares == set(point["interval"])
+        assert all(low <= point[part] <= high for part, (low, high) in point["interval"].items())
 
 
 @pytest.mark.parametrize(("design", "everything"), [("joint", True), ("low_rank", False)])

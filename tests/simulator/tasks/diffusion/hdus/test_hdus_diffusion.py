@@ -15,6 +15,7 @@ from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.sharding import ShardedMain
 from clients.participant import ROWS
 from clients.unlearning.contract import Cost, Outcome
+from server.audit.intervals import wilson
 from server.timeline import Round
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
@@ -104,7 +105,23 @@ def test_results_tell_losses_by_round_and_what_the_judge_said(finished: Run) -> 
     (concept,) = finished.results["concepts"]
     assert (concept["concept"], concept["peers"], concept["guarantee"]) == (3, [0, 1], "behavioural")
     assert 0 < concept["density"] < 1
-    assert concept["drawn"].keys() == {"local", "sampled"}
+    assert concept["drawn"].keys() == {"local", "sampled", "n", "interval"}
+
+
+def test_shares_of_ensembles_stand_with_numbers_and_intervals(finished: Run) -> None:
+    accuracy, judged = finished.results["accuracy"], finished.plan.scenario.federation.judged
+    assert accuracy["n"] == 10 * judged * 3, "three peers are left"
+    for part, interval in (("sampled", "interval"), ("local", "local_interval")):
+        assert accuracy[interval] == list(wilson(accuracy[part], accuracy["n"]))
+    assert {key: one["share"] for key, one in accuracy["each"].items()} == accuracy["classes"]
+    for one in accuracy["each"].values():
+        assert (one["n"], one["interval"]) == (judged * 3, list(wilson(one["share"], judged * 3)))
+    assert accuracy["worst"]["share"] == min(share for key, share in accuracy["classes"].items() if key != "3"), "3 was erased"
+    (concept,) = finished.results["concepts"]
+    assert concept["drawn"]["n"] == judged * 2, "of the two that erased it"
+    assert concept["drawn"]["interval"]["local"] == list(wilson(concept["drawn"]["local"], judged * 2))
+    judge = finished.results["judge"]
+    assert judge["interval"] == list(wilson(judge["held_out_accuracy"], judge["n"]))
 
 
 def test_noise_predicted_on_public_images_is_what_the_exam_compares(finished: Run) -> None:
