@@ -50,6 +50,8 @@ class Student:
         In evaluation mode outside of `descent`.
     first : int
         Index of the first epoch; training would go on with this one.
+    steps : int
+        Gradient steps taken, over all descents.
     stopped : str
         Why the method ended before its last epoch; empty if it did not.
     """
@@ -150,10 +152,10 @@ class Student:
             if adjust is not None:
                 adjust(gradients)
             descent.move(gradients)
+            self.steps += 1
             if after is not None:
                 after()
             total, rows = total + float(loss.detach()) * len(batch[0]), rows + len(batch[0])
-        self.steps = descent.steps
         self.passed(examples.name, rows / max(len(examples.ids), 1))
         self._curves.setdefault(examples.name, []).append(total / max(rows, 1))
 

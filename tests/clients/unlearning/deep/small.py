@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from clients import wire
@@ -13,7 +14,7 @@ from clients.data.bundled import Digits
 from clients.data.rows import Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
-from clients.training import Adam, Arrays, Training, from_arrays
+from clients.training import Adam, Arrays, Descent, Training, from_arrays
 from clients.unlearning.contract import Outcome
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import Learning, MethodSpec
@@ -40,6 +41,19 @@ def counted(data: Rows) -> Counted:
 
 def reads(data: Rows) -> int:
     return len(data.__dict__.get("reads", []))
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[Descent]:
+    """Return a list that from now on gets an entry for every gradient step that any descent takes."""
+    moves: list[Descent] = []
+    move = Descent.move
+
+    def counted(descent: Descent, gradients: list[torch.Tensor]) -> None:
+        moves.append(descent)
+        move(descent, gradients)
+
+    monkeypatch.setattr(Descent, "move", counted)
+    return moves
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 from torch.nn import functional
 
 from clients.data.rows import Rows
+from clients.unlearning.contract import Cost
 from clients.unlearning.deep import losses
 from clients.unlearning.deep.contract import Deep
 from clients.unlearning.general import METHODS
@@ -18,6 +19,7 @@ from tests.clients.unlearning.deep.small import (
     TRAINING,
     changed,
     counted,
+    counting,
     finetuned,
     method,
     parts,
@@ -63,13 +65,22 @@ def test_settings_without_work_change_no_bit(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_usual_settings_change_weights_and_say_what_they_cost(kind: str) -> None:
+def test_the_usual_settings_change_weights_and_say_what_they_cost(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained()
+    moves = counting(monkeypatch)
     found, outcome = changed(kind, **ITS_OWN.get(kind, {}))
     assert not unchanged(found)
     assert all(np.isfinite(array).all() for array in found.values())
     assert outcome.guarantee == "approximate"
-    assert outcome.cost.parts == 1
+    assert outcome.cost == Cost(gradient_steps=len(moves), parts=1)
     assert any(note.startswith("cost: ") for note in outcome.notes)
+
+
+def test_steps_of_all_descents_of_a_method_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = counting(monkeypatch)
+    outcome = changed("unsir", epochs=2)[1]
+    assert len(set(moves)) == 2, "it impairs by one descent, and repairs by another"
+    assert outcome.cost.gradient_steps == len(moves) > moves.count(moves[-1]), "the fault: the steps of the last one alone"
 
 
 @pytest.mark.parametrize("kind", KINDS)

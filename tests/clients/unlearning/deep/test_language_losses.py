@@ -146,3 +146,10 @@ def test_rmu_moves_the_states_of_one_layer_and_no_weight_behind_it() -> None:
     assert kept[0] < 0.5 * kept[1], "retained rows' states are held by their own term"
     assert wire.to_bytes(directed()[1]) == wire.to_bytes(found)
     assert wire.to_bytes(directed(epochs=0)[1]) == wire.to_bytes(before)
+
+
+def test_rmu_reports_the_steps_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = small.counting(monkeypatch)
+    learning = Learning(NETWORK, Training(epochs=1), 1, ("rmu",))
+    outcome = Rmu(epochs=2).apply(NETWORK.initial(("rmu",)), learning, FORGET, RETAIN, ("request",))[1]
+    assert outcome.cost.gradient_steps == len(moves) == 2
