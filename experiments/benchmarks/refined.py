@@ -1,8 +1,8 @@
 """What it brings to refine a forget set before it is forgotten (RUM): ``python -m experiments.benchmarks.refined [--quick]``.
 
 The private half of digits, a fifth of the rows to forget, five seeds. *Vanilla* is a method once on the whole set, *shuffled* the same on
-three random groups one after the other, *refined* on groups by memorisation, least first; *RUM* takes a method for each group. Differences
-of ToW are paired by seed; where an interval holds 0, nothing was seen.
+three random groups one after the other, *refined* on groups by memorisation, least first, *reversed* most first; *RUM* takes a method for
+each group. Differences of ToW are paired by seed; where an interval holds 0, nothing was seen.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def ways(methods: Sequence[str]) -> dict[str, dict[str, Rum]]:
             "vanilla": Rum(methods=(kind,), groups=1),
             "shuffled": Rum(methods=(kind,), grouping="shuffled"),
             "refined": Rum(methods=(kind,)),
+            "reversed": Rum(methods=(kind,), order="descending"),
         }
         for kind in methods
     }

@@ -1,8 +1,9 @@
 """What makes unlearning hard, and who refines the request: ``python -m experiments.reproductions.rum [--mnist FOLDER] [--cifar10 FILE]``.
 
 Zhao et al. (NeurIPS 2024) tell that doing nothing is near retraining where rows are hardly memorised, that forgetting is harder where a set
-is entangled with the retained rows, and that a method gains where the set is split by memorisation: refined above vanilla, and vanilla no
-worse than shuffled. Each is seen here or said not to be, on digits and parts of MNIST and CIFAR-10, by ToW and by ToW-MIA.
+is entangled with the retained rows or memorised, for relabelling less so, and that a method gains where the set is split by memorisation:
+refined above vanilla, vanilla no worse than shuffled, and the least memorised first above the reverse. Each is seen here or said not to
+be, on digits and parts of MNIST and CIFAR-10, by ToW and by ToW-MIA.
 
 An advisor then names a method from the two factors alone. It knows the forget sets of the first seeds, with ToW after every method, and is
 scored on the sets of other seeds against always taking the one method that was best on the known sets. The sets of one seed share rows with

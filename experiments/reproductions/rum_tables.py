@@ -50,6 +50,7 @@ def of_refining(name: str, ways: Ways) -> Iterator[str]:
         yield said(f"1. {name}: {kind}: refined above vanilla", _minus(ways[kind, "refined"], ways[kind, "vanilla"]))
         yield said(f"2. {name}: {kind}: refined above shuffled", _minus(ways[kind, "refined"], ways[kind, "shuffled"]))
         yield said(f"3. {name}: {kind}: vanilla above shuffled", _minus(ways[kind, "vanilla"], ways[kind, "shuffled"]))
+        yield said(f"10. {name}: {kind}: refined above reversed", _minus(ways[kind, "refined"], ways[kind, "reversed"]))
     for kind in RUM.split(", "):
         yield said(f"4. {name}: RUM ({RUM}) above {kind} alone", _minus(ways[RUM, "RUM"], ways[kind, "vanilla"]))
 
@@ -58,10 +59,21 @@ def of_factors(name: str, sets: Sequence[Sets], advised: Mapping[str, Sequence[f
     """Yield a line for each finding told of entanglement and memorisation, and for the advisor, by ToW."""
     kept = [one["least memorised"].tow["nothing"] - one["most memorised"].tow["nothing"] for one in sets]
     yield said(f"5. {name}: nothing: ToW of the least memorised rows above that of the most", kept)
+    for kind in METHODS_ASKED[1:]:
+        least, most = ([one[which].tow[kind] for one in sets] for which in ("least memorised", "most memorised"))
+        yield said(f"11. {name}: {kind}: ToW of the least memorised rows above that of the most", _minus(least, most))
+    for which, sign, how in (("least", -1, "below"), ("most", 1, "above")):
+        apart = [sign * _relabelled(one[f"{which} memorised"]) for one in sets]
+        yield said(f"12. {name}: random_labels {how} the mean of other methods that train, {which} memorised rows", apart)
     yield said(f"6. {name}: ToW falls as entanglement rises, rank correlation over sets", [-_rank(one) for one in sets])
     advisor, single, mistaken, _ = advised.values()
     yield said(f"7. {name}: advisor above the best single method", _minus(advisor, single))
     yield said(f"8. {name}: advisor above one of mistaken factors", _minus(advisor, mistaken))
+
+
+def _relabelled(one: Judged) -> float:
+    """Return the ToW of relabelling less the mean of that of the other methods that do something."""
+    return one.tow["random_labels"] - mean(tow for kind, tow in one.tow.items() if kind not in ("nothing", "random_labels"))
 
 
 def _rank(sets: Sets) -> float:

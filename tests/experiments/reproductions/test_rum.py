@@ -13,7 +13,7 @@ from clients.unlearning.refine.advisor import single_best
 from experiments.benchmarks.refined import METHODS, RUM
 from experiments.reproductions import rum, rum_tables
 from experiments.reproductions.rum_advisor import mistaken, scores
-from experiments.reproductions.rum_sets import Images, Judged, World, digits
+from experiments.reproductions.rum_sets import METHODS_ASKED, Images, Judged, World, digits
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +86,11 @@ def test_the_control_learned_from_factors_of_other_sets() -> None:
 
 
 def test_findings_are_seen_only_where_the_whole_interval_says_so() -> None:
-    ways = {(kind, way): [0.8, 0.81] for kind in METHODS for way in ("vanilla", "shuffled", "refined")}
+    ways = {(kind, way): [0.8, 0.81] for kind in METHODS for way in ("vanilla", "shuffled", "refined", "reversed")}
     ways |= {("nothing", "vanilla"): [0.9, 0.92], (RUM, "RUM"): [0.85, 0.855], ("salun", "refined"): [0.9, 0.911]}
-    most = judged(0.5, 0.9, nothing=0.2, scrub=0.5)
-    sets = [{"least memorised": judged(-0.5, 0.0, nothing=value, scrub=0.9), "most memorised": most} for value in (0.9, 0.95)]
+    most = judged(0.5, 0.9, nothing=0.2, **dict.fromkeys(METHODS_ASKED[1:], 0.5))
+    easy = dict.fromkeys(METHODS_ASKED, 0.9) | {"random_labels": 0.4, "scrub": 0.5}
+    sets = [{"least memorised": judged(-0.5, 0.0, **easy | {"nothing": value}), "most memorised": most} for value in (0.9, 0.95)]
     advised = {"advisor": [0.9, 0.9], "single": [0.95, 0.951], "mistaken": [0.5, 0.9], "best": [1.0, 1.0]}
     told = *rum_tables.of_refining("digits", ways), *rum_tables.of_factors("digits", sets, advised)
     lines = [line.split(": ", 1)[1] for line in told]
@@ -100,6 +101,11 @@ def test_findings_are_seen_only_where_the_whole_interval_says_so() -> None:
     assert said[f"RUM ({RUM}) above salun alone"] == "seen"
     assert said[f"RUM ({RUM}) above nothing alone"] != "seen"
     assert said["nothing: ToW of the least memorised rows above that of the most"] == "seen"
+    assert said["scrub: ToW of the least memorised rows above that of the most"] == "not seen"
+    assert said["random_labels below the mean of other methods that train, least memorised rows"] == "seen"
+    assert said["random_labels above the mean of other methods that train, most memorised rows"] == "not seen"
+    assert said["finetune: refined above reversed"] == "not seen"
+    assert said["salun: refined above reversed"] == "seen"
     assert said["ToW falls as entanglement rises, rank correlation over sets"] == "seen"
     assert said["advisor above the best single method"] == "the opposite"
     assert said["advisor above one of mistaken factors"] == "not seen"
@@ -124,4 +130,5 @@ def test_every_table_and_finding_is_told(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().out
     titles = "most memorised", "a class", "retrained again", "always the best single one", "ToW-MIA by forget set"
     assert all(name in said for name in titles)
-    assert {line[:2] for line in said.splitlines() if line[1:2] == "."} == {f"{number}." for number in range(1, 10)}
+    numbers = {head for line in said.splitlines() if (head := line.partition(". ")[0]).isdigit()}
+    assert numbers == {str(number) for number in range(1, 13)}
