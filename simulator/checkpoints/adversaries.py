@@ -211,7 +211,8 @@ class Remembering(Adversary):
         found = {name: one for name, one in facts.items() if one["places"]}
         if not found:
             return f"no weight differs enough from {self.earlier.root} to be a cut: the weights are as they came"
-        return f"{sum(one['places'] for one in found.values())} weights written back from {self.earlier.root} {self._where(found)}"
+        places = sum(one["places"] for one in found.values())
+        return f"{places} weights written back from {self.earlier.root} in {len(found)} of {len(facts)} layers"
 
 
 class Rounding(Adversary):

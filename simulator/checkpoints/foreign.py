@@ -45,7 +45,7 @@ def _refuse_many(root: Path) -> None:
     """Raise ``LetheError`` for the folder above the models of a Hugging Face cache."""
     models = sorted(path.name for path in root.iterdir() if path.name.startswith("models--") and path.is_dir())
     if models:
-        raise LetheError(f"{root}: is a cache of {len(models)} models; give the folder of one, such as {shown(models[0])}")
+        raise LetheError(f"{root}: is a cache of models ({len(models)}); give the folder of one, such as {shown(models[0])}")
 
 
 def refuse_adapters(root: Path) -> None:

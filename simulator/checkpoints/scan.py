@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.audit.intervals import wilson
 from server.defences.detection import auc
 from server.defences.grid import COARSE
 from server.revival.attack import Revival
@@ -92,6 +93,7 @@ class CheckpointScan:
         """Return everything as plain values."""
         whole: dict[str, object] = {"cut": self.cut, "held_out": self.held_out, "signs": self.signs(self.layers.values())}
         whole |= {"signs_top_fifth": self.signs(self.layers.values(), top_fifth=True), "verdicts": self.verdicts()}
+        whole |= {f"{name}_interval": ends for name, ends in self._intervals().items()}
         return {"checkpoint": self.checkpoint, "variant": self.variant, **whole, "layers": {n: asdict(o) for n, o in self.layers.items()}}
 
     def _located(self) -> str:
@@ -109,17 +111,24 @@ class CheckpointScan:
 
     def _hidden(self) -> str:
         off, odd = (sum(getattr(one, key) for one in self.layers.values()) for key in ("off_grid", "odd_columns"))
-        columns = f"{odd} columns fit their layer's low-rank part oddly badly, which an edit can cause, and chance too"
+        columns = f"columns that fit their layer's low-rank part oddly badly, which an edit can cause, and chance too: {odd}"
         return f"{off} weights lie off the number grid of all others: edited later; {columns}" if off else columns
 
+    def _intervals(self) -> dict[str, tuple[float, float]]:
+        """Return the 95 % intervals of the shares of correct signs, over held-out entries, if there are any."""
+        fifth = sum(int(0.2 * one.held_out + 0.5) for one in self.layers.values())
+        shares = {"signs": (self.signs(self.layers.values()), self.held_out)}
+        shares["signs_top_fifth"] = self.signs(self.layers.values(), top_fifth=True), fifth
+        return {name: wilson(share, n) for name, (share, n) in shares.items() if share is not None}
+
     def _guessed(self) -> str:
-        right = self.signs(self.layers.values())
+        right, intervals = self.signs(self.layers.values()), self._intervals()
         if right is None:
             return "signs: nothing could be held out"
-        margin = 1.96 * math.sqrt(0.25 / self.held_out)
-        surest = self.signs(self.layers.values(), top_fifth=True)
-        found = f"signs of {self.held_out} weights held out were guessed right {right:.1%} of the time, the surest fifth {surest:.1%}"
-        if right - margin <= 0.5:
+        found = f"signs of {self.held_out} weights held out were guessed right {right:.1%} ({_ends(intervals['signs'])}) of the time"
+        if (surest := self.signs(self.layers.values(), top_fifth=True)) is not None:
+            found += f", the surest fifth {surest:.1%} ({_ends(intervals['signs_top_fifth'])})"
+        if intervals["signs"][0] <= 0.5:
             return f"{found}: at chance, these weights predict no signs"
         return f"{found}: " + ("expect the same of the lost ones" if self.cut else "what would be cut from here could be guessed as well")
 
@@ -197,7 +206,12 @@ def table(found: CheckpointScan) -> object:
 
 def _short(name: str) -> str:
     """Return a layer's name without the parts that all of them share: ``down.0.0.0``."""
-    return re.sub(r"_blocks?|\battentions\.|\btransformer\.|\.ff\.net\.2$", "", name.replace("transformer_blocks.", ""))
+    short = name.removeprefix("model.diffusion_model.").replace("transformer_blocks.", "")
+    return re.sub(r"_blocks?|\battentions\.|\btransformer\.|\.ff\.net\.2$", "", short)
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.1%} to {interval[1]:.1%}"
 
 
 def _number(value: float | None) -> str:

@@ -94,6 +94,10 @@ def test_an_earlier_model_brings_all_of_it_back(
 ) -> None:
     whole = helpers.unet_tensors(released.whole)
     assert _same(revived(released.sealed, "--earlier", released.whole), whole)
+    zeroed = helpers.write_unet(tmp_path / "zeroed", whole | {NAMES[0]: torch.zeros_like(whole[NAMES[0]])})
+    said = lethe("revive", zeroed, "--earlier", released.whole, "--out", tmp_path / "again")
+    assert said.out.startswith(f"640 weights written back from {released.whole} in 1 of 2 layers; record"), "a layer that was cut whole"
+    assert _same(helpers.unet_tensors(tmp_path / "again"), whole)
     said = lethe("revive", released.whole, "--earlier", released.whole, "--out", tmp_path / "none")
     assert (said.status, said.out.startswith("no weight differs enough from")) == (0, True)
     assert _same(helpers.unet_tensors(tmp_path / "none"), whole)

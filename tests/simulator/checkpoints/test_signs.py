@@ -42,6 +42,10 @@ def test_completion_finds_signs_and_drawing_them_does_not(planted: Any, lethe: C
 
 def test_a_scan_foretells_the_signs_without_the_original(planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:
     found = scanned(lethe, planted.folder)
+    for part in ("signs", "signs_top_fifth"):
+        low, high = found[f"{part}_interval"]
+        assert 0.5 < low < found[part] <= high <= 1
+        assert f"{found[part]:.1%} ({low:.1%} to {high:.1%})" in found["verdicts"][-1]
     zeros = sum(int((t == 0).sum()) for n, t in helpers.unet_tensors(planted.folder).items() if n.endswith(helpers.ending))
     assert found["cut"] == zeros
     lethe("revive", planted.folder, "--keep", 1.0, "--out", tmp_path / "revived")

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from simulator.checkpoints.scan import _short
+
 LAYER = "transformer_blocks.0.ff.net.2.weight"
 NAMES = {
     "diffusers": f"down_blocks.0.attentions.0.{LAYER}",
@@ -116,3 +118,8 @@ def test_a_file_is_no_pipeline_to_prune(file: Path, lethe: Callable[..., Any], t
     said = lethe("prune", file, "--concept", "ball", "--out", tmp_path / "out")
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert "from_single_file" in said.err
+
+
+def test_names_of_releases_are_as_short_in_a_scan() -> None:
+    assert _short("model.diffusion_model.input_blocks.1.1.transformer_blocks.0.ff.net.2") == "input.1.1.0"
+    assert _short("down_blocks.0.attentions.1.transformer_blocks.0.ff.net.2") == "down.0.1.0"

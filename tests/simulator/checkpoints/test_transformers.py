@@ -184,7 +184,7 @@ def _cache_of_many(folder: Path) -> None:
         (_adapter, ("an adapter (LoRA)", "fuse_lora")),
         (_lora_in_a_model, ("an adapter (LoRA)", "fuse_lora")),
         (_fused, ("fused into one matrix", "save_pretrained")),
-        (_cache_of_many, ("a cache of 2 models", "models--a--b")),
+        (_cache_of_many, ("a cache of models (2)", "models--a--b")),
     ],
 )
 def test_what_is_nearly_a_checkpoint_is_answered_with_the_cure(
