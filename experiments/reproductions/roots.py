@@ -32,7 +32,7 @@ from clients.unlearning.contract import UnlearningError
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Lines
 from experiments.reproductions.roots_pairs import Pair, Work, measure, trained
-from experiments.reproductions.roots_tables import FAILS, ROWS, Summary, bars, picture, tables
+from experiments.reproductions.roots_tables import FAILS, ROWS, Summary, bars, certainty, picture, tables
 from simulator.checkpoints.progress import Bars
 
 BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
@@ -185,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"warning: {line}")
             for table in tables(summary):
                 console.print(table)
+            print(certainty(summary, options.work.counts(kind is str)))
             found = bars(summary, "styled" if options.styles else options.data)
             print("bars, on means over these seeds and concepts:", *found, sep="\n")
             told += found

@@ -96,6 +96,11 @@ class Work:
             measured["style_judge"] = self.style_judge.accuracy
         return configuration_hash({"model": self.model(seed), "concept": concept, **measured})
 
+    def counts(self, styles: bool = False) -> dict[str, int]:
+        """Return how many samples of one concept are judged, of the ``target`` and of all ``others`` on its axis: classes, or styles."""
+        values = len(self.spec.styles) if styles else self.spec.classes
+        return {"target": self.budget.target, "others": self.budget.others * (values - 1)}
+
     def score(self, denoiser: Denoiser, seed: int, concept: int) -> dict[str, float]:
         """Return accuracies of samples: of the concept, of the others on its axis, and on the other axis if there is one."""
         axis, target = self.spec.axis(concept)

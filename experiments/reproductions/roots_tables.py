@@ -12,6 +12,7 @@ from rich.table import Table
 
 from clients.diffusion.spec import Concept
 from experiments.reproductions.roots_pairs import PICTURED, RIVALS, Pair
+from server.audit.intervals import wilson
 from simulator.report.diffusion.words import VARIANTS
 
 PAPER: Mapping[str, tuple[str, str]] = {"pruned": ("0.08", ""), "revived": ("0.54", "0.91")}
@@ -77,6 +78,19 @@ class Summary:
     def span(self) -> str:
         """Describe the seeds and concepts."""
         return f"training seeds {', '.join(map(str, self.seeds))}; concepts {', '.join(map(str, self.concepts))}"
+
+
+def certainty(summary: Summary, counts: Mapping[str, int]) -> str:
+    """Return how many samples there are of each accuracy, and how wide the widest of their 95 % intervals is.
+
+    ``counts`` are the numbers of samples of one pair, of its target and of all others together.
+    """
+    told = []
+    for part, count in counts.items():
+        n = count * len(summary.pairs)
+        ends = [wilson(mean(pair["rows"][name][part] for pair in summary.pairs), n) for name in ROWS]
+        told.append(f"{part}: n = {n}, 95 % intervals over samples at most \u00b1{max(high - low for low, high in ends) / 2:.3f}")
+    return "; ".join(told)
 
 
 def tables(summary: Summary) -> list[Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_every_row_is_printed_and_a_second_run_has_nothing_to_do(finished: Path,
         assert all(label in said.out for label in labels.values())
     assert all(figure in said.out for figure in ("0.08", "0.54", "0.91", "> 0.70"))
     assert "training seeds 0; concepts 1, 7" in said.out
+    assert re.search(r"target: n = 8, 95 % intervals over samples at most ±0\.\d{3}; others: n = 18, 95 % intervals", said.out)
     assert said.out.count("holds  ") + said.out.count("FAILS  ") == 17
     assert (folder / "out" / "seed0.png").read_bytes().startswith(b"\x89PNG")
 
