@@ -45,6 +45,7 @@ def test_it_is_one_line(path: Path, sets: list[str], line: str) -> None:
         (NEIGHBOURS, ["audit={u_lira=true}", f"event=[{delete(2, share=0.01)}, {delete(3, 1)}]"]),
         (REFINED, [f"event=[{delete(2, share=0.03)}]"]),
         (REFINED, ["peers.main.1.method={kind='ntk', rows=20}"]),
+        (FOLDER / "keys" / "newton.toml", ["expect=[{after = 'final', metric = 'bytes_replayed', min = 0}]"]),
     ],
 )
 def test_the_control_one_that_can_be_is_enough(path: Path, sets: list[str]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clients.classification.sums.config import SumsConfig
 from clients.classification.sums.newton.config import NewtonConfig
+from clients.config import PeerConfig
+from clients.metrics import Metrics
 from clients.unlearning.approximate.certified.spec import CertifiedRemoval
 from server.timeline import Arrival, Erasure
 from simulator.scenarios.plan import Plan
@@ -40,6 +42,15 @@ class SumsClassification(PooledClassification[SumsScenario, SumsPlan]):
         if isinstance(model, Stepped):
             return NewtonConfig(peer=peer, removal=model, **constants)
         return SumsConfig(peer=peer, main=model, **constants)
+
+    def metrics(self, config: PeerConfig) -> Metrics:
+        """Return every metric declared for a run; who asks for sums of derivatives counts the bytes of doing so."""
+        found = super().metrics(config)
+        if not isinstance(config, NewtonConfig):
+            return found
+        from server.averaging.contract import REPLAYED
+
+        return Metrics([*found.declared, REPLAYED])
 
     def coordinator(self, plan: SumsPlan, store: RunStore, watch: Watch) -> Coordinator:
         """Return the server that adds up the sums, resumed from the store's last round."""
