@@ -33,6 +33,7 @@ from clients import config as peer_configs
 from clients import machine, wire
 from clients.corrections import Correction
 from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Update, role
+from clients.passes import Meter
 from clients.unlearning.contract import Outcome
 
 app = ClientApp()
@@ -97,19 +98,24 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
         cost = peer.arrive(wire.integers(order, "arrive")).cost
         metrics |= {"arrival_steps": cost.gradient_steps, "arrival_parts": cost.parts}
         timings["arrive"] = time.perf_counter() - clock
-    if gone := wire.integers(order, "forget"):
-        outcomes["outcome"], timings["forget"] = _carry_out(peer, lambda: peer.forget(gone))
-    if told := wire.strings(order, "correct"):
-        right = [Correction.model_validate_json(one) for one in told]
-        outcomes["corrected"], timings["correct"] = _carry_out(peer, lambda: peer.correct(right))
+    with Meter() as meter:
+        if gone := wire.integers(order, "forget"):
+            outcomes["outcome"], timings["forget"] = _carry_out(peer, lambda: peer.forget(gone))
+        if told := wire.strings(order, "correct"):
+            right = [Correction.model_validate_json(one) for one in told]
+            outcomes["corrected"], timings["correct"] = _carry_out(peer, lambda: peer.correct(right))
     if outcomes:
         metrics["unlearning_steps"] = sum(wire.integer(one, "gradient_steps") for one in outcomes.values())
+        metrics["unlearning_rows"] = meter.rows
     changed = bool(order["arrive"] or outcomes)
     if final and changed:
         metrics["distillation_steps"] = peer.distil()
     if not final:
         clock = time.perf_counter()
-        metrics["gradient_steps"] = peer.train()
+        with Meter() as meter:
+            metrics["gradient_steps"] = peer.train()
+        if meter.rows and not metrics["gradient_steps"]:  # instead of training it measured its rows, for a method
+            metrics["unlearning_rows"] = metrics.get("unlearning_rows", 0) + meter.rows
         metrics["distillation_steps"] = peer.distil()
         timings["train"] = time.perf_counter() - clock
     scores, probabilities = peer.evaluate()

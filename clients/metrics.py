@@ -67,6 +67,7 @@ STEPS = (
     Metric("gradient_steps", "sum", "steps", "lower"),
     Metric("distillation_steps", "sum", "steps", "lower"),
     Metric("unlearning_steps", "sum", "steps", "lower"),
+    Metric("unlearning_rows", "sum", "rows", "lower"),
     Metric("arrival_steps", "sum", "steps", "lower"),
     Metric("arrival_parts", "sum", "parts", "lower"),
 )

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients import streams
 from clients.holding import holding
+from clients.passes import taken
 from clients.spec import Spec
 
 if TYPE_CHECKING:
@@ -195,12 +196,17 @@ class Descent:
         self.module.eval()
 
     def batches(self, epoch: int, ids: npt.NDArray[np.int64], *tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Yield the batches of an epoch: of every tensor with one entry a row, the entries of the batch's rows."""
+        """Yield the batches of an epoch: of every tensor with one entry a row, the entries of the batch's rows.
+
+        One gradient is counted for every row: a batch is there to take the gradient of its loss.
+        """
         import torch
 
         order = torch.from_numpy(streams.order(ids, *self.key, "order", epoch)).to(tensors[0].device)
         size = self.settings.batch_size
-        yield from zip(*(torch.split(tensor.index_select(0, order), size) for tensor in tensors), strict=True)
+        for batch in zip(*(torch.split(tensor.index_select(0, order), size) for tensor in tensors), strict=True):
+            taken(len(batch[0]))
+            yield batch
 
     def gradients(self, loss: torch.Tensor) -> list[torch.Tensor]:
         """Return the gradients of a loss with respect to the parameters."""

@@ -31,13 +31,15 @@ class Messenger(Protocol):
 class Further:
     """Additional exchanges of one round; see `server.coordinator.Exchanges`.
 
-    Their cost is recorded with the round: gradient steps as the peers' ``unlearning_steps``, bytes of models as ``bytes_replayed``,
+    Their cost is recorded with the round: gradient steps as the peers' ``unlearning_steps``, rows whose gradients were
+    taken for methods as ``unlearning_rows``, bytes of models as ``bytes_replayed``,
     seconds as ``replay``.
     """
 
     def __init__(self, federation: Messenger, grid: Grid, now: Round, record: RoundRecord) -> None:
         self.federation, self.grid, self.now, self.record = federation, grid, now, record
         self._steps: dict[int, float] = {}
+        self._rows: dict[int, float] = {}
         self._bytes = self._seconds = 0.0
 
     def train(self, now: Round) -> None:
@@ -55,6 +57,8 @@ class Further:
                 self._bytes += value if name == "bytes_overlay" else 0.0
             elif name in ("gradient_steps", "unlearning_steps"):
                 self._steps[peer] = self._steps.get(peer, 0.0) + value
+            elif name == "unlearning_rows":
+                self._rows[peer] = self._rows.get(peer, 0.0) + value
         self._seconds += time.perf_counter() - clock
         self.federation.blobs.clear()  # reading blobs from disk again costs less than the memory that a long replay would fill
 
@@ -87,6 +91,7 @@ class Further:
     def book(self) -> None:
         """Write the cost of the exchanges to the record."""
         self.record.metrics += [(peer, "unlearning_steps", steps) for peer, steps in sorted(self._steps.items())]
+        self.record.metrics += [(peer, "unlearning_rows", rows) for peer, rows in sorted(self._rows.items())]
         if self._steps:
             self.record.metrics.append((FEDERATION, "bytes_replayed", self._bytes))
             self.record.timings.append((FEDERATION, "replay", self._seconds))

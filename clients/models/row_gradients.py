@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
+from clients.passes import taken
+
 
 def row_gradients(module: torch.nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Return the gradients of every row's cross-entropy, by parameter, shape (n, *parameter).
@@ -14,6 +16,7 @@ def row_gradients(module: torch.nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
     The network is mapped over one copy of its parameters a row, and one backward pass gives the gradients of all: torch's own map of
     gradients loads its compiler on first use, for two seconds.
     """
+    taken(len(x))
     logits, copies = _copied(module, x)
     names = [name for name, _ in module.named_parameters()]
     return dict(zip(names, torch.autograd.grad(cross_entropy(logits, y, reduction="sum"), copies), strict=True))
@@ -22,6 +25,7 @@ def row_gradients(module: torch.nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
 def row_slopes(module: torch.nn.Module, x: Tensor) -> Tensor:
     """Return the derivatives of every row's every output by the parameters, float64 (rows x outputs, parameters), row by row."""
     logits, copies = _copied(module, x)
+    taken(logits.numel())
     outputs = [torch.autograd.grad(logits[:, one].sum(), copies, retain_graph=True) for one in range(logits.shape[1])]
     flat = [torch.cat([part.flatten(1) for part in parts], 1) for parts in outputs]
     return torch.stack(flat, 1).flatten(0, 1).double().cpu()

@@ -58,6 +58,7 @@ class CertifiedDeep(Deep):
         """Bound, step and perturb."""
         import torch
 
+        from clients.passes import Meter
         from clients.streams import torch_generator
         from clients.unlearning.general.curvature import Curvature
 
@@ -66,15 +67,17 @@ class CertifiedDeep(Deep):
             student.move((self.bound / norm - 1) * student.flat())
         if self.depth:
             curvature = Curvature(student.network, student.weights(), student.learning.training)
-            steps = [self._newton(student, curvature, retain, repeat) for repeat in range(self.repeats)]
-            step = torch.stack(steps).mean(0)
-            if (left := self._residual(curvature, retain, step)) < 1:
+            with Meter() as meter:
+                steps = [self._newton(student, curvature, retain, repeat) for repeat in range(self.repeats)]
+                step = torch.stack(steps).mean(0)
+                left = self._residual(curvature, retain, step)
+            student.passed("retain", meter.rows / len(retain))
+            if left < 1:
                 student.move(-step)
                 student.notes.append(f"relative residual of the Newton step {left:.2g}")
             else:
                 told = f"the Newton step leaves {left:.2g} of the gradient with scale = {self.scale:g} and depth = {self.depth}"
                 student.stopped = f"{told}, and was left out: raise both"
-            student.passed("retain", 2 + self.repeats * self.depth * self.batch_size / len(retain))
         if self.sigma:
             noise = torch.randn(len(student.flat()), generator=torch_generator(*student.key, "noise"), dtype=torch.float64)
             student.move(self.sigma * noise)

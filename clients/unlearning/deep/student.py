@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from clients.data.rows import Ids, Rows
+from clients.passes import taken
 from clients.streams import Field, order
 from clients.training import Arrays, Descent, Steps, from_arrays, to_arrays
 from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
@@ -167,8 +168,13 @@ class Student:
                 yield batch
 
     def passed(self, name: str, passes: float) -> None:
-        """Count passes over rows that gradients were taken of."""
+        """Note passes over rows that gradients were taken of, and counted where they were taken (`clients.passes`)."""
         self._passes[name] = self._passes.get(name, 0.0) + passes
+
+    def took(self, name: str, passes: float, rows: int) -> None:
+        """Note passes as `passed` does, and count the gradients of so many rows that a method takes by itself."""
+        taken(rows)
+        self.passed(name, passes)
 
     def rewind(self, saved: Sequence[Arrays], examples: Examples, error: float) -> None:
         """Go back to the saved weights whose share of wrong answers is nearest to ``error``, to the last of equals."""

@@ -94,6 +94,7 @@ class Unsir(Deep):
                 norm = x.square().flatten(1).sum(1).mean()
                 (gradient,) = torch.autograd.grad(self.penalty * norm - cross_entropy(student.module(x), wanted), x)
                 step([gradient])
+            student.took("noise", self.noise_steps / len(classes), self.noise_steps * self.noise)
             parts.append(x.detach())
         labels = torch.tensor(classes, device=like.y.device).repeat_interleave(self.noise).to(like.y.dtype)
         return Examples("noise", -1 - np.arange(len(labels)), torch.cat(parts), labels)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Rows
 from clients.models.network import Network
+from clients.passes import taken
 from clients.training import Arrays, Sgd, Training, from_arrays, to_arrays
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Curvature:
         import torch
 
         found, done = torch.zeros_like(self.flat()), 0
-        for logits, wanted in self._passes(rows):
+        for logits, wanted in self._passes(rows, 1):
             losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
             if weights is not None:
                 losses = losses * torch.from_numpy(weights[done : done + len(losses)]).to(losses)
@@ -78,7 +79,7 @@ class Curvature:
     def product(self, rows: Rows, direction: Tensor, products: Products) -> Tensor:
         """Return the Hessian of the sum over these rows, or its Gauss-Newton part, times a direction, flat, float64 (k,)."""
         found = direction * (self.decay * len(rows))
-        for logits, wanted in self._passes(rows):
+        for logits, wanted in self._passes(rows, 2):
             found += self._gauss_newton(logits, direction) if products == "gauss_newton" else self._hessian(logits, wanted, direction)
         return found
 
@@ -87,7 +88,7 @@ class Curvature:
         import torch
 
         found = [self.flat().new_zeros(0)]
-        for logits, wanted in self._passes(rows):
+        for logits, wanted in self._passes(rows, 2):
             apart = torch.softmax(logits.detach(), 1) - torch.nn.functional.one_hot(wanted, logits.shape[1])
             found.append((apart * self._pushed(logits, direction)).sum(1))
         return torch.cat(found) + self.decay * float(self.flat() @ direction)
@@ -147,8 +148,9 @@ class Curvature:
         with np.errstate(over="ignore"):  # what overflows is infinite, and refused (`MethodSpec.finite`)
             return {name: array.astype(self.dtypes[name]) for name, array in to_arrays(self.module).items()}
 
-    def _passes(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield logits and classes of the rows, in chunks."""
+    def _passes(self, rows: Rows, gradients: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield logits and classes of the rows, in chunks; as many gradients are counted for each row."""
+        taken(gradients * len(rows))
         for start in range(0, len(rows), _CHUNK):
             part = slice(start, start + _CHUNK)
             yield self.module(self.network.inputs(rows.x[part]).double()), self.network.targets(np.asarray(rows.y[part]))

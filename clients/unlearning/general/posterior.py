@@ -13,6 +13,7 @@ import numpy as np
 
 from clients import streams
 from clients.data.rows import Rows
+from clients.passes import taken
 from clients.streams import Field
 from clients.unlearning.general.curvature import Curvature, conjugate_gradients, joined
 
@@ -39,6 +40,7 @@ def squares(curvature: Curvature, rows: Rows, labels: Labels, key: tuple[Field, 
     """
     import torch
 
+    taken(len(rows))
     found = torch.zeros_like(curvature.flat())
     draws = streams.uniforms(rows.ids, *key, "labels")
     for i in range(len(rows)):
@@ -175,10 +177,10 @@ def stepwise(start: Tensor, solve: Callable[[Tensor], Tensor], gradient: Callabl
         Largest number of steps.
     """
     at, before = start, float("inf")
-    for taken in range(most):
+    for done in range(most):
         there = start + solve(gradient(at))
         size = float((there - at).norm())
         if size > before:
-            return Moved(at, taken, True)
+            return Moved(at, done, True)
         at, before = there, size
     return Moved(at, most, False)

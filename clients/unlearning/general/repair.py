@@ -9,9 +9,10 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
 from clients.data.rows import Rows
+from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, passes
 from clients.unlearning.general.contract import Learning, MethodSpec
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ class Repair(MethodSpec):
 
         if not len(retain):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
-        precision = self.precision(Curvature(learning.network, weights, learning.training), [retain], forget, key)
-        weights, steps, notes = self._moved(weights, learning, forget, precision)
-        return weights, Outcome(Cost(gradient_steps=steps, parts=1), self.guarantee, notes=(*notes, *_solves(precision)))
+        with Meter() as meter:
+            precision = self.precision(Curvature(learning.network, weights, learning.training), [retain], forget, key)
+            weights, steps, notes = self._moved(weights, learning, forget, precision)
+        told = (*notes, *_solves(precision), passes(meter.rows, len(forget) + len(retain)))
+        return weights, Outcome(Cost(gradient_steps=steps, parts=1), self.guarantee, notes=told)
 
     def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:
         """Return the Fisher's diagonals of these rows, with their shares of the prior, and the numbers of rows."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from clients.data.rows import Rows
+from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Outcome, passes
 from clients.unlearning.general.contract import Learning, MethodSpec
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class StepOfSums(MethodSpec):
             return learning.initial(), Outcome(Cost(parts=1), "exact")
         curvature = self.curvature(weights, learning)
         rows = self.local(curvature, forget, retain)
-        told = self.step(curvature, Asked(curvature, lambda asked: self._replied(rows, learning, key, asked)), learning, key)
-        return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=tuple(told))
+        with Meter() as meter:
+            told = self.step(curvature, Asked(curvature, lambda asked: self._replied(rows, learning, key, asked)), learning, key)
+        cost = passes(meter.rows, len(retain) + len(forget.without(retain.ids)))  # rows that are corrected are among both
+        return curvature.weights(), Outcome(Cost(parts=1), self.guarantee, notes=(*told, cost))
 
     def answer(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, question: Arrays) -> Arrays:
         """Return the sums over these rows that a server asks for."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clients.data.rows import Ids, Rows
 from clients.models.stacked import Stack
+from clients.passes import taken
 from clients.streams import Field, order
 from clients.unlearning.general.contract import Learning
 
@@ -76,6 +77,7 @@ def together(learning: Learning, rows: Rows) -> Answers:
         weights = stack.initial([(*key, "init") for key in keys])
         for done in range(learning.progress):
             epochs = range(done * training.epochs, (done + 1) * training.epochs)
+            taken(len(epochs) * int(inside.sum()))
             weights = stack.train(weights, rows.x, rows.y, members=inside, epochs=epochs, ids=rows.ids, keys=keys, settings=training)
         right: Bools = stack.logits(weights, rows.x).argmax(axis=-1) == rows.y
         return right

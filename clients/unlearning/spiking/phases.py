@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from clients.passes import taken
 from clients.streams import Field, torch_generator
 from clients.unlearning.filling import normal, spread
 from clients.unlearning.spiking.activity import Activity
@@ -43,6 +44,7 @@ def retrain(
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     for step in range(steps):
         (x_f, _), (x_r, y_r) = batches(step)
+        taken(len(x_f) + len(x_r))
         answers = module(x_f)
         # the divergence from the uniform distribution up to a constant
         undecided = cross_entropy(answers, torch.full_like(answers, 1 / answers.shape[1]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from clients.passes import taken
 from clients.unlearning.spiking.activity import Neurons
 
 if TYPE_CHECKING:
@@ -49,5 +50,6 @@ def scores(module: SpikingNetwork, forget: dict[str, Tensor], retain: dict[str, 
 
 def gradients(module: SpikingNetwork, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Return the gradient of the mean cross-entropy on rows, by parameter."""
+    taken(len(x))
     names, parameters = zip(*module.named_parameters(), strict=True)
     return dict(zip(names, torch.autograd.grad(torch.nn.functional.cross_entropy(module(x), y), parameters), strict=True))

@@ -132,8 +132,19 @@ def test_costs_are_those_of_the_request(averaged: Played) -> None:
     assert found["retrain"]["gradient_steps"] == sum(steps.values()) + steps[0] + steps[1]
     assert 0 < found["rollback"]["bytes"] < found["retrain"]["bytes"] < found["retrained"]["bytes"]
     assert found["retrained"]["client_epochs"] == 8
-    assert found["cf_k"]["client_epochs"] > 0, "what the owner of the rows did by itself"
+    assert found["cf_k"]["client_epochs"] == 5, "what the owner of the rows did by itself"
     assert "gradient_steps" not in found["did nothing"]
+
+
+def test_methods_without_a_gradient_step_cost_the_passes_that_they_take(tmp_path: Path) -> None:
+    methods = [{"kind": "influence", "iterations": 2, "products": "gauss_newton"}, "ssd"]
+    done, _ = play(tmp_path, AVERAGED, compare=[{"event": 1, "methods": methods}])
+    influence, ssd = list(rows(done).values())[-2:]
+    (erasure,) = done.plan.timeline.erasures
+    gone, left = len(erasure.rows), len(done.plan.configs[2].rows) - len(erasure.rows)
+    assert influence["gradient_steps"] == ssd["gradient_steps"] == 0, "the fault: no step of an optimiser, and so no cost"
+    assert influence["client_epochs"] == pytest.approx(3 * 2 * 2 + gone / left), "two products at each of three peers, one gradient"
+    assert ssd["client_epochs"] == pytest.approx(2 + 1 + gone / left), "every peer measures its rows once"
 
 
 @pytest.mark.parametrize("raw", [AVERAGED, HDUS], ids=["averaging", "hdus"])

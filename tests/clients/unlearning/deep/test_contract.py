@@ -9,6 +9,7 @@ import pytest
 from torch.nn import functional
 
 from clients.data.rows import Rows
+from clients.passes import Meter
 from clients.unlearning.contract import Cost
 from clients.unlearning.deep import losses
 from clients.unlearning.deep.contract import Deep
@@ -44,6 +45,12 @@ NO_WORK: dict[str, dict[str, Any]] = {
 ITS_OWN: dict[str, dict[str, Any]] = {"gradient_ascent": {"until": 5.0}}
 """Settings for a network that is hardly trained."""
 
+SIZES: dict[str, dict[str, int]] = {
+    "bad_teacher": {"all": 8 + 25},
+    "unsir": {"noise": 8 * 256, "retain": 41, "impair": 8 * 256 + 41},
+}
+"""Rows of what methods call by these names, where they draw or make them."""
+
 BLIND = {"cf_k", "certified_deep", "eu_k", "l1_sparse"}
 """Methods that never read the rows to forget."""
 
@@ -68,12 +75,16 @@ def test_settings_without_work_change_no_bit(kind: str) -> None:
 def test_the_usual_settings_change_weights_and_say_what_they_cost(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trained()
     moves = counting(monkeypatch)
-    found, outcome = changed(kind, **ITS_OWN.get(kind, {}))
+    with Meter() as meter:
+        found, outcome = changed(kind, **ITS_OWN.get(kind, {}))
     assert not unchanged(found)
     assert all(np.isfinite(array).all() for array in found.values())
     assert outcome.guarantee == "approximate"
     assert outcome.cost == Cost(gradient_steps=len(moves), parts=1)
-    assert any(note.startswith("cost: ") for note in outcome.notes)
+    (told,) = (note for note in outcome.notes if note.startswith("cost: "))
+    passes = [one.split(" over ") for one in told.removeprefix("cost: gradient passes: ").split(", ")]
+    sizes = {"forget": 8, "retain": 82, "all": 90} | SIZES.get(kind, {})
+    assert meter.rows == pytest.approx(sum(float(count) * sizes[name] for count, name in passes), rel=0.01), "as many as it tells"
 
 
 def test_steps_of_all_descents_of_a_method_count(monkeypatch: pytest.MonkeyPatch) -> None:

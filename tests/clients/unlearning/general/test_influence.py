@@ -133,10 +133,8 @@ def test_a_negative_hessian_gives_way_to_its_gauss_newton_part_and_says_so() -> 
     weights, learning = trained(data, Mlp(hidden=(5,)), Training(epochs=1))
     notes = Influence(damping=0.0).apply(weights, learning, data.only(data.ids[:5]), data.without(data.ids[:5]), ())[1].notes
     assert notes[0] == "the Hessian is negative along some direction: its Gauss-Newton part was used"
-    assert (
-        len(Influence(products="gauss_newton").apply(weights, learning, data.only(data.ids[:5]), data.without(data.ids[:5]), ())[1].notes)
-        == 1
-    )
+    usual = Influence(products="gauss_newton").apply(weights, learning, data.only(data.ids[:5]), data.without(data.ids[:5]), ())[1].notes
+    assert all(note.startswith("cost: ") for note in usual)
 
 
 def test_where_no_row_is_kept_the_weights_are_those_before_training() -> None:
@@ -219,7 +217,7 @@ def test_noise_has_its_scale_and_its_epsilon_is_called_heuristic() -> None:
         found, outcome = Influence(noise=noise).apply(weights, learning, forget, retain, ("request", k))
         drawn.append(np.concatenate([(found[name].astype(float) - bare[name]).ravel() for name in found]))
         assert outcome.guarantee == "approximate"
-        assert outcome.notes[-1].endswith("epsilon 2, delta 1e-05 are heuristic, nothing is proven")
+        assert outcome.notes[-2].endswith("epsilon 2, delta 1e-05 are heuristic, nothing is proven")
     assert kstest(np.concatenate(drawn), "norm", args=(0, noise.scale)).pvalue > 0.01
     assert not np.array_equal(drawn[0], drawn[1]), "drawn anew for each request"
 
