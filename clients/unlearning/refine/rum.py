@@ -11,10 +11,11 @@ from pydantic import Field as Setting
 from pydantic import PositiveInt, model_validator
 
 from clients.data.rows import Ids, Rows
+from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
 from clients.union import Tagged
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError, passes
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import Learning, MethodSpec
 
@@ -46,7 +47,7 @@ class Rum(MethodSpec):
     Parameters
     ----------
     methods : list of str or table
-        A method for each group, in their order; or one for all.
+        A method for each group, from the least memorised to the most, whichever comes first; or one for all.
     groups : int
         Number of groups; with 1 it is the method alone. A request for fewer rows is refused.
     by : {"confidence", "accuracy", "memorisation"}
@@ -55,7 +56,7 @@ class Rum(MethodSpec):
     models : int
         How many such networks, at least 32, each on 70 % of the rows; with a proxy, none.
     order : {"ascending", "descending"}
-        Whether the least memorised group comes first, or the most memorised.
+        Whether the least memorised group is forgotten first, or the most memorised; each by its own method.
     grouping : {"refined", "shuffled"}
         By the proxy, or at random: a control.
     """
@@ -92,21 +93,32 @@ class Rum(MethodSpec):
 
         if wrong := self.unable(len(forget), len(retain)):
             raise UnlearningError(f"rum: {wrong}")
-        groups, steps, notes = self._grouped(learning, forget, retain, key)
-        if len(retain):
-            notes.insert(0, score(learning.network, weights, forget, retain))
-        parts = 0
-        for number, ids in enumerate(groups):
-            method = self.methods[number if len(self.methods) > 1 else 0]
-            own = key if not number else (*key, "group", number)
-            later = forget.only(np.concatenate([ids[:0], *groups[number + 1 :]]))
-            weights, outcome = method.apply(weights, learning, forget.only(ids), retain.joined(later), own)
-            steps, parts = steps + outcome.cost.gradient_steps, parts + outcome.cost.parts
-            notes += [_told(number, len(groups), method.tag, len(ids), note) for note in outcome.notes or ("",) if note or len(groups) > 1]
+        with Meter() as meter:
+            groups, steps, notes = self._grouped(learning, forget, retain, key)
+            if len(retain):
+                notes.insert(0, score(learning.network, weights, forget, retain))
+            parts, levels = 0, range(len(groups))[:: -1 if self.order == "descending" else 1]
+            for turn, level in enumerate(levels):
+                ids, method = groups[level], self.methods[level if len(self.methods) > 1 else 0]
+                own = key if not turn else (*key, "group", turn)
+                later = forget.only(np.concatenate([ids[:0], *(groups[one] for one in levels[turn + 1 :])]))
+                weights, outcome = method.apply(weights, learning, forget.only(ids), retain.joined(later), own)
+                steps, parts = steps + outcome.cost.gradient_steps, parts + outcome.cost.parts
+                which = self._named(level)
+                notes += [_told(which, method.tag, len(ids), note) for note in outcome.notes or ("",) if note or which]
+        if self.groups > 1:
+            notes.append(f"{passes(meter.rows, len(forget) + len(retain))}, those that refine included")
         return weights, Outcome(Cost(steps, parts), self.guarantee, notes=tuple(notes))
 
+    def _named(self, level: int) -> str:
+        """Return the name of a group in notes; empty if it is the only one."""
+        if self.groups == 1:
+            return ""
+        ends = {0: " (least memorised)", self.groups - 1: " (most memorised)"} if self.grouping == "refined" else {}
+        return f"group {level + 1}{ends.get(level, '')}"
+
     def _grouped(self, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[list[Ids], int, list[str]]:
-        """Return the groups in their order, the gradient steps that the proxy took, and notes."""
+        """Return the groups, the least memorised first, the gradient steps that the proxy took, and notes."""
         from clients.unlearning.refine.groups import refined, shuffled
 
         if self.groups == 1:
@@ -118,11 +130,7 @@ class Rum(MethodSpec):
         own = scores[np.isin(rows.ids, forget.ids)]
         groups = refined(forget.ids, own if self.by == "memorisation" else -own, self.groups, key)  # a low proxy is high memorisation
         means = " ".join(f"{own[np.isin(forget.ids, ids)].mean():.3g}" for ids in groups)
-        return (
-            groups[:: -1 if self.order == "descending" else 1],
-            steps,
-            [f"mean {self.by} of the groups, least memorised first: {means}"],
-        )
+        return groups, steps, [f"mean {self.by} of the groups, least memorised first: {means}"]
 
     def _scores(self, learning: Learning, rows: Rows, key: tuple[Field, ...]) -> tuple[npt.NDArray[np.float64], int]:
         """Return the score of each row by which groups are made, and the gradient steps that it took."""
@@ -141,9 +149,9 @@ class Rum(MethodSpec):
         return np.nan_to_num(value), steps  # a row that no network, or every one, had tells nothing
 
 
-def _told(number: int, groups: int, kind: str, rows: int, note: str) -> str:
-    """Return a group's note; that of the only group as it is."""
-    if groups == 1:
+def _told(group: str, kind: str, rows: int, note: str) -> str:
+    """Return a group's note; that of the only group, which has no name, as it is."""
+    if not group:
         return note
     cost, plain = (COST_NOTE, note.removeprefix(COST_NOTE)) if note.startswith(COST_NOTE) else ("", note)
-    return f"{cost}group {number + 1}, {rows} rows, {kind}{': ' if plain else ''}{plain}"
+    return f"{cost}{group}, {rows} rows, {kind}{': ' if plain else ''}{plain}"

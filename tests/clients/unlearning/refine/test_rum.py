@@ -14,7 +14,18 @@ from clients.unlearning.general import METHODS
 from clients.unlearning.refine import hardness
 from clients.unlearning.refine.hardness import moments, penultimate
 from clients.unlearning.refine.memorisation import memorisation, proxies, together
-from tests.clients.unlearning.deep.small import REQUEST, changed, module, parts, rows, same, tensors, trained, unchanged
+from tests.clients.unlearning.deep.small import (
+    REQUEST,
+    TRAINING,
+    changed,
+    module,
+    parts,
+    rows,
+    same,
+    tensors,
+    trained,
+    unchanged,
+)
 
 FORGET = 12
 
@@ -100,13 +111,42 @@ def test_groups_go_from_the_least_to_the_most_memorised_or_back(monkeypatch: pyt
 def test_a_method_for_each_group_and_what_is_told() -> None:
     _, outcome = refined(methods=["nothing", "finetune", "salun"])
     notes = "\n".join(outcome.notes)
-    assert "group 1, 4 rows, nothing: the weights are as they were" in notes
+    assert "group 1 (least memorised), 4 rows, nothing: the weights are as they were" in notes
     assert "group 2, 4 rows, finetune" in notes
-    assert "cost: group 3, 4 rows, salun: gradient passes" in notes
+    assert "cost: group 3 (most memorised), 4 rows, salun: gradient passes" in notes
     assert "mean confidence of the groups, least memorised first: " in notes
     assert outcome.guarantee == "approximate"
     replay = 4 * -(-90 // 16)
     assert outcome.cost.gradient_steps > replay
+    rows_of_salun = 4 + 5 * (4 + 78)
+    rows_taken = 4 * 90 + TRAINING.epochs * (78 + 4) + rows_of_salun
+    told = f"cost: gradient passes: {rows_taken / 90:.3g} over all rows"
+    assert outcome.notes[-1].startswith(told), "the proxy's training and the finetune count, too"
+
+
+def test_a_method_belongs_to_a_level_of_memorisation_whichever_is_forgotten_first() -> None:
+    """The fault: with the most memorised group first, its rows got the first method of the list."""
+    methods = ["nothing", "finetune", "nothing"]
+    up, down = (refined(methods=methods, order=order)[1].notes for order in ("ascending", "descending"))
+    names = [[note for note in notes if note.removeprefix("cost: ").startswith("group ")] for notes in (up, down)]
+    assert names[1] == names[0][::-1]
+    assert [note.split(":")[0] for note in names[1]] == [
+        "group 3 (most memorised), 4 rows, nothing",
+        "group 2, 4 rows, finetune",
+        "group 1 (least memorised), 4 rows, nothing",
+    ]
+    shuffled = refined(methods=methods, grouping="shuffled")[1].notes
+    assert not any("memorised)" in note for note in shuffled), "the control has no levels"
+
+
+def test_rows_of_a_level_get_its_method_in_either_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    for order in ("ascending", "descending"):
+        refined(methods=["nothing", "finetune", "finetune"], order=order)
+    (least, later, _), (again, _, _) = watched.stages
+    assert least == again
+    assert len(later) == 90 - 4, "it is the first that goes"
+    assert len(watched.stages[1][1]) == 90 - FORGET, "and the last, if the most memorised are first"
 
 
 def test_scores_are_those_of_the_original_network_and_features_those_of_its_last_layer(monkeypatch: pytest.MonkeyPatch) -> None:
