@@ -6,7 +6,7 @@ from rich.console import Console
 
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
-from simulator.tasks.classification.hdus.costs import costs
+from simulator.tasks.classification.hdus.costs import costs, in_words
 from simulator.tasks.contract import cell_of
 from simulator.terminal.check import describe
 
@@ -54,6 +54,22 @@ def test_costs_by_hand():
     assert cost.seed_bytes == 4 * (65 * 32 + 33 * 10)
     assert cost.overlay_bytes == cost.seed_bytes * 2 * 3
     assert further_runs(plan) == 2
+
+
+def test_no_bound_is_told_of_the_steps_of_a_method() -> None:
+    """The fault: ``at most`` what retraining takes, where `salun` takes what its settings say."""
+    changes = ["event=[{round = 3, do = 'delete', peers = [0, 1], rows = {fraction = 0.5}}]", "rounds=3", "peers.count=2"]
+    network = {"kind": "linear"}
+    salun = {"kind": "approximate", "base": network, "method": "salun"}
+    scenario = Scenario.load(DEPARTURES, changes).replace(topology={"kind": "ring"}, data__partition={"kind": "iid"})
+    mixed, alone = (resolve(scenario.replace(peers__main=main)) for main in ([salun, network], [salun]))
+    cost = costs(mixed)
+    assert cost.unbounded == ("salun",)
+    one = len(mixed.configs[1].rows)
+    assert cost.forget_steps == 2 * 5 * -(-(one - round(one / 2)) // 32), "the peer that trains again"
+    told, others = (dict(in_words(plan, 0))["erasures"] for plan in (mixed, alone))
+    assert f"(steps of salun are known only when carried out; at most {cost.forget_steps:,} steps of the others)" in told
+    assert "at most" not in others
 
 
 def test_runs_without_requests_or_audits_cost_nothing_extra():

@@ -10,6 +10,7 @@ from math import ceil
 from clients.data import load
 from clients.data.columns import expanded_shape
 from clients.data.interactions import LESSONS
+from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.contract import UnlearnerSpec
 from server.timeline import Round
 from simulator.audits.tier_one import TierOne
@@ -30,7 +31,9 @@ class Costs:
     main_steps, seed_steps : int
         Approximate or largest number of gradient steps of main models, and number of those of distillations.
     forget_steps : int
-        Largest number of gradient steps of deletions and corrections: if each repeats all earlier training of its peer.
+        Largest number of gradient steps of deletions and corrections that at most repeat all earlier training of their peer.
+    unbounded : tuple of str
+        Methods of the other deletions, ascending, whose steps depend on the method, and are not known before.
     arrival_steps : int
         Likewise of arrivals of rows, of peers whose main models cannot add them without gradients.
     seed_bytes : int
@@ -45,6 +48,7 @@ class Costs:
     main_steps: int
     seed_steps: int
     forget_steps: int
+    unbounded: tuple[str, ...]
     arrival_steps: int
     seed_bytes: int
     overlay_bytes: int
@@ -56,7 +60,8 @@ def costs(plan: HdusPlan) -> Costs:
     scenario = plan.scenario
     rows = {config.peer: set(config.rows) for config in plan.configs}
     trained: dict[int, int] = dict.fromkeys(rows, 0)
-    main = forget = arrival = copies = 0
+    unbounded = set[str]()
+    taught = forget = arrival = copies = 0
     each = scenario.distillation.epochs * ceil(_lessons(plan) / scenario.distillation.batch_size)
     seconds, seed_bytes = 0.0, 4 * _parameters(plan)
     for now in plan.timeline.rounds:
@@ -67,11 +72,14 @@ def costs(plan: HdusPlan) -> Costs:
             arrival += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         for peer, gone in now.forget.items():
             rows[peer].difference_update(gone)
+            if isinstance(main := plan.configs[peer].main, Approximate):
+                unbounded.add(main.method.tag)
+                continue
             forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         for peer in now.correct:
             forget += sum(_steps(plan, peer, len(rows[peer]), before) for before in range(trained[peer]))
         own = {peer: _steps(plan, peer, len(rows[peer]), trained[peer]) for peer in now.present}
-        main += sum(own.values())
+        taught += sum(own.values())
         trained |= {peer: trained[peer] + 1 for peer in now.present}
         there = set(now.present)
         copies += sum((a in there) + (b in there) for a, b in now.edges)
@@ -79,9 +87,10 @@ def costs(plan: HdusPlan) -> Costs:
     meetings = sum(len(now.present) for now in plan.timeline.rounds)
     return Costs(
         messages=2 * (meetings + len(plan.timeline.rounds[-1].present)),
-        main_steps=main,
+        main_steps=taught,
         seed_steps=meetings * each,
         forget_steps=forget,
+        unbounded=tuple(sorted(unbounded)),
         arrival_steps=arrival,
         seed_bytes=seed_bytes,
         overlay_bytes=copies * seed_bytes,
@@ -130,7 +139,7 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     corrections = sum(one.correction is not None for one in plan.timeline.erasures)
     rows = len(plan.timeline.erasures) - peers - edges - corrections
     others = (f" and {edges} of edges" if edges else "") + corrected_in_words(corrections)
-    yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{others} (at most {cost.forget_steps:,} steps)"
+    yield "erasures", f"{peers} of peers (no gradient step), {rows} of rows{others} ({_steps_of_erasures(cost)})"
     if arrivals := plan.timeline.arrivals():
         count = sum(len(one.rows) for one in arrivals)
         yield "arrivals", f"{count} rows at {len({one.peer for one in arrivals})} peers (at most {cost.arrival_steps:,} steps)"
@@ -143,6 +152,14 @@ def in_words(plan: HdusPlan, further_runs: int) -> Iterator[tuple[str, str]]:
     yield "further runs for the audits", str(further_runs)
     if networks := shadow_networks(plan, rows):
         yield "shadow models for the audits", f"at most {networks:,}"
+
+
+def _steps_of_erasures(cost: Costs) -> str:
+    """Return what is known of the gradient steps of erasures before they are carried out."""
+    if not cost.unbounded:
+        return f"at most {cost.forget_steps:,} steps"
+    others = f"steps of {', '.join(cost.unbounded)} are known only when carried out"
+    return f"{others}; at most {cost.forget_steps:,} steps of the others" if cost.forget_steps else others
 
 
 def shadow_networks(plan: HdusPlan, requests: int) -> int:
