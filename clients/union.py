@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 
 class Members(Protocol):
@@ -68,6 +68,8 @@ class Tagged:
         if self.by_name and isinstance(value, str):
             value = {self.tag: value}
         if not isinstance(value, Mapping | BaseModel):
+            if self.by_name:
+                raise PydanticCustomError("name_or_table", "should be a name or a table")
             raise PydanticKnownError("model_attributes_type")
         told = value.get(self.tag, self.default) if isinstance(value, Mapping) else getattr(value, self.tag, None)
         if told is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from clients.spec import Spec
 from clients.streams import bottom
@@ -33,6 +33,15 @@ class Chosen(Spec):
     ids: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
     label: int | str | None = None
     user: Annotated[int, Field(ge=0)] | None = None
+
+    @field_validator("fraction", mode="before")
+    @classmethod
+    def _some(cls, value: Any) -> Any:
+        """A fraction leaves rows: the error says how to name all of them."""
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
+            cure = "for all rows of a peer name their ids, or delete them by leave with erase = true"
+            raise ValueError(f"is {value}: write a number below 1; {cure}")
+        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> Chosen:

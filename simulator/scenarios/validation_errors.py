@@ -140,6 +140,7 @@ _WORDS: dict[str, Callable[[ErrorDetails, Any], str]] = {
     "dict_type": _must("a table"),
     "model_type": _must("a table"),
     "model_attributes_type": _must("a table"),
+    "name_or_table": _must("one name in quotes, or a table with its kind"),
     "greater_than": _must("a number above {gt}"),
     "greater_than_equal": _must("a number of at least {ge}"),
     "less_than": _must("a number below {lt}"),

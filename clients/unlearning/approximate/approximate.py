@@ -41,7 +41,7 @@ class Approximate(TracedNetwork):
     def _applies(self) -> Self:
         if not self.method.applies():
             able = ", ".join(kind for kind in METHODS.targets() if METHODS.load(kind).applies())
-            raise ValueError(f"method {self.method.tag!r} needs a federation, it works on no model of one peer: take one of {able}")
+            raise ValueError(f"method {self.method.tag!r} {self.method.unsuited()}: take one of {able}")
         if misfit := self.method.misfit(self.base):
             raise ValueError(f"method {self.method.tag!r} {misfit}")
         return self

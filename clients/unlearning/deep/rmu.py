@@ -46,6 +46,11 @@ class Rmu(Descending):
         """Return that it does not work on every network: it needs the blocks of a transformer."""
         return False
 
+    @classmethod
+    def unsuited(cls) -> str:
+        """Return that it works on language models alone."""
+        return "works on language models alone, whose layers it changes"
+
     def change(self, student: Student, forget: Rows, retain: Rows, totals: Arrays) -> None:
         """Change the student's layers up to this one."""
         gone = student.load("forget", forget)

@@ -102,6 +102,11 @@ class MethodSpec(Spec):
         return cls.apply is not MethodSpec.apply
 
     @classmethod
+    def unsuited(cls) -> str:
+        """Return why the method makes no network a main model, where it does not; the line follows the method's name."""
+        return "needs a federation, it works on no model of one peer"
+
+    @classmethod
     def measures(cls) -> bool:
         """Return whether the method begins with sums over rows."""
         return cls.measure is not MethodSpec.measure

@@ -36,6 +36,11 @@ class InContext(MethodSpec):
     kind: Literal["in_context"] = "in_context"
     context: Annotated[int, Setting(ge=0)] = 4
 
+    @classmethod
+    def unsuited(cls) -> str:
+        """Return that it works on language models alone."""
+        return "works on language models alone, for which it writes prompts"
+
     @property
     def longest(self) -> int:
         """Records of its longest prompt: the record twice, those of the context, and the question."""

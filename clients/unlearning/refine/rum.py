@@ -21,18 +21,18 @@ from clients.unlearning.general.contract import Learning, MethodSpec
 
 
 class _Others:
-    """The methods that groups may have: every one but RUM."""
+    """The methods of groups: any is found by its name, and refused with the reason; offered are those that groups may have."""
 
     tag = "kind"
 
     def targets(self) -> Mapping[str, str]:
-        return {kind: target for kind, target in METHODS.targets().items() if kind != "rum"}
+        return METHODS.targets()
 
     def load(self, kind: str) -> type[Any]:
         return METHODS.load(kind)
 
     def working(self) -> Mapping[str, type[Any]]:
-        return {kind: spec for kind, spec in METHODS.working().items() if kind != "rum"}
+        return {kind: spec for kind, spec in METHODS.working().items() if kind != "rum" and spec.applies()}
 
 
 _Method = Annotated[Any, Tagged((_Others(),), lambda spec: spec, by_name=True)]
@@ -79,8 +79,10 @@ class Rum(MethodSpec):
         if len(self.methods) not in (1, self.groups):
             raise ValueError(f"methods lists {len(self.methods)}, but there are {self.groups} groups: list one for each, or one for all")
         for one in self.methods:
+            if isinstance(one, Rum):
+                raise ValueError("method 'rum' would split its groups again: take another one, or set groups higher")
             if isinstance(one, MethodSpec) and not one.applies():
-                raise ValueError(f"method {one.tag!r} needs a federation, it works on no model of one peer: take another one")
+                raise ValueError(f"method {one.tag!r} {one.unsuited()}: take another one")
         return self
 
     def unable(self, forget: int, retain: int) -> str | None:

@@ -34,13 +34,27 @@ def test_plans_in_which_no_method_is_named_do_not_mention_it(scenario: Callable[
     assert named.digest != plan.digest, "the control: naming one is another plan"
 
 
+@pytest.mark.parametrize("named", ["scrb", "rm"])
+def test_a_method_for_a_group_of_rum_is_offered_from_those_that_a_group_may_have(scenario: Callable[..., Scenario], named: str) -> None:
+    with pytest.raises(ScenarioError, match=f"methods.0.: kind = '{named}' is unknown: (did you mean|known)") as caught:
+        resolve(scenario(event=[DELETE | {"method": {"kind": "rum", "methods": [named], "groups": 1}}]))
+    offered = str(caught.value).split("known: ")[-1].split(", ")
+    assert "scrub" in offered
+    assert not {"drop_seed", "subtract", "rollback", "in_context", "rmu", "rum"} & set(offered), "which it would refuse"
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
         (LEAVE | {"method": "oblivion"}, "event 1 (event.0.method): kind = 'oblivion' is unknown: known: amnesiac, bad_teacher"),
         (LEAVE | {"method": "drop_sed"}, "event 1 (event.0.method): kind = 'drop_sed' is unknown: did you mean drop_seed?"),
         (LEAVE | {"method": {"rounds": 2}}, "event 1 (event.0.method): has no kind: add one; known: amnesiac, bad_teacher"),
-        (LEAVE | {"method": 7}, "event 1 (event.0.method): is 7: write a table"),
+        (LEAVE | {"method": 7}, "event 1 (event.0.method): is 7: write one name in quotes, or a table with its kind"),
+        (LEAVE | {"method": ["scrub"]}, "event 1 (event.0.method): is ['scrub']: write one name in quotes, or a table with its kind"),
+        (
+            DELETE | {"rows": {"fraction": 1.0}},
+            "event 1 (event.0.rows.fraction): is 1.0: write a number below 1; for all rows of a peer name their ids, or delete",
+        ),
         (LEAVE | {"method": {"kind": "finetune", "rounds": 0}}, "event 1 (event.0.method.rounds): is 0: write a number above 0"),
         (LEAVE | {"method": {"kind": "finetune", "turns": 1}}, "event 1 (event.0.method.turns): is not a key here"),
         (

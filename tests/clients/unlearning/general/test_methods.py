@@ -154,6 +154,8 @@ def test_two_requests_use_different_keys() -> None:
     ("method", "said"),
     [
         ("drop_seed", "needs a federation, it works on no model of one peer: take one of " + ", ".join(LOCAL)),
+        ("rmu", "method 'rmu' works on language models alone, whose layers it changes: take one of " + ", ".join(LOCAL)),
+        ("in_context", "method 'in_context' works on language models alone, for which it writes prompts: take one of "),
         ("nonsense", "nonsense"),
         ({"kind": "finetune", "rounds": 0}, "greater than 0"),
         (7, "method"),

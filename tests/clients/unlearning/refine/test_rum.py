@@ -176,7 +176,8 @@ def test_scores_are_those_of_the_original_network_and_features_those_of_its_last
     ("settings", "words"),
     [
         ({"methods": ["finetune", "salun"]}, "methods lists 2, but there are 3 groups"),
-        ({"methods": ["rum"]}, "rum"),
+        ({"methods": ["rum"]}, "method 'rum' would split its groups again: take another one, or set groups higher"),
+        ({"methods": ["rmu"]}, "method 'rmu' works on language models alone, whose layers it changes: take another one"),
         ({"methods": ["drop_seed"]}, "method 'drop_seed' needs a federation"),
         ({"methods": []}, "at least 1 item"),
         ({"groups": 0}, "greater than 0"),
