@@ -18,13 +18,16 @@ train
     ``corrected`` likewise of the corrections.
 evaluate
     The same without training; the reply's ``probabilities`` are those of the ensemble on the test rows.
+
+Where a request cannot be carried out, or training diverges, ``status`` is ``refused`` with the ``reason``: the same message would end
+likewise again.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
@@ -32,9 +35,10 @@ from flwr.clientapp import ClientApp
 from clients import config as peer_configs
 from clients import machine, wire
 from clients.corrections import Correction
+from clients.divergence import DivergedError, check_finite, overflow_told
 from clients.participant import BOOKKEEPING, Participant, Receipt, Record, Update, role
 from clients.passes import Meter
-from clients.unlearning.contract import Outcome
+from clients.unlearning.contract import Outcome, UnlearningError
 
 app = ClientApp()
 
@@ -71,10 +75,14 @@ def _answer(message: Message, context: Context, final: bool) -> Message:
     if "config" not in state:
         return Message(RecordDict({"status": ConfigRecord({"status": "blank"})}), reply_to=message)
     order = content.config_records["order"]
-    peer = _load(state, wire.integer(order, "stream"))
-    peer.receive(_payload(state, content), wire.integer(order, "round"))
-    with peer.config.computing():
-        reply = _work(peer, content, final)
+    try:
+        peer = _load(state, wire.integer(order, "stream"))
+        peer.receive(_payload(state, content), wire.integer(order, "round"))
+        with peer.config.computing():
+            reply = _work(peer, content, final)
+    except (UnlearningError, DivergedError) as error:
+        refused = ConfigRecord({"status": "refused", "reason": str(error)})
+        return Message(RecordDict({"status": refused}), reply_to=message)
     context.state = RecordDict() if order["crash"] else _save(peer, state)
     return Message(reply, reply_to=message)
 
@@ -108,16 +116,16 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
         metrics["unlearning_steps"] = sum(wire.integer(one, "gradient_steps") for one in outcomes.values())
         metrics["unlearning_rows"] = meter.rows
     changed = bool(order["arrive"] or outcomes)
-    if final and changed:
-        metrics["distillation_steps"] = peer.distil()
     if not final:
         clock = time.perf_counter()
-        with Meter() as meter:
+        with Meter() as meter, overflow_told("training"):
             metrics["gradient_steps"] = peer.train()
         if meter.rows and not metrics["gradient_steps"]:  # instead of training it measured its rows, for a method
             metrics["unlearning_rows"] = metrics.get("unlearning_rows", 0) + meter.rows
-        metrics["distillation_steps"] = peer.distil()
+        metrics["distillation_steps"] = _distil(peer, metrics)
         timings["train"] = time.perf_counter() - clock
+    elif changed:
+        metrics["distillation_steps"] = _distil(peer, metrics)
     scores, probabilities = peer.evaluate()
     reply = _reply(peer, {**metrics, **scores}, timings, receipts)
     for name, outcome in outcomes.items():
@@ -128,6 +136,21 @@ def _work(peer: Participant, content: RecordDict, final: bool) -> RecordDict:
         reply["main"] = wire.pack(peer.main_blob)
         reply["seed"] = wire.pack(peer.update.blob)  # type: ignore[union-attr]
     return reply
+
+
+def _distil(peer: Participant, metrics: Mapping[str, int | float]) -> int:
+    """Make the peer's update from weights that are finite, as the update then is; return the gradient steps of distillation.
+
+    A model that has taken no gradient step cannot diverge.
+    """
+    trained = any(metrics.get(name) for name in ("arrival_steps", "unlearning_steps", "gradient_steps"))
+    if trained:
+        check_finite("training", peer.main_blob)
+    with overflow_told("distillation"):
+        steps = peer.distil()
+    if trained or steps:
+        check_finite("distillation" if steps else "training", peer.update.blob)  # type: ignore[union-attr]
+    return steps
 
 
 def _carry_out(peer: Participant, work: Callable[[], Outcome]) -> tuple[ConfigRecord, float]:

@@ -19,6 +19,10 @@ class PeerLostError(RuntimeError):
     """A peer that does not answer although its worker was restarted and its state sent again."""
 
 
+class RefusedError(ValueError):
+    """A peer that cannot do what it is asked to, and never could: the message is one line with round, peer, reason and cure."""
+
+
 def greet(grid: Grid, peers: int) -> tuple[list[int], dict[int, str]]:
     """Return the node id of every peer, in peer order, and what each told of its machine.
 
@@ -77,6 +81,8 @@ def ask(
     ------
     PeerLostError
         If a peer gives no answer in ``ATTEMPTS`` attempts.
+    RefusedError
+        If a peer refuses: it is not asked again, since its answer would be the same.
     """
     replies: dict[int, RecordDict] = {}
     waiting = list(orders)
@@ -90,7 +96,11 @@ def ask(
             if reply.has_error():
                 trouble = f"peer {peer}: {_last_line(reply.error.reason)}"
                 record.incidents.append(trouble)
-            elif reply.content.config_records["status"]["status"] != "blank":
+                continue
+            told = reply.content.config_records["status"]
+            if told["status"] == "refused":
+                raise RefusedError(f"round {record.round}: peer {peer}: {told['reason']!s}")
+            if told["status"] != "blank":
                 replies[peer] = reply.content
         waiting = [peer for peer in waiting if peer not in replies]
         if not waiting:

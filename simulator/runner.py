@@ -41,7 +41,7 @@ def run(scenario: Scenario, out: Path | str = "runs", watch: Watch | None = None
     Raises
     ------
     LetheError
-        If the scenario cannot be resolved; nothing is written.
+        If the scenario cannot be resolved, and nothing is written; or if a method refuses its request, or training diverges.
     StoppedError
         If a cluster is out of reach, a peer is lost for good or something cannot be written; the run can be resumed.
     """
@@ -134,7 +134,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     if lacking := cell_of(plan).lacking(plan, store.last_round()):
         raise LetheError(f"{folder}: {lacking}")
     from server.app import server_app
-    from server.messages import PeerLostError
+    from server.messages import PeerLostError, RefusedError
     from simulator.engines.host import one_thread
     from simulator.runs import arrivals
     from simulator.runs.audits import audit
@@ -154,7 +154,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
             app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator, met)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
-            except (MetricError, UnlearningError) as error:  # a message to the server was invalid
+            except (MetricError, UnlearningError, RefusedError) as error:  # a message to the server was invalid, or a peer cannot go on
                 raise LetheError(str(error)) from None
             except PeerLostError as error:
                 raise StoppedError(str(error)) from None

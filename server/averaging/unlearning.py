@@ -105,8 +105,9 @@ def _solved(
 
     away = len(set(now.members) - set(now.present))
     learning = replace(server.learning(now.round), complete=not away)
-    weights, outcome = method.solve(server.weights, learning, ask, server.start, (*learning.key, "forget", now.round))
-    server.replace(method.finite(weights))
+    key = (*learning.key, "forget", now.round)
+    weights, outcome = method.finite(lambda: method.solve(server.weights, learning, ask, server.start, key))
+    server.replace(weights)
     server.orders = {peer: Order(method) for peer in asking}
     server.train(without_events(now, asking), exchanges)
     server.arrived(now, mailbox)

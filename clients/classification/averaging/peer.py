@@ -140,8 +140,9 @@ class AveragedClassifierPeer(AveragingPeer):
     def _carried_out(self, order: Order, forget: Rows) -> Outcome:
         """Carry an ordered method out on the global model; what is retained are the rows as they are now."""
         method, key = order.method, (*self.stream, "forget", self.now)
-        found, told = method.carry_out(self.weights, self._learning(), forget, self._held(self.rows), key, order.totals)
-        self.weights, self.trained = method.finite(found), True
+        asked = self.weights, self._learning(), forget, self._held(self.rows), key, order.totals
+        self.weights, told = method.finite(lambda: method.carry_out(*asked))
+        self.trained = True
         return Outcome(told.cost, method.guarantee, notes=told.notes)
 
     def _held(self, ids: npt.NDArray[np.int64]) -> Rows:

@@ -121,9 +121,8 @@ class HdusLanguagePeer(Contexts, Neighbour):
             return Outcome(self._train_anew(), "exact")
         parts = dict(self.weights), Learning(self.config.network, self.config.training, self.progress, (*self.stream, "main"))
         forget, retain = own.only(ids), own.without(ids)
-        totals = method.measure(*parts, forget, retain)
-        weights, outcome = method.carry_out(*parts, forget, retain, (*self.stream, "forget", ids.tobytes()), totals)
-        self.weights = method.finite(weights)
+        asked = *parts, forget, retain, (*self.stream, "forget", ids.tobytes()), method.measure(*parts, forget, retain)
+        self.weights, outcome = method.finite(lambda: method.carry_out(*asked))
         if isinstance(method, InContext):
             self.keep_for_prompts(ids.tolist(), method.context)
         return outcome

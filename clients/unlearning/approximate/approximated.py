@@ -36,8 +36,9 @@ class Approximated(Traced):
             self.rows = kept
             return Outcome(Cost(), "exact")
         learning = Learning(self.network, self.settings, self.progress, self.key, self.problem.validation)
-        weights, outcome = self.method.apply(dict(self.weights), learning, gone, kept, (*self.key, "forget", ids.tobytes()))
-        self.rows, self.weights = kept, self.method.finite(weights)
+        asked = dict(self.weights), learning, gone, kept, (*self.key, "forget", ids.tobytes())
+        self.weights, outcome = self.method.finite(lambda: self.method.apply(*asked))
+        self.rows = kept
         if outcome.guarantee == "exact":
             self.seen = kept.ids.copy()
         return outcome

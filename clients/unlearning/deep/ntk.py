@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field as Setting
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from clients.data.rows import Rows
 from clients.training import Arrays
@@ -32,7 +33,8 @@ class NtkScrubbing(Deep):
     damping : float
         Weight of the squared weights, per row.
     rows : int
-        Largest number of rows: those to forget, and at least as many retained ones, drawn by key, each of which stands for several.
+        Largest number of rows, itself at most 10,000: those to forget, and at least as many retained ones, drawn by key, each of which
+        stands for several.
     """
 
     by_peers: ClassVar[bool] = False
@@ -42,7 +44,7 @@ class NtkScrubbing(Deep):
     kind: Literal["ntk"] = "ntk"
     scale: NonNegativeFloat = 1.0
     damping: PositiveFloat = 1e-3
-    rows: PositiveInt = 300
+    rows: Annotated[int, Setting(ge=1, le=10_000)] = 300
 
     def unable(self, forget: int, retain: int) -> str | None:
         """Return that a kernel of these rows is larger than ``rows`` allows, with the cure, or None."""

@@ -26,7 +26,7 @@ class Unsir(Deep):
     Parameters
     ----------
     noise : int
-        Noise inputs per class.
+        Noise inputs per class, at most 10,000.
     noise_steps : int
         Steps in which the noise is made.
     noise_lr : float
@@ -47,7 +47,7 @@ class Unsir(Deep):
     source: ClassVar[str] = "Tarun et al., Fast Yet Effective Machine Unlearning, 2021, arXiv 2111.08947"
 
     kind: Literal["unsir"] = "unsir"
-    noise: PositiveInt = 256
+    noise: Annotated[int, Setting(ge=1, le=10_000)] = 256
     noise_steps: NonNegativeInt = 25
     noise_lr: PositiveFloat = 0.1
     penalty: NonNegativeFloat = 0.1

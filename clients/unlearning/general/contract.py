@@ -149,18 +149,25 @@ class MethodSpec(Spec):
         """
         raise NotImplementedError
 
-    def finite(self, weights: Arrays) -> Arrays:
-        """Return the weights that the method led to; all who take its weights ask for this before they replace their own.
+    def finite(self, work: Callable[[], tuple[Arrays, Outcome]]) -> tuple[Arrays, Outcome]:
+        """Return the weights that the method's work leads to, and its outcome; all who take its weights take them from here.
 
         Raises
         ------
         UnlearningError
-            If an entry is not finite, as no later training would make it so again.
+            If the method refuses, an entry is not finite, as no later training would make it so again, or a number is too large for its
+            type; the message names the method.
         """
+        try:
+            weights, outcome = work()
+        except UnlearningError as error:
+            raise UnlearningError(str(error) if str(error).startswith(self.tag) else f"{self.tag}: {error}") from None
+        except OverflowError as error:
+            raise UnlearningError(f"{self.tag}: a number is too large for its type ({error.args[-1]}): take smaller settings") from None
         for name, array in weights.items():
             if not np.isfinite(array).all():
                 raise UnlearningError(f"{self.tag}: leaves entries of {name!r} that are not finite: take settings that move weights less")
-        return weights
+        return weights, outcome
 
     def measure(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows) -> Arrays:
         """Return what the method must know of the rows as sums, by name, which a server adds over peers; empty if it needs none."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field as Setting
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
 from clients.data.rows import Ids, Rows
 from clients.passes import Meter
@@ -49,7 +49,7 @@ class Rum(MethodSpec):
     methods : list of str or table
         A method for each group, from the least memorised to the most, whichever comes first; or one for all.
     groups : int
-        Number of groups; with 1 it is the method alone. A request for fewer rows is refused.
+        Number of groups, at most 1,000; with 1 it is the method alone. A request for fewer rows is refused.
     by : {"confidence", "accuracy", "memorisation"}
         Proxy of memorisation: mean probability of the class over the epochs of training, or share of epochs in which the row was right.
         Training is made again for it. Or memorisation itself, estimated by networks trained on subsets (Feldman and Zhang 2020).
@@ -67,7 +67,7 @@ class Rum(MethodSpec):
 
     kind: Literal["rum"] = "rum"
     methods: tuple[_Method, ...] = Setting(("nothing", "finetune", "salun"), min_length=1, validate_default=True)
-    groups: PositiveInt = 3
+    groups: int = Setting(3, ge=1, le=1000)
     by: Literal["confidence", "accuracy", "memorisation"] = "confidence"
     # left out at its default: plans from before there was such a key keep their hash
     models: int = Setting(64, ge=32, le=4096, exclude_if=lambda models: models == 64)

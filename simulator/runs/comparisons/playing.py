@@ -22,9 +22,6 @@ from simulator.storage.store import RunStore
 from simulator.tasks.contract import cell_of
 from simulator.tasks.replica import peers_at_end
 
-_REFUSED = "UnlearningError: "
-"""What precedes the reason where a peer's method refuses a request."""
-
 
 def play_comparisons(plan: Plan, store: RunStore, play: Play) -> None:
     """Make every row that the ledger lacks; each is committed when it is complete, and nothing else of the runs is kept."""
@@ -72,10 +69,8 @@ class _Runs:
         (method,) = [method for method in self.one.methods if label(method) == name]
         try:
             return self._method(method)
-        except StoppedError as error:
-            if _REFUSED not in str(error):
-                raise
-            return {FAILED: str(error).partition(_REFUSED)[2]}
+        except StoppedError:
+            raise
         except LetheError as error:
             return {FAILED: str(error)}
 

@@ -298,7 +298,10 @@ def test_a_false_claim_is_disproved_and_a_refusal_is_told(tmp_path: Path) -> Non
     register(Coy)
     done, _ = play(tmp_path, HDUS, compare=[{"event": 0, "methods": ["coy", "liar", "finetune"]}])
     found = rows(done)
-    assert (found["coy"]["verdict"], found["coy"]["failed"]) == ("failed", "rows 1 and 2 are too few: delete more")
+    assert (found["coy"]["verdict"], found["coy"]["failed"]) == (
+        "failed",
+        "round 2: peer 2: coy: rows 1 and 2 are too few: delete more",
+    )
     assert (found["liar"]["verdict"], found["finetune"]["verdict"]) == ("disproved", "measured")
     line = "compare of event 0: liar claims to be exact, and differs from the retrained model"
     assert (done.results["verdict"]["name"], done.results["verdict"]["why"]) == ("disproved", line)
@@ -306,10 +309,10 @@ def test_a_false_claim_is_disproved_and_a_refusal_is_told(tmp_path: Path) -> Non
     text = printed(done)
     assert "FAILED" in text
     assert "exact: DISPROVED" in text
-    assert "coy, event 0: rows 1 and 2 are too few: delete more" in text
+    assert "coy, event 0: round 2: peer 2: coy: rows 1 and 2 are too few: delete more" in text
     page = render(collect(done.folder))
     assert "exact: disproved" in page
-    assert "coy: rows 1 and 2 are too few" in page
+    assert "coy: round 2: peer 2: coy: rows 1 and 2 are too few" in page
 
 
 @pytest.mark.parametrize(
