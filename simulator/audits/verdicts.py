@@ -9,7 +9,7 @@ from typing import Any
 from simulator.audits import AUDITS
 from simulator.audits.contract import AuditSpec
 
-PASSES, FAILS, NO_POWER, NO_OBJECTION = "passes", "fails", "no power", "no objection"
+PASSES, FAILS, UNDECIDED, NO_POWER, NO_OBJECTION = "passes", "fails", "undecided", "no power", "no objection"
 
 Ends = tuple[float, float, float]
 
@@ -30,14 +30,17 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """Whether the method's interval overlaps that of retrained models against retrained ones.
+        """Whether the method's interval overlaps that of retrained models against retrained ones, and is apart from doing nothing.
 
         An audit that would not fail a method that did nothing, or misses a planted shift, could not have objected: it has no power.
+        What overlaps both is undecided.
         """
         if not self._power:
             return NO_POWER
         if _apart(self.method, self.again):
             return FAILS
+        if not _apart(self.method, self.nothing):
+            return UNDECIDED
         return NO_OBJECTION if self.planted is None else PASSES
 
     @property

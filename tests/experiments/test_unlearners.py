@@ -13,7 +13,8 @@ from simulator.scenarios.tasks import CELLS
 FILE = Path(__file__).resolve().parents[2] / "experiments" / "scenarios" / "unlearners.toml"
 REFERENCES = ["original", "did nothing", "retrained", "retrained again"]
 SMALL = {"rounds": 2, "data__rows": 300, "data__test": 40, "data__validation": 40, "peers__count": 3, "training__epochs": 2, "expect": []}
-SETTINGS: dict[str, dict[str, Any]] = {"repair": {"fisher": "diagonal"}, "l_codec": {"gap": 1.0}, "puma": {"iterations": 3}}
+FEW = {"iterations": 3, "damping": 10.0}
+SETTINGS: dict[str, dict[str, Any]] = {"repair": {"fisher": "diagonal"}, "l_codec": {"gap": 1.0}, "puma": FEW}
 EVENT = {"round": 2, "do": "delete", "peers": [0, 1, 2], "rows": {"label": 6}, "method": "rollback"}
 
 

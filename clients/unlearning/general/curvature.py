@@ -16,6 +16,7 @@ from clients.data.rows import Rows
 from clients.models.network import Network
 from clients.passes import taken
 from clients.training import Arrays, Sgd, Training, from_arrays, to_arrays
+from clients.unlearning.contract import UnlearningError
 
 if TYPE_CHECKING:
     import torch
@@ -173,6 +174,13 @@ class Solution(NamedTuple):
     iterations: int
     residual: float
     negative: bool
+
+    def trusted(self, kind: str) -> Solution:
+        """Return it; ``UnlearningError`` that names the method if as much of the right side is left as without a step."""
+        if not self.residual < 1:
+            told = f"the linear solve leaves {self.residual:.2g} of the gradient after {self.iterations} iterations, no less than no step"
+            raise UnlearningError(f"{kind}: {told}: raise damping, or iterations")
+        return self
 
 
 def conjugate_gradients(product: Callable[[Tensor], Tensor], right: Tensor, tolerance: float, most: int) -> Solution:

@@ -137,7 +137,7 @@ class FeaturesLabels(StepOfSums):
         if solved.negative:
             told = ["the Hessian is negative along some direction: its Gauss-Newton part was used"]
             solved = rows.solved(change, "gauss_newton", self.damping, self.tolerance, self.iterations)
-        curvature.move(solved.x)
+        curvature.move(solved.trusted(self.kind).x)
         if (after := float(rows.kept().norm())) > before:
             told.append(f"the gradient on the corrected rows grew from {before:.2g} to {after:.2g}: the step leads away from their optimum")
         return [*told, f"{COST_NOTE}{solved.iterations} conjugate-gradient iterations, relative residual {solved.residual:.1g}"]

@@ -102,7 +102,7 @@ class Influence(StepOfSums):
             if not math.isfinite(found.residual):
                 raise UnlearningError(f"influence: LiSSA diverges with scale = {self.scale:g}: take a larger one, or conjugate_gradients")
             iterations, residual = iterations + found.iterations, max(residual, found.residual)
-            curvature.move(adjust(found.x))
+            curvature.move(adjust(found.trusted(self.kind).x))
         told.append(f"{COST_NOTE}{iterations} {_ITERATIONS[self.solver]} iterations, relative residual {residual:.1g}")
         if self.noise is not None:
             told.append(self._hide(curvature, self.noise, key))

@@ -73,11 +73,13 @@ class LCodec(StepOfSums):
     gap: Annotated[float, Setting(ge=0, le=1)] = 0.05
 
     def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:
-        """Take the step; return notes."""
+        """Take the step; return notes. Nothing moves if no row is kept."""
         from clients.unlearning.general.units import among
 
         before = curvature.weights()
         inside = rows.sum({_CHOSEN: np.array(1)}) > 0
+        if not rows.retained:
+            return []
         solved = self.stepped(curvature, rows, inside)
         self._check(learning, before, curvature.weights())
         units = among(curvature.module, curvature.named(inside))
@@ -130,7 +132,7 @@ class LCodec(StepOfSums):
         def product(direction: Tensor) -> Tensor:
             return damping * direction + inside * rows.product(inside * direction, "gauss_newton")
 
-        solved = conjugate_gradients(product, right, self.tolerance, self.iterations)
+        solved = conjugate_gradients(product, right, self.tolerance, self.iterations).trusted(self.kind)
         curvature.put(torch.where(inside, curvature.flat() + solved.x, curvature.flat()))
         return solved
 

@@ -152,4 +152,4 @@ class Puma(StepOfSums):
         return sparse_weights(influence, theirs, self.limit, self.share)
 
     def _solve(self, rows: Asked, right: Tensor) -> Solution:
-        return rows.solved(right, "gauss_newton", self.damping, self.tolerance, self.iterations)
+        return rows.solved(right, "gauss_newton", self.damping, self.tolerance, self.iterations).trusted(self.kind)

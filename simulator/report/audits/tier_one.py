@@ -14,10 +14,11 @@ from simulator.report.outcomes import ErasureRow, Outcome
 
 TEMPLATE = """<h3>Compared with many retrained models</h3>
 <p>Shadow models trained, forgot and trained on as each main model did; as many were trained without the rows. A method passes where its
-interval overlaps that of retrained models against retrained ones: no audit proves more than that it found nothing. Intervals are over
-models and rows, those of relearning, anamnesis, ignorance and time to forget over models alone. An audit without power would not
-fail a method that did nothing, or misses a planted shift of one standard deviation. Audits without a planted shift do
-something to the models, and have no objection or fail; their threshold is of the distance to retrained models.</p>
+interval overlaps that of retrained models against retrained ones, and is apart from that of doing nothing; where it overlaps both,
+nothing is decided. No audit proves more than that it found nothing. Intervals are over models and rows, those of relearning,
+anamnesis, ignorance and time to forget over models alone. An audit without power would not fail a method that did nothing, or misses
+a planted shift of one standard deviation. Audits without a planted shift do something to the models, and have no objection or fail;
+their threshold is of the distance to retrained models.</p>
 <div class="scroll"><table class="many">
 <thead><tr><th></th><th>as run</th><th>retrained again</th><th>did nothing</th><th>threshold</th><th>planted shift</th>
 <th></th></tr></thead>
@@ -31,7 +32,7 @@ something to the models, and have no objection or fail; their threshold is of th
 {% if spreads %}<ul class="note">{% for line in spreads %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 """
 
-_LEVELS = {"passes": "good", "fails": "bad", "no power": "open", "no objection": "open"}
+_LEVELS = {"passes": "good", "fails": "bad", "undecided": "open", "no power": "open", "no objection": "open"}
 
 _OWN = ("_low", "_high", "_threshold", "_planted", "_models", "_rows")
 """Suffixes of the figures that the table or its notes show by themselves."""

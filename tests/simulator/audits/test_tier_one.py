@@ -132,7 +132,7 @@ def test_page_and_terminal_tell_figures_and_verdicts(audited: Run) -> None:
     shown = CliRunner().invoke(app, ["show", str(audited.folder)], env={"COLUMNS": "100"}).stdout
     assert "audits by shadow models" in shown
     assert "over models and rows" not in shown, "some audits' intervals are over models alone"
-    assert sum(shown.count(f" {verdict}") for verdict in ("fails", "passes", "no power")) == 10
+    assert sum(shown.count(f" {verdict}") for verdict in ("fails", "passes", "undecided", "no power")) == 10
     assert "cannot be stacked" in shown
 
 
@@ -208,6 +208,7 @@ def test_verdicts() -> None:
     assert Judged("u_lira", (0.52, 0.5, 0.6), again, nothing, 0.6, 0.7).verdict == "passes"
     assert Judged("u_lira", (0.7, 0.6, 0.8), again, nothing, 0.6, 0.7).verdict == "fails"
     assert Judged("u_lira", (0.3, 0.2, 0.4), again, nothing, 0.6, 0.7).verdict == "fails", "over-unlearning shows, too"
+    assert Judged("u_lira", (0.7, 0.5, 0.85), again, nothing, 0.6, 0.7).verdict == "undecided", "it overlaps did nothing, too"
     for blind in (Judged("u_lira", again, again, again, 0.6, 0.7), Judged("u_lira", again, again, nothing, 0.6, 0.6)):
         assert blind.verdict == "no power"
 

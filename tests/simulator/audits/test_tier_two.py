@@ -230,6 +230,7 @@ def test_reasons_why_nothing_is_judged() -> None:
 def test_verdicts_without_a_planted_shift() -> None:
     again, nothing = (30.0, 28.0, 32.0), (1.0, 0.5, 1.5)
     assert Judged("relearning", (29.0, 27.0, 31.0), again, nothing, 2.0).verdict == "no objection"
+    assert Judged("relearning", (20.0, 1.0, 40.0), again, nothing, 2.0).verdict == "undecided"
     assert Judged("relearning", (10.0, 8.0, 12.0), again, nothing, 2.0).verdict == "fails"
     assert Judged("relearning", again, again, (29.0, 28.0, 30.0), 2.0).verdict == "no power"
 

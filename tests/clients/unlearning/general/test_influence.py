@@ -128,6 +128,14 @@ def test_a_step_in_the_wrong_direction_is_noticed(monkeypatch: pytest.MonkeyPatc
     assert left > whole
 
 
+def test_a_solve_that_leaves_as_much_as_no_step_is_not_taken() -> None:
+    stiff, right = torch.tensor([1.0, 1000.0]).double(), torch.tensor([1.0, 0.01]).double()
+    short, long = (conjugate_gradients(lambda v: stiff * v, right, 1e-6, most) for most in (1, 10))
+    with pytest.raises(UnlearningError, match=r"influence: the linear solve leaves 9.1 of the gradient after 1 .*: raise damping"):
+        short.trusted("influence")
+    assert long.trusted("influence") is long, "the control"
+
+
 def test_a_negative_hessian_gives_way_to_its_gauss_newton_part_and_says_so() -> None:
     data = rows()
     weights, learning = trained(data, Mlp(hidden=(5,)), Training(epochs=1))
