@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from clients import wire
+from clients.diffusion.hdus import peer as hdus_peer
+from clients.diffusion.hdus.ensemble import NoiseEnsemble
 from clients.diffusion.hdus.main import DenoiserMain
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.sharding import ShardedMain
@@ -243,16 +245,15 @@ def test_with_one_running_stream_a_departure_is_not_exact(play: Callable[..., Ru
 def test_seeds_distilled_from_ensembles_would_keep_a_trace_of_who_has_left(
     play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    distil = HdusPeer.distil
+    of_peer, real, ensembles = HdusPeer.distil, hdus_peer.distil, list[NoiseEnsemble]()
 
     def second_hand(peer: HdusPeer) -> int:
-        own, peer.main.denoiser = peer.main.denoiser, peer.ensemble  # type: ignore[assignment]  # the planted fault
-        try:
-            return distil(peer)
-        finally:
-            peer.main.denoiser = own
+        ensembles[:] = [peer.ensemble]
+        return of_peer(peer)
 
     monkeypatch.setattr(HdusPeer, "distil", second_hand)
+    monkeypatch.setattr(hdus_peer, "distil", lambda student, _, *rest: real(student, ensembles[0], *rest))  # the planted fault
+    monkeypatch.setattr(hdus_peer, "distil_or_remember", lambda _student, _phase, _determines, change: change())
     played = play(event=[LEAVE])
     assert played.results["erasures"][0]["max_abs_difference"] > 0.0
     assert any("differs" in line for line in verify(played.folder))
