@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from clients.progress import listening
 from simulator.audits import AUDITS
 from simulator.audits.contract import AuditSpec
 from simulator.audits.verdicts import by_shadows
 from simulator.engines.host import one_thread
 from simulator.errors import LetheError, StoppedError
+from simulator.progress import Watch
 from simulator.runs import ledger_checks, loaded
 from simulator.runs.added import asked, note
 from simulator.runs.audits import audit
@@ -100,7 +102,7 @@ def _add(plan: Plan, store: RunStore, folder: Path, specs: Mapping[str, AuditSpe
         for name, spec in specs.items():
             note(store, name, spec)
             say(f"{name.replace('_', ' ')}: shadow models train, forget and train on as the main models did")
-            with one_thread():  # small models, for which threads wait for each other
+            with Watch() as watch, listening(watch.loop), one_thread():  # small models, for which threads wait for each other
                 audit(plan, store, _unplayed)
         store.finish()
         store.db.execute("commit")

@@ -61,6 +61,27 @@ class Watch:
         self._say(f"{what}: {total} steps")
         return lambda: self.bars.update(bar, advance=1)
 
+    def loop(self, what: str, total: int) -> Callable[[int], None]:
+        """Begin a loop of at most ``total`` items, whose bar goes when it ends; return a callback that takes how many are done.
+
+        Without a bar, a line is printed for every tenth of the items, and none for a single one.
+        """
+        if total < 2:
+            return lambda done: None
+        bar, lines = self.bars.add_task(what, total=total, event=""), iter(range(-(-total // 10), total, -(-total // 10)))
+        due = next(lines)
+
+        def advance(done: int) -> None:
+            nonlocal due
+            self.bars.update(bar, completed=done)
+            if done == total:
+                self.bars.update(bar, visible=False)
+            elif done == due:
+                self._say(f"{what}: {done} of {total}")
+                due = next(lines, total)
+
+        return advance
+
     def items(self, what: str, total: int) -> Callable[[int, str, str], None]:
         """Begin a stage of ``total`` items; return a callback.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clients.compute import Level
 from clients.metrics import MetricError
+from clients.progress import listening
 from clients.unlearning.contract import UnlearningError
 from simulator.engines.flower import LENT
 from simulator.errors import LetheError, StoppedError
@@ -146,7 +147,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
     met = machines.begin(store, folder)
     if engine.elsewhere:
         say_what_compiles(plan)
-    with watch, engine.kept(), one_thread():  # audits train small models, for which threads wait for each other
+    with watch, listening(watch.loop), engine.kept(), one_thread():  # audits train small models, for which threads wait for each other
 
         def play(one: Plan, where: RunStore, why: str) -> None:
             coordinator = cell_of(one).coordinator(one, where, watch)

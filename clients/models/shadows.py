@@ -15,6 +15,7 @@ import numpy.typing as npt
 from clients import streams
 from clients.data.rows import Ids, Rows
 from clients.models.stacked import Members, Stack
+from clients.progress import told
 from clients.streams import Field
 from clients.training import Arrays, Steps
 
@@ -87,7 +88,7 @@ def _remembered(
 
     def make() -> Arrays:
         weights = stack.initial([(*key, "init") for key in keys]) if start is None else dict(start)
-        for epochs in rounds:
+        for epochs in told("shadow models: rounds of training", rounds, len(rounds)):
             weights = stack.train(weights, rows.x, rows.y, members=members, epochs=epochs, ids=rows.ids, keys=keys, settings=settings)
         return weights
 

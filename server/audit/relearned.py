@@ -8,6 +8,7 @@ import numpy as np
 
 from clients.data.rows import Rows
 from clients.models.stacked import Stack
+from clients.progress import told
 from clients.streams import Field
 from clients.training import Arrays, Steps
 from server.audit.margins import Floats, Mask
@@ -22,7 +23,8 @@ def steps_until(stack: Stack, weights: Arrays, rows: Rows, reached: Reached, cap
     All models see the same rows in the same order. A result of ``cap`` means *at least* that many.
     """
     steps = np.full(len(next(iter(weights.values()))), float(cap))
-    for number, known in enumerate(stack.relearned(weights, rows, key=key, settings=settings)):
+    relearned = told("relearning: gradient steps", stack.relearned(weights, rows, key=key, settings=settings), cap + 1)
+    for number, known in enumerate(relearned):
         steps = np.where(reached(*known), np.minimum(steps, number), steps)
         if number == cap or (steps < cap).all():
             break

@@ -19,6 +19,7 @@ from clients.classification.hdus.config import method
 from clients.data.rows import Ids, Rows
 from clients.models.shadows import halves, shadows, tensors
 from clients.models.stacked import Members, Stack, StackError
+from clients.progress import told
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Problem, UnlearnerSpec, UnlearningError
@@ -256,7 +257,8 @@ class Shadows:
         original = self.weights(ORIGINAL)
         arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *original.values()]
         configuration = {"what": "unlearned shadow models", "parts": parts, "data": data_hash(*tensors(*arrays))}
-        return remembered(configuration, lambda: _stacked([self._forget(k) for k in range(len(self.had))]))
+        numbers = told("shadow models: asked to forget", range(len(self.had)), len(self.had))
+        return remembered(configuration, lambda: _stacked([self._forget(k) for k in numbers]))
 
     def _forget(self, k: int) -> Arrays:
         learner = self.life.spec.build(self.life.problem, (*self.key, "shadow", k))

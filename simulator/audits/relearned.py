@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from simulator.audits.contract import ORIGINAL, RETRAINED, Column, NotJudgedError, Row
+from simulator.audits.relearning import Cap
 from simulator.audits.tier_two import TierTwo, columns
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ class RelearningSteps(TierTwo):
     Parameters
     ----------
     cap : int
-        Largest number of gradient steps; read a figure of this size as *at least*.
+        Largest number of gradient steps, at most 100,000; read a figure of this size as *at least*.
     """
 
-    cap: PositiveInt = 200
+    cap: Cap = 200
 
     columns: ClassVar[tuple[Column, ...]] = columns(
         "relearning",
@@ -51,11 +52,11 @@ class Anamnesis(TierTwo):
     alpha : float
         A model knows the rows again when its accuracy on them is within this share of the originals'.
     cap : int
-        Largest number of gradient steps.
+        Largest number of gradient steps, at most 100,000.
     """
 
     alpha: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    cap: PositiveInt = 200
+    cap: Cap = 200
 
     columns: ClassVar[tuple[Column, ...]] = columns(
         "anamnesis",

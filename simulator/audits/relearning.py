@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from server.timeline import Erasure
 from simulator.audits.contract import NOTHING, RETRAINED, RUN, AuditSpec, Branches, Column, NotJudgedError
+
+Cap = Annotated[int, Field(ge=1, le=100_000)]
+"""Largest number of gradient steps of relearning; more would only run on."""
 
 
 class Relearning(AuditSpec):
@@ -18,10 +21,10 @@ class Relearning(AuditSpec):
     Parameters
     ----------
     cap : int
-        Largest number of gradient steps; read a figure of this size as *at least*.
+        Largest number of gradient steps, at most 100,000; read a figure of this size as *at least*.
     """
 
-    cap: PositiveInt = 2000
+    cap: Cap = 2000
 
     columns: ClassVar[tuple[Column, ...]] = (
         Column(

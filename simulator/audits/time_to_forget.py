@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from simulator.audits.contract import RETRAINED, Column, NotJudgedError, Row
 from simulator.audits.disturbed import right
@@ -29,13 +29,13 @@ class TimeToForget(TierTwo):
     Parameters
     ----------
     rounds : int
-        Largest number of rounds; read a figure of this size as *at least*.
+        Largest number of rounds, at most 1,000; read a figure of this size as *at least*.
     hold : int
-        For how many more rounds models must stay: who crosses and leaves again has not forgotten.
+        For how many more rounds, at most 1,000, models must stay: who crosses and leaves again has not forgotten.
     """
 
-    rounds: PositiveInt = 10
-    hold: NonNegativeInt = 3
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 10
+    hold: Annotated[int, Field(ge=0, le=1000)] = 3
 
     columns: ClassVar[tuple[Column, ...]] = columns(
         "time_to_forget",
@@ -82,10 +82,12 @@ class TimeToForget(TierTwo):
         """
         import numpy as np
 
+        from clients.progress import told
         from server.audit.margins import margins
 
         found = []
-        for weights in shadows.from_request(row, self.rounds + self.hold):
+        rounds = self.rounds + self.hold
+        for weights in told("time to forget: rounds after the request", shadows.from_request(row, rounds), rounds + 1):
             try:
                 known = margins(shadows.stack.logits(weights, shadows.gone.x), shadows.gone.y)
             except ValueError as reason:

@@ -15,7 +15,7 @@ from simulator.scenarios.compare import label
 from simulator.scenarios.data_table import Public
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
-from simulator.terminal import data_check
+from simulator.terminal import audit_check, data_check
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,7 +43,9 @@ def describe(plan: Plan) -> RenderableType:
         f"{_reference(scenario.data)} reference rows, {scenario.data.test} test rows, {validation}{rows} rows dealt"
         + (f", {late} of them to arrive later" if late else "")
     )
-    return Group(title, facts, *_data(plan, data), _peers(plan), *_graphs(plan), _timeline(plan), *_comparisons(plan), _costs(plan))
+    unjudged = (Text(f"warning: {line}", style="bold") for line in audit_check.warnings(plan))
+    tables = (_peers(plan), *_graphs(plan), _timeline(plan), *unjudged, *_comparisons(plan), _costs(plan))
+    return Group(title, facts, *_data(plan, data), *tables)
 
 
 def _reference(table: Public) -> str:

@@ -12,7 +12,7 @@ from simulator.runs.comparisons.rows import names
 from simulator.scenarios.compare import Comparison
 from simulator.scenarios.plan import Plan
 from simulator.tasks.contract import cell_of
-from simulator.terminal import data_check
+from simulator.terminal import audit_check, data_check
 
 
 def plain(plan: Plan) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def plain(plan: Plan) -> dict[str, Any]:
         "erasures": [_erasure(plan, one) for one in plan.timeline.erasures],
         **({"arrivals": [_arrival(plan, one) for one in arrivals]} if (arrivals := plan.timeline.arrivals()) else {}),
         **({"compare": [_comparison(one) for one in plan.comparisons]} if plan.comparisons else {}),
+        **({"warnings": told} if (told := list(audit_check.warnings(plan))) else {}),
         "costs": dict(cell_of(plan).costs(plan)),
     }
 

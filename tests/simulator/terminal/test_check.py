@@ -8,7 +8,9 @@ from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.tasks.classification.hdus.costs import costs, in_words
 from simulator.tasks.contract import cell_of
+from simulator.terminal.audit_check import warnings
 from simulator.terminal.check import describe
+from simulator.terminal.check_json import plain
 
 DEPARTURES = Path(__file__).parents[3] / "experiments" / "scenarios" / "departures.toml"
 
@@ -98,3 +100,14 @@ def test_few_and_many_peers(peers):
     )
     assert "nobody" in text
     assert ("20 more" in text) == (peers == 60)
+
+
+def test_requests_that_an_audit_cannot_judge_are_told():
+    many, one = ("{{round = 3, do = 'delete', peer = {}, rows = {{fraction = {}}}}}".format(*who) for who in ((0, 0.5), (1, 0.01)))
+    few = f"event=[{many}, {one}]"
+    plan = resolve(Scenario.load(DEPARTURES, [few, "audit.u_lira=true", "audit.klom=true"]))
+    line = "round 3, erasure 1 (rows of peer 1): not judged by klom, u_lira: too few rows (1) to tell models apart by: delete at least 8"
+    assert [one.startswith(line) for one in warnings(plan)] == [True]
+    assert plain(plan)["warnings"] == list(warnings(plan))
+    assert f"warning: {line}" in shown(few, "audit.u_lira=true", "audit.klom=true").replace("\n", " ")
+    assert "warnings" not in plain(resolve(Scenario.load(DEPARTURES)))
