@@ -42,7 +42,11 @@ def edges(lines: Sequence[Line]) -> list[str]:
     levels = [one["level"] for one in lines[0]["levels"]]
     seen = [over_seeds(lines, lambda line, i=i: line["levels"][i]["entries"]).mean for i in range(len(levels))]  # type: ignore[misc]
     hidden = [level for level, area in zip(levels, seen, strict=True) if max(area, 1 - area) <= ENTRY]
-    harmed = [level for i, level in enumerate(levels) if (high := over_seeds(lines, _lost(i)).high) is not None and high < 0]
+    harmed = list[float]()
+    for i in reversed(range(len(levels))):
+        if (high := over_seeds(lines, _lost(i)).high) is None or high >= 0:
+            break
+        harmed.append(levels[i])
     told = f"at levels {', '.join(f'{level:g}' for level in hidden)}" if hidden else "at no level"
     ruined = f"from level {min(harmed):g} on" if harmed else "at no level, as far as these seeds tell"
     return [

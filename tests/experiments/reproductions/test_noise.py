@@ -43,6 +43,8 @@ def test_edges_are_where_areas_come_near_chance_and_where_others_surely_fall() -
     hidden, ruined = edges(lines)
     assert hidden.endswith("at levels 1"), "an area below one half tells as much as its complement"
     assert ruined.endswith("from level 2 on")
+    dip = [line(seed, (0.9, 0.52, 0.3), (0.9, 0.8 + 0.01 * seed, 0.9)) for seed in range(3)]
+    assert edges(dip)[1].endswith("at no level, as far as these seeds tell"), "a quieter level that is worse by chance is no edge"
     assert edges(lines[:1])[1].endswith("at no level, as far as these seeds tell")
     assert len(table(lines).rows) == 3
 
