@@ -137,7 +137,7 @@ def test_costs_are_those_of_the_request(averaged: Played) -> None:
 
 
 def test_methods_without_a_gradient_step_cost_the_passes_that_they_take(tmp_path: Path) -> None:
-    methods = [{"kind": "influence", "iterations": 2, "products": "gauss_newton"}, "ssd"]
+    methods = [{"kind": "influence", "iterations": 2, "damping": 10.0, "products": "gauss_newton"}, "ssd"]
     done, _ = play(tmp_path, AVERAGED, compare=[{"event": 1, "methods": methods}])
     influence, ssd = list(rows(done).values())[-2:]
     (erasure,) = done.plan.timeline.erasures

@@ -180,7 +180,7 @@ def test_scores_are_those_of_the_original_network_and_features_those_of_its_last
         ({"methods": ["rmu"]}, "method 'rmu' works on language models alone, whose layers it changes: take another one"),
         ({"methods": ["drop_seed"]}, "method 'drop_seed' needs a federation"),
         ({"methods": []}, "at least 1 item"),
-        ({"groups": 0}, "greater than 0"),
+        ({"groups": 0}, "greater than or equal to 1"),
     ],
 )
 def test_bad_settings_are_refused(settings: Any, words: str) -> None:
