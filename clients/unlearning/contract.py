@@ -31,11 +31,6 @@ COST_NOTE = "cost: "
 """How a note of an outcome begins that tells what a request cost: like costs, it has no part in the digest of a run."""
 
 
-def passes(gradients: int, rows: int) -> str:
-    """Return the note on how many gradients of single rows a request took, as passes over all of so many rows; see `clients.passes`."""
-    return f"{COST_NOTE}gradient passes: {gradients / max(rows, 1):.3g} over all rows, with two for each product with second derivatives"
-
-
 class UnlearningError(ValueError):
     """A request that cannot be carried out; the model is unchanged, byte for byte."""
 

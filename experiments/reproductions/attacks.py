@@ -24,7 +24,7 @@ from experiments.reproductions.attacks_tables import tables
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line
 from experiments.reproductions.roots_pairs import Work
-from experiments.reproductions.studies import Study, check_spans
+from experiments.reproductions.studies import Study, check_spans, heading
 
 BUDGETS = {"full": (FULL_BUDGET, FULL, (0, 1, 2), tuple(range(10))), "quick": (QUICK_BUDGET, QUICK, (0,), (3, 0, 7))}
 """Training, ladder, and the usual seeds and concepts."""
@@ -69,9 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     things = list(product(options.concepts, options.parts))
     lines = study(options.trial).lines(options.seeds, things, options.out, options.cache)
     console = Console(width=140)
-    judge = options.trial.work.judge.accuracy
-    spans = ", ".join(map(str, options.seeds)), ", ".join(map(str, options.concepts))
-    console.print(f"{options.budget} budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge:.3f} on held-out images")
+    judge = options.trial.work.judge
+    console.print(heading(options.budget, options, judge))
     for table in tables(lines):
         console.print(table)
     print("Intervals are over samples (95 %, Wilson), not over trainings. A toy: nothing here was run on a real checkpoint.")

@@ -27,7 +27,7 @@ from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line
 from experiments.reproductions.noise_tables import edges, table
 from experiments.reproductions.roots_pairs import Work, masks_of
-from experiments.reproductions.studies import Study, add_spans, check_spans
+from experiments.reproductions.studies import Study, add_spans, check_spans, heading
 from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
@@ -86,9 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = Work(digits(), judge, DIGITS, FULL_BUDGET)
     study = Study("noise", work, partial(name, work, LEVELS), partial(measure, work, LEVELS), lambda _: 2 * len(LEVELS))
     lines = study.lines(options.seeds, options.concepts, options.out, options.cache)
-    spans = [", ".join(map(str, values)) for values in (options.seeds, options.concepts)]
     console = Console(width=140)
-    console.print(f"full budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge.accuracy:.3f} on held-out images")
+    console.print(heading("full", options, judge))
     console.print(table(lines))
     print(*edges(lines), sep="\n")
 

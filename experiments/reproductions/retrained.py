@@ -27,7 +27,7 @@ from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line
 from experiments.reproductions.retrained_tables import HOWS, ratios, table
 from experiments.reproductions.roots_pairs import Work, masks_of
-from experiments.reproductions.studies import Study, add_spans, check_spans
+from experiments.reproductions.studies import Study, add_spans, check_spans, heading
 from server.revival.attack import revive
 from server.revival.knowledge import WeightsOnly
 
@@ -103,9 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = Work(digits(), judge, DIGITS, BUDGETS[options.budget])
     study = Study("retrained", work, partial(name, work), partial(measure, work), lambda _: len(HOWS))
     lines = study.lines(options.seeds, options.concepts, options.out, options.cache)
-    spans = [", ".join(map(str, values)) for values in (options.seeds, options.concepts)]
     console = Console(width=140)
-    console.print(f"{options.budget} budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge.accuracy:.3f} on held-out images")
+    console.print(heading(options.budget, options, judge))
     console.print(table(lines))
     print(*ratios(lines), sep="\n")
 

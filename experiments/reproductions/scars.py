@@ -34,7 +34,7 @@ from experiments.reproductions.lines import Line
 from experiments.reproductions.relearning import erased, relearned, restore
 from experiments.reproductions.roots_pairs import Weights, Work, own_part
 from experiments.reproductions.scars_tables import PARTS, Each, Scar, tables
-from experiments.reproductions.studies import Study, add_spans, check_spans
+from experiments.reproductions.studies import Study, add_spans, check_spans, heading
 from server.revival.adversaries import Repruner, ZeroScan
 from server.revival.inversion import Inverter, replaced
 from server.revival.knowledge import WeightsOnly, WithDensity
@@ -154,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     trial = Trial(Work(seen, judge, DIGITS, QUICK_BUDGET, budget=metrics.Budget(*options.samples)), unseen, tuple(options.steps))
     things = [(kind, concept) for concept, kind in product(options.concepts, options.erasers)]
     scars = [read(line) for line in study(trial).lines(options.seeds, things, options.out, options.cache)]
-    console, spans = Console(width=140), [", ".join(map(str, values)) for values in (options.seeds, options.concepts)]
-    console.print(f"quick budget; training seeds {spans[0]}; concepts {spans[1]}; judge {judge.accuracy:.3f} on held-out images")
+    console = Console(width=140)
+    console.print(heading("quick", options, judge))
     for one in tables(scars, options.samples):
         console.print(one)
     target, others = options.samples

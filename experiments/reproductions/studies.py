@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.judges.svm import Judge
 from clients.unlearning.contract import UnlearningError
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line, Lines
@@ -95,3 +96,9 @@ def check_spans(parser: Parser, options: argparse.Namespace, *more: str) -> None
     for name in ("seeds", "concepts", *more):
         if len(set(getattr(options, name))) < len(getattr(options, name)):
             parser.error(f"--{name}: one is given twice; name each once")
+
+
+def heading(budget: str, options: argparse.Namespace, judge: Judge) -> str:
+    """Return the line above the tables: the budget of training, seeds, concepts, and how good the judge is."""
+    seeds, concepts = (", ".join(map(str, values)) for values in (options.seeds, options.concepts))
+    return f"{budget} budget; training seeds {seeds}; concepts {concepts}; judge {judge.accuracy:.3f} on held-out images"

@@ -20,7 +20,12 @@ from clients.models.network import Network
 from clients.spec import Spec
 from clients.streams import Field
 from clients.training import Arrays, Training
-from clients.unlearning.contract import Guarantee, Outcome, UnlearningError
+from clients.unlearning.contract import COST_NOTE, Guarantee, Outcome, UnlearningError
+
+
+def passes(gradients: int, rows: int) -> str:
+    """Return the note on how many gradients of single rows a request took, as passes over all of so many rows; see `clients.passes`."""
+    return f"{COST_NOTE}gradient passes: {gradients / max(rows, 1):.3g} over all rows, with two for each product with second derivatives"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from clients.data.rows import Rows
 from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, passes
-from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome
+from clients.unlearning.general.contract import Learning, MethodSpec, passes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,9 +15,9 @@ from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
 from clients.union import Tagged
-from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError, passes
+from clients.unlearning.contract import COST_NOTE, Cost, Guarantee, Outcome, UnlearningError
 from clients.unlearning.general import METHODS
-from clients.unlearning.general.contract import Learning, MethodSpec
+from clients.unlearning.general.contract import Learning, MethodSpec, passes
 
 
 class _Others:
