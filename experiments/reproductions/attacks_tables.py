@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from experiments.reproductions.attacks_parts import FILLS, SIGNS
+from experiments.reproductions.intervals import interval, over_seeds, pooled, shift, text
 from experiments.reproductions.lines import Line
-from server.audit.intervals import wilson
 
 FIGURES = {
     "sign_accuracy": "sign accuracy, all lost entries",
@@ -16,6 +16,8 @@ FIGURES = {
     "size_error": "size error of the completion (1: no better than zero)",
 }
 CHANCE = 0.1
+PLAIN = "cut"
+"""The part with which fills are compared."""
 
 
 def tables(lines: Sequence[Line]) -> list[Table]:
@@ -26,23 +28,13 @@ def tables(lines: Sequence[Line]) -> list[Table]:
     for part, title in (("target", "the erased concept"), ("others", "other concepts")):
         if fills:
             found.append(_accuracies(f"attacks on what is released: share of samples judged right, {title}", fills, part))
+    if len(fills) > 1 and PLAIN in fills:
+        found.append(_shifts(fills))
     if fills:
         found.append(_naming(fills))
     if by_part[SIGNS]:
         found += [_accuracies("what signs and sizes are worth", {SIGNS: by_part[SIGNS]}, None), _figures(by_part[SIGNS])]
     return found
-
-
-def pooled(lines: Sequence[Line], row: str, part: str) -> tuple[float, int]:
-    """Return the share of samples judged right in a row of several parts, and their number."""
-    n = sum(line["n"][part] for line in lines)
-    return sum(line["rows"][row][part] * line["n"][part] for line in lines) / n, n
-
-
-def text(share: float, n: int) -> str:
-    """Format a share with its 95 % interval."""
-    low, high = wilson(share, n)
-    return f"{share:.2f} ({low:.2f}-{high:.2f})"
 
 
 def _accuracies(title: str, parts: dict[str, list[Line]], which: str | None) -> Table:
@@ -54,6 +46,29 @@ def _accuracies(title: str, parts: dict[str, list[Line]], which: str | None) -> 
         table.add_column(f"{label}, n = {sum(line['n'][part] for line in parts[name])}", no_wrap=True)
     for row in next(iter(parts.values()))[0]["rows"]:
         table.add_row(row, *(text(*pooled(parts[name], row, part)) for _, name, part in columns))
+    return table
+
+
+def _shifts(fills: dict[str, list[Line]]) -> Table:
+    """Return how much less an attack brings back after each fill than after the plain cut, over the cuts that have both."""
+    title = "the erased concept, after a fill less after the plain cut; 95 % interval over training seeds, paired p over cuts"
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    plain = {(line["seed"], line["concept"]): line for line in fills[PLAIN]}
+    columns = []
+    for name, lines in fills.items():
+        if own := [{**line, PLAIN: plain[cut]} for line in lines if (cut := (line["seed"], line["concept"])) in plain and name != PLAIN]:
+            table.add_column(f"{name}, {len(own)} cuts", no_wrap=True)
+            columns.append(own)
+    for row in fills[PLAIN][0]["rows"]:
+
+        def before(line: Line, row: str = row) -> float:
+            return float(line[PLAIN]["rows"][row]["target"])
+
+        def after(line: Line, row: str = row) -> float:
+            return float(line["rows"][row]["target"])
+
+        table.add_row(row, *(shift(own, before, after) for own in columns))
     return table
 
 
@@ -69,9 +84,9 @@ def _naming(fills: dict[str, list[Line]]) -> Table:
 
 
 def _figures(lines: Sequence[Line]) -> Table:
-    table = Table(title="the completion, mean over parts", title_justify="left")
+    table = Table(title=f"the completion, mean over {len(lines)} cuts; 95 % interval over training seeds", title_justify="left")
     table.add_column("")
     table.add_column("value")
     for key, label in FIGURES.items():
-        table.add_row(label, f"{sum(line[key] for line in lines) / len(lines):.3f}")
+        table.add_row(label, interval(over_seeds(lines, lambda line, key=key: line[key])))  # type: ignore[misc]
     return table

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from statistics import mean
+from collections.abc import Sequence
 
 from rich.table import Table
 
-from experiments.reproductions.attacks_tables import text
+from experiments.reproductions.intervals import Value, interval, over_seeds, text
 from experiments.reproductions.lines import Line
 from server.defences.detection import expected_auc
 from server.defences.recommend import ENTRY
-from simulator.sweeps.estimates import Estimate, estimate
-
-Value = Callable[[Line], float]
-
-
-def over_seeds(lines: Sequence[Line], value: Value) -> Estimate:
-    """Return the mean over training seeds of the means over concepts, with its 95 % interval."""
-    seeds = dict.fromkeys(line["seed"] for line in lines)
-    return estimate([mean(value(line) for line in lines if line["seed"] == seed) for seed in seeds])
 
 
 def table(lines: Sequence[Line]) -> Table:
@@ -62,8 +52,3 @@ def _lost(i: int) -> Value:
 def _pooled(lines: Sequence[Line], i: int, what: str, part: str) -> str:
     n = sum(line["n"][part] for line in lines)
     return text(sum(line["levels"][i][what][part] * line["n"][part] for line in lines) / n, n)
-
-
-def interval(found: Estimate, digits: int = 3) -> str:
-    """Return a mean with half its interval; the mean alone of a single seed."""
-    return f"{found.mean:.{digits}f}" + ("" if found.high is None else f" ± {found.high - found.mean:.{digits}f}")

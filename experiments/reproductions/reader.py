@@ -25,8 +25,8 @@ from clients.diffusion.judges.spec import Svm
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
 from clients.diffusion.subject import DenoiserSubject
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
-from experiments.reproductions.attacks_tables import text
 from experiments.reproductions.command import Parser
+from experiments.reproductions.intervals import text
 from experiments.reproductions.roots_pairs import Weights, Work, trained
 from server.defences.fills import FILLS, FillSpec
 from server.defences.reader import Reader, Release

@@ -27,8 +27,8 @@ from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.gradients import Scope, borrowed, chosen, copies
 from experiments.benchmarks._intervals import interval, said
 from experiments.reproductions.attacks_parts import divided
-from experiments.reproductions.attacks_tables import text
 from experiments.reproductions.command import Parser
+from experiments.reproductions.intervals import text
 from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Work, own_part, trained
 from server.revival.tuning import Tuner

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from experiments.reproductions.attacks_tables import pooled, text
+from experiments.reproductions.intervals import interval, over_seeds, pooled, text
 from experiments.reproductions.lines import Line
-from experiments.reproductions.noise_tables import interval, over_seeds
 from experiments.reproductions.roots_tables import PAPER_SECONDS
 
 HOWS = {

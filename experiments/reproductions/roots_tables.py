@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
 from clients.diffusion.spec import Concept
+from experiments.reproductions.intervals import interval, over_seeds, shift
 from experiments.reproductions.roots_pairs import PICTURED, RIVALS, Pair
 from server.audit.intervals import wilson
 from simulator.report.diffusion.words import VARIANTS
@@ -44,6 +45,19 @@ AREAS = {
     "column_auc_rank_16": "columns, rank 16",
 }
 
+COMPARED = (
+    ("pruned", "original"),
+    ("revived", "pruned"),
+    ("revived", "random_signs"),
+    ("true_signs", "revived"),
+    ("defended", "pruned"),
+    ("adaptive", "defended"),
+    ("redrawn", "pruned"),
+    ("redrawn_oracle", "redrawn"),
+    ("relearnt", "pruned"),
+)
+"""Rows that are compared cut by cut: the first less the second."""
+
 
 class Summary:
     """Means over the concepts of one axis, per seed, and their statistics over seeds."""
@@ -54,18 +68,13 @@ class Summary:
         self.concepts = sorted({pair["concept"] for pair in pairs})
         self.crossed = all("cross" in pair["rows"]["original"] for pair in pairs)
 
-    def per_seed(self, value: Callable[[Pair], float]) -> list[float]:
-        """Return the mean over concepts of each seed."""
-        return [mean(value(pair) for pair in self.pairs if pair["seed"] == seed) for seed in self.seeds]
-
     def mean(self, value: Callable[[Pair], float]) -> float:
         """Return the mean over seeds of the means over concepts."""
-        return mean(self.per_seed(value))
+        return over_seeds(self.pairs, value).mean
 
     def text(self, value: Callable[[Pair], float]) -> str:
-        """Format mean and standard deviation over seeds; a single seed has no deviation."""
-        each = self.per_seed(value)
-        return f"{mean(each):.3f}" + (f" ± {stdev(each):.3f}" if len(each) > 1 else "")
+        """Format a mean with its 95 % interval over seeds; a single seed has none."""
+        return interval(over_seeds(self.pairs, value))
 
     def row(self, name: str, part: str) -> float:
         """Return the mean accuracy of a row; ``part`` is target or others."""
@@ -94,15 +103,15 @@ def certainty(summary: Summary, counts: Mapping[str, int]) -> str:
 
 
 def tables(summary: Summary) -> list[Table]:
-    """Return accuracies with the paper's, single figures, and detectability of the cut."""
-    accuracies = Table(title="accuracy: mean ± standard deviation over training seeds", title_justify="left")
+    """Return accuracies with the paper's, differences of rows, single figures, and detectability of the cut."""
+    accuracies = Table(title="accuracy: mean with 95 % interval over training seeds", title_justify="left")
     parts = {"target": "target", "others": "others"} | ({"cross": "the other axis"} if summary.crossed else {})
     for column in ("", *parts.values(), "paper: target", "paper: others"):
         accuracies.add_column(column)
     for name, label in ROWS.items():
         ours = [summary.text(lambda pair, n=name, p=part: pair["rows"][n][p]) for part in parts]  # type: ignore[misc]
         accuracies.add_row(label, *ours, *PAPER.get(name, ("", "")))
-    figures = Table(title="the attack", title_justify="left")
+    figures = Table(title="the attack, with 95 % intervals over training seeds", title_justify="left")
     for column in ("", "ours", "paper"):
         figures.add_column(column)
     for name, label in SINGLE.items():
@@ -113,7 +122,18 @@ def tables(summary: Summary) -> list[Table]:
         found.add_column(column)
     for name, label in WHERE.items():
         found.add_row(label, *(summary.text(lambda pair, n=name, k=kind: pair["where"][n][k]) for kind in AREAS))  # type: ignore[misc]
-    return [accuracies, figures, found]
+    return [accuracies, _differences(summary, parts), figures, found]
+
+
+def _differences(summary: Summary, parts: Mapping[str, str]) -> Table:
+    title = f"differences from equal start noise; 95 % interval over training seeds, paired p over {len(summary.pairs)} cuts"
+    table = Table(title=title, title_justify="left")
+    for column in ("", "less", *parts.values()):
+        table.add_column(column)
+    for after, before in COMPARED:
+        drawn = [shift(summary.pairs, *(lambda pair, n=name, p=part: pair["rows"][n][p] for name in (before, after))) for part in parts]  # type: ignore[misc]
+        table.add_row(ROWS[after], ROWS[before], *drawn)
+    return table
 
 
 FAILS = "FAILS"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from experiments.reproductions.attacks_tables import text
+from experiments.reproductions.intervals import text
 from server.audit.intervals import wilson
 
 OTHERS = 9

@@ -26,8 +26,8 @@ from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
 from experiments.reproductions.attacks_parts import divided
-from experiments.reproductions.attacks_tables import text
 from experiments.reproductions.command import Parser
+from experiments.reproductions.intervals import text
 from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Weights, Work, masks_of, trained
 from server.audit.intervals import wilson

@@ -94,10 +94,19 @@ def test_the_surrogate_is_the_original_and_the_noisy_one_is_not() -> None:
     assert float(noisy.std() / original["a"].std()) == pytest.approx(attacks_parts.NOISE, rel=0.15)
 
 
-def test_shares_are_pooled_over_samples() -> None:
-    rows = [{"n": {"target": 4}, "rows": {"a": {"target": 0.5}}}, {"n": {"target": 12}, "rows": {"a": {"target": 1.0}}}]
-    assert attacks_tables.pooled(rows, "a", "target") == (0.875, 16)
-    assert attacks_tables.text(0.875, 16) == "0.88 (0.64-0.97)"
+def test_fills_are_compared_with_the_plain_cut_of_the_same_seed_and_concept() -> None:
+    def line(seed: int, concept: str, part: str, share: float) -> dict[str, Any]:
+        return {"seed": seed, "concept": concept, "part": part, "n": {"target": 10, "others": 10}, "target": 0, "named": 0} | {
+            "rows": {"released": {"target": share, "others": 1.0}}
+        }
+
+    cuts = [(0, "3", 0.2), (0, "7", 0.8), (1, "3", 0.4), (1, "7", 0.6)]
+    plain = [line(seed, concept, "cut", share) for seed, concept, share in cuts]
+    filled = [line(seed, concept, "gaussian", share - 0.1) for seed, concept, share in reversed(cuts[:3])]
+    found = attacks_tables.tables([*plain, *filled])
+    assert [str(column.header) for column in found[2].columns] == ["", "gaussian, 3 cuts"]
+    assert list(found[2].columns[1].cells) == ["-0.100 ± 0.000, p 0.25"]
+    assert "less after the plain cut" not in "".join(str(table.title) for table in attacks_tables.tables(plain))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.gradients import copies
 from experiments.reproductions import scars, studies
-from experiments.reproductions.attacks_tables import text
+from experiments.reproductions.intervals import text
 from experiments.reproductions.roots_pairs import Work
 from experiments.reproductions.scars import Trial, measured, read, study
 from experiments.reproductions.scars_tables import Scar, tables

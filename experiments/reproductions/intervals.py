@@ -1,0 +1,51 @@
+"""Shares of samples with intervals over samples, means with intervals over training seeds, and differences paired by cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import mean
+
+from experiments.reproductions.lines import Line
+from server.audit.intervals import wilson
+from simulator.sweeps.estimates import Estimate, estimate
+
+Value = Callable[[Line], float]
+
+
+def pooled(lines: Sequence[Line], row: str, part: str) -> tuple[float, int]:
+    """Return the share of samples judged right in a row of several lines, and their number."""
+    n = sum(line["n"][part] for line in lines)
+    return sum(line["rows"][row][part] * line["n"][part] for line in lines) / n, n
+
+
+def text(share: float, n: int) -> str:
+    """Format a share with its 95 % interval."""
+    low, high = wilson(share, n)
+    return f"{share:.2f} ({low:.2f}-{high:.2f})"
+
+
+def over_seeds(lines: Sequence[Line], value: Value) -> Estimate:
+    """Return the mean over training seeds of the means over concepts, with its 95 % interval."""
+    seeds = dict.fromkeys(line["seed"] for line in lines)
+    return estimate([mean(value(line) for line in lines if line["seed"] == seed) for seed in seeds])
+
+
+def interval(found: Estimate, digits: int = 3) -> str:
+    """Return a mean with half its interval; the mean alone of a single seed."""
+    return f"{found.mean:.{digits}f}" + ("" if found.high is None else f" ± {found.high - found.mean:.{digits}f}")
+
+
+def shift(lines: Sequence[Line], before: Value, after: Value) -> str:
+    """Return how much more one version of the weights shows than another of the same cut, with the p value of a paired test.
+
+    The two are drawn from the same start noise, so that the difference of a cut, one seed and concept, is free of it. The interval is over
+    training seeds, the two-sided test of Wilcoxon's signed ranks over cuts.
+
+    Source: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945.
+    """
+    from scipy.stats import wilcoxon
+
+    found = over_seeds(lines, lambda line: after(line) - before(line))
+    differences = [round(after(line) - before(line), 9) for line in lines]  # equal shares, summed in another order, are no difference
+    p = float(wilcoxon(differences).pvalue) if any(differences) else 1.0
+    return f"{interval(found)}, p {p:.2g}"
