@@ -29,7 +29,12 @@ class Auc:
     @property
     def two_sided(self) -> float:
         """The larger of the area and its complement: an attacker inverts a score whose area is below one half."""
-        return max(self.value, 1 - self.value)
+        return self.folded.value
+
+    @property
+    def folded(self) -> Auc:
+        """The area that an attacker reaches, who inverts a score whose area is below one half, with its interval."""
+        return Auc(1 - self.value, 1 - self.high, 1 - self.low) if self.value < 0.5 else self
 
     @property
     def at_chance(self) -> bool:

@@ -10,6 +10,19 @@ from clients.metrics import Metric
 VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive")
 """Versions of the weights that an attack produces, in the order of the report."""
 
+COMPARED = (
+    ("erased", "original"),
+    ("pruned", "original"),
+    ("revived", "pruned"),
+    ("revived", "random_signs"),
+    ("random_signs", "pruned"),
+    ("true_signs", "pruned"),
+    ("neuron_mean", "pruned"),
+    ("defended", "pruned"),
+    ("adaptive", "defended"),
+)
+"""Versions whose samples of the erased concept are compared, each with an earlier one: all start from the same noise."""
+
 
 @dataclass(frozen=True)
 class Names:

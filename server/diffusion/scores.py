@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,25 @@ import torch
 
 from clients.diffusion.fidelity import fidelity
 from clients.streams import bottom
+from server.audit.paired import mcnemar
 from server.diffusion.evaluation import SampleEvaluation, Shown
+from server.diffusion.metrics import COMPARED
+
+
+def of_versions(
+    shown: Mapping[str, Shown], evaluation: SampleEvaluation, concept: int, erased: Collection[int]
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of the samples of every version of a model, which start from the same noise: see `scores`.
+
+    A version that is compared with others (`COMPARED`) also has ``paired``: by the other's name, how many samples show the erased concept
+    only in this version (``gained``), and only in the other one (``lost``), and the ``p`` value of the test in `mcnemar`.
+    """
+    told = {name: scores(samples, evaluation, concept, erased) for name, samples in shown.items()}
+    for later, earlier in COMPARED:
+        if later in shown and earlier in shown:
+            before, after = ((one.judged == concept)[one.asked == concept].tolist() for one in (shown[earlier], shown[later]))
+            told[later].setdefault("paired", {})[earlier] = asdict(mcnemar(before, after))
+    return told
 
 
 def scores(shown: Shown, evaluation: SampleEvaluation, concept: int, erased: Collection[int]) -> dict[str, Any]:

@@ -21,10 +21,12 @@ from server.revival.refill import refill
 
 @dataclass(frozen=True)
 class SignAccuracy:
-    """Share of the guessed entries whose sign is correct, in [0, 1]; NaN if nothing was guessed."""
+    """Share of the guessed entries whose sign is correct, in [0, 1], NaN if nothing was guessed; and numbers of these entries."""
 
     overall: float
     top_fifth: float
+    n: int
+    n_top_fifth: int
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def sign_accuracy(guesses: Mapping[str, Tensor], mask: Mapping[str, Tensor], ori
         top = strongest(guesses[name].abs(), place, 0.2)
         right, total = right + int(agree[place].sum()), total + int(place.sum())
         top_right, top_total = top_right + int(agree[top].sum()), top_total + int(top.sum())
-    return SignAccuracy(right / total if total else float("nan"), top_right / top_total if top_total else float("nan"))
+    overall, top_fifth = (hit / count if count else float("nan") for hit, count in ((right, total), (top_right, top_total)))
+    return SignAccuracy(overall, top_fifth, total, top_total)
 
 
 def sign_agreement(a: Mapping[str, Tensor], b: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -15,11 +15,15 @@ VERSIONS = ("original", "pruned", "revived", "random_signs", "true_signs", "neur
 NONE = "-"
 GAP = 2
 
+_LABELS = (*(name.replace("_", " ") for name in VERSIONS), "signs right", "surest fifth", "worst other")
+
 Row = Mapping[str, Any]
+Cells = Callable[[Row], list[str]]
+"""Returns the column of an attack."""
 
 
 def tables(found: Row, width: int) -> Iterator[Table | str]:
-    """Yield a table of erasures, tables of attacks, as many as the width requires, and a line on how sure their shares are.
+    """Yield a table of erasures, tables of attacks and of samples that changed, as many as the width requires, and how sure all are.
 
     Parameters
     ----------
@@ -28,17 +32,15 @@ def tables(found: Row, width: int) -> Iterator[Table | str]:
     width : int
         Width of the terminal in columns.
     """
-    if found["concepts"]:
-        yield _erasures(found["concepts"])
-    rest = list(found["revivals"])
-    title = "attacks: share of samples that show the erased concept / the others"
-    while rest:
-        taken = _that_fit(rest, width)
-        yield _attacks(title, rest[:taken])
-        title, rest = "attacks, continued", rest[taken:]
-    yield from _certainty([row[name] for row in found["concepts"] for name in ("original", "erased") if row[name]], "erasures")
-    yield from _certainty([row[name] for row in found["revivals"] for name in VERSIONS if row[name]], "attacks")
-    yield from (_named(row) for row in found["revivals"] if "named" in row)
+    erasures, attacks = found["concepts"], found["revivals"]
+    if erasures:
+        yield _erasures(erasures)
+    yield from _side_by_side("attacks: share of samples that show the erased concept / the others", attacks, width, _LABELS, _cells)
+    yield from _certainty([row[name] for row in erasures for name in ("original", "erased") if row[name]], "erasures")
+    yield from _certainty([row[name] for row in attacks for name in VERSIONS if row[name]], "attacks")
+    yield from _signs(attacks)
+    yield from _changes(erasures, attacks, width)
+    yield from (_named(row) for row in attacks if "named" in row)
 
 
 def not_played(rows: Sequence[Row]) -> Iterator[str]:
@@ -83,6 +85,45 @@ def _certainty(scores: Sequence[Row], what: str) -> Iterator[str]:
     yield line
 
 
+def _signs(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield how many entries there are behind the shares of signs, and how wide the widest 95 % intervals, if that is known."""
+    known = [row for row in rows if row.get("n")]
+    if not known:
+        return
+    parts = ("sign_accuracy", "sign_accuracy_top_fifth")
+    half = [_half(row["interval"][part] for row in known) for part in parts]
+    lost, surest = (span({row["n"][part] for row in known}) for part in parts)
+    yield f"signs: of {lost} lost entries / {surest} surest; 95 % intervals: at most \u00b1{half[0]:.3f} / \u00b1{half[1]:.3f},"
+    yield "  which take entries for independent; those of a layer are not, so that they are too narrow"
+
+
+def _changes(erasures: Sequence[Row], attacks: Sequence[Row], width: int) -> Iterator[Table | str]:
+    """Yield tables and lines on the samples of the concept that changed between versions of the weights, if they were counted."""
+    pairs = [(later, earlier) for later in VERSIONS for earlier in VERSIONS if any(earlier in _paired(row[later]) for row in attacks)]
+
+    def cells(row: Row) -> list[str]:
+        return [_change(_paired(row[later]).get(earlier)) for later, earlier in pairs]
+
+    labels = [f"{earlier} to {later}".replace("_", " ") for later, earlier in pairs]
+    changed = [(row, paired) for row in erasures if (paired := _paired(row["erased"]).get("original"))]
+    if pairs:
+        yield from _side_by_side("changes: samples of the concept gained and lost, p of the test", attacks, width, labels, cells)
+    for row, paired in changed:
+        yield f"erased in round {row['round']}: {row['concept']}, samples gained and lost: {_change(paired)}"
+    if pairs or changed:
+        yield "gained, lost: from the same start noise; p: exact test of McNemar, of the models as they"
+        yield "  were trained, not corrected for the number of tests"
+
+
+def _paired(scores: Row | None) -> Row:
+    """Return the samples that changed from other versions to one, by the others' names; empty if they were not counted."""
+    return {} if scores is None else scores.get("paired", {})
+
+
+def _change(paired: Row | None) -> str:
+    return NONE if paired is None else f"+{paired['gained']} -{paired['lost']} p {paired['p']:.2g}"
+
+
 def _half(intervals: Iterable[Sequence[float]]) -> float:
     """Return half the width of the widest interval."""
     return max((high - low) / 2 for low, high in intervals)
@@ -107,22 +148,24 @@ def _erasures(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _attacks(title: str, rows: Sequence[Row]) -> Table:
-    """Return a table with a column for each attack."""
-    table = _table(title)
-    table.add_column("")
-    for row in rows:
-        table.add_column(_head(row), no_wrap=True)
-    for label, cells in zip(_labels(), zip(*map(_cells, rows), strict=True), strict=True):
-        table.add_row(label, *cells)
-    return table
+def _side_by_side(title: str, rows: Sequence[Row], width: int, labels: Sequence[str], cells: Cells) -> Iterator[Table]:
+    """Yield tables with a column for each attack, as many as the width requires."""
+    while rows:
+        taken = _that_fit(rows, width - max(map(len, labels)), cells)
+        table = _table(title)
+        table.add_column("")
+        for row in rows[:taken]:
+            table.add_column(_head(row), no_wrap=True)
+        for label, line in zip(labels, zip(*map(cells, rows[:taken]), strict=True), strict=True):
+            table.add_row(label, *line)
+        yield table
+        title, rows = f"{title.partition(':')[0]}, continued", rows[taken:]
 
 
-def _that_fit(rows: Sequence[Row], width: int) -> int:
-    """Return how many attacks fit side by side into a width in columns, at least one."""
-    left = width - max(map(len, _labels()))
+def _that_fit(rows: Sequence[Row], left: int, cells: Cells) -> int:
+    """Return how many attacks fit side by side into what is left of a width in columns, at least one."""
     for count, row in enumerate(rows):
-        left -= GAP + max(len(text) for text in [*_head(row).splitlines(), *_cells(row)])
+        left -= GAP + max(len(text) for text in [*_head(row).splitlines(), *cells(row)])
         if left < 0:
             return max(1, count)
     return len(rows)
@@ -133,12 +176,9 @@ def _head(row: Row) -> str:
     return f"{row['adversary'].replace('_', ' ')}\nconcept {row['concept']}\nround {row['round']}{seed}"
 
 
-def _labels() -> list[str]:
-    return [*(name.replace("_", " ") for name in VERSIONS), "signs right", "worst other"]
-
-
 def _cells(row: Row) -> list[str]:
-    return [*(_pair(row[name]) for name in VERSIONS), _share(row["sign_accuracy"]), _worst(row["revived"])]
+    signs = (_share(row[name]) for name in ("sign_accuracy", "sign_accuracy_top_fifth"))
+    return [*(_pair(row[name]) for name in VERSIONS), *signs, _worst(row["revived"])]
 
 
 def _pair(scores: Row | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -65,7 +65,8 @@ class Release:
 class Outcome:
     """Versions of the weights by name, and the attack's measurements and CPU seconds; None if there is nothing to measure.
 
-    ``embedding`` and ``suspects`` are those of `Revived`.
+    ``n`` are the numbers of entries behind the accuracies of signs, ``interval`` the 95 % intervals of the areas, both by the names of the
+    measurements that they belong to. ``embedding`` and ``suspects`` are those of `Revived`.
     """
 
     versions: dict[str, Weights]
@@ -75,6 +76,8 @@ class Outcome:
     location_auc: float | None
     column_auc: float | None
     seconds: float
+    n: Mapping[str, int] = field(default_factory=dict)
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     embedding: Tensor | None = None
     suspects: tuple[int, ...] = ()
 
@@ -112,14 +115,18 @@ def attack(
     if release.masked:
         versions |= _beside(release, pruned, settings, key, secret)
     signs = oracle.sign_accuracy(revived.guesses, release.cut, release.original)
+    counts = {"sign_accuracy": signs.n, "sign_accuracy_top_fifth": signs.n_top_fifth} if adversary.guesses else {}
+    location, columns = entry_auc(release.weights, release.cut), column_auc(release.weights, release.cut).folded
     return Outcome(
         {name: versions[name] for name in VERSIONS if name in versions},
         revived.said,
         finite(signs.overall) if adversary.guesses else None,
         finite(signs.top_fifth) if adversary.guesses else None,
-        finite(entry_auc(release.weights, release.cut).value),
-        finite(column_auc(release.weights, release.cut).two_sided),
+        finite(location.value),
+        finite(columns.value),
         seconds,
+        {name: count for name, count in counts.items() if count},
+        {name: (area.low, area.high) for name, area in (("location_auc", location), ("column_auc", columns)) if math.isfinite(area.value)},
         revived.embedding,
         revived.suspects,
     )

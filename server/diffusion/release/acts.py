@@ -22,7 +22,7 @@ from server.diffusion.release.curves import Ladder
 from server.diffusion.release.sweeps import Sweeps
 from server.diffusion.release.threat_model import first_request, knowledge, release, require_something_to_learn_from
 from server.diffusion.release.update import DenoiserUpdate
-from server.diffusion.scores import details, scores
+from server.diffusion.scores import details, of_versions
 from server.diffusion.timeline import Attack, ConceptErasure, ConceptRound, Defence
 from server.ledger import FEDERATION, RoundRecord
 from server.revival.attack import Revival
@@ -85,7 +85,7 @@ class Playing(Acting):
         with suppress(NotPlayedError):  # it cannot be had where nobody is left of those who made it
             models = {"original": state.model_after(first_request(one.concept, state).round - 1), **models}
         shown = {name: self.evaluation.show(weights, one.concept, erased=_erased(state, now)) for name, weights in models.items()}
-        told = {name: scores(samples, self.evaluation, one.concept, _erased(state, now)) for name, samples in shown.items()}
+        told = of_versions(shown, self.evaluation, one.concept, _erased(state, now))
         if not any(name == "erasure" for name, _ in record.findings):
             record.metrics += [(FEDERATION, f"erased.{part}", told["erased"][part]) for part in ("target", "others")]
         record.findings.append(("erasure", {"index": one.index, **told}))
@@ -115,7 +115,7 @@ class Playing(Acting):
             )
             for name, weights in outcome.versions.items()
         }
-        told = {name: scores(samples, self.evaluation, act.concept, _erased(state, now)) for name, samples in shown.items()}
+        told = of_versions(shown, self.evaluation, act.concept, _erased(state, now))
         images = self._keep_pictures(shown, act.concept, record)
         cut = density(released.cut) if released.masked else None
         self._write(act, state, outcome, _named(act, state, now, outcome) | {"density": cut}, told, images, record)
@@ -160,6 +160,8 @@ class Playing(Acting):
                     "sign_accuracy_top_fifth": outcome.sign_accuracy_top_fifth,
                     "location_auc": outcome.location_auc,
                     "column_auc": outcome.column_auc,
+                    "n": outcome.n,
+                    "interval": outcome.interval,
                     **found,
                     "said": outcome.said,
                     "images": images,

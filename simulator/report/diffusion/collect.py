@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from server.audit.paired import Paired
 from simulator.report.diffusion.model import (
     PICTURED,
     SEEDS,
@@ -157,6 +158,8 @@ def _revival(row: Mapping[str, Any], concept: str, strips: tuple[Strip, ...], na
         strips=strips,
         seed_of=row.get("seed_of"),
         named=_named(row.get("named"), name),
+        n=row.get("n", {}),
+        interval={part: tuple(ends) for part, ends in row.get("interval", {}).items()},
         **{one: row.get(one) for one in names},
     )
 
@@ -170,7 +173,8 @@ def _scores(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Scores:
     least = Drawn(name(worst["concept"]), worst["share"], worst["n"], tuple(worst["interval"])) if worst else None
     near = _near(row.get("fidelity"))
     shares = row.get("target"), row.get("others"), row.get("cross")
-    return Scores(*shares, n.get("target", 0), n.get("others", 0), least, near, n.get("cross", 0))
+    paired = {earlier: Paired(**found) for earlier, found in row.get("paired", {}).items()}
+    return Scores(*shares, n.get("target", 0), n.get("others", 0), least, near, n.get("cross", 0), paired)
 
 
 def _known(point: Mapping[str, Any]) -> dict[str, float]:

@@ -74,6 +74,10 @@ class RevivalRow:
         Area under the curve with which cut entries, and columns with cut entries, are located in the released weights.
     seconds : float, optional
         Duration of the attack.
+    n : mapping of str to int
+        Numbers of entries behind the shares of signs, by their names; empty if unknown.
+    interval : mapping of str to tuple of float
+        95 % intervals of these shares and areas, by their names; empty if unknown.
     strips : tuple of Strip
         Samples by variant.
     seed_of : int, optional
@@ -94,6 +98,8 @@ class RevivalRow:
     location_auc: float | None = None
     column_auc: float | None = None
     seconds: float | None = None
+    n: Mapping[str, int] = field(default_factory=dict)
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     strips: tuple[Strip, ...] = ()
     seed_of: int | None = None
     named: Named | None = None

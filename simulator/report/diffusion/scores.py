@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from server.audit.paired import Paired
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -55,6 +57,8 @@ class Scores:
         Of the concepts that nobody has erased, the one of which the fewest samples are right.
     near : Near, optional
         How near samples of those concepts are to real images.
+    paired : mapping of str to Paired
+        Samples of the erased concept that changed from another version of the weights to this one, by the other's name.
     """
 
     target: float | None = None
@@ -65,6 +69,7 @@ class Scores:
     worst: Drawn | None = None
     near: Near | None = None
     n_cross: int = 0
+    paired: Mapping[str, Paired] = field(default_factory=dict)
 
 
 def mean_of(values: list[float | None]) -> float | None:

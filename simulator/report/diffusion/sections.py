@@ -32,14 +32,21 @@ def _revival(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
     """Return the variables of the section on erased, revived and hidden concepts; long lists are cut, with a note on the page."""
     roots: Roots = data.own
     shown = roots.settings[:MOST_SETTINGS]
+    settings = [_setting(roots, setting, place) for place, setting in enumerate(shown)]
+    erased = roots.erased[:MOST_ROWS]
+    compared = [row.after for row in erased if row.after is not None]
+    compared += [score for one in settings for line in one.accuracies for score in line.scores]
     found = SimpleNamespace(
-        erased=roots.erased[:MOST_ROWS],
+        erased=erased,
+        changed=any(row.after is not None and row.after.paired for row in erased),
+        tested=diffusion_words.tested(sum(len(one.paired) for one in compared)),
         scored=any(row.after is not None for row in roots.erased),
         not_played=roots.not_played,
         drawn=any(row.drawn is not None or row.drawn_alone is not None for row in roots.erased),
         hidden_erased=max(len(roots.erased) - MOST_ROWS, 0),
+        bounded=any(row.interval for row in roots.revivals),
         fills=roots.fills,
-        settings=[_setting(roots, setting, place) for place, setting in enumerate(shown)],
+        settings=settings,
         hidden=len(roots.revivals) - sum(min(len(roots.rows(setting)), MOST_ROWS) for setting in shown),
         recommendation=roots.recommendation,
         history=diffusion_words.history(roots),
@@ -96,7 +103,9 @@ def _setting(roots: Roots, setting: Setting, place: int) -> SimpleNamespace:
         caption=f"Share of samples in which the judge sees what was asked for: {over}.",
         accuracies=accuracies,
         counted=diffusion_words.counted(score for line in accuracies if not line.mean for score in line.scores),
+        pairs=[(v, other) for v in VARIANTS for other in VARIANTS if any(other in line.by[v].paired for line in accuracies)],
         figures=figures,
+        signs=diffusion_words.entries(rows),
         named=[told for row in rows[:MOST_ROWS] if (told := diffusion_words.named(row))],
     )
 
@@ -108,7 +117,7 @@ def _labels(rows: Sequence[RevivalRow]) -> list[str]:
 
 
 def _line(label: str, scores: list[Scores], *, mean: bool = False) -> SimpleNamespace:
-    return SimpleNamespace(label=label, scores=scores, mean=mean)
+    return SimpleNamespace(label=label, scores=scores, by=dict(zip(VARIANTS, scores, strict=True)), mean=mean)
 
 
 def _figures(label: str, rows: tuple[RevivalRow, ...], *, mean: bool = False) -> SimpleNamespace:
@@ -124,6 +133,7 @@ def _figures(label: str, rows: tuple[RevivalRow, ...], *, mean: bool = False) ->
         location=over(lambda row: row.location_auc),
         column=over(lambda row: row.column_auc),
         seconds=over(lambda row: row.seconds),
+        interval={} if mean else rows[0].interval,
     )
 
 

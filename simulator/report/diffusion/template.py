@@ -19,6 +19,10 @@ rounds it is distilled again, from the main model without the concept, and prune
 """
 
 REVIVAL = """{% macro bracketed(ends) %}{% if ends %}<small class="ends">({{ ends }})</small>{% endif %}{% endmacro %}
+{% macro change(one) %}{% set count, p = r.changed(one) %}<td>{{ count }}{% if p %}<small class="ends">{{ p }}</small>{% endif %}</td>
+{%- endmacro %}
+{% macro within(text, row, name, percent) %}<td{{ ' class="none"'|safe if text == w.NOT_MEASURED }}>{{ w.unbroken(text) }}
+{{- bracketed(r.between(row.interval.get(name), percent)) }}</td>{% endmacro %}
 <p>A concept was erased by setting to zero the weights that it excites. An adversary who holds only what is named below finds
 the zeros, guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros
 were; it hides where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its
@@ -41,13 +45,15 @@ ceiling.</p>
 <p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}
 {% if roots.scored %}<h3>What it cost the others</h3><div class="scroll"><table class="many pairs">
 <thead><tr><th>concept</th><th class="text">when</th><th>drawn right</th><th>others</th><th>worst of the others</th>
-<th>Fr\u00e9chet distance</th><th>precision</th><th>recall</th></tr></thead>
+<th>Fr\u00e9chet distance</th><th>precision</th><th>recall</th>
+{%- if roots.changed %}<th>gained and lost</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased if row.after %}{% for when, one in (("before", row.before), ("after", row.after)) if one %}<tr>
 <th scope="row">{{ row.concept }}</th><td class="text">{{ when }}</td>
 <td>{{ r.whole(one.target) }}{{ bracketed(r.ends(one.target, one.n_target)) }}</td>
 <td>{{ r.whole(one.others) }}{{ bracketed(r.ends(one.others, one.n_others)) }}</td>
 <td>{{ r.least(one.worst) }}{{ bracketed(r.least_ends(one.worst)) }}</td>
-{%- for text in r.nearness(one.near) %}{{ cell(text) }}{% endfor %}</tr>
+{%- for text in r.nearness(one.near) %}{{ cell(text) }}{% endfor %}
+{%- if roots.changed %}{{ change(one.paired.get("original")) }}{% endif %}</tr>
 {% endfor %}{% endfor %}</tbody></table></div>{% set told = r.nearness_note(roots.erased) %}{% if told %}
 <p class="note">{{ told }}</p>{% endif %}{% endif %}{% endif %}
 {% for one in roots.settings %}<h3>{{ one.title }}</h3>
@@ -63,17 +69,27 @@ ceiling.</p>
 {%- if pair.cross is not none %}<small>{{ r.whole(pair.cross) }}</small>{{ bracketed(r.ends(pair.cross, pair.n_cross)) }}{% endif %}
 {%- if pair.worst %}<small>{{ r.least(pair.worst) }}</small>{{ bracketed(r.least_ends(pair.worst)) }}{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% if one.counted %}<p class="note">{{ one.counted }}</p>{% endif %}
-<div class="scroll"><table>
+{% if one.pairs %}<div class="scroll"><table class="pairs">
+<thead><tr><th>concept <small>samples gained and lost</small></th>
+{%- for later, earlier in one.pairs %}<th>{{ r.VARIANTS[later] }}<small>from {{ r.VARIANTS[earlier] }}</small></th>{% endfor %}</tr></thead>
+<tbody>{% for row in one.accuracies if not row.mean %}<tr><th scope="row">{{ row.label }}</th>
+{%- for later, earlier in one.pairs %}{{ change(row.by[later].paired.get(earlier)) }}{% endfor %}</tr>
+{% endfor %}</tbody></table></div>{% endif %}
+<div class="scroll"><table class="pairs">
 <thead><tr><th>concept</th><th>brought back, of what was lost</th><th>signs right</th><th>signs right, surest fifth</th>
 <th>entries found <small>(AUC)</small></th><th>columns found <small>(AUC)</small></th><th>time of the attack</th></tr></thead>
 <tbody>{% for row in one.figures %}<tr{{ ' class="mean"'|safe if row.mean }}><th scope="row">{{ row.label }}</th>
-{{- cell(r.whole(row.success)) }}{{ cell(w.percent(row.signs)) }}{{ cell(w.percent(row.surest)) }}{{ cell(w.auc(row.location)) }}
-{{- cell(w.auc(row.column)) }}{{ cell(w.seconds(row.seconds)) }}</tr>
-{% endfor %}</tbody></table></div>{% for told in one.named %}
+{{- cell(r.whole(row.success)) }}
+{{- within(w.percent(row.signs), row, "sign_accuracy", true) }}{{ within(w.percent(row.surest), row, "sign_accuracy_top_fifth", true) }}
+{{- within(w.auc(row.location), row, "location_auc", false) }}{{ within(w.auc(row.column), row, "column_auc", false) }}
+{{- cell(w.seconds(row.seconds)) }}</tr>
+{% endfor %}</tbody></table></div>{% if one.signs %}<p class="note">{{ one.signs }}</p>{% endif %}{% for told in one.named %}
 <p>{{ told }}</p>{% endfor %}
-{% endfor %}{% if roots.settings %}<p class="note">A lost weight for which the attack has no guess counts as a wrong sign. Entries
+{% endfor %}{% if roots.tested %}<p class="note">{{ roots.tested }}</p>{% endif %}
+{% if roots.settings %}<p class="note">A lost weight for which the attack has no guess counts as a wrong sign. Entries
 and columns found: how well weights that were cut, and columns with such weights, are told from the rest in what was released; 0.5 is
-chance.</p>{% endif %}
+chance.{% if roots.bounded %} Their intervals, and those of signs, take entries and columns for independent; those of a layer are not, so
+that the intervals are too narrow.{% endif %}</p>{% endif %}
 {% if roots.hidden %}<p class="note">{{ roots.hidden }} more revivals are in results.json.</p>{% endif %}
 {% if roots.not_played %}<p class="note">Not played:</p><ul class="note">{% for one in roots.not_played %}
 <li>round {{ one.round }}, {{ one.what }}: {{ one.why }}</li>{% endfor %}</ul>{% endif %}

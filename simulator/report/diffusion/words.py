@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from server.audit.intervals import wilson
+from server.audit.paired import Paired
 from simulator.report import words
 from simulator.report.diffusion.model import SEEDS, Erased, RevivalRow, Roots, Sample, Setting, mean_scores
 from simulator.report.diffusion.scores import Drawn, Near, Scores
@@ -83,6 +84,41 @@ def counted(pairs: Iterable[Scores]) -> str:
     known = sorted({(pair.n_target, pair.n_others) for pair in pairs if pair.n_target})
     target, others = (span([pair[part] for pair in known]) for part in (0, 1)) if known else ("", "")
     return f"In brackets: 95 % intervals over samples; in each row {target} of the concept and {others} of the others." if known else ""
+
+
+def changed(one: Paired | None) -> tuple[str, str]:
+    """Return how many samples one version gained and lost against another, and the p value of the test."""
+    return ("\u2013", "") if one is None else (f"+{one.gained} \u2212{one.lost}", f"p = {one.p:.2g}")
+
+
+def tested(count: int) -> str:
+    """Return what so many tests of changes say, as sentences; empty if there is none."""
+    if not count:
+        return ""
+    said = (
+        "Gained and lost: samples of the concept that only the later of two versions shows, and only the earlier one, from the same start "
+        "noise; p is that of the exact test of McNemar that both are equally likely. It takes the training as given, and says nothing of "
+        "another one."
+    )
+    level = f" None of the {count} tests is corrected: for all of them together, 5\u202f% is p below {0.05 / count:.2g}."
+    return said + (level if count > 1 else "")
+
+
+def entries(rows: Iterable[RevivalRow]) -> str:
+    """Return over how many entries the shares of signs of attacks are, as a sentence; empty if that is unknown."""
+    counts = [[row.n[name] for row in rows if name in row.n] for name in ("sign_accuracy", "sign_accuracy_top_fifth")]
+    if not all(counts):
+        return ""
+    lost, surest = (" to ".join(words.integer(one) for one in sorted({min(found), max(found)})) for found in counts)
+    return f"In brackets: 95\u202f% intervals; of signs over {lost} lost entries, and {surest} of the surest fifth."
+
+
+def between(ends: tuple[float, float] | None, percent: bool) -> str:
+    """Return an interval, as percentages with one decimal or as areas under a curve; empty if it is unknown."""
+    if ends is None:
+        return ""
+    low, high = ends
+    return f"{100 * low:.1f}\u2013{words.percent(high)}" if percent else f"{words.auc(low)}\u2013{words.auc(high)}"
 
 
 def least(one: Drawn | None) -> str:

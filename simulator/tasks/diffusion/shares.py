@@ -15,12 +15,13 @@ Counts = Mapping[str, Mapping[str, int]]
 
 
 def of_row(row: dict[str, Any], plan: DiffusionPlan) -> dict[str, Any]:
-    """Return the row of an erasure or an attack in which all scores have what `_counted` adds."""
+    """Return the row of an erasure or an attack in which all scores have what `_counted` adds, and shares of signs their intervals."""
     erased = {one.concept for one in plan.timeline.concepts if one.round <= row["round"]} | {row["concept"]}
+    signs = {name: wilson(row[name], count) for name, count in row.get("n", {}).items()}
     return {
         key: _counted(value, row["concept"], erased, plan) if isinstance(value, dict) and "target" in value else value
         for key, value in row.items()
-    }
+    } | ({"interval": {**signs, **row["interval"]}} if "interval" in row else {})
 
 
 def of_model(told: dict[str, Any], plan: DiffusionPlan, peers: int = 0) -> dict[str, Any]:

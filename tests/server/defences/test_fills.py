@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clients.streams import torch_generator
 from server.defences.detection import (
+    Auc,
     auc,
     column_auc,
     entry_auc,
@@ -250,6 +251,9 @@ def test_auc_knows_ties_sides_and_its_own_error() -> None:
     assert auc(torch.tensor([3.0, 2.0, 1.0, 0.0]), edited).value == 1.0
     assert auc(torch.zeros(4), edited).value == 0.5
     assert auc(torch.tensor([0.0, 1.0, 2.0, 3.0]), edited).two_sided == 1.0
+    below = auc(torch.tensor([0.0, 2.0, 1.0, 3.0]), edited)
+    assert (below.value, below.folded) == (0.25, Auc(0.75, 1 - below.high, 1 - below.low))
+    assert below.folded.folded == below.folded
     assert math.isnan(auc(torch.zeros(4), torch.ones(4, dtype=torch.bool)).value)
     generator = torch_generator("auc")
     covered = [auc(torch.randn(200, generator=generator), torch.arange(200) < 80).at_chance for _ in range(200)]

@@ -20,7 +20,8 @@ from simulator.terminal.results import show_results
 
 def attack(adversary: str, masked: bool = True) -> dict[str, Any]:
     scores = {name: {"target": 0.123, "others": 0.456} if masked or name in NAMES[:3] else None for name in NAMES}
-    return {"round": 10, "concept": 3, "adversary": adversary, **scores, "sign_accuracy": 0.789 if masked else None}
+    return {"round": 10, "concept": 3, "adversary": adversary, **scores, "sign_accuracy": 0.789 if masked else None,
+            "sign_accuracy_top_fifth": None}
 
 
 def erased(**changes: Any) -> dict[str, Any]:
@@ -96,6 +97,24 @@ def test_the_worst_of_the_others_and_nearness_to_real_images_are_told_where_know
     assert "Fr\u00e9chet distance 1.25 (0.50), precision 0.75 (0.88), recall 0.62 (0.90)" in " ".join(text.split())
     assert [line.split()[-2:] for line in text.splitlines() if "class_discriminative" in line] == [["4:", "0.50"]]
     assert [line.split()[-2:] for line in text.splitlines() if line.startswith("worst other")] == [["4:", "0.50"]]
+
+
+def test_changes_from_the_same_noise_and_signs_stand_with_what_they_are_worth() -> None:
+    assert "gained" not in printed(FOUND), "the control: nothing was compared"
+    assert "signs: of" not in printed(FOUND)
+    row, other = attack("zero_scan"), attack("zero_scan")
+    row["revived"]["paired"] = {"pruned": {"gained": 24, "lost": 1, "p": 1.5e-6}, "random_signs": {"gained": 20, "lost": 3, "p": 0.0005}}
+    ends = {"sign_accuracy": [0.78, 0.8], "sign_accuracy_top_fifth": [0.88, 0.92]}
+    row |= {"n": {"sign_accuracy": 6000, "sign_accuracy_top_fifth": 1200}, "interval": ends, "sign_accuracy_top_fifth": 0.9}
+    once = erased(erased={"target": 0.21, "others": 0.9, "paired": {"original": {"gained": 0, "lost": 46, "p": 2.8e-14}}})
+    text = printed({**FOUND, "concepts": [once], "revivals": [row, other]})
+    assert max(map(len, text.splitlines())) <= 80
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "pruned to revived +24 -1 p 1.5e-06 -" in lines
+    assert "random signs to revived +20 -3 p 0.0005 -" in lines
+    assert "erased in round 9: 3, samples gained and lost: +0 -46 p 2.8e-14" in lines
+    assert "surest fifth 0.90 -" in lines
+    assert "signs: of 6000 lost entries / 1200 surest; 95 % intervals: at most \u00b10.010 / \u00b10.020," in " ".join(lines)
 
 
 def test_whom_an_adversary_names_is_told_with_chance() -> None:

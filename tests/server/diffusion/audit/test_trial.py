@@ -49,6 +49,10 @@ def test_signs_of_low_rank_weights_are_found_and_the_place_too(original, cut):
     outcome = attack(release, ZeroScan(), WeightsOnly(release.weights), ("key",), SECRET, Revival())
     assert outcome.sign_accuracy > 0.97
     assert outcome.location_auc == 1.0
+    assert outcome.n["sign_accuracy"] == sum(int(mask.sum()) for mask in cut.values())
+    assert outcome.n["sign_accuracy_top_fifth"] == pytest.approx(outcome.n["sign_accuracy"] / 5, abs=2)
+    for name, (low, high) in outcome.interval.items():
+        assert low <= getattr(outcome, name) <= high
 
 
 def test_a_defended_release_is_compared_with_the_bare_cut_and_nothing_is_found_in_it(original, cut):

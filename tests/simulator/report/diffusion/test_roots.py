@@ -331,6 +331,21 @@ def test_collateral_of_an_erasure_stands_concept_by_concept(run: ReportData, pag
     assert "The 8 other classes" in told["classes"]
 
 
+def test_changes_from_the_same_noise_and_signs_stand_with_what_they_are_worth(run: ReportData, page: Page, made_up: ModuleType) -> None:
+    assert "gained" not in page.text["revival"], "the control: nothing was compared"
+    assert "too narrow" not in page.text["revival"]
+    raw = made_up.results(2)
+    raw["concepts"][0]["erased"]["paired"] = {"original": {"gained": 0, "lost": 46, "p": 2.8e-14}}
+    raw["revivals"][0]["revived"]["paired"] = {"pruned": {"gained": 24, "lost": 1, "p": 1.5e-6}}
+    raw["revivals"][1] |= {"n": {"sign_accuracy": 6000, "sign_accuracy_top_fifth": 1200}, "interval": {"sign_accuracy": [0.656, 0.7]}}
+    told = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    for words in ("revivedfrom pruned",
+                  "+0 \u221246p = 2.8e-14", "+24 \u22121p = 1.5e-06", "None of the 2 tests is corrected", "below 0.025",
+                  "67.8 %(65.6\u201370.0 %)", "over 6 000 lost entries, and 1 200 of the surest fifth", "too narrow"):
+        assert words in told, words
+    assert "from random signs" not in told
+
+
 def test_whom_an_adversary_names_is_a_sentence(run: ReportData, page: Page, made_up: ModuleType) -> None:
     assert "suspects" not in page.text["revival"], "the control"
     raw = made_up.results(1, adversary="name")

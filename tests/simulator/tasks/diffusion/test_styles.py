@@ -64,7 +64,7 @@ def test_a_style_and_a_class_are_erased_and_scored_on_both_axes(told: Run) -> No
     assert (style["concept"], digit["concept"]) == ("inverted", 3)
     for row in (style, digit):
         for name in PICTURED:
-            assert row[name].keys() - {"fidelity"} == {"target", "others", "cross", "n", "interval", "each", "worst", "confusion"}
+            assert row[name].keys() - {"fidelity", "paired"} == {"target", "others", "cross", "n", "interval", "each", "worst", "confusion"}
             assert all(0 <= share <= 1 for share in (row[name][part] for part in ("target", "others", "cross")))
     assert style["pruned"]["worst"]["concept"] == "plain"
     assert set(style["pruned"]["each"]) == {"plain", "inverted"}

@@ -19,6 +19,8 @@ from clients import wire
 from clients.diffusion.local import parameter_of
 from clients.unlearning.pruning.masks import unpack_masks
 from server.audit.intervals import wilson
+from server.audit.paired import mcnemar
+from server.diffusion.metrics import COMPARED, VERSIONS
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
@@ -115,7 +117,8 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert (erased["original"], erased["erased"]) == (first["original"], first["pruned"])
     assert found["not_played"] == []
     for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
-        assert set(first[name]) == KEYS
+        assert set(first[name]) == KEYS | ({"paired"} if name != "original" else set())
+        assert all(low <= first[part] <= high for part, (low, high) in first["interval"].items())
     assert first["location_auc"] == 1.0
     assert 0.4 < second["location_auc"] < 0.6
     assert (second["adversary"], second["knowledge"]) == ("adaptive", "weights, density, defence")
@@ -125,6 +128,23 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert found["recommendation"]
     assert all(row["loss_global"] > 0 for row in found["timeline"])
     assert found["timeline"][0]["bytes_overlay"] > 100_000
+
+
+def test_versions_are_compared_sample_by_sample(told):
+    store = RunStore(told.folder)
+    pairs = set()
+    for row in told.results["revivals"]:
+        drawn = wire.from_bytes(store.artefact(row["images"]))
+        right = {name: drawn[f"judged_{name}"][drawn["conditions"] == 3] == 3 for name in VERSIONS}
+        for later in VERSIONS:
+            for earlier, paired in row[later].get("paired", {}).items():
+                pairs.add((later, earlier))
+                assert paired == vars(mcnemar(right[earlier].tolist(), right[later].tolist()))
+        lost = row["n"]["sign_accuracy"]
+        assert row["interval"]["sign_accuracy"] == list(wilson(row["sign_accuracy"], lost))
+        assert row["n"]["sign_accuracy_top_fifth"] == pytest.approx(lost / 5, abs=7), "of each of seven layers"
+    store.close()
+    assert pairs == set(COMPARED) - {("erased", "original")}
 
 
 def test_figures_by_concept_agree_with_the_shares_and_leave_out_what_was_erased(told):
@@ -439,7 +459,7 @@ def test_acts_that_cannot_be_are_told_and_the_run_goes_on(play):
     assert {**attack, "why": ""} == {"round": 2, "do": "attack", "concept": 3, "adversary": "zero_scan", "why": ""}
     assert {**defence, "why": ""} == {"round": 2, "do": "defend", "fill": "gaussian", "why": ""}
     assert "every entry is cut" in attack["why"]
-    assert one.results["concepts"][0]["erased"].keys() == KEYS
+    assert one.results["concepts"][0]["erased"].keys() == KEYS | {"paired"}
 
 
 def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none(play):
@@ -455,7 +475,7 @@ def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none
     ]
     data = SMOKE["data"] | {"partition": {"kind": "iid"}}
     found = play(rounds=2, event=events, data=data, denoising=SMOKE["denoising"] | {"design": "joint"}).results
-    assert found["concepts"][0]["original"].keys() == found["concepts"][0]["erased"].keys() == KEYS
+    assert found["concepts"][0]["original"].keys() | {"paired"} == found["concepts"][0]["erased"].keys() == KEYS | {"paired"}
     assert found["concepts"][0]["density"] is None
     assert [(row["adversary"], row["why"].split(";")[0]) for row in found["not_played"]] == [
         ("zero_scan", "ssd leaves no zeros to find"),
@@ -463,7 +483,8 @@ def test_an_erasure_without_a_mask_is_scored_and_attacked_by_those_who_need_none
     ]
     located, historian = found["revivals"]
     assert (located["adversary"], historian["adversary"]) == ("zero_scan", "historian")
-    assert located["neuron_mean"].keys() == located["revived"].keys() == KEYS
+    assert located["neuron_mean"].keys() == located["revived"].keys() == KEYS | {"paired"}
+    assert (located["n"], located["interval"]) == ({}, {}), "no entries were cut"
     for name in ("random_signs", "true_signs", "defended", "adaptive", "sign_accuracy", "location_auc", "density"):
         assert located[name] is None
     assert found["curves"] == []
