@@ -30,12 +30,15 @@ class Scores:
         Accuracy of each value of the axis.
     cross : float or None
         Accuracy on the other axis; None if there is no other.
+    shows : tuple of bool
+        Whether each sample of the target shows it; equal places in scores of two models, with one key and budget, began as the same noise.
     """
 
     target: float
     others: float
     each: dict[int, float]
     cross: float | None = None
+    shows: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def score(
     cross = None
     if cross_judge is not None and styles is not None:
         cross = float((cross_judge.predict(pixels) == (styles if axis == "class" else classes).numpy()).mean())
-    return Scores(each[target], float(np.mean(rest)), each, cross)
+    return Scores(each[target], float(np.mean(rest)), each, cross, tuple(right[asked == target].tolist()))
 
 
 def conditions(denoiser: NoisePredictor, target: int, axis: Axis, budget: Budget) -> tuple[npt.NDArray[np.int64], Tensor, Tensor | None]:

@@ -124,6 +124,7 @@ def test_scores_are_shares_of_right_answers(denoiser: Denoiser) -> None:
     answers[np.flatnonzero(asked == 7)[0]] = 5
     result = score(denoiser, Oracle(answers), 3, ("k",), budget=budget, sampling=SHORT)
     assert result.target == 0.25
+    assert result.shows == (False, False, False, True)
     assert result.each[7] == 0.5
     assert result.others == pytest.approx((8 + 0.5) / 9)
     assert result.cross is None
