@@ -22,7 +22,7 @@ from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
 from experiments.reproductions.attacks_parts import FILLS, FULL, QUICK, SIGNS, Trial, divided, length, measure
 from experiments.reproductions.attacks_tables import tables
 from experiments.reproductions.command import Parser
-from experiments.reproductions.lines import Line
+from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Work
 from experiments.reproductions.studies import Study, check_spans, heading
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, attack, and print the tables."""
     options = _options(arguments)
     things = list(product(options.concepts, options.parts))
-    lines = study(options.trial).lines(options.seeds, things, options.out, options.cache)
+    lines = study(options.trial).lines(options.seeds, things, Lines(options.out), options.cache)
     console = Console(width=140)
     judge = options.trial.work.judge
     console.print(heading(options.budget, options, judge))

@@ -25,8 +25,8 @@ from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from experiments.reproductions.command import Parser
 from experiments.reproductions.dilution_federation import POLICIES, Point, Trial, federate, measure
 from experiments.reproductions.dilution_tables import picture, tables
-from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Work, trained
+from experiments.reproductions.studies import training_bars
 from simulator.checkpoints.progress import Bars
 
 TRAINING = FULL_BUDGET

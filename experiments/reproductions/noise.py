@@ -8,26 +8,20 @@ interruption.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 
 from clients.cache import configuration_hash
 from clients.diffusion.denoiser import Denoiser
-from clients.diffusion.images import digits
-from clients.diffusion.judges.spec import JUDGES
-from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from clients.unlearning.pruning.masks import density
-from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line
 from experiments.reproductions.noise_tables import edges, table
 from experiments.reproductions.roots_pairs import Work, masks_of
-from experiments.reproductions.studies import Study, add_spans, check_spans, heading
+from experiments.reproductions.studies import Study, by_concept
 from server.defences.detection import column_auc, entry_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
@@ -69,26 +63,15 @@ def measure(
     return {"seed": seed, "concept": concept, "n": n, "levels": rows}
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser("noise", __doc__ or "")
-    add_spans(parser, (0, 1, 2), (6, 9, 3))
-    parser.add_folders("runs/noise")
-    options = parser.parse_args(arguments)
-    check_spans(parser, options)
-    parser.make_folders(options, Path("runs/noise"))
-    return options
+def study(work: Work) -> Study[int]:
+    """Return the study of concepts."""
+    return Study("noise", work, partial(name, work, LEVELS), partial(measure, work, LEVELS), lambda _: 2 * len(LEVELS))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, cut, fill, attack, and print the table and the two edges."""
-    options = _options(arguments)
-    judge = JUDGES.load("svm")().learned(digits())
-    work = Work(digits(), judge, DIGITS, FULL_BUDGET)
-    study = Study("noise", work, partial(name, work, LEVELS), partial(measure, work, LEVELS), lambda _: 2 * len(LEVELS))
-    lines = study.lines(options.seeds, options.concepts, options.out, options.cache)
-    console = Console(width=140)
-    console.print(heading("full", options, judge))
-    console.print(table(lines))
+    lines = by_concept("noise", __doc__ or "", (6, 9, 3), study, arguments)
+    Console(width=140).print(table(lines))
     print(*edges(lines), sep="\n")
 
 

@@ -29,8 +29,8 @@ from experiments.benchmarks._intervals import interval, said
 from experiments.reproductions.attacks_parts import divided
 from experiments.reproductions.command import Parser
 from experiments.reproductions.intervals import text
-from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Work, own_part, trained
+from experiments.reproductions.studies import training_bars
 from server.revival.tuning import Tuner
 from simulator.checkpoints.progress import Bars
 

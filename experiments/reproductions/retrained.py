@@ -7,33 +7,27 @@ Finished concepts are stored at once, so that the same command goes on after any
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 
 from clients.cache import configuration_hash
 from clients.diffusion.denoiser import Denoiser, build
-from clients.diffusion.images import Images, digits
-from clients.diffusion.judges.spec import JUDGES
-from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
+from clients.diffusion.images import Images
 from clients.diffusion.training import train_phase
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
-from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line
 from experiments.reproductions.retrained_tables import HOWS, ratios, table
 from experiments.reproductions.roots_pairs import Work, masks_of
-from experiments.reproductions.studies import Study, add_spans, check_spans, heading
+from experiments.reproductions.studies import Study, by_concept
 from server.revival.attack import revive
 from server.revival.knowledge import WeightsOnly
 
 VERSION = 1
 """Version of the measurements; increase it when the same settings give other numbers."""
-BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
 
 
 def name(work: Work, seed: int, concept: int) -> str:
@@ -85,27 +79,15 @@ def never(work: Work, seed: int, backbone: Images, without: Images) -> tuple[Den
     return model.eval(), time.process_time() - kept
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser("retrained", __doc__ or "")
-    add_spans(parser, (0, 1, 2), (3,))
-    parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
-    parser.add_folders("runs/retrained-BUDGET")
-    options = parser.parse_args(arguments)
-    check_spans(parser, options)
-    parser.make_folders(options, Path(f"runs/retrained-{options.budget}"))
-    return options
+def study(work: Work) -> Study[int]:
+    """Return the study of concepts."""
+    return Study("retrained", work, partial(name, work), partial(measure, work), lambda _: len(HOWS))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, prune, revive, train without the concept, and print the table."""
-    options = _options(arguments)
-    judge = JUDGES.load("svm")().learned(digits())
-    work = Work(digits(), judge, DIGITS, BUDGETS[options.budget])
-    study = Study("retrained", work, partial(name, work), partial(measure, work), lambda _: len(HOWS))
-    lines = study.lines(options.seeds, options.concepts, options.out, options.cache)
-    console = Console(width=140)
-    console.print(heading(options.budget, options, judge))
-    console.print(table(lines))
+    lines = by_concept("retrained", __doc__ or "", (3,), study, arguments)
+    Console(width=140).print(table(lines))
     print(*ratios(lines), sep="\n")
 
 

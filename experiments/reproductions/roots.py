@@ -24,18 +24,16 @@ from rich.console import Console
 
 from clients.data import DataError
 from clients.data.idx import Idx
+from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import STYLES, Images, digits, draw_styles, from_arrays
 from clients.diffusion.judges.spec import JUDGES, doubt
-from clients.diffusion.spec import DIGITS, FULL_BUDGET, MNIST16, QUICK_BUDGET, Axis, Concept, DenoiserSpec
-from clients.diffusion.training import Progress
-from clients.unlearning.contract import UnlearningError
+from clients.diffusion.spec import DIGITS, MNIST16, Axis, Concept, DenoiserSpec
 from experiments.reproductions.command import Parser
-from experiments.reproductions.lines import Lines
-from experiments.reproductions.roots_pairs import Pair, Work, measure, trained
+from experiments.reproductions.lines import Line, Lines
+from experiments.reproductions.roots_pairs import Pair, Work, measure
 from experiments.reproductions.roots_tables import FAILS, ROWS, Summary, bars, certainty, picture, tables
-from simulator.checkpoints.progress import Bars
+from experiments.reproductions.studies import BUDGETS, Study, check_spans
 
-BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
 AXES: tuple[Axis, Axis] = ("class", "style")
 
 
@@ -47,14 +45,13 @@ class Store(Lines):
         return {name: pair for name, pair in super().finished().items() if self._array(name).is_file()}
 
     def keep(self, pair: Pair, samples: npt.NDArray[np.uint8]) -> None:
-        """Store a pair durably: the samples first, so that a line implies that they exist."""
+        """Store a pair's samples, whole or not at all."""
         array = self._array(pair["pair"])
         array.parent.mkdir(parents=True, exist_ok=True)
         part = array.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as file:
             np.save(file, samples)
         part.replace(array)
-        self.append(pair)
 
     def samples(self, pair: Pair) -> npt.NDArray[np.uint8]:
         """Return a pair's samples."""
@@ -65,40 +62,22 @@ class Store(Lines):
         return self.folder / "samples" / f"{pair[:16]}.npy"
 
 
-def run(work: Work, seeds: Sequence[int], concepts: Sequence[int], store: Store, cache: Path, say: Callable[[str], None]) -> list[Pair]:
-    """Return the pairs of all seeds and concepts, in this order; missing ones are measured and stored."""
-    done = store.finished()
-    for seed in seeds:
-        left = [concept for concept in concepts if work.pair(seed, concept) not in done]
-        if not left:
-            continue
-        with Bars() as drawn:
-            denoiser, found = trained(work, seed, cache, training_bars(drawn, seed))
-            say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} of {len(concepts)} concepts to measure")
-            for concept in left:
-                advance = drawn.stage(f"seed {seed}, concept {work.spec.concepts[concept]}", len(ROWS))
-                pair, samples = measure(work, denoiser, seed, concept, advance)
-                store.keep(pair, samples)
-                done[pair["pair"]] = pair
-                targets = {name: pair["rows"][name]["target"] for name in ("original", "pruned", "revived", "adaptive")}
-                say(f"seed {seed}, concept {pair['concept']}: " + ", ".join(f"{name} {target:.2f}" for name, target in targets.items()))
-    return [done[work.pair(seed, concept)] for seed in seeds for concept in concepts]
+def study(work: Work, store: Store) -> Study[Concept]:
+    """Return the study of concepts; the samples of each are stored before its line, so that a line implies that they exist."""
+
+    def name(seed: int, concept: Concept) -> str:
+        return work.pair(seed, work.spec.concepts.index(concept))
+
+    def of(denoiser: Denoiser, seed: int, concept: Concept, advance: Callable[[int], None]) -> Line:
+        pair, samples = measure(work, denoiser, seed, work.spec.concepts.index(concept), advance)
+        store.keep(pair, samples)
+        return pair
+
+    return Study("roots", work, name, of, lambda _: len(ROWS), _targets)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def training_bars(drawn: Bars, seed: int) -> Progress:
-    """Return a callback that shows one progress bar per training phase in ``drawn``."""
-    stages: dict[str, Callable[[int], None]] = {}
-
-    def progress(phase: str, step: int, total: int) -> None:
-        if phase not in stages:
-            stages[phase] = drawn.stage(f"seed {seed}, training, {phase}", total)
-        stages[phase](1)
-
-    return progress
+def _targets(pair: Pair) -> str:
+    return ", ".join(f"{row} {pair['rows'][row]['target']:.2f}" for row in ("original", "pruned", "revived", "adaptive"))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -127,13 +106,9 @@ def _refuse(options: argparse.Namespace, parser: Parser) -> None:
     """Exit with an error if arguments are wrong, or the images cannot be loaded."""
     if (options.data == "mnist") != (options.path is not None):
         parser.error("--path: give it with --data mnist, and only then")
-    if wrong := [seed for seed in options.seeds if seed < 0]:
-        parser.error(f"--seeds {wrong[0]}: wants numbers from 0")
+    check_spans(parser, options, "styles")
     if wrong := [concept for concept in options.concepts if concept not in (*range(10), *options.styles)]:
         parser.error(f"--concepts {wrong[0]}: wants numbers from 0 to 9, or styles that --styles names")
-    for name in ("seeds", "concepts", "styles"):
-        if len(set(getattr(options, name))) < len(getattr(options, name)):
-            parser.error(f"--{name}: one is given twice; name each once")
     if len(options.styles) == 1:
         parser.error(f"--styles {options.styles[0]}: one alone cannot be told from others; name two or more")
     options.compute = parser.compute(options)
@@ -167,15 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train and measure; print the tables and the bars, and draw one picture per seed; return 1 if a bar fails, else 0."""
     options = _options(arguments)
     store, console = Store(options.out), Console(width=140)
-    try:
-        concepts = [options.work.spec.concepts.index(concept) for concept in options.concepts]
-        pairs = run(options.work, options.seeds, concepts, store, options.cache, _say)
-    except KeyboardInterrupt:
-        print(f"roots: interrupted; finished pairs are in {store.lines}, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
-    except UnlearningError as error:
-        print(f"roots: {error}", file=sys.stderr)
-        sys.exit(1)
+    pairs = study(options.work, store).lines(options.seeds, options.concepts, store, options.cache)
     told: list[str] = []
     for kind, judge in ((int, options.work.judge), (str, options.work.style_judge)):
         if own := [pair for pair in pairs if isinstance(pair["concept"], kind)]:

@@ -30,7 +30,7 @@ from clients.unlearning.pruning.gradients import copies
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from experiments.reproductions.attacks_parts import INVERSION_IMAGES, INVERSION_RATE, divided, named
 from experiments.reproductions.command import Parser
-from experiments.reproductions.lines import Line
+from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.relearning import erased, relearned, restore
 from experiments.reproductions.roots_pairs import Weights, Work, own_part
 from experiments.reproductions.scars_tables import PARTS, Each, Scar, tables
@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     judge = JUDGES.load("svm")().learned(digits())
     trial = Trial(Work(seen, judge, DIGITS, QUICK_BUDGET, budget=metrics.Budget(*options.samples)), unseen, tuple(options.steps))
     things = [(kind, concept) for concept, kind in product(options.concepts, options.erasers)]
-    scars = [read(line) for line in study(trial).lines(options.seeds, things, options.out, options.cache)]
+    scars = [read(line) for line in study(trial).lines(options.seeds, things, Lines(options.out), options.cache)]
     console = Console(width=140)
     console.print(heading("quick", options, judge))
     for one in tables(scars, options.samples):

@@ -28,8 +28,8 @@ from clients.unlearning.pruning.masks import density
 from experiments.reproductions.attacks_parts import divided
 from experiments.reproductions.command import Parser
 from experiments.reproductions.intervals import text
-from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Weights, Work, masks_of, trained
+from experiments.reproductions.studies import training_bars
 from server.audit.intervals import wilson
 from server.revival.attack import revive
 from server.revival.knowledge import WeightsOnly

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from rich.console import Console
+
 from clients.diffusion.denoiser import Denoiser
+from clients.diffusion.images import digits
+from clients.diffusion.judges.spec import JUDGES
 from clients.diffusion.judges.svm import Judge
+from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
+from clients.diffusion.training import Progress
 from clients.unlearning.contract import UnlearningError
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line, Lines
-from experiments.reproductions.roots import training_bars
 from experiments.reproductions.roots_pairs import Work, trained
 from simulator.checkpoints.progress import Bars
 
 What = TypeVar("What", bound=Hashable)
+BUDGETS = {"full": FULL_BUDGET, "quick": QUICK_BUDGET}
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Study(Generic[What]):
         the denoiser stays unchanged.
     steps : callable
         Returns the number of steps of a thing's measurement.
+    summary : callable, optional
+        Returns what to say of a line as soon as it is measured.
     """
 
     prog: str
@@ -44,10 +52,10 @@ class Study(Generic[What]):
     name: Callable[[int, What], str]
     measure: Callable[[Denoiser, int, What, Callable[[int], None]], Line]
     steps: Callable[[What], int]
+    summary: Callable[[Line], str] = lambda _: "measured"
 
-    def lines(self, seeds: Sequence[int], things: Sequence[What], out: Path, cache: Path) -> list[Line]:
+    def lines(self, seeds: Sequence[int], things: Sequence[What], store: Lines, cache: Path) -> list[Line]:
         """Return the lines of all seeds and things, in this order; missing ones are measured and stored; exit if that is interrupted."""
-        store = Lines(out)
         try:
             return self._lines(seeds, things, store, cache)
         except KeyboardInterrupt:
@@ -71,16 +79,29 @@ class Study(Generic[What]):
                     line = {"pair": self.name(seed, thing), **self.measure(denoiser, seed, thing, advance)}
                     store.append(line)
                     done[line["pair"]] = line
-                    _say(f"seed {seed}, {_words(thing)}: measured ({number} of {len(left)})")
+                    _say(f"seed {seed}, {_words(thing)}: {self.summary(line)} ({number} of {len(left)})")
         return [done[self.name(seed, thing)] for seed in seeds for thing in things]
 
 
 def _words(thing: Hashable) -> str:
-    return ", ".join(map(str, thing)) if isinstance(thing, tuple) else str(thing)
+    parts = thing if isinstance(thing, tuple) else (thing,)
+    return ", ".join(f"concept {part}" if isinstance(part, int) else str(part) for part in parts)
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def training_bars(drawn: Bars, seed: int) -> Progress:
+    """Return a callback that shows one progress bar per training phase in ``drawn``."""
+    stages: dict[str, Callable[[int], None]] = {}
+
+    def progress(phase: str, step: int, total: int) -> None:
+        if phase not in stages:
+            stages[phase] = drawn.stage(f"seed {seed}, training, {phase}", total)
+        stages[phase](1)
+
+    return progress
 
 
 def add_spans(parser: Parser, seeds: Sequence[int], concepts: Sequence[int]) -> None:
@@ -102,3 +123,21 @@ def heading(budget: str, options: argparse.Namespace, judge: Judge) -> str:
     """Return the line above the tables: the budget of training, seeds, concepts, and how good the judge is."""
     seeds, concepts = (", ".join(map(str, values)) for values in (options.seeds, options.concepts))
     return f"{budget} budget; training seeds {seeds}; concepts {concepts}; judge {judge.accuracy:.3f} on held-out images"
+
+
+def by_concept(
+    prog: str, doc: str, concepts: Sequence[int], study: Callable[[Work], Study[int]], arguments: Sequence[str] | None
+) -> list[Line]:
+    """Return the lines of a study of digits on the command line of ``prog``, whose default concepts are given; print the heading."""
+    parser = Parser(prog, doc)
+    add_spans(parser, (0, 1, 2), concepts)
+    parser.add_argument("--budget", choices=list(BUDGETS), default="full", help="training steps: for figures, or sooner")
+    parser.add_folders(f"runs/{prog}-BUDGET")
+    options = parser.parse_args(arguments)
+    check_spans(parser, options)
+    parser.make_folders(options, Path(f"runs/{prog}-{options.budget}"))
+    judge = JUDGES.load("svm")().learned(digits())
+    work = Work(digits(), judge, DIGITS, BUDGETS[options.budget])
+    lines = study(work).lines(options.seeds, options.concepts, Lines(options.out), options.cache)
+    Console(width=140).print(heading(options.budget, options, judge))
+    return lines

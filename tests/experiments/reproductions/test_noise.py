@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,10 +17,10 @@ from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from experiments.reproductions import noise, retrained
+from experiments.reproductions.lines import Lines
 from experiments.reproductions.noise_tables import edges, table
 from experiments.reproductions.retrained_tables import HOWS, ratios
 from experiments.reproductions.roots_pairs import Work
-from experiments.reproductions.studies import Study
 
 LEVELS = (0.0, 1.0)
 
@@ -56,6 +56,15 @@ def test_seconds_are_compared_within_each_seed() -> None:
     assert ratios(lines[:1])[0].endswith("phase 2 without it: 100 times")
 
 
+@pytest.mark.parametrize("command", [noise, retrained])
+def test_bad_arguments_are_one_line(command: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(["--seeds", "1", "1", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"{command.__name__.rpartition('.')[2]}: --seeds: one is given twice; name each once\n"
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_a_level_of_zero_is_the_plain_cut_and_the_model_stays(work: Work) -> None:
     denoiser = build(SMOKE.model_copy(update={"feed_forward_std": None}), ("noise",))
@@ -71,11 +80,9 @@ def test_a_level_of_zero_is_the_plain_cut_and_the_model_stays(work: Work) -> Non
 
 @pytest.mark.slow
 def test_what_never_learned_is_what_training_without_the_class_gives(work: Work, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    study = Study("retrained", work, partial(retrained.name, work), partial(retrained.measure, work), lambda _: len(HOWS))
-    (found,) = study.lines([0], [3], tmp_path / "out", tmp_path / "cache")
+    (found,) = retrained.study(work).lines([0], [3], Lines(tmp_path), tmp_path)
     assert list(found["rows"]) == list(HOWS)
-    assert study.lines([0], [3], tmp_path / "out", tmp_path / "cache") == [found], "the second time from the folder"
+    assert retrained.study(work).lines([0], [3], Lines(tmp_path), tmp_path) == [found], "the second time from the folder"
     without = work.images.select(work.images.classes != 3)
 
     def same(a: Denoiser, b: Denoiser) -> bool:

@@ -107,7 +107,7 @@ def test_another_concept_takes_the_denoiser_from_the_cache(
     shutil.copytree(ensure(finished), tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(roots_pairs, "train", interrupted_after(0, AssertionError))
     roots.main(command(tmp_path, "--concepts", "7", "2"))
-    assert "denoiser from the cache; 1 of 2 concepts" in capsys.readouterr().err
+    assert "denoiser from the cache; 1 of 2 to measure" in capsys.readouterr().err
     assert [pair["concept"] for pair in lines(tmp_path)] == [1, 7, 2]
     with pytest.raises(AssertionError):  # other settings are another denoiser
         roots.main(command(tmp_path, "--seeds", "5"))
@@ -137,13 +137,18 @@ def test_an_interrupted_command_goes_on_and_ends_the_same(
         assert np.array_equal(kept.samples(pair), expected.samples(other))
 
 
+def keep(store: roots.Store, pair: str, samples: np.ndarray) -> None:
+    store.keep({"pair": pair}, samples)
+    store.append({"pair": pair})
+
+
 @pytest.mark.parametrize("damage", [b'{"pair": "12', b'{"pair": "12"\xc3}\n', b"\n\n", b"[]\n", b"{}\n"])
 def test_a_damaged_line_costs_itself_alone(damage: bytes, tmp_path: Path) -> None:
     store, samples = roots.Store(tmp_path), np.zeros((6, 1, 1, 2, 2), np.uint8)
-    store.keep({"pair": "a"}, samples)
+    keep(store, "a", samples)
     with store.lines.open("ab") as file:
         file.write(damage)
-    store.keep({"pair": "b"}, samples + 1)
+    keep(store, "b", samples + 1)
     assert store.finished() == {"a": {"pair": "a"}, "b": {"pair": "b"}}
     assert store.samples({"pair": "b"}).all()
 
@@ -153,7 +158,7 @@ def test_a_pair_without_its_samples_is_measured_again(finished: Path, tmp_path: 
     next((tmp_path / "out" / "samples").glob("*.npy")).unlink()
     capsys.readouterr()
     roots.main(command(tmp_path))
-    assert "1 of 2 concepts to measure" in capsys.readouterr().err
+    assert "1 of 2 to measure" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

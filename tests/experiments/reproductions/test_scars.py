@@ -19,6 +19,7 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.gradients import copies
 from experiments.reproductions import scars, studies
 from experiments.reproductions.intervals import text
+from experiments.reproductions.lines import Lines
 from experiments.reproductions.roots_pairs import Work
 from experiments.reproductions.scars import Trial, measured, read, study
 from experiments.reproductions.scars_tables import Scar, tables
@@ -114,7 +115,7 @@ def trained_once(work: Work, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 
 
 def test_finished_scars_are_not_measured_again(tmp_path: Path, work: Work, images: Images, trained_once: list[int]) -> None:
-    things, folders = [("uce", 3)], (tmp_path, tmp_path)
+    things, folders = [("uce", 3)], (Lines(tmp_path), tmp_path)
     trial = study(Trial(work, images, (1, 1)))
     first = trial.lines([0], things, *folders)
     both = trial.lines([0, 1], things, *folders)
