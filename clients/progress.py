@@ -25,16 +25,20 @@ def listening(begin: Begin) -> Iterator[None]:
         _LISTENER.reset(before)
 
 
+@contextmanager
+def stage(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that tells who listens how many of at most ``total`` items are done."""
+    begin = _LISTENER.get()
+    advance = begin(what, total) if begin is not None else lambda done: None
+    try:
+        yield advance
+    finally:
+        advance(total)
+
+
 def told(what: str, items: Iterable[Item], total: int) -> Iterator[Item]:
     """Yield the items, and tell who listens how many of at most ``total`` are done."""
-    begin = _LISTENER.get()
-    if begin is None:
-        yield from items
-        return
-    advance = begin(what, total)
-    try:
+    with stage(what, total) as advance:
         for done, item in enumerate(items, start=1):
             yield item
             advance(done)
-    finally:
-        advance(total)

@@ -7,7 +7,7 @@ sunshine of the spotless net", CVPR 2020, applied to seed models.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from clients import wire
 from clients.classification.hdus.peer import Peer
 from clients.data.rows import Rows
 from clients.models.network import Network
+from clients.progress import stage
 from clients.streams import Field
 from clients.training import Steps, from_arrays, train
 
@@ -86,12 +87,13 @@ def steps_to_loss(
     """
     losses = _losses(seed, starts, rows)
     module = _module(seed, starts[losses.index(min(losses))])
-    watch = _Watch(module, seed.inputs(rows.x), seed.targets(rows.y), target, cap)
     epochs = range(math.ceil(cap / math.ceil(len(rows) / settings.batch_size)) + 1)
-    try:
-        train(module, watch.x, watch.y, watch, epochs=epochs, ids=np.asarray(rows.ids), key=(*key, "relearn"), settings=settings)
-    except _DoneError:
-        return watch.steps
+    with stage("relearning: gradient steps", cap) as advance:
+        watch = _Watch(module, seed.inputs(rows.x), seed.targets(rows.y), target, cap, advance)
+        try:
+            train(module, watch.x, watch.y, watch, epochs=epochs, ids=np.asarray(rows.ids), key=(*key, "relearn"), settings=settings)
+        except _DoneError:
+            return watch.steps
     raise AssertionError("the watch ends every relearning at its cap")
 
 
@@ -102,14 +104,17 @@ class _DoneError(Exception):
 class _Watch:
     """The training loss; before each step it evaluates the loss on all rows and stops the training at the target or the cap."""
 
-    def __init__(self, module: nn.Module, x: torch.Tensor, y: torch.Tensor, target: float, cap: int) -> None:
+    def __init__(
+        self, module: nn.Module, x: torch.Tensor, y: torch.Tensor, target: float, cap: int, advance: Callable[[int], None]
+    ) -> None:
         self.module, self.x, self.y = module, x, y
-        self.target, self.cap = target, cap
+        self.target, self.cap, self.advance = target, cap, advance
         self.steps = 0
 
     def __call__(self, logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         if self.steps >= self.cap or _loss(self.module, self.x, self.y) <= self.target:
             raise _DoneError
+        self.advance(self.steps)
         self.steps += 1
         return cross_entropy(logits, wanted)
 

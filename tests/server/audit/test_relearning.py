@@ -11,8 +11,9 @@ from clients.classification.hdus.peer import Peer
 from clients.data.rows import Rows
 from clients.models.mlp import Mlp
 from clients.models.network import Network
+from clients.progress import listening
 from clients.training import Training
-from server.audit.relearning import best_loss, lowest_loss, relearning_steps, steps_to_loss
+from server.audit.relearning import CAP, best_loss, lowest_loss, relearning_steps, steps_to_loss
 
 SEED = Network(Mlp(hidden=(16,)), (64,), 10)
 SETTINGS = Training(batch_size=16)
@@ -44,6 +45,10 @@ def test_is_repeatable_and_ends_at_the_cap(digits: Rows) -> None:
     first = steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS)
     assert first == steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS)
     assert 0 < first < 300
+    done = list[int]()
+    with listening(lambda what, total: done.append(total) or done.append):
+        steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS)
+    assert done == [CAP, *range(first), CAP], "who listens is told the most steps, each step, and the end"
     assert steps_to_loss(SEED, start, erased, 0.0, (1,), SETTINGS, cap=first - 1) == first - 1
     assert steps_to_loss(SEED, start, erased, 1.0, (1,), SETTINGS, cap=first - 1) == first - 1
 
