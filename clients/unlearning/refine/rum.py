@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from clients.data.rows import Ids, Rows
+from clients.models import ModelSpec
 from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
@@ -85,9 +86,26 @@ class Rum(MethodSpec):
                 raise ValueError(f"method {one.tag!r} {one.unsuited()}: take another one")
         return self
 
+    def misfit(self, base: ModelSpec) -> str | None:
+        """Return why a group's method does not work on such a network, or None."""
+        return next((f"has {one.tag!r} as the method of a group, which {why}" for one in self.methods if (why := one.misfit(base))), None)
+
     def unable(self, forget: int, retain: int) -> str | None:
-        """Return that there are fewer rows than groups, with the cure, or None."""
-        return None if forget >= self.groups else f"{forget} rows make no {self.groups} groups: lower groups, or take one method"
+        """Return that there are fewer rows than groups, or why a group's method cannot forget so many, with the cure, or None."""
+        if forget < self.groups:
+            return f"{forget} rows make no {self.groups} groups: lower groups, or take one method"
+        left = forget
+        for level, method in self._turns():
+            size = forget // self.groups + (level < forget % self.groups)
+            left -= size
+            if wrong := method.unable(size, retain + left):
+                return f"group {level + 1}, {method.tag!r}: {wrong}"
+        return None
+
+    def _turns(self) -> list[tuple[int, MethodSpec]]:
+        """Return the groups' levels of memorisation, in the order in which they are forgotten, and the method of each."""
+        methods = self.methods * self.groups if len(self.methods) == 1 else self.methods
+        return list(enumerate(methods))[:: -1 if self.order == "descending" else 1]
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return the weights after the last group, with what each cost and said."""
@@ -99,11 +117,11 @@ class Rum(MethodSpec):
             groups, steps, notes = self._grouped(learning, forget, retain, key)
             if len(retain):
                 notes.insert(0, score(learning.network, weights, forget, retain))
-            parts, levels = 0, range(len(groups))[:: -1 if self.order == "descending" else 1]
-            for turn, level in enumerate(levels):
-                ids, method = groups[level], self.methods[level if len(self.methods) > 1 else 0]
+            parts, turns = 0, self._turns()
+            for turn, (level, method) in enumerate(turns):
+                ids = groups[level]
                 own = key if not turn else (*key, "group", turn)
-                later = forget.only(np.concatenate([ids[:0], *(groups[one] for one in levels[turn + 1 :])]))
+                later = forget.only(np.concatenate([ids[:0], *(groups[one] for one, _ in turns[turn + 1 :])]))
                 weights, outcome = method.apply(weights, learning, forget.only(ids), retain.joined(later), own)
                 steps, parts = steps + outcome.cost.gradient_steps, parts + outcome.cost.parts
                 which = self._named(level)

@@ -26,6 +26,8 @@ def delete(number: int, peer: int = 0, share: float = 0.1) -> str:
         (NEIGHBOURS, ["audit={u_lira=true, klom=true}", f"event=[{delete(2, share=0.01)}]"], "audit.klom, audit.u_lira: too few rows (1)"),
         (REFINED, ["peers.main.1.method={kind='ntk', rows=9}"], "round 2: method 'ntk' of peer 1: 10 rows to forget and as many"),
         (REFINED, [f"event=[{delete(2, share=0.01)}]"], "round 2: method 'rum' of peer 0: 1 rows make no 3 groups: lower groups"),
+        (REFINED, ["peers.main.0.method.methods=[{kind='ntk', rows=5}]"], "round 2: method 'rum' of peer 0: group 1, 'ntk': 4 rows to"),
+        (REFINED, ["peers.main.0.method.methods=['spiking']"], "'rum' has 'spiking' as the method of a group, which needs a spiking"),
         (AVERAGED, ["event.0.rows={label='six'}"], "peer 0 has no row of class six"),
         (POISON, ["peers.backdoor.peers=[3, 3]"], "peers: backdoor names peer 3 twice: name it once"),
     ],

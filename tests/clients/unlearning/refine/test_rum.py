@@ -193,3 +193,17 @@ def test_fewer_rows_than_groups_are_refused() -> None:
     weights, learning = trained()
     with pytest.raises(UnlearningError, match="rum: 2 rows make no 3 groups: lower groups, or take one method"):
         METHODS.load("rum")().apply(weights, learning, rows().keep(np.arange(90) < 2), rows().keep(np.arange(90) >= 2), ("k",))
+
+
+@pytest.mark.parametrize(
+    ("order", "forget", "line"),
+    [
+        ("ascending", 11, "group 1, 'ntk': 4 rows to forget and as many retained exceed rows = 7: set rows higher"),
+        ("descending", 11, "group 2, 'ntk': 4 rows to forget and as many retained exceed rows = 7: set rows higher"),
+        ("ascending", 9, None),
+    ],
+)
+def test_limits_of_groups_methods_hold_for_each_group(order: str, forget: int, line: str | None) -> None:
+    """Eleven rows are groups of four, four and three."""
+    small = METHODS.load("rum").model_validate({"kind": "rum", "methods": [{"kind": "ntk", "rows": 7}], "order": order})
+    assert small.unable(forget, 79) == line
