@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients import streams
 from clients.holding import holding
+from clients.iterations import Iterations
 from clients.passes import taken
 from clients.spec import Spec
 
@@ -78,7 +79,7 @@ class Training(Spec):
         How random draws are keyed; ``sequential`` is the negative control.
     """
 
-    epochs: PositiveInt = 5
+    epochs: Iterations = 5
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam()
     streams: Literal["keyed", "sequential"] = "keyed"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations, IterationsFromZero
 from clients.spec import Spec
 
 Style = Literal["plain", "inverted", "shifted", "thick"]
@@ -72,7 +73,7 @@ class NoiseSchedule(Spec):
         Schedule of the noise variances, by its name in diffusers.
     """
 
-    timesteps: PositiveInt = 400
+    timesteps: Iterations = 400
     betas: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "squaredcos_cap_v2"
 
 
@@ -114,8 +115,8 @@ class DenoiserTraining(Spec):
     """
 
     design: Literal["two_phase", "low_rank", "joint"] = "two_phase"
-    backbone_steps: NonNegativeInt = 1461
-    concept_steps: NonNegativeInt = 2317
+    backbone_steps: IterationsFromZero = 1461
+    concept_steps: IterationsFromZero = 2317
     batch_size: PositiveInt = 64
     lr: PositiveFloat = 2e-3
     final_lr: PositiveFloat = 1e-5
@@ -141,7 +142,7 @@ class Sampling(Spec):
         Samples drawn at once.
     """
 
-    steps: PositiveInt = 10
+    steps: Iterations = 10
     guidance: Annotated[float, Field(ge=0)] = 2.0
     batch_size: PositiveInt = 64
 

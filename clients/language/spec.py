@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from clients import streams
 from clients.data.worlds import QUESTION
+from clients.iterations import IterationsFromZero
 from clients.spec import Registry, Spec, located
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Pretraining(Spec):
         Episodes in every later step of training as well, so that what was taught does not fade; 0 for none.
     """
 
-    steps: Annotated[int, Field(ge=0)] = 400
+    steps: IterationsFromZero = 400
     batch_size: PositiveInt = 32
     lr: PositiveFloat = 3e-3
     rehearsal: Annotated[int, Field(ge=0)] = 16

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field as Constraint
 from pydantic import PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.models import ModelSpec
 from clients.models.encodings import Encoding
 from clients.streams import Field
@@ -44,7 +45,7 @@ class Spiking(ModelSpec):
 
     kind: Literal["spiking"] = "spiking"
     hidden: Annotated[tuple[PositiveInt, ...], Constraint(min_length=1)] = (128,)
-    steps: PositiveInt = 10
+    steps: Iterations = 10
     encoding: Encoding = "direct"
     leak: Annotated[float, Constraint(ge=0, le=1)] = 0.9
     threshold: PositiveFloat = 1.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.spec import Registry, Spec
 from server.revival.attack import Revival, revive
 
@@ -215,7 +216,7 @@ class _Training(AdversarySpec):
     guesses: ClassVar[bool] = False
     shown: ClassVar[str]
     """What its images are, in words."""
-    steps: PositiveInt = 20
+    steps: Iterations = 20
     images: PositiveInt = 8
     lr: PositiveFloat = 1e-3
 
@@ -244,7 +245,7 @@ class Tune(_Training):
     summary: ClassVar[str] = "trains on images of other concepts, for a purpose of its own"
     shown: ClassVar[str] = "images of other concepts"
     kind: Literal["tune"] = "tune"
-    steps: PositiveInt = 50
+    steps: Iterations = 50
     images: PositiveInt = 64
 
 

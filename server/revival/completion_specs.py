@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
+from clients.iterations import Iterations
 from clients.spec import Registry, Spec
 from server.revival.arithmetic import Arithmetic
 
@@ -43,7 +44,7 @@ class Published(CompletionSpec):
 
     whole: ClassVar[bool] = True
     kind: Literal["published"] = "published"
-    limit: PositiveInt = 500
+    limit: Iterations = 500
     tolerance: NonNegativeFloat = 1e-5
 
     def check(self, arithmetic: Arithmetic) -> None:
@@ -73,7 +74,7 @@ class SoftImpute(CompletionSpec):
 
     kind: Literal["soft_impute"] = "soft_impute"
     share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    limit: PositiveInt = 300
+    limit: Iterations = 300
     tolerance: NonNegativeFloat = 1e-5
 
     def solve(self, stack: Stack) -> Trace:
@@ -101,7 +102,7 @@ class PolarMomentum(CompletionSpec):
     """
 
     kind: Literal["polar_momentum"] = "polar_momentum"
-    steps: PositiveInt = 60
+    steps: Iterations = 60
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     rate: PositiveFloat = 0.05
     decay: Annotated[float, Field(gt=0, le=1)] = 0.97

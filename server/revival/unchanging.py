@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from server.revival.adversaries import AdversarySpec
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Invert(AdversarySpec):
     summary: ClassVar[str] = "learns the concept's embedding on a few images of its own, and no weight"
     guesses: ClassVar[bool] = False
     kind: Literal["invert"] = "invert"
-    steps: PositiveInt = 200
+    steps: Iterations = 200
     images: PositiveInt = 8
     lr: PositiveFloat = 0.02
 

@@ -7,7 +7,10 @@ from typing import ClassVar, Protocol
 
 from clients.config import PeerConfig
 from clients.data import Dataset
+from clients.training import Training
+from clients.unlearning.contract import UnlearnerSpec
 from clients.unlearning.general.contract import MethodSpec
+from clients.unlearning.limits import beyond
 from server.timeline import Timeline
 from simulator.levels import unsupported
 from simulator.scenarios.scenario import Scenario
@@ -87,6 +90,18 @@ def of_audits(scenario: Scenario, data: Dataset, configs: Sequence[PeerConfig]) 
     for name, spec in scenario.audit.asked.items():
         if wrong := spec.unfit(data) or next(filter(None, map(spec.unfit_for, configs[:1])), None):
             yield f"audit.{name}", wrong
+
+
+def of_training(scenario: Scenario, configs: Sequence[PeerConfig]) -> Iterator[tuple[str, str]]:
+    """Yield training of a network that takes more steps than `limits.MOST_STEPS`; main models that forget check theirs themselves."""
+    training = getattr(scenario, "training", None)
+    networks = [config for config in configs if not isinstance(getattr(config, "main", None), UnlearnerSpec)]
+    if not isinstance(training, Training) or not networks:
+        return
+    most = max(networks, key=lambda config: len(config.rows))
+    steps = scenario.rounds * training.steps(len(most.rows))
+    if wrong := beyond(f"training of peer {most.peer}", len(most.rows), 0, steps, "lower epochs or rounds"):
+        yield "training.epochs", wrong
 
 
 def of_requests(scenario: Scenario, timeline: Timeline, configs: Sequence[PeerConfig]) -> Iterator[tuple[str, str]]:

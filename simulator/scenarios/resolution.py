@@ -143,7 +143,7 @@ class Resolution(Generic[S]):
             self.wrong("rounds", f"{scenario.rounds} rounds of a graph's edges are {size}, at most {bounds.EDGE_ROUNDS} can be: lower them")
         configs = self._configs(*known) if known is not None else ()
         told = [*refusals.of_machine(scenario), *refusals.of_rounds(scenario), *refusals.of_validation(scenario)]
-        told += refusals.of_audits(scenario, known[-1], configs) if known is not None else ()
+        told += [*refusals.of_audits(scenario, known[-1], configs), *refusals.of_training(scenario, configs)] if known is not None else ()
         self._tell([*told, *compare.refusals(scenario.compare, scenario.event)])
         if configs:
             self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.models.network import Network
 from clients.spec import Spec
 from clients.streams import Field
@@ -31,7 +32,7 @@ class Distillation(Spec):
         Whether the seed learns the main model's probabilities or its labels.
     """
 
-    epochs: PositiveInt = 20
+    epochs: Iterations = 20
     temperature: PositiveFloat = 2.0
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.diffusion.spec import DenoiserSpec, Share
+from clients.iterations import Iterations
 from clients.spec import Spec
 from clients.unlearning.exact.schedule import StepSchedule
 
@@ -103,7 +104,7 @@ class SeedDistillation(Spec):
         Share of images whose class is withheld.
     """
 
-    steps: PositiveInt = 100
+    steps: Iterations = 100
     batch_size: PositiveInt = 32
     lr: PositiveFloat = 5e-3
     null_share: Share = 0.1

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from clients.compute import Compute
 from clients.diffusion.spec import Axis, Style
+from clients.iterations import Iterations
 from clients.spec import Registry, Spec, located
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Cnn(JudgeSpec):
     summary: ClassVar[str] = "small convolutional network, for photographs"
     kind: Literal["cnn"] = "cnn"
     widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (24, 48, 96, 192)
-    steps: PositiveInt = 2000
+    steps: Iterations = 2000
     batch_size: PositiveInt = 64
     lr: PositiveFloat = 0.1
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.15

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.training import Training
 from clients.unlearning.contract import Guarantee, Problem
 from clients.unlearning.exact.statistical.fixed import CHUNK
@@ -42,8 +43,8 @@ class AdaptiveQueries(Summed):
     kind: Literal["adaptive_queries"] = "adaptive_queries"
     model: Literal["logistic", "svm", "network"] = "logistic"
     tolerance: Annotated[float, Setting(ge=2.0**-20, le=1)] = 1e-4
-    iterations: PositiveInt = 100
-    refine: PositiveInt = 20
+    iterations: Iterations = 100
+    refine: Iterations = 20
     lr: PositiveFloat = 1.0
     penalty: NonNegativeFloat = 1e-4
     hidden: PositiveInt = 16

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
+from clients.iterations import Iterations, IterationsFromZero
 from clients.training import Arrays
 from clients.unlearning.deep.contract import Deep
 
@@ -49,8 +50,8 @@ class CertifiedDeep(Deep):
     bound: PositiveFloat = 20.0
     damping: NonNegativeFloat = 1e-2
     scale: PositiveFloat = 20.0
-    repeats: PositiveInt = 1
-    depth: NonNegativeInt = 100
+    repeats: Iterations = 1
+    depth: IterationsFromZero = 100
     batch_size: PositiveInt = 32
     sigma: NonNegativeFloat = 1e-3
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 
 from clients.data.rows import Rows
+from clients.iterations import IterationsFromZero
 from clients.streams import Field
 from clients.training import Adam, Arrays, Optimizer
 from clients.unlearning.contract import Cost, Guarantee, Outcome
@@ -63,6 +64,6 @@ class Descending(Deep):
         ``adam`` or ``sgd``, as in ``[training]``.
     """
 
-    epochs: NonNegativeInt = 5
+    epochs: IterationsFromZero = 5
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam(lr=1e-3)

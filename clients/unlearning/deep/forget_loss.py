@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat
 
 from clients.data.rows import Rows
+from clients.iterations import IterationsFromZero
 from clients.training import Adam, Arrays, Optimizer
 from clients.unlearning.deep.contract import Descending
 
@@ -26,7 +27,7 @@ class ForgetLoss(Descending):
         Weight of the retained rows' negative log-likelihood; 0 leaves them out, and does not read them.
     """
 
-    epochs: NonNegativeInt = 10
+    epochs: IterationsFromZero = 10
     optimizer: Optimizer = Adam(lr=1e-3)
     alpha: NonNegativeFloat = 1.0
 

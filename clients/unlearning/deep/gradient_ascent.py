@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat
+from pydantic import PositiveFloat
 
 from clients.data.rows import Rows
+from clients.iterations import IterationsFromZero
 from clients.training import Adam, Arrays, Optimizer
 from clients.unlearning.deep.contract import Descending
 
@@ -32,7 +33,7 @@ class GradientAscent(Descending):
     source: ClassVar[str] = "common baseline; Graves et al., AAAI 2021, and Thudi et al., EuroS&P 2022, discuss it"
 
     kind: Literal["gradient_ascent"] = "gradient_ascent"
-    epochs: NonNegativeInt = 10
+    epochs: IterationsFromZero = 10
     optimizer: Optimizer = Adam(lr=1e-2)
     until: PositiveFloat = 0.5
     clip: PositiveFloat = 1.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
+from clients.iterations import IterationsFromZero
 from clients.training import Adam, Arrays, Optimizer
 from clients.unlearning.deep.contract import Descending
 
@@ -35,7 +36,7 @@ class Rmu(Descending):
     source: ClassVar[str] = "Li et al., The WMDP Benchmark, ICML 2024, arXiv 2403.03218"
 
     kind: Literal["rmu"] = "rmu"
-    epochs: NonNegativeInt = 10
+    epochs: IterationsFromZero = 10
     optimizer: Optimizer = Adam(lr=3e-3)
     layer: PositiveInt = 1
     scale: PositiveFloat = 5.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from clients.data.rows import Rows
+from clients.iterations import IterationsFromZero
 from clients.training import Adam, Arrays, Descent, Optimizer
 from clients.unlearning.deep.contract import Descending
 
@@ -39,7 +40,7 @@ class Scrub(Descending):
 
     kind: Literal["scrub"] = "scrub"
     optimizer: Optimizer = Adam(lr=4e-2)
-    msteps: NonNegativeInt = 2
+    msteps: IterationsFromZero = 2
     alpha: NonNegativeFloat = 0.5
     gamma: PositiveFloat = 1.0
     temperature: PositiveFloat = 2.0

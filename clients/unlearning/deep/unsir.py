@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
+from clients.iterations import IterationsFromZero
 from clients.training import Adam, Arrays, Optimizer
 from clients.unlearning.deep.contract import Deep
 
@@ -48,11 +49,11 @@ class Unsir(Deep):
 
     kind: Literal["unsir"] = "unsir"
     noise: Annotated[int, Setting(ge=1, le=10_000)] = 256
-    noise_steps: NonNegativeInt = 25
+    noise_steps: IterationsFromZero = 25
     noise_lr: PositiveFloat = 0.1
     penalty: NonNegativeFloat = 0.1
     share: Annotated[float, Setting(gt=0, le=1)] = 0.5
-    epochs: NonNegativeInt = 1
+    epochs: IterationsFromZero = 1
     batch_size: PositiveInt = 32
     optimizer: Optimizer = Adam(lr=3e-3)
     repair: Optimizer = Adam(lr=1e-2)

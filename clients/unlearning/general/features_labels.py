@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from clients.iterations import Iterations
 from clients.models import ModelSpec
 from clients.streams import Field
 from clients.training import Arrays
@@ -70,7 +71,7 @@ class FeaturesLabels(StepOfSums):
     tau: PositiveFloat | None = None
     layers: PositiveInt | None = None
     damping: NonNegativeFloat = 1e-2
-    iterations: PositiveInt = 100
+    iterations: Iterations = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
 
     @model_validator(mode="after")

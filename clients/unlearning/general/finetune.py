@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from clients.data.rows import Rows
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import Cost, Guarantee, Outcome
@@ -27,7 +26,7 @@ class Finetune(MethodSpec):
     source: ClassVar[str] = "common baseline; no paper"
 
     kind: Literal["finetune"] = "finetune"
-    rounds: PositiveInt = 1
+    rounds: Iterations = 1
 
     def apply(self, weights: Arrays, learning: Learning, forget: Rows, retain: Rows, key: tuple[Field, ...]) -> tuple[Arrays, Outcome]:
         """Return the weights after further rounds on the retained rows."""

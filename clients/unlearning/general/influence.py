@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from clients.data.rows import Rows
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
 from clients.unlearning.general.contract import Learning
@@ -70,12 +71,12 @@ class Influence(StepOfSums):
     hessian: Literal["remaining", "all"] = "remaining"
     products: Literal["hessian", "gauss_newton"] = "hessian"
     damping: NonNegativeFloat = 1e-2
-    iterations: PositiveInt = 100
+    iterations: Iterations = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
     # the following are left out where they are not set, so that plans from before they existed keep their hash
     solver: Literal["conjugate_gradients", "lissa"] = Setting("conjugate_gradients", exclude_if=lambda solver: solver != "lissa")
     scale: PositiveFloat = Setting(10.0, exclude_if=lambda scale: scale == 10.0)
-    steps: PositiveInt = Setting(1, exclude_if=lambda steps: steps == 1)
+    steps: Iterations = Setting(1, exclude_if=lambda steps: steps == 1)
     optimizer: Literal["none", "adam", "rmsprop"] = Setting("none", exclude_if=lambda optimizer: optimizer == "none")
     lr: PositiveFloat = Setting(1e-3, exclude_if=lambda lr: lr == 1e-3)
     noise: Noise | None = Setting(None, exclude_if=lambda noise: noise is None)

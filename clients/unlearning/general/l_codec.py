@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.streams import Field, generator
 from clients.training import Arrays
 from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
@@ -68,7 +69,7 @@ class LCodec(StepOfSums):
     candidates: PositiveInt = 256
     units: PositiveInt = 16
     damping: NonNegativeFloat = 1e-2
-    iterations: PositiveInt = 100
+    iterations: Iterations = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
     gap: Annotated[float, Setting(ge=0, le=1)] = 0.05
 

@@ -10,6 +10,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients import streams
 from clients.data.rows import Rows
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.training import Arrays
 from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
@@ -74,7 +75,7 @@ class Puma(StepOfSums):
     limit: PositiveFloat = 5.0
     guard: NonNegativeFloat = 0.5
     damping: NonNegativeFloat = 1e-2
-    iterations: PositiveInt = 100
+    iterations: Iterations = 100
     tolerance: Annotated[float, Setting(gt=0, lt=1)] = 1e-6
 
     def step(self, curvature: Curvature, rows: Asked, learning: Learning, key: tuple[Field, ...]) -> list[str]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat
 
 from clients.data.rows import Rows
+from clients.iterations import Iterations
 from clients.passes import Meter
 from clients.streams import Field
 from clients.training import Arrays
@@ -49,7 +50,7 @@ class Repair(MethodSpec):
 
     kind: Literal["repair"] = "repair"
     form: Literal["steps", "one_step"] = "steps"
-    steps: PositiveInt = 10
+    steps: Iterations = 10
     fisher: Literal["full", "diagonal"] = "full"
     labels: Literal["sampled", "data"] = "sampled"
     damping: NonNegativeFloat = 1e-3

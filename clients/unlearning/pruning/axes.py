@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.contract import Cut, EraserSpec, Rows, Subject
@@ -48,10 +49,10 @@ class RelearningAxes(EraserSpec):
     zeroes: ClassVar[bool] = False
     kind: Literal["relearning_axes"] = "relearning_axes"
     cut: ConceptPrune = ConceptPrune()
-    rounds: PositiveInt = 3
+    rounds: Iterations = 3
     rank: PositiveInt = 8
     keep: NonNegativeInt = 16
-    steps: PositiveInt = 20
+    steps: Iterations = 20
     lr: PositiveFloat = 1e-3
     batch_size: PositiveInt = 32
 

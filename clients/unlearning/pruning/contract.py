@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
+from clients.iterations import Iterations
 from clients.spec import Spec
 from clients.streams import Field
 
@@ -130,7 +131,7 @@ class GradientEraser(EraserSpec):
 
     needs_images: ClassVar[bool] = True
     zeroes: ClassVar[bool] = False
-    batches: PositiveInt = 16
+    batches: Iterations = 16
     batch_size: PositiveInt = 32
     scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward"
 

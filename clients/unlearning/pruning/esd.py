@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
@@ -43,7 +44,7 @@ class Esd(EraserSpec):
     zeroes: ClassVar[bool] = False
     kind: Literal["esd"] = "esd"
     eta: NonNegativeFloat = 1.0
-    steps: PositiveInt = 100
+    steps: Iterations = 100
     lr: PositiveFloat = 1e-3
     batch_size: PositiveInt = 32
     scope: Literal["cross_attention", "all_but_cross_attention"] = "cross_attention"

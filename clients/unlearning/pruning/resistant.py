@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.streams import Field, key_hash
 from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
 
@@ -48,11 +49,11 @@ class Resistant(EraserSpec):
     needs_images: ClassVar[bool] = True
     zeroes: ClassVar[bool] = False
     kind: Literal["resistant"] = "resistant"
-    steps: PositiveInt = 100
+    steps: Iterations = 100
     lr: PositiveFloat = 1e-3
     alpha: NonNegativeFloat = 1.0
     weight: NonNegativeFloat = 1.0
-    relearning: PositiveInt = 8
+    relearning: Iterations = 8
     relearning_lr: PositiveFloat = 1e-3
     batch_size: PositiveInt = 32
     scope: Literal["feed_forward_out", "feed_forward", "all"] = "all"

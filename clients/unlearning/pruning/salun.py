@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Bounds
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat
 
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.unlearning.pruning.contract import Cut, GradientEraser, Subject
 
@@ -37,7 +38,7 @@ class SalUn(GradientEraser):
     kind: Literal["salun"] = "salun"
     share: Annotated[float, Bounds(gt=0, le=1)] = 0.5
     alpha: NonNegativeFloat = 1.0
-    steps: PositiveInt = 100
+    steps: Iterations = 100
     lr: PositiveFloat = 1e-3
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field as Bounds
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
+from clients.iterations import IterationsFromZero
 from clients.streams import Field
 from clients.unlearning.pruning.contract import Cut, GradientEraser, Subject
 
@@ -41,7 +42,7 @@ class Scissorhands(GradientEraser):
     kind: Literal["scissorhands"] = "scissorhands"
     share: Annotated[float, Bounds(gt=0, lt=1)] = 0.1
     std: PositiveFloat = 0.02
-    steps: NonNegativeInt = 100
+    steps: IterationsFromZero = 100
     lr: PositiveFloat = 1e-3
     weight: NonNegativeFloat = 0.1
     scope: Literal["feed_forward_out", "feed_forward", "all"] = "feed_forward_out"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.unlearning.pruning.contract import Cut, GradientEraser, Rows, Subject
 
@@ -42,7 +43,7 @@ class Ssd(GradientEraser):
     """Lambda."""
     power: PositiveFloat = 1.0
     bound: PositiveFloat = 1.0
-    batches: PositiveInt = 64
+    batches: Iterations = 64
     batch_size: PositiveInt = 4
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Setting
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
+from clients.iterations import Iterations, IterationsFromZero
 from clients.models import ModelSpec
 from clients.models.spiking import Spiking
 from clients.streams import Field, bottom, order
@@ -88,11 +89,11 @@ class SpikingUnlearning(MethodSpec):
     prune: bool = True
     fill: Literal["zeros", "gaussian"] = Setting("zeros", exclude_if=lambda fill: fill == "zeros")
     thresholds: bool = True
-    repair: NonNegativeInt = 2
+    repair: IterationsFromZero = 2
     choose: Literal["relevance", "random"] = "relevance"
     neurons: Share = 0.8
     synapses: Share = 0.98
-    steps: PositiveInt = 15
+    steps: Iterations = 15
     lr: PositiveFloat = 0.2
     push: NonNegativeFloat = 1.0
     sample: PositiveInt = 256

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
-
+from clients.iterations import Iterations
 from clients.spec import Spec
 
 
@@ -17,4 +16,4 @@ class FederationTable(Spec):
     """
 
     kind: str
-    steps: PositiveInt = 100
+    steps: Iterations = 100

@@ -22,6 +22,7 @@ from simulator.scenarios.scenario import Scenario
 from simulator.tasks.schema import schema
 
 DEPARTURES = Path(__file__).parents[3] / "experiments" / "scenarios" / "departures.toml"
+PLAIN = ("peers.main=[{kind = 'mlp'}]", "event=[]", "expect=[]")
 CHURN = "churn = {kind = 'trace', path = '/dev/zero'}"
 
 
@@ -39,6 +40,8 @@ def refused(*settings: str) -> str:
         (("rounds=100000",), "rounds: is 100000: write a number of at most 10000"),
         (("peers.count=2000000",), "peers.count: is 2000000: write a number of at most 100000"),
         (("peers.count=100000", "rounds=1000", "peers.groups={}"), "100000 peers x 1000 rounds are more than 2000000"),
+        (("training.epochs=1000000000",), "training.epochs: is 1000000000: write a number of at most 1000000"),
+        (("training.epochs=1000000", "rounds=1000", *PLAIN), "training of peer 5 takes 6,000,000,000 steps for 174 rows, more than 1,"),
         (("seed=" + "9" * 30,), "seed: is a whole number of 100 bits"),
         (("seed=" + "9" * 5000,), "too many digits or brackets"),
         (("seed=0x" + "f" * 5000,), "seed: is a whole number of 20000 bits"),
@@ -183,6 +186,19 @@ def test_bounds_stand_in_the_schema() -> None:
     text = json.dumps(schema())
     for words in ("A number of rounds, 1 to 10000.", "A number of peers, 1 to 100000.", '"maximum": 10000'):
         assert words in text
+
+
+def endless(made: dict[str, Any]) -> set[str]:
+    keys = ((name, key, place) for name, table in made["$defs"].items() for key, place in table.get("properties", {}).items())
+    loops = ((name, key, place) for name, key, place in keys if key.endswith(("epochs", "steps", "iterations", "batches", "repeats")))
+    return {f"{name}.{key}" for name, key, place in loops if place.get("type") == "integer" and "maximum" not in place}
+
+
+def test_every_number_of_iterations_is_bounded() -> None:
+    made = schema()
+    assert endless(made) == set()
+    del made["$defs"]["Training"]["properties"]["epochs"]["maximum"]
+    assert endless(made) == {"Training.epochs"}, "the control"
 
 
 def test_a_cluster_out_of_reach_can_be_taken_up_again(

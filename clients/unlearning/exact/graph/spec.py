@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clients.data.rows import Ids, Rows
+from clients.iterations import Iterations
 from clients.training import Training
 from clients.unlearning.contract import Problem
 from clients.unlearning.exact.position import Leakage, PartitionedSpec
@@ -66,7 +67,7 @@ class GraphEraser(PartitionedSpec):
     network: Literal["gcn", "sage", "gat"] = "gcn"
     hidden: Annotated[int, Field(gt=0, multiple_of=4)] = 64
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    epochs: PositiveInt = 500
+    epochs: Iterations = 500
     lr: PositiveFloat = 0.01
     weight_decay: NonNegativeFloat = 1e-5
     aggregate: Literal["lbaggr", "mean", "majority"] = "lbaggr"

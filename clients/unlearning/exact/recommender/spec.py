@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Ids, Rows
+from clients.iterations import Iterations, IterationsFromZero
 from clients.spec import Spec
 from clients.training import Training
 from clients.unlearning.contract import Problem, UnlearningError
@@ -36,7 +37,7 @@ class _ByGradient(Spec):
         Weight of the squared vectors.
     """
 
-    epochs: PositiveInt = 100
+    epochs: Iterations = 100
     batch_size: PositiveInt
     lr: PositiveFloat
     decay: NonNegativeFloat
@@ -65,7 +66,7 @@ class Wmf(Spec):
     """
 
     kind: Literal["wmf"] = "wmf"
-    epochs: PositiveInt = 10
+    epochs: Iterations = 10
     weight: Annotated[float, Field(gt=0, lt=1)] = 0.1
     decay: PositiveFloat = 3.0
 
@@ -134,7 +135,7 @@ class RecEraser(PartitionedSpec):
     dim: PositiveInt = 64
     aggregate: Literal["attention", "mean"] = "attention"
     attention: PositiveInt = 32
-    epochs: NonNegativeInt = 20
+    epochs: IterationsFromZero = 20
     batch_size: PositiveInt = 16384
     lr: PositiveFloat = 0.01
     decay: NonNegativeFloat = 1e-5

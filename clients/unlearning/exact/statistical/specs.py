@@ -9,6 +9,7 @@ from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.data.rows import Rows
+from clients.iterations import Iterations
 from clients.streams import Field
 from clients.unlearning.contract import ExactSpec, Guarantee, Problem, Unlearner, UnlearningError
 from clients.unlearning.limits import COUNT_BYTES, beyond, refusal, untrained
@@ -191,7 +192,7 @@ class _Clusters(Summed):
     classifier: ClassVar[bool] = False
 
     clusters: PositiveInt = 10
-    iterations: PositiveInt = 10
+    iterations: Iterations = 10
 
     def _takes(self, problem: Problem, rows: int) -> tuple[int, int]:
         """Return the bytes of all steps' centroids and sums, and the row-centroid visits in thousands."""
