@@ -28,11 +28,12 @@ from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_for
 from experiments.reproductions.command import Parser
 from experiments.reproductions.intervals import text
 from experiments.reproductions.roots_pairs import Weights, Work, trained
+from server.defences.detection import score_auc
 from server.defences.fills import FILLS, FillSpec
-from server.defences.reader import Reader, Release
 from server.defences.secret import Secret
 from server.revival.attack import revive
-from server.revival.knowledge import WithMask
+from server.revival.knowledge import Example, WithMask
+from server.revival.reader import Reader
 from simulator.checkpoints.progress import Bars
 
 USUAL = ["gaussian", "decoys", "redrawn_columns"]
@@ -60,13 +61,11 @@ def releases(fills: Sequence[str]) -> dict[str, Hide]:
 
 def cuts(denoiser: Denoiser, work: Work, seed: int, concepts: Sequence[int]) -> list[Mapping[str, Tensor]]:
     """Return the masks of every concept, each of the whole denoiser."""
-    return [
-        work.eraser.erase(DenoiserSubject(denoiser, concept, (seed, "mask"), sampling=work.sampling), ()).masks for concept in concepts
-    ]
+    return [work.eraser.erase(DenoiserSubject(denoiser, concept, (seed, "mask"), sampling=work.sampling), ()).masks for concept in concepts]
 
 
 def attacked(
-    work: Work, denoiser: Denoiser, releases: Sequence[Release], reader: Reader, seed: int, concepts: Sequence[int]
+    work: Work, denoiser: Denoiser, releases: Sequence[Example], reader: Reader, seed: int, concepts: Sequence[int]
 ) -> list[Scores]:
     """Return for each concept the shares of samples that show it, and the others, as released and after each attack."""
     original, found = feed_forward_weights(denoiser.unet), []
@@ -106,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         denoiser, _ = trained(work, seed, options.cache.expanduser())
         return work, denoiser, cuts(denoiser, work, seed, options.concepts)
 
-    def released(hide: Hide, seed: int, denoiser: Denoiser, masks: Sequence[Mapping[str, Tensor]]) -> list[Release]:
+    def released(hide: Hide, seed: int, denoiser: Denoiser, masks: Sequence[Mapping[str, Tensor]]) -> list[Example]:
         weights = feed_forward_weights(denoiser.unet)
         return [(hide(weights, mask, seed), mask) for mask in masks]
 
@@ -122,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             areas, found = [], list[Scores]()
             for seed, (work, denoiser, masks) in theirs.items():
                 those = released(hide, seed, denoiser, masks)
-                areas.append(mean(reader.auc(*release).value for release in those))
+                areas.append(mean(score_auc(reader.scores(version), mask).value for version, mask in those))
                 if name != "original":
                     found += attacked(work, denoiser, those, reader, seed, options.concepts)
                 advance(1)

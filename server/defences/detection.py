@@ -58,6 +58,11 @@ def _with_interval(value: float, positive: int, negative: int) -> Auc:
     return Auc(value, max(0.0, value - margin), min(1.0, value + margin))
 
 
+def score_auc(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
+    """Return how well a score of columns, ``(n,)`` by layer, separates edited from untouched ones, over all layers together."""
+    return auc(torch.cat([scores[name] for name in masks]), torch.cat([mask.any(dim=0) for mask in masks.values()]))
+
+
 def entry_auc(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
     """Return the AUC of the score ``-|w|``, with each layer scaled by its median absolute value, over all layers together."""
     return _pooled(weights, masks, lambda weight, mask: (-weight.double().abs() / _median_size(weight), mask))
@@ -118,9 +123,7 @@ def expected_hit_rate(share: float, ratio: float) -> float:
     return float(math.erf(cutoff / (math.sqrt(2) * ratio)))
 
 
-def _pooled(
-    weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], score: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-) -> Auc:
+def _pooled(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], score: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Auc:
     scores, labels = zip(*(score(weights[name], mask) for name, mask in masks.items()), strict=True)
     return auc(torch.cat([s.flatten() for s in scores]), torch.cat([label.flatten() for label in labels]))
 

@@ -26,6 +26,7 @@ HOLDS = {
     "OwnImages": "weights, own images",
     "OtherImages": "weights, own images of other concepts",
     "OwnEmbedding": "weights, own images",
+    "OwnReleases": "weights, releases of its own",
     "WithActivity": "weights, list of concepts",
 }
 """Description of each kind of knowledge, for reports."""
@@ -260,6 +261,7 @@ ADVERSARIES: Registry[AdversarySpec] = Registry(
         "name": "server.revival.unchanging:Name",
         "neighbour": "server.revival.adversaries:Neighbour",
         "quantise": "server.revival.adversaries:Quantise",
+        "reader": "server.revival.reading:Read",
         "relearn": "server.revival.adversaries:Relearn",
         "repruner": "server.revival.adversaries:Repruner",
         "tune": "server.revival.adversaries:Tune",

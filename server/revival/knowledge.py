@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ Weights = Mapping[str, Tensor]
 """Feed-forward output weights ``(output units, hidden neurons)`` by layer name."""
 Masks = Mapping[str, Tensor]
 """Bool tensors by layer name, true for cut entries."""
+Example = tuple[Weights, Masks]
+"""A release, and the entries cut from it."""
 Tune = Callable[[Weights, int, float], Weights]
 """Maps weights, a number of training steps and a learning rate to new weights."""
 Learn = Callable[[int, float], Tensor]
@@ -121,6 +123,22 @@ class WithActivity(WeightsOnly):
 
 
 @dataclass(frozen=True)
+class OwnReleases(WeightsOnly):
+    """Also releases of the adversary's own making, whose cuts it knows, as it knows how concepts are cut and cuts filled.
+
+    They may be made of the released model itself; the cut that it came with then lies in each of them, unmarked.
+    """
+
+    examples: tuple[Example, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.examples:
+            raise ValueError("examples: wants at least one release of the adversary's own making")
+        object.__setattr__(self, "examples", tuple((copied(weights), copied(masks)) for weights, masks in self.examples))
+
+
+@dataclass(frozen=True)
 class Revived:
     """The result of an attack.
 
@@ -138,6 +156,8 @@ class Revived:
         What stands for the concept in the condition; default: the model's own.
     suspects : tuple of int
         Concepts by their ids on the axis of the erased one, the likeliest first; empty if none is named.
+    columns : dict of str to tensor
+        How much each column looks edited, ``(n,)`` by layer; empty if the adversary has no score of its own.
     """
 
     weights: dict[str, Tensor]
@@ -146,6 +166,7 @@ class Revived:
     said: str
     embedding: Tensor | None = None
     suspects: tuple[int, ...] = ()
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def confidence(self) -> dict[str, Tensor]:

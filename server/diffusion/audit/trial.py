@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clients.streams import Field
 from clients.unlearning.pruning.masks import density
-from server.defences.detection import column_auc, entry_auc
+from server.defences.detection import column_auc, entry_auc, score_auc
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.diffusion.metrics import VERSIONS
@@ -66,7 +66,8 @@ class Outcome:
     """Versions of the weights by name, and the attack's measurements and CPU seconds; None if there is nothing to measure.
 
     ``n`` are the numbers of entries behind the accuracies of signs, ``interval`` the 95 % intervals of the areas, both by the names of the
-    measurements that they belong to. ``embedding`` and ``suspects`` are those of `Revived`.
+    measurements that they belong to. ``column_auc`` is that of the adversary's own score of columns, if it has one. ``embedding`` and
+    ``suspects`` are those of `Revived`.
     """
 
     versions: dict[str, Weights]
@@ -116,7 +117,8 @@ def attack(
         versions |= _beside(release, pruned, settings, key, secret)
     signs = oracle.sign_accuracy(revived.guesses, release.cut, release.original)
     counts = {"sign_accuracy": signs.n, "sign_accuracy_top_fifth": signs.n_top_fifth} if adversary.guesses else {}
-    location, columns = entry_auc(release.weights, release.cut), column_auc(release.weights, release.cut).folded
+    location = entry_auc(release.weights, release.cut)
+    columns = score_auc(revived.columns, release.cut) if revived.columns else column_auc(release.weights, release.cut).folded
     return Outcome(
         {name: versions[name] for name in VERSIONS if name in versions},
         revived.said,

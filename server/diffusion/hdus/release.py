@@ -134,7 +134,7 @@ class ReleasingNeighbourhood(Releasing, Neighbourhood):
         seeds = [(parcel, update) for parcel, update in found if update.count and self._accepted(update, record)]
         made = self._folded([update for _, update in seeds], fills(self.setup.timeline, number - 1))
         record.metrics.append((FEDERATION, SCALE.name, made.scale))
-        self._filled = False
+        self._fill = None
         self._adopt(made)
         return seeds
 

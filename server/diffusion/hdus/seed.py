@@ -42,6 +42,5 @@ class RelayedSeed(Releasing):
             raise NotPlayedError(f"peer {self.peer}: its seed of round {number} is not kept")
         return self._earlier[number]
 
-    def filled(self, now: Round) -> bool:
-        """Return False: what peers send is not filled."""
-        return False
+    def last_fill(self, now: Round) -> None:
+        """Return nothing: what peers send is not filled."""

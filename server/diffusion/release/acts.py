@@ -95,7 +95,7 @@ class Playing(Acting):
         if not any(bool(mask.any()) for mask in state.cut.values()):
             raise NotPlayedError("nothing has been cut that could be filled")
         weights = state.feed_forward(state.weights)
-        require_something_to_learn_from(Release(weights, weights, state.cut, state.filled(now)))
+        require_something_to_learn_from(Release(weights, weights, state.cut, state.last_fill(now) is not None))
         state.fill(act.fill)
 
     def _attack(self, act: Attack, state: Releasing, now: Round, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from clients.diffusion import local
 from clients.diffusion.config import DenoisingConfig
 from clients.unlearning.pruning.masks import density, overlap
-from server.defences.fills import FillSpec
+from server.defences.fills import FillSpec, Gaussian
 from server.defences.secret import Secret
 from server.diffusion.metrics import AVERAGED, Names
 from server.diffusion.release.policies import BudgetError, PolicySpec, UnionNoise, check
@@ -108,7 +108,7 @@ class Releasing(ABC):
         self.start: Arrays = local.exchanged(local.untrained(setup.config, setup.backbone), setup.config.denoising)
         self.layers = local.layers(setup.config, setup.backbone)
         self.secret = Secret.of_run(setup.config.run_seed)
-        self._filled = False
+        self._fill: FillSpec | None = None
 
     @abstractmethod
     def model_after(self, number: int) -> Arrays:
@@ -142,12 +142,15 @@ class Releasing(ABC):
         sealed = fill.seal(self.feed_forward(self.weights), self.cut, self.secret)
         self.weights = {**self.weights, **by_parameter(sealed.weights)}
         self.frozen = {layer: mask | sealed.filled[layer] for layer, mask in self.frozen.items()}
-        self._filled = True
+        self._fill = fill
 
-    def filled(self, now: Round) -> bool:
-        """Return whether the cut has been filled, by the policy or by a defence so far."""
-        earlier = [act for past in self.setup.timeline.rounds[: now.round - 1] for act in past.acts]
-        return self._filled or isinstance(self.setup.policy, UnionNoise) or any(isinstance(act, Defence) for act in earlier)
+    def last_fill(self, now: Round) -> FillSpec | None:
+        """Return what has filled the cut last, a defence or else the policy; None if it is not filled."""
+        if self._fill is not None:
+            return self._fill
+        earlier = [act.fill for past in self.setup.timeline.rounds[: now.round - 1] for act in past.acts if isinstance(act, Defence)]
+        policy = self.setup.policy
+        return earlier[-1] if earlier else Gaussian(relative=policy.ratio) if isinstance(policy, UnionNoise) else None
 
     def measure_release(self, updates: Sequence[DenoiserUpdate], record: RoundRecord) -> None:
         """Record the release's loss on public test images, and the metrics of its cut."""

@@ -14,15 +14,18 @@ from clients.unlearning.pruning.masks import density
 from server.diffusion.audit.trial import Release, Weights
 from server.diffusion.evaluation import SampleEvaluation
 from server.diffusion.release.contract import NotPlayedError, Releasing
+from server.diffusion.release.examples import own_releases
 from server.diffusion.release.update import DenoiserUpdate
 from server.diffusion.timeline import Attack, ConceptErasure
 from server.revival.inversion import Inverter
 from server.revival.knowledge import (
     Adaptive,
+    Example,
     History,
     OtherImages,
     OwnEmbedding,
     OwnImages,
+    OwnReleases,
     UnprunedClient,
     WeightsOnly,
     WithActivity,
@@ -47,7 +50,7 @@ def release(concept: int, state: Releasing, now: Round) -> Release:
     cuts = any(one.method.zeroes for one in requests)
     cut = state.cut if cuts else {layer: mask & False for layer, mask in state.cut.items()}
     original = state.feed_forward(state.model_after(first_request(concept, state).round - 1))
-    return Release(state.feed_forward(state.weights), original, cut, state.filled(now))
+    return Release(state.feed_forward(state.weights), original, cut, state.last_fill(now) is not None)
 
 
 def require_something_to_learn_from(one: Release) -> None:
@@ -83,6 +86,8 @@ def knowledge(
         return History(weights, tuple(state.feed_forward(state.model_after(number)) for number in range(max(0, erased - 2), erased)))
     if wanted == "UnprunedClient":
         return UnprunedClient(weights, state.feed_forward(_uncut(act, state, now, updates).weights))
+    if wanted == "OwnReleases":
+        return OwnReleases(weights, _examples(act, state, now))
     if wanted in ("OwnImages", "OtherImages", "OwnEmbedding", "WithActivity"):
         return _with_whole_model(act, state, weights, evaluation)
     return WeightsOnly(weights)
@@ -103,13 +108,21 @@ def _with_whole_model(act: Attack, state: Releasing, weights: Weights, evaluatio
     return (OtherImages if others else OwnImages)(weights, len(draws[1]), Tuner(*draws))
 
 
+def _examples(act: Attack, state: Releasing, now: Round) -> tuple[Example, ...]:
+    """Return the adversary's own releases, cut and filled as is published; `NotPlayedError` if no other concept can be cut."""
+    made = tuple(own_releases(state, act.concept, first_request(act.concept, state).method, state.last_fill(now)))
+    if not made:
+        raise NotPlayedError("no other concept can be cut from the release, so the adversary has no cut to learn from")
+    return made
+
+
 def _require_other_traces(act: Attack, state: Releasing) -> None:
     """Raise ``NotPlayedError`` if the adversary needs a cut and there is none."""
     method = first_request(act.concept, state).method
     if method.zeroes:
         raise NotPlayedError("nothing has been cut yet")
     kind = method.tag
-    if act.adversary.knowledge in ("WithDensity", "Adaptive", "WithMask", "WithShares"):
+    if act.adversary.knowledge in ("WithDensity", "Adaptive", "WithMask", "WithShares", "OwnReleases"):
         raise NotPlayedError(f"{kind} cuts nothing out, so there is no cut to know of; take historian, or zero_scan with a location")
     settings = getattr(act.adversary, "revival", None)
     if settings is not None and isinstance(settings.location, ExactZeros):

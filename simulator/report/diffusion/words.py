@@ -41,6 +41,7 @@ KNOWLEDGE = {
     "weights, mask": "the weights and the mask",
     "weights, mask, shares": "the weights, the mask, and the share of peers that pruned",
     "weights, history of aggregates": "the weights, and releases from before",
+    "weights, releases of its own": "the released model, and other concepts’ cuts that it made of it",
     "weights, list of concepts": "the released model, and the list of its concepts",
     "weights, own images of other concepts": "the released model, and images of other concepts of its own",
     "weights, own images": "the released model, and a few images of the concept of its own",

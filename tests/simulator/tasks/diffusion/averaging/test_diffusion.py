@@ -344,6 +344,7 @@ def test_every_policy_plays(play, policy):
     [
         ("mask_oracle", "all"),
         ("repruner", "all"),
+        ("reader", "all"),
         ("historian", "all"),
         ("quantise", "all"),
         ("relearn", "all"),
@@ -357,7 +358,7 @@ def test_every_adversary_gets_what_it_needs(play, kind, peers, monkeypatch):
     events = [ERASE | {"peers": peers}, ATTACK | {"adversary": {"kind": kind}}]
     (row,) = play(rounds=2, event=events, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}).results["revivals"]
     assert row["adversary"] == kind
-    assert (row["completion"] is None) == (kind not in ("mask_oracle", "repruner"))
+    assert (row["completion"] is None) == (kind not in ("mask_oracle", "repruner", "reader"))
     assert (row["sign_accuracy"] is None) == (row["neuron_mean"] is None) == (kind in ("quantise", "relearn", "tune"))
     if kind == "historian":
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
@@ -530,7 +531,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"event": [ERASE, ATTACK | {"adversary": ON_CUDA}]}, 'event 2 (event.1.adversary.revival): device = "cuda": torch finds no CUDA'),
     (
         {"event": [ERASE, ATTACK | {"adversary": {"kind": "mask_oracle", "revival": IN_TF32}}]},
-        "event 2 (event.1.adversary.revival): completion \"published\" is not run in TF32",
+        'event 2 (event.1.adversary.revival): completion "published" is not run in TF32',
     ),
     (
         {

@@ -1,7 +1,7 @@
-"""A trained detector of edited columns, as an attacker who knows the kind of fill could train it on its own models.
+"""A trained detector of edited columns, as an attacker who knows the kind of fill could train it on releases of its own making.
 
-Each test of ``detection`` uses one statistic, and a fill may have been designed to pass just those. The detector uses many statistics,
-most of which no fill is designed for, and is trained on layers with known cuts.
+Each test of ``server.defences.detection`` uses one statistic, and a fill may have been designed to pass just those. The detector uses many
+statistics, most of which no fill is designed for, and is trained on layers with known cuts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from server.defences.detection import Auc, auc
+from server.revival.knowledge import Example
 from server.revival.locate import strongest
-
-Release = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
-"""Weights by layer, and masks of the entries cut from them."""
 
 
 class Reader:
@@ -30,7 +27,7 @@ class Reader:
         A column counts as edited if any of its entries is masked.
     """
 
-    def __init__(self, releases: Sequence[Release]) -> None:
+    def __init__(self, releases: Sequence[Example]) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         layers = [(weights[name], mask) for weights, masks in releases for name, mask in masks.items()]
@@ -42,10 +39,9 @@ class Reader:
             max_iter=150, learning_rate=0.06, max_leaf_nodes=12, l2_regularization=1.0, early_stopping=False, random_state=0
         ).fit(features, edited)
 
-    def auc(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Auc:
-        """Return how well the detector separates edited from untouched columns of another release, over all layers together."""
-        scores = [self._scores(weights[name]) for name in masks]
-        return auc(torch.cat(scores), torch.cat([mask.any(dim=0) for mask in masks.values()]))
+    def scores(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return by layer how much each column looks edited, float64 ``(n,)``."""
+        return {name: self._scores(weight) for name, weight in weights.items()}
 
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the entries that it takes for the cut, bool ``(m, n)`` by layer.
@@ -106,15 +102,18 @@ def _others(work: Tensor) -> Tensor:
     cosines = (unit.mT @ unit).abs().fill_diagonal_(0.0)
     nearest = cosines.topk(min(4, len(cosines)), dim=0).values
     told = [nearest[0], nearest.sum(dim=0), cosines.mean(dim=0), cosines.square().sum(dim=0)]
-    gram = work.mT @ work
+    gram = work @ work.mT
     top = torch.linalg.eigvalsh(gram)[-1].clamp_min(1e-300)
-    for ridge in (0.01, 0.1):  # as shares of the largest eigenvalue; leave-one-out residuals, so no column explains itself
-        smooth = torch.linalg.solve(gram + ridge * top * torch.eye(len(gram), dtype=torch.float64), gram)
-        told.append(_unexplained(work, smooth))
-    return torch.stack(told)
+    ridges = [ridge * top * torch.eye(len(gram), dtype=torch.float64) for ridge in (0.01, 0.1)]  # as shares of the largest eigenvalue
+    return torch.stack([*told, *(_unexplained(work, gram, torch.linalg.solve(gram + ridge, work)) for ridge in ridges)])
 
 
-def _unexplained(work: Tensor, smooth: Tensor) -> Tensor:
-    left = torch.linalg.vector_norm(work - work @ smooth, dim=0) / (1 - smooth.diagonal())
+def _unexplained(work: Tensor, gram: Tensor, solved: Tensor) -> Tensor:
+    """Return leave-one-out residuals of a ridge regression on all columns, so that no column explains itself, as shares of its norm.
+
+    With ``gram = W W^T``, ``G = gram + r I`` and ``solved = G^-1 W``, the regression predicts ``gram G^-1 W`` with leverages
+    ``diag(W^T G^-1 W)``: systems of as many equations as there are rows, where ``W^T W`` would have as many as there are columns.
+    """
+    left = torch.linalg.vector_norm(work - gram @ solved, dim=0) / (1 - (work * solved).sum(dim=0))
     share: Tensor = left / torch.linalg.vector_norm(work, dim=0).clamp_min(1e-300)
     return share
