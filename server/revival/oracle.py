@@ -64,10 +64,11 @@ def _refilled(
 def sign_accuracy(guesses: Mapping[str, Tensor], mask: Mapping[str, Tensor], original: Mapping[str, Tensor]) -> SignAccuracy:
     """Return the share of correct signs over all entries of the mask, and over each layer's most confident fifth.
 
-    An entry without a guess counts as wrong.
+    An entry without a guess counts as wrong. One that was zero in the original, as after an earlier cut, has no sign and does not count.
     """
     right = total = top_right = top_total = 0
-    for name, place in mask.items():
+    for name in mask:
+        place = mask[name] & (original[name] != 0)
         agree = guesses[name].sign() == original[name].sign()
         top = strongest(guesses[name].abs(), place, 0.2)
         right, total = right + int(agree[place].sum()), total + int(place.sum())

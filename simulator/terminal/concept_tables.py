@@ -93,8 +93,8 @@ def _signs(rows: Sequence[Row]) -> Iterator[str]:
     parts = ("sign_accuracy", "sign_accuracy_top_fifth")
     half = [_half(row["interval"][part] for row in known) for part in parts]
     lost, surest = (span({row["n"][part] for row in known}) for part in parts)
-    yield f"signs: of {lost} lost entries / {surest} surest; 95 % intervals: at most \u00b1{half[0]:.3f} / \u00b1{half[1]:.3f},"
-    yield "  which take entries for independent; those of a layer are not, so that they are too narrow"
+    yield f"signs: of {lost} lost entries / {surest} surest"
+    yield f"  95 % intervals: at most \u00b1{half[0]:.3f} / \u00b1{half[1]:.3f}, too narrow as entries are dependent"
 
 
 def _changes(erasures: Sequence[Row], attacks: Sequence[Row], width: int) -> Iterator[Table | str]:
@@ -111,8 +111,8 @@ def _changes(erasures: Sequence[Row], attacks: Sequence[Row], width: int) -> Ite
     for row, paired in changed:
         yield f"erased in round {row['round']}: {row['concept']}, samples gained and lost: {_change(paired)}"
     if pairs or changed:
-        yield "gained, lost: from the same start noise; p: exact test of McNemar, of the models as they"
-        yield "  were trained, not corrected for the number of tests"
+        yield "gained, lost: samples from the same start noise; p: exact test of McNemar,"
+        yield "  over samples of one training, not corrected for the number of tests"
 
 
 def _paired(scores: Row | None) -> Row:

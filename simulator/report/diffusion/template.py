@@ -86,10 +86,11 @@ ceiling.</p>
 {% endfor %}</tbody></table></div>{% if one.signs %}<p class="note">{{ one.signs }}</p>{% endif %}{% for told in one.named %}
 <p>{{ told }}</p>{% endfor %}
 {% endfor %}{% if roots.tested %}<p class="note">{{ roots.tested }}</p>{% endif %}
-{% if roots.settings %}<p class="note">A lost weight for which the attack has no guess counts as a wrong sign. Entries
-and columns found: how well weights that were cut, and columns with such weights, are told from the rest in what was released; 0.5 is
-chance.{% if roots.bounded %} Their intervals, and those of signs, take entries and columns for independent; those of a layer are not, so
-that the intervals are too narrow.{% endif %}</p>{% endif %}
+{% if roots.settings %}<p class="note">A lost weight for which the attack has no guess counts as a wrong sign; one that
+an earlier cut had made zero has none. Entries and columns found: how well weights that were cut, and columns
+with such weights, are told from the rest in what was released; 0.5 is chance.{% if roots.bounded %} Their intervals, and
+those of signs, take entries and columns for independent; those of a layer are not, so that the
+intervals are too narrow.{% endif %}</p>{% endif %}
 {% if roots.hidden %}<p class="note">{{ roots.hidden }} more revivals are in results.json.</p>{% endif %}
 {% if roots.not_played %}<p class="note">Not played:</p><ul class="note">{% for one in roots.not_played %}
 <li>round {{ one.round }}, {{ one.what }}: {{ one.why }}</li>{% endfor %}</ul>{% endif %}

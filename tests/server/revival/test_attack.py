@@ -45,6 +45,17 @@ def test_low_rank_scars_tell_the_signs() -> None:
     score = oracle.sign_accuracy(result.guesses, mask, original)
     assert score.overall > 0.97
     assert score.top_fifth >= score.overall
+    assert score.n == sum(int(place.sum()) for place in mask.values())
+    assert score.n_top_fifth == pytest.approx(score.n / 5, abs=len(mask))
+
+
+def test_what_an_earlier_cut_had_made_zero_has_no_sign() -> None:
+    original, mask = layers()
+    earlier = {name: place & (torch.arange(place.shape[1]) % 2 == 0) for name, place in mask.items()}
+    result, before = revive(WeightsOnly(cut(original, mask))), cut(original, earlier)
+    score = oracle.sign_accuracy(result.guesses, mask, before)
+    assert score.n == sum(int((mask[name] & ~earlier[name]).sum()) for name in mask)
+    assert score.overall > 0.97
 
 
 def test_independent_entries_tell_nothing() -> None:

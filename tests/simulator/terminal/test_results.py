@@ -114,7 +114,7 @@ def test_changes_from_the_same_noise_and_signs_stand_with_what_they_are_worth() 
     assert "random signs to revived +20 -3 p 0.0005 -" in lines
     assert "erased in round 9: 3, samples gained and lost: +0 -46 p 2.8e-14" in lines
     assert "surest fifth 0.90 -" in lines
-    assert "signs: of 6000 lost entries / 1200 surest; 95 % intervals: at most \u00b10.010 / \u00b10.020," in " ".join(lines)
+    assert "signs: of 6000 lost entries / 1200 surest 95 % intervals: at most \u00b10.010 / \u00b10.020, too narrow" in " ".join(lines)
 
 
 def test_whom_an_adversary_names_is_told_with_chance() -> None:
