@@ -12,7 +12,7 @@ from clients.bookkeeping import BOOKKEEPING
 
 
 class DivergedError(ValueError):
-    """Training or distillation has left numbers that are not finite; the message is one line with the cure."""
+    """Training, distillation or aggregation has left numbers that are not finite; the message is one line with the cure."""
 
 
 def check_finite(what: str, blob: bytes) -> None:

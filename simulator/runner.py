@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from clients.compute import Level
+from clients.divergence import DivergedError
 from clients.metrics import MetricError
 from clients.progress import listening
 from clients.unlearning.contract import UnlearningError
@@ -155,7 +156,7 @@ def _play(plan: Plan, store: RunStore, folder: Path, watch: Watch) -> None:
             app = server_app(one.timeline, one.configs, one.returns, where, progress, coordinator, met)
             try:
                 engine.play(app, "clients.app:app", len(one.configs))
-            except (MetricError, UnlearningError, RefusedError) as error:  # a message to the server was invalid, or a peer cannot go on
+            except (MetricError, UnlearningError, RefusedError, DivergedError) as error:  # it would end likewise again
                 raise LetheError(str(error)) from None
             except PeerLostError as error:
                 raise StoppedError(str(error)) from None

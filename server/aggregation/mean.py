@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clients.divergence import DivergedError
+
 
 def weighted_mean(models: Sequence[Mapping[str, npt.NDArray[Any]]], weights: Sequence[float]) -> dict[str, npt.NDArray[Any]]:
     """Return the weighted mean of models, array by array, each in its own dtype (FedAvg: McMahan et al. 2017, algorithm 1).
@@ -40,6 +42,14 @@ def weighted_mean(models: Sequence[Mapping[str, npt.NDArray[Any]]], weights: Seq
             folded += model[name].astype(np.float64) * (weight / total)
         mean[name] = folded.astype(models[0][name].dtype)
     return mean
+
+
+def check_aggregate(number: int, model: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Raise ``DivergedError`` if the model after a round has entries that are not finite; peers could only pass them on."""
+    for name, array in model.items():
+        if not np.isfinite(array).all():
+            cure = "lower federation.eta, or the learning rate of peers"
+            raise DivergedError(f"round {number}: the global model has diverged, entries of {name!r} are not finite: {cure}")
 
 
 def misfit(sent: Mapping[str, npt.NDArray[Any]], model: Mapping[str, npt.NDArray[Any]]) -> str | None:

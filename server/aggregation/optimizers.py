@@ -60,5 +60,6 @@ class AdamOptimizer(ServerOptimizer):
             first = self.beta_1 * memory.get(f"first/{name}", 0.0) + (1 - self.beta_1) * delta
             second = self.beta_2 * memory.get(f"second/{name}", 0.0) + (1 - self.beta_2) * delta**2
             moments[f"first/{name}"], moments[f"second/{name}"] = first, second
-            after[name] = (start + eta * first / (np.sqrt(second) + self.tau)).astype(start.dtype)
+            with np.errstate(over="ignore"):  # the caller looks at the whole model
+                after[name] = (start + eta * first / (np.sqrt(second) + self.tau)).astype(start.dtype)
         return after, moments

@@ -12,7 +12,7 @@ from clients import wire
 from clients.averaging.order import Order
 from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.general.contract import Learning
-from server.aggregation.mean import misfit, weighted_mean
+from server.aggregation.mean import check_aggregate, misfit, weighted_mean
 from server.averaging import unlearning
 from server.averaging.contract import Arrays, Averaged, Update
 from server.averaging.history import History
@@ -221,10 +221,10 @@ class Averaging(Coordinator, Generic[U]):
         record.history = self.history.snapshot()
 
     def take(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:
-        """Aggregate the arrived updates and return them; without any, the model stays unchanged."""
-        updates = self.collect(now, mailbox, record)
-        if updates:
+        """Aggregate the arrived updates and return them; without any, the model stays unchanged. ``DivergedError`` if it overflows."""
+        if updates := self.collect(now, mailbox, record):
             self.fold(now.round, updates)
+            check_aggregate(now.round, self.weights)
         return updates
 
     def collect(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> list[U]:

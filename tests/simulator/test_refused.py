@@ -102,6 +102,17 @@ def test_training_that_diverges_ends_the_run(scenario: dict[str, Any], what: str
     assert rounds(next(tmp_path.iterdir())) == 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_global_model_that_overflows_ends_the_run_even_in_the_last_round(tmp_path: Path) -> None:
+    steps: dict[str, Any] = FEDAVG | {"rounds": 1, "event": [], "federation": {"kind": "fedadam", "eta": 1e40}}
+    with pytest.raises(LetheError) as error:
+        run(Scenario.parse(steps), tmp_path)
+    where = "round 1: the global model has diverged, entries of '1.weight' are not finite"
+    assert str(error.value) == f"{where}: lower federation.eta, or the learning rate of peers"
+    assert error.value.status == 2
+    assert rounds(next(tmp_path.iterdir())) == 0
+
+
 def test_the_command_line_tells_it_in_one_line(lethe: Callable[..., Said], tmp_path: Path) -> None:
     import tomli_w
 
