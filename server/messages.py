@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from flwr.app import Message, RecordDict
+from flwr.app import Error, Message, RecordDict
 from flwr.serverapp import Grid
 
 from clients import wire
@@ -15,12 +16,19 @@ ATTEMPTS = 4
 """Attempts per message before its peer counts as lost: the first, and one after each restart of a dead worker."""
 
 
+RAISED = 2
+"""Flower's error code of a peer whose handler raised; all others are about its process, or the way to it."""
+
+_ERROR = re.compile(r"[A-Za-z_][\w.]*: ")
+"""How the line of a traceback begins that names the error; its message may have further lines."""
+
+
 class PeerLostError(RuntimeError):
     """A peer that does not answer although its worker was restarted and its state sent again."""
 
 
 class RefusedError(ValueError):
-    """A peer that cannot do what it is asked to, and never could: the message is one line with round, peer, reason and cure."""
+    """A peer that cannot do what it is asked to, or fails at it, as it would again: the message is one line with peer, reason and cure."""
 
 
 def greet(grid: Grid, peers: int) -> tuple[list[int], dict[int, str]]:
@@ -32,6 +40,8 @@ def greet(grid: Grid, peers: int) -> tuple[list[int], dict[int, str]]:
     ------
     PeerLostError
         If a node gives no answer in ``ATTEMPTS`` attempts.
+    RefusedError
+        If a peer's handler raises.
     """
     while len(ids := list(grid.get_node_ids())) < peers:
         time.sleep(0.05)
@@ -42,7 +52,7 @@ def greet(grid: Grid, peers: int) -> tuple[list[int], dict[int, str]]:
         hello = [Message(RecordDict(), dst_node_id=node, message_type="query.hello") for node in waiting]
         for reply in grid.send_and_receive(hello):
             if reply.has_error():
-                trouble = _last_line(reply.error.reason)
+                trouble = _trouble(f"node {reply.metadata.src_node_id}", reply.error)
             else:
                 who = reply.content.config_records["who"]
                 peer = wire.integer(who, "peer")
@@ -82,7 +92,7 @@ def ask(
     PeerLostError
         If a peer gives no answer in ``ATTEMPTS`` attempts.
     RefusedError
-        If a peer refuses: it is not asked again, since its answer would be the same.
+        If a peer refuses, or its handler raises: it is not asked again, since its answer would be the same.
     """
     replies: dict[int, RecordDict] = {}
     waiting = list(orders)
@@ -94,7 +104,7 @@ def ask(
         for reply in grid.send_and_receive(messages):
             peer = peers[reply.metadata.src_node_id]
             if reply.has_error():
-                trouble = f"peer {peer}: {_last_line(reply.error.reason)}"
+                trouble = f"peer {peer}: {_trouble(f'round {record.round}: peer {peer}', reply.error)}"
                 record.incidents.append(trouble)
                 continue
             told = reply.content.config_records["status"]
@@ -110,6 +120,10 @@ def ask(
     raise PeerLostError(f"round {record.round}: no answer after {ATTEMPTS} attempts; {trouble or f'peers {waiting}'}")
 
 
-def _last_line(reason: str | None) -> str:
-    """Return the last line of a reason, which in a traceback is the error."""
-    return ((reason or "").strip().splitlines() or ["no reason given"])[-1]
+def _trouble(who: str, error: Error) -> str:
+    """Return the line that says why there is no answer; ``RefusedError`` if the same message would end likewise again."""
+    lines = (error.reason or "").strip().splitlines() or ["no reason given"]
+    if error.code != RAISED:
+        return lines[-1]
+    line = next((line for line in reversed(lines) if _ERROR.match(line)), lines[-1])
+    raise RefusedError(f"{who} fails, as it would again: {line}: mend the cause, then resume the run")

@@ -2,8 +2,9 @@
 
 Every engine runs the same Flower ``ServerApp`` and ``ClientApp`` with the same result; they differ in where the peers run. Peers are
 numbered ``0 .. peers - 1``. A peer's state is its Flower ``Context``, stored where the peer runs. A message that cannot be answered comes
-back with an ``Error`` (2: the handler raised, 3: too late, 5: no such node, 8: the process died). By then the engine has replaced dead
-processes, with blank contexts, so that the message can be sent again together with the peer's state.
+back with an ``Error`` (0: failed on the way, 2: the handler raised, 3: too late, 5: no such node, 8: the process died). By then the engine
+has replaced dead processes, with blank contexts, so that the message can be sent again together with the peer's state; where the handler
+raised, it is not.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ RUN_ID = 1
 SERVER_NODE = 1 << 32
 """Node id of the server app; peers have the ids ``1 .. peers``."""
 
-RAISED, EXPIRED, NO_SUCH_NODE, DIED = 2, 3, 5, 8
-"""Flower's error codes: the client raised, the message expired, the node is gone, the client process died."""
+FAILED, EXPIRED, NO_SUCH_NODE, DIED = 0, 3, 5, 8
+"""Flower's error codes: an unknown error on the way, the message expired, the node is gone, the client process died."""
 
 
 class Transport(Protocol):

@@ -22,7 +22,7 @@ from clients import wire
 from simulator.engines import grpc_link
 from simulator.engines.certificates import Authority
 from simulator.engines.codec import decode_replies, encode_requests
-from simulator.engines.grid import DIED, EXPIRED, RAISED, refusal
+from simulator.engines.grid import DIED, EXPIRED, FAILED, refusal
 from simulator.engines.grpc_fork_server import ForkServer
 from simulator.engines.grpc_peer import Settings
 from simulator.errors import StoppedError
@@ -164,7 +164,7 @@ class Peers:
         code, details = call.code(), call.details()
         lost = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
         if not lost:
-            return RAISED, f"{code.name}: {details}"
+            return FAILED, f"{code.name}: {details}"
         errand.attempt += 1
         if not self.remotes[errand.peer].is_dead(wait=0.1 * 2**errand.attempt) and errand.attempt < ATTEMPTS:
             return None

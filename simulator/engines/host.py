@@ -11,7 +11,8 @@ import torch
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from simulator.engines.grid import RAISED, RUN_ID, refusal
+from server.messages import RAISED
+from simulator.engines.grid import RUN_ID, refusal
 
 
 def load(client_app: ClientApp | str) -> ClientApp:

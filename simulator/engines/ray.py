@@ -121,14 +121,14 @@ class Actors:
         import ray
 
         from simulator.engines.codec import decode_replies
-        from simulator.engines.grid import DIED, EXPIRED, RAISED, refusal
+        from simulator.engines.grid import DIED, EXPIRED, FAILED, refusal
 
         try:
             payload = ray.get(call, timeout=None if deadline is None else max(0.0, deadline - monotonic()))
         except ray.exceptions.GetTimeoutError:
             code, reason = EXPIRED, "no answer in time; the worker was replaced"
         except ray.exceptions.RayTaskError as error:
-            code, reason = RAISED, str(error)
+            code, reason = FAILED, str(error)
         except ray.exceptions.RayError as error:
             code, reason = DIED, f"the worker died and was replaced: {error}"
         else:

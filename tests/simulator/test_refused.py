@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clients.classification.averaging.peer import AveragedClassifierPeer
 from simulator.engines.host import Host
 from simulator.errors import LetheError, StoppedError
 from simulator.runner import run
@@ -111,6 +112,19 @@ def test_a_global_model_that_overflows_ends_the_run_even_in_the_last_round(tmp_p
     assert str(error.value) == f"{where}: lower federation.eta, or the learning rate of peers"
     assert error.value.status == 2
     assert rounds(next(tmp_path.iterdir())) == 0
+
+
+def test_an_error_that_nobody_foresaw_ends_the_run_at_once(tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(peer: AveragedClassifierPeer) -> int:
+        raise RuntimeError("no such kernel\nset THIS for details")
+
+    monkeypatch.setattr(AveragedClassifierPeer, "train", fails)
+    with pytest.raises(LetheError) as error:
+        run(Scenario.parse(FEDAVG), tmp_path)
+    assert str(error.value) == (
+        "round 1: peer 0 fails, as it would again: RuntimeError: no such kernel: mend the cause, then resume the run"
+    )
+    assert (error.value.status, told.count("train")) == (2, 2), "nobody is asked again"
 
 
 def test_the_command_line_tells_it_in_one_line(lethe: Callable[..., Said], tmp_path: Path) -> None:
