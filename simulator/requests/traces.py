@@ -17,8 +17,13 @@ Main = Mapping[str, npt.NDArray[Any]]
 
 
 def left_over(who: str, hashes: set[str], store: RunStore) -> Iterator[str]:
-    """Yield a line for each of these artefacts that is still in the run directory."""
-    for name in sorted(hashes & store.on_disk()):
+    """Yield a line for each of these artefacts that is still in the run directory.
+
+    An update without weights, which another peer has sent as well, is no trace: its bytes are the same for all with as many rows.
+    """
+    shared = hashes & {state.seed for state in store.states().values()}
+    empty = {name for name in shared if wire.from_bytes(store.artefact(name)).keys() <= {COUNT}}
+    for name in sorted((hashes - empty) & store.on_disk()):
         yield f"{who}: artefacts/{name}.safetensors is still there"
 
 
@@ -39,7 +44,4 @@ def kept(who: str, erasure: Erasure, plan: Plan, store: RunStore, known: Callabl
     if left := known(wire.from_bytes(store.artefact(state.main))):
         yield f"{who}: its main model still knows {len(left)} of them, the first is {left[0]}"
     rows = store.rows("select main, seed from states where peer = ? and round < ?", (erasure.peer, done[0][0] if done else erasure.round))
-    older = {name for pair in rows for name in pair} - {state.main, state.seed}
-    others = {other.seed for other in store.states().values()}
-    empty = {name for name in older & others if wire.from_bytes(store.artefact(name)).keys() <= {COUNT}}  # of peers that sent no weights
-    yield from left_over(who, older - empty, store)
+    yield from left_over(who, {name for pair in rows for name in pair} - {state.main, state.seed}, store)

@@ -319,3 +319,17 @@ def test_whatever_else_happens_exact_is_exact_or_refused(play: Play):
         assert verify(done.folder) == [], (seed, federation, events)
         played += 1
     assert played >= 10
+
+
+def test_who_leaves_after_sending_the_same_nothing_as_another_leaves_no_trace(tmp_path: Path) -> None:
+    """Of the peers that a round does not draw, those that forget send updates without weights, alike for all with as many rows."""
+    forget = {"round": 2, "do": "delete", "peers": [0, 1, 2, 3], "rows": {"fraction": 0.2}, "method": "retrain"}
+    left = {"round": 3, "do": "leave", "peers": [0], "erase": True, "method": "finetune"}
+    data = {"dataset": "digits", "rows": 120, "reference": 1, "test": 20, "partition": {"kind": "iid"}}
+    few = {"seed": 5, "rounds": 3, "data": data, "training": {"epochs": 1}, "audit": {"counterfactual": False}, "event": [forget, left]}
+    who = {"federation": {"kind": "fedavg", "cohort": 1}, "peers": {"count": 4, "main": [{"kind": "linear"}]}}
+    done = run(scenario(**few, **who), tmp_path)
+    ((sent,),) = ledger(done, "select seed from states where peer = 0 and round = 2")
+    last = "select seed from states where peer <> 0 group by peer having round = max(round)"
+    assert (sent,) in ledger(done, last), "the control: another peer's last update is the same"
+    assert verify(done.folder) == []
