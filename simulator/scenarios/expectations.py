@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
 
 from clients.config import PeerConfig
 from clients.metrics import MetricError, Metrics
 from server.timeline import Timeline
+from simulator.scenarios.cell import Resolves
 from simulator.scenarios.expect import Expect
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
-
-
-class Measures(Protocol):
-    """The part of a cell that is needed here; see `simulator.tasks.contract.Cell`."""
-
-    def metrics(self, config: PeerConfig) -> Metrics:
-        """Return every metric declared for a run whose peers have such configs."""
-
-    def only(self, metric: str, *, of_peer: bool) -> Literal["rounds", "final"] | None:
-        """Return whether a metric is measured in rounds or in the final evaluation alone; None if not."""
 
 
 def unknown_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tuple[str, str]]:
@@ -50,7 +40,7 @@ def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str,
                 yield place, "equal_to = 'never_joined' needs the counterfactual run: set audit.counterfactual = true"
 
 
-def elsewhere(scenario: Scenario, timeline: Timeline, cell: Measures, config: PeerConfig) -> Iterator[tuple[str, str]]:
+def elsewhere(scenario: Scenario, timeline: Timeline, cell: Resolves, config: PeerConfig) -> Iterator[tuple[str, str]]:
     """Yield place and reason of every expectation of a declared metric that is not measured of its peer, or not in its round.
 
     ``config`` is that of any peer.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Protocol
 
 from clients.config import PeerConfig
 from clients.data import Dataset
@@ -13,6 +12,7 @@ from clients.unlearning.general.contract import MethodSpec
 from clients.unlearning.limits import beyond
 from server.timeline import Timeline
 from simulator.levels import unsupported
+from simulator.scenarios.cell import Resolves
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
 
@@ -20,19 +20,7 @@ NO_VALIDATION = "needs validation rows, and none are set aside: set data.validat
 """Why an audit or a method that needs public labelled rows cannot work."""
 
 
-class HasMethods(Protocol):
-    """The part of a cell that is needed here; see `simulator.tasks.contract.Cell`."""
-
-    takes_rows: ClassVar[bool]
-    """Whether peers take in rows that arrive."""
-    corrects_rows: ClassVar[bool]
-    """Whether peers correct rows."""
-
-    def methods(self, request: str) -> tuple[str, ...]:
-        """Return the methods that an event may name for a request of this kind."""
-
-
-def of_events(scenario: Scenario, cell: HasMethods, *, connected: bool) -> Iterator[tuple[str, str]]:
+def of_events(scenario: Scenario, cell: Resolves, *, connected: bool) -> Iterator[tuple[str, str]]:
     """Yield events that need neighbours if peers have none, rows that peers cannot take in or correct, and unsupported methods."""
     for i, event in enumerate(scenario.event):
         if event.brings_rows and not cell.takes_rows:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 
 from clients.config import PeerConfig
 from clients.data import DataError, Dataset, DatasetSpec, load, one_line
 from clients.data.rows import Ids
-from clients.metrics import Metrics
-from clients.unlearning.general.contract import MethodSpec
 from server.membership import MembershipError
 from server.timeline import Happening, Round, Timeline
 from server.topology import Graph, Repair, TopologyError, TopologySpec, draw, edges
@@ -22,8 +20,8 @@ from simulator.events.contract import STAGES
 from simulator.events.peers import EventError
 from simulator.events.world import Draft, Setting, World
 from simulator.scenarios import bounds, compare, presence, refusals
+from simulator.scenarios.cell import Resolves
 from simulator.scenarios.churn import ChurnError
-from simulator.scenarios.compare import Comparison
 from simulator.scenarios.expectations import elsewhere, never_checked, unknown_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone, waiting
 from simulator.scenarios.plan import Plan
@@ -49,29 +47,6 @@ def resolve(scenario: Scenario) -> Plan:
 
 
 S = TypeVar("S", bound=Scenario)
-
-
-class Resolves(Protocol):
-    """The part of a cell that a resolution needs; see `simulator.tasks.contract.Cell`."""
-
-    plan: type[Plan]
-    takes_rows: ClassVar[bool]
-    corrects_rows: ClassVar[bool]
-
-    def config(self, scenario: Any, peer: int, **constants: Any) -> PeerConfig:
-        """Return a peer's config."""
-
-    def metrics(self, config: PeerConfig) -> Metrics:
-        """Return every metric declared for a run whose peers have such configs."""
-
-    def only(self, metric: str, *, of_peer: bool) -> Literal["rounds", "final"] | None:
-        """Return whether a metric is measured in rounds or in the final evaluation alone; None if not."""
-
-    def methods(self, request: str) -> tuple[str, ...]:
-        """Return the methods that an event may name for a request of this kind."""
-
-    def branched(self, plan: Any, comparison: Comparison, method: MethodSpec) -> Plan:
-        """Return the plan in which a request is carried out by another method; ``NotComparedError`` if it cannot be."""
 
 
 class Resolution(Generic[S]):

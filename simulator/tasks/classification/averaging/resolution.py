@@ -12,7 +12,7 @@ from server.averaging.cohort import Cohorts
 from server.averaging.past import Past
 from server.timeline import Timeline
 from simulator.audits.attack_rate import no_trigger
-from simulator.scenarios.resolution import Resolves
+from simulator.scenarios.cell import Resolves
 from simulator.tasks.averaging.refusals import refusals
 from simulator.tasks.classification.averaging import privacy
 from simulator.tasks.classification.averaging.scenario import AveragedScenario
