@@ -161,7 +161,7 @@ class Cell(ABC, Generic[S, P]):
         return iter(())
 
     def remains(self, plan: P) -> Iterator[str]:
-        """Yield a line for everything outside the run directory, apart from the data set, that keeps something of what was forgotten."""
+        """Yield a line for everything of this cell's own that keeps something of what was forgotten: caches, words in the run directory."""
         return iter(())
 
 

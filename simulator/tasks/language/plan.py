@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from clients.language.config import WordsConfig
 from server.language.timeline import GuardedTimeline
 from simulator.scenarios.plan import Plan
@@ -26,3 +28,8 @@ class GuardedPlan(Plan):
         left = [tuple(row for row in rule.rows if row in rows) for rule, rows in zip(self.timeline.rules, lives, strict=True)]
         rules = tuple(rule.told(rows) for rule, rows in zip(self.timeline.rules, left, strict=True))
         return self.timeline.model_copy(update={"rules": rules})
+
+    def in_clear(self) -> Iterator[str]:
+        """Yield a line if the run directory holds words of guards as the scenario has them, which may be of what was forgotten."""
+        if names := [rule.id for rule in self.timeline.rules if rule.match.readable or rule.answer]:
+            yield f"scenario.toml and plan.json hold pattern and answer of guards as they were written, in words: {', '.join(names)}"

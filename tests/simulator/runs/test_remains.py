@@ -77,3 +77,10 @@ def test_the_cache_of_denoisers_is_named(finished: Run, tmp_path: Path, monkeypa
     with reading(finished.folder) as store:
         assert any(f"cache, {tmp_path}: 1 files" in line for line in remains(plan, store))
         assert not any("cache" in line for line in remains(finished.plan, store)), "peers that classify use none"
+
+
+def test_guards_whose_words_lie_in_the_run_directory_are_named(finished: Run) -> None:
+    plan = resolve(Scenario.load(SCENARIOS / "keys" / "language.toml"))
+    assert {"names", "canned", "pattern"} < {rule.id for rule in plan.timeline.rules}
+    with reading(finished.folder) as store:
+        assert any(line.endswith("as they were written, in words: canned, pattern") for line in remains(plan, store)), "others keep hashes"

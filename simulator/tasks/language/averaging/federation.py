@@ -92,6 +92,10 @@ class AveragedLanguage(AveragingCell[LanguageScenario, LanguagePlan], PooledClas
         points = capacity(plan, store, asked.held)
         return {"language": findings_of(asked) | ({"capacity": points} if points else {})}
 
+    def remains(self, plan: LanguagePlan) -> Iterator[str]:
+        """Yield a line if words of guards stay in the run directory."""
+        return plan.in_clear()
+
     def problems(self, plan: LanguagePlan, store: RunStore) -> Iterator[str]:
         """Yield a line for everything kept of the erased data, for rules that should not be there, and for other models' answers."""
         from simulator.tasks.averaging.verification import left_in_history

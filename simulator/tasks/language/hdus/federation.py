@@ -89,6 +89,10 @@ class HdusLanguage(Cell[HdusLanguageScenario, HdusLanguagePlan]):
 
         return findings(plan, store)
 
+    def remains(self, plan: HdusLanguagePlan) -> Iterator[str]:
+        """Yield a line if words of guards stay in the run directory."""
+        return plan.in_clear()
+
     def problems(self, plan: HdusLanguagePlan, store: RunStore) -> Iterator[str]:
         """Yield a line for hashes in seeds that should not be there or are missing, and for stale seeds."""
         from simulator.tasks.language.hdus.verification import carried, stale
