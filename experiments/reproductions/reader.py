@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with Bars() as bars:
         advance = bars.stage("kinds of release", (2 + len(options.fills)) * len(theirs))
         for name, hide in releases(options.fills).items():
-            reader = Reader(released(hide, options.own, own, my_cuts))
+            reader = Reader.of(released(hide, options.own, own, my_cuts))
             areas, found = [], list[Scores]()
             for seed, (work, denoiser, masks) in theirs.items():
                 those = released(hide, seed, denoiser, masks)

@@ -34,7 +34,7 @@ class Read(AdversarySpec):
         from server.revival.reader import Reader
 
         assert isinstance(known, OwnReleases)
-        reader = Reader(known.examples)
+        reader = Reader.of(known.examples)
         revived = revive(WithMask(known.weights, reader.places(known.weights)), self.revival)
         said = f"{revived.said}, as learned from {len(known.examples)} releases of its own"
         return replace(revived, said=said, columns=reader.scores(known.weights))

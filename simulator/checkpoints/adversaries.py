@@ -120,15 +120,15 @@ class Masked(Completing):
 
     def __init__(self, mask: Path, settings: Revival, random_signs: bool = False) -> None:
         super().__init__(settings, random_signs)
-        self.mask = _found("--mask", mask)
+        self.mask = found("--mask", mask)
 
     def told(self) -> dict[str, Any]:
         """Return the settings, and the copy."""
-        return super().told() | _other("mask", self.mask)
+        return super().told() | identity("mask", self.mask)
 
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
         """Return the layers that are cut in the other copy; ``LetheError`` if there are none, or it is of another model."""
-        self._others = _alike("--mask", self.mask, checkpoint)
+        self._others = alike("--mask", self.mask, checkpoint)
         self.zeros, cut = find_cut(self.mask, bars)
         names = {layer.name for layer in cut}
         return [layer for layer in checkpoint.layers if layer.name in names]
@@ -184,15 +184,15 @@ class Remembering(Adversary):
     """
 
     def __init__(self, earlier: Path) -> None:
-        self.earlier = _found("--earlier", earlier)
+        self.earlier = found("--earlier", earlier)
 
     def told(self) -> dict[str, Any]:
         """Return the earlier model."""
-        return _other("earlier", self.earlier)
+        return identity("earlier", self.earlier)
 
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
         """Return all layers, as whole ones may have been cut; ``LetheError`` if the earlier model is another one."""
-        self._others = _alike("--earlier", self.earlier, checkpoint)
+        self._others = alike("--earlier", self.earlier, checkpoint)
         self.zeros = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
         return list(checkpoint.layers)
 
@@ -244,18 +244,20 @@ class Rounding(Adversary):
         return f"weights rounded to {self.bits} bits {self._where(facts)}"
 
 
-def _found(option: str, root: Path) -> Checkpoint:
+def found(option: str, root: Path) -> Checkpoint:
+    """Return the checkpoint that an option names."""
     try:
         return find(root)
     except LetheError as error:
         raise LetheError(f"{option} {error}") from None
 
 
-def _other(role: str, checkpoint: Checkpoint) -> dict[str, Any]:
+def identity(role: str, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what distinguishes a checkpoint that an adversary has from others, as plain values."""
     return {role: str(checkpoint.root), f"{role}_files": stamps(checkpoint)}
 
 
-def _alike(option: str, other: Checkpoint, checkpoint: Checkpoint) -> dict[str, Layer]:
+def alike(option: str, other: Checkpoint, checkpoint: Checkpoint) -> dict[str, Layer]:
     """Return the other checkpoint's layers by name; ``LetheError`` unless both have the same ones, and its weights are finite."""
     shapes = [{layer.name: layer.shape for layer in one.layers} for one in (other, checkpoint)]
     if shapes[0] != shapes[1]:

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from simulator.checkpoints.adversaries import Adversary
 
 _COMPLETION = ("keep", "completion", "magnitude", "gain", "random_signs", "precision")
+_EXAMPLES = ("example_mask",)
 _TRAINING = ("concept", "base", "prompt", "word", "steps", "rate")
-"""Options of adversaries who complete a cut, and of those who train."""
+"""Options of adversaries who complete a cut, of those who learn from examples, and of those who train."""
 
 
 def revive(
@@ -52,6 +53,15 @@ def revive(
     ] = None,
     earlier: Annotated[
         Path | None, typer.Option(help="Kept an earlier or a public model, and writes back what changed too much.", show_default=False)
+    ] = None,
+    example: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Has pruned and sealed pipelines of this kind itself, and learns from this one; again for more.", show_default=False
+        ),
+    ] = None,
+    example_mask: Annotated[
+        list[Path] | None, typer.Option(help="The cut of --example: that copy, pruned and not sealed; one for each.", show_default=False)
     ] = None,
     bits: Annotated[int | None, typer.Option(help="Rounds to so many bits, which undoes small updates.", show_default=False)] = None,
     images: Annotated[
@@ -80,10 +90,10 @@ def revive(
 ) -> None:
     """Bring back what was cut, as an adversary would who has the weights: by default it completes zeros.
 
-    --mask, --density, --earlier, --bits or --images say what else it knows or does. A record, with how sure a completion is of each
-    layer, goes to OUT.json.
+    --mask, --density, --earlier, --example, --bits or --images say what else it knows or does. A record, with how sure a completion is
+    of each layer, goes to OUT.json.
     """
-    known = {"mask": mask, "density": density, "earlier": earlier, "bits": bits, "images": images}
+    known = {"mask": mask, "density": density, "earlier": earlier, "example": example, "bits": bits, "images": images}
     given = {name: value for name, value in known.items() if value is not None}
     _check_given(context, given)
     if images is not None:
@@ -105,6 +115,10 @@ def revive(
             adversary = Masked(mask, settings, random_signs)
         elif density is not None:
             adversary = Guessing(density, settings, random_signs)
+        elif example is not None:
+            from simulator.checkpoints.reading import Reading
+
+            adversary = Reading(list(zip(example, example_mask or (), strict=True)), settings, random_signs)
         elif earlier is not None:
             adversary = Remembering(earlier)
         elif bits is not None:
@@ -120,10 +134,18 @@ def _check_given(context: typer.Context, given: Mapping[str, object]) -> None:
     if len(names) > 1:
         raise LetheError(f"{' and '.join(names)}: an adversary has one of them; give one, and each in a run of its own")
     completes, trains = not {"earlier", "bits", "images"} & set(given), "images" in given
-    for options, used, who in ((_COMPLETION, completes, "who completes a cut"), (_TRAINING, trains, "who trains on --images")):
+    kinds = (
+        (_COMPLETION, completes, "who completes a cut"),
+        (_EXAMPLES, "example" in given, "who learns from --example"),
+        (_TRAINING, trains, "who trains on --images"),
+    )
+    for options, used, who in kinds:
         for name in options:
             if not used and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
                 raise LetheError(f"--{name.replace('_', '-')}: is for one {who}; leave it out, or give what that one needs")
+    examples, masks = (len(context.params[name] or ()) for name in ("example", "example_mask"))
+    if examples != masks:
+        raise LetheError(f"--example: {examples} given, and {masks} times --example-mask; give for each its cut, in the same order")
     if trains and not context.params["concept"]:
         raise LetheError("--images: wants what they show as well, for example --concept 'golf ball'")
 

@@ -113,6 +113,9 @@ def _examples(act: Attack, state: Releasing, now: Round) -> tuple[Example, ...]:
     made = tuple(own_releases(state, act.concept, first_request(act.concept, state).method, state.last_fill(now)))
     if not made:
         raise NotPlayedError("no other concept can be cut from the release, so the adversary has no cut to learn from")
+    edited = torch.cat([mask.any(dim=0) for _, masks in made for mask in masks.values()])
+    if bool(edited.all()):
+        raise NotPlayedError("the eraser cuts every column, so that edited ones cannot be told from others; take mask_oracle")
     return made
 
 

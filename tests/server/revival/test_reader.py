@@ -36,13 +36,13 @@ def released(model: int, fill: FillSpec | None) -> tuple[Layers, Layers]:
 
 def read(fill: FillSpec | None) -> float:
     weights, masks = released(9, fill)
-    return score_auc(Reader([released(model, fill) for model in range(4)]).scores(weights), masks).value
+    return score_auc(Reader.of([released(model, fill) for model in range(4)]).scores(weights), masks).value
 
 
 def test_it_points_at_the_cut_of_a_model_it_never_saw_and_not_at_that_of_redrawn_columns() -> None:
     def share_found(fill: FillSpec) -> float:
         weights, masks = released(9, fill)
-        places = Reader([released(model, fill) for model in range(4)]).places(weights)
+        places = Reader.of([released(model, fill) for model in range(4)]).places(weights)
         assert sum(int(place.sum()) for place in places.values()) == pytest.approx(sum(int(mask.sum()) for mask in masks.values()), rel=0.2)
         return sum(int((places[name] & mask).sum()) for name, mask in masks.items()) / sum(int(place.sum()) for place in places.values())
 
