@@ -118,7 +118,8 @@ class UnionZero(PolicySpec):
     """Zero wherever any client cut; the mean elsewhere. One client can cut anything, up to the budget.
 
     By default, the budget has room for two concepts as ``concept_prune`` cuts them from a small denoiser (0.3 of a layer), and not for
-    half of every layer, with which one client would ruin the model for all.
+    half of every layer, with which one client would ruin the model for all. The largest 0.3 of every layer pass, and ruin it as well: where
+    clients are not trusted, take `Vote`.
 
     Parameters
     ----------
