@@ -70,7 +70,7 @@ class Layer:
 
         total = torch.zeros(self.masks[0].shape, dtype=torch.float64)
         for mask, share in zip(self.masks, self.shares, strict=True):
-            total += share * mask
+            total += share * mask.double()  # a float times a bool tensor would be rounded to float32
         return total
 
     def sum_of_kept(self) -> Tensor:

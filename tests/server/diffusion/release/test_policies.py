@@ -43,6 +43,21 @@ def equal_layers(pruning: int, clients: int = 10) -> tuple[Tensor, Tensor, list[
     return weight, cut, [reply(k, weight, cut if k < pruning else None) for k in range(clients)]
 
 
+@pytest.mark.parametrize(
+    ("counts", "cutting", "threshold"),
+    [([1.0] * 25, 10, 0.4), ([1.0] * 50, 25, 0.5), ([1.0] * 100, 50, 0.5), ([70.0, 96.0, 134.0], 3, 1.0), ([1.0] * 3, 1, 1 / 3)],
+)
+def test_a_vote_is_won_by_exactly_its_threshold(counts: list[float], cutting: int, threshold: float) -> None:
+    weight, cut = draw("w"), mask("m")
+
+    def won(by: int) -> Tensor:
+        replies = [reply(k, weight, cut if k < by else None, share) for k, share in enumerate(counts)]
+        return Vote(threshold=threshold).aggregate(replies).frozen["layer"]
+
+    assert torch.equal(won(cutting), cut)
+    assert not won(cutting - 1).any()
+
+
 @pytest.mark.parametrize("pruning", [0, 1, 5, 9, 10])
 def test_the_mean_dilutes_by_the_share_that_kept(pruning: int) -> None:
     weight, cut, replies = equal_layers(pruning)
