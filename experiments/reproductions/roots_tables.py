@@ -90,15 +90,16 @@ class Summary:
 
 
 def certainty(summary: Summary, counts: Mapping[str, int]) -> str:
-    """Return how many samples there are of each accuracy, and how wide the widest of their 95 % intervals is.
+    """Return how many samples there are of each accuracy, and how far the farthest end of their 95 % intervals lies from its share.
 
     ``counts`` are the numbers of samples of one pair, of its target and of all others together.
     """
     told = []
     for part, count in counts.items():
         n = count * len(summary.pairs)
-        ends = [wilson(mean(pair["rows"][name][part] for pair in summary.pairs), n) for name in ROWS]
-        told.append(f"{part}: n = {n}, 95 % intervals over samples at most \u00b1{max(high - low for low, high in ends) / 2:.3f}")
+        shares = [mean(pair["rows"][name][part] for pair in summary.pairs) for name in ROWS]
+        most = max(abs(end - share) for share in shares for end in wilson(share, n))
+        told.append(f"{part}: n = {n}, 95 % intervals over samples at most \u00b1{most:.3f}")
     return "; ".join(told)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clients.metrics import Metric
@@ -48,6 +48,8 @@ def results(plan: Plan, store: RunStore) -> dict[str, Any]:
         "audits": {name: [column.told() for column in spec.columns] for name, spec in asked(plan, store).items()},
         "incidents": [text for (text,) in store.rows("select text from incidents order by rowid")],
     }
+    if refusals := list(_refusals(store)):
+        found["refusals"] = refusals
     found["stored"] = stored(plan, store)
     if waiting := plan.timeline.waiting:
         found["waiting"] = [one.model_dump(exclude={"ids"}) | {"ids": len(one.ids)} for one in waiting]
@@ -73,6 +75,12 @@ def settled(plan: Plan, store: RunStore) -> str:
     """Return, as JSON, the verdict on each claim by the evidence in ledger and data."""
     rows = ((one, erasure_row(plan, store, one)) for one in plan.timeline.erasures)
     return json.dumps([*(claim(one, plan, store, row) for one, row in rows), *arrivals.claims(plan, store)])
+
+
+def _refusals(store: RunStore) -> Iterator[dict[str, Any]]:
+    """Yield what a server refused to aggregate: the round, the peer that sent it, and the reason."""
+    for number, peers, why in store.rows("select round, peers, detail from events where do = 'refused' order by rowid"):
+        yield from ({"round": number, "peer": peer, "why": why} for peer in json.loads(peers))
 
 
 def _metrics(plan: Plan, store: RunStore) -> dict[str, Any]:

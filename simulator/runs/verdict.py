@@ -78,7 +78,8 @@ def verdict(claims: Sequence[Mapping[str, str]], found: Mapping[str, Any]) -> di
         The other results.
     """
     unmet = [one for one in found["expectations"] if not one["met"]]
-    name, why = _named(claims, unmet, *(len(found.get(key, ())) for key in ("concepts", "arrivals", "waiting")))
+    concepts = list(_of_concepts(found.get("concepts", ()), bool(found.get("revivals"))))
+    name, why = _named(claims, unmet, concepts, *(len(found.get(key, ())) for key in ("arrivals", "waiting")))
     if name != "disproved" and (broken := next(disproved(found.get("compare", ())), None)):
         name, why = "disproved", broken
     return {"name": name, "why": why, "claims": claims}
@@ -130,7 +131,7 @@ def _read(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _named(
-    claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: int, arrivals: int, waiting: int
+    claims: Sequence[Mapping[str, str]], unmet: Sequence[Mapping[str, Any]], concepts: Sequence[str], arrivals: int, waiting: int
 ) -> tuple[Name, str]:
     """Return name and reason of the verdict on all claims, the last of them of arrivals, and unmet expectations together."""
     wrong = [one for one in claims if one["verdict"] == "disproved"]
@@ -150,17 +151,23 @@ def _named(
     return "measured", "; ".join(_told(claims, concepts, arrivals, waiting))
 
 
-def _told(claims: Sequence[Mapping[str, str]], concepts: int, arrivals: int, waiting: int) -> Iterator[str]:
-    """Yield the number of proven claims, of the others the number for each reason, and the number of requests that never arrived."""
+def _told(claims: Sequence[Mapping[str, str]], concepts: Sequence[str], arrivals: int, waiting: int) -> Iterator[str]:
+    """Yield the number of proven claims, of the others the number for each reason, concepts, and how many requests never arrived."""
     erasures = len(claims) - arrivals
     for what, some in (("erasures", claims[:erasures]), ("arrivals", claims[erasures:])):
         if some:
             yield f"{sum(one['verdict'] == 'proven' for one in some)} of {len(some)} {what} proven"
     for why, count in Counter(one["why"] for one in claims if one["verdict"] == "measured").items():
         yield f"{count} {why}"
-    if concepts:
-        subject = "1 erasure of a concept is" if concepts == 1 else f"{concepts} erasures of concepts are"
-        yield f"{subject} measured by samples and attacks"
+    yield from concepts
     if waiting:
         subject = "1 request waits for a peer that was" if waiting == 1 else f"{waiting} requests wait for peers that were"
         yield f"{subject} away to the end of the run"
+
+
+def _of_concepts(rows: Sequence[Mapping[str, Any]], attacked: bool) -> Iterator[str]:
+    """Yield, for each outcome, how many erasures of concepts had it."""
+    for outcome, count in Counter(row["outcome"] for row in rows).items():
+        subject = "1 erasure of a concept" if count == 1 else f"{count} erasures of concepts"
+        by = "samples and attacks" if attacked else "samples"
+        yield f"{subject} {'is' if count == 1 else 'are'} measured by {by}" if outcome == "measured" else f"{subject}: {outcome}"

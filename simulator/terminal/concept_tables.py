@@ -77,11 +77,11 @@ def _certainty(scores: Sequence[Row], what: str) -> Iterator[str]:
     pairs = [pair for pair in scores if "n" in pair]
     if not pairs:
         return
-    half = [_half(pair["interval"][part] for pair in pairs) for part in ("target", "others")]
+    half = [_half((pair[part], pair["interval"][part]) for pair in pairs) for part in ("target", "others")]
     target, others = (span({pair["n"][part] for pair in pairs}) for part in ("target", "others"))
     line = f"{what}: of {target} / {others} samples each; 95 % intervals: at most \u00b1{half[0]:.2f} / \u00b1{half[1]:.2f}"
     if worst := [pair["worst"] for pair in pairs if pair.get("worst")]:
-        line += f"; worst other of {span({one['n'] for one in worst})}: \u00b1{_half(one['interval'] for one in worst):.2f}"
+        line += f"; worst other of {span({one['n'] for one in worst})}: \u00b1{_half((one['share'], one['interval']) for one in worst):.2f}"
     yield line
 
 
@@ -91,7 +91,7 @@ def _signs(rows: Sequence[Row]) -> Iterator[str]:
     if not known:
         return
     parts = ("sign_accuracy", "sign_accuracy_top_fifth")
-    half = [_half(row["interval"][part] for row in known) for part in parts]
+    half = [_half((row[part], row["interval"][part]) for row in known) for part in parts]
     lost, surest = (span({row["n"][part] for row in known}) for part in parts)
     yield f"signs: of {lost} lost entries / {surest} surest"
     yield f"  95 % intervals: at most \u00b1{half[0]:.3f} / \u00b1{half[1]:.3f}, too narrow as entries are dependent"
@@ -124,9 +124,9 @@ def _change(paired: Row | None) -> str:
     return NONE if paired is None else f"+{paired['gained']} -{paired['lost']} p {paired['p']:.2g}"
 
 
-def _half(intervals: Iterable[Sequence[float]]) -> float:
-    """Return half the width of the widest interval."""
-    return max((high - low) / 2 for low, high in intervals)
+def _half(told: Iterable[tuple[float, Sequence[float]]]) -> float:
+    """Return how far the farthest end of an interval lies from its share."""
+    return max(max(share - low, high - share) for share, (low, high) in told)
 
 
 def _ends(interval: Sequence[float]) -> str:

@@ -47,6 +47,8 @@ def show_results(run: Run, console: Console | None = None) -> None:
         console.print(f"{name}:", highlight=False)
         for line in told["lines"]:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for one in found.get("refusals", ()):
+        console.print(f"refused, round {one['round']}: peer {one['peer']}: {one['why']}", highlight=False, markup=False)
     if found["expectations"]:
         console.print(_expectations(found["expectations"]))
 

@@ -14,6 +14,11 @@ from server.diffusion.timeline import ConceptErasure
 from server.ledger import FEDERATION
 from simulator.tasks.diffusion import shares
 
+MEASURED = "measured"
+UNCUT, REFUSED = "no weight stayed cut", "the server refused what its peers sent"
+UNFINISHED = "not carried out by all who were asked"
+"""What became of a concept erasure."""
+
 if TYPE_CHECKING:
     from simulator.storage.store import RunStore
     from simulator.tasks.diffusion.plan import DiffusionPlan
@@ -77,9 +82,12 @@ def _last(found: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
 def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row per concept erasure; ``scored`` holds the sample accuracies before it, and once all its peers had received it."""
     policy, names = plan.scenario.policy, _names(plan)
+    refused = [(number, json.loads(peers)) for number, peers in store.rows("select round, peers from events where do = 'refused'")]
     rows = []
     for one in plan.timeline.concepts:
         measured = dict(store.rows("select name, value from metrics where round = ? and peer = ?", (one.round, FEDERATION)))
+        drawn, scores, survival = _drawn(plan, store, one), scored.get(one.index, {}), measured.get(f"{names.cut}.survival")
+        never = set(one.peers) <= {peer for number, peers in refused if number >= one.round for peer in peers}
         rows.append(
             {
                 "concept": one.concept,
@@ -89,11 +97,21 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
                 "policy": getattr(policy, "name", None),
                 "guarantee": "behavioural",
                 **{part: measured.get(f"{names.cut}.{part}") for part in ("density", "agreement", "survival")},
-                **{name: scored.get(one.index, {}).get(name) for name in ("original", "erased")},
-                "drawn": _drawn(plan, store, one),
+                **{name: scores.get(name) for name in ("original", "erased")},
+                "drawn": drawn,
+                "outcome": _outcome(never, "erased" in scores or drawn is not None, survival),
             }
         )
     return rows
+
+
+def _outcome(refused: bool, judged: bool, survival: float | None) -> str:
+    """Return what became of a concept erasure: whether all its updates were refused, samples were judged, and any of its cut survived."""
+    if refused:
+        return REFUSED
+    if not judged:
+        return UNFINISHED
+    return UNCUT if survival == 0 else MEASURED
 
 
 def _names(plan: DiffusionPlan) -> Names:

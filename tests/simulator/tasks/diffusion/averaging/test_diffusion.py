@@ -25,12 +25,14 @@ from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
 from simulator.runs.run import Run
+from simulator.runs.verdict import Verdict
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
 from simulator.sweeps.measures import measures
 from simulator.tasks.contract import cell_of, plan_of
+from simulator.tasks.diffusion.results import REFUSED, UNCUT, UNFINISHED
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -186,6 +188,9 @@ def test_of_several_erased_concepts_none_counts_among_the_others_and_no_peer_can
     with sqlite3.connect(one.folder / "run.sqlite") as db:
         ((peers, why),) = db.execute("select peers, detail from events where do = 'refused'").fetchall()
     assert (peers, "more than the budget" in why) == ("[1]", True)
+    assert one.results["refusals"] == [{"round": 3, "peer": 1, "why": why}]
+    assert [row["outcome"] for row in one.results["concepts"]] == ["measured", "measured", REFUSED]
+    assert f"2 erasures of concepts are measured by samples and attacks; 1 erasure of a concept: {REFUSED}" in Verdict.of(one.results).why
 
 
 def test_pictures_are_kept_with_the_verdicts(told):
@@ -450,6 +455,16 @@ def test_a_cut_above_the_budget_is_refused_naming_the_peer(play):
     assert [peers for peers, _ in rows] == ["[0]", "[1]", "[2]"]
     assert "client 0: its mask cuts" in rows[0][1]
     assert one.results["concepts"][0]["density"] is None
+    assert [row["peer"] for row in one.results["refusals"]] == [0, 1, 2]
+    assert Verdict.of(one.results).why == f"1 erasure of a concept: {REFUSED}"
+
+
+def test_the_verdict_measures_no_erasure_that_never_came_or_whose_cut_was_lost(play):
+    away = [ERASE | {"peers": [0]}, {"round": 2, "do": "offline", "peers": [0]}]
+    policy = {"kind": "vote", "threshold": 0.9}
+    one = play(rounds=2, event=[*away, ERASE | {"concept": 7, "peers": [1]}], federation=SMOKE["federation"] | {"policy": policy})
+    assert [row["outcome"] for row in one.results["concepts"]] == [UNFINISHED, UNCUT]
+    assert Verdict.of(one.results).why == f"1 erasure of a concept: {UNFINISHED}; 1 erasure of a concept: {UNCUT}"
 
 
 def test_acts_that_cannot_be_are_told_and_the_run_goes_on(play):
