@@ -25,11 +25,12 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reader.main(["--own", "1", "--seeds", "0", "--concepts", "1", "7", "--fills", "gaussian", "--cache", str(tmp_path)])
     cells = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]
-    areas = {cell[0]: float(cell[1]) for cell in cells}
-    assert [len(cell) for cell in cells] == [6, 10, 10]
-    assert areas.keys() == {"original", "pruned", "gaussian"}
-    assert areas["pruned"] > 0.9
-    assert 0.3 < areas["original"] < 0.7
+    areas = {(cell[0], cell[1]): float(cell[3]) for cell in cells}
+    assert [len(cell) for cell in cells] == [8, 8, 12, 12, 12, 12]
+    assert areas.keys() == {(release, model) for release in ("original", "pruned", "gaussian") for model in ("own", "released")}
+    for model in ("own", "released"):
+        assert areas["pruned", model] > 0.9
+        assert 0.3 < areas["original", model] < 0.7
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
