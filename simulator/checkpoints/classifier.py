@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.checkpoints.finite import check_file
 from simulator.checkpoints.folder import PICKLES, read_json
-from simulator.checkpoints.parts import check_settings
+from simulator.checkpoints.parts import check_settings, check_whole
 from simulator.checkpoints.places import shown, stays
 from simulator.checkpoints.prompts import silence
 from simulator.checkpoints.tensors import read_header
@@ -58,9 +58,13 @@ class Classifier:
         read: Any = AutoImageProcessor.from_pretrained  # not typed
         try:
             self._processor = read(self.root, backend="pil", **how)
-            model = AutoModelForImageClassification.from_pretrained(self.root, use_safetensors=True, **how)
+            how |= {"use_safetensors": True, "output_loading_info": True}
+            model, found = AutoModelForImageClassification.from_pretrained(self.root, **how)
+            check_whole(f"--classifier {self.root}", found["missing_keys"])
             self._model = model.eval().to(device)
             self.shows(np.zeros((8, 8, 3), dtype=np.uint8))
+        except LetheError:
+            raise
         except Exception as error:  # foreign settings may make the library raise anything
             what = shown(" ".join(str(error).split()) or type(error).__name__)
             raise LetheError(f"--classifier {self.root}: transformers cannot use it ({what}); give {_CLASSIFIER}") from None

@@ -1,9 +1,9 @@
-"""Checks of the settings of a pipeline's parts before a library uses them: no custom code, no model larger than its weights."""
+"""Checks of a pipeline's parts: no custom code, no model larger than its weights, and none that lacks some of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from simulator.checkpoints.tensors import read_header
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _CODE = ("auto_map", "custom_pipelines", "quantization_config", "trust_remote_code")
@@ -74,18 +75,56 @@ def _check_size(checkpoint: Checkpoint, folder: Path, library: str, kind: str) -
         raise LetheError(f"{folder / 'config.json'}: {what}; fetch the whole folder again")
 
 
-def _without_memory(library: str, kind: str, folder: Path) -> nn.Module | None:
-    """Return the model that the settings describe, on the meta device; None for a part that is not a model."""
+def load_models(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, nn.Module]:
+    """Return the pipeline's models by part; ``LetheError`` names a tensor that one wants and its files lack, which would be random."""
+    index = read_json(checkpoint.root / "model_index.json")
+    models: dict[str, nn.Module] = {}
+    for name in checkpoint.components:
+        made, folder = _class(*index[name]), checkpoint.root / name
+        if made is None:
+            continue
+        how: dict[str, Any] = {"use_safetensors": True, "low_cpu_mem_usage": False, "local_files_only": True, "output_loading_info": True}
+        if any(f".{checkpoint.variant}." in path.name for path in folder.iterdir()):
+            how["variant"] = checkpoint.variant
+        try:
+            models[name], told = made.from_pretrained(folder, dtype=dtype, **how)
+        except Exception as error:  # foreign settings may make the libraries raise anything
+            raise LetheError(f"{folder}: {index[name][0]} cannot load it: {' '.join(str(error).split())[:300]}") from None
+        check_whole(str(folder), told["missing_keys"])
+    return models
+
+
+def check_whole(place: str, missing: Iterable[str]) -> None:
+    """Raise ``LetheError`` if tensors are missing, whose values a library would draw at random."""
+    names = sorted(missing)
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        what = f"its weights lack {shown(names[0])}{more}, which the model in config.json wants"
+        raise LetheError(f"{place}: {what}; fetch the whole folder again, or save it again with save_pretrained")
+
+
+def _class(library: str, kind: str) -> Any:
+    """Return the class of a part that is a model; None for any other part."""
     import diffusers
     import torch
     import transformers
 
-    made: Any = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), kind, None)
-    if not (isinstance(made, type) and issubclass(made, torch.nn.Module)):
+    module = {"diffusers": diffusers, "transformers": transformers}.get(library) or getattr(diffusers.pipelines, library, None)
+    made: Any = getattr(module, kind, None)
+    return made if isinstance(made, type) and issubclass(made, torch.nn.Module) else None
+
+
+def _without_memory(library: str, kind: str, folder: Path) -> nn.Module | None:
+    """Return the model that the settings describe, on the meta device; None for a part that is not a model."""
+    import torch
+    from diffusers import ModelMixin
+
+    made = _class(library, kind)
+    if made is None:
         return None
     with torch.device("meta"):
-        if library == "diffusers":
-            model: nn.Module = made.from_config(made.load_config(folder))  # type: ignore[attr-defined]
+        if issubclass(made, ModelMixin):
+            model: nn.Module = made.from_config(made.load_config(folder))
         else:
-            model = made(made.config_class.from_pretrained(folder))  # type: ignore[attr-defined]
+            model = made(made.config_class.from_pretrained(folder))
     return model

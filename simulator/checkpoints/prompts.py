@@ -16,7 +16,7 @@ from clients.unlearning.contract import UnlearningError
 from clients.unlearning.pruning.contract import Rows, Subject
 from clients.unlearning.pruning.recorder import Activity, Halves, record
 from simulator.checkpoints.folder import DENOISERS, PICKLES, Checkpoint, read_json
-from simulator.checkpoints.parts import check_parts
+from simulator.checkpoints.parts import check_parts, load_models
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -163,9 +163,10 @@ def load_pipeline(checkpoint: Checkpoint, prompts: Prompts, device: torch.device
     variant = None if checkpoint.variant == "plain" else checkpoint.variant
     how = {"use_safetensors": True, "low_cpu_mem_usage": False, "local_files_only": True, "trust_remote_code": False}
     absent = [name for name, entry in read_json(checkpoint.root / "model_index.json").items() if entry == [None, None]]
+    models = load_models(checkpoint, dtype)
     try:
         load: Any = DiffusionPipeline.from_pretrained  # not typed
-        pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how, **dict.fromkeys(absent))
+        pipeline = load(checkpoint.root, variant=variant, dtype=dtype, **how, **models, **dict.fromkeys(absent))
     except Exception as error:  # foreign settings may make the libraries raise anything
         raise LetheError(f"{checkpoint.root}: diffusers cannot load it: {' '.join(str(error).split())[:300]}") from None
     if not {"prompt", "latents", "generator", "output_type"} <= set(inspect.signature(pipeline.__call__).parameters):

@@ -122,7 +122,7 @@ def test_samples_differ_with_the_weights_and_the_seed_alone(saved: dict[str, Pat
     assert not np.array_equal(first, draw(pipeline, "a ball", 0, _prompts()))
 
 
-@pytest.mark.parametrize("kind", ["EulerAncestralDiscreteScheduler", "DDPMScheduler"])
+@pytest.mark.parametrize("kind", ["EulerAncestralDiscreteScheduler", pytest.param("DDPMScheduler", marks=pytest.mark.slow)])
 def test_noise_that_steps_add_is_the_same_for_every_folder(kind: str, saved: dict[str, Path], pipeline: Path) -> None:
     import diffusers
 
@@ -210,6 +210,11 @@ def _not_finite(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def _no_head(folder: Path) -> None:
+    tensors = {name: tensor for name, tensor in load_file(folder / "model.safetensors").items() if "classifier" not in name}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def _other_size(folder: Path) -> None:
     settings = json.loads((folder / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"size": {"height": 16, "width": 16}}))
@@ -244,6 +249,7 @@ def _nothing(folder: Path) -> None:
         (_code, ("--label", "dog"), ("auto_map asks for code",)),
         (_pickle, ("--label", "dog"), ("pickles alone", "safetensors")),
         (_not_finite, ("--label", "dog"), ("classifier.bias holds 1 values that are not finite",)),
+        (_no_head, ("--label", "dog"), ("its weights lack classifier.bias and 1 more", "save_pretrained")),
         (_no_labels, ("--label", "dog"), ("names no labels",)),
         (_other_kind, ("--label", "dog"), ("transformers cannot use it",)),
         (_other_size, ("--label", "dog"), ("transformers cannot use it", "16*16")),

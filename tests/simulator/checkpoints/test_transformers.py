@@ -82,6 +82,19 @@ def test_round_trip(transformer: Path, lethe: Callable[..., Any], pruning: tuple
     assert bool(torch.isfinite(image).all())
 
 
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("transformer", "norm_out.linear.bias"), ("text_encoder_2", "text_projection.weight"), ("vae", "decoder.conv_in.bias")],
+)
+def test_a_tensor_that_is_missing_is_named(part: str, name: str, transformer: Path, lethe: Callable[..., Any], tmp_path: Path) -> None:
+    folder = shutil.copytree(transformer, tmp_path / "sd3")
+    (path,) = (folder / part).glob("*.safetensors")
+    save_file({one: tensor for one, tensor in load_file(path).items() if one != name}, path, metadata={"format": "pt"})
+    said = lethe("name", folder, "--concept", "ball", "--concept", "dog", "--steps", 1, "--calls", 1, "--samples", 1)
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert f"{folder / part}: its weights lack {name}, which" in said.err
+
+
 def models() -> dict[str, Any]:
     """Return small transformers of the configuration classes of real releases."""
     from diffusers import DiTTransformer2DModel, FluxTransformer2DModel, PixArtTransformer2DModel
