@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clients.streams import torch_generator
+from simulator.checkpoints.embedding import check_word
 from simulator.checkpoints.folder import Checkpoint, read_json
 from simulator.checkpoints.places import shown
 from simulator.checkpoints.prompts import Prompts, denoiser
@@ -59,8 +60,8 @@ class OwnImages:
         self.rate = _RATES[word is not None] if rate is None else rate
         if not (isfinite(self.rate) and self.rate > 0):
             raise LetheError(f"--rate {self.rate}: wants a number above 0")
-        if word is not None and (not word.strip() or any(letter.isspace() for letter in word)):
-            raise LetheError(f"--word {word!r}: wants one word without spaces, such as '<ball>'")
+        if word is not None:
+            check_word(word)
         self.prompts = Prompts((concept,), scenes, template, 1, 1, 1.0, seed)
         if not folder.is_dir():
             raise LetheError(f"--images {folder}: is no folder; give one with images of the concept")

@@ -12,6 +12,7 @@ from server.audit.intervals import wilson
 from server.audit.paired import Paired, mcnemar
 from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.classifier import Classifier
+from simulator.checkpoints.embedding import check_learned, check_word
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Checkpoint, find, read_json
 from simulator.checkpoints.progress import Bars
@@ -83,8 +84,10 @@ def judge_checkpoints(
         Device and determinism.
     variant : str, optional
     word : str, optional
-        What stands for the concept in the prompts of the folder ``"revived"``; default: the concept.
+        What stands for the concept in the prompts of the folder ``"revived"``, which has learned it; default: the concept.
     """
+    if word is not None:
+        check_word(word)
     found = {name: find(folder, variant) for name, folder in folders.items()}
     for checkpoint in found.values():
         check_complete(checkpoint)
@@ -92,6 +95,8 @@ def judge_checkpoints(
     for checkpoint in found.values():
         check_weights(checkpoint, parts=True)
     alone, learned = prompts.without(), prompts if word is None else replace(prompts, concepts=(word,))
+    if word is not None:
+        check_learned(found[REVIVED], word, learned.with_concept(word))
     classifier.load(arithmetic.place())
     shows: dict[str, tuple[bool, ...]] = {}
     with Bars() as bars, arithmetic.active():

@@ -86,7 +86,7 @@ def _learned(
         known = {text: made.hidden(text) for text in dict.fromkeys(made.texts)}
         losses = train(parameters, made, known.__getitem__, own, shop.folder / "training.safetensors", step)
     else:
-        with Placeholder(pipeline, own.word, own.prompts.concepts[0]) as placeholder:
+        with Placeholder(pipeline, own.word, own.prompts.concepts[0], made.texts) as placeholder:
             parameters = {"vectors": placeholder.vectors}
             losses = train(parameters, made, made.hidden, own, shop.folder / "training.safetensors", step)
     found = {name: value.detach().cpu().clone() for name, value in parameters.items()}

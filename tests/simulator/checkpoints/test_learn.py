@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.judge import judge_checkpoints
 from simulator.checkpoints.prompts import Prompts
+from simulator.errors import LetheError
 
 ENCODER = "text_encoder/model{}.safetensors"
 
@@ -129,14 +130,43 @@ def test_a_killed_training_ends_with_the_bytes_it_would_have_had(
     assert helpers.tree(tmp_path / "out") == helpers.tree(undisturbed)
 
 
-def test_the_revived_copy_is_asked_for_the_word(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_revived_copy_is_asked_for_the_word(saved: dict[str, Path], pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _learn(pipeline, "<ball>", "<ball>_1")
     asked = list[str]()
     monkeypatch.setattr("simulator.checkpoints.judge.draw", lambda pipeline, text, index, prompts: asked.append(text))
     judge: Any = SimpleNamespace(load=lambda device: None, shows=lambda image: True)
-    folders = {"original": saved["plain"], "pruned": saved["plain"], "revived": saved["plain"]}
+    folders = {"original": saved["plain"], "pruned": saved["plain"], "revived": pipeline}
     prompts = Prompts(("ball",), ("a room",), "a {concept} in {base}", 1, 1, 1.0, 0)
     judge_checkpoints(folders, prompts, judge, Arithmetic(device="cpu"), word="<ball>")
     assert asked == ["a ball in a room", "a room", "a ball in a room", "a <ball> in a room"]
+
+
+def _learn(pipeline: Path, *names: str) -> None:
+    """Add words to the tokenizer alone."""
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(pipeline / "tokenizer")
+    tokenizer.add_tokens(list(names))
+    tokenizer.save_pretrained(pipeline / "tokenizer")
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("<cat>", ("--word <cat>", "has not learned it", "ask for one that it has: <ball>\n")),
+        ("<|endoftext|>", ("has not learned it",)),
+        ("<Dog>", ("--word <Dog>: the tokenizer reads 1 where its 2 tokens are to stand once",)),
+        ("", ("--word ''", "wants one word")),
+    ],
+)
+def test_no_copy_is_asked_for_a_word_that_it_has_not_learned(word: str, words: tuple[str, ...], pipeline: Path) -> None:
+    _learn(pipeline, "<ball>", "<ball>_1", *(("<Dog>", "<Dog>_1") if word == "<Dog>" else ()))
+    prompts = Prompts(("ball",), ("a room",), "a {concept} in {base}", 1, 1, 1.0, 0)
+    judge: Any = SimpleNamespace()
+    with pytest.raises(LetheError) as raised:
+        judge_checkpoints({"original": pipeline, "revived": pipeline}, prompts, judge, Arithmetic(device="cpu"), word=word)
+    for one in words:
+        assert one in f"{raised.value}\n"
 
 
 @pytest.mark.parametrize(
@@ -147,6 +177,11 @@ def test_the_revived_copy_is_asked_for_the_word(saved: dict[str, Path], monkeypa
         (("--images", "IMAGES", "--concept", "ball", "--rate", "nan"), ("--rate nan",)),
         (("--images", "IMAGES", "--concept", "ball", "--word", "a ball"), ("--word 'a ball'", "one word")),
         (("--images", "IMAGES", "--concept", "ball", "--word", "a"), ("--word a: is a word of the pipeline's tokenizer already",)),
+        (
+            ("--images", "IMAGES", "--concept", "ball", "--word", "<Ball>"),
+            ("--word <Ball>: the tokenizer reads 1 where its 4", "small letters"),
+        ),
+        (("--images", "IMAGES", "--concept", "ball", "--word", "in"), ("--word in: the tokenizer reads 8 where its 4",)),
         (("--images", "IMAGES", "--concept", "ball", "--rate", "1e30"), ("--rate 1e+30", "lower it")),
     ],
 )
