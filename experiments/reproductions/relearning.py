@@ -1,21 +1,23 @@
 """Relearning after erasers: ``python -m experiments.reproductions.relearning [--seeds 0 1 2] [--concepts 6 9]``.
 
 A denoiser is trained on a part of the digits. Each eraser erases each concept from it; then an adversary who has eight images of the
-concept, which no training has seen, trains what is released: the feed-forward output weights, or all weights.
+concept, which no training has seen, trains what is released: the feed-forward output weights, or all weights. What an eraser left of a
+concept is stored at once as a JSON line in the output folder, so that the same command goes on after any interruption.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from statistics import mean
+from typing import Any
 
 from torch import Tensor
 
-from clients import cache
+from clients.cache import configuration_hash
 from clients.diffusion import metrics
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import Images, digits
@@ -25,23 +27,44 @@ from clients.diffusion.subject import DenoiserSubject
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.contract import EraserSpec
 from clients.unlearning.pruning.gradients import Scope, borrowed, chosen, copies
-from experiments.benchmarks._intervals import interval, said
 from experiments.reproductions.attacks_parts import divided
 from experiments.reproductions.command import Parser
-from experiments.reproductions.intervals import text
-from experiments.reproductions.roots_pairs import Work, own_part, trained
-from experiments.reproductions.studies import training_bars
+from experiments.reproductions.lines import Line, Lines
+from experiments.reproductions.relearning_tables import each, means
+from experiments.reproductions.roots_pairs import Work, own_part
+from experiments.reproductions.studies import Study, add_spans, check_spans
 from server.revival.tuning import Tuner
-from simulator.checkpoints.progress import Bars
 
 IMAGES, RATE = 8, 1e-3
 """Images of the adversary, and the learning rate."""
-LONGER = 5
-"""How many times the steps an adversary should need after a defence."""
-OTHERS = 9
-"""Number of other classes."""
+VERSION = 1
+"""Version of the measurements; increase it when the same settings give other numbers."""
 SETTINGS: dict[str, dict[str, object]] = {"salun": {"scope": "all", "share": 1.0}, "resistant": {}}
 """Settings that differ from the usual ones; SalUn over all weights is the loss of ``resistant`` without an adversary."""
+
+
+def spec_of(kind: str) -> EraserSpec:
+    """Return an eraser with its settings here."""
+    return ERASERS.load(kind)(**SETTINGS.get(kind, {}))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The settings of all measurements: ``work``, whose images train the denoiser, images that no training sees, and the adversaries.
+
+    ``scopes`` are what adversaries train, ``steps`` how long.
+    """
+
+    work: Work
+    unseen: Images
+    scopes: tuple[Scope, ...]
+    steps: tuple[int, ...]
+
+    def name(self, seed: int, kind: str, concept: int) -> str:
+        """Return the hash of everything that determines the measurements of an eraser and a concept."""
+        adversaries = {"scopes": list(self.scopes), "steps": list(self.steps), "images": IMAGES, "rate": RATE}
+        settings = {"relearning": VERSION, "eraser": spec_of(kind).model_dump(mode="json"), "adversaries": adversaries}
+        return configuration_hash({"pair": self.work.pair(seed, concept), **settings})
 
 
 def erased(work: Work, denoiser: Denoiser, spec: EraserSpec, seed: int, concept: int) -> None:
@@ -66,94 +89,76 @@ def restore(denoiser: Denoiser, weights: Mapping[str, Tensor]) -> None:
     denoiser.unet.load_state_dict(dict(weights), strict=False)
 
 
-Row = tuple[str, str, int]
-"""Eraser, what the adversary trains (empty as released), and steps."""
-Found = dict[Row, list[dict[str, float]]]
-"""Shares of every concept, by row."""
+def measure(trial: Trial, denoiser: Denoiser, kind: str, seed: int, concept: int, advance: Callable[[int], None]) -> Line:
+    """Return what an eraser leaves of a concept, and what each adversary makes of it; the denoiser stays unchanged.
 
+    ``advance`` is called with 1 for each of the rows: as released, and after each adversary.
+    """
+    work, rows, whole = trial.work, list[dict[str, Any]](), copies(dict(denoiser.unet.named_parameters()))
 
-def measured(options: argparse.Namespace, work: Work, unseen: Images, denoiser: Denoiser, seed: int) -> Found:
-    """Erase every concept with every eraser, let the adversary relearn it, and return shares; the denoiser stays as it was."""
-    found, whole = Found(), copies(dict(denoiser.unet.named_parameters()))
+    def score(scope: str, steps: int) -> None:
+        rows.append({"scope": scope, "steps": steps, **work.score(denoiser, seed, concept)})
+        advance(1)
 
-    def score(row: Row, concept: int) -> None:
-        shares = work.score(denoiser, seed, concept)
-        found.setdefault(row, []).append(shares)
-        _say(f"seed {seed}, {concept} {_named(row)}", shares, options.samples)
-
-    for concept, kind in product(options.concepts, options.erasers):
-        erased(work, denoiser, ERASERS.load(kind)(**SETTINGS.get(kind, {})), seed, concept)
+    try:
+        erased(work, denoiser, spec_of(kind), seed, concept)
         released = copies(dict(denoiser.unet.named_parameters()))
-        score((kind, "", 0), concept)
-        for scope, steps in product(options.scopes, options.steps):
-            relearned(work, unseen, denoiser, seed, concept, scope, steps)
-            score((kind, scope, steps), concept)
+        score("", 0)
+        for scope, steps in product(trial.scopes, trial.steps):
+            relearned(work, trial.unseen, denoiser, seed, concept, scope, steps)
+            score(scope, steps)
             restore(denoiser, released)
+    finally:
         restore(denoiser, whole)
-    return found
+    return {"seed": seed, "concept": concept, "eraser": kind, "n": work.counts(), "rows": rows}
 
 
-def over_seeds(found: Sequence[Found], erasers: Sequence[str]) -> list[str]:
-    """Return lines of means over concepts with intervals over seeds, and whether an eraser holds five times the first one's steps."""
-    means = {row: {part: [mean(one[part] for one in each[row]) for each in found] for part in ("target", "others")} for row in found[0]}
-    lines = [f"{_named(row)}: erased {interval(of['target'], 2)}, others {interval(of['others'], 2)}" for row, of in means.items()]
-    for (kind, scope, steps), base in means.items():
-        for other in erasers[1:]:
-            later = means.get((other, scope, LONGER * steps))
-            if kind == erasers[0] and steps and later and len(found) > 1:
-                less = [a - b for a, b in zip(base["target"], later["target"], strict=True)]
-                what = f"{other} after {LONGER * steps} steps on {scope} shows less than {kind} after {steps}"
-                lines.append(said(what, less))
-    return lines
+def study(trial: Trial) -> Study[tuple[str, int]]:
+    """Return the study of erasers and concepts."""
 
+    def name(seed: int, thing: tuple[str, int]) -> str:
+        return trial.name(seed, *thing)
 
-def _named(row: Row) -> str:
-    kind, scope, steps = row
-    return f"{kind}, {steps} steps on {scope}" if steps else f"{kind}, released"
+    def of(denoiser: Denoiser, seed: int, thing: tuple[str, int], advance: Callable[[int], None]) -> Line:
+        return measure(trial, denoiser, thing[0], seed, thing[1], advance)
+
+    rows = 1 + len(trial.scopes) * len(trial.steps)
+    return Study("relearning", trial.work, name, of, lambda _: rows, lambda line: f"released {line['rows'][0]['target']:.2f}")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("relearning", __doc__ or "")
     usual = ["concept_prune", "salun", "resistant"]
     parser.add_argument("--erasers", nargs="+", choices=sorted(ERASERS.targets()), default=usual, help="others are compared with the first")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="training seeds")
-    parser.add_argument("--concepts", type=int, nargs="+", choices=range(10), default=[6, 9], help="classes to erase one by one")
-    parser.add_argument("--scopes", nargs="+", choices=["feed_forward_out", "all"], default=["feed_forward_out", "all"])
+    add_spans(parser, (0,), (6, 9))
+    scopes = ["feed_forward_out", "all"]
+    parser.add_argument("--scopes", nargs="+", choices=scopes, default=scopes, help="weights that the adversary trains")
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 20, 50, 100], help="steps of the adversary")
     parser.add_argument("--samples", type=int, nargs=2, metavar=("TARGET", "OTHERS"), default=[60, 5], help="of the concept, of each other")
-    parser.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
+    parser.add_folders("runs/relearning")
     options = parser.parse_args(arguments)
     for name, values in (("steps", options.steps), ("samples", options.samples)):
         if min(values) < 1:
             parser.error(f"--{name} {' '.join(map(str, values))}: wants positive numbers")
-    for name in ("erasers", "seeds", "concepts", "scopes", "steps"):
-        if len(set(getattr(options, name))) < len(getattr(options, name)):
-            parser.error(f"--{name}: one is given twice; name each once")
+    check_spans(parser, options, "erasers", "scopes", "steps")
+    parser.make_folders(options, Path("runs/relearning"))
     return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, erase, relearn, and print a line for each measurement, then what holds over seeds."""
     options = _options(arguments)
-    options.cache.expanduser().mkdir(parents=True, exist_ok=True)
     seen, unseen = divided(digits(), 0.2)
-    target, others = options.samples
     judge = JUDGES.load("svm")().learned(digits())
-    work = Work(seen, judge, DIGITS, QUICK_BUDGET, budget=metrics.Budget(target=target, others=others))
-    print(f"quick budget; judge {judge.accuracy:.3f} on held-out images; {IMAGES} images of the adversary", flush=True)
-    found = []
-    for seed in options.seeds:
-        with Bars() as drawn:
-            denoiser, _ = trained(work, seed, options.cache.expanduser(), training_bars(drawn, seed))
-        found.append(measured(options, work, unseen, denoiser, seed))
+    work = Work(seen, judge, DIGITS, QUICK_BUDGET, budget=metrics.Budget(*options.samples))
+    trial = Trial(work, unseen, tuple(options.scopes), tuple(options.steps))
+    things = [(kind, concept) for concept, kind in product(options.concepts, options.erasers)]
+    lines = study(trial).lines(options.seeds, things, Lines(options.out), options.cache)
+    print(f"quick budget; judge {judge.accuracy:.3f} on held-out images; {IMAGES} images of the adversary")
+    print(*each(lines), sep="\n")
     concepts = ", ".join(map(str, options.concepts))
-    print(f"means over concepts {concepts}; with several seeds, 95 % intervals over them (n = {len(found)}):")
-    print("\n".join(over_seeds(found, options.erasers)))
-
-
-def _say(what: str, found: Mapping[str, float], samples: Sequence[int]) -> None:
-    target, others = samples
-    print(f"{what}: erased {text(found['target'], target)}, others {text(found['others'], OTHERS * others)}", flush=True)
+    print(f"means over concepts {concepts}; with several seeds, 95 % intervals over them (n = {len(options.seeds)}):")
+    print(*means(lines, options.erasers), sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.gradients import copies
 from experiments.reproductions import relearning, roots_pairs
 from experiments.reproductions.attacks_parts import divided
+from experiments.reproductions.relearning_tables import means
 
 
 @pytest.fixture(autouse=True)
@@ -25,29 +29,64 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relearning, "SETTINGS", settings)
 
 
-def test_every_row_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    how = ("--erasers", "salun", "resistant", "--concepts", "3", "--steps", "1", "--samples", "3", "1", "--cache", str(tmp_path))
+def test_every_row_is_printed_and_an_interrupted_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = ["--erasers", "salun", "resistant", "--concepts", "3", "--steps", "1", "--samples", "3", "1"]
+    how += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
+    real = relearning.measure
+
+    def stopped(trial: Any, denoiser: Any, kind: str, *more: Any) -> Any:
+        if kind == "resistant":
+            raise KeyboardInterrupt
+        return real(trial, denoiser, kind, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(relearning, "measure", stopped)
+        with pytest.raises(SystemExit) as left:
+            relearning.main(how)
+    assert left.value.code == 130
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1].startswith("relearning: interrupted; what is finished is in ")
     relearning.main(how)
-    lines = [line.split(": erased")[0] for line in capsys.readouterr().out.splitlines()]
+    told = capsys.readouterr()
+    assert "denoiser from the cache; 1 of 2 to measure" in told.err
+    lines = [line.split(": erased")[0] for line in told.out.splitlines()]
     rows = [f"{kind}, {row}" for kind in ("salun", "resistant") for row in ("released", "1 steps on feed_forward_out", "1 steps on all")]
     assert lines[1:7] == [f"seed 0, 3 {row}" for row in rows]
     assert lines[8:] == rows
     assert "8 images of the adversary" in lines[0]
 
 
+def test_everything_that_determines_a_measurement_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, unseen = divided(digits(), 0.2)
+    work = relearning.Work(seen, SimpleNamespace(accuracy=1.0), SMOKE, DenoiserTraining())
+    trial = relearning.Trial(work, unseen, ("all",), (1,))
+    names = [trial.name(0, "salun", 3), trial.name(1, "salun", 3), trial.name(0, "resistant", 3), trial.name(0, "salun", 4)]
+    names += [replace(trial, **other).name(0, "salun", 3) for other in ({"steps": (2,)}, {"scopes": ("feed_forward_out",)})]
+    monkeypatch.setitem(relearning.SETTINGS, "salun", {"steps": 2})
+    names.append(trial.name(0, "salun", 3))
+    assert len(set(names)) == 7
+
+
+def line(seed: int, kind: str, shares: dict[int, float]) -> dict[str, Any]:
+    rows = [{"scope": "all", "steps": steps, "target": share, "others": 1 - share} for steps, share in shares.items()]
+    return {"seed": seed, "concept": 3, "eraser": kind, "n": {"target": 10, "others": 9}, "rows": rows}
+
+
 def test_who_holds_five_times_the_steps_is_told_over_seeds() -> None:
-    def found(early: float, late: float) -> relearning.Found:
-        shares = {("a", "all", 2): early, ("a", "all", 10): 0.9, ("b", "all", 2): 0.1, ("b", "all", 10): late}
-        return {row: [{"target": share, "others": 1.0}] for row, share in shares.items()}
+    def told(late: float) -> list[str]:
+        early = enumerate((0.5, 0.52, 0.54))
+        lines = [one for seed, share in early for one in (line(seed, "a", {2: share, 10: 0.9}), line(seed, "b", {2: 0.1, 10: late}))]
+        return list(means(lines, ["a", "b"]))[-2:]
 
-    def told(late: float) -> str:
-        return relearning.over_seeds([found(0.5, late), found(0.52, late), found(0.54, late)], ["a", "b"])[-1]
-
-    assert told(0.2).endswith("seen")
-    assert not told(0.2).endswith("not seen")
-    assert told(0.52).endswith("not seen")
-    assert told(0.8).endswith("the opposite")
-    assert told(0.2).startswith("b after 10 steps on all shows less than a after 2: 0.320 ± ")
+    assert told(0.2)[0].endswith("seen")
+    assert not told(0.2)[0].endswith("not seen")
+    assert told(0.52)[0].endswith("not seen")
+    assert told(0.8)[0].endswith("the opposite")
+    assert told(0.2)[0].startswith("b after 10 steps on all shows less than a after 2: 0.320 ± ")
+    assert told(0.2)[1] == "  b less a, paired, 3 cuts: erased -0.320 ± 0.050, p 0.25; others 0.320 ± 0.050, p 0.25"
 
 
 def test_the_adversary_trains_what_is_in_scope() -> None:
@@ -64,9 +103,18 @@ def test_the_adversary_trains_what_is_in_scope() -> None:
         assert all(torch.equal(value, before[name]) for name, value in denoiser.unet.named_parameters())
 
 
-@pytest.mark.parametrize("wrong", [("--steps", "0"), ("--samples", "3", "0")])
-def test_what_cannot_be_counted_is_refused(wrong: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--steps", "0"), "--steps 0: wants positive numbers"),
+        (("--samples", "3", "0"), "--samples 3 0: wants positive numbers"),
+        (("--seeds", "-1"), "--seeds -1: wants numbers from 0"),
+        (("--scopes", "all", "all"), "--scopes: one is given twice; name each once"),
+        (("--cache", "/dev/null/x"), "--cache /dev/null/x: no folder can be there (Not a directory); name another"),
+    ],
+)
+def test_bad_arguments_are_one_line(wrong: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        relearning.main(wrong)
+        relearning.main(["--out", str(tmp_path), *wrong])
     assert stopped.value.code == 2
-    assert capsys.readouterr().err == f"relearning: {' '.join(wrong)}: wants positive numbers\n"
+    assert capsys.readouterr().err == f"relearning: {said}\n"
