@@ -53,7 +53,7 @@ class Scar:
 def tables(scars: Sequence[Scar], samples: Sequence[int]) -> Iterator[Table]:
     """Yield what erasers leave, means over seeds and concepts, and what adversaries bring back, with 95 % intervals over samples.
 
-    With several seeds or concepts, a last table tells the least and the most of them.
+    With several seeds or concepts, a last table tells the least and the most of them, and of what completion adds to the same cut.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def tables(scars: Sequence[Scar], samples: Sequence[int]) -> Iterator[Table]:
     by_eraser = {kind: [scar for scar in scars if scar.eraser == kind] for kind in dict.fromkeys(scar.eraser for scar in scars)}
     left = _empty("what is released", "eraser", "erased", "others", "worst other", "zeros", "changed", "other weights", "named")
     back = _empty("share of samples that show the erased concept, after", "eraser", *PARTS.values(), "completed")
-    apart = _empty("the same, least and most of a seed and concept, after", "eraser", *PARTS.values())
+    apart = _empty("the same, least and most of a seed and concept, after", "eraser", *PARTS.values(), "completion adds")
     for kind, own in by_eraser.items():
         left.add_row(kind, *_left(own, samples))
         found = {part: _targets(own, part) for part in PARTS}
         back.add_row(kind, *(_pooled(shares, samples[0]) for shares in found.values()), _what(own))
-        apart.add_row(kind, *(f"{min(shares):.2f} to {max(shares):.2f}" if shares else "-" for shares in found.values()))
+        apart.add_row(kind, *(f"{min(shares):.2f} to {max(shares):.2f}" if shares else "-" for shares in (*found.values(), _added(own))))
     yield from (left, back) if len(scars) == len(by_eraser) else (left, back, apart)
 
 
@@ -105,6 +105,11 @@ def _what(own: Sequence[Scar]) -> str:
 def _targets(own: Sequence[Scar], part: str) -> list[float]:
     """Return the share of the erased concept of each scar."""
     return [each[scar.concept] for scar in own if (each := getattr(scar, part)) is not None]
+
+
+def _added(own: Sequence[Scar]) -> list[float]:
+    """Return by how much the share of the erased concept of each completed scar grows."""
+    return [scar.completed[scar.concept] - scar.released[scar.concept] for scar in own if scar.completed is not None]
 
 
 def _pooled(shares: Sequence[float], n: int) -> str:

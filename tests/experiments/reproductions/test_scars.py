@@ -101,6 +101,16 @@ def test_seeds_are_pooled_and_their_range_is_told(found: dict[str, Scar]) -> Non
     assert list(left.columns[1].cells) == list(back.columns[1].cells) == [text(0.5, 4)]
     assert list(left.columns[2].cells) == [text(0.5, 18)]
     assert list(apart.columns[1].cells) == ["0.00 to 1.00"]
+    assert list(apart.columns[-1].cells) == ["-"], "nothing was completed"
+
+
+def test_what_completion_adds_is_told_cut_by_cut(found: dict[str, Scar]) -> None:
+    def scar(seed: int, before: float, after: float) -> Scar:
+        return replace(found["ssd"], seed=seed, released=dict.fromkeys(range(10), before), completed=dict.fromkeys(range(10), after))
+
+    *_, apart = tables([scar(0, 0.1, 0.6), scar(1, 0.5, 0.7)], (2, 1))
+    assert list(apart.columns[2].cells) == ["0.60 to 0.70"]
+    assert list(apart.columns[-1].cells) == ["0.20 to 0.50"]
 
 
 @pytest.fixture
