@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from simulator.checkpoints.cut import Zeros, all_zero, find_cut, survey
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Checkpoint, Layer, find
 from simulator.checkpoints.progress import Bars
-from simulator.checkpoints.smallest import Smallest, smallest
+from simulator.checkpoints.smallest import Smallest, check_taken, smallest
 from simulator.checkpoints.workshop import stamps
 from simulator.errors import LetheError
 
@@ -127,11 +128,17 @@ class Masked(Completing):
         return super().told() | identity("mask", self.mask)
 
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
-        """Return the layers that are cut in the other copy; ``LetheError`` if there are none, or it is of another model."""
+        """Return the layers that are cut in the other copy, and not all zero; ``LetheError`` if it has none, or is of another model."""
         self._others = alike("--mask", self.mask, checkpoint)
-        self.zeros, cut = find_cut(self.mask, bars)
+        zeros, cut = find_cut(self.mask, bars)
+        released = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
+        self.zeros = zeros | {name: one for name, one in released.items() if one.all}
         names = {layer.name for layer in cut}
-        return [layer for layer in checkpoint.layers if layer.name in names]
+        layers = [layer for layer in checkpoint.layers if layer.name in names and not released[layer.name].all]
+        if not layers:
+            what = f"the {len(cut)} layers that --mask {self.mask.root} cuts hold nothing but zeros, from which nothing is completed"
+            raise LetheError(f"{checkpoint.root}: {what}; give a trained checkpoint")
+        return layers
 
     def places(self, name: str, weight: Tensor) -> Tensor:
         """Return where the other copy is zero."""
@@ -168,6 +175,7 @@ class Guessing(Completing):
             return tensors.read(checkpoint.shard(by_name[name]), by_name[name].tensor)
 
         self._smallest: Smallest = smallest(by_name, read, self.density)
+        check_taken(self._smallest, {layer.name: prod(layer.shape) for layer in layers}, self.density)
         return layers
 
     def places(self, name: str, weight: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from clients.streams import torch_generator
 from simulator.checkpoints.embedding import check_word
 from simulator.checkpoints.folder import Checkpoint, read_json
 from simulator.checkpoints.places import shown
-from simulator.checkpoints.prompts import Prompts, denoiser
+from simulator.checkpoints.prompts import Prompts, denoiser, running
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import Tensor
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
@@ -135,7 +136,8 @@ class Lessons:
 
     def hidden(self, text: str) -> Tensor:
         """Return what the denoiser is told of a prompt, with its gradient."""
-        told: Tensor = self.pipeline.encode_prompt(text, self.latents[0].device, 1, False)[0]
+        with running(self.pipeline):
+            told: Tensor = self.pipeline.encode_prompt(text, self.latents[0].device, 1, False)[0]
         return told
 
 
@@ -158,19 +160,39 @@ def _latent(pipeline: Any, path: Path) -> Tensor:
     """Return the latent of an image, cut to the middle part of the denoiser's shape."""
     import numpy as np
     import torch
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     size, scale = denoiser(pipeline).config.sample_size, pipeline.vae_scale_factor
     height, width = (size * scale,) * 2 if isinstance(size, int) else (one * scale for one in size)
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (width, height)), dtype=np.float32)
+        pixels = np.asarray(ImageOps.fit(colours(path), (width, height)), dtype=np.float32)
+    except LetheError:
+        raise
     except Exception as error:  # foreign bytes may make the library raise anything
         raise LetheError(f"--images {path}: cannot be read as an image ({shown(error)}); remove or replace it") from None
     rows = torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None].to(_place(pipeline))
-    with torch.no_grad():
+    with running(pipeline), torch.no_grad():
         latent: Tensor = pipeline.vae.encode(rows).latent_dist.mode() * pipeline.vae.config.scaling_factor
     return latent
+
+
+def colours(path: Path) -> Image.Image:
+    """Return an image in RGB, 0 .. 255, upright, on white where it is transparent; ``LetheError`` if it is several, or of unknown range."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":  # of a camera, whose further frames are previews of the first
+            raise LetheError(f"--images {path}: holds {frames} images; save the one that is meant as a file of its own")
+        found: Image.Image = ImageOps.exif_transpose(image)
+    if found.mode in ("I", "F"):
+        raise LetheError(f"--images {path}: its values are of the mode {found.mode}, whose range is unknown; save it with 8 or 16 bits")
+    if found.mode.startswith("I;16"):
+        found = Image.fromarray((np.asarray(found, dtype=np.float32) / 257).round().astype(np.uint8))
+    if found.has_transparency_data:
+        found = Image.alpha_composite(Image.new("RGBA", found.size, "white"), found.convert("RGBA"))
+    return found.convert("RGB")
 
 
 def _place(pipeline: Any) -> torch.device:

@@ -16,7 +16,7 @@ from simulator.checkpoints.embedding import check_learned, check_word
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Checkpoint, find, read_json
 from simulator.checkpoints.progress import Bars
-from simulator.checkpoints.prompts import Prompts, check_complete, load_pipeline, noises
+from simulator.checkpoints.prompts import Prompts, check_complete, load_pipeline, noises, running
 from simulator.errors import LetheError
 
 if TYPE_CHECKING:
@@ -145,9 +145,10 @@ def draw(pipeline: Any, text: str, index: int, prompts: Prompts) -> npt.NDArray[
 
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.safety_checker = None  # it blackens images, so that a concept that it looks for would pass for erased
-    noise = noises(pipeline, index, ("judge", prompts.seed))
     how = {"num_inference_steps": prompts.steps, "guidance_scale": prompts.guidance, "output_type": "np"}
-    image = np.asarray(pipeline(prompt=[text], **noise, **how).images[0])
+    with running(pipeline):
+        noise = noises(pipeline, index, ("judge", prompts.seed))
+        image = np.asarray(pipeline(prompt=[text], **noise, **how).images[0])
     if not np.isfinite(image).all():
         kind = type(pipeline).__name__
         raise LetheError(f"{kind}: draws values that are not finite from {text!r}; use --device cpu, which draws in float32")

@@ -18,7 +18,7 @@ from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Checkpoint, find
 from simulator.checkpoints.images import Lessons, OwnImages, check_kind, lessons
 from simulator.checkpoints.progress import Bars
-from simulator.checkpoints.prompts import check_complete, load_pipeline
+from simulator.checkpoints.prompts import check_complete, load_pipeline, running
 from simulator.checkpoints.workshop import Job, Workshop, groups
 from simulator.errors import LetheError
 
@@ -142,9 +142,10 @@ def train(
     for step in range(len(losses), own.steps):
         optimizer.zero_grad()
         total = 0.0
-        for loss in made.losses(step, hidden):
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
+        with running(made.pipeline):
+            for loss in made.losses(step, hidden):
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += float(loss.detach())
         if not all(bool(torch.isfinite(value.grad).all()) for value in parameters.values() if value.grad is not None):
             raise LetheError(f"--rate {own.rate}: training met values that are not finite in step {step + 1}; lower it")
         optimizer.step()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -123,9 +124,23 @@ class PromptSubject(Subject):
 def recorded(subject: PromptSubject, which: str, calls: int, halves: Halves) -> Activity:
     """Return what `record` hears of a subject; ``LetheError`` if the pipeline cannot be listened to so."""
     try:
-        return record(subject, which, calls, halves)
+        with running(subject.pipeline):
+            return record(subject, which, calls, halves)
     except UnlearningError as error:
         raise LetheError(str(error)) from None
+
+
+@contextmanager
+def running(pipeline: Any) -> Iterator[None]:
+    """Raise ``LetheError`` for whatever the libraries raise while the pipeline runs, as foreign settings may make them raise anything."""
+    try:
+        yield
+    except (LetheError, UnlearningError):
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        cure = "lower --steps, mend the settings of its scheduler, tokenizer or vae, or fetch it again"
+        raise LetheError(f"{type(pipeline).__name__}: cannot run as it is set ({what}); {cure}") from None
 
 
 def denoiser(pipeline: Any) -> Any:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.checkpoints.places import shown
+from simulator.errors import LetheError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -23,10 +26,13 @@ class Smallest:
         Bits of that size as a float32.
     ties : dict of str to int
         By layer how many of the entries that equal it are among them.
+    taken : dict of str to int
+        By layer how many entries are among them.
     """
 
     size: int
     ties: Mapping[str, int]
+    taken: Mapping[str, int]
 
     def places(self, name: str, weight: Tensor) -> Tensor:
         """Return the entries of a layer that are among the smallest, bool ``(m, n)``."""
@@ -56,16 +62,29 @@ def smallest(names: Iterable[str], read: Callable[[str], Tensor], share: float) 
         high += torch.bincount((_bits(read(name)) >> _LOW).flatten(), minlength=len(high))
     wanted = int(share * int(high.sum()) + 0.5)
     first, below = _reached(high, wanted)
-    low = {}
+    low, taken = {}, {}
     for name in names:
         bits = _bits(read(name))
+        taken[name] = int((bits >> _LOW < first).sum())
         low[name] = torch.bincount((bits[(bits >> _LOW) == first] & (1 << _LOW) - 1).flatten(), minlength=len(high))
     second, before = _reached(sum(low.values(), torch.zeros_like(high)), wanted - below)
     left, ties = wanted - below - before, dict[str, int]()
     for name in names:
         ties[name] = min(left, int(low[name][second]))
         left -= ties[name]
-    return Smallest(first << _LOW | second, ties)
+        taken[name] += int(low[name][:second].sum()) + ties[name]
+    return Smallest(first << _LOW | second, ties, taken)
+
+
+def check_taken(found: Smallest, entries: Mapping[str, int], density: float) -> None:
+    """Raise ``LetheError`` if no entry is among the smallest, or all of a layer are; ``entries`` are counts by layer."""
+    if not any(found.taken.values()):
+        raise LetheError(f"--density {density}: is not one of {sum(entries.values())} weights; give more, such as 0.02")
+    gone = [name for name, count in found.taken.items() if count == entries[name]]
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        what = f"takes every weight of {shown(gone[0])}{more}, so that none is left to complete it from"
+        raise LetheError(f"--density {density}: {what}; give less")
 
 
 def _bits(weight: Tensor) -> Tensor:

@@ -87,6 +87,22 @@ def test_the_smallest_of_all_layers_are_exact(share: float, dtype: torch.dtype) 
     found = smallest(weights, weights.__getitem__, share)
     expected = Extremes(share=share).places(weights)
     assert all(torch.equal(found.places(name, weight), expected[name]) for name, weight in weights.items())
+    assert found.taken == {name: int(places.sum()) for name, places in expected.items()}
+
+
+def test_layers_of_nothing_but_zeros_are_passed_over_by_who_knows_the_mask(
+    released: Released, lethe: Callable[..., Any], tmp_path: Path, helpers: Any
+) -> None:
+    weights = helpers.unet_tensors(released.sealed)
+    weights[NAMES[0]].zero_()
+    said = lethe("revive", helpers.write_unet(tmp_path / "half", weights), "--mask", released.pruned, "--out", tmp_path / "out")
+    assert said.status == 0, said.err
+    assert "in 1 of 2 layers; passed over, nothing but zeros: a.ff.net.2; " in said.out
+    weights[NAMES[1]].zero_()
+    said = lethe("revive", helpers.write_unet(tmp_path / "none", weights), "--mask", released.pruned, "--out", tmp_path / "none.out")
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert f"the 2 layers that --mask {released.pruned} cuts hold nothing but zeros" in said.err
+    assert not list(tmp_path.glob("none.out*"))
 
 
 def test_an_earlier_model_brings_all_of_it_back(
@@ -123,6 +139,8 @@ def test_signs_that_are_drawn_are_a_control_of_every_completion(released: Releas
         (("--earlier", "PRUNED", "--random-signs"), ("--random-signs", "who completes a cut")),
         (("--density", 0.1, "--word", "<ball>"), ("--word", "who trains on --images")),
         (("--density", 1.5), ("--density 1.5", "above 0 and below 1")),
+        (("--density", 1e-12), ("--density 1e-12: is not one of 1280 weights", "give more")),
+        (("--density", 0.9999999), ("--density 0.9999999: takes every weight of a.ff.net.2 and 1 more", "give less")),
         (("--bits", 9), ("--bits 9: wants 2 to 8",)),
         (("--mask", "nowhere"), ("--mask nowhere", "is no folder")),
         (("--mask", "WHOLE"), ("no zero in 2 feed-forward layers",)),

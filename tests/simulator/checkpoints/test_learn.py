@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from server.revival.arithmetic import Arithmetic
+from simulator.checkpoints.images import colours
 from simulator.checkpoints.judge import judge_checkpoints
 from simulator.checkpoints.prompts import Prompts
 from simulator.errors import LetheError
@@ -202,6 +203,35 @@ def test_one_line(
     for word in words:
         assert word in said.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "empty"], "nothing is written"
+
+
+def test_every_kind_of_image_is_read_as_it_looks(tmp_path: Path) -> None:
+    deep = (np.arange(16, dtype=np.uint16) * 4369).reshape(4, 4)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert np.array_equal(np.asarray(colours(tmp_path / "deep.png"))[..., 1], deep / 257), "16 bits are scaled, not clipped"
+    for mode, colour in (("RGBA", (255, 0, 0, 0)), ("LA", (9, 0))):
+        Image.new(mode, (2, 2), colour).save(tmp_path / "clear.png")
+        assert colours(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255), mode
+    palette = Image.new("P", (2, 2))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putpixel((0, 0), 1)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    assert [colours(tmp_path / "palette.png").getpixel(place) for place in ((0, 0), (1, 1))] == [(0, 0, 255), (255, 255, 255)]
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "print.jpg")
+    assert colours(tmp_path / "print.jpg").getpixel((0, 0)) == pytest.approx((255, 0, 0), abs=3)
+
+
+@pytest.mark.parametrize("kind", ["animation", "floats"])
+def test_images_that_are_several_or_of_unknown_range_are_refused(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    if kind == "animation":
+        Image.new("RGB", (2, 2)).save(path, save_all=True, append_images=[Image.new("RGB", (2, 2), "red")])
+    else:
+        Image.fromarray(np.full((2, 2), 0.5, dtype=np.float32)).save(path, format="TIFF")
+    with pytest.raises(
+        LetheError, match="holds 2 images; save" if kind == "animation" else "mode F, whose range is unknown; save it with 8"
+    ):
+        colours(path)
 
 
 def test_a_denoiser_alone_learns_nothing(planted: Any, images: Path, lethe: Callable[..., Any], tmp_path: Path) -> None:
