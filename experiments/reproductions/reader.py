@@ -5,58 +5,80 @@ denoisers of ``roots``, whose fills have another secret. It makes the releases o
 with the quick budget and another seed, from which it cuts every digit), or the very model that was released (``released``: it cuts every
 other digit from that). The fills are compared with the original weights, which reveal only the columns that a concept would select, and
 with the plain cut. Then the attacker cuts again where the detector points, and completes that: samples are judged as released, after this
-attack, and after a completion that knows the mask. Denoisers come from the cache, or are trained.
+attack, and after a completion that knows the mask. Denoisers come from the cache, or are trained. What was found in a release is stored at
+once as a JSON line in the output folder, so that the same command goes on after any interruption.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
 
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from clients import cache
+from clients.cache import configuration_hash
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import digits
 from clients.diffusion.judges.spec import Svm
-from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET, DenoiserTraining
-from clients.diffusion.subject import DenoiserSubject
+from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
 from experiments.reproductions.command import Parser
-from experiments.reproductions.intervals import text
-from experiments.reproductions.roots_pairs import Weights, Work, trained
+from experiments.reproductions.lines import Line, Lines
+from experiments.reproductions.reader_tables import MODELS, table
+from experiments.reproductions.roots_pairs import Weights, Work, masks_of, trained
+from experiments.reproductions.studies import Study, add_spans, check_spans
 from server.defences.detection import score_auc
 from server.defences.fills import FILLS, FillSpec
 from server.defences.secret import Secret
 from server.revival.attack import revive
 from server.revival.knowledge import Example, WithMask
 from server.revival.reader import Reader
-from simulator.checkpoints.progress import Bars
 
+VERSION = 1
+"""Version of the measurements; increase it when the same settings give other numbers."""
 USUAL = ["gaussian", "decoys", "redrawn_columns"]
-MODELS = {"own": "own denoiser", "released": "released model"}
-"""What the attacker makes its examples of."""
-Scores = dict[str, dict[str, float]]
-"""Shares of samples by attack: ``target`` and ``others``."""
+ORIGINAL, PRUNED = "original", "pruned"
+"""Releases that are no fills: no cut, and the plain cut."""
+Hide = Callable[[Weights, Mapping[str, Tensor], int], Weights]
+"""Maps a denoiser's weights, its cut and its training seed to the released weights."""
+Release = tuple[str, int]
+"""A kind of release, and the concept that is cut."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a reader found in one release: the area under its curve, and shares of samples; none if they were not judged."""
+class Trial:
+    """The settings of all releases.
 
+    Parameters
+    ----------
+    work : Work
+        Of the denoisers that are read.
+    own : Work
+        Of the attacker's own denoiser.
+    seed : int
+        Training seed of that denoiser, and of the attacker's secret.
+    examples : tuple of str
+        Keys of ``MODELS``: what the attacker makes its examples of.
+    """
+
+    work: Work
+    own: Work
     seed: int
-    area: float
-    scores: Scores
+    examples: tuple[str, ...]
 
-
-Hide = Callable[[Weights, Mapping[str, Tensor], int], Weights]
-"""Maps a denoiser's weights, its cut and its training seed to the released weights."""
+    def name(self, seed: int, release: Release) -> str:
+        """Return the hash of everything that determines what is found in a release."""
+        kind, concept = release
+        fill = None if kind in (ORIGINAL, PRUNED) else FILLS.load(kind)().model_dump(mode="json")
+        attacker = {"own": self.own.pair(self.seed, 0), "examples": list(self.examples)}
+        return configuration_hash({"pair": self.work.pair(seed, concept), "reader": VERSION, "release": [kind, fill], **attacker})
 
 
 def cut(weights: Weights, masks: Mapping[str, Tensor]) -> Weights:
@@ -69,42 +91,24 @@ def sealed(fill: FillSpec) -> Hide:
     return lambda weights, masks, seed: fill.seal(cut(weights, masks), masks, Secret.of_run(seed)).weights
 
 
-def releases(fills: Sequence[str]) -> dict[str, Hide]:
-    """Return the kinds of release by name: no cut, the plain cut, and the given fills."""
-    plain: dict[str, Hide] = {"original": lambda weights, masks, seed: weights, "pruned": lambda weights, masks, seed: cut(weights, masks)}
-    return plain | {kind: sealed(FILLS.load(kind)()) for kind in fills}
+def hide(kind: str) -> Hide:
+    """Return the function of a kind of release: no cut, the plain cut, or a fill."""
+    if kind == ORIGINAL:
+        return lambda weights, masks, seed: weights
+    return (lambda weights, masks, seed: cut(weights, masks)) if kind == PRUNED else sealed(FILLS.load(kind)())
 
 
-def cuts(denoiser: Denoiser, work: Work, seed: int, concepts: Sequence[int]) -> list[Mapping[str, Tensor]]:
+def cuts(work: Work, denoiser: Denoiser, seed: int, concepts: Sequence[int]) -> list[dict[str, Tensor]]:
     """Return the masks of every concept, each of the whole denoiser."""
-    return [work.eraser.erase(DenoiserSubject(denoiser, concept, (seed, "mask"), sampling=work.sampling), ()).masks for concept in concepts]
+    return [masks_of(work, denoiser, seed, concept) for concept in concepts]
 
 
-@dataclass(frozen=True)
-class Attacker:
-    """What the attacker has beside a release: a denoiser of its own with masks of its digits, and a secret.
-
-    Parameters
-    ----------
-    seed : int
-        Training seed of that denoiser, and of the secret.
-    weights : dict of str to tensor
-    masks : sequence of dict of str to bool tensor
-    """
-
-    seed: int
-    weights: Weights
-    masks: Sequence[Mapping[str, Tensor]]
-
-    def examples(self, hide: Hide) -> list[Example]:
-        """Return releases of its own denoiser."""
-        return [(hide(self.weights, masks, self.seed), masks) for masks in self.masks]
-
-    def examples_of(self, work: Work, denoiser: Denoiser, released: Weights, concept: int, hide: Hide) -> list[Example]:
-        """Return releases made of the released model, from which it cuts every digit but the erased one."""
-        with holding(denoiser, released):
-            made = cuts(denoiser, work, self.seed, [other for other in range(work.spec.classes) if other != concept])
-        return [(hide(released, masks, self.seed), masks) for masks in made]
+def examples_of(trial: Trial, denoiser: Denoiser, released: Weights, release: Release) -> list[Example]:
+    """Return releases made of the released model, from which the attacker cuts every digit but the erased one."""
+    kind, concept = release
+    with holding(denoiser, released):
+        made = cuts(trial.work, denoiser, trial.seed, [other for other in range(trial.work.spec.classes) if other != concept])
+    return [(hide(kind)(released, masks, trial.seed), masks) for masks in made]
 
 
 @contextmanager
@@ -118,100 +122,106 @@ def holding(denoiser: Denoiser, weights: Weights) -> Iterator[None]:
         set_feed_forward_weights(denoiser.unet, original)
 
 
-def scored(work: Work, denoiser: Denoiser, weights: Weights, seed: int, concept: int) -> dict[str, float]:
-    """Return shares of samples that show the concept, and the others."""
-    with holding(denoiser, weights):
-        return work.score(denoiser, seed, concept)
+def study(trial: Trial, folder: Path) -> Study[Release]:
+    """Return the study of releases; ``folder`` is the cache of denoisers."""
+
+    @cache
+    def lessons() -> tuple[Weights, list[dict[str, Tensor]]]:
+        own, _ = trained(trial.own, trial.seed, folder)
+        return feed_forward_weights(own.unet), cuts(trial.own, own, trial.seed, range(trial.own.spec.classes))
+
+    @cache
+    def general(kind: str) -> Reader:
+        weights, learned = lessons()
+        return Reader.of([(hide(kind)(weights, masks, trial.seed), masks) for masks in learned])
+
+    @cache
+    def masks_in(denoiser: Denoiser, seed: int, concept: int) -> dict[str, Tensor]:
+        return masks_of(trial.work, denoiser, seed, concept)
+
+    def of(denoiser: Denoiser, seed: int, release: Release, advance: Callable[[int], None]) -> Line:
+        kind, concept = release
+        masks = masks_in(denoiser, seed, concept)
+        released, readers = hide(kind)(feed_forward_weights(denoiser.unet), masks, seed), {}
+        if "own" in trial.examples:
+            readers["own"] = general(kind)
+        if "released" in trial.examples:
+            readers["released"] = Reader.of(examples_of(trial, denoiser, released, release))
+        advance(1)
+        found = measure(trial.work, denoiser, (released, masks), readers, seed, concept, advance, judged=kind != ORIGINAL)
+        return {"seed": seed, "concept": concept, "release": kind, "n": trial.work.counts(), **found}
+
+    def steps(release: Release) -> int:
+        return 1 if release[0] == ORIGINAL else 3 + len(trial.examples)
+
+    others = [(trial.own, trial.seed)] if "own" in trial.examples else []
+    return Study("reader", trial.work, trial.name, of, steps, _areas, others)
+
+
+def _areas(line: Line) -> str:
+    return "area " + ", ".join(f"{area:.3f} ({MODELS[model]})" for model, area in line["areas"].items())
 
 
 def measure(
-    work: Work, denoiser: Denoiser, release: Example, readers: Mapping[str, Reader], seed: int, concept: int, judged: bool
-) -> dict[str, Measured]:
-    """Return for each reader the area under its curve and, if samples are to be judged, the shares as released and after each attack."""
+    work: Work,
+    denoiser: Denoiser,
+    release: Example,
+    readers: Mapping[str, Reader],
+    seed: int,
+    concept: int,
+    advance: Callable[[int], None],
+    *,
+    judged: bool,
+) -> Line:
+    """Return the area under each reader's curve and, if samples are to be judged, the shares as released and after each attack.
+
+    ``advance`` is called with 1 for each version of the weights that was sampled.
+    """
     weights, mask = dict(release[0]), release[1]
+
+    def scored(version: Weights) -> dict[str, float]:
+        with holding(denoiser, version):
+            shares = work.score(denoiser, seed, concept)
+        advance(1)
+        return shares
+
     areas = {model: score_auc(reader.scores(weights), mask).value for model, reader in readers.items()}
     if not judged:
-        return {model: Measured(seed, area, {}) for model, area in areas.items()}
-    shared = {"released": weights, "known": revive(WithMask(weights, mask), work.revival).weights}
-    scores = {name: scored(work, denoiser, version, seed, concept) for name, version in shared.items()}
-    read = {model: revive(WithMask(weights, reader.places(weights)), work.revival).weights for model, reader in readers.items()}
-    return {
-        model: Measured(seed, areas[model], scores | {"read": scored(work, denoiser, version, seed, concept)})
-        for model, version in read.items()
-    }
+        return {"areas": areas, "rows": {}, "read": {}}
+    rows = {"released": scored(weights), "known": scored(revive(WithMask(weights, mask), work.revival).weights)}
+    places = {model: reader.places(weights) for model, reader in readers.items()}
+    read = {model: scored(revive(WithMask(weights, guessed), work.revival).weights) for model, guessed in places.items()}
+    return {"areas": areas, "rows": rows, "read": read}
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser("reader", __doc__ or "")
+    parser.add_argument("--own", type=int, default=11, help="training seed of the attacker's denoiser")
+    add_spans(parser, (0, 1, 2), range(10))
+    parser.add_argument("--fills", nargs="+", choices=list(FILLS.targets()), default=USUAL, help="fills to read")
+    parser.add_argument("--examples", nargs="+", choices=list(MODELS), default=list(MODELS), help="what the attacker learns from")
+    parser.add_folders("runs/reader")
+    options = parser.parse_args(arguments)
+    check_spans(parser, options, "fills", "examples")
+    if options.own < 0:
+        parser.error(f"--own {options.own}: wants a number from 0")
+    if options.own in options.seeds:
+        parser.error(f"--own {options.own}: is among the seeds that are read; name another")
+    parser.make_folders(options, Path("runs/reader"))
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train or load, cut, fill and detect; print a row for each kind of release and of examples."""
-    parser = Parser("reader", __doc__ or "")
-    parser.add_argument("--own", type=int, default=11, help="training seed of the attacker's denoiser")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds of the denoisers that are read")
-    parser.add_argument("--concepts", type=int, nargs="+", choices=range(10), default=list(range(10)), help="digits to erase one by one")
-    parser.add_argument("--fills", nargs="+", choices=list(FILLS.targets()), default=USUAL, help="fills to read")
-    parser.add_argument("--examples", nargs="+", choices=list(MODELS), default=list(MODELS), help="what the attacker learns from")
-    parser.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
-    options = parser.parse_args(arguments)
-    if options.own in options.seeds:
-        parser.error(f"--own {options.own}: is among the seeds that are read; name another")
+    options = _options(arguments)
     images = digits()
     judge = Svm().learned(images)
-
-    def learned(seed: int, training: DenoiserTraining) -> tuple[Work, Denoiser]:
-        work = Work(images, judge, DIGITS, training)
-        return work, trained(work, seed, options.cache.expanduser())[0]
-
-    mine, own = learned(options.own, QUICK_BUDGET)
-    attacker = Attacker(options.own, feed_forward_weights(own.unet), cuts(own, mine, options.own, range(10)))
-    theirs = {seed: learned(seed, FULL_BUDGET) for seed in options.seeds}
-    masks = {seed: cuts(denoiser, work, seed, options.concepts) for seed, (work, denoiser) in theirs.items()}
-    kinds = releases(options.fills)
-    found: dict[str, dict[str, list[Measured]]] = {name: {} for name in kinds}
-    with Bars() as bars:
-        advance = bars.stage("cuts", len(kinds) * len(theirs) * len(options.concepts))
-        for name, hide in kinds.items():
-            general = Reader.of(attacker.examples(hide)) if "own" in options.examples else None
-            for seed, (work, denoiser) in theirs.items():
-                for concept, mask in zip(options.concepts, masks[seed], strict=True):
-                    released = hide(feed_forward_weights(denoiser.unet), mask, seed)
-                    readers = {"own": general} if general else {}
-                    if "released" in options.examples:
-                        readers["released"] = Reader.of(attacker.examples_of(work, denoiser, released, concept, hide))
-                    measured = measure(work, denoiser, (released, mask), readers, seed, concept, judged=name != "original")
-                    for model, one in measured.items():
-                        found[name].setdefault(model, []).append(one)
-                    advance(1)
-    show(found, next(iter(theirs.values()))[0])
-
-
-def show(found: Mapping[str, Mapping[str, Sequence[Measured]]], work: Work) -> None:
-    """Print a row for each kind of release and of examples."""
-    table = Table(title="a trained reader of edited columns: area under the curve (± standard deviation over seeds), and who completes")
-    for column in (
-        "release",
-        "examples of",
-        "area",
-        "concept: released",
-        "completed where it points",
-        "mask known",
-        "others: where it points",
-    ):
-        table.add_column(column)
-    for name, by_model in found.items():
-        for model, rows in by_model.items():
-            areas = [mean(row.area for row in rows if row.seed == seed) for seed in dict.fromkeys(row.seed for row in rows)]
-            area = f"{mean(areas):.3f}" + (f" ± {stdev(areas):.3f}" if len(areas) > 1 else "")
-            table.add_row(name, MODELS[model], area, *_shares([row.scores for row in rows if row.scores], work))
-    Console(width=180).print(table)
+    work, own = (Work(images, judge, DIGITS, training) for training in (FULL_BUDGET, QUICK_BUDGET))
+    trial = Trial(work, own, options.own, tuple(model for model in MODELS if model in options.examples))
+    releases = list(product((ORIGINAL, PRUNED, *options.fills), options.concepts))
+    lines = study(trial, options.cache).lines(options.seeds, releases, Lines(options.out), options.cache)
+    Console(width=180).print(table(lines))
     print("Intervals are over samples (95 %, Wilson), not over trainings.")
-
-
-def _shares(found: Sequence[Scores], work: Work) -> list[str]:
-    """Return shares with intervals over samples; dashes where nothing was attacked."""
-    if not found:
-        return ["-"] * 4
-    counts = {"target": work.budget.target * len(found), "others": work.budget.others * (work.spec.classes - 1) * len(found)}
-    asked = [("released", "target"), ("read", "target"), ("known", "target"), ("read", "others")]
-    return [text(mean(one[attack][kind] for one in found), counts[kind]) for attack, kind in asked]
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ class Study(Generic[What]):
         Returns the number of steps of a thing's measurement.
     summary : callable, optional
         Returns what to say of a line as soon as it is measured.
+    others : sequence of (Work, int), optional
+        Other denoisers that measurements load from the cache, by training seed; they are trained before.
     """
 
     prog: str
@@ -53,6 +55,7 @@ class Study(Generic[What]):
     measure: Callable[[Denoiser, int, What, Callable[[int], None]], Line]
     steps: Callable[[What], int]
     summary: Callable[[Line], str] = lambda _: "measured"
+    others: Sequence[tuple[Work, int]] = ()
 
     def lines(self, seeds: Sequence[int], things: Sequence[What], store: Lines, cache: Path) -> list[Line]:
         """Return the lines of all seeds and things, in this order; missing ones are measured and stored; exit if that is interrupted."""
@@ -72,6 +75,8 @@ class Study(Generic[What]):
             if not left:
                 continue
             with Bars() as drawn:
+                for work, other in self.others:
+                    trained(work, other, cache, training_bars(drawn, other))
                 denoiser, found = trained(self.work, seed, cache, training_bars(drawn, seed))
                 _say(f"seed {seed}: denoiser {'from the cache' if found else 'trained'}; {len(left)} of {len(things)} to measure")
                 for number, thing in enumerate(left, 1):

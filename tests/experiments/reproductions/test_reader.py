@@ -1,10 +1,15 @@
+"""The trained reader on models too small for numbers: what is told, stored, and refused."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from clients.diffusion.images import digits
 from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
@@ -22,9 +27,29 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    reader.main(["--own", "1", "--seeds", "0", "--concepts", "1", "7", "--fills", "gaussian", "--cache", str(tmp_path)])
-    cells = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]
+def test_a_plain_cut_shows_its_columns_did_not_show_before_and_an_interrupted_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = ["--own", "1", "--seeds", "0", "--concepts", "1", "7", "--fills", "gaussian", "--cache", str(tmp_path), "--out", str(tmp_path)]
+    real, count = reader.measure, 0
+
+    def stopped(*arguments: Any, **named: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "measure", stopped)
+        with pytest.raises(SystemExit) as left:
+            reader.main(how)
+    assert left.value.code == 130
+    assert "reader: interrupted; what is finished is in " in capsys.readouterr().err
+    reader.main(how)
+    told = capsys.readouterr()
+    assert "denoiser from the cache; 3 of 6 to measure" in told.err
+    cells = [line.replace("│", " ").split() for line in told.out.splitlines() if "│" in line]
     areas = {(cell[0], cell[1]): float(cell[3]) for cell in cells}
     assert [len(cell) for cell in cells] == [8, 8, 12, 12, 12, 12]
     assert areas.keys() == {(release, model) for release in ("original", "pruned", "gaussian") for model in ("own", "released")}
@@ -32,9 +57,32 @@ def test_a_plain_cut_shows_and_its_columns_did_not_show_before(tmp_path: Path, c
         assert areas["pruned", model] > 0.9
         assert 0.3 < areas["original", model] < 0.7
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    reader.main(how)
+    again = capsys.readouterr()
+    assert (again.out, again.err) == (told.out, "")
 
 
-def test_the_attacker_does_not_learn_from_what_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        reader.main(["--own", "2", "--seeds", "2"])
-    assert "--own 2: is among the seeds" in capsys.readouterr().err
+def test_what_the_reader_learns_from_is_in_the_name_of_what_it_finds() -> None:
+    work, own = (reader.Work(digits(), SimpleNamespace(accuracy=1.0), SMOKE, DenoiserTraining(backbone_steps=n)) for n in (1, 2))
+    trial = reader.Trial(work, own, 1, ("own",))
+    names = [trial.name(0, release) for release in (("pruned", 1), ("gaussian", 1), ("decoys", 1), ("gaussian", 7))]
+    names += [replace(trial, **other).name(0, ("gaussian", 1)) for other in ({"seed": 2}, {"examples": ("released",)}, {"own": work})]
+    assert len(set(names)) == 7
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--own", "2", "--seeds", "2"], "--own 2: is among the seeds that are read; name another"),
+        (["--own", "-1"], "--own -1: wants a number from 0"),
+        (["--seeds", "-1"], "--seeds -1: wants numbers from 0"),
+        (["--concepts", "3", "3"], "--concepts: one is given twice; name each once"),
+        (["--examples", "own", "own"], "--examples: one is given twice; name each once"),
+        (["--cache", "/dev/null/x"], "--cache /dev/null/x: no folder can be there (Not a directory); name another"),
+    ],
+)
+def test_bad_arguments_are_one_line(wrong: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        reader.main(["--out", str(tmp_path), *wrong])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"reader: {said}\n"
