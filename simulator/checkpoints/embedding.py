@@ -77,9 +77,11 @@ def add_word(tokenizer: Any, word: str, length: int) -> int:
     ``LetheError`` if the tokenizer knows it already.
     """
     names = [word, *(f"{word}_{number}" for number in range(1, length))]
-    first = len(tokenizer)
-    if set(names) & set(tokenizer.get_vocab()) or tokenizer.add_tokens(names) != length:
-        raise LetheError(f"--word {word}: is a word of the pipeline's tokenizer already; take a new one, such as '<{word.strip('<>')}-2>'")
+    first, plain = len(tokenizer), tokenizer.tokenize(word)
+    usual = len(plain) == 1 and plain[0] != tokenizer.unk_token  # CLIP's words have an ending, 'golf</w>'
+    if usual or set(names) & set(tokenizer.get_vocab()) or tokenizer.add_tokens(names) != length:
+        cure = f"take a new one, such as '<{word.strip('<>').lower()}-2>'"
+        raise LetheError(f"--word {word}: is a word of the pipeline's tokenizer already; {cure}")
     return first
 
 

@@ -98,12 +98,15 @@ def judge_checkpoints(
     if word is not None:
         check_learned(found[REVIVED], word, learned.with_concept(word))
     classifier.load(arithmetic.place())
+    owns = {name: learned if name == REVIVED else prompts for name in found}
+    for name in sorted(found.keys() - {ORIGINAL}):  # a copy that cannot be loaded is told of before hours of drawing
+        load_pipeline(found[name], owns[name], arithmetic.place())
+        gc.collect()
     shows: dict[str, tuple[bool, ...]] = {}
     with Bars() as bars, arithmetic.active():
         for name, checkpoint in found.items():
-            own = learned if name == REVIVED else prompts
-            asked = own.with_concept(own.concepts[0])
-            pipeline = load_pipeline(checkpoint, own, arithmetic.place())
+            asked = owns[name].with_concept(owns[name].concepts[0])
+            pipeline = load_pipeline(checkpoint, owns[name], arithmetic.place())
             shows[name] = _judged(pipeline, asked, prompts, classifier, bars.stage(f"drawing: {name}", len(asked)))
             if name == ORIGINAL:
                 shows[CONTROL] = _judged(pipeline, alone, prompts, classifier, bars.stage(f"drawing: {CONTROL}", len(alone)))

@@ -178,6 +178,7 @@ def test_no_copy_is_asked_for_a_word_that_it_has_not_learned(word: str, words: t
         (("--images", "IMAGES", "--concept", "ball", "--rate", "nan"), ("--rate nan",)),
         (("--images", "IMAGES", "--concept", "ball", "--word", "a ball"), ("--word 'a ball'", "one word")),
         (("--images", "IMAGES", "--concept", "ball", "--word", "a"), ("--word a: is a word of the pipeline's tokenizer already",)),
+        (("--images", "IMAGES", "--concept", "ball", "--word", "Q"), ("--word Q: is a word of the pipeline's tokenizer", "'<q-2>'")),
         (
             ("--images", "IMAGES", "--concept", "ball", "--word", "<Ball>"),
             ("--word <Ball>: the tokenizer reads 1 where its 4", "small letters"),

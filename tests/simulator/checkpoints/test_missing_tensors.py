@@ -6,14 +6,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.folder import find
+from simulator.checkpoints.judge import judge_checkpoints
 from simulator.checkpoints.parts import load_models
+from simulator.checkpoints.prompts import Prompts
 from simulator.errors import LetheError
 
 PRUNE = ("--concept", "ball", "--calls", 1, "--steps", 1, "--samples", 1)
@@ -61,6 +65,15 @@ def test_nothing_is_written(pipeline: Path, lethe: Callable[..., Any], tmp_path:
     assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
     assert "lack conv_out.bias and 1 more" in said.err
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_copy_is_told_of_before_the_first_sample(saved: dict[str, Path], pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rewrite(pipeline / "vae", without("decoder.conv_out.bias"))
+    monkeypatch.setattr("simulator.checkpoints.judge.draw", lambda *_: pytest.fail("a sample was drawn"))
+    judge: Any = SimpleNamespace(load=lambda device: None)
+    prompts = Prompts(("ball",), ("a room",), "a {concept} in {base}", 1, 1, 1.0, 0)
+    with pytest.raises(LetheError, match=r"vae: its weights lack decoder\.conv_out\.bias"):
+        judge_checkpoints({"original": saved["plain"], "sealed": pipeline}, prompts, judge, Arithmetic(device="cpu"))
 
 
 def test_old_names_and_tied_weights_lack_nothing(pipeline: Path) -> None:
