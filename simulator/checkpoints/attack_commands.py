@@ -123,7 +123,8 @@ def revive(
             adversary = Remembering(earlier)
         elif bits is not None:
             adversary = Rounding(bits)
-        return revive_checkpoint(checkpoint, out, adversary, variant)
+        beside = tuple(path for path in (mask, earlier) if path is not None)
+        return revive_checkpoint(checkpoint, out, adversary, variant, beside)
 
     work(job, out)
 

@@ -20,13 +20,18 @@ _OTHERS = {
 """Endings under which other programs keep feed-forward output weights."""
 
 
+def is_cache(folder: Path) -> bool:
+    """Return whether a folder is the place of one model in a Hugging Face cache."""
+    return (folder / "snapshots").is_dir() and (folder / "blobs").is_dir()
+
+
 def snapshot(root: Path) -> Path:
     """Return the one snapshot of a model in a Hugging Face cache, or the folder itself if it is no cache.
 
     The snapshot that ``refs/main`` names comes first; ``LetheError`` if it is missing, and if several snapshots could be meant.
     """
     folder = root / "snapshots"
-    if not (folder.is_dir() and (root / "blobs").is_dir()):
+    if not is_cache(root):
         _refuse_many(root)
         return root
     named = root / "refs" / "main"

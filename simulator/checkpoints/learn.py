@@ -50,7 +50,7 @@ def learn_checkpoint(root: Path, out: Path, own: OwnImages, arithmetic: Arithmet
     check_complete(checkpoint)
     check_kind(checkpoint)
     told = own.told() | {"on": arithmetic.place().type}
-    job = Job("revive", checkpoint, out, told)
+    job = Job("revive", checkpoint, out, told, (own.folder,))
     Workshop.check(job)
     check_weights(checkpoint, parts=True)
     with Bars() as bars, Workshop(job) as shop:

@@ -12,7 +12,7 @@ from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.workshop import Job, Workshop, groups
 
 
-def revive_checkpoint(root: Path, out: Path, adversary: Adversary, variant: str | None = None) -> str:
+def revive_checkpoint(root: Path, out: Path, adversary: Adversary, variant: str | None = None, beside: tuple[Path, ...] = ()) -> str:
     """Write a copy of a checkpoint as the adversary changes it, and a report next to it; return one line on what was done.
 
     Parameters
@@ -21,9 +21,12 @@ def revive_checkpoint(root: Path, out: Path, adversary: Adversary, variant: str 
         The input, which is never changed, and the folder to create.
     adversary : Adversary
     variant : str, optional
+    beside : tuple of Path
+        What the adversary was given beside the checkpoint, which is never changed either.
     """
     checkpoint, told = find(root, variant), adversary.told()
-    job = Job("revive", checkpoint, out, told)
+    job = Job("revive", checkpoint, out, told, beside)
+    Workshop.check(job)
     check_weights(checkpoint)
     with Bars() as bars:
         layers = adversary.layers(checkpoint, bars)

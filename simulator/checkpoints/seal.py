@@ -55,6 +55,7 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
     """
     secret, checkpoint = read_key(key), find(root, variant)
     job = Job("seal", checkpoint, out, fill.model_dump(mode="json") | {"keyed": key is not None})
+    Workshop.check(job)
     check_weights(checkpoint)
     with Bars() as bars:
         found, layers = find_cut(checkpoint, bars)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from simulator.checkpoints import tensors
 from simulator.checkpoints.finite import check_written
 from simulator.checkpoints.folder import Checkpoint, Layer
+from simulator.checkpoints.foreign import is_cache
 from simulator.checkpoints.journal import Journal
 from simulator.checkpoints.places import shown, within
 from simulator.errors import LetheError
@@ -35,12 +36,16 @@ _SPARE = 64 << 20
 
 @dataclass(frozen=True)
 class Job:
-    """One job: a command's name, its input, its output folder, and every setting that determines the result."""
+    """One job: a command's name, its input, its output folder, and every setting that determines the result.
+
+    ``beside`` are other files and folders that are read, such as an earlier model; none of them is ever changed either.
+    """
 
     command: str
     checkpoint: Checkpoint
     out: Path
     settings: dict[str, Any]
+    beside: tuple[Path, ...] = ()
 
     @property
     def report(self) -> Path:
@@ -88,7 +93,7 @@ class Workshop:
         if kept is not None and kept != job.identity():
             self._let_go()
             raise UnfinishedError(f"{self.folder}: holds an unfinished job of other settings or input; repeat that one, or remove it")
-        if job.out.exists() and not self.delivered:
+        if os.path.lexists(job.out) and not self.delivered:
             self._let_go()
             raise UnfinishedError(f"--out {job.out}: exists, and the job begun in {self.folder} has not made it; move it away")
         if kept is None:
@@ -96,15 +101,23 @@ class Workshop:
 
     @staticmethod
     def check(job: Job) -> None:
-        """Raise ``LetheError``, before anything is written, if output exists that does not come from an interruption of this job."""
-        begun = (job.folder / "journal.sqlite").is_file()
-        if job.out.resolve().is_relative_to(job.checkpoint.root):
-            raise LetheError(f"--out {job.out}: lies inside the input, which is never changed; choose a place out of {job.checkpoint.root}")
-        if job.out.exists() and not (begun and not (job.folder / "output").exists()):
+        """Raise ``LetheError``, before anything is written, if the output would lie in what is only read, or takes the place of a thing.
+
+        Output that an interruption of this job left is no such thing; a link that leads nowhere is.
+        """
+        if job.out.name in ("", ".."):
+            raise LetheError(f"--out {job.out}: names no new folder; give one that does not exist yet, such as {job.out / job.command}")
+        begun, there = (job.folder / "journal.sqlite").is_file(), Path(os.path.realpath(job.out.parent)) / job.out.name
+        for place in map(Path, map(os.path.realpath, (job.checkpoint.root, *job.beside))):
+            if there.is_relative_to(place):
+                raise LetheError(f"--out {job.out}: lies inside the input, which is never changed; choose a place out of {place}")
+        if cache := next((one for one in there.parents if is_cache(one)), None):
+            raise LetheError(f"--out {job.out}: lies inside a cache of models, which is never changed; choose a place out of {cache}")
+        if os.path.lexists(job.out) and not (begun and not (job.folder / "output").exists()):
             raise LetheError(f"--out {job.out}: exists; choose another name or remove it")
-        if job.report.exists() and not begun:
+        if os.path.lexists(job.report) and not begun:
             raise LetheError(f"--out {job.out}: {job.report} exists; choose another name or remove it")
-        if job.folder.exists() and not (job.folder / "lock").is_file():
+        if os.path.lexists(job.folder) and not (job.folder / "lock").is_file():
             raise LetheError(f"{job.folder}: is in the way; remove it or choose another --out")
 
     def _hold(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -163,6 +165,49 @@ def test_nothing_is_overwritten(where: str, planted: Any, lethe: Callable[..., A
     assert "is in the way" in said.err or "exists" in said.err or "inside the input" in said.err
     assert not (planted.folder / "inside").exists()
     assert where == "inside" or helpers.tree(tmp_path).keys() == {f"{where}/mine"}
+
+
+@pytest.mark.parametrize("out", ["", ".", "..", "/", "dangling", "looped/x"])
+@pytest.mark.parametrize("command", ["seal", "revive"])
+def test_an_output_without_a_name_of_its_own_is_refused(
+    command: str, out: str, planted: Any, lethe: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "looped").symlink_to(tmp_path / "looped")
+    said = lethe(command, planted.folder, "--out", out)
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1), said.err
+    assert "--out" in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "looped"]
+
+
+@pytest.mark.parametrize("option", ["--mask", "--earlier", "--images"])
+def test_nothing_is_written_into_what_is_only_read(
+    option: str, saved: dict[str, Path], planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any
+) -> None:
+    shutil.copytree(saved["plain"] if option == "--images" else planted.folder, tmp_path / "read")
+    Image.new("RGB", (8, 8)).save(tmp_path / "read/a.png")
+    shows = ("--concept", "ball") if option == "--images" else ()
+    (tmp_path / "link").symlink_to(tmp_path / "read")
+    before, whole = helpers.tree(tmp_path), saved["plain"] if option == "--images" else planted.whole
+    said = lethe("revive", whole, option, tmp_path / "read", *shows, "--out", tmp_path / "link/x")
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert f"choose a place out of {tmp_path / 'read'}" in said.err
+    assert helpers.tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("out", ["snapshots/new", "new"])
+def test_nothing_is_written_into_a_cache_of_models(
+    out: str, planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any
+) -> None:
+    (tmp_path / "blobs").mkdir()
+    shutil.copytree(planted.folder, tmp_path / "snapshots/0123456789")
+    before = helpers.tree(tmp_path)
+    for given in (tmp_path, tmp_path / "snapshots/0123456789"):
+        said = lethe("seal", given, "--out", tmp_path / out)
+        assert (said.status, len(said.err.splitlines())) == (2, 1)
+        assert f"inside a cache of models, which is never changed; choose a place out of {tmp_path}" in said.err
+    assert helpers.tree(tmp_path) == before
 
 
 def test_a_short_key_is_refused(planted: Any, lethe: Callable[..., Any], tmp_path: Path) -> None:
