@@ -49,9 +49,9 @@ def redrawn_columns(weight: Tensor, mask: Tensor, secret: Secret, name: str) -> 
 
 
 def _typical(observed: Tensor, mask: Tensor) -> Tensor:
-    """Return the untouched columns, or all columns completed if too few are untouched to estimate their distribution."""
+    """Return the untouched columns, or, if they are too few to estimate their distribution, all columns of which something survived."""
     free = ~mask.any(dim=0)
-    return observed[:, free] if int(free.sum()) >= 2 * len(observed) else complete(observed, mask).values
+    return observed[:, free] if int(free.sum()) >= 2 * len(observed) else complete(observed, mask).values[:, ~mask.all(dim=0)]
 
 
 def _unit(columns: Tensor) -> Tensor:

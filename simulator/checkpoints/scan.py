@@ -180,10 +180,14 @@ def _odd(coherence: Tensor) -> int:
 
 
 def _off_grid(weight: Tensor) -> int:
-    """Return the number of entries off the coarsest grid that holds at least half of all entries; 0 if there is no such grid."""
+    """Return the number of entries off the coarsest grid that holds over half of them; 0 if there is no such grid.
+
+    Zeros do not count, as they lie on every grid.
+    """
+    present = int(weight.count_nonzero())
     for dtype in COARSE:
         off = int((weight.to(dtype).to(weight.dtype) != weight).sum())
-        if off < 0.5 * weight.numel():
+        if off < 0.5 * present:
             return off
     return 0
 

@@ -68,15 +68,26 @@ def seal_checkpoint(root: Path, out: Path, fill: FillSpec, key: Path | None, var
                 shop.rewrite(groups(layers, "cpu"), lambda weights: _sealed(weights, fill, secret), step)
             seen = shop.done()
             shop.deliver(None)
-    count, kind = sum(found[layer.name].count for layer in layers), job.settings["kind"]
-    return job.said(f"{count} zeros filled in {len(layers)} of {len(found)} layers ({kind}){all_zero(found)}") + warnings(seen)
+    count, filled = sum(found[layer.name].count for layer in layers), sum(int(one["filled"]) for one in seen.values())
+    what = f"{count} zeros" if filled == count else f"{filled} of {count} zeros"
+    done = f"{what} filled in {len(layers)} of {len(found)} layers ({job.settings['kind']}){all_zero(found)}"
+    return job.said(done) + warnings(seen)
 
 
 def _sealed(weights: dict[str, Tensor], fill: FillSpec, secret: Secret) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a group's filled weights, and what is still seen of each layer's cut."""
+    """Return a group's filled weights, how many zeros of each layer are none any more, and what is still seen of its cut.
+
+    ``ValueError`` if most of a layer's fill would be zero, as where it is too small for the dtype.
+    """
     masks = {name: weight == 0 for name, weight in weights.items()}
-    sealed = fill.seal(weights, masks, secret).weights
-    return sealed, {name: exposure(sealed[name], mask) for name, mask in masks.items()}
+    sealed, told = fill.seal(weights, masks, secret).weights, {}
+    for name, mask in masks.items():
+        count, filled = int(mask.sum()), int(sealed[name][mask].count_nonzero())
+        if filled < count / 2:
+            what = f"{count - filled} of {count} values of the fill would be zero in {str(sealed[name].dtype).removeprefix('torch.')}"
+            raise ValueError(f"{name}: {what}; give a larger fill, or another kind (--fill)")
+        told[name] = {"filled": float(filled), **exposure(sealed[name], mask)}
+    return sealed, told
 
 
 def _check_key(shop: Workshop, fill: FillSpec, secret: Secret, key: Path) -> None:
