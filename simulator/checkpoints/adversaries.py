@@ -14,7 +14,7 @@ from server.revival.knowledge import History, WeightsOnly, WithMask
 from simulator.checkpoints import tensors
 from simulator.checkpoints.cut import Zeros, all_zero, find_cut, survey
 from simulator.checkpoints.finite import check_weights
-from simulator.checkpoints.folder import Checkpoint, Layer, find
+from simulator.checkpoints.folder import Checkpoint, Layer, find_given
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.smallest import Smallest, check_taken, smallest
 from simulator.checkpoints.workshop import stamps
@@ -117,11 +117,13 @@ class Masked(Completing):
     ----------
     mask : Path
         That copy.
+    variant : str, optional
+        Which of its weights, if there are several.
     """
 
-    def __init__(self, mask: Path, settings: Revival, random_signs: bool = False) -> None:
+    def __init__(self, mask: Path, settings: Revival, random_signs: bool = False, variant: str | None = None) -> None:
         super().__init__(settings, random_signs)
-        self.mask = found("--mask", mask)
+        self.mask = find_given("--mask", mask, variant)
 
     def told(self) -> dict[str, Any]:
         """Return the settings, and the copy."""
@@ -130,7 +132,7 @@ class Masked(Completing):
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
         """Return the layers that are cut in the other copy, and not all zero; ``LetheError`` if it has none, or is of another model."""
         self._others = alike("--mask", self.mask, checkpoint)
-        zeros, cut = find_cut(self.mask, bars)
+        zeros, cut = find_cut(self.mask, bars, "--mask")
         released = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
         self.zeros = zeros | {name: one for name, one in released.items() if one.all}
         names = {layer.name for layer in cut}
@@ -189,10 +191,12 @@ class Remembering(Adversary):
     Parameters
     ----------
     earlier : Path
+    variant : str, optional
+        Which of its weights, if there are several.
     """
 
-    def __init__(self, earlier: Path) -> None:
-        self.earlier = found("--earlier", earlier)
+    def __init__(self, earlier: Path, variant: str | None = None) -> None:
+        self.earlier = find_given("--earlier", earlier, variant)
 
     def told(self) -> dict[str, Any]:
         """Return the earlier model."""
@@ -250,14 +254,6 @@ class Rounding(Adversary):
     def said(self, facts: Facts) -> str:
         """Return how many layers were rounded."""
         return f"weights rounded to {self.bits} bits {self._where(facts)}"
-
-
-def found(option: str, root: Path) -> Checkpoint:
-    """Return the checkpoint that an option names."""
-    try:
-        return find(root)
-    except LetheError as error:
-        raise LetheError(f"{option} {error}") from None
 
 
 def identity(role: str, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -112,18 +112,18 @@ def revive(
 
         adversary: Adversary = Completing(settings, random_signs)
         if mask is not None:
-            adversary = Masked(mask, settings, random_signs)
+            adversary = Masked(mask, settings, random_signs, variant)
         elif density is not None:
             adversary = Guessing(density, settings, random_signs)
         elif example is not None:
             from simulator.checkpoints.reading import Reading
 
-            adversary = Reading(list(zip(example, example_mask or (), strict=True)), settings, random_signs)
+            adversary = Reading(list(zip(example, example_mask or (), strict=True)), settings, random_signs, variant)
         elif earlier is not None:
-            adversary = Remembering(earlier)
+            adversary = Remembering(earlier, variant)
         elif bits is not None:
             adversary = Rounding(bits)
-        beside = tuple(path for path in (mask, earlier) if path is not None)
+        beside = tuple(path for path in (mask, earlier, *(example or ()), *(example_mask or ())) if path is not None)
         return revive_checkpoint(checkpoint, out, adversary, variant, beside)
 
     work(job, out)

@@ -79,31 +79,38 @@ def survey(checkpoint: Checkpoint, step: Callable[[int], None]) -> dict[str, Zer
     return found
 
 
-def find_cut(checkpoint: Checkpoint, bars: Bars) -> tuple[dict[str, Zeros], list[Layer]]:
-    """Return the zeros of every layer by name, and the layers with a cut; ``LetheError`` if there are none.
+def find_cut(checkpoint: Checkpoint, bars: Bars, option: str = "") -> tuple[dict[str, Zeros], list[Layer]]:
+    """Return the zeros of every layer by name, and the layers with a cut; ``LetheError``, which names the option, if there are none.
 
     Layers that hold nothing but zeros are not among them.
     """
     found = survey(checkpoint, bars.stage("looking for zeros", len(checkpoint.layers)))
     layers = [layer for layer in checkpoint.layers if found[layer.name].cut and not found[layer.name].all]
     if not layers:
-        count = sum(zeros.count for zeros in found.values())
-        cure = "give a checkpoint that was pruned" if not count else "nothing to do"
-        raise LetheError(f"{checkpoint.root}: {no_cut(found)}{all_zero(found)}; {cure}")
+        cure = "give a trained checkpoint" if _empty(found) else "give a checkpoint that was pruned"
+        place = f"{option} {checkpoint.root}".strip()
+        raise LetheError(f"{place}: {no_cut(found)}{all_zero(found)}; {cure}")
     return found, layers
 
 
 def all_zero(found: dict[str, Zeros]) -> str:
     """Return which layers were passed over because they hold nothing but zeros, in words that follow others; empty if none was."""
-    names = [name for name, zeros in found.items() if zeros.all]
+    names = [] if _empty(found) else [name for name, zeros in found.items() if zeros.all]
     return f"; passed over, nothing but zeros: {', '.join(map(shown, names))}" if names else ""
 
 
+def _empty(found: dict[str, Zeros]) -> bool:
+    """Return whether there is no layer with anything but zeros."""
+    return all(zeros.all for zeros in found.values())
+
+
 def no_cut(found: dict[str, Zeros]) -> str:
-    """Describe why the zeros found are not a cut."""
-    count, expected = sum(zeros.count for zeros in found.values()), sum(zeros.expected for zeros in found.values())
+    """Describe why the zeros found are not a cut; layers of nothing but zeros, which are told apart, do not count."""
+    if _empty(found):
+        return f"its {len(found)} feed-forward layers hold nothing but zeros"
+    some = [zeros for zeros in found.values() if not zeros.all]
+    count, expected, alone = (sum(getattr(zeros, key) for zeros in some) for key in ("count", "expected", "alone"))
     if not count:
-        return f"no zero in {len(found)} feed-forward layers"
-    alone = sum(zeros.alone for zeros in found.values())
+        return f"no zero in {len(some)} feed-forward layers"
     underflow = f"no more than float16 underflow leaves (about {expected:.0f} expected)"
-    return f"{count} zeros in {len(found)} feed-forward layers, {underflow}, {alone} of them outside any column pattern"
+    return f"{count} zeros in {len(some)} feed-forward layers, {underflow}, {alone} of them outside any column pattern"

@@ -53,5 +53,7 @@ def _odd(tensor: Tensor) -> int:
 
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return 0
-    plain = tensor.float() if tensor.element_size() == 1 else tensor  # torch's isfinite does not support 8-bit floats
+    plain = tensor.float() if tensor.element_size() == 1 else tensor  # torch does not compute with 8-bit floats
+    if bool(torch.isfinite(plain.sum())):  # no sum over NaN or infinity is finite, and a sum needs no memory
+        return 0
     return int((~torch.isfinite(plain)).sum())

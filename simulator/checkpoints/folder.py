@@ -143,6 +143,17 @@ def find(root: Path, variant: str | None = None) -> Checkpoint:
     return checkpoint
 
 
+def find_given(option: str, root: Path, variant: str | None) -> Checkpoint:
+    """Return a further checkpoint, which an option gives; its variant counts where that one has it. Errors name the option."""
+    try:
+        try:
+            return find(root, variant)
+        except LetheError:
+            return find(root)
+    except LetheError as error:
+        raise LetheError(f"{option} {error}") from None
+
+
 def _single(path: Path, variant: str | None) -> Checkpoint:
     """Return the checkpoint in a single file, which has the names of diffusers or of Stable Diffusion's own releases."""
     if path.suffix in PICKLES:

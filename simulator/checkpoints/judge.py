@@ -14,7 +14,7 @@ from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.classifier import Classifier
 from simulator.checkpoints.embedding import check_learned, check_word
 from simulator.checkpoints.finite import check_weights
-from simulator.checkpoints.folder import Checkpoint, find, read_json
+from simulator.checkpoints.folder import Checkpoint, find, find_given, read_json
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.prompts import Prompts, check_complete, load_pipeline, noises, running
 from simulator.errors import LetheError
@@ -88,7 +88,7 @@ def judge_checkpoints(
     """
     if word is not None:
         check_word(word)
-    found = {name: find(folder, variant) for name, folder in folders.items()}
+    found = {n: find(path, variant) if n == ORIGINAL else find_given(f"--{n}", path, variant) for n, path in folders.items()}
     for checkpoint in found.values():
         check_complete(checkpoint)
     _check_alike(found)

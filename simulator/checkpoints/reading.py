@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from server.revival.attack import Revival
 from server.revival.reader import Reader
 from simulator.checkpoints import tensors
-from simulator.checkpoints.adversaries import NOTE, Adversary, Completing, alike, found, identity
+from simulator.checkpoints.adversaries import NOTE, Adversary, Completing, alike, identity
 from simulator.checkpoints.cut import find_cut
-from simulator.checkpoints.folder import Checkpoint, Layer
+from simulator.checkpoints.folder import Checkpoint, Layer, find_given
 from simulator.checkpoints.progress import Bars
 from simulator.errors import LetheError
 
@@ -30,13 +30,19 @@ class Reading(Completing):
     ----------
     examples : sequence of (Path, Path)
         A pipeline as it would be released, and the same one pruned and not sealed, whose zeros are the cut.
+    variant : str, optional
+        Which of their weights, where there are several.
     """
 
     note = f"{NOTE}; how well edited columns were told cannot be said of a release whose cut is not known"
 
-    def __init__(self, examples: Sequence[tuple[Path, Path]], settings: Revival, random_signs: bool = False) -> None:
+    def __init__(
+        self, examples: Sequence[tuple[Path, Path]], settings: Revival, random_signs: bool = False, variant: str | None = None
+    ) -> None:
         super().__init__(settings, random_signs)
-        self.examples = [(found("--example", release), found("--example-mask", mask)) for release, mask in examples]
+        self.examples = [
+            (find_given("--example", release, variant), find_given("--example-mask", mask, variant)) for release, mask in examples
+        ]
 
     def told(self) -> dict[str, Any]:
         """Return the settings, and the examples."""
@@ -45,7 +51,7 @@ class Reading(Completing):
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
         """Return all layers but those of nothing but zeros, and learn from the examples, whose layers are read one at a time."""
         layers = Adversary.layers(self, checkpoint, bars)
-        pairs = [(release, alike("--example", release, mask), mask, find_cut(mask, bars)[1]) for release, mask in self.examples]
+        pairs = [(release, alike("--example", release, mask), mask, find_cut(mask, bars, "--example-mask")[1]) for release, mask in self.examples]
         step = bars.stage("learning from examples", sum(len(cut) for *_, cut in pairs))
         lessons = (lesson for pair in pairs for lesson in _lessons(*pair, step))
         try:

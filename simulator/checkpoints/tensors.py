@@ -102,20 +102,17 @@ def read(path: Path, name: str) -> Tensor:
         with safe_open(path, framework="pt") as file:
             tensor: Tensor = file.get_tensor(name)
     except SafetensorError as error:
-        raise LetheError(f"{path}: {name} cannot be read ({error}); fetch the file again") from None
+        raise LetheError(f"{path}: {name} cannot be read ({shown(error)}); fetch the file again") from None
     return tensor
 
 
 def read_all(header: Header) -> Iterator[tuple[str, Tensor]]:
-    """Yield every tensor of a file with its name, in its stored dtype, one at a time."""
-    from safetensors import SafetensorError, safe_open
+    """Yield every tensor of a file with its name, in its stored dtype, one at a time.
 
-    try:
-        with safe_open(header.path, framework="pt") as file:
-            for name in header.tensors:
-                yield name, file.get_tensor(name)
-    except SafetensorError as error:
-        raise LetheError(f"{header.path}: cannot be read ({shown(error)}); fetch the file again") from None
+    The file is opened for each anew, as all that was read of an open one stays in memory.
+    """
+    for name in header.tensors:
+        yield name, read(header.path, name)
 
 
 def write(path: Path, entry: Entry, tensor: Tensor) -> None:

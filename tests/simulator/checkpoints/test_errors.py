@@ -181,16 +181,16 @@ def test_an_output_without_a_name_of_its_own_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "looped"]
 
 
-@pytest.mark.parametrize("option", ["--mask", "--earlier", "--images"])
+@pytest.mark.parametrize("option", ["--mask", "--earlier", "--example", "--images"])
 def test_nothing_is_written_into_what_is_only_read(
     option: str, saved: dict[str, Path], planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any
 ) -> None:
     shutil.copytree(saved["plain"] if option == "--images" else planted.folder, tmp_path / "read")
     Image.new("RGB", (8, 8)).save(tmp_path / "read/a.png")
-    shows = ("--concept", "ball") if option == "--images" else ()
+    more = {"--images": ("--concept", "ball"), "--example": ("--example-mask", planted.folder)}.get(option, ())
     (tmp_path / "link").symlink_to(tmp_path / "read")
     before, whole = helpers.tree(tmp_path), saved["plain"] if option == "--images" else planted.whole
-    said = lethe("revive", whole, option, tmp_path / "read", *shows, "--out", tmp_path / "link/x")
+    said = lethe("revive", whole, option, tmp_path / "read", *more, "--out", tmp_path / "link/x")
     assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
     assert f"choose a place out of {tmp_path / 'read'}" in said.err
     assert helpers.tree(tmp_path) == before

@@ -1,4 +1,4 @@
-"""Layers of which more is zero than not, and fills that leave zeros."""
+"""Layers of which more is zero than not, fills that leave zeros, and values whose sum no float holds."""
 
 from __future__ import annotations
 
@@ -52,3 +52,11 @@ def test_a_fill_that_vanishes_is_refused_and_zeros_left_are_counted(
     left = int((helpers.unet_tensors(tmp_path / "out0")[LAYER] == 0).sum())
     assert 0 < left < 320
     assert f"{640 - left} of 640 zeros filled" in said.out
+
+
+def test_finite_weights_pass_though_their_sum_is_not(sparse: Tensor, lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:
+    weights = {LAYER: sparse, "conv_in.weight": torch.full((3,), 3e38)}
+    assert lethe("scan", helpers.write_unet(tmp_path / "large", weights)).status == 0
+    weights["conv_in.weight"][1] = torch.inf
+    said = lethe("scan", helpers.write_unet(tmp_path / "infinite", weights))
+    assert "conv_in.weight holds 1 values that are not finite" in said.err
