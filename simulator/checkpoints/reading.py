@@ -51,7 +51,9 @@ class Reading(Completing):
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
         """Return all layers but those of nothing but zeros, and learn from the examples, whose layers are read one at a time."""
         layers = Adversary.layers(self, checkpoint, bars)
-        pairs = [(release, alike("--example", release, mask), mask, find_cut(mask, bars, "--example-mask")[1]) for release, mask in self.examples]
+        pairs = [
+            (release, alike("--example", release, mask), mask, find_cut(mask, bars, "--example-mask")[1]) for release, mask in self.examples
+        ]
         step = bars.stage("learning from examples", sum(len(cut) for *_, cut in pairs))
         lessons = (lesson for pair in pairs for lesson in _lessons(*pair, step))
         try:

@@ -45,7 +45,7 @@ def test_what_does_not_fit_is_told_by_its_option(copies: Path, saved: dict[str, 
     assert (said.status, len(said.err.splitlines())) == (2, 1)
     assert f"--mask {copies / 'sealed'}: no zero in 1 feed-forward layers; give a checkpoint that was pruned" in said.err
     unused: Any = None
-    with pytest.raises(LetheError, match="^--pruned .*nowhere: is no folder"):
+    with pytest.raises(LetheError, match=r"^--pruned .*nowhere: is no folder"):
         judge_checkpoints({"original": saved["plain"], "pruned": copies / "nowhere"}, unused, unused, unused)
 
 
