@@ -11,7 +11,7 @@ from torch import Tensor
 from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.spec import Axis, NoiseSchedule, Sampling
 from clients.diffusion.subject import DenoiserSubject
-from clients.streams import Field
+from clients.streams import Field, torch_generator
 from clients.unlearning.pruning.recorder import Halves, record
 from server.revival.columns import column_statistic
 from server.revival.knowledge import WithActivity
@@ -67,16 +67,42 @@ def likeness(known: WithActivity) -> list[float]:
     ConceptPrune cuts columns that a concept excites more than others do, so each concept's score is the rank correlation, over the
     columns of a layer and averaged over layers, of the scar and of the concept's share in the excitation by all concepts.
     """
-    scars = suspicion(known.weights)
-    whole = {name: sum((one[name] for one in known.activity), torch.zeros(len(scar))).clamp_min(1e-300) for name, scar in scars.items()}
-    return [fmean(_correlation(scar, one[name] / whole[name]) for name, scar in scars.items()) for one in known.activity]
+    pairs = _ranked(known)
+    return [fmean(_cosine(scar, shares[number]) for scar, shares in pairs) for number in range(len(known.activity))]
 
 
-def _correlation(a: Tensor, b: Tensor) -> float:
-    """Return Spearman's rank correlation of two vectors; 0 if one of them is constant."""
+def by_chance(known: WithActivity, draws: int = 999) -> float:
+    """Return the p-value of the largest `likeness`, in (0, 1]: how often a scar that has nothing to do with any concept reaches it.
+
+    Such scars are made of the true one by shuffling the columns within each layer (a permutation test). Taken as given is that in a model
+    without an edit, how badly a column fits its layer has nothing to do with what excites its neuron.
+    """
+    pairs, most = _ranked(known), max(likeness(known))
+    generator, sums = torch_generator("naming"), torch.zeros(draws, len(known.activity), dtype=torch.float64)
+    for scar, shares in pairs:
+        stacked = torch.stack([share / share.norm().clamp_min(1e-300) for share in shares]).mT / scar.norm().clamp_min(1e-300)
+        sums += torch.stack([scar[torch.randperm(len(scar), generator=generator)] @ stacked for _ in range(draws)])
+    reached = int(((sums / len(pairs)).amax(dim=1) >= most - 1e-12).sum())  # rounding must not make ties of equal values
+    return (1 + reached) / (1 + draws)
+
+
+def _ranked(known: WithActivity) -> list[tuple[Tensor, list[Tensor]]]:
+    """Return by layer the centred ranks of its columns by scar, and by each concept's share in the excitation by all concepts."""
+    ranked = []
+    for name, scar in suspicion(known.weights).items():
+        whole = sum((one[name] for one in known.activity), torch.zeros(len(scar))).clamp_min(1e-300)
+        ranked.append((_centred(scar), [_centred(one[name] / whole) for one in known.activity]))
+    return ranked
+
+
+def _centred(values: Tensor) -> Tensor:
     from scipy.stats import rankdata
 
-    ranks = [torch.from_numpy(rankdata(one.numpy())) for one in (a, b)]
-    centred = [one - one.mean() for one in ranks]
-    norms = float(centred[0].norm() * centred[1].norm())
-    return float(centred[0] @ centred[1]) / norms if norms else 0.0
+    ranks = torch.from_numpy(rankdata(values.numpy()))
+    return ranks - ranks.mean()
+
+
+def _cosine(a: Tensor, b: Tensor) -> float:
+    """Return the cosine of two vectors, which of centred ranks is Spearman's correlation; 0 if one of them is zero."""
+    norms = float(a.norm() * b.norm())
+    return float(a @ b) / norms if norms else 0.0

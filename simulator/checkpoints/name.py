@@ -12,7 +12,7 @@ from clients.unlearning.pruning.recorder import Activity
 from server.audit.intervals import wilson
 from server.revival.arithmetic import Arithmetic
 from server.revival.knowledge import WithActivity
-from server.revival.naming import likeness
+from server.revival.naming import by_chance, likeness
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import find
 from simulator.checkpoints.progress import Bars
@@ -21,6 +21,10 @@ from simulator.errors import LetheError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+LEVEL = 0.05
+"""Largest p-value at which the likeliest suspect is named; so many of the models without an edit name somebody."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,20 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Named:
-    """The suspects, the likeliest first, and the number of sampler runs of each."""
+    """The suspects, the likeliest first.
+
+    Parameters
+    ----------
+    suspects : tuple of Suspect
+    runs : int
+        Number of sampler runs of each, which share the weights: how often they name a concept tells of start noise alone.
+    p : float
+        How often a scar without anything to do with the suspects is as like the likeliest of them; see `by_chance`.
+    """
 
     suspects: tuple[Suspect, ...]
     runs: int
+    p: float
 
     @property
     def chance(self) -> float:
@@ -60,7 +74,7 @@ class Named:
             low, high = wilson(one.first / self.runs, self.runs)
             counted = {"first": one.first, "n": self.runs, "share": one.first / self.runs, "low": low, "high": high}
             rows.append({"concept": one.concept, "likeness": one.likeness, **counted})
-        return {"chance": self.chance, "suspects": rows}
+        return {"chance": self.chance, "p": self.p, "named": self.suspects[0].concept if self.p <= LEVEL else None, "suspects": rows}
 
 
 def name_checkpoint(root: Path, prompts: Prompts, calls: int, arithmetic: Arithmetic, variant: str | None = None) -> Named:
@@ -93,35 +107,36 @@ def name_checkpoint(root: Path, prompts: Prompts, calls: int, arithmetic: Arithm
                 step(1)
     layers = feed_forward_layers(getattr(pipeline, checkpoint.denoiser.name))
     weights = {name: layer.weight.detach().cpu() for name, layer in layers.items()}
-    alone = [_likeness(weights, [one]) for one in heard]
+    alone = [likeness(_known(weights, [one])) for one in heard]
+    known = _known(weights, heard)
     first = [scores.index(max(scores)) for scores in alone if len(set(scores)) > 1]
-    rows = [Suspect(c, score, first.count(i)) for i, (c, score) in enumerate(zip(prompts.concepts, _likeness(weights, heard), strict=True))]
-    return Named(tuple(sorted(rows, key=lambda one: -one.likeness)), len(runs))
+    rows = [Suspect(c, score, first.count(i)) for i, (c, score) in enumerate(zip(prompts.concepts, likeness(known), strict=True))]
+    return Named(tuple(sorted(rows, key=lambda one: -one.likeness)), len(runs), by_chance(known))
 
 
-def _likeness(weights: dict[str, Tensor], heard: Sequence[Sequence[Activity]]) -> list[float]:
-    """Return each concept's likeness to the scar, from some runs of all concepts."""
+def _known(weights: dict[str, Tensor], heard: Sequence[Sequence[Activity]]) -> WithActivity:
+    """Return what the adversary has after some runs of all concepts."""
     summed = [{name: sum(run[number].sums[name].sum(dim=0) for run in heard) for name in weights} for number in range(len(heard[0]))]
     known: Any = tuple(summed)
-    return likeness(WithActivity(weights, known))
+    return WithActivity(weights, known)
 
 
 def told(found: Named) -> Iterator[str]:
     """Yield what the ranking says in words."""
-    best, others = found.suspects[0], len(found.suspects)
-    low, _ = wilson(best.first / found.runs, found.runs)
-    chance = f"a guess among {others} is right {found.chance:.0%} of the time"
-    if low > found.chance:
-        yield f"named: {best.concept}; {chance}; whole models have a first one, too, so that one checkpoint proves nothing"
+    best = found.suspects[0].concept
+    chance = f"a guess among {len(found.suspects)} is right {found.chance:.0%} of the time"
+    shuffled = f"of scars with shuffled columns, {found.p:.1%} are as like their likeliest suspect"
+    if found.p <= LEVEL:
+        yield f"named: {best}; {shuffled}; {chance}; taken as given: nothing but an edit ties columns to a concept"
     else:
-        yield f"nobody is named: {best.concept} is first in {best.first} of {found.runs} runs, which chance explains; {chance}"
+        yield f"nobody is named: {best} is the likeliest, but {shuffled}, so that chance explains it; {chance}"
 
 
 def table(found: Named) -> object:
     """Return the ranking as a table for a terminal."""
     from rich.table import Table
 
-    title = "likeness of neurons to the scar; runs that name a concept first (95 %)"
+    title = "likeness of neurons to the scar; runs that name a concept first (95 % over start noise)"
     result = Table(title=title, title_justify="left", box=None, pad_edge=False)
     result.add_column("concept", overflow="fold")
     for column in ("likeness", "first in", "n", "share", "interval"):

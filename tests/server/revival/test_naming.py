@@ -8,7 +8,7 @@ from torch import Tensor
 from server.defences.fills import Gaussian, RedrawnColumns
 from server.defences.secret import Secret
 from server.revival.knowledge import WithActivity
-from server.revival.naming import likeness
+from server.revival.naming import by_chance, likeness
 
 SECRET = Secret(b"sixteen bytes at the least")
 CONCEPTS, COLUMNS = 6, 240
@@ -66,7 +66,19 @@ def test_a_scar_that_follows_no_concept_names_none() -> None:
     assert len(set(tops)) > 2
 
 
+def test_a_whole_model_names_somebody_by_chance_alone() -> None:
+    whole, cut = [], []
+    for seed in range(20):
+        weight, mask, activity = planted(seed, seed % CONCEPTS)
+        whole.append(by_chance(WithActivity({"a": weight}, activity), draws=99))
+        cut.append(by_chance(WithActivity({"a": weight.masked_fill(mask, 0.0)}, activity), draws=99))
+    assert sum(p <= 0.05 for p in whole) <= 4, "one of twenty is expected"
+    assert min(whole) < 0.3 < max(whole)
+    assert cut == [0.01] * 20
+
+
 def test_a_layer_without_any_edit_is_no_evidence() -> None:
     ones = {"a": torch.ones(4, 6), "b": torch.zeros(4, 6)}
     activity = {name: torch.rand(6, dtype=torch.float64) for name in ones}
     assert likeness(WithActivity(ones, (activity, activity))) == [0.0, 0.0]
+    assert by_chance(WithActivity(ones, (activity, activity)), draws=9) == 1.0

@@ -28,16 +28,26 @@ def test_the_pruned_concept_comes_first(
     assert all(first["likeness"] > one["likeness"] for one in others)
     assert sum(one["first"] for one in found["suspects"]) == 4
     assert found["chance"] == pytest.approx(1 / 3)
+    assert found["named"] == "golf ball"
+    assert found["p"] <= 0.05
     assert helpers.tree(tmp_path) == before
 
 
-def _named(*first: int, runs: int) -> Named:
-    return Named(tuple(Suspect(str(number), 0.5 - number / 10, count) for number, count in enumerate(first)), runs)
+def test_a_whole_model_names_nobody(saved: dict[str, Path], lethe: Callable[..., Any]) -> None:
+    said = lethe("name", saved["plain"], *SUSPECTS, *QUICK)
+    assert said.status == 0
+    assert "nobody is named" in said.out
+
+
+def _named(*first: int, runs: int, p: float = 0.001) -> Named:
+    return Named(tuple(Suspect(str(number), 0.5 - number / 10, count) for number, count in enumerate(first)), runs, p)
 
 
 def test_nobody_is_named_where_chance_explains_it() -> None:
-    assert next(iter(told(_named(9, 1, 0, runs=10)))).startswith("named: 0; a guess among 3 is right 33% of the time")
-    assert next(iter(told(_named(5, 4, 1, runs=10)))).startswith("nobody is named: 0 is first in 5 of 10 runs, which chance explains")
+    assert next(iter(told(_named(9, 1, 0, runs=10)))).startswith("named: 0; of scars with shuffled columns, 0.1% are as like")
+    whole = next(iter(told(_named(10, 0, 0, runs=10, p=0.4))))
+    assert whole.startswith("nobody is named: 0 is the likeliest, but of scars with shuffled columns, 40.0% are as like")
+    assert whole.endswith("a guess among 3 is right 33% of the time")
 
 
 def test_shares_stand_with_their_number_and_interval() -> None:
