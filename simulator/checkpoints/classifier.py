@@ -108,6 +108,6 @@ def _numbers(root: Path, label: str) -> set[int]:
         close = get_close_matches(label, labels, n=3, cutoff=0.4)
         listed = [*close, *(name for name in labels if name not in close)][:_LISTED]
         more = f" and {len(labels) - len(listed)} more" if len(labels) > len(listed) else ""
-        known = f"{', '.join(map(shown, listed))}{more}"
+        known = f"{', '.join(shown(repr(name) if ',' in name else name) for name in listed)}{more}"
         raise LetheError(f"--label {label!r}: is none of the labels of {root}; choose with --label among: {known}")
     return {number for name, number in classes if name == label}

@@ -33,7 +33,7 @@ from simulator.checkpoints.options import (
     show,
     work,
 )
-from simulator.errors import LetheError
+from simulator.errors import LetheError, short
 
 Copy = Annotated[Path | None, typer.Option(help="A changed copy of the pipeline, to be judged as well.", show_default=False)]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the fill; may be given again.")]
@@ -97,6 +97,8 @@ def scan(
     """Say how much of a cut can be located, and how well lost signs could be guessed, without the original."""
     from simulator.checkpoints.scan import scan_checkpoint, table
 
+    if not 0 < held_out < 1:
+        raise LetheError(f"--held-out {held_out}: wants a share of the weights above 0 and below 1")
     settings = revival_of(completion, arithmetic_of(device, precision, deterministic), seed=seed)
     found = scan_checkpoint(checkpoint, settings, held_out, variant)
     show(found.as_json() if json else None, table(found), *found.verdicts())
@@ -149,8 +151,15 @@ def register(app: typer.Typer) -> None:
 def _fill(kind: str, settings: list[str]) -> Any:
     from server.defences.fills import FILLS
     from simulator.scenarios.overrides import override
+    from simulator.scenarios.validation_errors import suggestion
 
     values: dict[str, Any] = {}
     for setting in settings:
         override(values, setting)
-    return settled(known(FILLS, "--fill", kind), "--set ", **values)
+    spec = known(FILLS, "--fill", kind)
+    keys = spec.model_fields.keys() - {"kind"}
+    for key in values.keys() - keys:
+        raise LetheError(
+            f"--set {short(key)}: {kind} has " + (f"no such setting; {suggestion(key, keys)}" if keys else "no settings; leave it out")
+        )
+    return settled(spec, "--set ", **values)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulator.checkpoints.foreign import refuse_adapters, refuse_averages, snapshot, why_none
+from simulator.checkpoints.foreign import refuse_adapters, refuse_averages, refuse_pickle, snapshot, why_none
 from simulator.checkpoints.places import components, shown, stays
 from simulator.checkpoints.tensors import Header, read_header
 from simulator.errors import LetheError
@@ -157,7 +157,7 @@ def find_given(option: str, root: Path, variant: str | None) -> Checkpoint:
 def _single(path: Path, variant: str | None) -> Checkpoint:
     """Return the checkpoint in a single file, which has the names of diffusers or of Stable Diffusion's own releases."""
     if path.suffix in PICKLES:
-        raise LetheError(f"{path}: pickles can run code and are not opened; save the model again as safetensors")
+        refuse_pickle(path)
     if "-of-" in path.name:
         raise LetheError(f"{path}: is one shard of several; give their folder, {path.parent}")
     if variant is not None:

@@ -10,7 +10,7 @@ from simulator.checkpoints.places import shown
 from simulator.checkpoints.tensors import Header, read_header
 from simulator.errors import LetheError
 
-_ADAPTER = re.compile(r"(^|[._])(lora|lokr|loha|dora)([._]|$)", re.IGNORECASE)
+_ADAPTER = re.compile(r"(^|[._])(lora|lokr|loha|dora|hada|b?oft)([._]|$)", re.IGNORECASE)
 _OTHERS = {
     "mlp.fc2.weight": "feed-forward blocks under timm's names (mlp.fc2)",
     "img_mlp.2.weight": "feed-forward blocks under the names of Flux's own release (img_mlp)",
@@ -54,10 +54,17 @@ def _refuse_many(root: Path) -> None:
 
 
 def refuse_adapters(root: Path) -> None:
-    """Raise ``LetheError`` if a folder holds an adapter and no model."""
-    files = sorted(path.name for path in root.glob("*.safetensors"))
-    if (root / "adapter_config.json").is_file() or any(_is_adapter(read_header(root / name).tensors) for name in files):
+    """Raise ``LetheError`` if a folder without a model holds an adapter, which the name of a pickle tells as well."""
+    files = sorted(path.name for path in root.iterdir() if path.is_file())
+    tensors = (read_header(root / name).tensors for name in files if name.endswith(".safetensors"))
+    if (root / "adapter_config.json").is_file() or _is_adapter(files) or any(map(_is_adapter, tensors)):
         raise LetheError(f"{root}: holds {_ADAPTED}")
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raise ``LetheError`` for a single file that may run code when it is loaded."""
+    cure = f"this is {_ADAPTED}" if _is_adapter([path.name]) else "save the model again as safetensors"
+    raise LetheError(f"{path}: pickles can run code and are not opened; {cure}")
 
 
 def refuse_averages(header: Header) -> None:
@@ -78,7 +85,9 @@ def why_none(headers: Mapping[str, Header]) -> str:
     return "this is no denoiser with feed-forward blocks as diffusers names them"
 
 
-_ADAPTED = "an adapter (LoRA), which is no model; fuse it into its pipeline (fuse_lora), save that (save_pretrained), and give it"
+_ADAPTED = (
+    "an adapter (LoRA, LyCORIS, OFT), which is no model; fuse it into its pipeline (fuse_lora), save that (save_pretrained), and give it"
+)
 
 
 def _is_adapter(names: Iterable[str]) -> bool:

@@ -1,4 +1,7 @@
-"""Expectations that can never be checked: of metrics that are not measured, or not then, unknown peers, or erasures that never happen."""
+"""Expectations that can never be checked: of metrics that are not measured, or not then, unknown peers, or erasures that never happen.
+
+Bounds outside the range of a metric are refused as well: they say nothing, or can never hold.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,19 @@ from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.validation_errors import name_place
 
 
-def unknown_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Yield place and reason of every metric that is not declared."""
+def unfit_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of every metric that is not declared, and of every bound outside [0, 1] of one that is a share."""
     for i, one in enumerate(expected):
+        if one.metric is None:
+            continue
         try:
-            if one.metric is not None:
-                metrics.of(one.metric)
+            unit = metrics.of(one.metric).unit
         except MetricError as error:
             yield name_place(("expect", i, "metric")), str(error)
+            continue
+        for key, bound in (("min", one.min), ("max", one.max)):
+            if unit == "share" and bound is not None and not 0 <= bound <= 1:
+                yield name_place(("expect", i, key)), f"is {bound}, but {one.metric} is a share: give a bound from 0 to 1"
 
 
 def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from simulator.events.world import Draft, Setting, World
 from simulator.scenarios import bounds, compare, presence, refusals
 from simulator.scenarios.cell import Resolves
 from simulator.scenarios.churn import ChurnError
-from simulator.scenarios.expectations import elsewhere, never_checked, unknown_metrics
+from simulator.scenarios.expectations import elsewhere, never_checked, unfit_metrics
 from simulator.scenarios.happenings import numbered, tell_churn, tell_undone, waiting
 from simulator.scenarios.plan import Plan
 from simulator.scenarios.public import Split, split
@@ -121,7 +121,7 @@ class Resolution(Generic[S]):
         told += [*refusals.of_audits(scenario, known[-1], configs), *refusals.of_training(scenario, configs)] if known is not None else ()
         self._tell([*told, *compare.refusals(scenario.compare, scenario.event)])
         if configs:
-            self._tell(unknown_metrics(scenario.expect, self.cell.metrics(configs[0])))
+            self._tell(unfit_metrics(scenario.expect, self.cell.metrics(configs[0])))
         self._give_up()
         assert known is not None
         assert graph is not None

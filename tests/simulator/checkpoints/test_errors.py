@@ -113,9 +113,10 @@ PRUNE = ("prune", "--concept", "ball", "--calls", "2", "--steps", "3", "--sample
         (_nothing, ("scan", "--precision", "tf23"), ("--precision tf23", "did you mean tf32?")),
         (_nothing, ("revive", "--keep", "1.5"), ("--keep 1.5", "less than or equal to 1")),
         (_nothing, ("seal", "--fill", "gauss"), ("--fill gauss", "did you mean gaussian?")),
-        (_nothing, ("seal", "--set", "loud=3"), ("--set loud 3",)),
+        (_nothing, ("seal", "--set", "loud=3"), ("--set loud: redrawn_columns has no settings; leave it out",)),
+        (_nothing, ("seal", "--fill", "gaussian", "--set", "relatve=1"), ("did you mean relative? known: absolute, relative",)),
         (_nothing, ("seal", "--key", "nowhere"), ("--key nowhere", "cannot be read")),
-        (_nothing, ("scan", "--held-out", "0"), ("share 0", "between 0 and 1")),
+        *((_nothing, ("scan", "--held-out", share), (f"--held-out {float(share)}", "below 1")) for share in ("0", "1", "nan")),
         (_nothing, ("prune", "--concept", " "), ("--concept", "is empty")),
         (_nothing, ("prune", "--concept", "東京"), ("--concept '東京'", "knows none of it")),
         (_nothing, ("prune", "--concept", "ball", "--base", ""), ("--base", "is empty")),
@@ -197,9 +198,7 @@ def test_nothing_is_written_into_what_is_only_read(
 
 
 @pytest.mark.parametrize("out", ["snapshots/new", "new"])
-def test_nothing_is_written_into_a_cache_of_models(
-    out: str, planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any
-) -> None:
+def test_nothing_is_written_into_a_cache_of_models(out: str, planted: Any, lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:
     (tmp_path / "blobs").mkdir()
     shutil.copytree(planted.folder, tmp_path / "snapshots/0123456789")
     before = helpers.tree(tmp_path)

@@ -181,6 +181,13 @@ def test_samples_that_are_not_finite_are_refused() -> None:
         draw(Stub(float("nan")), "a ball", 0, _prompts())
 
 
+def test_labels_with_commas_are_quoted(classifier: Path) -> None:
+    config = json.loads((classifier / "config.json").read_text())
+    (classifier / "config.json").write_text(json.dumps(config | {"id2label": {"0": "golf ball, ball", "1": "church"}}))
+    with pytest.raises(LetheError, match=r"among: 'golf ball, ball', church$"):
+        Classifier(classifier, "golf ball")
+
+
 def test_an_image_has_one_label(classifier: Path) -> None:
     images = [np.full((6, 5, 3), value, dtype=np.uint8) for value in (0, 255)]
     labels = []

@@ -175,9 +175,24 @@ def _adapter(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("{}")
 
 
+def _pickled(folder: Path) -> None:
+    (folder / "pytorch_lora_weights.bin").write_bytes(b"")
+
+
+def _lycoris(folder: Path) -> None:
+    save_file({"lora_unet_down.hada_w1_a": torch.ones(2, 2)}, folder / "style.safetensors")
+
+
+def _oft(folder: Path) -> None:
+    save_file({"unet.down.0.oft_blocks": torch.ones(2, 2)}, folder / "style.safetensors")
+
+
 def _lora_in_a_model(folder: Path) -> None:
     (folder / "config.json").write_text("{}")
     save_file({"unet_lora.up.weight": torch.ones(2, 2)}, folder / "diffusion_pytorch_model.safetensors")
+
+
+ADAPTERS = (_lora, _adapter, _pickled, _lycoris, _oft, _lora_in_a_model)
 
 
 def _fused(folder: Path) -> None:
@@ -193,9 +208,7 @@ def _cache_of_many(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (_lora, ("an adapter (LoRA)", "fuse_lora")),
-        (_adapter, ("an adapter (LoRA)", "fuse_lora")),
-        (_lora_in_a_model, ("an adapter (LoRA)", "fuse_lora")),
+        *((make, ("an adapter (LoRA, LyCORIS, OFT)", "fuse_lora")) for make in ADAPTERS),
         (_fused, ("fused into one matrix", "save_pretrained")),
         (_cache_of_many, ("a cache of models (2)", "models--a--b")),
     ],

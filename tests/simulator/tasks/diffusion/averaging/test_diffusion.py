@@ -574,6 +574,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
         },
         "salun learns from images of concept 3 and of others",
     ),
+    ({"expect": [{"after": 2, "metric": "revived.target", "min": 2.0}]}, "(expect.0.min): is 2.0, but revived.target is a share"),
     ({"expect": [{"after": 2, "metric": "accuracy.global.main", "min": 0.5}]}, "(expect.0.metric): metric 'accuracy.global.main' is not"),
 ]
 
