@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeInt
 
 from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
 from clients.spec import Spec
@@ -27,12 +27,13 @@ class Release(Spec):
     policy : table
         How entries that some seeds have cut are averaged.
     scale : float or "reference"
-        How far to move on from the start. Seeds of different peers differ in different directions, so that their plain mean (1) draws
-        badly. ``"reference"`` chooses in each round the factor with the smallest error of predicted noise on the public reference images.
+        How far to move on from the start, at most 100, as weights would overflow. Seeds of different peers differ in different
+        directions, so that their plain mean (1) draws badly. ``"reference"`` chooses in each round the factor with the smallest error of
+        predicted noise on the public reference images.
     """
 
     policy: AnyPolicy = Mean()
-    scale: PositiveFloat | Literal["reference"] = 2.0
+    scale: Annotated[float, Field(gt=0, le=100)] | Literal["reference"] = 2.0
 
 
 class Hdus(FederationTable):

@@ -237,6 +237,7 @@ def test_every_engine_gives_the_same_digest(engine: str, play: Play, told: Run) 
         (federation(policy={"kind": "server_mask"}), "federation.release.policy: server_mask cuts a model that all peers train"),
         ({"federation": {"kind": "fedavg"}, "topology": None, "event": [ERASE, {**ATTACK, "target": "seed"}]}, "fedavg relays no seeds"),
         (federation(scale=0), "federation.release.scale"),
+        (federation(scale=1e42), "federation.release.scale"),
         (federation(scale="judge"), "federation.release.scale"),
     ],
 )
