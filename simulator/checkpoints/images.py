@@ -178,10 +178,15 @@ def _latent(pipeline: Any, path: Path) -> Tensor:
 
 def colours(path: Path) -> Image.Image:
     """Return an image in RGB, 0 .. 255, upright, on white where it is transparent; ``LetheError`` if it is several, or of unknown range."""
+    import warnings
+
     import numpy as np
     from PIL import Image, ImageOps
 
-    with Image.open(path) as image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # more pixels than a photograph has
+        image = Image.open(path)
+    with image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # of a camera, whose further frames are previews of the first
             raise LetheError(f"--images {path}: holds {frames} images; save the one that is meant as a file of its own")

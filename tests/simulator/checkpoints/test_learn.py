@@ -239,3 +239,16 @@ def test_a_denoiser_alone_learns_nothing(planted: Any, images: Path, lethe: Call
     said = lethe("revive", planted.folder, "--out", tmp_path / "out", "--images", images, "--concept", "ball")
     assert said.status == 2
     assert "is a denoiser alone" in said.err
+
+
+def test_an_image_of_too_many_pixels_is_refused_without_a_warning(
+    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lethe: Callable[..., Any]
+) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "images/large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    trained = ("--images", tmp_path / "images", "--concept", "ball", "--steps", 1, "--out", tmp_path / "out")
+    said = lethe("revive", saved["plain"], *trained)
+    assert (said.status, len(said.err.splitlines())) == (2, 1), said.err
+    assert "large.png: cannot be read as an image (Image size (81 pixels) exceeds limit of 50 pixels" in said.err
+    assert not list(tmp_path.glob("out*"))
