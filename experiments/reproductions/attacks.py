@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(heading(options.budget, options, judge))
     for table in tables(lines):
         console.print(table)
-    print("Intervals are over samples (95 %, Wilson), not over trainings. A toy: nothing here was run on a real checkpoint.")
+    print("Where nothing else is said, intervals are over samples (95 %, Wilson), not over trainings.")
+    print("p takes cuts of one denoiser as independent. A toy: nothing here was run on a real checkpoint.")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def shift(lines: Sequence[Line], before: Value, after: Value) -> str:
     """Return how much more one version of the weights shows than another of the same cut, with the p value of a paired test.
 
     The two are drawn from the same start noise, so that the difference of a cut, one seed and concept, is free of it. The interval is over
-    training seeds, the two-sided test of Wilcoxon's signed ranks over cuts.
+    training seeds, the two-sided test of Wilcoxon's signed ranks over cuts, which takes cuts of one denoiser as independent.
 
     Source: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945.
     """
