@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clients.data.rows import Rows
+from clients.iterations import MOST
 from clients.models.mlp import Mlp
 from clients.training import Training
 from clients.unlearning import UNLEARNERS
@@ -29,15 +30,12 @@ TOO_MUCH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("sisa", {"base": HUGE}, {}),
     ("retrain", {"base": HUGE}, {}),
     ("finetune", {"base": HUGE}, {}),
-    ("retrain", {"base": BASE}, {"training": Training(epochs=10**12)}),
     ("ridge", {}, {"shape": (3, 224, 224)}),
     ("pca", {}, {"shape": (3, 224, 224)}),
     ("naive_bayes", {}, {"shape": (3, 224, 224), "classes": 10_000}),
     ("item_item", {}, {"shape": (100_000,), "classes": 100_000}),
-    ("kmeans", {"iterations": 10**12}, {}),
     ("quantised_kmeans", {"clusters": 10**10}, {}),
     ("grapheraser", {"shards": 10**12}, {}),
-    ("grapheraser", {"epochs": 10**12}, {}),
     ("receraser", {"dim": 10**7}, {}),
 ]
 
@@ -54,6 +52,13 @@ def test_settings_that_cannot_fit_are_refused_with_the_number(kind: str, setting
     assert said
     assert re.search(r"takes [\d,.^]+ (GiB|steps) for 200 rows, more than", said), said
     assert "\n" not in said
+
+
+def test_training_that_takes_days_is_refused_with_the_number_of_steps() -> None:
+    many = Rows(np.arange(2_000), np.zeros((2_000, 20), np.float32), np.zeros(2_000, np.int64))
+    longest = Training(epochs=MOST, batch_size=1)
+    said = UNLEARNERS.load("retrain").model_validate({"base": BASE}).check(Problem((20,), 2, training=longest), many)
+    assert re.search(r"takes [\d,.^]+ steps for 2000 rows, more than", str(said)), said
 
 
 def test_the_case_of_many_cuts_names_what_it_asks_for() -> None:
