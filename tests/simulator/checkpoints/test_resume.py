@@ -96,9 +96,8 @@ def undisturbed(saved: dict[str, Path], pruning: tuple[object, ...], tmp_path_fa
     ("job", "instant"),
     [
         ("prune", "while listening"),
-        *product(("prune",), INSTANTS),
-        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in product(("revive", "seal"), INSTANTS[:-2])),
-        *product(("revive", "seal"), INSTANTS[-2:]),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in product(("prune", "revive", "seal"), INSTANTS[:-2])),
+        *product(("prune", "revive", "seal"), INSTANTS[-2:]),
     ],
 )
 def test_same_bytes(

@@ -307,7 +307,7 @@ def test_a_peer_that_was_away_erases_when_it_is_back(play):
     assert done == {0: [0], 1: [0], 2: [0]}
 
 
-@pytest.mark.parametrize(("method", "guarantee"), [(None, "exact"), ("finetune", "approximate")])
+@pytest.mark.parametrize(("method", "guarantee"), [(None, "exact"), pytest.param("finetune", "approximate", marks=pytest.mark.slow)])
 def test_departures_and_deletions_are_measured_against_never_having_been_there(play, method, guarantee):
     events = [{"round": 3, "do": "leave", "peers": [1], "erase": True}, {"round": 3, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}}]
     named = [one | ({"method": method} if method else {}) for one in events]
@@ -335,7 +335,9 @@ def test_other_federations_end_elsewhere(play, kind):
     assert all(np.isfinite(array).all() for array in other.values())
 
 
-@pytest.mark.parametrize("policy", ["masked_mean", "union_zero", "union_noise", "server_mask"])
+@pytest.mark.parametrize(
+    "policy", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("masked_mean", "union_zero")), "union_noise", "server_mask"]
+)
 def test_every_policy_plays(play, policy):
     revival = SMOKE["revival"] | {"shares": [0.4], "policies": [{"kind": "mean"}, {"kind": "server_mask"}]}
     one = play(rounds=2, event=[ERASE, ATTACK], federation=SMOKE["federation"] | {"policy": {"kind": policy}}, revival=revival)
@@ -618,7 +620,7 @@ LEAVE = {"round": 4, "do": "leave", "peers": [2], "erase": True}
 @pytest.mark.parametrize(
     ("method", "federation"),
     [
-        ("retrain", {"kind": "fedadam", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}}),
+        pytest.param("retrain", {"kind": "fedadam", "steps": 2, "policy": {"kind": "vote", "threshold": 0.5}}, marks=pytest.mark.slow),
         ("rollback", {"kind": "fedavg", "steps": 2, "policy": {"kind": "union_zero"}}),
         pytest.param("rollback", {"kind": "fedadam", "steps": 2}, marks=pytest.mark.slow),
     ],
