@@ -74,12 +74,6 @@ class Trial:
         settings = {"attacks": VERSION, "part": name, "fill": None if fill is None else fill.model_dump(mode="json")}
         return configuration_hash({"pair": self.work.pair(seed, concept), "ladder": asdict(self.ladder), "noise": NOISE, **settings})
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """Number of judged samples behind ``target`` and ``others`` of a row of one part."""
-        budget = self.work.budget
-        return {"target": budget.target, "others": budget.others * (self.work.spec.classes - 1)}
-
 
 def divided(images: Images, held_out: float) -> tuple[Images, Images]:
     """Return the images of the training, and those that no training sees: a share of each class, chosen by key."""
@@ -121,7 +115,7 @@ def measure(trial: Trial, denoiser: Denoiser, seed: int, concept: int, name: str
     finally:
         set_feed_forward_weights(denoiser.unet, original)
     about = {"seed": seed, "concept": work.spec.concepts[concept], "part": name}
-    return {**about, "n": trial.counts, "judge": work.judge.accuracy, "rows": rows, **told}
+    return {**about, "n": work.counts(), "judge": work.judge.accuracy, "rows": rows, **told}
 
 
 def length(ladder: Ladder, name: str) -> int:

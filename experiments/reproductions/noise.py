@@ -59,8 +59,7 @@ def measure(
             rows.append({"level": level, "filled": drawn[0], "attacked": drawn[1], **areas})
     finally:
         set_feed_forward_weights(denoiser.unet, original)
-    n = {"target": work.budget.target, "others": work.budget.others * (work.spec.classes - 1)}
-    return {"seed": seed, "concept": concept, "n": n, "levels": rows}
+    return {"seed": seed, "concept": concept, "n": work.counts(), "levels": rows}
 
 
 def study(work: Work) -> Study[int]:

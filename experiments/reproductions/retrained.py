@@ -60,8 +60,7 @@ def measure(work: Work, denoiser: Denoiser, seed: int, concept: int, advance: Ca
     for how, backbone in (("phase 2 without it", work.images), ("both phases without it", without)):
         model, seconds = never(work, seed, backbone, without)
         judged(how, model, seconds)
-    n = {"target": work.budget.target, "others": work.budget.others * (work.spec.classes - 1)}
-    return {"seed": seed, "concept": concept, "n": n, "rows": rows}
+    return {"seed": seed, "concept": concept, "n": work.counts(), "rows": rows}
 
 
 def never(work: Work, seed: int, backbone: Images, without: Images) -> tuple[Denoiser, float]:

@@ -32,6 +32,7 @@ _HAPPENED = {
     "link": "were linked",
     "offline": "went offline",
     "refuse": "refused to delete a seed",
+    "refused": "sent an update that the server refused",
     "rejoin": "rejoined",
     "straggle": "answered late",
 }

@@ -189,11 +189,11 @@ def reply(update: DenoiserUpdate, layers: Sequence[str]) -> Reply:
 
 
 def over_budget(update: DenoiserUpdate, layers: Sequence[str], policy: PolicySpec) -> str | None:
-    """Return that an update cuts more than a policy's budget, naming its peer; None if it does not."""
+    """Return that an update cuts more than a policy's budget; None if it does not. Who reads it knows the peer."""
     try:
         check([reply(update, layers)], policy.budget)
     except BudgetError as error:
-        return str(error)
+        return str(error).removeprefix(f"client {update.peer}: ")
     return None
 
 

@@ -130,7 +130,8 @@ def _erased(row: Mapping[str, Any], name: Callable[[int | str], str]) -> Erased:
     measured |= {"drawn_alone": drawn.get("local"), "drawn": drawn.get("sampled"), "n_drawn": drawn.get("n", 0)}
     measured |= {when: _scores(row[key], name) for when, key in (("before", "original"), ("after", "erased")) if row.get(key)}
     concept, policy = name(row["concept"]), str(row.get("policy") or "")
-    return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), policy, **measured)
+    outcome = str(row.get("outcome", "measured"))
+    return Erased(concept, int(row["round"]), tuple(row["peers"]), str(row["method"]), policy, **measured, outcome=outcome)
 
 
 def _not_played(row: Mapping[str, Any], name: Callable[[int | str], str]) -> NotPlayed:

@@ -153,6 +153,8 @@ class Erased:
         Number of these samples; 0 if unknown.
     before, after : Scores, optional
         Scores of the aggregate.
+    outcome : str
+        What became of it, if samples do not tell.
     """
 
     concept: str
@@ -168,6 +170,7 @@ class Erased:
     n_drawn: int = 0
     before: Scores | None = None
     after: Scores | None = None
+    outcome: str = "measured"
 
 
 @dataclass(frozen=True)

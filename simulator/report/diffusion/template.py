@@ -27,11 +27,13 @@ REVIVAL = """{% macro bracketed(ends) %}{% if ends %}<small class="ends">({{ end
 the zeros, guesses the signs of the lost weights from those that are left, and gives them a bold size. A fill puts noise where the zeros
 were; it hides where the cut was, not what it was. Bars are means over concepts; random signs are the floor of the attack, true signs its
 ceiling.</p>
-{% if roots.erased %}<div class="scroll"><table class="many">
+{% if roots.erased %}{% set untold = roots.erased | rejectattr("outcome", "eq", "measured") | list %}
+<div class="scroll"><table class="many">
 <thead><tr><th>concept</th><th>round</th><th class="text">erased by</th><th class="text">method</th><th class="text">policy</th>
 {% if roots.drawn %}<th>still drawn by them, alone</th><th>with their neighbours</th>
 {%- endif %}{% if roots.scored or not roots.drawn %}
-<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}</tr></thead>
+<th>weights cut</th><th>peers\u2019 cuts in common</th><th>still cut in the aggregate</th>{% endif %}
+{%- if untold %}<th class="text">what became of it</th>{% endif %}</tr></thead>
 <tbody>{% for row in roots.erased %}<tr><th scope="row">{{ row.concept }}</th><td>{{ row.round }}</td>
 <td class="text">{{ "all peers" if 1 < row.peers|length == data.peers|length else w.peers(row.peers) }}</td>
 <td class="text">{{ row.method.replace("_", " ") }}</td>
@@ -40,7 +42,8 @@ ceiling.</p>
 <td>{{ w.percent(row.drawn_alone) }}{{ bracketed(r.ends(row.drawn_alone, row.n_drawn)) }}</td>
 <td>{{ w.percent(row.drawn) }}{{ bracketed(r.ends(row.drawn, row.n_drawn)) }}</td>
 {%- endif %}{% if roots.scored or not roots.drawn %}
-{{- cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}</tr>
+{{- cell(w.percent(row.density)) }}{{ cell(w.percent(row.agreement)) }}{{ cell(w.percent(row.survival)) }}{% endif %}
+{%- if untold %}<td class="text">{{ row.outcome }}</td>{% endif %}</tr>
 {% endfor %}</tbody></table></div>{% if roots.hidden_erased %}
 <p class="note">{{ roots.hidden_erased }} more requests are in results.json.</p>{% endif %}
 {% if roots.scored %}<h3>What it cost the others</h3><div class="scroll"><table class="many pairs">

@@ -85,9 +85,10 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
     refused = [(number, json.loads(peers)) for number, peers in store.rows("select round, peers from events where do = 'refused'")]
     rows = []
     for one in plan.timeline.concepts:
-        measured = dict(store.rows("select name, value from metrics where round = ? and peer = ?", (one.round, FEDERATION)))
-        drawn, scores, survival = _drawn(plan, store, one), scored.get(one.index, {}), measured.get(f"{names.cut}.survival")
         never = set(one.peers) <= {peer for number, peers in refused if number >= one.round for peer in peers}
+        metrics = () if never else store.rows("select name, value from metrics where round = ? and peer = ?", (one.round, FEDERATION))
+        measured = dict(metrics)
+        drawn, scores, survival = _drawn(plan, store, one), scored.get(one.index, {}), measured.get(f"{names.cut}.survival")
         rows.append(
             {
                 "concept": one.concept,

@@ -154,7 +154,7 @@ def test_a_mask_above_the_budget_is_refused_naming_the_peer_and_the_rest_goes_on
     bench.close(1, record)
     ((do, peers, words),) = record.events
     assert (do, peers) == ("refused", (2,))
-    assert "client 2: its mask cuts" in words
+    assert "its mask cuts" in words
     assert (bench.weights == 1.0).all()
 
 

@@ -245,6 +245,9 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
     assert "12.5 %" in told
     assert "62.5 %" in told
     assert "weights cut" not in told
+    assert "what became of it" not in told, "samples tell"
+    raw["concepts"][0]["outcome"] = "the server refused what its peers sent"
+    assert "the server refused what its peers sent" in Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
     raw["concepts"][0]["drawn"] |= {"n": 16, "interval": {"local": [0.03, 0.36], "sampled": [0.39, 0.82]}}
     counted = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
     assert "12.5 %(3\u201336 %)" in counted.replace(" (", "(")
