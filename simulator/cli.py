@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from click.exceptions import NoArgsIsHelpError, UsageError
 
 from simulator.checkpoints import commands
 
@@ -264,6 +265,13 @@ def _print_json(content: object) -> None:
 commands.register(app)
 
 
+def _misused(error: UsageError) -> str:
+    """Return the line about wrong words on the command line: the command, what is wrong, and where the right ones are listed."""
+    command = "lethe" if error.ctx is None else error.ctx.command_path
+    said = error.format_message()
+    return f"{command}: {said}{'' if said.endswith(('.', '?', '?)')) else '.'} See `{command} --help`."
+
+
 def main() -> None:
     """Run the command line; what goes wrong is one line on standard error. The exit statuses are in the README."""
     import sqlite3
@@ -274,7 +282,12 @@ def main() -> None:
 
     try:
         with terminable():
-            app()
+            status = app(prog_name="lethe", standalone_mode=False)
+        sys.exit(status)
+    except UsageError as error:
+        if not isinstance(error, NoArgsIsHelpError):  # which has printed the help
+            typer.echo(one_line(_misused(error)), err=True)
+        sys.exit(2)
     except (LetheError, PluginError) as error:
         typer.echo(f"lethe: {error}", err=True)
         sys.exit(getattr(error, "status", 2))

@@ -48,6 +48,21 @@ def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(lethe: Lethe
     assert again.status == 0
     assert json.loads((folder / "results.json").read_text()) == found, "resuming a finished run changes nothing"
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--bogus"], "lethe run: No such option '--bogus'. Did you mean '--out'? See `lethe run --help`."),
+        (["run"], "lethe run: Missing argument 'FILE'. See `lethe run --help`."),
+        (["runn"], "lethe: No such command 'runn'. (Did you mean one of: 'prune', 'run'?) See `lethe --help`."),
+        (["run", "a.toml", "b.toml"], "lethe run: Got unexpected extra argument (b.toml). See `lethe run --help`."),
+    ],
+)
+def test_wrong_words_on_the_command_line_are_one_line(lethe: Lethe, words: list[str], said: str) -> None:
+    done = lethe(*words)
+    assert done.status == 2
+    assert done.err == said + "\n"
+    assert not done.out
+
 
 def test_a_failed_expectation_is_named_and_exits_1(lethe: Lethe, file: Path, tmp_path: Path) -> None:
     done = lethe("run", file, "--set", "expect.0.after=2", *PLAIN, "--out", tmp_path / "runs")
