@@ -90,11 +90,12 @@ def _signs(rows: Sequence[Row]) -> Iterator[str]:
     known = [row for row in rows if row.get("n")]
     if not known:
         return
-    parts = ("sign_accuracy", "sign_accuracy_top_fifth")
-    half = [_half((row[part], row["interval"][part]) for row in known) for part in parts]
-    lost, surest = (span({row["n"][part] for row in known}) for part in parts)
-    yield f"signs: of {lost} lost entries / {surest} surest"
-    yield f"  95 % intervals: at most \u00b1{half[0]:.3f} / \u00b1{half[1]:.3f}, too narrow as entries are dependent"
+    parts = {"sign_accuracy": "lost entries", "sign_accuracy_top_fifth": "surest"}
+    having = {part: rows for part in parts if (rows := [row for row in known if part in row["n"]])}
+    counts = " / ".join(f"{span({row['n'][part] for row in rows})} {parts[part]}" for part, rows in having.items())
+    halves = " / ".join(f"\u00b1{_half((row[part], row['interval'][part]) for row in rows):.3f}" for part, rows in having.items())
+    yield f"signs: of {counts}"
+    yield f"  95 % intervals: at most {halves}, too narrow as entries are dependent"
 
 
 def _changes(erasures: Sequence[Row], attacks: Sequence[Row], width: int) -> Iterator[Table | str]:

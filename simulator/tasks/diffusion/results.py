@@ -16,7 +16,7 @@ from simulator.tasks.diffusion import shares
 
 MEASURED = "measured"
 UNCUT, REFUSED = "no weight stayed cut", "the server refused what its peers sent"
-UNFINISHED = "not carried out by all who were asked"
+UNFINISHED, UNJUDGED = "not carried out by all who were asked", "carried out, and judged by no sample"
 """What became of a concept erasure."""
 
 if TYPE_CHECKING:
@@ -82,10 +82,13 @@ def _last(found: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
 def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row per concept erasure; ``scored`` holds the sample accuracies before it, and once all its peers had received it."""
     policy, names = plan.scenario.policy, _names(plan)
-    refused = [(number, json.loads(peers)) for number, peers in store.rows("select round, peers from events where do = 'refused'")]
+    told = store.rows("select round, peers from events where do = 'refused'")
+    refused = {(number, peer) for number, peers in told for peer in json.loads(peers)}
     rows = []
     for one in plan.timeline.concepts:
-        never = set(one.peers) <= {peer for number, peers in refused if number >= one.round for peer in peers}
+        received = {peer: past.round for past in plan.timeline.rounds for peer, asked in past.erase.items() if one.index in asked}
+        complete = set(received) == set(one.peers)
+        never = complete and refused.issuperset(_answers(plan, received))
         metrics = () if never else store.rows("select name, value from metrics where round = ? and peer = ?", (one.round, FEDERATION))
         measured = dict(metrics)
         drawn, scores, survival = _drawn(plan, store, one), scored.get(one.index, {}), measured.get(f"{names.cut}.survival")
@@ -100,18 +103,29 @@ def _concepts(plan: DiffusionPlan, store: RunStore, scored: dict[int, dict[str, 
                 **{part: measured.get(f"{names.cut}.{part}") for part in ("density", "agreement", "survival")},
                 **{name: scores.get(name) for name in ("original", "erased")},
                 "drawn": drawn,
-                "outcome": _outcome(never, "erased" in scores or drawn is not None, survival),
+                "outcome": _outcome(never, complete, "erased" in scores or drawn is not None, survival),
             }
         )
     return rows
 
 
-def _outcome(refused: bool, judged: bool, survival: float | None) -> str:
-    """Return what became of a concept erasure: whether all its updates were refused, samples were judged, and any of its cut survived."""
+def _answers(plan: DiffusionPlan, received: dict[int, int]) -> set[tuple[int, int]]:
+    """Return round and peer of every update that carries out a request, which stands by peer with the round in which it was received."""
+    return {(past.round, peer) for peer, first in received.items() for past in plan.timeline.rounds[first - 1 :] if peer in past.present}
+
+
+def _outcome(refused: bool, complete: bool, judged: bool, survival: float | None) -> str:
+    """Return what became of a concept erasure.
+
+    That is told by whether every update that carries it out was refused, all peers had received it, samples were judged, and of what had
+    been cut by its round, for this or an earlier request, any share survived.
+    """
     if refused:
         return REFUSED
-    if not judged:
+    if not complete:
         return UNFINISHED
+    if not judged:
+        return UNJUDGED
     return UNCUT if survival == 0 else MEASURED
 
 

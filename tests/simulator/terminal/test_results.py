@@ -115,6 +115,9 @@ def test_changes_from_the_same_noise_and_signs_stand_with_what_they_are_worth() 
     assert "erased in round 9: 3, samples gained and lost: +0 -46 p 2.8e-14" in lines
     assert "surest fifth 0.90 -" in lines
     assert "signs: of 6000 lost entries / 1200 surest 95 % intervals: at most \u00b10.011 / \u00b10.020, too narrow" in " ".join(lines)
+    row["n"].pop("sign_accuracy_top_fifth")
+    few = " ".join(printed({**FOUND, "concepts": [once], "revivals": [row, other]}).split())
+    assert "signs: of 6000 lost entries 95 %" in few, "too few were lost to have a surest fifth"
 
 
 def test_whom_an_adversary_names_is_told_with_chance() -> None:

@@ -120,6 +120,7 @@ def test_a_run_tells_of_its_erasure_and_attacks(told):
     assert found["not_played"] == []
     for name in ("original", "pruned", "revived", "random_signs", "true_signs", "neuron_mean", "defended", "adaptive"):
         assert set(first[name]) == KEYS | ({"paired"} if name != "original" else set())
+        assert {"location_auc", "column_auc", "sign_accuracy"} <= set(first["interval"])
         assert all(low <= first[part] <= high for part, (low, high) in first["interval"].items())
     assert first["location_auc"] == 1.0
     assert 0.4 < second["location_auc"] < 0.6
@@ -372,6 +373,16 @@ def test_every_adversary_gets_what_it_needs(play, kind, peers, monkeypatch):
         assert row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 
 
+def test_a_reader_cuts_as_the_request_did_that_cut(play):
+    other = ERASE | {"peers": [0], "method": {"kind": "ssd", "batches": 1}}
+    data, denoising = SMOKE["data"] | {"partition": {"kind": "iid"}}, SMOKE["denoising"] | {"design": "joint"}
+    events = [other, ERASE | {"peers": [1]}, ATTACK | {"adversary": {"kind": "reader"}}]
+    (row,) = play(
+        rounds=2, event=events, data=data, denoising=denoising, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}
+    ).results["revivals"]
+    assert row["adversary"] == "reader"
+
+
 def test_who_changes_no_weight_draws_by_an_embedding_or_names_the_concept(play):
     adversaries = ({"kind": "invert", "steps": 3, "images": 4, "lr": 5.0}, {"kind": "name"})
     events = [ERASE, *(ATTACK | {"adversary": one} for one in adversaries)]
@@ -452,13 +463,16 @@ def test_a_cut_of_merged_low_rank_weights_stays_under_every_later_product(play):
 
 
 def test_a_cut_above_the_budget_is_refused_naming_the_peer(play):
-    one = play(rounds=2, event=[ERASE], federation=SMOKE["federation"] | {"policy": {"kind": "union_zero", "budget": 0.01}})
+    everything = ERASE | {"round": 3, "concept": 5, "method": {"kind": "all_zero"}}
+    one = play(rounds=3, event=[ERASE, everything], federation=SMOKE["federation"] | {"policy": {"kind": "union_zero", "budget": 0.9}})
     with sqlite3.connect(one.folder / "run.sqlite") as db:
         rows = db.execute("select peers, detail from events where do = 'refused'").fetchall()
     assert [peers for peers, _ in rows] == ["[0]", "[1]", "[2]"]
     assert rows[0][1].startswith("its mask cuts")
     assert [row["peer"] for row in one.results["refusals"]] == [0, 1, 2]
-    assert Verdict.of(one.results).why == f"1 erasure of a concept: {REFUSED}"
+    assert [row["outcome"] for row in one.results["concepts"]] == ["measured", REFUSED], "what they had sent before is cut"
+    assert one.results["concepts"][0]["density"] > 0
+    assert f"1 erasure of a concept: {REFUSED}" in Verdict.of(one.results).why
 
 
 def test_the_verdict_measures_no_erasure_that_never_came_or_whose_cut_was_lost(play):
