@@ -145,7 +145,13 @@ class Releasing(ABC):
         self._fill = fill
 
     def last_fill(self, now: Round) -> FillSpec | None:
-        """Return what has filled the cut last, a defence or else the policy; None if it is not filled."""
+        """Return what has filled the cut last, a defence or else the policy; None if it is not filled.
+
+        After an interruption the defences of earlier rounds are known from the timeline, unless there was nothing yet that they could fill.
+        """
+        weights = self.feed_forward(self.weights)
+        if not any(bool(weights[layer][mask].any()) for layer, mask in self.cut.items()):
+            return None
         if self._fill is not None:
             return self._fill
         earlier = [act.fill for past in self.setup.timeline.rounds[: now.round - 1] for act in past.acts if isinstance(act, Defence)]

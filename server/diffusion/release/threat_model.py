@@ -110,7 +110,8 @@ def _with_whole_model(act: Attack, state: Releasing, weights: Weights, evaluatio
 
 def _examples(act: Attack, state: Releasing, now: Round) -> tuple[Example, ...]:
     """Return the adversary's own releases, cut and filled as is published; `NotPlayedError` if no other concept can be cut."""
-    made = tuple(own_releases(state, act.concept, first_request(act.concept, state).method, state.last_fill(now)))
+    cutting = next(one.method for one in state.setup.timeline.concepts if one.concept == act.concept and one.method.zeroes)
+    made = tuple(own_releases(state, act.concept, cutting, state.last_fill(now)))
     if not made:
         raise NotPlayedError("no other concept can be cut from the release, so the adversary has no cut to learn from")
     edited = torch.cat([mask.any(dim=0) for _, masks in made for mask in masks.values()])

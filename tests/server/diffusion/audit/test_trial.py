@@ -51,6 +51,7 @@ def test_signs_of_low_rank_weights_are_found_and_the_place_too(original, cut):
     assert outcome.location_auc == 1.0
     assert outcome.n["sign_accuracy"] == sum(int(mask.sum()) for mask in cut.values())
     assert outcome.n["sign_accuracy_top_fifth"] == pytest.approx(outcome.n["sign_accuracy"] / 5, abs=2)
+    assert {"location_auc", "column_auc"} <= set(outcome.interval)
     for name, (low, high) in outcome.interval.items():
         assert low <= getattr(outcome, name) <= high
 

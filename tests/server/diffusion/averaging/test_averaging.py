@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from server.diffusion.release.contract import Acting, Setup
 from server.diffusion.release.policies import Mean, PolicySpec, UnionNoise, UnionZero, Vote
 from server.diffusion.release.server_mask import ServerMask, mask_from_activities
 from server.diffusion.release.update import DenoiserUpdate
-from server.diffusion.timeline import ConceptErasure, ConceptRound, ConceptTimeline
+from server.diffusion.timeline import ConceptErasure, ConceptRound, ConceptTimeline, Defence
 from server.ledger import RoundRecord
 from server.mailbox import MailboxState, Parcel
 from simulator.storage.store import RunStore
@@ -226,6 +227,21 @@ def test_a_fill_stays_as_it_is(backbone):
     bench.close(2, record)
     assert np.array_equal(bench.weights[0], filled)
     assert (bench.weights[1] == 4.0).all()
+
+
+def test_a_defence_that_found_nothing_to_fill_filled_nothing(backbone):
+    bench, record = Bench(backbone, UnionZero()), RoundRecord(1)
+    bench.send(record, 0, 1.0)
+    bench.close(1, record)
+    early = ConceptRound(round=1, present=PEERS, members=PEERS, edges=(), acts=(Defence(fill=Gaussian(relative=1.0)),))
+    played = bench.timeline.model_copy(update={"rounds": (early, *bench.timeline.rounds[1:])})
+    bench.server.setup = replace(bench.server.setup, timeline=played)
+    record = RoundRecord(2)
+    bench.send(record, 0, 1.0, bench.mask(0))
+    bench.close(2, record)
+    assert bench.server.last_fill(played.rounds[1]) is None
+    bench.server.fill(Gaussian(relative=2.0))
+    assert bench.server.last_fill(played.rounds[1]) == Gaussian(relative=2.0)
 
 
 def test_a_server_that_was_killed_is_taken_up_from_the_ledger(backbone):
