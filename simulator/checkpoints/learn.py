@@ -17,6 +17,7 @@ from simulator.checkpoints.embedding import Placeholder, write_word
 from simulator.checkpoints.finite import check_weights
 from simulator.checkpoints.folder import Checkpoint, find
 from simulator.checkpoints.images import Lessons, OwnImages, check_kind, lessons
+from simulator.checkpoints.parts import check_names
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.prompts import check_complete, load_pipeline, running
 from simulator.checkpoints.workshop import Job, Workshop, groups
@@ -49,7 +50,7 @@ def learn_checkpoint(root: Path, out: Path, own: OwnImages, arithmetic: Arithmet
     checkpoint = find(root, variant)
     check_complete(checkpoint)
     check_kind(checkpoint)
-    told = own.told() | {"on": arithmetic.place().type}
+    told = own.told() | {"on": arithmetic.place().type} | ({"deterministic": True} if arithmetic.deterministic else {})
     job = Job("revive", checkpoint, out, told, (own.folder,))
     Workshop.check(job)
     check_weights(checkpoint, parts=True)
@@ -82,6 +83,7 @@ def _learned(
     made, step = lessons(pipeline, own), bars.stage("training", own.steps)
     if own.word is None:
         layers = feed_forward_layers(pipeline.unet)
+        check_names(shop.job.checkpoint.layers, layers)
         parameters = {name: _trained(layer) for name, layer in layers.items()}
         known = {text: made.hidden(text) for text in dict.fromkeys(made.texts)}
         losses = train(parameters, made, known.__getitem__, own, shop.folder / "training.safetensors", step)

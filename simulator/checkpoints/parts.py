@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.checkpoints.folder import Checkpoint, read_json
+from simulator.checkpoints.folder import Checkpoint, Layer, read_json
 from simulator.checkpoints.places import shown, stays
 from simulator.checkpoints.tensors import read_header
 from simulator.errors import LetheError
@@ -35,6 +35,13 @@ def check_parts(checkpoint: Checkpoint) -> None:
             check_settings(path, read_json(stays(checkpoint.root, path)), path.name != "tokenizer_config.json")
         if (folder / "config.json").is_file():
             _check_size(checkpoint, folder, *index[name])
+
+
+def check_names(layers: Iterable[Layer], running: Iterable[str]) -> None:
+    """Raise ``LetheError`` if the file and the loaded model, ``running``, have different layers."""
+    different = sorted({layer.name for layer in layers} ^ set(running))
+    if different:
+        raise LetheError(f"layer {different[0]}: is not in both the file and the running model; save it again with save_pretrained")
 
 
 def check_settings(path: Path, table: dict[str, Any], bounded: bool) -> None:

@@ -18,7 +18,7 @@ from clients.unlearning.pruning.contract import Rows, Subject
 from clients.unlearning.pruning.recorder import Activity, Halves, record
 from simulator.checkpoints.folder import DENOISERS, PICKLES, Checkpoint, read_json
 from simulator.checkpoints.parts import check_parts, load_models
-from simulator.errors import LetheError
+from simulator.errors import LetheError, StoppedError
 
 if TYPE_CHECKING:
     import torch
@@ -132,11 +132,19 @@ def recorded(subject: PromptSubject, which: str, calls: int, halves: Halves) -> 
 
 @contextmanager
 def running(pipeline: Any) -> Iterator[None]:
-    """Raise ``LetheError`` for whatever the libraries raise while the pipeline runs, as foreign settings may make them raise anything."""
+    """Raise ``LetheError`` for whatever the libraries raise while the pipeline runs, as foreign settings may make them raise anything.
+
+    A lack of memory is no fault of the settings, and may pass: ``StoppedError``.
+    """
+    import torch
+
     try:
         yield
     except (LetheError, UnlearningError):
         raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        what = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StoppedError(f"{type(pipeline).__name__}: no memory is left ({what}); free some and give the command again") from None
     except Exception as error:
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         cure = "lower --steps, mend the settings of its scheduler, tokenizer or vae, or fetch it again"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,7 +12,8 @@ from clients.unlearning.pruning.concept_prune import ConceptPrune, prune_mask
 from clients.unlearning.pruning.recorder import Activity
 from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.finite import check_weights
-from simulator.checkpoints.folder import Layer, find
+from simulator.checkpoints.folder import find
+from simulator.checkpoints.parts import check_names
 from simulator.checkpoints.progress import Bars
 from simulator.checkpoints.prompts import Prompts, PromptSubject, denoiser, load_pipeline, recorded
 from simulator.checkpoints.workshop import Job, Workshop, groups
@@ -62,7 +62,7 @@ def prune_checkpoint(
                 heard = listen(shop, pipeline, prompts, settings, bars)
             del pipeline
             gc.collect()
-            _check_names(checkpoint.layers, heard.base)
+            check_names(checkpoint.layers, heard.base.sums)
             shop.copy(bars.stage("copying files", len(checkpoint.copied())))
             step = bars.stage("cutting layers", len(checkpoint.layers))
             shop.rewrite(groups(checkpoint.layers, "cpu"), lambda weights: _cut(weights, heard, settings), step)
@@ -116,13 +116,6 @@ def _unpacked(blob: str | bytes) -> Activity:
     sums = {name.removeprefix("sums."): value for name, value in arrays.items() if name.startswith("sums.")}
     rows = {name.removeprefix("rows."): int(value) for name, value in arrays.items() if name.startswith("rows.")}
     return Activity(sums, rows, 1)
-
-
-def _check_names(layers: Sequence[Layer], heard: Activity) -> None:
-    """Raise ``LetheError`` if the file and the loaded model have different layers."""
-    different = sorted({layer.name for layer in layers} ^ set(heard.sums))
-    if different:
-        raise LetheError(f"layer {different[0]}: is not in both the file and the running model; save it again with save_pretrained")
 
 
 def _cut(weights: dict[str, Tensor], heard: Heard, settings: ConceptPrune) -> tuple[dict[str, Tensor], dict[str, Any]]:

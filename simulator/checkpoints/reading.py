@@ -51,10 +51,8 @@ class Reading(Completing):
     def layers(self, checkpoint: Checkpoint, bars: Bars) -> list[Layer]:
         """Return all layers but those of nothing but zeros, and learn from the examples, whose layers are read one at a time."""
         layers = Adversary.layers(self, checkpoint, bars)
-        pairs = [
-            (release, alike("--example", release, mask), mask, find_cut(mask, bars, "--example-mask")[1]) for release, mask in self.examples
-        ]
-        step = bars.stage("learning from examples", sum(len(cut) for *_, cut in pairs))
+        pairs = [(release, alike("--example", release, mask), mask, _taught(mask, bars)) for release, mask in self.examples]
+        step = bars.stage("learning from examples", sum(len(taught) for *_, taught in pairs))
         lessons = (lesson for pair in pairs for lesson in _lessons(*pair, step))
         try:
             self._reader = Reader(lessons)
@@ -67,14 +65,20 @@ class Reading(Completing):
         return self._reader.places({name: weight})[name]
 
 
+def _taught(mask: Checkpoint, bars: Bars) -> list[tuple[Layer, bool]]:
+    """Return all layers but those of nothing but zeros, each with whether something was cut from it; ``LetheError`` if nothing was."""
+    found, cut = find_cut(mask, bars, "--example-mask")
+    return [(layer, layer in cut) for layer in mask.layers if not found[layer.name].all]
+
+
 def _lessons(
-    release: Checkpoint, others: dict[str, Layer], mask: Checkpoint, cut: list[Layer], step: Callable[[int], None]
+    release: Checkpoint, others: dict[str, Layer], mask: Checkpoint, taught: list[tuple[Layer, bool]], step: Callable[[int], None]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield weights and mask of each cut layer; ``LetheError`` if the copies differ outside the cut, as those of two pipelines do."""
-    for layer in cut:
+    """Yield weights and mask of each layer; ``LetheError`` if the copies differ outside the cut, as those of two pipelines do."""
+    for layer, cut in taught:
         other = others[layer.name]
         weight, pruned = tensors.read(release.shard(other), other.tensor), tensors.read(mask.shard(layer), layer.tensor)
-        zeros = pruned == 0
+        zeros = (pruned == 0) & cut
         same = (weight == pruned)[:, ~zeros.any(dim=0)]
         if same.numel() and float(same.double().mean()) < _ALIKE:
             raise LetheError(

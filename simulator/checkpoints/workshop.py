@@ -23,7 +23,7 @@ from simulator.checkpoints.folder import Checkpoint, Layer
 from simulator.checkpoints.foreign import is_cache
 from simulator.checkpoints.journal import Journal
 from simulator.checkpoints.places import shown, within
-from simulator.errors import LetheError
+from simulator.errors import LetheError, StoppedError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -136,7 +136,7 @@ class Workshop:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._let_go()
-        if isinstance(error, LetheError) and not isinstance(error, UnfinishedError):
+        if isinstance(error, LetheError) and not isinstance(error, (UnfinishedError, StoppedError)):
             shutil.rmtree(self.folder)
 
     @property

@@ -19,14 +19,18 @@ NAMES = ("a.ff.net.2", "b.ff.net.2")
 Layers = dict[str, Tensor]
 
 
-def made(model: int, wrong: bool = False) -> tuple[Layers, Layers, Layers]:
-    """A small denoiser as it is released, pruned alone, and the cut; if ``wrong``, the second and third are of another cut of it."""
+def made(model: int, wrong: bool = False, spared: bool = False) -> tuple[Layers, Layers, Layers]:
+    """A small denoiser as it is released, pruned alone, and the cut; if ``wrong``, the second and third are of another cut of it.
+
+    If a layer is ``spared``, nothing is cut from the second one.
+    """
     sealed, pruned, masks = {}, {}, {}
     for name in NAMES:
         generator = torch_generator("examples", model, name)
         weight = torch.randn(16, 3, generator=generator) @ torch.randn(3, 120, generator=generator)
         weight += 0.1 * torch.randn(16, 120, generator=generator)
         cut = (torch.rand(120, generator=generator) < 0.4) & (torch.rand(16, 120, generator=generator) < 0.3)
+        cut &= not (spared and name == NAMES[1])
         sealed[name] = torch.where(cut, 0.1 * torch.randn(16, 120, generator=generator), weight)
         masks[name] = cut[:, torch.randperm(120, generator=generator)] if wrong else cut
         pruned[name] = weight.masked_fill(masks[name], 0.0)
@@ -35,10 +39,11 @@ def made(model: int, wrong: bool = False) -> tuple[Layers, Layers, Layers]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, helpers: Any) -> dict[str, Path]:
-    """Two examples, one with wrong masks, and a release, each with its pruned copy."""
+    """Two examples, one with wrong masks, one of which a layer was spared, and a release, each with its pruned copy."""
     root, found = tmp_path_factory.mktemp("examples"), {}
-    for label, model, wrong in (("one", 1, False), ("two", 2, False), ("wrong", 2, True), ("released", 3, False)):
-        for kind, layers in zip(("", "-pruned"), made(model, wrong), strict=False):
+    cases = {"one": made(1), "two": made(2), "wrong": made(2, wrong=True), "spared": made(2, spared=True), "released": made(3)}
+    for label, case in cases.items():
+        for kind, layers in zip(("", "-pruned"), case, strict=False):
             tensors = {f"{name}.weight": layer for name, layer in layers.items()}
             found[label + kind] = helpers.write_unet(root / (label + kind), tensors)
     return found
@@ -64,6 +69,18 @@ def test_it_completes_what_the_adversary_reads_and_says_what_it_learned_from(
     assert [Path(one["mask"]).name for one in record["settings"]["examples"]] == ["one-pruned", "two-pruned"]
     assert sum(one["places"] for one in record["layers"].values()) == sum(int(place.sum()) for place in read.places.values())
     assert "cannot be said of a release whose cut is not known" in record["note"]
+
+
+def test_layers_of_which_nothing_was_cut_teach_as_well(
+    folders: dict[str, Path], lethe: Callable[..., Any], tmp_path: Path, helpers: Any
+) -> None:
+    (sealed, _, _), (example, _, cut) = made(3), made(2, spared=True)
+    assert lethe("revive", folders["released"], "--out", tmp_path / "out", *given(folders, "spared")).status == 0
+    read = Read().attack(OwnReleases(sealed, ((example, cut),)))
+    for name, weight in helpers.unet_tensors(tmp_path / "out").items():
+        torch.testing.assert_close(weight, read.weights[name.removesuffix(".weight")], rtol=1e-6, atol=1e-6)
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert sum(one["places"] for one in record["layers"].values()) == sum(int(place.sum()) for place in read.places.values())
 
 
 def test_the_control_wrong_masks_teach_nothing(folders: dict[str, Path], lethe: Callable[..., Any], tmp_path: Path, helpers: Any) -> None:

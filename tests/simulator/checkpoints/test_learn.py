@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from server.revival.arithmetic import Arithmetic
 from simulator.checkpoints.images import colours
@@ -204,6 +204,19 @@ def test_one_line(
     for word in words:
         assert word in said.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "empty"], "nothing is written"
+
+
+def test_a_layer_that_the_running_model_lacks_is_told_before_training(
+    pipeline: Path, images: Path, lethe: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    some = next(name for name in tensors if name.endswith(".ff.net.2.weight"))
+    save_file(tensors | {some.replace(".0.ff", ".1.ff"): tensors[some].clone()}, file)
+    said = lethe("revive", pipeline, "--images", images, "--concept", "ball", "--steps", 1, "--out", tmp_path / "out")
+    assert (said.status, len(said.err.splitlines())) == (2, 1), said.err
+    assert "is not in both the file and the running model" in said.err
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_every_kind_of_image_is_read_as_it_looks(tmp_path: Path) -> None:

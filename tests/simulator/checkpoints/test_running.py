@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from simulator.checkpoints.images import Lessons
@@ -29,6 +30,22 @@ def test_too_many_steps_leave_room_for_the_corrected_command(pipeline: Path, let
     assert "StableDiffusionPipeline: cannot run as it is set (ValueError: `num_inference_steps`: 5000" in said.err
     assert "lower --steps" in said.err
     assert not list(tmp_path.glob("out*"))
+    assert lethe("prune", pipeline, *PRUNE, "--steps", 2, "--out", tmp_path / "out").status == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError("host"), torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")])
+def test_a_lack_of_memory_loses_nothing(
+    error: Exception, pipeline: Path, lethe: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("simulator.checkpoints.prompts.record", fails)
+        said = lethe("prune", pipeline, *PRUNE, "--steps", 2, "--out", tmp_path / "out")
+    assert (said.status, said.out, len(said.err.splitlines())) == (3, "", 1)
+    assert "no memory is left (" in said.err
+    assert (tmp_path / "out.part").is_dir()
     assert lethe("prune", pipeline, *PRUNE, "--steps", 2, "--out", tmp_path / "out").status == 0
 
 
