@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from experiments.reproductions.attacks_parts import FILLS, SIGNS
-from experiments.reproductions.intervals import interval, over_seeds, pooled, shift, text
+from experiments.reproductions.intervals import cell, interval, over_seeds, shift, text
 from experiments.reproductions.lines import Line
 
 FIGURES = {
@@ -18,6 +18,8 @@ FIGURES = {
 CHANCE = 0.1
 PLAIN = "cut"
 """The part with which fills are compared."""
+WHOLE = ("original", "surrogate base")
+"""Rows whose weights are those before any cut."""
 
 
 def tables(lines: Sequence[Line]) -> list[Table]:
@@ -45,7 +47,7 @@ def _accuracies(title: str, parts: dict[str, list[Line]], which: str | None) -> 
     for label, name, part in columns:
         table.add_column(f"{label}, n = {sum(line['n'][part] for line in parts[name])}", no_wrap=True)
     for row in next(iter(parts.values()))[0]["rows"]:
-        table.add_row(row, *(text(*pooled(parts[name], row, part)) for _, name, part in columns))
+        table.add_row(row, *(cell(parts[name], row, part, WHOLE) for _, name, part in columns))
     return table
 
 

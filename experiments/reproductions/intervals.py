@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from statistics import mean
 
 from experiments.reproductions.lines import Line
@@ -24,6 +24,17 @@ def text(share: float, n: int) -> str:
     return f"{share:.2f} ({low:.2f}-{high:.2f})"
 
 
+def cell(lines: Sequence[Line], row: str, part: str, whole: Collection[str] = ()) -> str:
+    """Format the share of a row of several cuts with its interval.
+
+    Rows in ``whole`` are of models without a cut. Their samples of other concepts are drawn again for every cut of a training seed, so that
+    these are not as many as are counted, and have no interval.
+    """
+    share, n = pooled(lines, row, part)
+    again = part == "others" and row in whole and len(lines) > len({line["seed"] for line in lines})
+    return f"{share:.2f}" if again else text(share, n)
+
+
 def over_seeds(lines: Sequence[Line], value: Value) -> Estimate:
     """Return the mean over training seeds of the means over concepts, with its 95 % interval."""
     seeds = dict.fromkeys(line["seed"] for line in lines)
@@ -39,7 +50,8 @@ def shift(lines: Sequence[Line], before: Value, after: Value) -> str:
     """Return how much more one version of the weights shows than another of the same cut, with the p value of a paired test.
 
     The two are drawn from the same start noise, so that the difference of a cut, one seed and concept, is free of it. The interval is over
-    training seeds, the two-sided test of Wilcoxon's signed ranks over cuts, which takes cuts of one denoiser as independent.
+    training seeds, the two-sided test of Wilcoxon's signed ranks over cuts that differ, which takes cuts of one denoiser as independent; of
+    up to 13 it is exact.
 
     Source: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945.
     """
@@ -47,5 +59,6 @@ def shift(lines: Sequence[Line], before: Value, after: Value) -> str:
 
     found = over_seeds(lines, lambda line: after(line) - before(line))
     differences = [round(after(line) - before(line), 9) for line in lines]  # equal shares, summed in another order, are no difference
-    p = float(wilcoxon(differences).pvalue) if any(differences) else 1.0
+    changed = [difference for difference in differences if difference]  # zeros would keep scipy from the exact test
+    p = float(wilcoxon(changed).pvalue) if changed else 1.0
     return f"{interval(found)}, p {p:.2g}"

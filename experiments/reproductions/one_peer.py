@@ -125,6 +125,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_folders("runs/one_peer")
     options = parser.parse_args(arguments)
     check_spans(parser, options)
+    if len(options.concepts) > 9:
+        parser.error(f"--concepts {' '.join(map(str, options.concepts))}: name up to nine, so that one is kept")
     parser.make_folders(options, Path("runs/one_peer"))
     return options
 

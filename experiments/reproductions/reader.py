@@ -188,9 +188,10 @@ def measure(
     areas = {model: score_auc(reader.scores(weights), mask).value for model, reader in readers.items()}
     if not judged:
         return {"areas": areas, "rows": {}, "read": {}}
-    rows = {"released": scored(weights), "known": scored(revive(WithMask(weights, mask), work.revival).weights)}
+    revival = work.revival.settled(work.compute.device)
+    rows = {"released": scored(weights), "known": scored(revive(WithMask(weights, mask), revival).weights)}
     places = {model: reader.places(weights) for model, reader in readers.items()}
-    read = {model: scored(revive(WithMask(weights, guessed), work.revival).weights) for model, guessed in places.items()}
+    read = {model: scored(revive(WithMask(weights, guessed), revival).weights) for model, guessed in places.items()}
     return {"areas": areas, "rows": rows, "read": read}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from experiments.reproductions.intervals import interval, over_seeds, pooled, text
+from experiments.reproductions.intervals import cell, interval, over_seeds
 from experiments.reproductions.lines import Line
 from experiments.reproductions.roots_tables import PAPER_SECONDS
 
@@ -28,7 +28,7 @@ def table(lines: Sequence[Line]) -> Table:
         drawn.add_column(head)
     for how, label in HOWS.items():
         seconds = interval(over_seeds(lines, lambda line, how=how: line["rows"][how]["seconds"]), 1) if how != "original" else ""  # type: ignore[misc]
-        drawn.add_row(label, *(text(*pooled(lines, how, part)) for part in ("target", "others")), seconds)
+        drawn.add_row(label, *(cell(lines, how, part, ("original",)) for part in ("target", "others")), seconds)
     return drawn
 
 

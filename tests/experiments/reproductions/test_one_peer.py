@@ -45,6 +45,13 @@ def test_the_table_pools_samples_and_counts_seeds() -> None:
     assert list(drawn.columns[0].cells)[1] == "concepts 0, 1"
 
 
+def test_one_concept_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        one_peer.main(["--concepts", *map(str, range(10))])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == "one_peer: --concepts 0 1 2 3 4 5 6 7 8 9: name up to nine, so that one is kept\n"
+
+
 @pytest.mark.slow
 def test_concepts_of_one_peer_are_cut_for_all_and_not_counted_as_kept(
     work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
