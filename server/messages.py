@@ -19,7 +19,7 @@ ATTEMPTS = 4
 RAISED = 2
 """Flower's error code of a peer whose handler raised; all others are about its process, or the way to it."""
 
-_ERROR = re.compile(r"[A-Za-z_][\w.]*: ")
+_ERROR, _FRAME = re.compile(r"[A-Za-z_][\w.]*: "), re.compile(r'  File "')
 """How the line of a traceback begins that names the error; its message may have further lines."""
 
 
@@ -125,5 +125,6 @@ def _trouble(who: str, error: Error) -> str:
     lines = (error.reason or "").strip().splitlines() or ["no reason given"]
     if error.code != RAISED:
         return lines[-1]
-    line = next((line for line in reversed(lines) if _ERROR.match(line)), lines[-1])
+    after = max((number for number, line in enumerate(lines) if _FRAME.match(line)), default=-1) + 1
+    line = next((line for line in lines[after:] if _ERROR.match(line)), lines[-1])
     raise RefusedError(f"{who} fails, as it would again: {line}: mend the cause, then resume the run")

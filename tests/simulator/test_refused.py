@@ -116,7 +116,7 @@ def test_a_global_model_that_overflows_ends_the_run_even_in_the_last_round(tmp_p
 
 def test_an_error_that_nobody_foresaw_ends_the_run_at_once(tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(peer: AveragedClassifierPeer) -> int:
-        raise RuntimeError("no such kernel\nset THIS for details")
+        raise RuntimeError("no such kernel\nhint: set THIS for details")
 
     monkeypatch.setattr(AveragedClassifierPeer, "train", fails)
     with pytest.raises(LetheError) as error:
