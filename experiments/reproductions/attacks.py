@@ -20,6 +20,7 @@ from clients.diffusion.images import digits
 from clients.diffusion.judges.spec import JUDGES
 from clients.diffusion.spec import DIGITS, FULL_BUDGET, QUICK_BUDGET
 from experiments.reproductions.attacks_parts import FILLS, FULL, QUICK, SIGNS, Trial, divided, length, measure
+from experiments.reproductions.attacks_picture import picture
 from experiments.reproductions.attacks_tables import tables
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line, Lines
@@ -64,7 +65,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, attack, and print the tables."""
+    """Train, attack, print the tables and draw the figure."""
     options = _options(arguments)
     things = list(product(options.concepts, options.parts))
     lines = study(options.trial).lines(options.seeds, things, Lines(options.out), options.cache)
@@ -73,8 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console.print(heading(options.budget, options, judge))
     for table in tables(lines):
         console.print(table)
+    picture(lines, options.ladder, options.out / "attacks.svg")
     print("Where nothing else is said, intervals are over samples (95 %, Wilson), not over trainings.")
     print("p takes cuts of one denoiser as independent. A toy: nothing here was run on a real checkpoint.")
+    print(f"picture: {options.out / 'attacks.svg'}")
 
 
 if __name__ == "__main__":

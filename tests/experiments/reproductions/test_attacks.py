@@ -14,6 +14,7 @@ from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from experiments.reproductions import attacks, attacks_parts, attacks_tables, roots_pairs
+from experiments.reproductions.attacks_picture import LABELS, picture
 
 LADDER = attacks_parts.Ladder(images=(2,), steps=(1,), benign=(1,), inversion=(1,), keep=(0.2,))
 
@@ -73,9 +74,21 @@ def test_every_row_is_printed_and_an_interrupted_command_goes_on(
         assert all(row in said.out for row in line["rows"])
     assert all(label in said.out for label in attacks_tables.FIGURES.values())
     assert "named right" in said.out
+    assert (finished / "out" / "attacks.svg").read_text().rstrip().endswith("</svg>")
     again = (finished / "out" / "pairs.jsonl").read_bytes()
     attacks.main(command(finished))
     assert (finished / "out" / "pairs.jsonl").read_bytes() == again
+
+
+@pytest.mark.parametrize("parts", [["cut", "gaussian", "signs"], ["signs"], ["redrawn_columns"]])
+def test_the_figure_has_a_curve_for_each_fill_that_was_attacked(parts: list[str], tmp_path: Path) -> None:
+    names = ("pruned", "original", "true signs, random sizes", "revived, 0.2 of signs kept", "released", "relearnt: 1 steps, 2 images")
+    line = {"seed": 0, "n": {"target": 4}, "rows": {name: {"target": 0.5} for name in names}}
+    picture([{**line, "part": part} for part in parts], LADDER, tmp_path / "attacks.svg")
+    drawn = (tmp_path / "attacks.svg").read_text()
+    for part, label in LABELS.items():
+        assert (f"<!-- {label} -->" in drawn) == (part in parts)
+    assert ("share of them that is kept" in drawn) == ("signs" in parts)
 
 
 def test_no_training_sees_the_images_of_adversaries() -> None:
