@@ -41,8 +41,8 @@ from clients.unlearning.convex.learner import ConvexLearner
 from clients.unlearning.convex.spec import Convex
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.influence import Influence
-from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.certified_removal import generated, retrained
+from experiments.intervals import interval
 from server.audit.validation import validate
 
 ROWS, COLUMNS = 400, 3

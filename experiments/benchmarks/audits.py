@@ -30,7 +30,7 @@ from clients.models.network import Network
 from clients.models.shadows import halves
 from clients.models.stacked import Members, Stack
 from clients.training import Adam, Arrays, Training
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 from server.audit.calibration import Pair, mean_interval, mixed, swapped, threshold
 from server.audit.forgetting_quality import resolved
 from server.audit.klom import divergences, gaussian_divergences

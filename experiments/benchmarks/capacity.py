@@ -34,8 +34,8 @@ from clients.unlearning.prompts.matchers.ngram import NGram
 from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.matchers.subsequence import Subsequence
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
-from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.pretending import QUICK, SEEDS, TRAINING, USUAL, WORLD, Case, case
+from experiments.intervals import interval
 
 MOST = 32
 WAYS: Mapping[str, tuple[Stage, Matcher]] = {

@@ -28,7 +28,7 @@ from clients.models.network import Network
 from clients.training import Arrays
 from clients.unlearning.contract import Unlearner
 from experiments.benchmarks import hdus
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 
 LEAVER = 0
 Mains = Mapping[int, Unlearner[Any, Any]]

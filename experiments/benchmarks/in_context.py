@@ -34,7 +34,7 @@ from clients.streams import bottom
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.prompts.prompting import CONTROLS, Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 from server.audit.intervals import wilson
 from simulator.sweeps.estimates import estimate
 

@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from clients.data import load
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 from simulator.progress import Watch
 from simulator.runner import run
 from simulator.scenarios.scenario import Scenario

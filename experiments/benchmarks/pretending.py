@@ -35,7 +35,7 @@ from clients.unlearning.prompts.matchers.contract import Matcher
 from clients.unlearning.prompts.matchers.subject import Subject
 from clients.unlearning.prompts.prompting import Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 
 WORLD = Authors(authors=36)
 SEEDS, FORGOTTEN = (1, 2, 3), 10

@@ -29,7 +29,7 @@ from clients.models.network import Network
 from clients.privacy.accountant import NEEDED, Spent, installed
 from clients.privacy.descent import clipped, noised
 from clients.training import Arrays, to_arrays
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 
 DELTA = 1e-4
 NOISES = (0.0, 0.7, 1.0, 2.0, 4.0)

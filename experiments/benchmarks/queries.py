@@ -28,7 +28,7 @@ from clients.data.rows import Column, Rows
 from clients.unlearning.approximate.queries import AdaptiveQueries
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.exact.statistical.specs import NaiveBayes
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 
 STEPS: dict[Literal["logistic", "svm", "network"], float] = {"logistic": 1.0, "svm": 0.1, "network": 1.0}
 """Step size of each adaptive learner; hinge losses have larger gradients."""

@@ -29,7 +29,7 @@ from clients.models.linear import Linear
 from clients.models.mlp import Mlp
 from clients.unlearning.exact.sisa import Sisa
 from experiments.benchmarks import hdus
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 
 BASELINE = "real rows"
 """Reference rows that the others are compared with."""

@@ -20,7 +20,7 @@ from rich.table import Table
 from clients.training import Arrays
 from clients.unlearning.refine.rum import Rum
 from experiments.benchmarks._forget_sets import Case, case
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 
 METHODS = ("finetune", "neggrad_plus", "random_labels", "salun")
 RUM = "nothing, finetune, salun"

@@ -33,7 +33,7 @@ from clients.training import Arrays, Sgd, Training
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.general.curvature import Curvature
 from clients.unlearning.general.repair import Repair
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 from server.audit.causes import direction, scores
 
 WRONG = 0.15

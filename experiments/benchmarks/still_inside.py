@@ -27,7 +27,7 @@ from clients.unlearning.approximate.approximate import Approximate
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.general import METHODS
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 from simulator.audits import AUDITS
 from simulator.audits.contract import NotJudgedError
 from simulator.audits.lives import Life

@@ -23,7 +23,7 @@ from clients.unlearning.contract import UnlearningError
 from clients.unlearning.general import METHODS
 from clients.unlearning.general.contract import MethodSpec
 from experiments.benchmarks._forget_sets import GONE, NETWORK, Case, Gone, Measured, case
-from experiments.benchmarks._intervals import interval
+from experiments.intervals import interval
 from simulator.sweeps.estimates import estimate
 
 NOTHING, FLOOR = "nothing was done", "retrained again"

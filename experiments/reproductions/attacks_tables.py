@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from experiments.intervals import written
 from experiments.reproductions.attacks_parts import FILLS, SIGNS
-from experiments.reproductions.intervals import cell, interval, over_seeds, shift, text
+from experiments.reproductions.intervals import cell, over_seeds, shift, text
 from experiments.reproductions.lines import Line
 
 FIGURES = {
@@ -90,5 +91,5 @@ def _figures(lines: Sequence[Line]) -> Table:
     table.add_column("")
     table.add_column("value")
     for key, label in FIGURES.items():
-        table.add_row(label, interval(over_seeds(lines, lambda line, key=key: line[key])))  # type: ignore[misc]
+        table.add_row(label, written(over_seeds(lines, lambda line, key=key: line[key])))  # type: ignore[misc]
     return table

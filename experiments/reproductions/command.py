@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
     def make_folders(self, options: argparse.Namespace, out: Path) -> None:
         """Create the folders and write them into ``options``; ``out`` is the default output folder."""
         options.out, options.cache = getattr(options, "out", out).expanduser(), options.cache.expanduser()
-        for name in ("out", "cache"):
+        for name in ("cache", "out"):  # a bad cache leaves no folder of results behind
             try:
                 getattr(options, name).mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from rich.table import Table
 
 from clients.unlearning.contract import family
-from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.pretending import FORGOTTEN, WORLD
+from experiments.intervals import interval
 
 DECENTRALISED = "hdus, drop_seed"
 """The line of the decentralised method."""

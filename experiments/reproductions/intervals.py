@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from statistics import mean
 
+from experiments.intervals import written
 from experiments.reproductions.lines import Line
 from server.audit.intervals import wilson
 from simulator.sweeps.estimates import Estimate, estimate
@@ -41,11 +42,6 @@ def over_seeds(lines: Sequence[Line], value: Value) -> Estimate:
     return estimate([mean(value(line) for line in lines if line["seed"] == seed) for seed in seeds])
 
 
-def interval(found: Estimate, digits: int = 3) -> str:
-    """Return a mean with half its interval; the mean alone of a single seed."""
-    return f"{found.mean:.{digits}f}" + ("" if found.high is None else f" ± {found.high - found.mean:.{digits}f}")
-
-
 def shift(lines: Sequence[Line], before: Value, after: Value) -> str:
     """Return how much more one version of the weights shows than another of the same cut, with the p value of a paired test.
 
@@ -61,4 +57,4 @@ def shift(lines: Sequence[Line], before: Value, after: Value) -> str:
     differences = [round(after(line) - before(line), 9) for line in lines]  # equal shares, summed in another order, are no difference
     changed = [difference for difference in differences if difference]  # zeros would keep scipy from the exact test
     p = float(wilcoxon(changed).pvalue) if changed else 1.0
-    return f"{interval(found)}, p {p:.2g}"
+    return f"{written(found)}, p {p:.2g}"

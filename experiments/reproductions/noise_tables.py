@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from experiments.reproductions.intervals import Value, interval, over_seeds, text
+from experiments.intervals import written
+from experiments.reproductions.intervals import Value, over_seeds, text
 from experiments.reproductions.lines import Line
 from server.defences.detection import expected_auc
 from server.defences.recommend import ENTRY
@@ -21,8 +22,8 @@ def table(lines: Sequence[Line]) -> Table:
         drawn.add_column(head)
     for i, one in enumerate(lines[0]["levels"]):
         shares = [_pooled(lines, i, *part) for part in (("filled", "target"), ("filled", "others"), ("attacked", "target"))]
-        areas = [interval(over_seeds(lines, lambda line, i=i, k=kind: line["levels"][i][k])) for kind in ("entries", "columns")]  # type: ignore[misc]
-        lost = interval(over_seeds(lines, _lost(i)))
+        areas = [written(over_seeds(lines, lambda line, i=i, k=kind: line["levels"][i][k])) for kind in ("entries", "columns")]  # type: ignore[misc]
+        lost = written(over_seeds(lines, _lost(i)))
         drawn.add_row(f"{one['level']:g}", shares[0], shares[1], lost, shares[2], areas[0], f"{expected_auc(one['level']):.2f}", areas[1])
     return drawn
 

@@ -27,8 +27,9 @@ from clients.diffusion.judges.spec import JUDGES
 from clients.diffusion.metrics import Budget, score
 from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from clients.unlearning.pruning.layers import feed_forward_weights, set_feed_forward_weights
+from experiments.intervals import written
 from experiments.reproductions.command import Parser
-from experiments.reproductions.intervals import interval, over_seeds, text
+from experiments.reproductions.intervals import over_seeds, text
 from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Weights, Work, masks_of
 from experiments.reproductions.studies import Study, add_spans, check_spans, heading
@@ -114,7 +115,7 @@ def table(lines: Sequence[Line]) -> Table:
         n, allowed = sum(line["n"] for line in own), sum(line["allowed"] for line in own)
         kept = text(sum(line["kept"] * line["n"] for line in own) / n, n)
         keys = ("entries", "squares", "worst")
-        entries, squares, worst = (interval(over_seeds(own, lambda line, key=key: line[key]), 2) for key in keys)  # type: ignore[misc]
+        entries, squares, worst = (written(over_seeds(own, lambda line, key=key: line[key]), 2) for key in keys)  # type: ignore[misc]
         drawn.add_row(cut, entries, squares, kept, str(n), worst, f"allows {allowed} of {len(own)}")
     return drawn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import mean
 
-from experiments.benchmarks._intervals import interval, said
+from experiments.intervals import interval, said
 from experiments.reproductions.intervals import Value, shift, text
 from experiments.reproductions.lines import Line
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from experiments.reproductions.intervals import cell, interval, over_seeds
+from experiments.intervals import written
+from experiments.reproductions.intervals import cell, over_seeds
 from experiments.reproductions.lines import Line
 from experiments.reproductions.roots_tables import PAPER_SECONDS
 
@@ -27,7 +28,7 @@ def table(lines: Sequence[Line]) -> Table:
     for head in ("", f"erased, n = {target}", f"others, n = {others}", "processor seconds"):
         drawn.add_column(head)
     for how, label in HOWS.items():
-        seconds = interval(over_seeds(lines, lambda line, how=how: line["rows"][how]["seconds"]), 1) if how != "original" else ""  # type: ignore[misc]
+        seconds = written(over_seeds(lines, lambda line, how=how: line["rows"][how]["seconds"]), 1) if how != "original" else ""  # type: ignore[misc]
         drawn.add_row(label, *(cell(lines, how, part, ("original",)) for part in ("target", "others")), seconds)
     return drawn
 
@@ -37,5 +38,5 @@ def ratios(lines: Sequence[Line]) -> list[str]:
     found = []
     for how in ("phase 2 without it", "both phases without it"):
         times = over_seeds(lines, lambda line, how=how: line["rows"][how]["seconds"] / line["rows"]["pruned"]["seconds"])  # type: ignore[misc]
-        found.append(f"pruning is faster than retraining, {how}: {interval(times, 0)} times")
+        found.append(f"pruning is faster than retraining, {how}: {written(times, 0)} times")
     return [*found, f"a revival in the paper: {PAPER_SECONDS}"]

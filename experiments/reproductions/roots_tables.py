@@ -11,7 +11,8 @@ import numpy.typing as npt
 from rich.table import Table
 
 from clients.diffusion.spec import Concept
-from experiments.reproductions.intervals import interval, over_seeds, shift
+from experiments.intervals import written
+from experiments.reproductions.intervals import over_seeds, shift
 from experiments.reproductions.roots_pairs import PICTURED, RIVALS, Pair
 from server.audit.intervals import wilson
 from simulator.report.diffusion.words import VARIANTS
@@ -74,7 +75,7 @@ class Summary:
 
     def text(self, value: Callable[[Pair], float]) -> str:
         """Format a mean with its 95 % interval over seeds; a single seed has none."""
-        return interval(over_seeds(self.pairs, value))
+        return written(over_seeds(self.pairs, value))
 
     def row(self, name: str, part: str) -> float:
         """Return the mean accuracy of a row; ``part`` is target or others."""

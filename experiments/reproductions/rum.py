@@ -23,8 +23,8 @@ from rich.progress import track
 
 from clients.data import DataError
 from experiments.benchmarks._forget_sets import Case
-from experiments.benchmarks._intervals import interval
 from experiments.benchmarks.refined import METHODS, ended, scores, table, tow
+from experiments.intervals import interval
 from experiments.reproductions import rum_tables as tables
 from experiments.reproductions.command import Parser
 from experiments.reproductions.rum_advisor import scores as advised

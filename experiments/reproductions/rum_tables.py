@@ -9,8 +9,8 @@ from statistics import mean
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from experiments.benchmarks._intervals import interval, said
 from experiments.benchmarks.refined import METHODS, RUM
+from experiments.intervals import interval, said
 from experiments.reproductions.rum_sets import METHODS_ASKED, Judged
 
 Sets = Mapping[str, Judged]

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from clients.data.rows import Rows
 from clients.training import Arrays
-from experiments.benchmarks._intervals import interval, said
+from experiments.intervals import interval, said
 from server.revival.attack import Revival, revive
 from server.revival.knowledge import WeightsOnly, WithMask
 from server.revival.oracle import random_signs, sign_accuracy, true_signs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from experiments.reproductions.intervals import cell, interval, over_seeds, pooled, shift, text
+from experiments.intervals import written
+from experiments.reproductions.intervals import cell, over_seeds, pooled, shift, text
 from experiments.reproductions.lines import Line
 
 
@@ -23,7 +24,7 @@ def test_samples_that_are_drawn_again_for_every_cut_have_no_interval() -> None:
 def test_seeds_count_once_however_many_cuts_they_have() -> None:
     lines = [{"seed": 0, "x": 0.0}, {"seed": 1, "x": 1.0}, {"seed": 1, "x": 1.0}, {"seed": 1, "x": 1.0}]
     assert over_seeds(lines, lambda line: line["x"]).mean == 0.5
-    assert interval(over_seeds(lines[:1], lambda line: line["x"])) == "0.000"
+    assert written(over_seeds(lines[:1], lambda line: line["x"])) == "0.000"
 
 
 def test_a_shift_on_all_cuts_is_told_from_none_and_from_chance() -> None:

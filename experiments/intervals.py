@@ -1,15 +1,19 @@
-"""How benchmarks write a mean over seeds with its interval, and whether a finding was seen."""
+"""How a mean over seeds is written with its interval, and whether a finding was seen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.sweeps.estimates import estimate
+from simulator.sweeps.estimates import Estimate, estimate
 
 
 def interval(values: Sequence[float], digits: int = 3) -> str:
     """Return mean and half width of the 95 % interval over seeds; the mean alone of a single seed."""
-    found = estimate(values)
+    return written(estimate(values), digits)
+
+
+def written(found: Estimate, digits: int = 3) -> str:
+    """Return a mean with half its interval; the mean alone of a single seed."""
     return f"{found.mean:,.{digits}f}" + ("" if found.high is None else f" ± {found.high - found.mean:,.{digits}f}")
 
 
