@@ -85,8 +85,8 @@ class Summarised(ConvexLearner):
         steps = super().solve()
         if len(self.rows):
             self.statistics = self.takes.of(self.objective(), self.weights)
+            self._release()
         self.seen = self._ids.copy()
-        self._release()
         self._hold(self.nothing())
         return steps
 
@@ -106,6 +106,7 @@ class Summarised(ConvexLearner):
         if len(gone) == len(self._ids):
             self._leave(gone)
             self.statistics, self.weights, self.noise, self.seen = None, self.zeros(), self.zeros(), self._ids.copy()
+            self.releases = 0
             return Outcome(Cost(parts=1), "exact")
         self.statistics = self.statistics.without(self._objective_of(gone))
         self.weights = self.statistics.anchor + self.statistics.change()
@@ -132,11 +133,14 @@ class Summarised(ConvexLearner):
 
     def _release(self) -> None:
         """Draw the noise of a new release."""
-        self.noise = self._drawn(self.releases)
+        self.noise = self._drawn(self.releases, self.weights)
         self.releases += 1
 
-    def _drawn(self, number: int) -> Tensor:
-        return torch.tensor(self.law.draw(self.shape, *self.key, "noise", number)) if self.spec.sigma else self.zeros()
+    def _drawn(self, number: int, weights: Tensor) -> Tensor:
+        """Return a release's noise, which is keyed by what it hides too: a learner that is begun anew starts from number 0 again."""
+        if not self.spec.sigma:
+            return self.zeros()
+        return torch.tensor(self.law.draw(self.shape, *self.key, "noise", number, weights.numpy().tobytes()))
 
     def arrays(self) -> State:
         """Return parameters, noise and its number, statistics, and the ids of rows that the parameters have learned from."""
@@ -166,14 +170,15 @@ class Summarised(ConvexLearner):
         seen = seen_ids(arrays, rows.ids, progress)
         fits(arrays, {name: array for name, array in self.arrays().items() if name != "seen"})
         trained, releases = (int(count) for count in arrays["counts"])
-        noise = self._drawn(releases - 1) if releases and len(rows) else self.zeros()
+        weights = torch.tensor(arrays[WEIGHTS])
+        noise = self._drawn(releases - 1, weights) if releases and len(rows) else self.zeros()
         if trained < 0 or releases < 0 or noise.numpy().tobytes() != arrays[NOISE].tobytes():
             raise UnlearningError("state: its noise is not that of this key: give the same key and settings")
         anchor, gradient, matrix = (torch.tensor(arrays[name]) for name in _KEPT)
         slack, whole = float(arrays["slack"][0]), progress and len(rows)
         kept = self.takes(anchor, gradient, matrix, trained, len(rows), slack, self.convex.lasso)
         self.statistics = kept if whole else None
-        self.weights, self.noise, self.releases, self.seen = torch.tensor(arrays[WEIGHTS]), noise, releases, seen
+        self.weights, self.noise, self.releases, self.seen = weights, noise, releases, seen
 
     def stored(self) -> list[Stored]:
         """Return parameters and statistics with the ids of all rows that they have learned from."""

@@ -180,6 +180,29 @@ def test_noise_has_its_scale_is_drawn_anew_and_only_the_noisy_parameters_answer(
     np.testing.assert_allclose(model.predict_proba(data.x)[:, 1], shares[:, 0].numpy(), rtol=1e-6)
 
 
+def test_a_learner_that_is_begun_anew_uses_no_noise_again() -> None:
+    """As where rows arrive between two requests: both releases are number 1."""
+    model, drawn = fitted(Newton, rows(60), sigma=0.5), []
+    for data in (rows(60), rows(70)):
+        model.fit(data)
+        model.forget(data.only(data.ids[:1]))
+        drawn.append(model.noise)
+    assert not torch.isin(*drawn).any()
+    again = fitted(Newton, rows(60), sigma=0.5)
+    again.forget(rows(60).only(rows(60).ids[:1]))
+    assert torch.equal(again.noise, drawn[0]), "the control: it is keyed"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_rows_it_is_as_if_there_had_never_been_any(kind: type[Summarised]) -> None:
+    data, model = rows(20), fitted(kind, rows(20), sigma=0.5)
+    model.forget(data.only(data.ids[:3]))
+    assert model.forget(data.without(data.ids[:3])).guarantee == "exact"
+    never = fitted(kind, data.without(data.ids), sigma=0.5)
+    assert {name: array.tobytes() for name, array in model.state().items()} == {name: a.tobytes() for name, a in never.state().items()}
+    never.restore(model.state(), data.without(data.ids))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_requests_of_ids_are_refused_and_change_nothing(kind: type[Summarised]) -> None:
     data = rows(40)
