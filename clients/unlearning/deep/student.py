@@ -110,9 +110,15 @@ class Student:
         return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
     def logits(self, examples: Examples) -> Tensor:
-        """Return the present network's logits, (n, classes), of no graph: of a frozen copy of it, no more is ever needed."""
+        """Return the present network's logits, (n, classes), of no graph: of a frozen copy of it, no more is ever needed.
+
+        It answers as it does in evaluation, in the middle of a descent too: nothing is dropped out, and no running mean moves.
+        """
+        training = self.module.training
+        self.module.eval()
         with torch.no_grad():
             parts = [self.module(part) for part in torch.split(examples.x, _CHUNK)]
+        self.module.train(training)
         return torch.cat(parts)
 
     def descent(self, settings: Steps, more: Sequence[nn.Parameter] = ()) -> Descent:

@@ -9,7 +9,7 @@ from pydantic import Field as Setting
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from clients.iterations import Iterations
-from clients.streams import Field, generator
+from clients.streams import Field, generator, order
 from clients.training import Arrays
 from clients.unlearning.contract import COST_NOTE, Guarantee, UnlearningError
 from clients.unlearning.general.contract import Learning
@@ -102,13 +102,17 @@ class LCodec(StepOfSums):
         return {SUM: joined(list(theirs.values())).double().cpu().numpy()}
 
     def chosen(self, curvature: Curvature, forget: Rows, key: tuple[Field, ...]) -> list[Unit]:
-        """Return the units on which the loss of perturbed copies of the rows depends, strongest first; none if it depends on none."""
+        """Return the units on which the loss of perturbed copies of the rows depends, strongest first; none if it depends on none.
+
+        Of more rows than ``copies``, as many are drawn by key.
+        """
         import torch
 
         from clients.unlearning.general.dependence import dependence, selected, squared_distances
         from clients.unlearning.general.units import answers
 
-        turn, chance = np.arange(self.copies) % len(forget), generator(*key, "copies")
+        looked = order(forget.ids, *key, "copies") if len(forget) > self.copies else np.arange(len(forget))
+        turn, chance = looked[np.arange(self.copies) % len(forget)], generator(*key, "copies")
         inputs = curvature.network.inputs(forget.x[turn]).double()
         noise = torch.from_numpy(chance.standard_normal(tuple(inputs.shape))).to(inputs)
         units, found, logits = answers(curvature.module, inputs + self.spread * noise)

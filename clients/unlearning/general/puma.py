@@ -134,7 +134,7 @@ class Puma(StepOfSums):
 
         rows = retain.only(streams.bottom(self.sample, retain.ids.tolist(), *key, "sample"))
         near = cKDTree(forget.x.reshape(len(forget), -1)).query(rows.x.reshape(len(rows), -1))[0]
-        return rows.keep(np.asarray(near >= self.guard * np.median(near)))
+        return rows.keep(np.asarray((near >= self.guard * np.median(near)) & ((near > 0) | (self.guard == 0))))
 
     def lifts(self, curvature: Curvature, directions: list[Tensor], change: Tensor, sampled: Rows) -> npt.NDArray[np.float64]:
         """Return the additional weight of each sampled row, float64 (r,), that cancels what the removal does to the criteria.

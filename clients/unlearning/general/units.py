@@ -1,4 +1,4 @@
-"""Units of a network, neurons and filters: what they answer, and the weights that belong to each."""
+"""Units of a network, neurons of linear layers and filters of convolutions: what they answer, and the weights that belong to each."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-_MATRIX = 2
-"""Least dimensions of a weight that has a slice for each unit."""
+from clients.unlearning.contract import UnlearningError
+
+_FILTERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Layers whose units are along the second axis of what they answer; those of linear layers are along the last."""
+_PLAIN = 2
+"""Dimensions of an answer of rows and units alone."""
 
 
 class Unit(NamedTuple):
@@ -22,13 +26,15 @@ class Unit(NamedTuple):
 def answers(module: nn.Module, x: Tensor) -> tuple[list[Unit], Tensor, Tensor]:
     """Return the units of a network, what each answers to inputs (n, ...), float64 (n, units), and the logits.
 
-    A filter's answer is its mean over places; that of a layer which is asked several times is the mean over these.
+    A filter's answer is its mean over places, and a neuron's over positions of a sequence; that of a layer which is asked several times is
+    the mean over these. `UnlearningError` if the network has no unit.
     """
     caught: dict[str, list[Tensor]] = {}
 
     def catching(name: str) -> torch.utils.hooks.RemovableHandle:
         def catch(_: nn.Module, __: Sequence[Tensor], found: Tensor) -> None:
-            caught.setdefault(name, []).append(found.detach().flatten(2).mean(2) if found.dim() > _MATRIX else found.detach())
+            last = found.detach() if isinstance(parts[name], _FILTERS) else found.detach().movedim(-1, 1)
+            caught.setdefault(name, []).append(last.flatten(2).mean(2) if last.dim() > _PLAIN else last)
 
         handle: torch.utils.hooks.RemovableHandle = parts[name].register_forward_hook(catch)
         return handle
@@ -41,6 +47,8 @@ def answers(module: nn.Module, x: Tensor) -> tuple[list[Unit], Tensor, Tensor]:
     finally:
         for handle in handles:
             handle.remove()
+    if not caught:
+        raise UnlearningError("units: the network has no linear layer and no convolution; take influence, which asks for none")
     means = {name: torch.stack(found).mean(0) for name, found in caught.items()}
     units = [Unit(name, number) for name, found in means.items() for number in range(found.shape[1])]
     return units, torch.cat(list(means.values()), dim=1).double(), logits
@@ -48,8 +56,7 @@ def answers(module: nn.Module, x: Tensor) -> tuple[list[Unit], Tensor, Tensor]:
 
 def _sliced(part: nn.Module) -> bool:
     """Return whether a layer has a slice of weights for each unit."""
-    weight = getattr(part, "weight", None)
-    return isinstance(weight, Tensor) and weight.dim() >= _MATRIX
+    return isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
 
 
 def masks(module: nn.Module, units: Sequence[Unit]) -> dict[str, Tensor]:

@@ -104,7 +104,10 @@ class Proxies(NamedTuple):
 
 
 def proxies(learning: Learning, rows: Rows) -> Proxies:
-    """Return the proxies of a keyed training, which is made again rather than recorded: no per-row state is kept between requests."""
+    """Return the proxies of a keyed training, which is made again rather than recorded: no per-row state is kept between requests.
+
+    Each epoch has a fresh optimiser, as a round has: the training is near that of the network, and equal where rounds have one epoch.
+    """
     weights, training = learning.initial(), learning.training
     own, right, steps = np.zeros(len(rows)), np.zeros(len(rows)), 0
     settings = {"ids": rows.ids, "key": learning.key, "settings": training}

@@ -109,6 +109,20 @@ def test_ascent_ends_where_the_loss_is_high_enough_and_steps_are_bounded() -> No
     assert not same(unbounded, free), "the bound was reached"
 
 
+def test_a_look_in_the_middle_of_a_descent_is_one_of_evaluation() -> None:
+    weights, learning = trained()
+    student, (forget, _) = Student(weights, learning, REQUEST), parts()
+    layers = torch.nn.Flatten(), torch.nn.BatchNorm1d(64, affine=False), torch.nn.Dropout(), torch.nn.Linear(64, 10)
+    student.module = torch.nn.Sequential(*layers).eval()
+    gone = student.load("forget", forget)
+    before = student.logits(gone)
+    with student.descent(method("gradient_ascent")):
+        assert torch.equal(student.logits(gone), before)
+        assert student.module.training
+        student.module(gone.x)
+    assert not torch.equal(student.logits(gone), before), "the control: training moves the running mean"
+
+
 def test_ascent_is_that_of_the_mean_loss_of_the_rows_to_forget_alone() -> None:
     (gone, lost), _ = map(tensors, parts())
     near(changed("gradient_ascent", until=50.0, clip=1e9, **WHOLE)[0], plainly(lambda network, _: [-cross_entropy(network(gone), lost)], 2))

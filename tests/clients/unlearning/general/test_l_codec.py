@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from clients.data.bundled import Digits
 from clients.data.rows import Rows
@@ -155,6 +156,23 @@ def test_units_are_found_again_in_their_masks() -> None:
     every = all_units(learning, weights, forget)
     for units in ([], every[3:5], every[10:14], every):
         assert among(module, masks(module, units)) == units
+
+
+def test_units_of_a_layer_that_answers_a_sequence_are_its_neurons() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 7), torch.nn.Flatten(), torch.nn.Linear(35, 2))
+    found, said, _ = answers(module, torch.randn(4, 5, 3))
+    assert [unit.number for unit in found if unit.layer == "0"] == list(range(7))
+    assert said.shape == (4, 9)
+    assert not masks(module, [found[6]])["0.weight"][:6].any()
+    with pytest.raises(UnlearningError, match="no linear layer and no convolution"):
+        answers(torch.nn.Flatten(), torch.randn(4, 5, 3))
+
+
+def test_of_many_rows_those_that_are_looked_at_are_drawn_by_key() -> None:
+    learning, weights, _, retain = case(0, 12)
+    method, curvature, many = LCodec(copies=20), Curvature(learning.network, weights, learning.training), retain.only(retain.ids[:100])
+    swapped = Rows(many.ids, np.concatenate([many.x[:20], many.x[:19:-1]]), np.concatenate([many.y[:20], many.y[:19:-1]]))
+    assert method.chosen(curvature, many, ("key",)) != method.chosen(curvature, swapped, ("key",)), "rows after the twentieth count"
 
 
 def test_no_unit_changes_nothing() -> None:

@@ -139,6 +139,15 @@ def test_near_duplicates_of_forgotten_rows_get_no_weight() -> None:
     assert loss(learning, guarded, forget) > loss(learning, open_, forget)
 
 
+def test_equals_of_forgotten_rows_get_no_weight_however_many_they_are() -> None:
+    _, _, forget, retain = case(0)
+    count = 3 * len(retain)
+    equals = Rows(20_000 + np.arange(count), np.repeat(forget.x[:1], count, 0), np.repeat(forget.y[:1], count))
+    more = retain.joined(equals)
+    assert set(Puma(sample=len(more)).sampled(forget, more, ()).ids) <= set(retain.ids)
+    assert set(equals.ids) <= set(Puma(sample=len(more), guard=0.0).sampled(forget, more, ()).ids), "the control"
+
+
 def test_the_sample_is_of_the_asked_size_and_keyed() -> None:
     _, _, forget, retain = case(0)
     first = Puma(sample=50, guard=0.0).sampled(forget, retain, ("a",)).ids

@@ -56,7 +56,7 @@ def test_subsets_are_drawn_by_key_and_have_their_share() -> None:
     assert np.isnan(estimate(np.ones((2, 3), bool), np.ones((2, 3), bool)).value).all()
 
 
-def test_proxies_are_means_over_the_epochs_of_the_same_training() -> None:
+def test_proxies_are_means_over_the_epochs_of_a_training() -> None:
     _, learning = trained()
     found = proxies(learning, rows())
     own, right = np.zeros(90), np.zeros(90)
