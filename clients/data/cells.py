@@ -13,7 +13,7 @@ _NAMED = 20
 
 
 def coded(spec: DatasetSpec, data: Dataset, column: str, value: float | str) -> tuple[int, float]:
-    """Return the position of a column, and a value in it as inputs hold it: scaled by the column's bounds, or a category's code.
+    """Return the position of a column, and a value in it as inputs hold it: scaled by its bounds where they are, or a category's code.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def coded(spec: DatasetSpec, data: Dataset, column: str, value: float | str) -> 
         return place, float(_code(data.categories[place] if data.categories else (), column, value))
     if isinstance(value, str):
         raise DataError(f"column {column} holds numbers, {value!r:.60} is none: give a number")
-    facts = spec.columns[place] if spec.columns is not None else None
-    low, high = data.columns[place].low, data.columns[place].high
-    if facts is not None and facts.low is not None and facts.high is not None:
-        low, high = facts.low, facts.high
+    held, facts = data.columns[place], spec.columns[place] if spec.columns is not None else None
+    low = held.low if facts is None or facts.low is None else facts.low
+    high = held.high if facts is None or facts.high is None else facts.high
     if not low <= value <= high:
         raise DataError(f"column {column}: {value:g} lies outside its public range [{low:g}, {high:g}]: give a value within")
-    return place, float(between(np.array([value], np.float64), low, high)[0][0]) if facts is not None else float(np.float32(value))
+    scaled = (low, high) != (held.low, held.high)  # inputs of an npz file keep their bounds
+    return place, float(between(np.array([value], np.float64), low, high)[0][0]) if scaled else float(np.float32(value))
 
 
 def _code(names: tuple[str, ...], column: str, value: float | str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from clients.data.bundled import Digits, Wine
 from clients.data.cells import coded
 from clients.data.csv import Csv
 from clients.data.errors import DataError
-from clients.data.facts import ColumnFacts
+from clients.data.facts import ColumnFacts, PublicRows
+from clients.data.npz import Npz
 
 FACTS = (ColumnFacts(name="age", low=20, high=60), ColumnFacts(name="city", categories=("Bonn", "Cork", "other")))
 TABLE = Csv(path="people.csv", label="income", columns=FACTS)
@@ -29,6 +31,13 @@ def test_numbers_are_scaled_by_the_declared_bounds_and_categories_become_codes()
 def test_values_of_a_bundled_table_are_those_of_its_inputs() -> None:
     place, value = coded(Wine(), Wine().load(), "ash", 0.1)
     assert (place, value) == (2, float(np.float32(0.1)))
+
+
+def test_values_of_an_npz_table_are_not_scaled_as_its_inputs_are_not(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", x=np.linspace(0, 10, 22).reshape(11, 2), y=np.arange(11) % 2)
+    spec, rows = Npz(path=str(tmp_path / "t.npz")), np.arange(11)
+    known = spec.known(spec.load(), PublicRows(rows, rows))
+    assert coded(known, known.load(), "x0", 5) == (0, 5.0)
 
 
 @pytest.mark.parametrize(
