@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from clients.data import Dataset, DatasetSpec
@@ -28,12 +30,14 @@ def coded(spec: DatasetSpec, data: Dataset, column: str, value: float | str) -> 
     Raises
     ------
     DataError
-        If there is no such column, the value lies beyond its bounds, or is none of its categories.
+        If there is no such column, several have the name, the value lies beyond the column's bounds, or is none of its categories.
     """
     names = [one.name for one in data.columns]
     if column not in names:
         known = f"the columns are {_listed(names)}" if names else "inputs of this data set have no named columns, only tables have"
         raise DataError(f"there is no column {column!r}: {known}")
+    if twice := repeated(names, column):
+        raise DataError(twice)
     place = names.index(column)
     if data.columns[place].categories:
         return place, float(_code(data.categories[place] if data.categories else (), column, value))
@@ -46,6 +50,12 @@ def coded(spec: DatasetSpec, data: Dataset, column: str, value: float | str) -> 
         raise DataError(f"column {column}: {value:g} lies outside its public range [{low:g}, {high:g}]: give a value within")
     scaled = (low, high) != (held.low, held.high)  # inputs of an npz file keep their bounds
     return place, float(between(np.array([value], np.float64), low, high)[0][0]) if scaled else float(np.float32(value))
+
+
+def repeated(names: Sequence[str], column: str) -> str | None:
+    """Return why a name does not say which of the named columns is meant; None if it does."""
+    count = names.count(column)
+    return f"{count} columns are called {column!r}: give each a name of its own" if count > 1 else None
 
 
 def _code(names: tuple[str, ...], column: str, value: float | str) -> int:

@@ -116,12 +116,17 @@ class Causes(RunAuditSpec):
 
 
 def _values(source: Dataset, column: str, x: Any) -> list[str]:
-    """Return the value of a categorical column of each row; ``NotJudgedError`` if there is no such column."""
+    """Return the value of a categorical column of each row; ``NotJudgedError`` if there is no such column, or there are several."""
+    from clients.data.cells import repeated
+
     names = [one.name for one in source.columns if one.categories]
     if column not in names:
         some = f"take one of {', '.join(names)}" if names else "the data have none, leave column out"
         raise NotJudgedError(f"column {column!r} is no categorical column: {some}")
-    place = [one.name for one in source.columns].index(column)
+    every = [one.name for one in source.columns]
+    if twice := repeated(every, column):
+        raise NotJudgedError(twice)
+    place = every.index(column)
     codes = x.reshape(len(x), -1)[:, place].astype(int)
     return [f"{column} {source.categories[place][code]}" for code in codes]
 

@@ -58,10 +58,14 @@ class Gaps(AuditSpec):
 
     def unfit(self, data: Dataset) -> str | None:
         """Return why there are no such groups or predictions in a data set, or None."""
+        from clients.data.cells import repeated
+
         grouped = [one.name for one in data.columns if one.categories]
         if self.column not in grouped:
             known = f"name one of {', '.join(grouped)}" if grouped else "this data set has none: remove the audit"
             return f"column {self.column!r} is none with categories: {known}"
+        if twice := repeated([one.name for one in data.columns], self.column):
+            return twice
         if str(self.label) not in data.labels:
             return f"no class is called {self.label}: name one of {', '.join(data.labels[:20])}"
         return None

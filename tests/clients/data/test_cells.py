@@ -60,6 +60,14 @@ def test_images_have_no_columns() -> None:
         coded(Digits(), Digits().load(), "x0", 0.5)
 
 
+def test_a_name_that_two_columns_have_says_of_neither_which_is_meant() -> None:
+    facts = TABLE.model_copy(update={"columns": (FACTS[0], FACTS[0], FACTS[1])})
+    data = replace(DATA, columns=(COLUMNS[0], *COLUMNS), categories=((), *NAMES))
+    with pytest.raises(DataError, match="2 columns are called 'age': give each a name of its own"):
+        coded(facts, data, "age", 30)
+    assert coded(facts, data, "city", "Cork") == (2, 1.0)
+
+
 def test_a_column_of_numbers_that_are_categories_takes_a_number() -> None:
     data = replace(DATA, columns=(DATA.columns[0], ColumnFacts(name="city", categories=("1", "2")).column), categories=((), ("1", "2")))
     assert coded(TABLE, data, "city", 2) == (1, 1.0)

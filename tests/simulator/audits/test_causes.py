@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clients.data import Dataset
+from clients.data.rows import Column
 from simulator.audits.contract import RUN, Branch, NotJudgedError
 from simulator.audits.models import Model, models
 from simulator.errors import ScenarioError
@@ -123,6 +125,15 @@ def test_a_source_may_be_a_column(scenario: Callable[..., Scenario], tmp_path: P
         examined(run, by="source", column="size")
     with pytest.raises(NotJudgedError, match="the data have none, leave column out"):
         examined(judged, by="source", column="site")
+
+
+def test_a_name_that_two_columns_have_names_no_source() -> None:
+    from simulator.audits.causes import _values
+
+    site = Column("site", 0.0, 1.0, 2)
+    found = Dataset(np.zeros((2, 2), np.float32), np.zeros(2, np.int64), ("in",), (site, site), categories=(("a", "b"),) * 2)
+    with pytest.raises(NotJudgedError, match="2 columns are called 'site'"):
+        _values(found, "site", found.x)
 
 
 def test_an_averaged_model_is_judged_over_the_rows_of_all_holders(tmp_path: Path) -> None:

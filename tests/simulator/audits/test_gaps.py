@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from clients import data, wire
+from clients.data.rows import Column
+from simulator.audits.gaps import Gaps
 from simulator.errors import LetheError
 from simulator.runner import run
 from simulator.runs.run import Run
@@ -87,6 +89,12 @@ def test_what_cannot_be_compared_is_refused(gaps: dict[str, Any], words: str, tm
     with pytest.raises(LetheError) as caught:
         resolve(scenario(table(tmp_path), audit={"gaps": gaps}))
     assert words in str(caught.value)
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    club = Column(COLUMN, 0.0, 1.0, 2)
+    found = data.Dataset(np.zeros((2, 2), np.float32), np.zeros(2, np.int64), ("in",), (club, club))
+    assert Gaps(**GAPS).unfit(found) == "2 columns are called 'club': give each a name of its own"  # type: ignore[arg-type]
 
 
 def test_data_without_categories_have_no_groups(tmp_path: Path) -> None:
