@@ -101,6 +101,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
             for one in results["expectations"]
         ),
         incidents=tuple(Incident(number, text) for number, text in store.rows("select round, text from incidents order by rowid")),
+        waiting=len(results.get("waiting", ())),
         given=tuple(given(plan)),
         pooled=cell_of(plan).pooled,
         measure=first.label,

@@ -214,6 +214,8 @@ class ReportData:
         Where it was computed.
     seconds : float, optional
         Wall time of the rounds, without the audits.
+    waiting : int
+        Number of requests that were never carried out, because their peers were away to the end.
     given : tuple of str
         The conditions of exactness.
     pooled : bool
@@ -256,6 +258,7 @@ class ReportData:
     compared: tuple[Mapping[str, Any], ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    waiting: int = 0
     given: tuple[str, ...] = ()
     pooled: bool = False
     measure: str = "accuracy"

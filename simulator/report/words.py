@@ -35,6 +35,8 @@ _HAPPENED = {
     "refused": "sent an update that the server refused",
     "rejoin": "rejoined",
     "straggle": "answered late",
+    "undone": "had a request left undone",
+    "untaken": "had new rows left untaken",
 }
 
 
@@ -176,7 +178,7 @@ def departures(data: ReportData) -> list[str]:
         owners = peers(sorted({e.peer for e in erasures}))
         said.append(capital(request.sentence.format(peers=owners, count=f"{number(count)} {request.unit[count != 1]}")) + ".")
     asked = {(e.round, e.peer) for e in data.erasures}
-    others = [event for event in data.events if event.do not in {"leave", "erase", "delete", "correct"} and event.peers]
+    others = [event for event in data.events if event.do not in {"leave", "erase", "delete", "correct", "undone"} and event.peers]
     silent = sorted({peer for event in data.events if event.do == "leave" for peer in event.peers if (event.round, peer) not in asked})
     if silent:
         said.append(f"{capital(peers(silent))} left, and nobody asked for {'its' if len(silent) == 1 else 'their'} data to be forgotten.")
@@ -190,9 +192,9 @@ def departures(data: ReportData) -> list[str]:
 
 
 def proof(data: ReportData) -> list[str]:
-    """Return sentences on how many erasures are proven exact."""
+    """Return sentences on how many erasures are proven exact, and how many requests were never carried out."""
     if not data.erasures:
-        return ["Nobody asked for anything to be forgotten."]
+        return [undone(data) or "Nobody asked for anything to be forgotten."]
     claims = [e for e in data.erasures if e.guarantee == "exact"]
     proven, unmeasured = (sum(e.verdict.name == name for e in claims) for name in ("proven", "measured"))
     said = []
@@ -207,7 +209,14 @@ def proof(data: ReportData) -> list[str]:
         said.append(f"{plural(len(certified), 'erasure').capitalize()} should be certified: the certificates of {number(held)} hold.")
     if others := len(data.erasures) - len(claims) - len(certified):
         said.append(f"{plural(others, 'erasure').capitalize()} did not claim to be exact; the distance to retraining is shown below.")
-    return said
+    return [*said, undone(data)] if data.waiting else said
+
+
+def undone(data: ReportData) -> str:
+    """Return a sentence on the requests that were never carried out; empty if there are none."""
+    one = data.waiting == 1
+    ends = "was made and never carried out: its peer was" if one else "were made and never carried out: their peers were"
+    return f"{plural(data.waiting, 'request').capitalize()} {ends} away to the end." if data.waiting else ""
 
 
 def unmet(data: ReportData) -> list[str]:

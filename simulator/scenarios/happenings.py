@@ -17,10 +17,10 @@ def tell_undone(world: World) -> None:
     """Add happenings for requests that were never carried out, and for rows that were never taken in."""
     for peer, rows in sorted(world.arrived.items()):
         detail = f"never taken in: {len(rows)} rows; the peer was not present again"
-        world.draft.happenings.append(Happening(do="arrive", peers=(peer,), detail=detail))
+        world.draft.happenings.append(Happening(do="untaken", peers=(peer,), detail=detail))
     for due in world.pending:
         detail = f"never carried out: {world.counted(due.ids)}, asked for in round {due.asked}; the peer was not present again"
-        world.draft.happenings.append(Happening(do=due.do, peers=(due.peer,), detail=detail, event=due.event))
+        world.draft.happenings.append(Happening(do="undone", peers=(due.peer,), detail=detail, event=due.event))
 
 
 def waiting(world: World) -> tuple[Waiting, ...]:

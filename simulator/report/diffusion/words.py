@@ -233,7 +233,7 @@ def headline(data: ReportData) -> list[str]:
         right = with_ends(released.sampled, released.n)
         said.append(f"Of their seeds the server made a model, anew in each round, and released it; it draws {right} of its samples right.")
     said += _story(data.own) if data.own.revivals else []
-    return said + (words.proof(data) if data.erasures else [])
+    return said + (words.proof(data) if data.erasures or data.waiting else [])
 
 
 def _story(roots: Roots) -> list[str]:

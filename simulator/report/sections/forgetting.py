@@ -32,7 +32,7 @@ without the data once more, its training keyed otherwise: by so much retraining 
 {% if empty %}<p class="note">Not measured in this run: {{ w.listing(empty) }}.</p>{% endif %}
 {% if remarks %}<ul class="note">{% for line in remarks %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 {{ parts }}
-{% else %}<p>This scenario asked for nothing to be forgotten.</p>{% endif %}
+{% else %}<p>{{ w.undone(data) or "This scenario asked for nothing to be forgotten." }}</p>{% endif %}
 """
 
 COSTS: tuple[tuple[int, str, Callable[[Outcome], str]], ...] = (
@@ -48,7 +48,7 @@ _NOTHING = (words.NOT_MEASURED, words.NO_RECEIPTS, words.NOTHING_HELD)
 
 
 def _view(data: ReportData, page: TaskPage) -> dict[str, Any] | None:
-    if not data.erasures and not page.tells_of_no_erasure:
+    if not data.erasures and not data.waiting and not page.tells_of_no_erasure:
         return None
     shown = data.erasures[:MOST_ERASURES]
     known = sorted([*COSTS, *map(_column, data.columns)], key=lambda column: column[0])

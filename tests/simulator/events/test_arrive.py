@@ -66,6 +66,7 @@ def test_rows_wait_for_a_peer_that_is_absent() -> None:
     never = plan({"do": "offline", "round": 2, "peers": [0]}, arrive(3, 0))
     assert not any(now.arrive for now in never.timeline.rounds)
     assert never.timeline.rounds[-1].happenings[-1].detail.startswith("never taken in: ")
+    assert never.timeline.rounds[-1].happenings[-1].do == "untaken"
 
 
 def test_an_erased_peer_returns_with_what_had_reached_it() -> None:

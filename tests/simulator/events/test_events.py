@@ -130,6 +130,7 @@ def test_a_deletion_waits_for_an_absent_peer():
     never = plan(away | {"rounds": 9}, ask)
     assert never.timeline.erasures == ()
     assert "never carried out" in at(never, 8).happenings[-1].detail
+    assert at(never, 8).happenings[-1].do == "undone", "a deletion is what was done"
 
 
 def test_crash_straggle_and_refuse():

@@ -54,6 +54,17 @@ def test_a_leaver_whom_nobody_asked_to_forget_is_told_so(example: Example) -> No
     assert "nobody asked for its data" not in lead(example()), "the control: who is erased"
 
 
+def test_a_request_that_was_never_carried_out_was_made(example: Example) -> None:
+    left = EventRow(8, "undone", (0,), "never carried out: 5 rows, asked for in round 3; the peer was not present again")
+    data = replace(example(erasures=False), events=(left,), waiting=1)
+    said = "One request was made and never carried out: its peer was away to the end."
+    assert said in lead(data)
+    assert "asked for anything" not in lead(data)
+    assert said in section(data, "erasures")
+    assert "Peer 0 had a request left undone (never carried out: 5 rows" in section(data, "timeline")
+    assert "Two requests were made and never carried out" in lead(replace(example(), waiting=2))
+
+
 @pytest.mark.parametrize(("last", "blocks"), [({}, 1), ({"receipts": 2}, 2)])
 def test_equal_erasures_are_drawn_together_and_others_are_not(example: Example, last: dict[str, int], blocks: int) -> None:
     told = section(replace(example(), erasures=leavers(10, **last)), "erasures")

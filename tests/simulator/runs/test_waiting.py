@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from simulator.report.collect import collect
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 
@@ -23,6 +24,7 @@ def test_who_is_away_to_the_end_has_not_forgotten(play: Callable[..., Run], othe
     (waiting,) = found.results["waiting"]
     assert {key: waiting[key] for key in ("event", "round", "peer")} == {"event": 1, "round": 3, "peer": 2}
     assert waiting["ids"] == len(found.plan.timeline.waiting[0].ids) > 0
+    assert collect(found.folder, found.results).waiting == 1
     assert verify(found.folder) == []
 
 
