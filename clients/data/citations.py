@@ -13,7 +13,7 @@ from clients.data import Dataset, DatasetSpec, only
 class Citations(DatasetSpec):
     """Papers with their words, and the citations among them, from an ``npz`` file; see `clients.data.graphs.load_graph`.
 
-    Nodes without a label are omitted, with their edges.
+    Nodes without a label are omitted, with their edges; the others are numbered from 0 in their order.
 
     Parameters
     ----------
@@ -34,4 +34,5 @@ class Citations(DatasetSpec):
         labels = tuple(str(label) for label in range(int(graph.y.max()) + 1))
         data = only(Dataset(graph.x.toarray(), graph.y, labels, edges=graph.edges), np.flatnonzero(graph.y >= 0))
         left_out = len(graph) - len(data)
-        return replace(data, notes=(f"{left_out} nodes without a label are left out, with their edges",) if left_out else ())
+        note = f"{left_out} nodes without a label are left out, with their edges; the others are numbered anew, 0 to {len(data) - 1}"
+        return replace(data, notes=(note,) if left_out else ())

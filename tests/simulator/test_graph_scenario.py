@@ -76,6 +76,7 @@ def test_nodes_without_a_label_are_left_out_with_their_edges(path: Path) -> None
     assert (len(data), data.classes) == (BLOCKS * SIZE - 6, BLOCKS)
     assert (data.edges[:, 0] < data.edges[:, 1]).all()
     assert data.edges.max() < len(data)
+    assert data.notes == (f"6 nodes without a label are left out, with their edges; the others are numbered anew, 0 to {len(data) - 1}",)
     with np.load(path) as file:
         left = np.flatnonzero(file["y"] >= 0)
         wanted = {tuple(sorted(edge)) for edge in file["edges"].tolist() if np.isin(edge, left).all()}
