@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from clients.data.classes import all_numbers, is_missing, is_number
 from clients.data.delimited import TextTable
@@ -10,6 +11,9 @@ from clients.data.errors import DataError
 
 _ENOUGH = 10
 """Minimum number of rows for which it is evidence of a header that no cell of the first line occurs again."""
+
+_COUNTED = 3
+"""Minimum number of columns whose numbers may be their names; of fewer, 0 and 1 are as likely values."""
 
 
 def check_header(table: TextTable, header: bool) -> None:
@@ -22,7 +26,7 @@ def check_header(table: TextTable, header: bool) -> None:
     if header and _looks_like_a_row(first, bodies, numeric):
         raise DataError(
             f"{table.path}: line 1 ({_shown(first)}) looks like a row, not like the names of columns: set header = false, "
-            "or give the columns names that are no numbers"
+            "or give the columns names that are neither numbers nor values of theirs"
         )
     if not header and _looks_like_names(first, bodies, numeric):
         raise DataError(f"{table.path}: line 1 ({_shown(first)}) looks like the names of columns: set header = true, or remove the line")
@@ -43,16 +47,25 @@ def _looks_like_names(first: Sequence[str], bodies: Sequence[Sequence[str]], num
 
 
 def _looks_like_a_row(first: Sequence[str], bodies: Sequence[Sequence[str]], numeric: Sequence[bool]) -> bool:
-    """Return whether the first line has numbers where its columns have them, and these are unlikely to be names."""
-    names = [cell for cell, numbers in zip(first, numeric, strict=True) if numbers and not is_missing(cell)]
-    texts = [(cell, body) for cell, body, numbers in zip(first, bodies, numeric, strict=True) if not numbers]
-    again = any(cell in set(body) for cell, body in texts)
-    if not any(numeric):
-        return bool(texts) and all(cell in set(body) for cell, body in texts)
-    if not names or not all(map(is_number, names)) or _counts_up(names):
+    """Return whether the first line has numbers where its columns have them, and its cells are unlikely to be names.
+
+    The class of a row mostly occurs in other rows, the name of a column does not.
+    """
+    again = [not is_missing(cell) and cell in body for cell, body in zip(first, bodies, strict=True)]
+    places = [i for i, numbers in enumerate(numeric) if numbers]
+    if not places:
+        return any(again)
+    names = [first[i] for i in places if not is_missing(first[i])]
+    if not names or not all(map(is_number, names)):
         return False
-    fractions = any(not float(name).is_integer() or float(name) < 0 for name in names)
-    return fractions or again or not texts
+    if any(again[i] for i in range(len(first)) if i not in places):
+        return True
+    if _counts_up(names):
+        return len(names) == len(places) and (len(names) < _COUNTED or all(again[i] for i in places))
+    values = [float(name) for name in names]
+    ascending = all(low < high for low, high in pairwise(values))
+    whole = all(value.is_integer() and value >= 0 for value in values)
+    return len(places) == len(first) or not ascending or not whole or any(again)
 
 
 def _counts_up(names: Sequence[str]) -> bool:

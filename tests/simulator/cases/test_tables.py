@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from case_files import CSV, checked, plan, refusal, rows, scenario, write
 
-from clients.data import load
+from clients.data import DataError, load
+from clients.data.delimited import read_table
+from clients.data.header import check_header
 
 
 @pytest.mark.parametrize("cell", ["", "NaN", "?", "n/a", '"1,037"', '"0,5"', "12 %", "inf", "1e999", "1_000", "word", "−1.5", "0x1F"])
@@ -99,6 +103,35 @@ def test_a_wrong_header_flag_is_refused_where_columns_hold_words(tmp_path):
 def test_names_that_are_numbers_are_read(tmp_path, header):
     write(tmp_path / "t.csv", rows(), header)
     assert len(load(scenario(tmp_path, CSV).data.source())) == 60
+
+
+ROW = "looks like a row, not like the names of columns: set header = false"
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("alice,34,1 bob,45,0 carol,29,1", True),
+        ("alice,1,34 bob,0,45 carol,1,29", True),
+        ("2020-01-01,red,yes 2020-01-02,red,no 2020-01-03,blue,yes", True),
+        ("0,1 1,0 0,0 1,1", True),
+        ("alice,0,1 bob,3,0 carol,2,4", True),
+        ("red,1,2,3 red,4,5,6 blue,7,8,9", True),
+        ("1,2,3 4,2,3 1,5,6", True),
+        ("1,2,3 4,6,3 1,5,6", False),
+        (",0,1 0,3,1 1,0,0", False),
+        ("name,2019,2020 alice,34,1 bob,45,0", False),
+        ("day,colour,label 2020-01-01,red,yes 2020-01-02,red,no", False),
+        (",colour,label ,red,yes x,red,no", False),
+    ],
+)
+def test_a_first_row_is_no_line_of_names(tmp_path, lines, refused):
+    (tmp_path / "t.csv").write_text("\n".join(lines.split()))
+    table = read_table(tmp_path / "t.csv")
+    with pytest.raises(DataError, match=ROW) if refused else nullcontext():
+        check_header(table, True)
+    if refused:
+        check_header(table, False)
 
 
 def test_numeric_labels_are_classes_by_value(tmp_path):
