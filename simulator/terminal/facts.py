@@ -73,7 +73,7 @@ def _noticed(source: TableSource, place: int, fact: ColumnFacts, reference: Ids)
         if strange:
             yield f"{fact.name}: {beyond} of {len(source)} rows are in no category and count as other: {some}"
         return
-    values = np.asarray(texts, dtype=np.float64)
+    values = source.table.numbers(place, source.named, source.features)
     if beyond:
         yield f"{fact.name}: {_outside(beyond, values)}"
     if fact.low == fact.high:

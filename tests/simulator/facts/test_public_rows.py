@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fact_tables import ERASED, both, ordinary, scenario, write
 from hypothesis import given as forall
@@ -93,6 +95,14 @@ def test_what_cannot_be_read_is_told_with_the_rest(tmp_path):
     load.cache_clear()
     with pytest.raises(ScenarioError, match="column a holds 'n/a'"):
         resolve(scenario(tmp_path, "t.csv"))
+
+
+def test_booleans_that_count_as_numbers_are_told(tmp_path):
+    flags = np.arange(120) % 3 == 0
+    pq.write_table(pa.table({"flag": flags, "a": np.arange(120.0), "label": flags.astype(int)}), tmp_path / "t.parquet")
+    table = {"dataset": "parquet", "id": None, "categorical": []}
+    (tmp_path / "s.toml").write_text(scenario(tmp_path, "t.parquet", table).to_toml())
+    assert '{ name = "flag", kind = "numeric", low = 0.0, high = 1.0 }' in told(tmp_path / "s.toml")
 
 
 def test_data_that_cannot_be_read_print_nothing(tmp_path):
