@@ -74,7 +74,7 @@ class EraseEvent(EventSpec):
         concepts.request(concept, peers, self.method)
         late = [peer for peer in peers if peer not in world.online]
         waits = f"; peers {' '.join(map(str, late))} when present again" if late else ""
-        world.tell("erase", peers, f"concept {self.concept} by {self.method.tag}{waits}")
+        world.tell("erase", peers, f"concept {concepts.called(concept)} by {self.method.tag}{waits}")
 
 
 class AttackEvent(EventSpec):
@@ -108,7 +108,7 @@ class AttackEvent(EventSpec):
             raise EventError(f"every member was asked to erase concept {self.concept}, so nobody has an uncut copy: take another adversary")
         concepts.act(Attack(concept=concept, adversary=self.adversary, target=self.target))
         where = " in each seed" if self.target == "seed" else ""
-        world.tell("attack", (), f"concept {self.concept}{where} by {self.adversary.tag}")
+        world.tell("attack", (), f"concept {concepts.called(concept)}{where} by {self.adversary.tag}")
 
 
 class DefendEvent(EventSpec):

@@ -46,6 +46,12 @@ class ConceptWorld(World):
             raise EventError(f"concept {concept} is unknown: the classes are 0 to {len(self.names) - len(styles) - 1}{and_styles}")
         return self.names.index(concept)
 
+    def called(self, concept: int) -> str:
+        """Return a concept's name in the scenario, and that of the class in the data where it differs."""
+        name = str(self.names[concept])
+        own = self.classes[concept] if concept < len(self.classes) else name
+        return name if own == name else f"{name} (class {own})"
+
     def asked_to_erase(self, concept: int) -> set[int]:
         """Return the peers that have been asked to erase a concept."""
         return {peer for one in self.concepts if one.concept == concept for peer in one.peers}

@@ -166,6 +166,14 @@ def test_all_peers_see_an_image_in_one_style_that_the_seed_draws() -> None:
     assert 0.45 < float(np.mean(inverted.numpy())) < 0.55
 
 
+def test_events_on_a_class_by_its_number_tell_its_name_in_the_data() -> None:
+    named = STYLED["data"] | {"labels": [*"123456789", "0"]}
+    events = [ERASE, CLASS, {"round": 3, "do": "attack", "concept": 3}]
+    rounds = resolve(scenario(data=named, event=events)).timeline.rounds
+    said = [one.detail for now in rounds for one in now.happenings]
+    assert said == ["concept inverted by concept_prune", "concept 3 (class 4) by concept_prune", "concept 3 (class 4) by zero_scan"]
+
+
 DENOISER = STYLED["denoiser"]
 
 
