@@ -47,7 +47,7 @@ class Select(Spec):
         return self
 
     def resolve(self, world: World) -> list[int]:
-        """Return the chosen members, ascending; ``EventError`` if there are too few."""
+        """Return the chosen members, ascending; ``EventError`` if there are too few, or no graph to rank them in."""
         members = world.membership.members()
         score = self._scores(world, members)
         eligible = [peer for peer in members if self.by != "class_holder" or score[peer] > 0]
@@ -59,6 +59,8 @@ class Select(Spec):
 
     def _scores(self, world: World, members: list[int]) -> dict[int, float]:
         """Return each member's score; the highest scores are chosen."""
+        if self.by in ("degree", "betweenness") and not world.connected:
+            raise EventError(f"select.by = {self.by!r} ranks neighbours, which no peer has without a graph: take random or largest")
         if self.by == "random":
             return {peer: float(key_hash(world.seed, "select", world.round, world.event, peer)) for peer in members}
         if self.by == "degree":

@@ -31,14 +31,17 @@ def unfit_metrics(expected: Sequence[Expect], metrics: Metrics) -> Iterator[tupl
                 yield name_place(("expect", i, key)), f"is {bound}, but {one.metric} is a share: give a bound from 0 to 1"
 
 
-def never_checked(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[str, str]]:
-    """Yield place and reason of every expectation about peers that do not exist, or are not erased by then."""
+def never_checked(scenario: Scenario, timeline: Timeline, *, connected: bool) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of every expectation about peers that do not exist, or are not erased by then, or about seeds without any."""
     peers = scenario.peers.count
     for i, one in enumerate(scenario.expect):
         place = name_place(("expect", i))
         stranger = next((peer for peer in (one.absent, one.peer) if peer is not None and peer >= peers), None)
         if stranger is not None:
             yield place, f"peer {stranger} is unknown: peers are 0 to {peers - 1}"
+        elif one.absent is not None and not connected:
+            kind = scenario.cell.partition("/")[2]
+            yield place, f"absent = {one.absent} is about seeds that neighbours hold, and peers of a {kind} federation hold none: remove it"
         elif one.equal_to is not None:
             erased = [erasure.round for erasure in timeline.erasures if erasure.peer == one.peer and timeline.departs(erasure)]
             if not any(number <= one.round(scenario.rounds) for number in erased):

@@ -131,7 +131,7 @@ class Resolution(Generic[S]):
         world.data, world.facts, world.coming = data, known[0], self.coming
         world.edge_learners = {config.peer for config in configs if config.knows_edges}
         timeline = self.timeline(world)
-        self._tell(never_checked(scenario, timeline))
+        self._tell(never_checked(scenario, timeline, connected=self.topology is not None))
         self._tell(elsewhere(scenario, timeline, self.cell, configs[0]))
         self._tell(refusals.of_requests(scenario, timeline, configs))
         self.check_timeline(timeline)

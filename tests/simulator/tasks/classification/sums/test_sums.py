@@ -192,6 +192,8 @@ def test_engines_agree(kind: str, finished: Run, tmp_path: Path) -> None:
         ({"peers": {"count": 5, "main": [{"kind": "linear"}]}}, "peers.main: "),
         ({"topology": {"kind": "ring"}}, "topology: "),
         ({"event": [{"round": 2, "do": "cut", "edges": [[0, 1]]}]}, "cut is about neighbours, which peers of a sums federation have not"),
+        ({"expect": [{"after": 2, "absent": 1}]}, "absent = 1 is about seeds that neighbours hold, and peers of a sums federation hold"),
+        ({"event": [{"round": 2, "do": "leave", "select": {"by": "degree", "count": 1}}]}, "select.by = 'degree' ranks neighbours"),
         ({"data": DIGITS, "federation": {"kind": "sums", "model": {"kind": "ridge", "high": 0.5}}}, "federation.model: peer 0: row "),
         ({"federation": {"kind": "sums", "model": {"kind": "pca", "components": 99}}}, "federation.model: "),
     ],
