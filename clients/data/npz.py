@@ -86,16 +86,21 @@ class Npz(DatasetSpec):
         parts = [pair for pair in _PAIRS if set(pair) <= set(archive.names)]
         if not parts:
             raise DataError(f"{path}: holds {sorted(archive.names)}: it needs arrays x and y, or x_train, y_train, x_test, y_test")
-        parts = parts[:1] if parts[0] == ("x", "y") else parts
+        for one, other in (ends for x, y in _PAIRS for ends in ((x, y), (y, x))):
+            if one in archive.names and other not in archive.names:
+                raise DataError(f"{path}: holds {one} without {other}: add {other}, or remove {one}")
+        if parts[0] == _PAIRS[0] and len(parts) > 1:
+            raise DataError(f"{path}: holds x and y beside {' and '.join(parts[1])}: remove the one pair or the other")
         held = archive.read({"classes", *(name for pair in parts for name in pair)})
         arrays = {key: self._joined([held[pair[i]] for pair in parts], key) for i, key in enumerate(("x", "y"))}
         return arrays | ({"classes": held["classes"]} if "classes" in held else {})
 
     def _joined(self, parts: list[npt.NDArray[Any]], key: str) -> npt.NDArray[Any]:
-        """Return training and test rows as one array; ``DataError`` if their shapes or dtypes differ."""
+        """Return training and test rows as one array; ``DataError`` if their shapes differ, or dtypes that are read differently."""
         if len({part.shape[1:] for part in parts}) > 1 or not all(part.ndim for part in parts):
             raise DataError(f"{self.path}: {key}_train has shape {parts[0].shape}, {key}_test {parts[-1].shape}: make their rows alike")
-        if len({part.dtype.kind in "US" for part in parts}) > 1:
+        bytes_beside_others = key == "x" and len({part.dtype == np.uint8 for part in parts}) > 1  # only bytes are divided by 255
+        if bytes_beside_others or len({part.dtype.kind in "US" for part in parts}) > 1:
             raise DataError(f"{self.path}: {key}_train holds {parts[0].dtype}, {key}_test {parts[-1].dtype}: give them the same type")
         return np.concatenate(parts)
 

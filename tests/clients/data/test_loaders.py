@@ -151,6 +151,22 @@ def test_csv_scales_numbers_and_codes_words(tmp_path):
     assert (job.name, job.low, job.high, job.categories) == ("job", 0, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        (("x_train", "y_train", "x_test"), "holds x_test without y_test: add y_test, or remove x_test"),
+        (("x", "y", "y_train"), "holds y_train without x_train: add x_train, or remove y_train"),
+        (("x", "y", "x_train", "y_train"), "holds x and y beside x_train and y_train: remove the one pair or the other"),
+        (("x_train", "y_train", "x_test", "y_test"), "x_train holds uint8, x_test float64: give them the same type"),
+    ],
+)
+def test_npz_arrays_that_would_be_dropped_or_scaled_unlike_others_are_refused(tmp_path, arrays, words):
+    held = {"x": np.zeros((4, 2)), "y": np.arange(4) % 2, "x_train": np.full((4, 2), 200, np.uint8), "x_test": np.full((4, 2), 0.5)}
+    np.savez(tmp_path / "a.npz", **{name: held[name if name in held else "y"] for name in arrays})
+    with pytest.raises(DataError, match=words):
+        Npz(path=str(tmp_path / "a.npz")).load()
+
+
 def test_csv_takes_a_label_in_front_no_header_and_named_categories(tmp_path):
     (tmp_path / "t.csv").write_text("1,10,3\n0,2,5\n1,10,4\n")
     data = load(Csv(path=str(tmp_path / "t.csv"), label=0, header=False, categorical=("c1",)))
