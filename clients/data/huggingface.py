@@ -90,6 +90,8 @@ class HuggingFace(TabularSpec):
             tables = [part.with_format("arrow")[:] for part in parts]
             if len({table.schema.remove_metadata() for table in tables}) > 1:
                 raise DataError(f"{self.path}: its splits have different columns: save one of them alone")
+            if strange := next((name for part in parts for name in part.features if part.features[name] != parts[0].features[name]), None):
+                raise DataError(f"{self.path}: column {strange} has other class names or types in another split: cast all splits to one")
             return parts[0].features, pa.concat_tables([table.replace_schema_metadata() for table in tables])
         except DataError:
             raise

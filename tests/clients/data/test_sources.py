@@ -193,6 +193,9 @@ def test_hugging_face_splits_are_joined_and_classes_named(tmp_path: Path) -> Non
     assert data.labels == ("no", "yes", "never")
     assert data.y.tolist() == [0, 1, 1]
     assert [column.categories for column in data.columns] == [0, 2]
+    other = part.cast_column("label", datasets.ClassLabel(names=["yes", "no", "never"]))
+    datasets.DatasetDict({"train": part, "test": other}).save_to_disk(str(tmp_path / "unlike"))
+    assert "column label has other class names or types in another split" in refused(HuggingFace(path=str(tmp_path / "unlike")))
     missing = part.map(lambda row: {"label": -1})
     missing.save_to_disk(str(tmp_path / "none"))
     assert "column label holds -1" in refused(HuggingFace(path=str(tmp_path / "none")))
