@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, field_validator
 from clients.data.errors import DataError as DataError
 from clients.data.errors import one_line as one_line
 from clients.data.facts import ColumnFacts, PublicRows, Source, unset
-from clients.data.labels import check_public, recoded
+from clients.data.labels import check_public, names_of, recoded
 from clients.data.rows import Column, Ids, Rows
 from clients.metrics import Metric
 from clients.spec import Registry, Spec
@@ -170,7 +170,7 @@ class DatasetSpec(Spec):
     @field_validator("labels")
     @classmethod
     def _once(cls, labels: tuple[str | int, ...] | None) -> tuple[str | int, ...] | None:
-        if labels is not None and len(set(map(str, labels))) < len(labels):
+        if labels is not None and len(names_of([str(label) for label in labels])) < len(labels):
             raise ValueError("names a class twice: name each once")
         return labels
 

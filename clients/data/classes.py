@@ -19,6 +19,7 @@ MISSING = frozenset(
 """Notations of a missing value, in lower case; infinity is included, since no model can use it."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,400}")  # Python reads no whole numbers of thousands of digits
 _MANY = 20
 _MANY_FRACTIONS = 10  # ratings in half stars are ten classes
 Where = Callable[[int], str]
@@ -90,10 +91,15 @@ def by_value(cells: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the names of the distinct numbers, by value, and the position of every notation of them."""
     spellings: dict[float, list[str]] = {}
     for cell in cells:
-        spellings.setdefault(float(cell), []).append(cell)
+        spellings.setdefault(value_of(cell), []).append(cell)
     ordered = sorted(spellings)
     names = tuple(min(spellings[value], key=lambda cell: (len(cell), cell)) for value in ordered)
     return names, {cell: i for i, value in enumerate(ordered) for cell in spellings[value]}
+
+
+def value_of(cell: str) -> float:
+    """Return the value of a number: exact where it is written in digits alone, because float64 makes large neighbours one."""
+    return int(cell) if _WHOLE.fullmatch(cell) else float(cell)
 
 
 def _refuse_minus_one(names: Sequence[str], cells: Sequence[str], path: str, where: Where) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clients.data.classes import Where, by_text, by_value, is_number
+from clients.data.classes import Where, by_text, by_value, is_number, value_of
 from clients.data.errors import DataError
 from clients.data.facts import pasted_labels
 from clients.data.rows import Ids
@@ -53,8 +53,8 @@ def check_public(held: Sequence[str], y: npt.NDArray[np.int64], public: Ids, ids
 def _finder(names: Sequence[str]) -> Callable[[str], int | None]:
     """Return a function from a class's name to its position; names are compared as numbers if all are."""
     by_name = {name: i for i, name in enumerate(names)}
-    numbers = {float(name): i for i, name in enumerate(names)} if all(map(is_number, names)) else {}
-    return lambda cell: by_name.get(cell, numbers.get(float(cell)) if numbers and is_number(cell) else None)
+    numbers = {value_of(name): i for i, name in enumerate(names)} if all(map(is_number, names)) else {}
+    return lambda cell: by_name.get(cell, numbers.get(value_of(cell)) if numbers and is_number(cell) else None)
 
 
 def _unknown(missing: Sequence[str], known: Sequence[str], place: str, order: Sequence[str] | None = None) -> DataError:

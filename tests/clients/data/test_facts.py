@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from clients.data import DataError, load
 from clients.data.csv import Csv
 from clients.data.facts import ColumnFacts, PublicRows, codes
+from clients.data.labels import codes_of, names_of
 from clients.data.npz import Npz
 from clients.data.tables import Table
 
@@ -151,6 +153,19 @@ def test_facts_that_contradict_themselves_are_refused(keys):
         ColumnFacts(name="a", **keys)
     with pytest.raises(ValidationError):
         Csv(path="t.csv", labels=("1", 1))
+
+
+def test_large_numbers_are_classes_of_their_own() -> None:
+    cells = ["9007199254740992", "9007199254740993"]
+    assert names_of(cells) == tuple(cells)
+    assert codes_of(["0" + cell for cell in cells], cells, "t.csv", str).tolist() == [0, 1]
+    assert names_of(["0" * 5000, "0", "0.0", "-0"]) == ("0",)
+
+
+@pytest.mark.parametrize(("labels", "twice"), [(["0", "0.0", "1"], True), ([1, "1"], True), (["0", "0.0", "no"], False)])
+def test_a_class_that_is_declared_twice_is_refused(labels, twice) -> None:
+    with pytest.raises(ValueError, match="names a class twice: name each once") if twice else nullcontext():
+        Csv(path="t.csv", labels=labels)
 
 
 def test_classes_are_found_by_value_and_named_by_public_rows():
