@@ -182,10 +182,15 @@ def _peers(plan: Plan, store: RunStore, accuracies: Mapping[int, Mapping[int, Ac
 
 
 def _status(peer: int, rounds: tuple[Round, ...]) -> Status:
+    """Return a peer's status after the last round; of two departures the last one counts."""
     last = rounds[-1]
     if peer in last.members:
         return "present" if peer in last.present else "away"
-    return "erased" if any(peer in now.erased for now in rounds) else "left"
+    stayed = max((now.round for now in rounds if peer in now.members), default=0)
+    if any(peer in now.erased for now in rounds if now.round > stayed):
+        return "erased"
+    left = stayed or any(one.do == "leave" and peer in one.peers for one in rounds[0].happenings)
+    return "left" if left else "never joined"
 
 
 def _graphs(rounds: tuple[Round, ...]) -> Iterable[GraphChange]:

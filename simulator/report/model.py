@@ -10,7 +10,7 @@ from simulator.report.outcomes import ArrivalRow, AuditColumn, ErasureRow
 from simulator.runs.verdict import Verdict
 
 Edge = tuple[int, int]
-Status = Literal["present", "away", "left", "erased"]
+Status = Literal["present", "away", "left", "erased", "never joined"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PeerRow:
         Its main model, in words.
     counts : tuple of int
         Number of its rows in each class at the start.
-    status : {"present", "away", "left", "erased"}
+    status : {"present", "away", "left", "erased", "never joined"}
         Its status after the last round.
     member, present : tuple of bool
         Whether it was a member, and whether it took part, in each round.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from server.timeline import Happening, Round
 from simulator import Scenario, run
 from simulator.errors import LetheError
-from simulator.report.collect import collect
+from simulator.report.collect import _status, collect
 from simulator.report.writing import write_report
 from tests.simulator.conftest import DELETE, LEAVE
 
@@ -54,6 +55,18 @@ def test_says_what_results_and_ledger_say(folder: Path) -> None:
     assert {row.main for row in data.peers} == {"linear", "mlp (hidden 8)"}
     assert [(row.round, row.do, row.peers) for row in data.events] == [(2, "leave", (1,)), (3, "delete", (2,)), (4, "offline", (3,))]
     assert [one.passed for one in data.expectations] == [True]
+
+
+def test_the_last_departure_is_a_peers_status() -> None:
+    gone = Happening(do="leave", peers=(3,))
+    rounds = (
+        Round(round=1, present=(0, 1), members=(0, 1), edges=(), happenings=(gone,)),
+        Round(round=2, present=(0,), members=(0,), erased=(1,), edges=()),
+        Round(round=3, present=(1,), members=(0, 1), edges=()),
+        Round(round=4, present=(0,), members=(0,), edges=()),
+        Round(round=5, present=(), members=(), erased=(0,), edges=()),
+    )
+    assert [_status(peer, rounds) for peer in range(4)] == ["erased", "left", "never joined", "left"]
 
 
 def test_erasures_stand_beside_retraining_and_doing_nothing(folder: Path) -> None:
