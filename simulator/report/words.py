@@ -73,22 +73,27 @@ def seconds(value: float | None) -> str:
         return NOT_MEASURED
     if value == 0:
         return "0\u202fs"
-    if value >= 120:
-        return f"{int(value // 60)}\u202fmin {round(value % 60):02d}\u202fs"
+    if round(value) >= 120:
+        return "{}\u202fmin {:02d}\u202fs".format(*divmod(round(value), 60))
     for factor, unit in ((1, "s"), (1e3, "ms")):
-        if value * factor >= 1:
+        if _three_digits(value) * factor >= 1:
             return f"{value * factor:.3g}\u202f{unit}"
     return f"{value * 1e6:.0f}\u202fµs"
 
 
 def size(count: float | None) -> str:
-    """Return a number of bytes in decimal units (kB, MB, GB)."""
+    """Return a number of bytes in decimal units (kB, MB, GB, TB)."""
     if count is None:
         return NOT_MEASURED
-    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= factor:
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if _three_digits(count) >= factor:
             return f"{count / factor:.3g}\u202f{unit}"
     return f"{count:.0f}\u202fB"
+
+
+def _three_digits(value: float) -> float:
+    """Return a value as it is shown, so that its unit is chosen after rounding."""
+    return float(f"{value:.3g}")
 
 
 def listing(items: Iterable[object], most: int = 6) -> str:
