@@ -43,6 +43,8 @@ def _metric(wanted: Any, plan: Plan, store: RunStore) -> tuple[str, str, bool]:
     if not rows:
         return expected, "not measured in that round", False
     value = rows[0][0]
+    if value is None:  # the ledger has no NaN
+        return expected, "not a number", False
     met = (wanted.min is None or value >= wanted.min) and (wanted.max is None or value <= wanted.max)
     return expected, f"{value:.4g}", met
 

@@ -51,6 +51,10 @@ def test_of_a_peer_that_is_away_nothing_can_be_expected(play: Play) -> None:
 def test_any_declared_metric_can_be_expected_and_no_other(play: Play) -> None:
     run = play(rounds=2, expect=[{"after": 2, "metric": name, "min": 0} for name in ("gradient_steps", "bytes_overlay")])
     assert judged(run) == [True, True]
+    store = RunStore(run.folder)
+    store.db.execute("update metrics set value = ? where name = 'gradient_steps'", (float("nan"),))
+    assert next((one["found"], one["met"]) for one in check(run.plan, store, {})) == ("not a number", False)
+    store.close()
     with pytest.raises(ScenarioError) as error:
         play(rounds=2, expect=[{"after": 2, "metric": "acuracy.global.main", "min": 0.5}, {"after": 2, "metric": "loss.local", "min": 0}])
     first, second = error.value.lines
