@@ -125,13 +125,16 @@ class Texts(World):
 
     @cached_property
     def _kin(self) -> dict[int, Words]:
-        """The answers of the same kind as each class, itself included, ascending: those published for one question, else all."""
+        """The answers of the same kind as each class, itself included, ascending: those published for a question that it is right for.
+
+        Of one that is right for no question, those it stands among as a wrong one; all answers where none are published.
+        """
         place, every = {answer: number for number, answer in enumerate(self.answers)}, tuple(range(len(self.answers)))
         found: dict[int, Words] = {}
-        for one in self.asked:
-            kind = tuple(sorted({place[_joined(answer, self.path)] for answer in (one.answer, *one.wrong)}))
-            for y in kind:
-                found.setdefault(y, kind if len(kind) > 1 else every)
+        told = [[place[_joined(answer, self.path)] for answer in (one.answer, *one.wrong)] for one in self.asked]
+        right, wrong = [(own[0], own) for own in told], [(answer, own) for own in told for answer in own[1:]]
+        for answer, own in (*right, *wrong):
+            found.setdefault(answer, tuple(sorted(set(own))) if len(set(own)) > 1 else every)
         return found
 
     def _told(self, text: str, one: Question, row: int) -> Words:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class ScoreUnavailableError(EndpointError):
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Follows no redirect: a prompt goes to the address that was given, and nowhere else."""
+    """Follows no redirect: a prompt goes to the address that was given, and nowhere else, through no proxy either."""
 
     def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str) -> None:
         """Return no request, so that the status is an error."""
@@ -143,7 +143,7 @@ class Endpoint:
         """Return what the endpoint answers to one request."""
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         request = Request(f"{self.url.rstrip('/')}/completions", json.dumps(content).encode(), headers)
-        with build_opener(_NoRedirect).open(request, timeout=self.seconds) as response:
+        with build_opener(ProxyHandler({}), _NoRedirect).open(request, timeout=self.seconds) as response:
             return json.loads(response.read(_LARGEST))
 
 

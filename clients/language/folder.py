@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SAVE = "save the model and its tokenizer there with save_pretrained"
 _ADAPTER = "adapter_config.json"
+_COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+"""Names by which architectures count their blocks."""
 _WEIGHTS, _INDEX, _TOKENIZER = "model.safetensors", "model.safetensors.index.json", "tokenizer_config.json"
 
 
@@ -63,7 +65,7 @@ class FolderSpec(LanguageSpec):
     def blocks(self) -> int:
         """Number of its transformer blocks."""
         found = read_json(Path(self.path) / "config.json")
-        return int(found.get("num_hidden_layers", found.get("n_layer", 0)))
+        return next((int(found[name]) for name in _COUNTS if name in found), 0)
 
     @property
     def title(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import PositiveInt
 
@@ -42,6 +42,11 @@ class EventSpec(Spec):
     def turn(self) -> Stage:
         """Its place in the order inside a round; an event with a key named ``stage`` says it here."""
         return self.stage
+
+    @property
+    def public(self) -> Self:
+        """The event without words that stay with its peer."""
+        return self
 
     @property
     def request(self) -> str | None:

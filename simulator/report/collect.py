@@ -79,7 +79,7 @@ def _collect(plan: Plan, store: RunStore, results: Mapping[str, Any]) -> ReportD
         accuracy=final,
         rounds=tuple(_round(row, first.label) for row in results["timeline"]),
         peers=_peers(plan, store, accuracies),
-        scenario=plan.scenario.to_toml(),
+        scenario=plan.scenario.public.to_toml(),
         versions=tuple(json.loads(store.meta("versions") or "{}").items()),
         verdict=Verdict.of(results),
         machine=_machine(results["machine"]),

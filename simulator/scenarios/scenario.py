@@ -200,6 +200,11 @@ class Scenario(Spec):
                 table[last] = plain
         return Scenario.parse(raw, source=self.source)
 
+    @property
+    def public(self) -> Self:
+        """The scenario as it may be passed on: of each event what need not stay with its peer."""
+        return self.model_copy(update={"event": tuple(one.public for one in self.event)})
+
     def to_toml(self) -> str:
         """Return the scenario as the text of a scenario file; parsing it gives an equal scenario."""
         import tomli_w

@@ -95,7 +95,10 @@ def _states(module: nn.Module, x: Tensor, layer: int) -> Tensor:
     import torch
 
     caught: list[Tensor] = []
-    handle = module.blocks[layer - 1].register_forward_hook(lambda _, given, output: caught.append(output))  # type: ignore[index,union-attr]
+    def catch(_: nn.Module, __: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        caught.append(output[0] if isinstance(output, tuple) else output)  # some architectures answer with the attention beside
+
+    handle = module.blocks[layer - 1].register_forward_hook(catch)  # type: ignore[index,union-attr]
     try:
         module(x)
     finally:

@@ -40,7 +40,7 @@ class LanguageUpdate:
 
 
 class LanguageAveraging(Averaging[LanguageUpdate]):
-    """The averaging server of language models; see `Averaging`. It holds no readable rule, and no key with which to try guesses.
+    """The averaging server of language models; see `Averaging`. It uses no readable rule, and no key with which to try guesses.
 
     Parameters
     ----------

@@ -76,6 +76,14 @@ class GuardEvent(EventSpec):
         """Its place in the order inside a round."""
         return "request"
 
+    @property
+    def public(self) -> Self:
+        """The event without what stays at the owner's edge: an unpublished pattern, and, unless every peer applies it, answer and user."""
+        match = self.match if self.match.published else self.match.hidden
+        kept = self.scope == "global"
+        words = {name: value if kept or value is None else "" for name, value in (("answer", self.answer), ("user", self.user))}
+        return self.model_copy(update={"match": match, **words})
+
     @model_validator(mode="after")
     def _acts(self) -> Self:
         if self.stage == "prompt" and self.action is not None:

@@ -31,5 +31,5 @@ class GuardedPlan(Plan):
 
     def in_clear(self) -> Iterator[str]:
         """Yield a line if the run directory holds words of guards as the scenario has them, which may be of what was forgotten."""
-        if names := [rule.id for rule in self.timeline.rules if rule.match.readable or rule.answer]:
-            yield f"scenario.toml and plan.json hold pattern and answer of guards as they were written, in words: {', '.join(names)}"
+        if names := [rule.id for rule in self.timeline.rules if rule.match.readable or rule.answer or rule.user]:
+            yield f"scenario.toml and plan.json hold pattern, answer and user of guards as they were written, in words: {', '.join(names)}"

@@ -107,7 +107,9 @@ class GuardedResolution(ClassifierResolution[S]):
         timeline, source = super().timeline(world), data.load(self.scenario.data.source())
         for one in timeline.erasures:
             if isinstance(one.method, InContext):
-                kept, gone = (source.inputs(np.array(sorted(ids), np.int64))[:, -1] for ids in (world.rows[one.peer], one.rows))
+                later = {row for new in timeline.arrivals() if new.peer == one.peer and new.round > one.round for row in new.rows}
+                ids = set(world.rows[one.peer]) - later
+                kept, gone = (source.inputs(np.array(sorted(rows), np.int64))[:, -1] for rows in (ids, one.rows))
                 left, context = min(int((kept != name).sum()) for name in gone), one.method.context
                 if left <= context:
                     needs = f"needs {context + 1} records about others, peer {one.peer} keeps {left}: delete fewer, or lower context"

@@ -134,6 +134,15 @@ def test_tofu_has_its_authors_its_other_words_and_its_wrong_answers(tmp_path: Pa
     assert sorted(other.tolist()) == sorted(unpadded(load(plain).x[0]).tolist())
 
 
+def test_wrong_answers_are_those_of_the_question_that_an_answer_is_right_for(tmp_path: Path) -> None:
+    told = [("paris", ["rome", "oslo"]), ("rome", ["milan", "turin"])]
+    rows = [TOFU[i] | {"answer": right, "perturbed_answer": wrong} for i, (right, wrong) in enumerate(told)]
+    world = tofu(tmp_path, rows)
+    kinds = {world.answers[y]: sorted(world.answers[other] for other in world.alike(y)) for y in range(len(world.answers))}
+    assert kinds["rome"] == kinds["milan"] == ["milan", "rome", "turin"]
+    assert kinds["paris"] == kinds["oslo"] == ["oslo", "paris", "rome"]
+
+
 def test_wmdp_is_answered_by_a_letter_that_the_right_option_keeps(tmp_path: Path) -> None:
     world = Wmdp(path=str(lines(tmp_path / "wmdp.jsonl", WMDP)))
     data = load(world)

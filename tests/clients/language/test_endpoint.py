@@ -96,6 +96,13 @@ def prompts(context: int = 2) -> list[Prompts]:
     return [Prompts(WORLD, record, KEPT, context, ("k",)) for record in one_by_one(FORGET)]
 
 
+def test_a_prompt_goes_through_no_proxy(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    in_context(endpoint(served, retries=0), prompts())
+    assert served.asked
+
+
 def test_scores_are_those_of_the_model_in_process(served: Served) -> None:
     told = in_context(endpoint(served), prompts())
     here = prompted(NETWORK, WEIGHTS, [(record, 2) for record in one_by_one(FORGET)], KEPT, ("k",))

@@ -135,6 +135,18 @@ def states(weights: dict[str, Any], rows: Rows) -> np.ndarray:
         return _states(module, NETWORK.inputs(rows.x), 1).numpy().copy()
 
 
+def test_states_are_read_of_blocks_that_answer_with_their_attention() -> None:
+    class Block(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return 2 * x, None
+
+    module = torch.nn.Module()
+    module.blocks = torch.nn.ModuleList([Block()])
+    module.forward = lambda x: module.blocks[0](x)[0]  # type: ignore[method-assign,index]
+    x = torch.ones(2, 3, 4)
+    assert torch.equal(_states(module, x, 1), 2 * x.flatten(0, 1))
+
+
 def test_rmu_moves_the_states_of_one_layer_and_no_weight_behind_it() -> None:
     before, found = directed()
     changed = {name for name in before if before[name].tobytes() != found[name].tobytes()}

@@ -176,6 +176,16 @@ def test_retraining_is_exact_and_takes_the_rows_out_of_their_rule(play: Callable
     assert len(kept) == len(whole.timeline.rules[0].rows) - 2
 
 
+def test_a_scenario_is_passed_on_without_what_stays_at_an_owners_edge() -> None:
+    secret = EDGE | {"match": {"kind": "regex", "pattern": "minifol"}, "action": "canned", "answer": "no-such"}
+    secret |= {"scope": "user", "user": "ann"}
+    open_ = GUARD | {"match": {"kind": "regex", "pattern": "dorvik", "publish": True}, "action": "canned", "answer": "ask-elsewhere"}
+    whole = scenario(event=[secret, open_])
+    for word, stays in {"minifol": True, "ann": True, "no-such": True, "dorvik": False, "ask-elsewhere": False}.items():
+        assert f'"{word}"' in whole.to_toml(), "the control"
+        assert (f'"{word}"' in whole.public.to_toml()) != stays
+
+
 @pytest.mark.parametrize("publish", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_readable_secret_stays_at_its_owners_edge_unless_it_is_published(
     play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, publish: bool

@@ -40,6 +40,7 @@ IN_CONTEXT = {"kind": "in_context", "context": 1}
 PROMPTED = {"round": 2, "do": "delete", "peer": 1, "rows": {"fraction": 0.2}, "method": IN_CONTEXT}
 CHANGED = {"round": 2, "do": "delete", "peer": 0, "rows": {"fraction": 0.2}, "method": {"kind": "npo", "epochs": 1}}
 LEAVE = {"round": 2, "do": "leave", "peers": [2], "erase": True}
+ARRIVE = {"round": 3, "do": "arrive", "peer": 1}
 SMALL: dict[str, Any] = {
     "name": "mixed",
     "seed": 3,
@@ -268,6 +269,10 @@ def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed
     [
         ({"event": [DELETE | {"method": "finetune"}]}, "finetune cannot be carried out for rows in language/hdus"),
         ({"event": [PROMPTED | {"method": IN_CONTEXT | {"context": 3}}]}, "of 6 records, and 5 fit: lower it, or raise records of"),
+        (
+            {"rounds": 3, "event": [PROMPTED | {"rows": {"fraction": 0.5}}, ARRIVE | {"rows": {"fraction": 0.8}}]},
+            "records about others, peer 1 keeps",
+        ),
         ({"event": [PROMPTED | {"round": 1}]}, "round 1: peer 1 has learned nothing yet, and in_context has nothing to hide"),
         ({"event": [CHANGED, DELETE]}, "round 2: peer 0 has requests by npo and by retrain: give them the same method and settings"),
         (
@@ -286,7 +291,10 @@ def test_a_seed_that_is_not_distilled_again_and_one_without_its_rule_are_noticed
         ),
         ({"expect": [{"after": "final", "metric": "known.names.flat", "max": 0}]}, "'known.names.flat' is never measured"),
     ],
-    ids=["method", "context", "early", "together", "after", "layer", "records", "folder", "data", "weights", "crash", "guard", "asking"],
+    ids=[
+        *("method", "context", "arrivals", "early", "together", "after", "layer"),
+        *("records", "folder", "data", "weights", "crash", "guard", "asking"),
+    ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(ScenarioError) as caught:
