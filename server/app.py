@@ -123,6 +123,7 @@ class Federation:
             self.states.pop(peer, None)
             self.initialised.discard(peer)
             self.mailbox.forget_holder(peer)
+            self.mailbox.carried_out(peer)
         for peer, rows in now.forget.items():
             self.mailbox.requests.setdefault(peer, set()).update(rows)
         for peer, rows in now.arrive.items():

@@ -87,19 +87,16 @@ class MailboxState:
         return holders
 
     def forget_holder(self, holder: int) -> None:
-        """Remove a peer that has left, and its copies with it, from all entries for holders, requests, arrivals and corrections."""
+        """Remove a peer that has left from all entries for holders: its copies go with it; what it has yet to carry out waits for it."""
         self.held.pop(holder, None)
         self.owed.pop(holder, None)
-        self.requests.pop(holder, None)
-        self.arrivals.pop(holder, None)
-        self.corrections.pop(holder, None)
 
     def owes(self, peer: int) -> bool:
         """Return whether a peer has yet to forget, to take in, or to correct rows."""
         return any(due.get(peer) for due in (self.requests, self.arrivals, self.corrections))
 
     def carried_out(self, peer: int) -> None:
-        """Record that a peer has forgotten, taken in and corrected what it had to."""
+        """Record that a peer has forgotten, taken in and corrected what it had to, or was erased, which leaves nothing to do."""
         self.requests.pop(peer, None)
         self.arrivals.pop(peer, None)
         self.corrections.pop(peer, None)

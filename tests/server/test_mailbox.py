@@ -84,6 +84,15 @@ def test_a_snapshot_survives_json() -> None:
     assert again.requests == {5: {3, 8}}
 
 
+def test_what_a_peer_has_yet_to_forget_waits_for_it_though_it_leaves() -> None:
+    mailbox = MailboxState()
+    delivered(mailbox, 0, parcel(1))
+    mailbox.requests[0], mailbox.arrivals[0] = {8}, {9}
+    mailbox.forget_holder(0)
+    assert 0 not in mailbox.held
+    assert (mailbox.requests, mailbox.arrivals) == ({0: {8}}, {0: {9}})
+
+
 def test_one_receipt_is_owed_for_each_erasure() -> None:
     mailbox = MailboxState()
     delivered(mailbox, 0, parcel(1))

@@ -215,6 +215,7 @@ class Federation(RuleBasedStateMachine):
         for peer in self.leaving:
             self.model.states.pop(peer, None)
             self.forget(peer)
+            self.done(peer)
         for peer, row in self.deletions:
             if peer in membership.members():
                 self.model.rows.setdefault(peer, set()).add(row)
@@ -236,14 +237,15 @@ class Federation(RuleBasedStateMachine):
     def forget(self, holder: int) -> None:
         self.mailbox.forget_holder(holder)
         self.model.unconfirmed = {pair for pair in self.model.unconfirmed if pair[0] != holder}
-        for due in (self.model.rows, self.model.new_rows, self.model.wrong):
-            due.pop(holder, None)
 
-    def answer(self, peer: int, mail: list[Parcel], dropped: list[int], record: RoundRecord) -> None:
-        held, owed = dict(self.mailbox.held.get(peer, {})), dict(self.mailbox.owed.get(peer, {}))
+    def done(self, peer: int) -> None:
         self.mailbox.carried_out(peer)
         for due in (self.model.rows, self.model.new_rows, self.model.wrong):
             due.pop(peer, None)
+
+    def answer(self, peer: int, mail: list[Parcel], dropped: list[int], record: RoundRecord) -> None:
+        held, owed = dict(self.mailbox.held.get(peer, {})), dict(self.mailbox.owed.get(peer, {}))
+        self.done(peer)
         lines = [(erasure, held[owner]) for owner in dropped for erasure in owed.get(owner, ())]
         record.receipts += [ReceiptLine(erasure, peer, seed.owner, seed.version, seed.sha256) for erasure, seed in lines]
         self.mailbox.confirm(peer, dropped, mail)
