@@ -113,9 +113,10 @@ class RunStore:
         return Mailbox.model_validate(self._journal().get("mailbox", {}))
 
     def model(self, name: str, round_: int | None = None) -> str | None:
-        """Return the hash of the model that the server kept under a name in a round, by default the last committed one; None if none."""
-        if round_ is not None and self.rows("select 1 from history where name = ? limit 1", (name,)):
-            rows = self.rows("select sha256 from history where name = ? and made = ? and until is null", (name, round_))
+        """Return the hash of the model that the server keeps under a name from a round, by default the last one; None if none."""
+        if self.rows("select 1 from history where name = ? limit 1", (name,)):  # of these, a replay may have left none
+            query = "select sha256 from history where name = ? and made = coalesce(?, made) and until is null order by made desc limit 1"
+            rows = self.rows(query, (name, round_))
             return str(rows[0][0]) if rows else None
         where = "name = ?" if round_ is None else "name = ? and round = ?"
         values = (name,) if round_ is None else (name, round_)

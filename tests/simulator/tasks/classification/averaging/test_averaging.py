@@ -24,6 +24,7 @@ from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.store import RunStore
+from tests.simulator.tasks.classification.sums.impatient import Impatient
 
 SMALL: dict[str, Any] = {
     "name": "averaged",
@@ -269,6 +270,15 @@ def test_killed_between_two_rounds_of_a_replay(play: Play, tmp_path, monkeypatch
         resume(folder, Watch())
     assert RunStore(folder).last_round() in (3, 4), "nothing of the round is committed"
     assert resume(folder, Watch()).digest == whole.digest
+
+
+def test_killed_after_a_replay_that_left_no_optimizer_state_it_goes_on(tmp_path):
+    everybody = {"round": 2, "do": "leave", "peers": list(range(6)), "erase": True}
+    lonely = scenario(rounds=3, federation={"kind": "fedadam"}, event=[everybody])
+    folder = prepare(lonely, tmp_path / "killed")
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, Impatient(2))
+    assert resume(folder, Watch()).digest == run(lonely, tmp_path / "whole", Watch()).digest
 
 
 @pytest.mark.slow
