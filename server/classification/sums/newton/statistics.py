@@ -91,6 +91,11 @@ class FederatedStatistics(Asking):
             self.told(due, self._outcome(), record)
         super().close(now, mailbox, record)
 
+    def evaluate_finally(self, now: Round, record: RoundRecord) -> None:
+        """Record the requests of peers that crashed in the last round: they have carried them out, and the last step was without them."""
+        if due := [one for one in self.open_erasures if one.peer in now.present]:
+            self.told(due, self._outcome(), record)
+
     def _step(self, now: Round, mailbox: MailboxState, record: RoundRecord) -> None:
         """Replace parameters and noise if the entries of the members have changed."""
         assert self.kept is not None

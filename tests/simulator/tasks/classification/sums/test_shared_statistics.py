@@ -102,8 +102,9 @@ def test_a_server_that_lies_is_found(fault: str, tmp_path: Path, monkeypatch: py
 def test_a_peer_that_crashes_is_out_of_the_sums_until_it_answers(tmp_path: Path) -> None:
     crash = {"round": 2, "do": "crash", "peers": [1], "phase": "before_sending"}
     events = [DELETE, crash]
-    without = end(run(scenario(event=events), tmp_path / "without"))
-    assert 1 not in dict(without.present)
+    without = run(scenario(event=events), tmp_path / "without")
+    assert 1 not in dict(end(without).present)
+    assert verify(without.folder) == [], "it has forgotten before the final evaluation"
     back = run(scenario(event=events, rounds=3), tmp_path / "back")
     assert apart(end(back).weights, end(run(scenario(), tmp_path / "never")).weights) < 1e-12
     store = RunStore(back.folder)
