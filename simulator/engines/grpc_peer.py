@@ -126,23 +126,31 @@ class PeerProcess:
         self.host = Host(app, settings.peers)
         self.outbox = Outbox()
         self.mail = Mail(settings.identity, settings.relay)
-        self._jobs: queue.SimpleQueue[tuple[list[Message], Future[bytes]]] = queue.SimpleQueue()
-        self._answered: tuple[str, bytes] = ("", b"")
+        self._jobs: queue.SimpleQueue[tuple[list[Message], int, Future[bytes]]] = queue.SimpleQueue()
+        self._latest: tuple[str, Future[bytes]] = ("", Future())
+        self._lock = threading.Lock()
         self.server, self.address = grpc_link.serve(
             settings.identity, {"answer": self.answer, "fetch": self.fetch, "purge": self.purge, "ping": lambda request, _: request}
         )
 
     def answer(self, batch: bytes, caller: str) -> bytes:
-        """Answer a batch of the driver's messages; a batch repeated because its answer was lost is not handled twice."""
+        """Answer a batch of the driver's messages; one repeated because its answer was lost, or is not there yet, is not handled twice."""
         grpc_link.only(caller, grpc_link.DRIVER)
         messages = decode_requests(batch)
         first = messages[0].metadata.message_id
-        if self._answered[0] != first:
-            straight = sum(self.mail.fill(message) for message in messages)
-            done: Future[bytes] = Future()
-            self._jobs.put((messages, done))
-            self._answered = (first, msgpack.packb([straight, done.result()]))
-        return self._answered[1]
+        with self._lock:
+            known, done = self._latest
+            new = known != first or (done.done() and done.exception() is not None)
+            if new:
+                done = Future()
+                self._latest = (first, done)
+        if new:
+            try:
+                straight = sum(self.mail.fill(message) for message in messages)
+                self._jobs.put((messages, straight, done))
+            except Exception as error:
+                done.set_exception(error)
+        return done.result()
 
     def fetch(self, sha256: bytes, caller: str) -> bytes:
         """Return one of the latest seeds to a neighbour."""
@@ -152,19 +160,20 @@ class PeerProcess:
         """Drop every seed, because this peer has been erased."""
         grpc_link.only(caller, grpc_link.DRIVER)
         self.outbox.clear()
-        self._answered = ("", b"")
+        with self._lock:
+            self._latest = ("", Future())
         return b""
 
     def work(self) -> None:
         """Handle messages until the process ends."""
         while True:
-            messages, done = self._jobs.get()
+            messages, straight, done = self._jobs.get()
             try:
                 replies = [self.host.answer(message) for message in messages]
                 for reply in replies:
                     if reply.has_content() and isinstance(seed := reply.content.get("seed"), ArrayRecord):
                         self.outbox.put(wire.unpack(seed))
-                done.set_result(encode_replies(replies))
+                done.set_result(msgpack.packb([straight, encode_replies(replies)]))
             except Exception as error:
                 done.set_exception(error)
 

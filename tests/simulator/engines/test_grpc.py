@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import grpc
@@ -13,9 +14,9 @@ from flwr.clientapp import ClientApp
 from ray import cloudpickle
 
 from clients import wire
-from simulator.engines import ENGINES, grpc_link
+from simulator.engines import ENGINES, grpc_link, grpc_peer
 from simulator.engines.certificates import Authority
-from simulator.engines.codec import encode_requests
+from simulator.engines.codec import decode_requests, encode_requests
 from simulator.engines.grid import LocalGrid
 from simulator.engines.grpc_peer import OUTBOX, Mail, Outbox, PeerProcess, Settings
 
@@ -199,7 +200,9 @@ def test_outbox_keeps_the_latest(authority):
         outbox.get(wire.sha256(blobs[-1]))
 
 
-def test_a_message_that_comes_twice_is_handled_once(authority):
+@pytest.fixture
+def process(authority):
+    """A peer whose app counts what it handles, and its worker."""
     app = ClientApp()
 
     @app.train()
@@ -210,6 +213,12 @@ def test_a_message_that_comes_twice_is_handled_once(authority):
     settings = Settings(cloudpickle.dumps(app), 0, 1, authority.issue("peer-0"), "127.0.0.1:1")
     process = PeerProcess(settings)
     threading.Thread(target=process.work, daemon=True).start()
+    yield process
+    process.server.stop(0).wait()
+
+
+def messages_to_train(number):
+    """Return as many different messages as the driver would send them."""
 
     class Recorder:
         bytes_physical = 0
@@ -220,10 +229,38 @@ def test_a_message_that_comes_twice_is_handled_once(authority):
 
     with LocalGrid(recorder := Recorder(), 1) as grid:
         payloads = []
-        for _ in range(2):
+        for _ in range(number):
             grid.send_and_receive([Message(RecordDict(), dst_node_id=1, message_type="train")])
             payloads += recorder.seen
+    return payloads
+
+
+def test_a_message_that_comes_twice_is_handled_once(process):
+    payloads = messages_to_train(2)
     answers = [process.answer(payload, grpc_link.DRIVER) for payload in (payloads[0], payloads[0], payloads[1])]
-    process.server.stop(0).wait()
     assert answers[0] == answers[1] != answers[2]
     assert process.host.context(1).state["n"]["n"] == 2
+
+
+def test_a_message_that_comes_again_while_it_is_worked_on_is_handled_once(process, monkeypatch):
+    (payload,) = messages_to_train(1)
+    begun, again, handle = threading.Event(), threading.Event(), process.host.answer
+
+    def slow(message):
+        begun.set()
+        assert again.wait(30)
+        return handle(message)
+
+    def decoded(batch):
+        if begun.is_set():
+            again.set()
+        return decode_requests(batch)
+
+    monkeypatch.setattr(process.host, "answer", slow)
+    monkeypatch.setattr(grpc_peer, "decode_requests", decoded)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(process.answer, payload, grpc_link.DRIVER)
+        assert begun.wait(30)
+        second = threads.submit(process.answer, payload, grpc_link.DRIVER)
+    assert first.result() == second.result()
+    assert process.host.context(1).state["n"]["n"] == 1
