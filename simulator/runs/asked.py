@@ -28,6 +28,19 @@ def missing(plan: Plan, store: RunStore) -> Iterator[str]:
             yield f"{who}: nothing says how it was carried out, though nobody owes a receipt"
 
 
+def destroyed(plan: Plan, erasure: Erasure) -> set[int]:
+    """Return the peers that were erased in a later round, and their copies with them: no receipt is due from them.
+
+    It is from those that had refused to drop a copy.
+    """
+    rounds = plan.timeline.rounds
+    refused, gone = set(rounds[erasure.round - 1].refusing), set[int]()
+    for now in rounds[erasure.round :]:
+        gone |= set(now.erased) - refused
+        refused |= set(now.refusing)
+    return gone
+
+
 def _compared(plan: Plan, store: RunStore, erasure: Erasure) -> bool:
     """Return whether an audit reports figures of the counterfactual, for which it must have been played."""
     for name, spec in of_erasures(plan, store).items():

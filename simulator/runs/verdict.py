@@ -11,6 +11,7 @@ from clients.unlearning.contract import family
 from server.timeline import Erasure
 from simulator.errors import LetheError
 from simulator.requests import request_of
+from simulator.runs.asked import destroyed
 from simulator.runs.claims import unkept
 from simulator.runs.comparisons.rows import disproved
 from simulator.runs.erasures import waits
@@ -92,7 +93,8 @@ def claim(erasure: Erasure, plan: Plan, store: RunStore, row: Mapping[str, Any])
     """
     request = request_of(erasure.kind)
     who, claimed = request.name(erasure), str(row["guarantee"])
-    wrong = [*_read(request.problems(erasure, plan, store)), *_read(unkept(erasure, plan, store)), *_unanswered(who, row)]
+    wrong = [*_read(request.problems(erasure, plan, store)), *_read(unkept(erasure, plan, store))]
+    wrong += _unanswered(who, row, destroyed(plan, erasure))
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         name, why = "disproved", f"{wrong[0].removeprefix(f'{who}: ')}{more}"
@@ -116,9 +118,9 @@ def _open(erasure: Erasure, plan: Plan, store: RunStore, row: Mapping[str, Any])
     return "measured", f"claims to be exact, but was not compared: {reason or 'audit.counterfactual is off'}"
 
 
-def _unanswered(who: str, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line if holders gave no receipt for the seeds that they had to drop."""
-    if silent := sorted(set(row["holders"]) - {one["holder"] for one in row["receipts"]}):
+def _unanswered(who: str, row: Mapping[str, Any], gone: set[int]) -> Iterator[str]:
+    """Yield a line if holders, other than those that are gone, gave no receipt for the seeds that they had to drop."""
+    if silent := sorted(set(row["holders"]) - gone - {one["holder"] for one in row["receipts"]}):
         yield f"{who}: no receipt came from peers {silent} for what they held"
 
 

@@ -17,7 +17,7 @@ from clients.data import DataError
 from simulator.errors import LetheError, one_line
 from simulator.requests import request_of
 from simulator.runs import arrivals, audits, folder_checks, ledger_checks, loaded
-from simulator.runs.asked import missing
+from simulator.runs.asked import destroyed, missing
 from simulator.runs.claims import unkept, unproven_exactness
 from simulator.runs.comparisons import rows
 from simulator.runs.directory import RESULTS, read_plan, reason
@@ -152,9 +152,9 @@ def _receipts(plan: Plan, store: RunStore) -> Iterator[str]:
     receipts = store.rows("select round, erasure, holder, owner, version, sha256 from receipts")
     given = {(erasure, holder) for _, erasure, holder, *_ in receipts}
     for erasure, holder in store.rows("select erasure, holder from owed order by 1, 2"):
-        if (erasure, holder) not in given:
-            owner = plan.timeline.erasures[erasure].peer
-            yield f"erasure {erasure} (peer {owner}): peer {holder} gave no receipt for the seed it held"
+        due = plan.timeline.erasures[erasure]
+        if (erasure, holder) not in given and holder not in destroyed(plan, due):
+            yield f"erasure {erasure} (peer {due.peer}): peer {holder} gave no receipt for the seed it held"
     for number, erasure, holder, owner, version, sha256 in receipts:
         held = store.rows(
             "select 1 from holdings where holder = ? and owner = ? and version = ? and sha256 = ? and until = ?",

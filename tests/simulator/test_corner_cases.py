@@ -134,6 +134,15 @@ def test_a_receipt_that_never_came_fails_the_proof(play: Play) -> None:
     assert any("peer 3 gave no receipt" in line for line in verify(run.folder))
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_holder_is_erased_before_it_could_give_its_receipt(refuses: bool, play: Play) -> None:
+    crash = {"round": 3, "do": "crash", "peers": [3], "phase": "before_training"}
+    refuse = {"round": 2, "do": "refuse", "peers": [3]}
+    run = play(event=[leave(3, 4), refuse if refuses else crash, leave(4, 3)], audit={"counterfactual": False})
+    assert [line for line in verify(run.folder) if "peer 3 gave no receipt" in line] != [] if refuses else not verify(run.folder)
+    assert (run.results["verdict"]["name"] == "disproved") == refuses
+
+
 def test_a_late_seed_of_an_erased_peer_never_arrives(play: Play) -> None:
     late = {"round": 2, "do": "straggle", "peers": [4], "delay": 1, "rounds": 1}
     run = proven(play(event=[late, leave(3, 4)]))
