@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from flwr.app import ConfigRecord, RecordDict
 
 from clients import wire
 from clients.config import PeerConfig
-from clients.unlearning.contract import Cost, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Outcome
 from server.coordinator import Coordinator
 from server.ledger import FEDERATION, Ledger, OutcomeLine, RoundRecord
 from server.timeline import Erasure, Timeline
@@ -27,14 +28,18 @@ class Outcomes:
         self.booked = set(ledger.outcomes())
 
     def tell(self, config: PeerConfig, reply: RecordDict, record: RoundRecord) -> None:
-        """Record the outcome that a peer's reply reports for the requests it has carried out."""
+        """Record the outcome that a peer's reply reports for the requests it has carried out; the cost of all is that of the first."""
+        first: dict[str, int] = {}
         for erasure in self._open(record):
             name = "outcome" if erasure.correction is None else "corrected"
             mine = (erasure.peer, erasure.generation) == (config.peer, config.generation)
             if mine and name in reply and not self.timeline.departs(erasure):
                 told = reply.config_records[name]
                 weights = (str(told["before"]), str(told["after"])) if told["before"] else None
-                self._book(erasure, config.peer, _read(told), weights, record)
+                outcome = _read(told)
+                if first.setdefault(name, erasure.index) != erasure.index:
+                    outcome = _counted(outcome, first[name])
+                self._book(erasure, config.peer, outcome, weights, record)
 
     def close(self, owed: Mapping[int, Mapping[int, Iterable[int]]], record: RoundRecord) -> None:
         """Record the departures for which no receipt is owed any more (``owed``: erasures by holder and owner)."""
@@ -53,6 +58,13 @@ class Outcomes:
         if outcome is not None:
             self.booked.add(erasure.index)
             record.outcomes.append(OutcomeLine(erasure.index, peer, outcome, weights))
+
+
+def _counted(outcome: Outcome, first: int) -> Outcome:
+    """Return the outcome without its cost, which is counted with another erasure."""
+    if outcome.cost == Cost():
+        return outcome
+    return replace(outcome, cost=Cost(), notes=(*outcome.notes, f"{COST_NOTE}counted with erasure {first}, which the same message served"))
 
 
 def _read(told: ConfigRecord) -> Outcome:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from clients.unlearning import UNLEARNERS
-from clients.unlearning.contract import Cost, Outcome
+from clients.unlearning.contract import COST_NOTE, Cost, Outcome
 from server.ledger import FEDERATION
 from server.timeline import Erasure
 from simulator.audits import AUDITS
@@ -63,6 +63,8 @@ def waits(plan: Plan, erasure: Erasure) -> list[str]:
 
 def _untouched(method: str, outcome: Outcome) -> list[str]:
     """Return the unlearner's reason why forgetting had no cost, if any; notes here have no part in digests, unlike those of outcomes."""
+    if any(note.startswith(COST_NOTE) for note in outcome.notes):
+        return []  # the cost is counted elsewhere
     spec = UNLEARNERS.load(method) if method in UNLEARNERS.targets() else None
     return [spec.untouched] if spec and spec.untouched and outcome.cost == Cost() else []
 

@@ -111,6 +111,9 @@ def test_a_request_while_a_shard_is_retraining(play: Play) -> None:
     run = proven(play(event=[delete(3, 2, ids=list(rows[:3])), crash, delete(4, 2, ids=list(rows[3:7]))]))
     steps = run.metrics[(run.metrics.name == "unlearning_steps") & (run.metrics.peer == 2)]
     assert list(steps["round"]) == [4], "the shards restart once, for both requests"
+    first, second = run.results["erasures"]
+    assert (first["gradient_steps"], second["gradient_steps"]) == (*steps.value, 0)
+    assert second["notes"] == ["cost: counted with erasure 0, which the same message served"]
     assert set(run.peers()[2].rows.ids).isdisjoint(rows[:7])
 
 
