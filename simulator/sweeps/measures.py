@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from server.ledger import FEDERATION
+from simulator.audits.counterfactual import DIFFERENCE
 from simulator.runs.comparisons import rows
 from simulator.runs.run import Run
 from simulator.storage.reading import reading
@@ -32,7 +33,8 @@ def measures(run: Run) -> dict[Measure, float]:
     """Return every figure of a finished run; one that was not measured is missing.
 
     Of a federation's metrics the last value counts, of costs the sum over rounds; each of several attacks has its own figures. Of all
-    erasures of one kind (a peer, rows, edges) it is the mean of what audits found, of differences the largest, and the sum of costs.
+    erasures of one kind (a peer, rows, edges) it is the mean of what audits found, of ``max_abs_difference`` the largest, and the sum of
+    costs.
     """
     found = [*_metrics(run), *_attacked(run.results), *_forgetting(run.results), *_compared(run.results)]
     order: tuple[Group, ...] = ("measured", "forgetting", "costs")
@@ -79,7 +81,7 @@ def _forgetting(results: Mapping[str, Any]) -> Iterator[tuple[Measure, float]]:
             for key in column["keys"].values():
                 values = [float(one[key]) for one in own if one.get(key) is not None]
                 if values and column["format"] != "seconds":
-                    value = max(values) if column["format"] == "difference" else math.fsum(values) / len(values)
+                    value = max(values) if column["name"] == DIFFERENCE.name else math.fsum(values) / len(values)
                     yield Measure(f"{kind}.{key}", column["unit"], "forgetting"), value
         for key, unit in (("gradient_steps", "steps"), ("bytes", "bytes")):
             yield Measure(f"{kind}.{key}", unit, "costs"), math.fsum(one[key] for one in own)
