@@ -278,11 +278,14 @@ def main() -> None:
 
     from clients.plugins import PluginError
     from simulator.errors import LetheError, file_error, is_full, one_line
-    from simulator.stopping import terminable
+    from simulator.stopping import UNANSWERED, stopped_by, terminable
 
     try:
         with terminable():
             status = app(prog_name="lethe", standalone_mode=False)
+        if status == UNANSWERED:
+            word, status = stopped_by()
+            typer.echo(f"lethe: {word}: give the command again", err=True)
         sys.exit(status)
     except UsageError as error:
         if not isinstance(error, NoArgsIsHelpError):  # which has printed the help

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+UNANSWERED = 130
+"""What Typer returns after a KeyboardInterrupt, whatever has caused it, that no command has answered."""
+
 _RECEIVED: list[int] = []  # the exception cannot carry it: Ray replaces ours by another KeyboardInterrupt
 
 
@@ -30,7 +33,7 @@ def interruptible(cure: str) -> Iterator[None]:
     except KeyboardInterrupt:
         word, status = stopped_by()
         typer.echo(f"{word}; {cure}", err=True)
-        raise typer.Exit(status) from None
+        raise SystemExit(status) from None  # unlike Typer's own, it cannot be taken for an interrupt that nobody has answered
 
 
 @contextmanager

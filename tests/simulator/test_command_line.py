@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -37,6 +40,14 @@ def test_a_mistyped_command_is_answered_once() -> None:
 
 def test_a_mistyped_option_is_answered_once() -> None:
     assert said("run", "x.toml", "--enigne", "ray").count("Did you mean '--engine'?") == 1
+
+
+@pytest.mark.parametrize(("sent", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_command_that_plays_nothing_says_by_what_it_was_ended(
+    lethe: Callable[..., Any], sent: signal.Signals, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.terminal.methods.table", lambda: signal.raise_signal(sent))
+    assert lethe("methods") == (128 + sent, "", f"lethe: {word}: give the command again\n")
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
