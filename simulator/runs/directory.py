@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import platform
+import secrets
 import shutil
 import sqlite3
 import time
@@ -68,7 +70,7 @@ def reason(error: Exception) -> str:
 def _made(plan: Plan, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     stem = plan.stem
-    unfinished = out / f".{stem}.{os.getpid()}"
+    unfinished = out / f".{stem}.{secrets.token_hex(8)}"  # not the pid, under which a killed process may have left one
     unfinished.mkdir()
     try:
         text = plan.model_dump_json()
@@ -87,13 +89,23 @@ def _made(plan: Plan, out: Path) -> Path:
         store.close()
         for number in range(1, 10_000):
             folder = out / (stem if number == 1 else f"{stem}-{number}")
-            if not folder.exists():
-                unfinished.rename(folder)
+            if not folder.exists() and _renamed(unfinished, folder):
                 return folder
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     raise LetheError(f"{out}: {stem} was run 9,999 times: move some of its run directories away")
+
+
+def _renamed(unfinished: Path, folder: Path) -> bool:
+    """Return whether a directory has got its name; not if another process has taken it in between."""
+    try:
+        unfinished.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def _versions() -> dict[str, str]:

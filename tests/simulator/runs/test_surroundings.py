@@ -113,6 +113,16 @@ def test_an_output_that_can_hold_no_run_directory_is_one_line(file: Path, tmp_pa
     assert (tmp_path / "file").read_text() == "a file"
 
 
+def test_a_plan_that_another_process_starts_at_once_takes_the_next_number(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(Scenario.load(file), tmp_path)
+    (tmp_path / f".{first.name}.{os.getpid()}").mkdir()  # what a killed process with the same number left
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path != first and exists(path))  # when this process looked, the name was free
+    assert prepare(Scenario.load(file), tmp_path).name == f"{first.name}-2"
+
+
 # data ------------------------------------------------------------------------------------------------------------------------
 
 
