@@ -68,7 +68,7 @@ def load_or_train(folder: Path, configuration: Mapping[str, Any], model: nn.Modu
         Trains the model in place.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
     path = folder / f"{configuration_hash(configuration)}.safetensors"
     if path.is_file():
@@ -80,7 +80,7 @@ def load_or_train(folder: Path, configuration: Mapping[str, Any], model: nn.Modu
             return True
     train(model)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    _write(path, lambda temporary: save_file(weights, temporary))
+    _write(path, lambda temporary: Path(temporary).write_bytes(save(weights)))  # save_file would hide what is wrong with the disk
     return False
 
 

@@ -12,7 +12,8 @@ from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from server.messages import RAISED
-from simulator.engines.grid import RUN_ID, refusal
+from simulator.engines.grid import FAILED, RUN_ID, refusal
+from simulator.errors import file_error, is_full
 
 
 def load(client_app: ClientApp | str) -> ClientApp:
@@ -54,14 +55,19 @@ class Host:
 
 
 def answer(app: ClientApp, message: Message, context: Context) -> Message:
-    """Let an app handle a message; if it raises, return ``Error(2)`` with the traceback and restore the state."""
+    """Let an app handle a message; if it raises, return ``Error(2)`` with the traceback and restore the state.
+
+    Of a full disk it is ``Error(0)`` in one line, since the same message can be handled once there is room.
+    """
     before = detached(context.state)
     try:
         reply = app(message, context)
         if not isinstance(reply, Message):
             raise TypeError(f"the handler of {message.metadata.message_type!r} returned {type(reply).__name__}; return a Message")
-    except Exception:
+    except Exception as error:
         context.state = before
+        if isinstance(error, OSError) and is_full(error):
+            return refusal(message, FAILED, f"{file_error(error, 'a file')}: make room")
         return refusal(message, RAISED, traceback.format_exc())
     if reply.has_content():
         reply.content = detached(reply.content)  # the state may share records with the reply

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_a_failed_training_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         load_or_train(tmp_path / "new", {"seed": 1}, nn.Linear(2, 2), no_training)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_is_told_as_that_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, blob: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        load_or_train(tmp_path, {"seed": 1}, nn.Linear(2, 2), train)
+    assert not list(tmp_path.iterdir())
 
 
 def test_hashes_tell_configurations_and_data_apart() -> None:

@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clients import data
+from clients.classification.hdus.peer import Peer
 from server.ledger import RoundRecord
 from simulator.cli import app
 from simulator.errors import LetheError, StoppedError
@@ -89,6 +90,20 @@ def test_an_error_of_the_disk_at_any_place_is_one_line(
     assert stopped.value.status == 3
     assert resume(folder, Watch()).results["erasures"][0]["max_abs_difference"] == (0.0 if place == "set_audit" else None)
     assert verify(folder) == []
+
+
+def test_a_full_disk_inside_a_peer_stops_the_run(
+    scenario: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(peer: Peer) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/x.part")
+
+    folder = prepare(scenario(rounds=1, audit={"counterfactual": False}), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Peer, "train", full)
+        with pytest.raises(StoppedError, match=r"peer \d: /cache/x.part: No space left on device: make room; nothing committed"):
+            resume(folder, Watch())
+    assert resume(folder, Watch()).results["verdict"]["name"] == "measured"
 
 
 def test_a_page_for_which_there_is_no_room_is_one_line(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
