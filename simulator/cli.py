@@ -110,7 +110,7 @@ def sweep(
     start_again_at(Scenario.load(file, settings or ()).compute.level)
     done = carry_out(lambda: play(file, chosen, values, out, settings=settings or (), jobs=jobs), json=json)
     if junit is not None:
-        write_junit({one.planned.label: one.run for one in done.played if one.run is not None}, junit)
+        write_junit({one.planned.label: one.run for one in done.played if one.run is not None}, junit, done.stopped)
     raise typer.Exit(done.status)
 
 

@@ -21,13 +21,15 @@ def check_place(path: Path) -> None:
         raise LetheError(f"--junit {path}: there is no folder {path.absolute().parent}: make it first")
 
 
-def write_junit(runs: Mapping[str, Run], path: Path) -> None:
+def write_junit(runs: Mapping[str, Run], path: Path, stopped: Mapping[str, str] | None = None) -> None:
     """Write the claims and expectations of finished runs as test cases, one suite per run under its name, atomically.
 
     Disproved claims and unmet expectations are failures; a claim to be exact or certified that is not proven is skipped, with the reason.
+    A run in ``stopped``, which maps names to reasons, is an error.
     """
     root = ElementTree.Element("testsuites")
     root.extend(_suite(name, run) for name, run in runs.items())
+    root.extend(_unfinished(name, why) for name, why in (stopped or {}).items())
     ElementTree.indent(root)
     write_whole(path, '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode"))
 
@@ -45,6 +47,18 @@ def _suite(name: str, run: Run) -> ElementTree.Element:
         case = ElementTree.SubElement(suite, "testcase", classname="expectations", name=one_line(told))
         if not one["met"]:
             ElementTree.SubElement(case, "failure", message=one_line(f"expected {one['expected']}; {one['found']}"))
-    for count, found in (("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped")):
+    return _counted(suite)
+
+
+def _unfinished(name: str, why: str) -> ElementTree.Element:
+    suite = ElementTree.Element("testsuite", name=one_line(name))
+    case = ElementTree.SubElement(suite, "testcase", classname="run", name="finished")
+    ElementTree.SubElement(case, "error", message=one_line(why))
+    return _counted(suite)
+
+
+def _counted(suite: ElementTree.Element) -> ElementTree.Element:
+    outcomes = ("failures", "testcase/failure"), ("errors", "testcase/error"), ("skipped", "testcase/skipped")
+    for count, found in (("tests", "testcase"), *outcomes):
         suite.set(count, str(len(suite.findall(found))))
     return suite

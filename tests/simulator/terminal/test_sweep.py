@@ -97,9 +97,12 @@ def test_what_stops_a_run_is_told_and_ends_with_its_status(
     stopped = resolve(Scenario.load(file)).stem
     with monkeypatch.context() as patch:
         patch.setattr(playing, "resume", full)
-        status, out, err = lethe("sweep", file, "--seeds", "0:2", "--out", tmp_path / "out")
+        status, out, err = lethe("sweep", file, "--seeds", "0:2", "--out", tmp_path / "out", "--junit", tmp_path / "cases.xml")
     folder = Path(out[-1])
     assert status == 3
+    suites = {suite.get("name"): suite for suite in ElementTree.parse(tmp_path / "cases.xml").iter("testsuite")}
+    assert {name: suite.get("errors") for name, suite in suites.items()} == {"seed 0": "1", "seed 1": "0"}
+    assert [one.get("message") for one in suites["seed 0"].iter("error")] == [f"{folder}/runs/{stopped}: no room"]
     assert err[-2:] == [f"seed 0: {folder}/runs/{stopped}: no room", "verdict: measured: 1 of 2 runs measured; 1 of 2 runs not finished"]
 
     def interrupted(folder: Path, watch: Any) -> Any:
