@@ -5,7 +5,7 @@ Training and erasures are cached by the simulator under the hash of all their ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -130,10 +130,11 @@ def erased(
     concept: int,
     images: Images,
     key: tuple[Field, ...],
+    erased: Sequence[int] = (),
 ) -> dict[str, npt.NDArray[Any]]:
     """Return the result of an eraser: packed masks under ``mask/`` by layer, new values under ``new/`` by parameter name.
 
-    ``concept`` is a number as in ``config.denoiser.concepts``.
+    ``concept`` is a number as in ``config.denoiser.concepts``, as are ``erased``, the concepts erased earlier.
     """
     configuration = {
         **_where(config, backbone, weights),
@@ -143,10 +144,11 @@ def erased(
         "concept": concept,
         "images": data_hash(images.pixels, images.classes, images.styles) if method.needs_images else None,
         "key": key,
+        **({"erased": sorted(erased)} if len(erased) and method.needs_images else {}),  # else left out: older entries stay valid
     }
 
     def make() -> Arrays:
-        cut = method.erase(_subject(config, model(config, backbone, weights), concept, images, key), key)
+        cut = method.erase(_subject(config, model(config, backbone, weights), concept, images, key, erased), key)
         new = {f"new/unet.{name}": value.numpy() for name, value in cut.weights.items()}
         return new | packed(cut.masks)
 
@@ -189,10 +191,12 @@ def heard(
     return told
 
 
-def _subject(config: DenoisingConfig, denoiser: Denoiser, concept: int, images: Images, key: tuple[Field, ...]) -> DenoiserSubject:
+def _subject(
+    config: DenoisingConfig, denoiser: Denoiser, concept: int, images: Images, key: tuple[Field, ...], erased: Sequence[int] = ()
+) -> DenoiserSubject:
     axis, target = config.denoiser.axis(concept)
     noise = config.denoising.noise
-    return DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=config.sampling, noise=noise)
+    return DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=config.sampling, noise=noise, erased=erased)
 
 
 def predicted(config: DenoisingConfig, backbone: bytes, weights: Arrays) -> tuple[float, npt.NDArray[np.float32]]:

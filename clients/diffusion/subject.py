@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,9 @@ class DenoiserSubject(Subject):
     count : int
         Samples in each set of conditions.
     sampling, noise : optional
+    erased : sequence of int
+        Concepts erased earlier, numbered as in ``DenoiserSpec.concepts``: their images are left out, unless the target itself is among
+        them, and the target is not redirected to them.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class DenoiserSubject(Subject):
         count: int = 36,
         sampling: Sampling | None = None,
         noise: NoiseSchedule | None = None,
+        erased: Sequence[int] = (),
     ) -> None:
         values = denoiser.null[0] if axis == "class" else denoiser.null[1]
         if not 0 <= target < values:
@@ -57,7 +61,12 @@ class DenoiserSubject(Subject):
             raise UnlearningError(f"concept {target}: the model's {axis} axis has no other value to compare it with")
         self.denoiser, self.module, self.axis, self.key = denoiser, denoiser.unet, axis, key
         self.concepts = tuple(str(value) for value in range(values))
-        self.target, self.images, self.count = str(target), images, count
+        self.target, self.count = str(target), count
+        classes, first = denoiser.spec.classes, 0 if axis == "class" else denoiser.spec.classes
+        earlier = sorted(set(erased) - {first + target})
+        self.images = images.select(~images.shows(earlier, classes)) if images is not None and earlier else images
+        ids = ((target + step) % values for step in range(1, values))
+        self._others = torch.tensor([value for value in ids if first + value not in earlier], dtype=torch.int64)
         self.sampling, self.noise = sampling or Sampling(), noise or NoiseSchedule()
         self.guided = self.sampling.guidance != 1.0
 
@@ -103,9 +112,10 @@ class DenoiserSubject(Subject):
         batch = forget.select(torch.randint(len(forget), (batch_size,), generator=generator))
         time = torch.randint(self.noise.timesteps, (batch_size,), generator=generator)
         noisy = steps.add_noise(batch.pixels, torch.randn(batch.pixels.shape, generator=generator), time)
-        moved = torch.randint(1, len(self.concepts), (batch_size,), generator=generator)
+        if not len(self._others):
+            raise UnlearningError(f"concept {self.target}: every other {self.axis} has been erased, so none is left to redirect it to")
         device = self.denoiser.device
-        other = ((int(self.target) + moved) % len(self.concepts)).to(device)
+        other = self._others[torch.randint(len(self._others), (batch_size,), generator=generator)].to(device)
         noisy, time, classes = noisy.to(device), time.to(device), batch.classes.to(device)
         styles = None if batch.styles is None else batch.styles.to(device)
         with torch.no_grad():

@@ -114,7 +114,7 @@ class AveragedPeer(AveragingPeer):
             told = local.heard(*what, method, concept, images, key)
             self.heard |= {f"heard/{index}/{name}": array for name, array in told.items()}
         else:
-            outcome = local.erased(*what, method, concept, images, key)
+            outcome = local.erased(*what, method, concept, images, key, self.concepts.tolist())
             self.weights, self.cut = local.with_outcome(self.weights, self.cut, outcome)
 
     def _note(self, request: Mapping[str, Any]) -> None:

@@ -47,9 +47,10 @@ def without_concepts(
     """
     masks: dict[str, Tensor] = {}
     failed = 0
-    for request in requests:
+    for number, request in enumerate(requests):
         method = ERASERS.load(request["method"]["kind"]).model_validate(request["method"])
-        what = (method, int(request["concept"]), images, (*key, "erase", int(request["index"])))
+        earlier = [int(one["concept"]) for one in requests[:number]]
+        what = (method, int(request["concept"]), images, (*key, "erase", int(request["index"])), earlier)
         try:
             weights, masks = local.with_outcome(weights, masks, local.erased(config, backbone, weights, *what))
         except UnlearningError:  # distilled from a main model that has lost the concept, the seed may have nothing of it

@@ -159,7 +159,8 @@ class DenoiserMain:
         """
         if any(cut["index"] == index for cut in self.cuts):
             return
-        cut = found_cut(self.denoiser, concept, method, self.images, self.sampling, self.training, (*self.key, "erase", index))
+        key, erased = (*self.key, "erase", index), [cut["concept"] for cut in self.cuts]
+        cut = found_cut(self.denoiser, concept, method, self.images, self.sampling, self.training, key, erased)
         cut.apply(self.denoiser.unet)
         self.masks = united(self.masks, cut.masks)
         self.cuts.append(noted(index, concept, self.progress, method))
@@ -194,12 +195,16 @@ def found_cut(
     sampling: Sampling,
     training: DenoiserTraining,
     key: tuple[Field, ...],
+    erased: Sequence[int],
 ) -> Cut:
-    """Return an eraser's cut, which is not applied yet; ``UnlearningError`` if the concept cannot be erased from this denoiser."""
+    """Return an eraser's cut, which is not applied yet; ``UnlearningError`` if the concept cannot be erased from this denoiser.
+
+    ``erased`` are the concepts erased earlier, whose images the eraser does not see.
+    """
     if concept >= (known := len(denoiser.spec.concepts)):
         raise UnlearningError(f"concept {concept}: the model has 0 .. {known - 1}")
     axis, target = denoiser.spec.axis(concept)
-    subject = DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=sampling, noise=training.noise)
+    subject = DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=sampling, noise=training.noise, erased=erased)
     return ERASERS.load(method["kind"]).model_validate(method).erase(subject, key)
 
 

@@ -235,8 +235,9 @@ class ShardedMain:
         """Erase a concept from one shard; return the error, and change nothing, if this is impossible."""
         images, key = self._images(shard, self._stage(shard)), (*self.key, "shard", shard, "erase", cut["index"])
         load(self._module, self.shards[shard].weights)
+        erased = [earlier["concept"] for earlier in self.cuts]
         try:
-            found = found_cut(self._module, cut["concept"], cut["method"], images, self.sampling, self.training, key)
+            found = found_cut(self._module, cut["concept"], cut["method"], images, self.sampling, self.training, key, erased)
         except UnlearningError as error:
             return error
         found.apply(self._module.unet)

@@ -15,6 +15,7 @@ from clients.diffusion.averaging.config import AveragedDenoisingConfig
 from clients.diffusion.averaging.peer import AveragedPeer
 from clients.diffusion.denoiser import build
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
+from clients.diffusion.subject import DenoiserSubject
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from clients.unlearning.pruning.masks import pack_masks
 from clients.unlearning.pruning.salun import SalUn
@@ -167,3 +168,21 @@ def test_an_eraser_that_leaves_no_zeros_changes_the_weights_it_starts_from(backb
     peer, plain = played(backbone, erase=[request(method=method)]), played(backbone)
     assert not peer.cut
     assert peer.update.blob != plain.update.blob
+
+
+def test_a_later_eraser_sees_no_image_of_what_was_erased_earlier(backbone, monkeypatch: pytest.MonkeyPatch):
+    seen: list[set[int]] = []
+    usual = DenoiserSubject._rows
+
+    def noted(subject, rows):
+        seen.append(set(usual(subject, rows).classes.tolist()))
+        return usual(subject, rows)
+
+    monkeypatch.setattr(DenoiserSubject, "_rows", noted)
+    method = SalUn(steps=1, batches=1, batch_size=4)
+    peer = played(backbone, erase=[request()])
+    played(backbone, peer, erase=[request(), request(1, 5, method)])
+    assert set().union(*seen) == set(range(10)) - {3}
+    played(backbone, peer, erase=[request(2, 3, method)])
+    assert {3} in seen, "a concept that is erased again is seen again"
+    assert peer.failed == 0

@@ -18,9 +18,10 @@ from clients.data.bundled import Digits
 from clients.diffusion.denoiser import Denoiser, build
 from clients.diffusion.hdus.config import HdusDenoisingConfig
 from clients.diffusion.hdus.peer import HdusPeer
-from clients.diffusion.hdus.spec import NoiseWeights, SeedDenoiser, SeedDistillation
+from clients.diffusion.hdus.spec import NoiseWeights, PlainDenoiser, SeedDenoiser, SeedDistillation, ShardedDenoiser
 from clients.diffusion.local import MASK, parameter_of, unpacked
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
+from clients.diffusion.subject import DenoiserSubject
 from clients.participant import ROWS, Record, Update
 
 SEED = SeedDenoiser(learns="all", widths=(8,), condition_width=8, heads=2, groups=4)
@@ -197,6 +198,22 @@ def test_a_deletion_after_the_erasure_gives_the_seed_of_who_never_had_the_rows()
     assert peer.update is not None
     assert again.update is not None
     assert peer.update.blob == again.update.blob
+
+
+@pytest.mark.parametrize("main", [PlainDenoiser(), ShardedDenoiser(shards=1, slices=1)])
+def test_a_later_eraser_sees_no_image_of_what_was_erased_earlier(main: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+    usual = DenoiserSubject._rows
+
+    def noted(subject: DenoiserSubject, rows: Any) -> Any:
+        seen.update(usual(subject, rows).classes.tolist())
+        return usual(subject, rows)
+
+    monkeypatch.setattr(DenoiserSubject, "_rows", noted)
+    peer = worked(config(released=True, main=main))
+    salun = {"kind": "salun", "steps": 1, "batches": 1, "batch_size": 4}
+    asked(peer, {"index": 0, "concept": 3, "method": METHOD}, {"index": 1, "concept": 5, "method": salun})
+    assert seen == set(range(10)) - {3}
 
 
 def test_neighbours_draw_with_a_cut_seed() -> None:

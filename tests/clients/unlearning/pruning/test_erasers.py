@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -70,6 +72,24 @@ def test_every_eraser_keeps_the_contract(spec: EraserSpec, denoiser: Denoiser, i
         assert not denoiser.unet.get_parameter(f"{name}.weight")[mask].any()
     assert spec.summary
     assert spec.source
+
+
+def test_the_target_is_not_redirected_to_what_was_erased_earlier(denoiser: Denoiser, images: Images) -> None:
+    asked: list[set[int]] = []
+
+    def noted(module: Any, args: tuple[Any, ...]) -> None:
+        asked.append(set(args[2].tolist()))
+
+    handle = denoiser.register_forward_pre_hook(noted)
+    try:
+        late = DenoiserSubject(denoiser, 5, ("test",), images=images, erased=[number for number in range(10) if number not in (5, 7)])
+        late.redirection(0, 4)
+    finally:
+        handle.remove()
+    assert asked == [{7}, {5}]
+    last = DenoiserSubject(denoiser, 5, ("test",), images=images, erased=range(10))
+    with pytest.raises(UnlearningError, match="concept 5: every other class has been erased, so none is left to redirect it to"):
+        last.redirection(0, 4)
 
 
 def test_random_masks_have_the_size_of_their_model(denoiser: Denoiser) -> None:
