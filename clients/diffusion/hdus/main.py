@@ -25,6 +25,7 @@ from clients.streams import Field
 from clients.unlearning.contract import Cost, Outcome, UnlearningError
 from clients.unlearning.pruning import ERASERS
 from clients.unlearning.pruning.contract import Cut
+from clients.unlearning.pruning.masks import apply_masks
 from clients.unlearning.requests import named_rows
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -161,8 +162,7 @@ class DenoiserMain:
             return
         key, erased = (*self.key, "erase", index), [cut["concept"] for cut in self.cuts]
         cut = found_cut(self.denoiser, concept, method, self.images, self.sampling, self.training, key, erased)
-        cut.apply(self.denoiser.unet)
-        self.masks = united(self.masks, cut.masks)
+        self.masks = cut_into(self.denoiser, cut, self.masks)
         self.cuts.append(noted(index, concept, self.progress, method))
 
     def state(self) -> Arrays:
@@ -208,9 +208,11 @@ def found_cut(
     return ERASERS.load(method["kind"]).model_validate(method).erase(subject, key)
 
 
-def united(masks: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return masks that are true where either is, by layer."""
-    return {**masks, **{name: masks[name] | mask if name in masks else mask.clone() for name, mask in more.items()}}
+def cut_into(denoiser: Denoiser, cut: Cut, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Write a cut into the denoiser, whose earlier masks stay zero; return these joined with the cut's, by layer."""
+    cut.apply(denoiser.unet)
+    apply_masks(denoiser.unet, masks)  # an eraser without masks writes whole layers
+    return {**masks, **{name: masks[name] | mask if name in masks else mask.clone() for name, mask in cut.masks.items()}}
 
 
 def noted(index: int, concept: int, after: int, method: Mapping[str, Any]) -> dict[str, Any]:

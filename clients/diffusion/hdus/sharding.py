@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clients.data.rows import Ids
 from clients.diffusion.denoiser import Denoiser
-from clients.diffusion.hdus.main import CUT, HISTORY, Arrays, found_cut, history, noted, past, united
+from clients.diffusion.hdus.main import CUT, HISTORY, Arrays, cut_into, found_cut, history, noted, past
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
 from clients.diffusion.remembered import Trainer
@@ -240,8 +240,7 @@ class ShardedMain:
             found = found_cut(self._module, cut["concept"], cut["method"], images, self.sampling, self.training, key, erased)
         except UnlearningError as error:
             return error
-        found.apply(self._module.unet)
-        self.shards[shard] = self._read(united(self.shards[shard].masks, found.masks))
+        self.shards[shard] = self._read(cut_into(self._module, found, self.shards[shard].masks))
         return None
 
     def _read(self, masks: dict[str, Tensor]) -> Snapshot:

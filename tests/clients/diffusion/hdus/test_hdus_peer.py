@@ -216,6 +216,17 @@ def test_a_later_eraser_sees_no_image_of_what_was_erased_earlier(main: Any, monk
     assert seen == set(range(10)) - {3}
 
 
+@pytest.mark.parametrize("main", [PlainDenoiser(), ShardedDenoiser(shards=1, slices=1)])
+def test_what_is_cut_stays_cut_when_a_later_eraser_writes_whole_layers(main: Any) -> None:
+    peer = worked(config(main=main))
+    salun = {"kind": "salun", "steps": 1, "batches": 1, "batch_size": 4, "share": 1.0}
+    told(peer, [{"index": 0, "concept": 3, "method": METHOD}, {"index": 1, "concept": 5, "method": salun}]).train()
+    weights, masks = peer.main.state(), {layer.removeprefix("shard/0/"): mask for layer, mask in peer.main.masks.items()}
+    prefix = "shard/0/model/" if isinstance(main, ShardedDenoiser) else ""
+    assert any(bool(mask.any()) for mask in masks.values())
+    assert not any(weights[prefix + parameter_of(layer)][mask.numpy()].any() for layer, mask in masks.items())
+
+
 def test_neighbours_draw_with_a_cut_seed() -> None:
     other = worked(config(1, released=True))
     asked(other, {"index": 0, "concept": 3, "method": METHOD})
