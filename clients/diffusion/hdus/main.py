@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -162,7 +163,7 @@ class DenoiserMain:
             return
         key, erased = (*self.key, "erase", index), [cut["concept"] for cut in self.cuts]
         cut = found_cut(self.denoiser, concept, method, self.images, self.sampling, self.training, key, erased)
-        self.masks = cut_into(self.denoiser, cut, self.masks)
+        self.masks = cut_into(self.denoiser, self.phase, cut, self.masks)
         self.cuts.append(noted(index, concept, self.progress, method))
 
     def state(self) -> Arrays:
@@ -208,9 +209,13 @@ def found_cut(
     return ERASERS.load(method["kind"]).model_validate(method).erase(subject, key)
 
 
-def cut_into(denoiser: Denoiser, cut: Cut, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Write a cut into the denoiser, whose earlier masks stay zero; return these joined with the cut's, by layer."""
-    cut.apply(denoiser.unet)
+def cut_into(denoiser: Denoiser, phase: Phase, cut: Cut, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Write a cut into the weights of a phase, where earlier masks stay zero; return these joined with the cut's, by layer.
+
+    Other weights stay public: a state, which consists of the weights of the phase, would not have their change.
+    """
+    kept = trainable(denoiser, phase)
+    replace(cut, weights={name: value for name, value in cut.weights.items() if f"unet.{name}" in kept}).apply(denoiser.unet)
     apply_masks(denoiser.unet, masks)  # an eraser without masks writes whole layers
     return {**masks, **{name: masks[name] | mask if name in masks else mask.clone() for name, mask in cut.masks.items()}}
 

@@ -240,7 +240,7 @@ class ShardedMain:
             found = found_cut(self._module, cut["concept"], cut["method"], images, self.sampling, self.training, key, erased)
         except UnlearningError as error:
             return error
-        self.shards[shard] = self._read(cut_into(self._module, found, self.shards[shard].masks))
+        self.shards[shard] = self._read(cut_into(self._module, self.phase, found, self.shards[shard].masks))
         return None
 
     def _read(self, masks: dict[str, Tensor]) -> Snapshot:

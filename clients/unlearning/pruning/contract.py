@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Rows = Literal["forget", "retain", "all"]
+Scope = Literal["feed_forward_out", "feed_forward", "cross_attention", "all_but_cross_attention", "all"]
+"""Weights of a denoiser that an eraser may change; see `clients.unlearning.pruning.gradients.chosen`."""
 
 
 class Subject(ABC):
@@ -107,6 +109,12 @@ class EraserSpec(Spec):
     """Whether it reads the unconditional noise, which is predicted only where sampling is guided."""
     zeroes: ClassVar[bool] = True
     """Whether it sets weights to zero and returns their masks; other erasers change weights without a mask."""
+
+    @property
+    def reach(self) -> Scope:
+        """Which weights it may change: its ``scope``, or the feed-forward output weights if it has none."""
+        scope: Scope = getattr(self, "scope", "feed_forward_out")
+        return scope
 
     @abstractmethod
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:

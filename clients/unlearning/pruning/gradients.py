@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Scope = Literal["feed_forward_out", "feed_forward", "cross_attention", "all_but_cross_attention", "all"]
+from clients.unlearning.pruning.contract import Scope
 
 
 def chosen(module: nn.Module, scope: Scope) -> dict[str, nn.Parameter]:

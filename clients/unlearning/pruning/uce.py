@@ -11,7 +11,7 @@ from pydantic import PositiveFloat
 
 from clients.streams import Field
 from clients.unlearning.contract import UnlearningError
-from clients.unlearning.pruning.contract import Cut, EraserSpec, Subject
+from clients.unlearning.pruning.contract import Cut, EraserSpec, Scope, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,6 +37,11 @@ class Uce(EraserSpec):
     zeroes: ClassVar[bool] = False
     kind: Literal["uce"] = "uce"
     damping: PositiveFloat = 0.01
+
+    @property
+    def reach(self) -> Scope:
+        """Keys and values of cross-attention."""
+        return "cross_attention"
 
     def erase(self, subject: Subject, key: tuple[Field, ...]) -> Cut:
         """Return the new weights; nothing is drawn."""

@@ -67,7 +67,7 @@ class DiffusionResolution(PlacedResolution[Diffusion]):
                 self.wrong(name_place(("event", i, "adversary", "revival")), str(error))
 
     def _check_erasers(self, data: Dataset, dealt: Sequence[Ids]) -> None:
-        """Record an error for methods that record more calls than there are or lack guidance, and for peers with too few images."""
+        """Record an error for methods that lack calls, guidance or trained weights to change, and for peers with too few images."""
         steps = self.scenario.sampling.steps
         for i, event in enumerate(self.scenario.event):
             if not isinstance(event, EraseEvent):
@@ -78,6 +78,8 @@ class DiffusionResolution(PlacedResolution[Diffusion]):
                 self.wrong(place, f"calls = {calls}, but the sampler makes {steps} steps: lower calls, or raise sampling.steps")
             if event.method.needs_guidance and self.scenario.sampling.guidance == 1.0:
                 self.wrong(place, f"guidance = 1 never predicts the unconditional noise, which {kind} reads: set sampling.guidance to 2")
+            if event.method.reach == "cross_attention" and (design := self.scenario.denoising.design) != "joint":
+                self.wrong(place, f'{kind} changes cross-attention, which design "{design}" never trains: set denoising.design to "joint"')
             if not event.method.needs_images or isinstance(event.concept, str):  # the style of an image is drawn at run time
                 continue
             named = range(len(dealt)) if isinstance(event.peers, str) else [p for p in event.peers if 0 <= p < len(dealt)]
@@ -116,16 +118,20 @@ class DiffusionResolution(PlacedResolution[Diffusion]):
 
 
 def warnings(scenario: Diffusion) -> list[str]:
-    """Return one warning for each part of a scenario that will not erase what it seems to."""
-    policy = scenario.policy
-    if policy is None or policy.keeps_erasure or policy.freezes:
-        return []
-    kind = policy.tag
-    lines = []
+    """Return one warning for each part of a scenario that will not erase what it seems to, or not in full."""
+    policy, design, lines = scenario.policy, scenario.denoising.design, []
     for i, event in enumerate(scenario.event):
-        if isinstance(event, EraseEvent):
+        if not isinstance(event, EraseEvent):
+            continue
+        place, reach = name_place(("event", i)), event.method.reach
+        if design != "joint" and reach in ("all", "all_but_cross_attention"):
             lines.append(
-                f"{name_place(('event', i))}: policy {kind!r} does not keep an erasure: what other peers did not cut comes back by "
+                f"{place}: {event.method.tag} changes {reach.replace('_', ' ')}, of which design {design!r} trains feed-forward weights "
+                "alone: the others stay as they were; design 'joint' takes them in"
+            )
+        if policy is not None and not policy.keeps_erasure and not policy.freezes:
+            lines.append(
+                f"{place}: policy {policy.tag!r} does not keep an erasure: what other peers did not cut comes back by "
                 "averaging; union_zero, vote, union_noise and server_mask keep it"
             )
     return lines

@@ -236,6 +236,14 @@ def test_what_is_cut_stays_cut(images: Images, backbone: Denoiser) -> None:
         assert weight[~mask].any()
 
 
+def test_an_eraser_changes_nothing_that_a_state_lacks(images: Images, backbone: Denoiser) -> None:
+    main, other = begun(images, backbone), main_model(backbone)
+    main.erase(0, 3, {"kind": "salun", "steps": 1, "batches": 1, "batch_size": 4, "scope": "all"})
+    other.restore(wire.from_bytes(blob(main)), main.ids, main.images)
+    assert all(torch.equal(a, b) for a, b in zip(main.denoiser.parameters(), other.denoiser.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(main.denoiser.parameters(), backbone.parameters(), strict=True))
+
+
 def test_restored_model_goes_on_as_the_first(images: Images, backbone: Denoiser) -> None:
     main = begun(images, backbone)
     main.advance()

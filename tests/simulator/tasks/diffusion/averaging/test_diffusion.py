@@ -579,9 +579,11 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
         "server_mask cuts by the rule of concept_prune",
     ),
     (
-        {"event": [ERASE | {"method": {"kind": "esd"}}], "sampling": {"guidance": 1.0}},
+        {"event": [ERASE | {"method": {"kind": "esd", "scope": "all_but_cross_attention"}}], "sampling": {"guidance": 1.0}},
         "guidance = 1 never predicts the unconditional noise, which esd reads",
     ),
+    ({"event": [ERASE | {"method": {"kind": "uce"}}]}, 'uce changes cross-attention, which design "two_phase" never trains'),
+    ({"event": [ERASE | {"method": {"kind": "esd"}}]}, 'esd changes cross-attention, which design "two_phase" never trains'),
     (
         {
             "event": [ERASE | {"method": {"kind": "salun"}, "peers": [0]}],

@@ -253,6 +253,13 @@ def test_check_tells_how_the_release_is_made() -> None:
         assert words in dict(cell_of(plan).costs(plan))["released each round"]
 
 
+def test_an_eraser_of_weights_that_nobody_trains_is_warned_of() -> None:
+    event = [ERASE | {"method": {"kind": "resistant", "scope": scope}} for scope in ("all", "feed_forward")]
+    (line,) = warnings(scenario(event=event))  # type: ignore[arg-type]
+    assert line.startswith("event 1 (event.0): resistant changes all, of which design 'two_phase' trains feed-forward weights alone")
+    assert not warnings(scenario(event=event, denoising={"design": "joint"}))  # type: ignore[arg-type]
+
+
 def test_a_policy_that_does_not_keep_the_cut_is_warned_of() -> None:
     (line,) = warnings(scenario(event=[ERASE], **federation(policy={"kind": "mean"})))  # type: ignore[arg-type]
     assert "does not keep an erasure" in line
