@@ -111,7 +111,7 @@ def distil_or_remember(seed: Denoiser, phase: Phase, configuration: Mapping[str,
         All else that determines the seed, the device too: plain values, with the main model and data represented by hashes.
     distil : callable
     """
-    _remember(seed, phase, {"what": "distillation", **configuration}, distil)
+    _remember(seed, phase, {"what": "distillation", "phase": phase, **configuration}, distil)
 
 
 def _remember(denoiser: Denoiser, phase: Phase, configuration: Mapping[str, Any], change: Callable[[], object]) -> None:

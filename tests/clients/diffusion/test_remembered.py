@@ -14,7 +14,7 @@ from clients.diffusion.hdus import peer as peers
 from clients.diffusion.hdus.peer import HdusPeer
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.remembered import Recalled
-from tests.clients.diffusion.hdus.test_hdus_peer import config, worked
+from tests.clients.diffusion.hdus.test_hdus_peer import SEED, config, worked
 
 KINDS = ({}, {"main": ShardedDenoiser(shards=2, slices=2)})
 
@@ -79,6 +79,13 @@ def test_another_device_finds_nothing(worked_anew: list[str], monkeypatch: pytes
     monkeypatch.setattr(peers, "where_computed", lambda config: {"compute": "a card"})
     worked(config())
     assert set(worked_anew) == {"train_phase", "distil"}
+
+
+def test_a_seed_that_learns_other_weights_finds_nothing(worked_anew: list[str]) -> None:
+    worked(config())
+    worked_anew.clear()
+    worked(config().model_copy(update={"seed": SEED.model_copy(update={"learns": "feed_forward"})}))
+    assert set(worked_anew) == {"distil"}
 
 
 def test_another_key_finds_nothing(worked_anew: list[str]) -> None:
