@@ -25,8 +25,8 @@ def without_concepts(
     requests: Sequence[Mapping[str, Any]],
     images: Images,
     key: tuple[Field, ...],
-) -> tuple[Arrays, dict[str, Tensor], int]:
-    """Return a seed's weights without concepts, what was cut by layer, and the number of requests for which there was nothing to erase.
+) -> tuple[Arrays, dict[str, Tensor], set[int]]:
+    """Return a seed's weights without concepts, what was cut by layer, and the indices of requests for which there was nothing to erase.
 
     It is a pure function of its arguments, so that a seed that is made again, for instance after a deletion, is cut as if for the first
     time.
@@ -46,13 +46,14 @@ def without_concepts(
     key : tuple
     """
     masks: dict[str, Tensor] = {}
-    failed = 0
+    failed = set()
     for number, request in enumerate(requests):
         method = ERASERS.load(request["method"]["kind"]).model_validate(request["method"])
         earlier = [int(one["concept"]) for one in requests[:number]]
-        what = (method, int(request["concept"]), images, (*key, "erase", int(request["index"])), earlier)
+        index = int(request["index"])
+        what = (method, int(request["concept"]), images, (*key, "erase", index), earlier)
         try:
             weights, masks = local.with_outcome(weights, masks, local.erased(config, backbone, weights, *what))
         except UnlearningError:  # distilled from a main model that has lost the concept, the seed may have nothing of it
-            failed += 1
+            failed.add(index)
     return local.cut_out(weights, masks), masks, failed

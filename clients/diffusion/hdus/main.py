@@ -45,8 +45,16 @@ class MainModel(Protocol):
         """The model as samplers and the distillation use it."""
 
     @property
-    def cuts(self) -> Sequence[Mapping[str, Any]]:
+    def cuts(self) -> list[dict[str, Any]]:
         """The erasures carried out, in order: ``index``, ``concept``, ``method``."""
+
+    @property
+    def failed(self) -> set[int]:
+        """Indices of erasures that found nothing since the model was made or restored; see `erase_or_note`."""
+
+    @property
+    def progress(self) -> int:
+        """Rounds in which it was trained."""
 
     @property
     def masks(self) -> Mapping[str, Tensor]:
@@ -106,6 +114,7 @@ class DenoiserMain:
     ) -> None:
         self.denoiser, self.training, self.sampling = public, training, sampling
         self.rounds, self.steps, self.key, self.train = rounds, steps, key, train
+        self.failed: set[int] = set()
         self.phase: Phase = "joint" if training.design == "joint" else "concept"
         self._start = {name: tensor.clone() for name, tensor in self._learned().items()}
 
@@ -149,7 +158,7 @@ class DenoiserMain:
         for t in range(progress + 1):
             for cut in cuts:
                 if cut["after"] == t:
-                    self.erase(cut["index"], cut["concept"], cut["method"])
+                    erase_or_note(self, cut)
             steps += self.advance() if t < progress else 0
         return Outcome(Cost(gradient_steps=steps, parts=1 if progress else 0), "exact")
 
@@ -207,6 +216,19 @@ def found_cut(
     axis, target = denoiser.spec.axis(concept)
     subject = DenoiserSubject(denoiser, target, key, axis=axis, images=images, sampling=sampling, noise=training.noise, erased=erased)
     return ERASERS.load(method["kind"]).model_validate(method).erase(subject, key)
+
+
+def erase_or_note(main: MainModel, request: Mapping[str, Any]) -> None:
+    """Erase a concept; if the method finds nothing to erase in this model, only record the request, so that the run continues.
+
+    Images of the concept are left out of training in either case.
+    """
+    index, concept, method = int(request["index"]), int(request["concept"]), request["method"]
+    try:
+        main.erase(index, concept, method)
+    except UnlearningError:
+        main.failed.add(index)
+        main.cuts.append(noted(index, concept, main.progress, method))
 
 
 def cut_into(denoiser: Denoiser, phase: Phase, cut: Cut, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

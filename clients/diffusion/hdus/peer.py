@@ -30,7 +30,7 @@ from clients.diffusion.hdus.cutting import without_concepts
 from clients.diffusion.hdus.distillation import distil
 from clients.diffusion.hdus.ensemble import NoiseEnsemble, Voice
 from clients.diffusion.hdus.evaluation import FinalEvaluation
-from clients.diffusion.hdus.main import DenoiserMain, MainModel
+from clients.diffusion.hdus.main import DenoiserMain, MainModel, erase_or_note
 from clients.diffusion.hdus.sharding import ShardedMain
 from clients.diffusion.hdus.spec import ShardedDenoiser
 from clients.diffusion.images import Images
@@ -80,7 +80,7 @@ class HdusPeer(Neighbour):
         self._backbone, self._seed_backbone = (wire.unpack(_arrays(payload[name])) for name in ("backbone", "seed_backbone"))
         self._requests: list[dict[str, Any]] = json.loads(str(payload["orders"]["erase"])) if "orders" in payload else []
         self._uncut: tuple[dict[str, npt.NDArray[Any]], int] | None = None
-        self._failed = 0
+        self._failed: set[int] = set()
 
     @cached_property
     def main(self) -> MainModel:
@@ -136,7 +136,7 @@ class HdusPeer(Neighbour):
         if self.config.released and {request["index"] for request in self._requests} - {cut["index"] for cut in self.main.cuts}:
             self._uncut = self._distilled()
         for request in self._requests:
-            self.main.erase(request["index"], request["concept"], request["method"])
+            erase_or_note(self.main, request)
         return self.main.advance()
 
     def distil(self) -> int:
@@ -198,8 +198,8 @@ class HdusPeer(Neighbour):
         scores |= {f"accuracy.local{name}": value for name, value in final.accuracies(self.main.denoiser).items()}
         if self.main.masks:
             scores["cut.density"] = density(self.main.masks)
-        if self._failed:
-            scores["erasures.failed"] = self._failed
+        if failed := self._failed | self.main.failed:
+            scores["erasures.failed"] = len(failed)
         return scores, answers
 
     def _voice(self, owner: int, seed: Update) -> Voice:

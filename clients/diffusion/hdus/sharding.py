@@ -70,7 +70,7 @@ class ShardedMain:
         train: Trainer = train_phase,
     ) -> None:
         self.spec, self.training, self.sampling, self.key, self.train = spec, training, sampling, key, train
-        self.schedules = spec.schedules(rounds, steps)
+        self.schedules, self.failed = spec.schedules(rounds, steps), set[int]()
         self.phase: Phase = "joint" if training.design == "joint" else "concept"
         self._module = public
         self._start = self._read({})

@@ -227,6 +227,21 @@ def test_what_is_cut_stays_cut_when_a_later_eraser_writes_whole_layers(main: Any
     assert not any(weights[prefix + parameter_of(layer)][mask.numpy()].any() for layer, mask in masks.items())
 
 
+@pytest.mark.parametrize("main", [PlainDenoiser(), ShardedDenoiser(shards=1, slices=1)])
+def test_an_erasure_that_finds_nothing_any_more_is_counted_and_ends_no_deletion(main: Any) -> None:
+    request = {"index": 0, "concept": 3, "method": {"kind": "salun", "steps": 1, "batches": 1, "batch_size": 4}}
+    peer = worked(config(main=main))
+    told(peer, [request]).train()
+    assert "erasures.failed" not in peer.evaluate()[0]
+    threes = peer.rows[(peer._images(peer.rows).classes == 3).numpy()]
+    never = worked(config(main=main, rows=tuple(int(row) for row in peer.rows if row not in threes)))
+    told(never, [request]).train()
+    assert never.evaluate()[0]["erasures.failed"] == 1
+    assert peer.forget(threes).guarantee == "exact"
+    assert peer.main_blob == never.main_blob
+    assert isinstance(main, ShardedDenoiser) or peer.evaluate()[0]["erasures.failed"] == 1
+
+
 def test_neighbours_draw_with_a_cut_seed() -> None:
     other = worked(config(1, released=True))
     asked(other, {"index": 0, "concept": 3, "method": METHOD})
