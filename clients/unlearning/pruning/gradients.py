@@ -51,12 +51,15 @@ def mean_gradients(loss: Callable[[int], Tensor], batches: int, parameters: Mapp
 
 
 def largest_share(scores: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Return bool tensors, true for the ``round(share * entries)`` largest scores over all tensors; ties are broken by order."""
+    """Return bool tensors, true for the ``round(share * entries)`` largest scores over all tensors; ties are broken by order.
+
+    They lie on the scores' device.
+    """
     flat = torch.cat([score.flatten() for score in scores.values()])
-    mask = torch.zeros(len(flat), dtype=torch.bool)
+    mask = torch.zeros_like(flat, dtype=torch.bool)
     mask[torch.sort(flat, descending=True, stable=True).indices[: int(share * len(flat) + 0.5)]] = True
-    ends = torch.tensor([score.numel() for score in scores.values()]).cumsum(0)[:-1]
-    return {n: part.view(s.shape) for (n, s), part in zip(scores.items(), torch.tensor_split(mask, ends), strict=True)}
+    parts = mask.split_with_sizes([score.numel() for score in scores.values()])
+    return {n: part.view(s.shape) for (n, s), part in zip(scores.items(), parts, strict=True)}
 
 
 @contextmanager

@@ -57,4 +57,4 @@ class SalUn(GradientEraser):
                 found = gradients(loss, parameters)
                 follow(optimizer, parameters, {name: found[name] * salient[name] for name in found})
             new = copies(parameters)
-        return Cut({}, new, self.model_dump(), {f"salient.{name}": mask for name, mask in salient.items()})
+        return Cut({}, new, self.model_dump(), {f"salient.{name}": mask.cpu() for name, mask in salient.items()})

@@ -65,7 +65,7 @@ class Scissorhands(GradientEraser):
                 parameter.data = torch.where(trimmed[name], drawn.to(parameter.device), parameter.data)
             self._repair(subject, parameters)
             new = copies(parameters)
-        return Cut({}, new, self.model_dump(), {f"trimmed.{name}": mask for name, mask in trimmed.items()})
+        return Cut({}, new, self.model_dump(), {f"trimmed.{name}": mask.cpu() for name, mask in trimmed.items()})
 
     def _repair(self, subject: Subject, parameters: dict[str, nn.Parameter]) -> None:
         """Train on retained images, in place."""

@@ -61,7 +61,7 @@ class Ssd(GradientEraser):
             ratio = (self.strength * everyone[name] / forget[name].clamp_min(1e-300)) ** self.power
             factor = torch.where(dampened[f"dampened.{name}"], ratio.clamp_max(self.bound), 1.0)
             new[name] = (parameter.detach() * factor.to(parameter.dtype)).cpu()
-        return Cut({}, new, self.model_dump(), dampened)
+        return Cut({}, new, self.model_dump(), {name: mask.cpu() for name, mask in dampened.items()})
 
     def _fisher(self, subject: Subject, rows: Rows, parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
         """Return the mean square of batch gradients, float64, by parameter name."""

@@ -27,6 +27,8 @@ from clients.diffusion.spec import SMOKE, DenoiserTraining, NoiseSchedule, Sampl
 from clients.diffusion.subject import DenoiserSubject
 from clients.diffusion.training import train_phase
 from clients.unlearning.pruning.layers import feed_forward_layers, feed_forward_weights
+from clients.unlearning.pruning.salun import SalUn
+from clients.unlearning.pruning.ssd import Ssd
 
 SETTINGS = DenoiserTraining(batch_size=2, warmup=1, rank=2)
 
@@ -71,6 +73,9 @@ def test_erasers_get_their_losses(denoiser: Denoiser, images: Images, monkeypatc
     subject = DenoiserSubject(denoiser, 0, ("far",), images=images)
     monkeypatch.setattr(subject, "_rows", lambda rows: images)  # which images show a concept depends on values, which there are none of
     assert (subject.redirection(0, 2) + subject.loss("all", 0, 2)).device.type == "far"
+    for eraser in (SalUn(steps=1, batches=1, batch_size=2), Ssd(batches=1, batch_size=2)):
+        cut = eraser.erase(subject, ("far",))
+        assert {tensor.device.type for tensor in [*cut.weights.values(), *cut.statistics.values()]} == {"cpu"}
 
 
 def test_seeds_are_distilled_and_heard(denoiser: Denoiser, images: Images, monkeypatch: pytest.MonkeyPatch) -> None:

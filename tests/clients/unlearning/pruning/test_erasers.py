@@ -156,6 +156,7 @@ def test_largest_share_looks_at_all_tensors_together() -> None:
     chosen = largest_share({"a": torch.tensor([1.0, 5.0]), "b": torch.tensor([[4.0, 0.0, 3.0]])}, 0.4)
     assert chosen["a"].tolist() == [False, True]
     assert chosen["b"].tolist() == [[True, False, False]]
+    assert largest_share({"a": torch.ones(2, device="meta")}, 0.5)["a"].device.type == "meta", "where the weights are"
 
 
 def test_tf_idf_prefers_neurons_of_one_class() -> None:
