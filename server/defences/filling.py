@@ -37,6 +37,11 @@ def seal_layers(draw: Draw, weights: Mapping[str, Tensor], masks: Mapping[str, T
     return Sealed(sealed, filled)
 
 
+def fillable(masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the masks without layers that are masked as a whole, where nothing tells how loud a fill should be."""
+    return {name: mask for name, mask in masks.items() if not bool(mask.all())}
+
+
 def normal(weight: Tensor, secret: Secret, name: str, purpose: str = "noise") -> Tensor:
     """Return standard normal draws of the layer's shape, float64."""
     return noise.normal(weight, secret.generator(name, purpose))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from server.aggregation.mean import misfit, weighted_mean
+from server.defences.filling import fillable
 from server.defences.fills import FillSpec
 from server.defences.secret import Secret
 from server.diffusion.release.contract import Arrays, Masks, by_parameter, cut_by_any, feed_forward, masks_of_nothing, over_budget, reply
@@ -82,8 +83,8 @@ class Folding:
         return made
 
     def filled(self, one: Folded, fill: FillSpec) -> Folded:
-        """Return a release with its cut filled; what the fill writes, also outside the cut, is frozen."""
-        sealed = fill.seal(feed_forward(one.weights, self.layers), one.cut, self.secret)
+        """Return a release with its cut filled; what the fill writes, also outside the cut, is frozen. A layer cut whole stays zero."""
+        sealed = fill.seal(feed_forward(one.weights, self.layers), fillable(one.cut), self.secret)
         frozen = {layer: mask | sealed.filled[layer] for layer, mask in one.frozen.items()}
         return replace(one, weights={**one.weights, **by_parameter(sealed.weights)}, frozen=frozen)
 

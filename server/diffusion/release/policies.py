@@ -179,12 +179,13 @@ class UnionNoise(UnionZero):
     ratio: PositiveFloat = 1.0
 
     def finish(self, aggregate: Aggregate, secret: Secret | None) -> Aggregate:
-        """Fill the cut entries."""
+        """Fill the cut entries, except in a layer that is cut whole."""
+        from server.defences.filling import fillable
         from server.defences.fills import Gaussian
 
         if secret is None:
             raise ValueError('policy "union_noise" draws a fill: give it a secret')
-        sealed = Gaussian(relative=self.ratio).seal(aggregate.weights, aggregate.frozen, secret)
+        sealed = Gaussian(relative=self.ratio).seal(aggregate.weights, fillable(aggregate.frozen), secret)
         return Aggregate(sealed.weights, aggregate.frozen)
 
 

@@ -10,7 +10,7 @@ from clients.diffusion.local import parameter_of
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.diffusion.hdus.folding import SCALES, Folding
-from server.diffusion.release.policies import Mean, PolicySpec, UnionZero, Vote
+from server.diffusion.release.policies import Mean, PolicySpec, UnionNoise, UnionZero, Vote
 from server.diffusion.release.update import DenoiserUpdate
 
 LAYER, SHAPE = "block.ff.net.2", (12, 40)
@@ -80,6 +80,18 @@ def test_defences_fill_each_release_from_the_same_secret() -> None:
     ratio = one.weights[NAME][0] / again.weights[NAME][0]
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)  # the same noise, at the size of the layer
     assert not np.array_equal(one.weights[NAME][1], again.weights[NAME][1])
+
+
+@pytest.mark.parametrize(("policy", "fills"), [(Vote(), [Gaussian(relative=1.0)]), (UnionNoise(budget=1.0), [])])
+def test_a_layer_that_is_cut_whole_stays_zero_where_others_are_filled(policy: PolicySpec, fills: list[Gaussian]) -> None:
+    other = "other.ff.net.2"
+    start = {**START, parameter_of(other): START[NAME]}
+    weights = {NAME: np.zeros_like(START[NAME]), parameter_of(other): np.where(rows(0).numpy(), 0, START[NAME]), BIAS: START[BIAS]}
+    cut = DenoiserUpdate(0, weights, {LAYER: rows(*range(SHAPE[0])), other: rows(0)}, 10, {})
+    made = Folding(start, (LAYER, other), policy, Secret(b"a secret of enough bytes")).release([cut], 1.0, fills)
+    assert not made.weights[NAME].any()
+    assert made.weights[parameter_of(other)].all()
+    assert made.frozen[LAYER].all()
 
 
 def test_the_scale_with_the_smallest_error_is_chosen() -> None:
