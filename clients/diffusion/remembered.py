@@ -91,6 +91,8 @@ def train_or_remember(
         "fixed": {layer: data_hash(mask) for layer, mask in (span.get("fixed") or {}).items()},
         "proximal": span.get("proximal", 0.0),
     }
+    if settings.design == "low_rank" and (span.get("window") or (0,))[0]:
+        configuration["right factor"] = "of the window"  # older entries were trained with that of the first window
 
     def train() -> None:
         train_phase(denoiser, images, settings, phase, key, **span)

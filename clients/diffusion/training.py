@@ -105,7 +105,7 @@ def train_phase(
     """
     first, last = window or (0, total)
     low_rank = settings.design == "low_rank" and phase == "concept"
-    with _low_rank(denoiser, settings.rank, fixed or {}, key) if low_rank else nullcontext():
+    with _low_rank(denoiser, settings.rank, fixed or {}, key, first) if low_rank else nullcontext():
         parameters = trainable(denoiser, phase)
         for name, parameter in denoiser.named_parameters():
             parameter.requires_grad_(name in parameters)
@@ -201,11 +201,12 @@ class _LowRank(nn.Module):
 
 
 @contextmanager
-def _low_rank(denoiser: Denoiser, rank: int, held: Mapping[str, Tensor], key: tuple[Field, ...]) -> Iterator[None]:
-    """Learn the feed-forward output weights as a low-rank update inside the context."""
+def _low_rank(denoiser: Denoiser, rank: int, held: Mapping[str, Tensor], key: tuple[Field, ...], first: int) -> Iterator[None]:
+    """Learn the feed-forward output weights as a low-rank update inside the context, of another right factor in every window."""
     layers = feed_forward_layers(denoiser.unet)
+    window = (first,) if first else ()
     for name, layer in layers.items():
-        generator = torch_generator(*key, "low_rank", name)
+        generator = torch_generator(*key, "low_rank", name, *window)
         parametrize.register_parametrization(layer, "weight", _LowRank(layer.weight, rank, held.get(name), generator))
     try:
         yield

@@ -115,6 +115,19 @@ def test_low_rank_design_moves_the_output_by_a_low_rank_matrix(images: Images) -
         assert float(singular[2] / singular[0]) < 1e-4
 
 
+def test_low_rank_windows_move_the_output_along_different_directions(images: Images) -> None:
+    moved = []
+    for window in ((0, 1), (1, 2)):
+        denoiser = build(SMOKE, ("k",))
+        before = feed_forward_weights(denoiser.unet)
+        settings = TINY.model_copy(update={"design": "low_rank", "rank": 1})
+        train_phase(denoiser, images, settings, "concept", ("t",), total=2, window=window)
+        moved.append({name: weight - before[name] for name, weight in feed_forward_weights(denoiser.unet).items()})
+    for name, step in moved[0].items():
+        singular = torch.linalg.svdvals(torch.cat([step, moved[1][name]]).double())
+        assert float(singular[1] / singular[0]) > 1e-2
+
+
 def test_average_and_rate_follow_their_formulas(images: Images) -> None:
     assert learning_rate(0, 1000, FULL_BUDGET) == pytest.approx(2e-3 / 100 + 1e-5)
     assert learning_rate(500, 1000, FULL_BUDGET) == pytest.approx(1e-3 + 1e-5)
