@@ -46,8 +46,12 @@ def test_a_mistyped_option_is_answered_once() -> None:
 def test_a_command_that_plays_nothing_says_by_what_it_was_ended(
     lethe: Callable[..., Any], sent: signal.Signals, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     monkeypatch.setattr("simulator.terminal.methods.table", lambda: signal.raise_signal(sent))
-    assert lethe("methods") == (128 + sent, "", f"lethe: {word}: give the command again\n")
+    try:
+        assert lethe("methods") == (128 + sent, "", f"lethe: {word}: give the command again\n")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

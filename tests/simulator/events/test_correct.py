@@ -75,7 +75,7 @@ def test_corrections_wait_for_a_peer_that_is_absent() -> None:
     assert "covers the requests still due from peer 0" in gone.timeline.rounds[3].happenings[0].detail
     never = plan({"do": "offline", "round": 2, "peers": [0]}, correct(3, 0))
     assert not any(now.correct for now in never.timeline.rounds)
-    assert (never.timeline.rounds[-1].happenings[-1].do, never.timeline.erasures) == ("correct", ())
+    assert (never.timeline.rounds[-1].happenings[-1].do, never.timeline.erasures) == ("undone", ())
 
 
 def test_an_erased_peer_returns_with_right_rows() -> None:

@@ -31,7 +31,7 @@ def test_a_certificate_that_lies_is_disproved(lie: str, play: Callable[..., Run]
         if lie == "no step":
             patch.setattr(RemainingHessian, "distance", lambda *given: 1e-9)
         else:
-            patch.setattr(Newton, "_drawn", lambda self, number: self.zeros())
+            patch.setattr(Newton, "_drawn", lambda self, *_: self.zeros())
         run = play(**TINY | {"audit": {"counterfactual": False}, "event": TINY["event"][:1]})
     said = "the optimum on the remaining rows is" if lie == "no step" else "its noise was not drawn with sigma = 1"
     assert run.results["verdict"]["name"] == "disproved"
