@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from click.exceptions import NoArgsIsHelpError, UsageError
 
 from simulator.checkpoints import commands
 
@@ -265,42 +262,11 @@ def _print_json(content: object) -> None:
 commands.register(app)
 
 
-def _misused(error: UsageError) -> str:
-    """Return the line about wrong words on the command line: the command, what is wrong, and where the right ones are listed."""
-    command = "lethe" if error.ctx is None else error.ctx.command_path
-    said = error.format_message()
-    return f"{command}: {said}{'' if said.endswith(('.', '?', '?)')) else '.'} See `{command} --help`."
-
-
 def main() -> None:
     """Run the command line; what goes wrong is one line on standard error. The exit statuses are in the README."""
-    import sqlite3
+    from simulator.terminal.entry import enter
 
-    from clients.plugins import PluginError
-    from simulator.errors import LetheError, file_error, is_full, one_line
-    from simulator.stopping import UNANSWERED, stopped_by, terminable
-
-    try:
-        with terminable():
-            status = app(prog_name="lethe", standalone_mode=False)
-        if status == UNANSWERED:
-            word, status = stopped_by()
-            typer.echo(f"lethe: {word}: give the command again", err=True)
-        sys.exit(status)
-    except UsageError as error:
-        if not isinstance(error, NoArgsIsHelpError):  # which has printed the help
-            typer.echo(one_line(_misused(error)), err=True)
-        sys.exit(2)
-    except (LetheError, PluginError) as error:
-        typer.echo(f"lethe: {error}", err=True)
-        sys.exit(getattr(error, "status", 2))
-    except sqlite3.DatabaseError as error:
-        typer.echo(f"lethe: run.sqlite: cannot be read ({one_line(str(error))}): `lethe verify` says what is damaged", err=True)
-        sys.exit(2)
-    except OSError as error:
-        typer.echo(f"lethe: {one_line(file_error(error, 'standard output'))}: make room or access", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again to write what is left over
-        sys.exit(3 if is_full(error) else 2)
+    enter(app)
 
 
 if __name__ == "__main__":

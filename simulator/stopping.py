@@ -38,14 +38,10 @@ def interruptible(cure: str) -> Iterator[None]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` in the main thread if SIGTERM arrives inside the context, and exit with its status."""
+    """Raise ``KeyboardInterrupt`` in the main thread if SIGTERM arrives inside the context; `stopped_by` tells the two apart."""
     _RECEIVED.clear()
     before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
-    except SystemExit as ending:
-        if ending.code == 128 + signal.SIGINT:
-            raise SystemExit(stopped_by()[1]) from None
-        raise
     finally:
         signal.signal(signal.SIGTERM, before)
