@@ -164,7 +164,7 @@ def check(file: File, settings: Settings = None, json: Json = False) -> None:
 
 @app.command()
 def data(file: File, settings: Settings = None) -> None:
-    """Print the facts of a scenario's data as keys of its [data] table, ready to paste, and what was noticed as comments."""
+    """Print the facts of a scenario's data as keys of its data table, ready to paste, and what was noticed as comments."""
     from simulator.scenarios.scenario import Scenario
     from simulator.terminal.facts import told
 

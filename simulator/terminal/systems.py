@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from clients.classification.sums.config import AnySummed
 from clients.diffusion.hdus.spec import AnyMainDenoiser
 from clients.unlearning import UNLEARNERS
 from clients.unlearning.general import METHODS
 from clients.unlearning.pruning import ERASERS
 from simulator.scenarios.tasks import CELLS
+from simulator.tasks.classification.sums.scenario import AnyModel
 
 FOLDER = "experiments/scenarios"
 
@@ -99,7 +99,7 @@ def _where(one: System) -> str:
     """Return the cells in which a component that is no method can be used, as text."""
     if one.what != "unlearner":
         return ", ".join(name for name in CELLS.working() if name.startswith(f"{_TASKS[one.what]}/"))
-    further = {"classification/sums": AnySummed, "diffusion/hdus": AnyMainDenoiser}
+    further = {"classification/sums": AnyModel, "diffusion/hdus": AnyMainDenoiser}
     return ", ".join(["classification/hdus", *(cell for cell, union in further.items() if one.kind in _kinds(union))])
 
 

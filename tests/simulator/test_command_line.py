@@ -34,6 +34,13 @@ def test_arguments_are_explained(command: str, words: str) -> None:
     assert words in said(command, "--help")
 
 
+def test_help_says_every_word_of_what_a_command_does() -> None:
+    for command in app.registered_commands:
+        assert command.callback
+        told = " ".join((command.callback.__doc__ or "").split())
+        assert told in said(command.name or command.callback.__name__, "--help")
+
+
 def test_a_mistyped_command_is_answered_once() -> None:
     assert said("chekc").count("Did you mean 'check'?") == 1
 

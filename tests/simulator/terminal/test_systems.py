@@ -44,6 +44,9 @@ def test_all_twenty_three_systems_are_told_whole() -> None:
         assert name in line["system"]
         assert all(line.values()), line
         assert "nowhere" not in line["where"]
+    places = {line["component"]: line["where"] for line in told if isinstance(line, dict)}
+    assert places["unlearner certified_removal"] == places["unlearner ridge"] == "classification/hdus, classification/sums"
+    assert places["unlearner features_labels"] == "classification/hdus"
 
 
 @pytest.mark.parametrize("one", SYSTEMS, ids=lambda one: one.name)
