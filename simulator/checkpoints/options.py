@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 TEMPLATE, SCENES = "a {concept} in {base}", ("a room",)
 """Usual prompt of a concept, and usual scenes."""
 
-Folder = Annotated[
-    Path, typer.Argument(help="Local folder in diffusers format: a pipeline, or its UNet or transformer alone.", show_default=False)
+Folder = Annotated[Path, typer.Argument(help="Local folder in diffusers format with a whole pipeline.", show_default=False)]
+Weights = Annotated[
+    Path,
+    typer.Argument(
+        help="Local folder in diffusers format, of a pipeline or of its UNet or transformer alone, or a .safetensors file.",
+        show_default=False,
+    ),
 ]
-Weights = Annotated[Path, typer.Argument(help="Local folder in diffusers format, or a single .safetensors file.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Folder (or file) to make; the input is never changed.", show_default=False)]
 Variant = Annotated[str | None, typer.Option(help="Which weights, where there are several: plain, fp16, ...")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
