@@ -31,7 +31,8 @@ def show_results(run: Run, console: Console | None = None) -> None:
     if "arrivals" in found:
         console.print(_arrivals(found["arrivals"]))
     for one in found.get("compare", ()):
-        console.print(comparison.table(one))
+        for table in comparison.tables(one, console.width):
+            console.print(table)
         for line in comparison.notes(one):
             console.print(line, highlight=False, markup=False)
     for column in (column for columns in found.get("audits", {}).values() for column in columns if column["shown"]):

@@ -14,6 +14,7 @@ from simulator.audits.membership import MembershipInference
 from simulator.checkpoints.cut import Zeros
 from simulator.checkpoints.scan import CheckpointScan, LayerScan, table
 from simulator.runs.run import Run
+from simulator.terminal import comparison
 from simulator.terminal.concept_tables import VERSIONS, tables
 from simulator.terminal.results import show_results
 
@@ -169,3 +170,16 @@ def test_shares_of_ensembles_stand_with_their_intervals() -> None:
     text = printed(one)
     assert "0.12 (0.02-0.47)  0.50 (0.22-0.78)" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_compared_methods_keep_their_names_and_claims_at_80_columns() -> None:
+    figures = {"parameters": 0.0563, "predictions": 0.00345, "verdict": "measured"}
+    scores = {name: {"accuracy": 0.667, "low": 0.3, "high": 0.9, "n": 6} for name in ("forget", "retain", "test")}
+    costs = {"guarantee": "exact", "gradient_steps": 123456, "client_epochs": 20.0, "bytes": 1234567, "seconds": 0.0722}
+    methods = [{"row": "boundary_expand", **figures, **scores, **costs, "verdict": "proven"}, {"row": "npo", "verdict": "failed"}]
+    one = {"event": 0, "round": 2, "kind": "rows", "rows": 6, "compared": [{"row": "retrained again", **figures, **scores}, *methods]}
+    narrow, wide = ("".join(printed(table, width) for table in comparison.tables(one, width)) for width in (80, 200))
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert [narrow.count(words) for words in ("retrained again", "exact: proven", "0.667 (0.30 to 0.90)", "1,234,567")] == [3, 1, 6, 1]
+    assert wide.count("retrained again") == 1
+    assert "FAILED" in wide
