@@ -29,7 +29,7 @@ from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.sparse import Sparse
-from experiments.benchmarks.sharded import Times, spread
+from experiments.benchmarks._sharded import Times, spread
 
 FIRST_SEED = 10
 """Lower seeds were used to choose settings."""

@@ -23,7 +23,7 @@ from clients.streams import bottom, generator
 from clients.unlearning.contract import Problem, State
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
-from experiments.benchmarks.sharded import Times, spread
+from experiments.benchmarks._sharded import Times, spread
 
 FIRST_SEED = 10
 """Seed 0 was used to choose settings."""
