@@ -12,14 +12,14 @@ from simulator.events.world import World
 
 
 class Straggle(NamedPeers):
-    """For ``rounds`` rounds, the peers' new seeds reach their neighbours ``delay`` rounds later than usual.
+    """For ``rounds`` rounds, what the peers send, seeds or updates, arrives ``delay`` rounds later than usual.
 
     Parameters
     ----------
     delay : int
-        Number of rounds by which seeds are late.
+        Number of rounds by which it is late.
     rounds : int
-        Number of rounds in which seeds are delayed.
+        Number of rounds in which it is delayed.
     """
 
     stage: ClassVar[Stage] = "fault"
