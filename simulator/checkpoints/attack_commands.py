@@ -166,7 +166,7 @@ def name(
     deterministic: Deterministic = False,
     variant: Variant = None,
 ) -> None:
-    """Say which of several concepts was erased from a local text-to-image pipeline, from the scar alone."""
+    """Say which of several concepts was erased from a local text-to-image pipeline, from what was edited alone."""
     from simulator.checkpoints.name import name_checkpoint, table, told
     from simulator.checkpoints.prompts import Prompts
 
