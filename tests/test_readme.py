@@ -36,6 +36,10 @@ def test_the_commands_named_are_the_commands_there_are() -> None:
     assert CliRunner().invoke(app, ["--help"]).exit_code == 0
 
 
+def test_every_page_is_reached() -> None:
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in README] == []
+
+
 def test_the_python_example_names_what_exists() -> None:
     for block in blocks("python"):
         compile(block, "README.md", "exec")
