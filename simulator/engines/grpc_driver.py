@@ -73,6 +73,17 @@ class Peers:
 
     Parameters
     ----------
+    fork_server : ForkServer
+        Starts the peers' processes.
+    client_app : ClientApp or str
+        What answers messages at a peer, or where it is found.
+    peers : int
+        Number of peers.
+    width : int
+        Number of peers that handle messages at once.
+
+    Attributes
+    ----------
     bytes_physical : int
         All bytes of contents so far: to and from the driver, relayed, and between peers.
     bytes_peer_to_peer : int
