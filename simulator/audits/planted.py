@@ -31,7 +31,8 @@ class Backdoor(TierTwo):
     target : int
         Number of the class, from 0 on.
     size : int
-        How many inputs, the last ones of a row, make the trigger: they get the largest value of all rows.
+        How many inputs, the last ones of a row, make the trigger: they get the largest value of all rows, or of their column if that is
+        less.
     """
 
     target: NonNegativeInt = 0
@@ -54,26 +55,31 @@ class Backdoor(TierTwo):
         """Return the life with a trigger in the rows to forget, all of one class; ``NotJudgedError`` where there is no such one."""
         import numpy as np
 
-        from clients.classification.averaging.trigger import stamped
-
         if wrong := no_trigger(self.target, self.size, life.problem):
             raise NotJudgedError(wrong)
         rows = life.rows
         hit = np.isin(rows.ids, life.gone)
-        x = np.where(hit.reshape(-1, *(1,) * (rows.x.ndim - 1)), stamped(rows.x, self.size, rows.x.max()), rows.x)
+        x = np.where(hit.reshape(-1, *(1,) * (rows.x.ndim - 1)), self._stamped(rows.x, rows, life), rows.x)
         return replace(life, rows=replace(rows, x=x, y=np.where(hit, self.target, rows.y)))
 
     def values(self, shadows: Shadows, row: Row) -> Floats:
         """Return which triggered test rows of other classes are taken for the target, (models, rows)."""
         import numpy as np
 
-        from clients.classification.averaging.trigger import stamped
-
         others = shadows.population.keep(shadows.population.y != self.target)
         if not len(others):
             raise NotJudgedError("every test row is of the target class")
-        x = stamped(others.x, self.size, shadows.rows.x.max())
+        x = self._stamped(others.x, shadows.rows, shadows.life)
         return _taken_for(shadows, row, x, np.full(len(x), self.target))
+
+    def _stamped(self, x: npt.NDArray[np.float32], rows: Rows, life: Life) -> npt.NDArray[np.float32]:
+        """Return inputs (n, ...) with the trigger, which lies within the public bounds of the columns."""
+        import numpy as np
+
+        from clients.classification.averaging.trigger import stamped
+
+        highest = np.array([column.high for column in life.problem.columns[-self.size :]] or np.inf)
+        return stamped(x, self.size, np.minimum(rows.x.max(), highest))
 
 
 class Interclass(TierTwo):

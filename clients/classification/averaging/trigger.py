@@ -59,8 +59,8 @@ class Trigger(Stamp):
         return replace(rows, x=x, y=y)
 
 
-def stamped(x: Inputs, size: int, value: float) -> Inputs:
-    """Return inputs (n, ...) whose last ``size`` values are ``value``."""
+def stamped(x: Inputs, size: int, value: npt.ArrayLike) -> Inputs:
+    """Return inputs (n, ...) whose last ``size`` values are ``value``, one for all or one for each."""
     flat = x.reshape(len(x), -1).copy()
     flat[:, -size:] = value
     return flat.reshape(x.shape)

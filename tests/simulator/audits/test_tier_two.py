@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clients.data.bundled import Digits
+from clients.data.rows import Column
 from clients.models.mlp import Mlp
 from clients.training import Adam, Training
 from clients.unlearning.approximate.approximate import Approximate
@@ -209,6 +210,17 @@ def test_models_know_what_was_planted_only_if_they_had_it() -> None:
     had, never = (right(shadows, shadows.weights(row), shadows.gone).mean() for row in (ORIGINAL, RETRAINED))
     assert had > 0.95
     assert never < 0.6
+
+
+def test_a_trigger_lies_within_the_bounds_of_its_columns() -> None:
+    """Of a table from an npz file each column has its own; a learner refuses rows beyond them."""
+    data, bounds = Digits().load(), [16.0] * 62 + [0.5, 16.0]
+    problem = Problem((64,), 10, columns=tuple(Column(f"x{i}", 0.0, high) for i, high in enumerate(bounds)))
+    rows = data.rows(np.arange(20))
+    rows = replace(rows, x=np.minimum(rows.x.reshape(20, 64) * 16, bounds).astype(np.float32))
+    planted = Backdoor(size=2).plant(Life(IDLE, problem, rows, rows, np.arange(8), 1, 0, ("test",)))
+    shadows = Shadows(planted, 8, half=False)
+    assert np.unique(shadows.gone.x[:, -2:], axis=0).tolist() == [[0.5, 16.0]]
 
 
 def test_reasons_why_nothing_is_judged() -> None:
