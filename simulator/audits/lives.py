@@ -255,7 +255,8 @@ class Shadows:
         """Return the original models after each has forgotten its part of the rows, one by one, by the method as it is."""
         parts = [self.life.spec.model_dump_json(), repr(self.life.problem), streams.key_hash(*self.key), self.life.before]
         original = self.weights(ORIGINAL)
-        arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *original.values()]
+        weights = [original[name] for name in sorted(original)]  # the cache gives them back in another order than training
+        arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *weights]
         configuration = {"what": "unlearned shadow models", "parts": parts, "data": data_hash(*tensors(*arrays))}
         numbers = told("shadow models: asked to forget", range(len(self.had)), len(self.had))
         return remembered(configuration, lambda: _stacked([self._forget(k) for k in numbers]))

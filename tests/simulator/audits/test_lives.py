@@ -83,6 +83,13 @@ def test_models_that_never_had_the_rows_do_not_depend_on_them() -> None:
     assert not np.array_equal(first.unlearned.kept, second.unlearned.kept)
 
 
+def test_models_that_have_forgotten_once_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = life(SPECS["finetune"])
+    first = Shadows(one, 2, half=False).unlearned
+    monkeypatch.setattr(Shadows, "_forget", lambda *_: pytest.fail("they forget again"))
+    assert np.array_equal(Shadows(one, 2, half=False).unlearned.gone, first.gone)
+
+
 def test_diverged_models_are_not_judged() -> None:
     with pytest.raises(NotJudgedError, match="not numbers"):
         _ = Shadows(life(SPECS["finetune"], lr=1e38), 2, half=False).nothing
