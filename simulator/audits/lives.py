@@ -256,7 +256,9 @@ class Shadows:
         parts = [self.life.spec.model_dump_json(), repr(self.life.problem), streams.key_hash(*self.key), self.life.before]
         original = self.weights(ORIGINAL)
         weights = [original[name] for name in sorted(original)]  # the cache gives them back in another order than training
-        arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *weights]
+        public = self.life.problem.validation  # which methods may learn from, and its repr leaves out
+        tuning = () if public is None else (public.ids, public.x, public.y)
+        arrays: list[npt.NDArray[Any]] = [self.rows.ids, self.rows.x, self.rows.y, self.had, self.life.gone, *weights, *tuning]
         configuration = {"what": "unlearned shadow models", "parts": parts, "data": data_hash(*tensors(*arrays))}
         numbers = told("shadow models: asked to forget", range(len(self.had)), len(self.had))
         return remembered(configuration, lambda: _stacked([self._forget(k) for k in numbers]))

@@ -19,9 +19,10 @@ from clients.unlearning.approximate.recollection import Recollection
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.deep.random_labels import RandomLabels
 from clients.unlearning.exact.retrain import Retrain
+from clients.unlearning.general.puma import Puma
 from clients.unlearning.plain import Plain
 from server.audit.margins import margins
-from simulator.audits.contract import NotJudgedError
+from simulator.audits.contract import RUN, NotJudgedError
 from simulator.audits.lives import Life, Shadows, life_of
 
 BASE = Mlp(hidden=(8,))
@@ -88,6 +89,13 @@ def test_models_that_have_forgotten_once_are_remembered(monkeypatch: pytest.Monk
     first = Shadows(one, 2, half=False).unlearned
     monkeypatch.setattr(Shadows, "_forget", lambda *_: pytest.fail("they forget again"))
     assert np.array_equal(Shadows(one, 2, half=False).unlearned.gone, first.gone)
+
+
+def test_what_is_remembered_for_some_validation_rows_is_not_taken_for_others() -> None:
+    one, data = life(Approximate(base=Linear(), method=Puma(tolerance=0.5))), Digits().load()
+    problems = [replace(one.problem, validation=data.rows(np.arange(first, first + 20))) for first in (200, 300)]
+    found = [Shadows(replace(one, problem=problem), 1, half=False).weights(RUN) for problem in problems]
+    assert any(not np.array_equal(found[0][name], found[1][name]) for name in found[0])
 
 
 def test_diverged_models_are_not_judged() -> None:
