@@ -52,6 +52,10 @@ class Causes(RunAuditSpec):
             raise ValueError(f'column names the source of a row, and by is {self.by!r}: set by = "source", or leave column out')
         return self
 
+    def unfit(self, data: Dataset) -> str | None:
+        """Return why no column of a data set names the source of a row, or None."""
+        return None if self.column is None else _unnamed(data, self.column)
+
     def examine(self, branch: Branch) -> list[dict[str, Any]]:
         """Return for every model its failures, its first causes and the event to paste, or why it is not judged."""
         from simulator.audits.models import models
@@ -117,18 +121,22 @@ class Causes(RunAuditSpec):
 
 def _values(source: Dataset, column: str, x: Any) -> list[str]:
     """Return the value of a categorical column of each row; ``NotJudgedError`` if there is no such column, or there are several."""
+    if wrong := _unnamed(source, column):
+        raise NotJudgedError(wrong)
+    place = [one.name for one in source.columns].index(column)
+    codes = x.reshape(len(x), -1)[:, place].astype(int)
+    return [f"{column} {source.categories[place][code]}" for code in codes]
+
+
+def _unnamed(source: Dataset, column: str) -> str | None:
+    """Return why a name is not that of a single categorical column of a data set, with the cure, or None."""
     from clients.data.cells import repeated
 
     names = [one.name for one in source.columns if one.categories]
     if column not in names:
         some = f"take one of {', '.join(names)}" if names else "the data have none, leave column out"
-        raise NotJudgedError(f"column {column!r} is no categorical column: {some}")
-    every = [one.name for one in source.columns]
-    if twice := repeated(every, column):
-        raise NotJudgedError(twice)
-    place = every.index(column)
-    codes = x.reshape(len(x), -1)[:, place].astype(int)
-    return [f"{column} {source.categories[place][code]}" for code in codes]
+        return f"column {column!r} is no categorical column: {some}"
+    return repeated([one.name for one in source.columns], column)
 
 
 def _event(ids: Sequence[int], model: Model) -> str:

@@ -164,6 +164,12 @@ def test_without_validation_rows_the_scenario_is_refused(scenario: Callable[...,
         resolve(one)
 
 
+def test_a_column_that_is_none_is_refused_before_the_run(scenario: Callable[..., Scenario]) -> None:
+    one = scenario(**SMALL, event=[], audit=audit(by="source", column="ward"))
+    with pytest.raises(ScenarioError, match=r"audit\.causes: column 'ward' is no categorical column: the data have none, leave column out"):
+        resolve(one)
+
+
 def test_a_missing_row_is_noticed(play: Play) -> None:
     run = play(**SMALL, event=[], audit=audit())
     store = RunStore(run.folder)
