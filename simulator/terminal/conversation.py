@@ -170,9 +170,10 @@ def _examples(plan: GuardedPlan, model: Guarded, contexts: Mapping[tuple[int, ..
     """Yield a line for each guard, for prompts, and for what nothing withholds, with a question about a record that peers have, ``own``."""
     kept = own
     for guard in model.guards:
-        rule, rows = guard.rule, own.only(plan.timeline.protected(guard.rule, plan.rounds))
+        rule, left = guard.rule, plan.timeline.protected(guard.rule, plan.rounds)
+        rows, absent = own.only(left), "its owner is away" if left else "all that it protected was deleted"
         kept = kept.keep(~np.isin(kept.x[:, -1], rows.x[:, -1]))
-        told = f"{len(rows)} records{_such_as(model.world, rows)}" if len(rows) else "its owner is away"
+        told = f"{len(rows)} records{_such_as(model.world, rows)}" if len(rows) else absent
         yield f"guard {rule.id}, {rule.stage}, {rule.match.tag}, of peer {rule.peer}: {told}"
     if contexts:
         question, prompt = next(iter(contexts.items()))

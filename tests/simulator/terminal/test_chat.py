@@ -7,6 +7,8 @@ import pty
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from simulator.runner import prepare, run
 from simulator.runs.run import Run
 from simulator.scenarios.scenario import Scenario
 from simulator.storage.reading import reading
-from simulator.terminal.conversation import HELP, Chat, opened
+from simulator.terminal.conversation import HELP, Chat, _examples, opened
 from tests.clients.unlearning.prompts.knowing import WORLD, Knowing
 from tests.clients.unlearning.prompts.test_guards import KEY, QUESTIONS, TEXTS, guard
 from tests.simulator.tasks.language.test_language import scenario as told
@@ -101,6 +103,13 @@ def test_what_stands_at_the_end_of_a_run_stands_in_its_chat(done: Run) -> None:
         assert len(prompt) > len(question)
         assert prompt[-4:].tolist() == list(question) == prompt[:4].tolist()
         assert "prompt that shows" in found[2].answer(network.world.text(question))
+
+
+@pytest.mark.parametrize(("left", "said"), [([], "all that it protected was deleted"), ([0, 1], "its owner is away")])
+def test_a_guard_without_a_record_says_why(left: list[int], said: str) -> None:
+    plan: Any = SimpleNamespace(rounds=2, timeline=SimpleNamespace(protected=lambda *_: left))
+    line, *_ = _examples(plan, chat("input").model, {}, load(WORLD).rows(np.arange(8, 10)))
+    assert line.endswith(f"of peer 0: {said}")
 
 
 def lethe(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
