@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from clients.unlearning.contract import family
 from simulator.audits.contract import AGAIN, NOTHING, ORIGINAL, RETRAINED
 from simulator.scenarios.compare import Comparison, label
 from simulator.scenarios.plan import Plan
@@ -48,10 +47,10 @@ def _one(table: int, one: Comparison, plan: Plan, store: RunStore) -> dict[str, 
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Return what became of a row's claim."""
+    """Return what became of a row's claim, which names every guarantee of its erasures and is exact only if all are."""
     if FAILED in row:
         return "failed"
-    if row.get("guarantee") is None or family(row["guarantee"]) != "exact":
+    if row.get("guarantee") != "exact":
         return "measured"
     if row["equal"] is False or row["predictions"]:
         return "disproved"

@@ -340,6 +340,7 @@ def test_a_claim_without_anything_to_compare_is_only_measured() -> None:
     assert verdict(row | {"predictions": 0.0}) == "proven"
     assert verdict(row | {"predictions": 1e-9}) == "disproved"
     assert verdict(row | {"guarantee": "approximate", "equal": False}) == "measured"
+    assert verdict(row | {"guarantee": "approximate, exact", "equal": False}) == "measured", "of two peers, one had nothing to forget"
 
 
 def printed(what: Any) -> str:
