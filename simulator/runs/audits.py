@@ -36,6 +36,9 @@ from simulator.tasks.replica import peers_at_end
 Play = Callable[[Plan, RunStore, str], None]
 """Plays a plan into a store; the text tells people the purpose."""
 
+_Played = dict[tuple[Row, int], Branch]
+"""Runs that have been played, each with the round before which it ends, or 0 where it is played to its end."""
+
 NOT_JUDGED = "not_judged"
 """Key, in the results of an erasure, of the reasons why audits could not judge it, by audit."""
 
@@ -51,12 +54,12 @@ def audit(plan: Plan, store: RunStore, play: Play) -> None:
     when a row first needs them, and kept in memory only, because the one in which nothing was forgotten must leave no copy. Where other
     runs are played anyway, the cell may look at them, too.
     """
-    shared: dict[Row, Branch] = {}
+    shared: _Played = {}
     for name, one in of_runs(plan).items():
         if store.audit(_key(name)) is None:
             store.set_audit(_key(name), _examined(name, one, plan, Branch(store, peers_at_end(plan, store))))
     for request in sorted({erasure.request for erasure in plan.timeline.erasures}):
-        own: dict[Row, Branch] = {}
+        own: _Played = {}
         for erasure in (one for one in plan.timeline.erasures if one.request == request):
             for name, spec in of_erasures(plan, store).items():
                 if store.audit(_key(name, erasure)) is None:
@@ -100,8 +103,8 @@ class _Branches:
         play: Play,
         erasure: Erasure,
         rows: Sequence[Row],
-        shared: dict[Row, Branch],
-        own: dict[Row, Branch],
+        shared: _Played,
+        own: _Played,
     ) -> None:
         self.plan, self.store, self.play, self.erasure, self.rows = plan, store, play, erasure, rows
         self.seen: set[Row] = set()
@@ -112,9 +115,10 @@ class _Branches:
             raise KeyError(row)
         self.seen.add(row)
         kept = self._shared if row in (RUN, NOTHING) else self._own
-        if row not in kept:
-            kept[row] = self._at_end(row)
-        return kept[row]
+        key = row, self.erasure.round if row == ORIGINAL else 0  # a request reaches peers that are away in a later round
+        if key not in kept:
+            kept[key] = self._at_end(row)
+        return kept[key]
 
     def learned(self, row: Row) -> Rows:
         """Return the erasure's rows as the models of a run learned them: one that ignores requests had none of them corrected."""

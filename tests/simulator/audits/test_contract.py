@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -28,6 +29,7 @@ from simulator.audits.contract import (
 from simulator.audits.gaps import Gaps
 from simulator.audits.inversion import Inversion
 from simulator.errors import LetheError
+from simulator.runs.audits import _Branches
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.resolution import resolve
@@ -178,6 +180,18 @@ def test_an_audit_that_cannot_judge_says_why(play: Play) -> None:
     run = play(rounds=2, event=[edges], audit={"counterfactual": False, "relearn": True})
     assert "not_judged" not in run.results["erasures"][0]
     assert NotJudgedError("reason").args == ("reason",)
+
+
+def test_erasures_of_one_request_in_two_rounds_have_originals_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that is away when it is asked forgets later, and the run just before that is another."""
+    monkeypatch.setattr("simulator.runs.audits.peers_at_end", lambda plan, store: {0: plan})
+    plan: Any = SimpleNamespace(until=lambda last: last)
+    kept: Any = {}
+    for round in (2, 4, 2):
+        erasure: Any = SimpleNamespace(round=round, request=0)
+        branches = _Branches(plan, RunStore(), lambda *_: None, erasure, (ORIGINAL,), {}, kept)
+        assert branches[ORIGINAL].peers[0] == round - 1
+    assert len(kept) == 2, "each is played once"
 
 
 def test_a_row_that_is_missing_is_noticed(play: Play) -> None:
