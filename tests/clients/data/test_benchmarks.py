@@ -132,6 +132,8 @@ def test_tofu_has_its_authors_its_other_words_and_its_wrong_answers(tmp_path: Pa
     assert len(plain.alike(0)) == len(plain.answers) == 3, "without published wrong answers, all others are"
     other = plain.paraphrase(load(plain).x[0].astype(int), "key")
     assert sorted(other.tolist()) == sorted(unpadded(load(plain).x[0]).tolist())
+    short = np.array([5, 6, plain.first_name])
+    assert [plain.paraphrase(short, key).tolist() for key in range(8)] == [[6, 5, plain.first_name]] * 8, "never in the same order"
 
 
 def test_wrong_answers_are_those_of_the_question_that_an_answer_is_right_for(tmp_path: Path) -> None:
