@@ -41,7 +41,7 @@ from server.revival.attack import revive
 from server.revival.knowledge import Example, WithMask
 from server.revival.reader import Reader
 
-VERSION = 1
+VERSION = 2
 """Version of the measurements; increase it when the same settings give other numbers."""
 USUAL = ["gaussian", "decoys", "redrawn_columns"]
 ORIGINAL, PRUNED = "original", "pruned"

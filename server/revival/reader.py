@@ -7,7 +7,6 @@ statistics, most of which no fill is designed for, and is trained on layers with
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -35,15 +34,16 @@ class Reader:
     def __init__(self, layers: Iterable[Layer]) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        lessons = [(column_features(weight), mask.any(dim=0).numpy(), float(mask.double().mean())) for weight, mask in layers]
-        edited = np.concatenate([columns for _, columns, _ in lessons])
+        lessons = [(column_features(weight), mask.any(dim=0).numpy(), int(mask.sum()), len(mask)) for weight, mask in layers]
+        edited = np.concatenate([columns for _, columns, *_ in lessons])
         self._columns = float(edited.mean())
         if not 0 < self._columns < 1:
             raise ValueError("no column of the examples was left, or none was edited: there is nothing to tell apart")
-        self._entries = fmean(share for _, _, share in lessons) / self._columns
+        within = sum(int(columns.sum()) * rows for _, columns, _, rows in lessons)
+        self._entries = sum(cut for *_, cut, _ in lessons) / within
         self._trees: Any = HistGradientBoostingClassifier(
             max_iter=150, learning_rate=0.06, max_leaf_nodes=12, l2_regularization=1.0, early_stopping=False, random_state=0
-        ).fit(np.concatenate([features for features, _, _ in lessons]), edited)
+        ).fit(np.concatenate([features for features, *_ in lessons]), edited)
 
     @classmethod
     def of(cls, releases: Iterable[Example]) -> Reader:
@@ -57,8 +57,8 @@ class Reader:
     def places(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the entries that it takes for the cut, bool ``(m, n)`` by layer.
 
-        They are the smallest entries of the columns that look most edited; of columns, and of entries within them, as large a share as
-        was cut on average in the releases that it was trained on.
+        They are the smallest entries of the columns that look most edited: as large a share of the columns as was edited in all layers
+        that it was trained on together, and of the entries within them as large a share as was cut from edited columns there.
         """
         found = {}
         for name, weight in weights.items():

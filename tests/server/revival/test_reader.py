@@ -57,6 +57,17 @@ def test_the_reader_finds_noise_on_a_model_it_never_saw_but_neither_untouched_no
     assert read(RedrawnColumns()) < 0.7
 
 
+def test_it_takes_as_large_a_share_of_entries_as_was_cut_from_edited_columns_of_unlike_layers() -> None:
+    layers = []
+    for name, (rows, columns), cut, most in (("wide", (8, 60), 30, 4), ("tall", (32, 20), 5, 8)):
+        mask = torch.zeros(rows, columns, dtype=torch.bool)
+        mask[:most, :cut] = True
+        layers.append((torch.randn(rows, columns, generator=torch_generator("unlike", name)).masked_fill(mask, 0.0), mask))
+    place = Reader(layers).places({"wide": layers[0][0]})["wide"]
+    assert int(place.any(dim=0).sum()) == round(35 / 80 * 60)
+    assert int(place.sum()) == int((30 * 4 + 5 * 8) / (30 * 8 + 5 * 32) * 26 * 8 + 0.5)
+
+
 def test_features_are_ranks_that_follow_their_columns() -> None:
     weight = released(0, None)[0]["a"]
     features = column_features(weight)
