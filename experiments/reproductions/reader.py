@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     releases = list(product((ORIGINAL, PRUNED, *options.fills), options.concepts))
     lines = study(trial, options.cache).lines(options.seeds, releases, Lines(options.out), options.cache)
     Console(width=180).print(table(lines))
-    print("Intervals are over samples (95 %, Wilson), not over trainings.")
+    print("Intervals of shares are over samples (95 %, Wilson), not over trainings.")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import mean, stdev
+from statistics import mean
 
 from rich.table import Table
 
-from experiments.reproductions.intervals import text
+from experiments.intervals import written
+from experiments.reproductions.intervals import over_seeds, text
 from experiments.reproductions.lines import Line
 
 MODELS = {"own": "own denoiser", "released": "released model"}
@@ -17,21 +18,15 @@ HEADS = ("release", "examples of", "area", "concept: released", "completed where
 
 def table(lines: Sequence[Line]) -> Table:
     """Return a row for each kind of release and of examples."""
-    made = Table(title="a trained reader of edited columns: area under the curve (± standard deviation over seeds), and who completes")
+    made = Table(title="a trained reader of edited columns: area under the curve (95 % interval over training seeds), and who completes")
     for head in HEADS:
         made.add_column(head)
     for kind in dict.fromkeys(line["release"] for line in lines):
         own = [line for line in lines if line["release"] == kind]
         for model in own[0]["areas"]:
-            made.add_row(kind, MODELS[model], _area(own, model), *_shares(own, model))
+            area = over_seeds(own, lambda line, model=model: line["areas"][model])  # type: ignore[misc]
+            made.add_row(kind, MODELS[model], written(area), *_shares(own, model))
     return made
-
-
-def _area(lines: Sequence[Line], model: str) -> str:
-    """Return the mean over seeds of the means over concepts, with their standard deviation if there are several."""
-    seeds = dict.fromkeys(line["seed"] for line in lines)
-    areas = [mean(line["areas"][model] for line in lines if line["seed"] == seed) for seed in seeds]
-    return f"{mean(areas):.3f}" + (f" ± {stdev(areas):.3f}" if len(areas) > 1 else "")
 
 
 def _shares(lines: Sequence[Line], model: str) -> list[str]:

@@ -14,6 +14,7 @@ from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from experiments.reproductions import reader, roots_pairs
+from experiments.reproductions.reader_tables import table
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,15 @@ def test_what_the_reader_learns_from_is_in_the_name_of_what_it_finds() -> None:
     names = [trial.name(0, release) for release in (("pruned", 1), ("gaussian", 1), ("decoys", 1), ("gaussian", 7))]
     names += [replace(trial, **other).name(0, ("gaussian", 1)) for other in ({"seed": 2}, {"examples": ("released",)}, {"own": work})]
     assert len(set(names)) == 7
+
+
+def test_areas_have_intervals_over_seeds_and_one_seed_has_none() -> None:
+    def areas(*found: tuple[int, float]) -> list[str]:
+        lines = [{"seed": seed, "release": "original", "areas": {"own": area}, "rows": {}} for seed, area in found]
+        return list(table(lines).columns[2].cells)
+
+    assert areas((0, 0.5), (0, 0.6), (1, 0.6), (1, 0.7)) == ["0.600 ± 0.635"], "t(1) = 12.706 times the standard error of two means"
+    assert areas((0, 0.5), (0, 0.6)) == ["0.550"]
 
 
 @pytest.mark.parametrize(
