@@ -6,6 +6,9 @@ forgets. The rows themselves, and 8 bytes a row for their ids, come on top with 
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -66,8 +69,9 @@ def measure(spec: UnlearnerSpec, data: Rows, problem: Problem) -> int:
     return sum(array.nbytes for array in model.state().values())
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print one line per method."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args(arguments)
     data, problem = rows(ROWS)
     drawn = Table(title=f"bytes stored for {ROWS:,} rows of digits (64 columns, 10 classes), and per row")
     for heading in ("method", "bytes", "bytes a row"):

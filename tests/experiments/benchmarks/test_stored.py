@@ -24,5 +24,9 @@ def test_figures_are_those_of_the_benchmark(spec: UnlearnerSpec) -> None:
 def test_every_method_gets_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "SPECS", (Ridge(),))
     monkeypatch.setattr(stored, "ROWS", 50)
-    stored.main()
+    stored.main([])
     assert "132,624" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        stored.main(["--help"])
+    assert left.value.code == 0
+    assert "usage: " in capsys.readouterr().out, "and nothing is measured"
