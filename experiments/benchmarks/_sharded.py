@@ -35,5 +35,5 @@ class Times:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Return mean and standard deviation."""
-    return f"{mean(values):.{digits}f} ± {stdev(values) if len(values) > 1 else 0:.{digits}f}"
+    """Return mean and standard deviation; the mean alone of a single value."""
+    return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
