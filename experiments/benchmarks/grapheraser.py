@@ -10,6 +10,7 @@ Settings were chosen with other seeds (held-out nodes included) than those repor
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 
+from clients.data import DataError
 from clients.data.graphs import Graph, graph, load_graph
 from clients.data.label_propagation import capacity
 from clients.streams import bottom, generator, order
@@ -100,7 +102,7 @@ def own_loss(model: GraphEraserModel) -> float:
 
 
 def stand_in() -> Graph:
-    """Return a generated graph, used if no file is given: six communities with weak features."""
+    """Return the generated graph of ``--quick``: six communities with weak features."""
     blocks = 6
     drawn = nx.stochastic_block_model([150] * blocks, (np.full((blocks, blocks), 0.001) + 0.02 * np.eye(blocks)).tolist(), seed=0)
     y = np.repeat(np.arange(blocks), 150)
@@ -143,7 +145,7 @@ def table(rows: dict[str, Row]) -> None:
         print(said)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one seed, few epochs, on a generated graph")
@@ -152,12 +154,16 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=500)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if given.quick:
         run(stand_in(), shards=6, network=given.network, epochs=60, seeds=1, deletions=2)
     else:
-        run(load_graph(given.data), given.shards, given.network, given.epochs, given.seeds, deletions=5)
+        try:
+            data = load_graph(given.data)
+        except DataError as error:
+            parser.error(f"--data {error}")
+        run(data, given.shards, given.network, given.epochs, given.seeds, deletions=5)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from statistics import mean
 import numpy as np
 import torch
 
+from clients.data import DataError
 from clients.data.ratings import Ratings, load_ratings, ratings, split
 from clients.streams import bottom, generator
 from clients.unlearning.contract import Problem, State
@@ -72,7 +73,7 @@ def measure(row: Row, spec: RecEraser, parts: tuple[Ratings, Ratings, Ratings], 
 
 
 def stand_in() -> Ratings:
-    """Return generated interactions, used if no file is given: 120 users of four tastes, 160 items."""
+    """Return the generated interactions of ``--quick``: 120 users of four tastes, 160 items."""
     taste = np.arange(120)[:, None] % 4 == np.arange(160) % 4
     liked = generator("stand-in").random(taste.shape) < np.where(taste, 0.35, 0.04)
     users, items = np.nonzero(liked)
@@ -103,7 +104,7 @@ def run(data: Ratings, name: str, base: Wmf | Bpr | LightGcn, shards: Sequence[i
         )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one seed on generated interactions")
@@ -112,12 +113,16 @@ def main() -> None:
     parser.add_argument("--shards", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--deletions", type=int, default=3)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if given.quick:
         run(stand_in(), given.base, BASES[given.base], shards=[4], seeds=1, deletions=1)
     else:
-        run(load_ratings(given.data), given.base, BASES[given.base], given.shards, given.seeds, given.deletions)
+        try:
+            data = load_ratings(given.data)
+        except DataError as error:
+            parser.error(f"--data {error}")
+        run(data, given.base, BASES[given.base], given.shards, given.seeds, given.deletions)
 
 
 if __name__ == "__main__":

@@ -39,3 +39,10 @@ def test_the_loss_falls_with_training() -> None:
         model.fit(data)
         losses.append(grapheraser.own_loss(model))
     assert losses[1] < losses[0] / 2 < np.log(6)
+
+
+def test_a_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        grapheraser.main(["--data", "/nowhere"])
+    assert left.value.code == 2
+    assert "error: --data /nowhere: " in capsys.readouterr().err.splitlines()[-1]

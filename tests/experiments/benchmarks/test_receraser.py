@@ -29,3 +29,10 @@ def test_test_interactions_are_never_trained_on(monkeypatch: pytest.MonkeyPatch,
     table = capsys.readouterr().out.split("\n\n")[1]
     assert all(name in table for name in receraser.methods(Wmf(), [3]))
     assert " ± " not in "".join(table.splitlines()[1:]), "one seed and one deletion have no spread"
+
+
+def test_a_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        receraser.main(["--data", "/nowhere"])
+    assert left.value.code == 2
+    assert "error: --data /nowhere: " in capsys.readouterr().err.splitlines()[-1]
