@@ -76,7 +76,7 @@ def pairs(
     start = network.pretrain(network.initial((*key, "init")), (*key, "public"), lambda: None)
     members, lines = halves(rows.ids, count, key), asked(contexts)
     never, had = np.empty(members.shape), {name: np.empty(members.shape) for name in lines}
-    for k in track(range(count), f"seed {seed}"):
+    for k in track(range(count), f"seed {seed}", console=Console(stderr=True)):
         for which, inside in enumerate((members[k], ~members[k])):
             learned, own = rows.keep(inside), (*key, k, which)
             epochs = range(training.epochs)

@@ -73,5 +73,6 @@ def test_between_is_said_of_what_lies_between_and_of_nothing_else() -> None:
 def test_every_prompt_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     lira_forget.main(["--quick"])
     said = capsys.readouterr().out
+    assert said.lstrip().startswith("LiRA-Forget, "), "progress is no part of what is kept"
     assert all(line in said for line in (NEVER, NOTHING, "flipped, 0", "true, 0", "other, 0"))
     assert "between both in 0 of 1" in said, "models that learned nothing show nothing"
