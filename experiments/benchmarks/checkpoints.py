@@ -115,12 +115,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="a model four times narrower")
     parser.add_argument("--folder", type=Path, help="where to make 20 GB of files (default: a temporary folder)")
     options = parser.parse_args(arguments)
+    if options.calls < 1:
+        parser.error(f"--calls {options.calls}: wants a positive number")
+    try:
+        place = tempfile.TemporaryDirectory(dir=options.folder)
+    except OSError as error:
+        parser.error(f"--folder {options.folder}: no files can be there ({error.strerror}); name another")
     narrow = 4 if options.quick else 1
     size = "a quarter of Stable Diffusion 1.5's width" if options.quick else "Stable Diffusion 1.5's size"
     drawn = Table(title=f"{size}, random float32 weights, {os.cpu_count()} cores")
     for heading in ("command", "seconds", "processor seconds", "of baseline", "peak memory, MB"):
         drawn.add_column(heading, justify="left" if heading == "command" else "right")
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+    with place as name:
         folder = Path(name)
         # In a process of its own: a child's peak memory counts from what its parent held when it began.
         run([sys.executable, "-c", f"{MAKE}make_pipeline({str(folder / 'whole')!r}, {narrow})"], check=True)
