@@ -8,7 +8,6 @@ is learned again beside a network that never had it, and pruned synapses meet th
 
 from __future__ import annotations
 
-import argparse
 import os
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
@@ -20,9 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.progress import track
 from scipy.stats import spearmanr
 
-from clients.data import DatasetSpec, load
+from clients.data import DataError, DatasetSpec, load
 from clients.data.activities import Activities
 from clients.data.bundled import Digits
 from clients.data.idx import Idx
@@ -34,6 +34,7 @@ from clients.training import Adam, Arrays, Training
 from clients.unlearning.general.contract import Learning
 from clients.unlearning.spiking.method import SpikingUnlearning
 from experiments.reproductions import spiking_tables as tables
+from experiments.reproductions.command import Parser
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.4)
 """Shares of the training rows that a request names."""
@@ -141,27 +142,31 @@ def phases(one: Trial) -> dict[str, tuple[float, ...]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables and the findings."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = Parser("spiking", __doc__ or "")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds, at least 2")
     parser.add_argument("--mnist", help="folder or prefix of MNIST's files, for a third data set")
     parser.add_argument("--quick", action="store_true", help="fewer rows of activities and digits alone, to see that it works")
     told = parser.parse_args(arguments)
     if told.seeds < 2:
-        parser.error("--seeds: an interval needs at least 2")
+        parser.error(f"--seeds {told.seeds}: an interval needs at least 2")
     people = Activities(subjects=6, windows=4) if told.quick else Activities()
     sets: list[tuple[str, DatasetSpec, int]] = [("digits", Digits(rows=700 if told.quick else None), 3), ("activities", people, 1)]
     sets += [("mnist", Idx(path=told.mnist, rows=TEST + TRAIN), 3)] if told.mnist else []
+    try:
+        load(sets[-1][1])
+    except DataError as reason:
+        parser.error(f"--mnist {reason}")
     console = Console(width=140)
     moved: dict[str, tables.Moved] = {}
     trends: dict[str, list[float]] = {}
-    seeds = range(told.seeds)
     for name, spec, label in sets:
-        trials = [trial(name, spec, label, seed) for seed in seeds]
-        found = [shares(one) for one in trials]
+        seeds = track(range(told.seeds), name, console=Console(stderr=True))
+        measured = [(one, shares(one), phases(one), tables.revived(one)) for one in (trial(name, spec, label, seed) for seed in seeds)]
+        trials, found, split, revived = zip(*measured, strict=True)
         moved[name], trends[name] = found, [trend(one) for one in found]
         console.print(tables.of_shares(name, len(trials[0].test), found))
-        console.print(tables.of_phases(name, trials[0].learning.network.classes, [phases(one) for one in trials], AGAIN))
-        console.print(tables.of_revival(name, [tables.revived(one) for one in trials]))
+        console.print(tables.of_phases(name, trials[0].learning.network.classes, split, AGAIN))
+        console.print(tables.of_revival(name, revived))
     for line in tables.findings(moved, trends, f"{MIDDLE:.0%}"):
         console.print(line, markup=False)
 

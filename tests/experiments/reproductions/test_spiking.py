@@ -37,11 +37,16 @@ def test_a_finding_is_seen_only_where_the_whole_interval_says_so() -> None:
     assert [line.rsplit(", ", 1)[1] for line in told if line.startswith("4.")] == ["seen", "the opposite"]
 
 
-def test_a_single_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(["--seeds", "1"], "--seeds 1: an interval needs at least 2"), (["--mnist", "/nowhere"], "--mnist /nowhere: ")],
+)
+def test_bad_arguments_are_one_line_before_anything_is_measured(wrong: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        spiking.main(["--seeds", "1"])
+        spiking.main(wrong)
     assert caught.value.code == 2
-    assert "at least 2" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"spiking: {said}")
 
 
 def more(quantile: float) -> tuple[str, str]:
