@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("methods", nargs="*", default=tunable(), metavar="METHOD", help="methods; all that have a strength, if none")
     parser.add_argument("--quick", action="store_true", help="one seed, three values")
     asked = parser.parse_args(arguments)
+    if wrong := [kind for kind in asked.methods if kind not in tunable()]:
+        parser.error(f"METHOD {wrong[0]}: has no strength to tune; name some of {', '.join(tunable())}")
     seeds, some = ((0,), slice(3, 9, 2)) if asked.quick else ((0, 1, 2), slice(None))
     drawn = Table(title=f"learning rates (Adam), or alpha of {' and '.join(STRENGTHS)}, on the public half of digits, {len(seeds)} seeds")
     for heading in ("method", "value", "merit", "ToW", "distance", "forget", "retain", "test", ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from experiments.benchmarks import tune
 from experiments.benchmarks._forget_sets import Measured, rows_of
@@ -22,6 +23,13 @@ def test_every_method_with_a_strength_is_tuned() -> None:
     assert {"finetune", "retrain"}.isdisjoint(tune.tunable())
     assert tune.with_strength("scrub", 0.03).optimizer.lr == 0.03  # type: ignore[attr-defined]
     assert tune.with_strength("ssd", 2.0).alpha == 2.0  # type: ignore[attr-defined]
+
+
+def test_a_method_without_a_strength_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        tune.main(["scrub", "retrain"])
+    assert left.value.code == 2
+    assert "METHOD retrain: has no strength to tune; name some of " in capsys.readouterr().err
 
 
 def test_merit_is_high_for_accuracies_and_outputs_of_retraining() -> None:
