@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,10 +46,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--cache", type=Path, default=cache.folder(), help="folder of trained denoisers")
 
     def make_folders(self, options: argparse.Namespace, out: Path) -> None:
-        """Create the folders and write them into ``options``; ``out`` is the default output folder."""
+        """Create the folders and write them into ``options``; ``out`` is the default output folder, where something can be written."""
         options.out, options.cache = getattr(options, "out", out).expanduser(), options.cache.expanduser()
         for name in ("cache", "out"):  # a bad cache leaves no folder of results behind
             try:
                 getattr(options, name).mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 self.error(f"--{name} {getattr(options, name)}: no folder can be there ({error.strerror}); name another")
+        try:  # a folder that is there may be another user's, which would be known only once something is measured
+            tempfile.TemporaryFile(dir=options.out).close()
+        except OSError as error:
+            self.error(f"--out {options.out}: nothing can be written there ({error.strerror}); name another")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,3 +120,16 @@ def test_bad_arguments_are_one_line(wrong: tuple[str, ...], said: str, tmp_path:
         relearning.main(["--out", str(tmp_path), *wrong])
     assert stopped.value.code == 2
     assert capsys.readouterr().err == f"relearning: {said}\n"
+
+
+def test_a_folder_where_nothing_can_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(dir: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(SystemExit) as stopped:
+        relearning.main(["--out", str(tmp_path), "--cache", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"relearning: --out {tmp_path}: nothing can be written there (Permission denied); name another\n"
