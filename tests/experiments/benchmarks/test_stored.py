@@ -30,3 +30,9 @@ def test_every_method_gets_a_line(capsys: pytest.CaptureFixture[str], monkeypatc
         stored.main(["--help"])
     assert left.value.code == 0
     assert "usage: " in capsys.readouterr().out, "and nothing is measured"
+
+
+def test_every_file_that_make_bench_runs_and_keeps_the_output_of_is_a_command() -> None:
+    scripts = sorted((ROOT / "experiments" / "benchmarks").glob("[a-z]*.py"))
+    assert scripts
+    assert [one.name for one in scripts if 'if __name__ == "__main__":' not in one.read_text(encoding="utf-8")] == []
