@@ -258,6 +258,12 @@ def _spread(halved: Sequence[float]) -> str:
     return f"{mean(halved):.3f} [{min(halved):.3f} .. {max(halved):.3f}]"
 
 
+def check_seeds(parser: argparse.ArgumentParser, seeds: Sequence[int]) -> None:
+    """Exit with an error if a seed is given twice, which an interval would count as two."""
+    if len(set(seeds)) < len(seeds):
+        parser.error(f"--seeds {' '.join(map(str, seeds))}: one is given twice; name each once")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one line per seed and one per bar, for the scenario's settings and for the chosen ones."""
     parser = argparse.ArgumentParser(description="Ensembles of seed models beside FedAvg, before and after half the peers have left.")
@@ -265,6 +271,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=20, help="draws of who leaves, a seed")
     parser.add_argument("--quick", action="store_true", help="one seed, the scenario's settings only")
     options = parser.parse_args(arguments)
+    check_seeds(parser, options.seeds)
+    if options.draws < 1:
+        parser.error(f"--draws {options.draws}: wants a positive number")
     print(f"digits, Dirichlet(0.3), {PEERS} peers, complete graph, class weights; accuracy on {TEST} test rows")
     print(f"halved: half the peers have left, mean [least .. most] of {options.draws} draws of leavers; own, even: the prior of the voices")
     print(f"restarted: the same, FedAvg begun again, and one model on all the stayers' rows, for the first {RETRAINED} draws")

@@ -136,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--quick", action="store_true", help="two seeds, two rounds")
     options = parser.parse_args(arguments)
+    hdus.check_seeds(parser, options.seeds)
     seeds = options.seeds[:2] if options.quick else options.seeds
     settings = hdus.SCENARIO.model_copy(update={"rounds": 2}) if options.quick else hdus.SCENARIO
     found = [measure(settings, seed) for seed in seeds]

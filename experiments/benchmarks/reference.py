@@ -101,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--quick", action="store_true", help="two seeds, the table only")
     options = parser.parse_args(arguments)
+    hdus.check_seeds(parser, options.seeds)
     seeds, settings = (options.seeds[:2], SETTINGS[1:]) if options.quick else (options.seeds, SETTINGS)
     for setting in settings:
         found = [dict(measure(setting, seed)) for seed in seeds]

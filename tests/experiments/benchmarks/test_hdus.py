@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from clients.classification.hdus.distillation import Distillation
 from clients.models.linear import Linear
 from clients.models.network import Network
 from clients.training import Training
-from experiments.benchmarks import hdus
+from experiments.benchmarks import hdus, hdus_costs, reference
 
 SMALL = hdus.Settings(mains=(Linear(),), rounds=2, training=Training(epochs=1), distillation=Distillation(epochs=2))
 OWN, EVEN = hdus.PRIORS
@@ -80,3 +82,11 @@ def test_bars_say_what_is_not_met() -> None:
 def test_chosen_settings_reach_the_bars() -> None:
     outcomes = [hdus.outcome(hdus.CHOSEN, seed, draws=20) for seed in range(3)]
     assert not any("NOT met" in line for line in hdus.bars("chosen", outcomes, prior=hdus.PRIORS.index(OWN))), outcomes
+
+
+@pytest.mark.parametrize("command", [hdus, hdus_costs, reference])
+def test_a_seed_counts_once(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(["--seeds", "1", "2", "1"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("error: --seeds 1 2 1: one is given twice; name each once")
