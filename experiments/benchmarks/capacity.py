@@ -65,7 +65,7 @@ class Line(NamedTuple):
 
 
 def guards(one: Case, way: str, most: int) -> tuple[Guard, ...]:
-    """Return a guard of all facts about each of the first authors to forget, in a keyed order of authors."""
+    """Return a guard of all facts about each of the first authors to forget, in the order of the world, much the same in every seed."""
     (stage, match), world = WAYS[way], one.network.world
     found = []
     for place, name in enumerate(np.unique(one.forget.x[:, -1])[:most]):
