@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients import streams
@@ -185,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds, models, rows, rounds = (1, 8, 150, 1) if quick else (5, 64, ROWS, 5)
     torch.set_num_threads(1)
     print("processor seconds of one thread", *speed(Seed(0, models, rows), rounds), sep="\n")
-    found = [measure(Seed(seed, models, rows)) for seed in range(seeds)]
+    found = [measure(Seed(seed, models, rows)) for seed in track(range(seeds), "seeds", console=Console(stderr=True))]
     drawn = Table(title=f"{models} models of each kind, {rows // SHARE} of {rows} rows forgotten, {seeds} seeds, 95 % intervals")
     for heading in ("audit", *KINDS, "chance", *(f"caught: {kind}" for kind in KINDS[:2])):
         drawn.add_column(heading, justify="left" if heading == "audit" else "right")

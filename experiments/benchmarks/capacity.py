@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients.data.rows import Rows
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told: dict[tuple[str, int], list[Line]] = {}
     for seed in seeds:
         one = case(seed, spec, training, world, most)
-        for way in WAYS:
+        for way in track(WAYS, f"seed {seed}", console=Console(stderr=True)):
             for count, line in zip(counts, lines(one, way, counts), strict=True):
                 told.setdefault((way, count), []).append(line)
     drawn = Table(title=f"Guards by number, {len(seeds)} seeds, {world.authors} authors, with 95 % intervals")

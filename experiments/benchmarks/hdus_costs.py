@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
+from rich.progress import track
 
 from clients.classification.hdus.distillation import distil
 from clients.classification.hdus.ensemble import Ensemble, Member, combine
@@ -139,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     hdus.check_seeds(parser, options.seeds)
     seeds = options.seeds[:2] if options.quick else options.seeds
     settings = hdus.SCENARIO.model_copy(update={"rounds": 2}) if options.quick else hdus.SCENARIO
-    found = [measure(settings, seed) for seed in seeds]
+    found = [measure(settings, seed) for seed in track(seeds, "seeds", console=Console(stderr=True))]
     title = f"{hdus.PEERS} peers, one leaves; n = {hdus.TEST} test rows, {len(seeds)} seeds, mean ± half a 95 % interval"
     print(f"digits, {title}; baseline: retrain")
     print(f"{'seeds, way':26}{'gradient steps':>18}{'processor s':>18}{'difference':>18}{'accuracy':>18}")

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients import wire
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for heading in ("seed", "records", *CONTROLS, "flipped - true", "other - true"):
         drawn.add_column(heading, justify="right")
     told, guards, lines = [], [], []
-    for seed in SEEDS[:1] if quick else SEEDS:
+    for seed in track(SEEDS[:1] if quick else SEEDS, "seeds", console=Console(stderr=True)):
         one = case(seed, spec, 1 if quick else TRAINING.epochs)
         before = wire.sha256(wire.to_bytes(one.weights))
         for context in CONTEXTS:

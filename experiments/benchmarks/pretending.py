@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients import wire
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     quick = parser.parse_args(arguments).quick
     found: dict[tuple[str, str], list[list[float]]] = {}
     hashes: dict[str, list[str]] = {}
-    for seed in SEEDS[:1] if quick else SEEDS:
+    for seed in track(SEEDS[:1] if quick else SEEDS, "seeds", console=Console(stderr=True)):
         one = case(seed, QUICK if quick else USUAL, TRAINING.model_copy(update={"epochs": 1}) if quick else TRAINING)
         for name, guarantee, shares, sha256 in lines(one):
             found.setdefault((name, guarantee), []).append(shares)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients import streams
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     title = f"digits, network of 32 hidden units, {GONE} of {LEARNED} rows to forget; delta = {DELTA:g}, {len(seeds)} seeds, 95 %"
     table = Table(title=title)
-    for noise, epsilon in zip(noises, epsilons, strict=True):
+    for noise, epsilon in track(list(zip(noises, epsilons, strict=True)), "noises", console=Console(stderr=True)):
         found = [measured(noise, seed) for seed in seeds]
         if not table.columns:
             for heading in ("noise", "epsilon of a row", *found[0]):

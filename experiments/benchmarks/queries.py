@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from sklearn.datasets import load_digits
 
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     drawn = Table(title=f"granularity of statistical queries on digits, 1,000 rows, n = 797 test rows, {seeds} seeds, 95 % intervals")
     for heading in ("learner", "granularity", "numbers asked", "accuracy", "fit, ms", "deletion, ms", "fit / deletion"):
         drawn.add_column(heading, justify="left" if heading in ("learner", "granularity") else "right")
-    for learner, grain, spec, k in entries:
+    for learner, grain, spec, k in track(entries, "settings", console=Console(stderr=True)):
         found = [measure(spec, seed, k, deletions) for seed in range(seeds)]
         fit, deletion = (mean(getattr(one, name) for one in found) * 1e3 for name in ("fit", "deletion"))
         accuracy = interval([one.accuracy for one in found])

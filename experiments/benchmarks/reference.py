@@ -19,6 +19,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
+from rich.progress import track
 
 from clients.classification.hdus.ensemble import Ensemble
 from clients.data import DatasetSpec
@@ -104,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     hdus.check_seeds(parser, options.seeds)
     seeds, settings = (options.seeds[:2], SETTINGS[1:]) if options.quick else (options.seeds, SETTINGS)
     for setting in settings:
-        found = [dict(measure(setting, seed)) for seed in seeds]
+        found = [dict(measure(setting, seed)) for seed in track(seeds, setting.source.tag, console=Console(stderr=True))]
         told = f"{setting.source.tag}: {hdus.PEERS} peers, n = {setting.test} test rows, {len(seeds)} seeds, mean ± half a 95 % interval"
         print(f"{told}\n{'reference':18} {'ensemble':>16}  {'seed alone':>16}  {'agreement':>16}  {'against real':>16}")
         print("\n".join(lines(found)), end="\n\n", flush=True)

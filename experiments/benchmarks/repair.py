@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from clients import streams
@@ -153,7 +154,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     drawn = Table(title=f"{WRONG:.0%} of the labels of two classes exchanged, {seeds} seeds, 95 % intervals")
     for heading in ("figure", *(setting.name for setting in settings()[: 1 if quick else None])):
         drawn.add_column(heading, justify="left" if heading == "figure" else "right")
-    found = [[measure(setting, seed) for seed in range(seeds)] for setting in settings()[: 1 if quick else None]]
+    found = [
+        [measure(setting, seed) for seed in track(range(seeds), setting.name, console=Console(stderr=True))]
+        for setting in settings()[: 1 if quick else None]
+    ]
     for name in found[0][0]:
         drawn.add_row(name, *(interval([one[name] for one in column]) for column in found))
     Console(width=140).print(drawn)

@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
+from rich.progress import track
 
 from clients import streams
 from clients.data.bundled import Digits
@@ -173,7 +175,7 @@ def benchmark(repeats: int) -> list[Line]:
             serial = sum(range(ROWS - requests, ROWS)) / serial_cost(ROWS, shards, slices, requests)
             lines[shards, slices, requests, "batch"] = Line(shards, slices, requests, "batch", batch)
             lines[shards, slices, requests, "one by one"] = Line(shards, slices, requests, "one by one", serial)
-    for repeat in range(repeats):
+    for repeat in track(range(repeats), "repeats", console=Console(stderr=True)):
         ids = np.sort(streams.order(np.arange(len(data.y)), "sisa benchmark", repeat, "rows")[:ROWS])
         measure(lines, Rows(ids, data.x[ids], data.y[ids]), repeat)
     return list(lines.values())
