@@ -51,7 +51,8 @@ Cut = tuple[str, tuple[int, ...] | float]
 
 def name(work: Work, seed: int, cut: Cut) -> str:
     """Return the hash of everything that determines the measurement of a cut."""
-    settings = {"model": work.model(seed), "eraser": work.eraser.model_dump(mode="json"), "sampling": work.sampling.model_dump(mode="json")}
+    specs = {"eraser": work.eraser, "sampling": work.sampling, "policy": UnionZero()}
+    settings = {"model": work.model(seed), **{what: spec.model_dump(mode="json") for what, spec in specs.items()}}
     return configuration_hash({"one_peer": VERSION, "cut": list(cut), "samples": SAMPLES, "judge": work.judge.accuracy, **settings})
 
 

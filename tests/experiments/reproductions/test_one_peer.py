@@ -35,6 +35,13 @@ def test_who_means_harm_cuts_the_largest_and_the_budget_refuses_above_its_share(
         assert weights[layer][mask].abs().min() >= weights[layer][~mask].abs().max()
 
 
+def test_a_cut_that_was_measured_under_another_default_budget_is_measured_again(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = one_peer.name(work, 0, (one_peer.LARGEST, 0.3))
+    assert one_peer.name(work, 0, (one_peer.LARGEST, 0.3)) == before
+    monkeypatch.setattr(one_peer, "UnionZero", partial(one_peer.UnionZero, budget=0.2))
+    assert one_peer.name(work, 0, (one_peer.LARGEST, 0.3)) != before
+
+
 def test_the_table_pools_samples_and_counts_seeds() -> None:
     line = {"n": 300, "worst": 0.5, "entries": 0.3, "squares": 0.6, "cut": one_peer.said(("largest", 0.3))}
     cuts = [{**line, "seed": seed, "kept": 0.2 + 0.2 * seed, "allowed": seed == 0} for seed in (0, 1)]
