@@ -6,7 +6,7 @@ The published rule is a loop of float64 SVDs over layers, as in its code. On a C
 as the model has it; the published rule is run to its end on the smallest shape and timed for a few iterations on the others, which are
 assumed to need equally many. Times are then processor seconds of one thread, which other work on the machine affects least. On CUDA our
 rules complete all layers in wall-clock time. On both, a rule's operations and memory traffic are compared with the device's rates in one
-large product and one large copy.
+large product and one large copy. Signs are compared on the one layer that the published rule has completed, of the smallest shape.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Line:
     faster : float
         Speed-up over the published loop.
     agree, ours, theirs : float
-        Share of retained signs on which both agree, and each one's share of correct retained signs.
+        Share of retained signs on which both agree, and each one's share of correct retained signs, in the layers that both completed.
     told : str
         The same in words.
     """
