@@ -44,12 +44,14 @@ lint: $(STAMP)  ## Check style, imports and types
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experiments/benchmarks/results
-	@for script in experiments/benchmarks/[a-z]*.py; do \
+	@failed=""; \
+	for script in experiments/benchmarks/[a-z]*.py; do \
 	  echo "== $$script"; \
 	  kept=experiments/benchmarks/results/$$(basename "$$script" .py).txt; \
-	  PYTHONPATH=. $(BIN)/python "$$script" | tee "$$kept.unfinished"; \
-	  mv "$$kept.unfinished" "$$kept"; \
-	done
+	  if PYTHONPATH=. $(BIN)/python "$$script" | tee "$$kept.unfinished"; then mv "$$kept.unfinished" "$$kept"; \
+	  else failed+=" $$script"; rm "$$kept.unfinished"; fi; \
+	done; \
+	if [ -n "$$failed" ]; then echo "make bench: these ended with an error, see above:$$failed" >&2; exit 1; fi
 
 gpu: $(STAMP)  ## For whoever has a CUDA card: smoke tests, the revival benchmark and whole.toml on it, kept with date and hardware
 	$(BIN)/python -m experiments.gpu
