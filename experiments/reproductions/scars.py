@@ -82,7 +82,7 @@ def read(line: Line) -> Scar:
 def measured(trial: Trial, denoiser: Denoiser, kind: str, seed: int, concept: int, advance: Callable[[int], None]) -> Scar:
     """Return what an eraser leaves of a concept, and what adversaries make of it; the denoiser stays unchanged.
 
-    ``advance`` is called with 1 for each of the ``PARTS``.
+    ``advance`` is called with 1 for each of the ``PARTS``, completed or not.
     """
     whole, before = copies(dict(denoiser.unet.named_parameters())), feed_forward_weights(denoiser.unet)
     work = trial.work
@@ -101,7 +101,9 @@ def measured(trial: Trial, denoiser: Denoiser, kind: str, seed: int, concept: in
         told = judged()
         right = named(work, denoiser, layers, seed) == concept
         completed = None
-        if (weights := _completed(work, layers, zeros, changed)) is not None:
+        if (weights := _completed(work, layers, zeros, changed)) is None:
+            advance(1)
+        else:
             set_feed_forward_weights(denoiser.unet, weights)
             completed = judged()
             restore(denoiser, released)

@@ -82,7 +82,10 @@ def test_scars_are_what_erasers_leave(found: dict[str, Scar]) -> None:
 
 def test_the_denoiser_stays_as_it_was(work: Work, denoiser: Denoiser, images: Images) -> None:
     before = copies(dict(denoiser.named_parameters()))
-    measured(Trial(work, images, (1, 1)), denoiser, "concept_prune", 0, 3, lambda _: None)
+    for kind in ("concept_prune", "uce"):
+        done: list[int] = []
+        measured(Trial(work, images, (1, 1)), denoiser, kind, 0, 3, done.append)
+        assert sum(done) == len(scars.PARTS), "progress ends where there is nothing to complete as well"
     assert all(torch.equal(value, before[name]) for name, value in denoiser.named_parameters())
 
 
