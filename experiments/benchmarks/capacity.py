@@ -3,7 +3,8 @@
 A small language model learns all facts about 36 authors by heart. One guard after the other withholds all facts about one author, up to 32
 of them, by each way of matching. Of the protected questions: the share whose answer a user gets, as they are and in other words. Of the
 others: the share refused, and answered right. Precision is the share of refused questions that are protected, among all of these and 100
-public ones. Shares are means over seeds with Student's intervals. Times are medians over seeds, per public question, the model's included.
+public ones. Shares are means over seeds with Student's intervals. Times are medians over seeds of processor time, per public question, the
+model's included, and without what guards do before their first question.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from time import thread_time
 from typing import NamedTuple
 
 import numpy as np
@@ -86,9 +87,10 @@ def lines(one: Case, way: str, counts: Sequence[int]) -> Iterator[Line]:
     model = Guarded(one.network, one.weights, own, one.key)
     for count, point in zip(counts, curve(model, rows, one.kept, public, counts), strict=True):
         some = Guarded(one.network, one.weights, own[:count], one.key)
-        begun = time.perf_counter()
+        some.replies([world.text(public[0])])  # makes the guards ready: a classifier is fitted then
+        begun = thread_time()
         some.replies([world.text(question) for question in public])
-        spent = 1e6 * (time.perf_counter() - begun) / len(public)
+        spent = 1e6 * (thread_time() - begun) / len(public)
         yield Line(
             point.leaked / point.asked,
             reworded(some, [rows[guard.rule.id] for guard in own[:count]]),

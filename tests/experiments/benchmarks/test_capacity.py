@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from clients.data.worlds import Authors
+from clients.unlearning.prompts.rules import Kept
 from experiments.benchmarks import capacity
 from experiments.benchmarks.capacity import WAYS, guards, reworded
 from experiments.benchmarks.pretending import QUICK, TRAINING, Case, case
@@ -38,3 +41,23 @@ def test_a_guard_of_questions_lets_other_words_through_and_one_of_names_does_not
         model = capacity.Guarded(one.network, one.weights, guards(one, way, 4), one.key)
         assert sum(reply.rule is not None for reply in model.replies([world.text(np.array(x)) for x in sorted(third)])) == stopped
     assert 0 <= reworded(model, [asked]) <= 1
+
+
+def test_what_guards_do_before_their_first_question_is_not_timed(one: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    real = Kept.of
+
+    def made(*what: Any) -> Kept:
+        log.append("made")
+        return real(*what)
+
+    def clock() -> float:
+        log.append("clock")
+        return 0.0
+
+    monkeypatch.setattr(Kept, "of", made)
+    monkeypatch.setattr(capacity, "thread_time", clock)
+    list(capacity.lines(one, "classifier", [2]))
+    first = log.index("clock")
+    assert "made" in log[:first]
+    assert log[first : first + 2] == ["clock", "clock"]
