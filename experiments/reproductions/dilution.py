@@ -24,7 +24,7 @@ from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import DIGITS, FULL_BUDGET
 from experiments.reproductions.command import Parser
 from experiments.reproductions.dilution_federation import POLICIES, Point, Trial, federate, measure
-from experiments.reproductions.dilution_tables import picture, tables
+from experiments.reproductions.dilution_tables import certainty, picture, tables
 from experiments.reproductions.roots_pairs import Work, trained
 from experiments.reproductions.studies import training_bars
 from simulator.checkpoints.progress import Bars
@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     for table in tables(points):
         console.print(table)
+    print(certainty(points, trial.work.counts()))
+    print("Intervals are over samples (95 %, Wilson) of one training; accuracies after the adversary are over as many.")
     picture(points, options.out / "dilution.svg")
     print(f"points: {options.out / 'points.json'}; picture: {options.out / 'dilution.svg'}")
 

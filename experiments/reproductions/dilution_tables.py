@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
 from rich.table import Table
 
 from experiments.reproductions.dilution_federation import POLICIES, Point
+from experiments.reproductions.intervals import farthest
 
 STYLES = {
     "mean": ("#c25e12", "o", "-"),
@@ -54,6 +55,16 @@ def tables(points: Sequence[Point]) -> list[Table]:
             history.add_row(share, *(pair(policy, count, "history_target", "history_others") for policy in POLICIES))
     left.caption = f"overlap of two peers' masks (Jaccard): {value(points, 'none', 0, 'mask_overlap'):.2f}"
     return [accuracies, left, history]
+
+
+def certainty(points: Sequence[Point], counts: Mapping[str, int]) -> str:
+    """Return how many samples there are of each accuracy, and how far the farthest end of their 95 % intervals lies from it.
+
+    ``counts`` are the numbers of samples of one concept, of its target and of all others together.
+    """
+    concepts, measured = len({point["concept"] for point in points}), {(point["policy"], point["pruning"]) for point in points}
+    told = {part: [value(points, *what, part) for what in measured] for part in counts}
+    return "; ".join(farthest(part, shares, counts[part] * concepts) for part, shares in told.items())
 
 
 def picture(points: Sequence[Point], path: Path) -> None:

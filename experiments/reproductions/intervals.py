@@ -25,6 +25,12 @@ def text(share: float, n: int) -> str:
     return f"{share:.2f} ({low:.2f}-{high:.2f})"
 
 
+def farthest(part: str, shares: Collection[float], n: int) -> str:
+    """Return over how many samples shares are, and how far the farthest end of their 95 % intervals lies from its share."""
+    most = max(abs(end - share) for share in shares for end in wilson(share, n))
+    return f"{part}: n = {n}, 95 % intervals over samples at most \u00b1{most:.3f}"
+
+
 def cell(lines: Sequence[Line], row: str, part: str, whole: Collection[str] = ()) -> str:
     """Format the share of a row of several cuts with its interval.
 

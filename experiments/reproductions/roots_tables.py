@@ -12,9 +12,8 @@ from rich.table import Table
 
 from clients.diffusion.spec import Concept
 from experiments.intervals import written
-from experiments.reproductions.intervals import over_seeds, shift
+from experiments.reproductions.intervals import farthest, over_seeds, shift
 from experiments.reproductions.roots_pairs import PICTURED, RIVALS, Pair
-from server.audit.intervals import wilson
 from simulator.report.diffusion.words import VARIANTS
 
 PAPER: Mapping[str, tuple[str, str]] = {"pruned": ("0.08", ""), "revived": ("0.54", "0.91")}
@@ -97,10 +96,8 @@ def certainty(summary: Summary, counts: Mapping[str, int]) -> str:
     """
     told = []
     for part, count in counts.items():
-        n = count * len(summary.pairs)
         shares = [mean(pair["rows"][name][part] for pair in summary.pairs) for name in ROWS]
-        most = max(abs(end - share) for share in shares for end in wilson(share, n))
-        told.append(f"{part}: n = {n}, 95 % intervals over samples at most \u00b1{most:.3f}")
+        told.append(farthest(part, shares, count * len(summary.pairs)))
     return "; ".join(told)
 
 

@@ -12,6 +12,7 @@ from clients.diffusion.metrics import Budget
 from clients.diffusion.spec import SMOKE, DenoiserTraining, Sampling
 from clients.unlearning.pruning.concept_prune import ConceptPrune
 from experiments.reproductions import dilution, dilution_federation
+from experiments.reproductions.dilution_tables import certainty
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def test_what_is_left_of_a_cut_is_what_each_policy_promises(tmp_path: Path, caps
     dilution.main(["--concepts", "7", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")])
     said = capsys.readouterr().out
     assert all(policy in said for policy in dilution.POLICIES)
+    assert "target: n = 4, 95 % intervals over samples at most ±" in said
     assert all(share in said for share in ("25%", "50%", "75%"))
     assert (tmp_path / "out" / "dilution.svg").read_text().rstrip().endswith("</svg>")
     points: list[dict[str, Any]] = json.loads((tmp_path / "out" / "points.json").read_text())
@@ -46,6 +48,17 @@ def test_what_is_left_of_a_cut_is_what_each_policy_promises(tmp_path: Path, caps
         assert left["server_mask", count]["residual"] == 0
         assert (left["vote(.5)", count]["survival"] > 0) == (count >= 2)
         assert ("history_target" in left["mean", count]) == (count == 2)
+
+
+def test_the_least_certain_accuracy_bounds_the_others() -> None:
+    shares = {("mean", 1): (0.5, 1.0), ("mean", 2): (1.0, 1.0)}
+    points = [
+        {"concept": concept, "policy": policy, "pruning": count, "target": target, "others": others}
+        for concept in (1, 4)
+        for (policy, count), (target, others) in shares.items()
+    ]
+    said = "95 % intervals over samples at most"
+    assert certainty(points, {"target": 48, "others": 48}) == f"target: n = 96, {said} ±0.098; others: n = 96, {said} ±0.038"
 
 
 @pytest.mark.parametrize("wrong", [["--concepts", "10"], ["--concepts", "1", "1"], ["--seed", "-1"], ["--out", "/dev/null/x"]])
