@@ -155,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=500)
     given = parser.parse_args(arguments)
+    if given.seeds < 1:
+        parser.error(f"--seeds {given.seeds}: wants a positive number")
     torch.set_num_threads(1)
     if given.quick:
         run(stand_in(), shards=6, network=given.network, epochs=60, seeds=1, deletions=2)

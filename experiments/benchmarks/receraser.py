@@ -114,6 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--deletions", type=int, default=3)
     given = parser.parse_args(arguments)
+    for name in ("seeds", "deletions"):
+        if getattr(given, name) < 1:
+            parser.error(f"--{name} {getattr(given, name)}: wants a positive number")
     torch.set_num_threads(1)
     if given.quick:
         run(stand_in(), given.base, BASES[given.base], shards=[4], seeds=1, deletions=1)

@@ -202,6 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="two repeats")
     options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error(f"--repeats {options.repeats}: wants a positive number")
     repeats = 2 if options.quick else options.repeats
     print(f"digits: {ROWS} rows, {BASE.kind} {list(BASE.hidden)}, {TRAINING.epochs} epochs, batches of {TRAINING.batch_size}, one thread")
     print(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 
 from clients.unlearning.exact.recommender.eraser import RecEraserModel
 from clients.unlearning.exact.recommender.spec import Wmf
-from experiments.benchmarks import receraser
+from experiments.benchmarks import grapheraser, receraser, sisa
 
 
 def test_all_methods_train_the_same_recommenders() -> None:
@@ -36,3 +38,14 @@ def test_a_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]
         receraser.main(["--data", "/nowhere"])
     assert left.value.code == 2
     assert "error: --data /nowhere: " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [(receraser, "--seeds"), (receraser, "--deletions"), (grapheraser, "--seeds"), (sisa, "--repeats")],
+)
+def test_nothing_to_take_a_mean_of_is_refused(command: ModuleType, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main([wrong, "0"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {wrong} 0: wants a positive number")
