@@ -2,8 +2,8 @@
 
 Of each method ten learning rates on a logarithmic scale from 1e-5 to 1e-1 are tried, its other settings as they are; of those that train
 nothing, ten values of what stands in `STRENGTHS`. That is on the public half of digits, over a class and 5 % of the rows and three seeds.
-The best is the one with the largest mean ToW less the mean distance to the retrained network on the rows to forget. Defaults are
-set from it.
+The best is the one with the largest mean ToW less the mean distance to the retrained network on the rows to forget. Defaults
+are set from it, but for those of methods made for language models (`grad_diff`, `npo`, `simnpo`, `undial`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """How near unlearning methods bring a network to the retrained one: ``python -m experiments.benchmarks.unlearners [--quick]``.
 
 The private half of digits, a class and 5 % of the rows to forget, five seeds; settings are the usual ones, chosen on the other half
-(`experiments.benchmarks.tune`). Distances are on the rows to forget. Beside the methods stand the network that nothing was done to and a
-second one that was retrained, with another key: no method can be told from retraining below that floor.
+(`experiments.benchmarks.tune`) but for those of methods made for language models. Distances are on the rows to forget. Beside the methods
+stand the network that nothing was done to and a second one that was retrained, with another key: no method can be told from retraining
+below that floor.
 """
 
 from __future__ import annotations
