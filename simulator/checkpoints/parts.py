@@ -45,12 +45,15 @@ def check_names(layers: Iterable[Layer], running: Iterable[str]) -> None:
 
 
 def check_settings(path: Path, table: dict[str, Any], bounded: bool) -> None:
-    """Raise ``LetheError`` if settings request custom code or, where they are ``bounded``, hold numbers beyond those of any model."""
+    """Raise ``LetheError`` if settings request custom code or, where they are ``bounded``, hold numbers beyond those of any model.
+
+    Minus infinity is no size: schedulers say by it that nothing is clipped from below, as by their usual ``lambda_min_clipped``.
+    """
     for key, value in _settings(table):
         if key in _CODE:
             raise LetheError(f"{path}: {key} asks for code that is not run here; save this part again with save_pretrained")
         limit = _LAYERS if "layers" in key else _NUMBER
-        if bounded and isinstance(value, int | float) and abs(value) > limit:
+        if bounded and isinstance(value, int | float) and abs(value) > limit and value != -math.inf:
             raise LetheError(f"{path}: {shown(key)} = {shown(value)} is beyond {limit}; fetch the file again")
 
 

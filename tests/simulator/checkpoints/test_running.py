@@ -65,6 +65,17 @@ def test_settings_that_do_not_fit_are_one_line(
     assert "StableDiffusionPipeline: cannot run as it is set (" in said.err
 
 
+def test_a_scheduler_that_clips_nothing_is_taken(pipeline: Path, lethe: Callable[..., Any], tmp_path: Path) -> None:
+    from diffusers import DPMSolverMultistepScheduler
+
+    DPMSolverMultistepScheduler(steps_offset=1).save_pretrained(pipeline / "scheduler")  # with "lambda_min_clipped": -Infinity
+    setting(pipeline, "model_index.json", scheduler=["diffusers", "DPMSolverMultistepScheduler"])
+    asked = ("prune", pipeline, *PRUNE, "--steps", 2, "--out", tmp_path / "out")
+    assert lethe(*asked).status == 0
+    setting(pipeline, "scheduler/scheduler_config.json", lambda_min_clipped=float("inf"))
+    assert "lambda_min_clipped = inf is beyond" in lethe(*asked[:-1], tmp_path / "again").err
+
+
 def test_a_vae_without_a_factor_is_one_line(pipeline: Path, lethe: Callable[..., Any], tmp_path: Path) -> None:
     setting(pipeline, "vae/config.json", scaling_factor=None)
     (tmp_path / "images").mkdir()
