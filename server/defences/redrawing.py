@@ -37,10 +37,11 @@ def redrawn_columns(weight: Tensor, mask: Tensor, secret: Secret, name: str) -> 
     mean_squares = typical @ typical.mT / typical.shape[1]
     scale = mean_squares.trace().clamp_min(1e-300)
     mean_squares += RIDGE * scale / len(mean_squares) * torch.eye(len(mean_squares), dtype=torch.float64)
-    count = int(edited.sum())
-    likely = _given_survivors(observed[:, edited], mask[:, edited], mean_squares, _fresh(typical, count, generator) * scale.sqrt())
+    directions = torch.linalg.svd(_unit(typical), full_matrices=False).U
+    first, second = (_fresh(typical, directions, int(edited.sum()), generator) for _ in range(2))
+    likely = _given_survivors(observed[:, edited], mask[:, edited], mean_squares, first * scale.sqrt())
     kept = observed[:, edited].square().sum(dim=0) / likely.square().sum(dim=0).clamp_min(1e-300)
-    mixed = _unit(kept * _unit(likely) + (1 - kept.square()).clamp_min(0.0).sqrt() * _fresh(typical, count, generator))
+    mixed = _unit(kept * _unit(likely) + (1 - kept.square()).clamp_min(0.0).sqrt() * second)
     values = observed.clone()
     values[:, edited] = mixed * _norms(typical, likely, generator)
     for _ in range(PASSES if bool((~edited).any()) else 0):
@@ -59,12 +60,11 @@ def _unit(columns: Tensor) -> Tensor:
     return columns / lengths.clamp_min(1e-300)
 
 
-def _fresh(typical: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def _fresh(typical: Tensor, directions: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Return unit columns, ``(m, count)``, that resemble the typical ones but none of them in particular.
 
-    Each coordinate along the left singular vectors is taken from a randomly drawn typical column, with a random sign.
+    Each coordinate along their left singular vectors, ``directions``, is taken from a randomly drawn typical column, with a random sign.
     """
-    directions, _, _ = torch.linalg.svd(_unit(typical), full_matrices=False)
     coordinates = directions.mT @ _unit(typical)
     shape = (len(coordinates), count)
     drawn = coordinates.gather(1, torch.randint(coordinates.shape[1], shape, generator=generator))
