@@ -240,3 +240,42 @@ def test_layers_of_zeros_are_passed_over_and_named(planted: Any, lethe: Callable
     said = lethe("seal", alone, "--out", tmp_path / "none")
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert passed in said.err
+
+
+def make_pixart() -> Any:
+    """Return a text-to-image pipeline of PixArt's classes with its usual scheduler, whose settings hold minus infinity."""
+    from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
+    from tokenizers import Tokenizer, pre_tokenizers
+    from tokenizers.models import Unigram
+    from transformers import T5Config, T5EncoderModel, T5TokenizerFast
+
+    words = [(token, 0.0) for token in ("<pad>", "</s>", "<unk>")] + [(letter, -1.0) for letter in "▁abcdefghijklmnopqrstuvwxyz"]
+    tokens = Tokenizer(Unigram(words, unk_id=2))
+    tokens.pre_tokenizer = pre_tokenizers.Metaspace()
+    size = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 2, "sample_size": 32, "in_channels": 4, "out_channels": 8}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return PixArtAlphaPipeline(
+            tokenizer=T5TokenizerFast(tokenizer_object=tokens, extra_ids=0, model_max_length=24),
+            text_encoder=T5EncoderModel(T5Config(vocab_size=len(words), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)),
+            vae=AutoencoderKL(
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                block_out_channels=(8,) * 4,
+                norm_num_groups=4,
+            ),
+            transformer=PixArtTransformer2DModel(**size, norm_num_groups=4, cross_attention_dim=16, caption_channels=16),
+            scheduler=DPMSolverMultistepScheduler(),
+        )
+
+
+@pytest.mark.slow
+def test_a_pixart_pipeline_is_pruned(lethe: Callable[..., Any], pruning: tuple[object, ...], tmp_path: Path, helpers: Any) -> None:
+    make_pixart().save_pretrained(tmp_path / "pixart")
+    said = lethe("prune", tmp_path / "pixart", *pruning, "--out", tmp_path / "pruned")
+    assert said.status == 0, said.err
+    original, pruned = (load_file(tmp_path / name / WEIGHTS) for name in ("pixart", "pruned"))
+    changed = {name for name, tensor in original.items() if not torch.equal(tensor, pruned[name])}
+    assert changed == {name for name in original if name.endswith(helpers.ending)}
+    said = lethe("name", tmp_path / "pruned", "--concept", "golf ball", "--concept", "dog", "--steps", 2, "--calls", 1, "--samples", 1)
+    assert said.status == 0, said.err
