@@ -142,13 +142,13 @@ class _Patterns:
     def _unmet(words: Array, places: Sequence[Block]) -> Array:
         for block in places:
             for view in _views(block, words.dtype):
-                words = words[~np.isin(words, view)] if len(words) else words
+                words = words[~_met(words, view)]
         return words
 
     def found(self, block: Block) -> Iterator[str]:
         """Yield a description of each kind of pattern that a block contains."""
         for name, words in self.numbers.items():
-            if len(words) and any(np.isin(view, words).any() for view in _views(block, words.dtype)):
+            if any(_met(words, view).any() for view in _views(block, words.dtype)):
                 yield f"{name} values of a forgotten row"
         blob = block.raw.tobytes() if self.weights or any(self.runs.values()) else b""
         for name, many in self.runs.items():
@@ -169,6 +169,16 @@ def _views(block: Block, kind: np.dtype[Any]) -> Iterator[Array]:
         whole = (len(block.raw) - offset) // kind.itemsize * kind.itemsize
         if whole > 0:
             yield block.raw[offset : offset + whole].copy().view(kind)
+
+
+def _met(words: Array, view: Array) -> npt.NDArray[np.bool_]:
+    """Return which of the words, sorted and none of them zero, a view contains; it is not sorted, as it may be much larger."""
+    met = np.zeros(len(words), np.bool_)
+    view = view[view != 0]
+    if len(words) and len(view):
+        place = np.searchsorted(words[:-1], view)
+        met[place[words[place] == view]] = True
+    return met
 
 
 def _decoded(places: Sequence[Block], rows: Array) -> set[str]:
