@@ -1,8 +1,9 @@
 """Compilation of functions with Numba, and the cache of their machine code.
 
 Numba would cache it beside the sources. Here, the cache is a folder of the user's cache folder, named by a hash of the sources and the
-processor, so that no function is linked with outdated code of another module. Compilation takes seconds to a minute, so that processes that
-start together, such as a run's workers, wait for each other: the first announces the compilation of a module, the others read its result.
+processor, so that no function is linked with outdated code of another module, and all copies of the same sources share it. Compilation
+takes seconds to a minute, so that processes that start together, such as a run's workers, wait for each other: the first announces the
+compilation of a module, the others read its result.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import numba
 from llvmlite.binding import get_host_cpu_name
 from numba.core import event
+from numba.core.caching import UserProvidedCacheLocator
 
 _SOURCES = Path(__file__).parent
 _SETTINGS: Any = numba.config
@@ -42,8 +44,26 @@ def _cache_folder() -> str:
     return str(folder) if os.access(folder, os.W_OK) else ""
 
 
+class ByPlace(UserProvidedCacheLocator):
+    """Where Numba caches kernels of this package: by their place in it, wherever it is installed; it leaves other functions to the next."""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        """Return the locator of a kernel of this package, or None."""
+        usual: Any = super()
+        return usual.from_function(py_func, py_file) if Path(py_file).is_relative_to(_SOURCES) else None
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """Return the name of a kernel's folder in the cache: Numba's own holds a hash of the path."""
+        return ".".join(Path(py_file).parent.relative_to(_SOURCES.parent).parts)
+
+
+_OTHERS = ("UserProvidedCacheLocator", "InTreeCacheLocator", "UserWideCacheLocator", "IPythonCacheLocator", "ZipCacheLocator")
+
 if not _SETTINGS.CACHE_DIR:  # a NUMBA_CACHE_DIR of the user has precedence
     _SETTINGS.CACHE_DIR = _cache_folder()
+    _SETTINGS.CACHE_LOCATOR_CLASSES = _SETTINGS.CACHE_LOCATOR_CLASSES or ",".join((f"{__name__}.{ByPlace.__name__}", *_OTHERS))
 
 
 class _Turns:

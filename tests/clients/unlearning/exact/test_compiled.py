@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clients.unlearning.exact import compiled
+from clients.unlearning.exact.statistical.kmeans_kernels import nearest
+
 ROOT = Path(__file__).resolve().parents[4]
 
 WORKER = """
@@ -56,3 +61,16 @@ def test_where_nothing_can_be_kept_it_works_all_the_same(tmp_path: Path) -> None
     (tmp_path / "cache").write_text("a file, where a folder is needed")
     assert answers([start(tmp_path, tmp_path / "cache")]) == [1]
     assert not list(tmp_path.rglob("*.nb?"))
+
+
+def test_copies_of_the_sources_share_machine_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel: Any = nearest
+    assert Path(kernel.stats.cache_path).name == "exact.statistical", "Numba keeps it where it is told"
+    here = compiled.ByPlace.get_suitable_cache_subpath(str(compiled._SOURCES / "statistical" / "kmeans_kernels.py"))
+    monkeypatch.setattr(compiled, "_SOURCES", tmp_path / "exact")
+    (tmp_path / "exact" / "statistical").mkdir(parents=True)
+    copy = tmp_path / "exact" / "statistical" / "kmeans_kernels.py"
+    copy.touch()
+    assert compiled.ByPlace.get_suitable_cache_subpath(str(copy)) == here == "exact.statistical"
+    assert compiled.ByPlace.from_function(kernel.py_func, str(copy)) is not None
+    assert compiled.ByPlace.from_function(kernel.py_func, __file__) is None, "what is not of this package is told apart by its path"
