@@ -16,20 +16,20 @@ from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.sisa import Sisa
 from simulator.report.model import Accuracy, EventRow, ExpectationRow, ReportData
 from simulator.report.outcomes import ErasureRow, Outcome
-from simulator.report.render import render
+from tests.simulator.report.partly import rendered
 
 Example = Callable[..., ReportData]
 COSTS = {"gradient_steps": 0, "seconds": 0.001, "bytes": 96, "holders": 3, "receipts": 3}
 
 
 def lead(data: ReportData) -> str:
-    found = re.search(r'<p class="lead">(.*?)</p>', render(data), re.DOTALL)
+    found = re.search(r'<p class="lead">(.*?)</p>', rendered(data), re.DOTALL)
     assert found
     return found[1]
 
 
 def section(data: ReportData, name: str) -> str:
-    page = render(data)
+    page = rendered(data, name)
     start = page.index(f'<section id="{name}"')
     return page[start : page.index("</section>", start)]
 

@@ -10,10 +10,10 @@ from html import unescape
 
 from simulator.report.collect import collect
 from simulator.report.model import ReportData
-from simulator.report.render import render
 from simulator.runs.run import Run
 from simulator.runs.verdict import Verdict
 from tests.simulator.conftest import DELETE, LEAVE, SMALL
+from tests.simulator.report.partly import rendered
 
 CHIP = re.compile(r'<span class="chip (good|open|bad)">(.*?)</span>', re.DOTALL)
 LEVELS = {"proven": "good", "measured": "open", "disproved": "bad"}
@@ -21,7 +21,7 @@ LEVELS = {"proven": "good", "measured": "open", "disproved": "bad"}
 
 def chips(data: ReportData) -> list[tuple[str, str]]:
     """Return level and words of the verdict beside each erasure."""
-    return [(level, unescape(words)) for level, words in CHIP.findall(render(data))]
+    return [(level, unescape(words)) for level, words in CHIP.findall(rendered(data, "erasures"))]
 
 
 def agree(done: Run) -> list[str]:
@@ -36,12 +36,12 @@ def agree(done: Run) -> list[str]:
 def test_proven_claims_are_marked_so(finished: Run) -> None:
     assert agree(finished) == ["proven", "proven"]
     data = collect(finished.folder)
-    assert "Every erasure that claims to be exact" in render(data)
+    assert "Every erasure that claims to be exact" in rendered(data)
     wrong = replace(data.erasures[0], verdict=Verdict("disproved", "differs by 1 from the run in which it never was"))
     other = replace(data, erasures=(wrong, *data.erasures[1:]))
     assert [level for level, _ in chips(other)] == ["bad", "good"], "the control: the verdict is not made again from the difference of 0.0"
-    assert "Of two erasures that should be exact: one proved so, one did not" in render(other)
-    assert "1 of 2" in render(other)
+    assert "Of two erasures that should be exact: one proved so, one did not" in rendered(other)
+    assert "1 of 2" in rendered(other)
 
 
 def test_a_receipt_that_never_came_disproves_what_was_not_compared(play: Callable[..., Run]) -> None:

@@ -28,6 +28,7 @@ from simulator.report.diffusion.collect import MOST_GRIDS, MOST_SAMPLES, png, ro
 from simulator.report.diffusion.model import PICTURED, Roots, mean_scores
 from simulator.report.model import EventRow, ReportData
 from simulator.report.render import render
+from tests.simulator.report.partly import rendered
 
 pytestmark = pytest.mark.reports
 SCENARIO = """
@@ -150,7 +151,7 @@ def test_what_was_measured_is_on_the_page(run: ReportData, page: Page, made_up: 
 def test_history_is_said_to_recover_everything_measured_or_not(run: ReportData, page: Page, made_up: ModuleType) -> None:
     assert "With history the adversary recovers everything" in page.text["revival"]
     assert "right again" not in page.text["revival"]
-    told = Page(render(replace(run, own=roots(made_up.results(1, adversary="historian"), LABELS, made_up.images))))
+    told = Page(rendered(replace(run, own=roots(made_up.results(1, adversary="historian"), LABELS, made_up.images)), "revival"))
     assert "In this run it had 59 % of the samples right again; before the cut it was 97 %." in told.text["revival"]
 
 
@@ -241,27 +242,28 @@ def test_of_neighbours_it_is_told_how_often_they_still_draw_the_concept(run: Rep
     raw["concepts"][0] |= {"policy": None, "density": None, "original": None, "erased": None, "drawn": {"local": 0.125, "sampled": 0.625}}
     read = roots(raw, LABELS, made_up.images)
     assert (read.losses[0].alone, read.losses[0].together) == (0.5, 0.4)
-    told = Page(render(replace(run, own=read))).text["revival"]
+    told = Page(rendered(replace(run, own=read), "revival")).text["revival"]
     assert "12.5 %" in told
     assert "62.5 %" in told
     assert "weights cut" not in told
     assert "what became of it" not in told, "samples tell"
     raw["concepts"][0]["outcome"] = "the server refused what its peers sent"
-    assert "the server refused what its peers sent" in Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    refused = Page(rendered(replace(run, own=roots(raw, LABELS, made_up.images)), "revival"))
+    assert "the server refused what its peers sent" in refused.text["revival"]
     raw["concepts"][0]["drawn"] |= {"n": 16, "interval": {"local": [0.03, 0.36], "sampled": [0.39, 0.82]}}
-    counted = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    counted = Page(rendered(replace(run, own=roots(raw, LABELS, made_up.images)), "revival")).text["revival"]
     assert "12.5 %(3\u201336 %)" in counted.replace(" (", "(")
 
 
 def test_curves_and_the_judge_stand_with_their_intervals(run: ReportData, made_up: ModuleType) -> None:
     raw = made_up.results(1)
-    before = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["sweeps"]
+    before = Page(rendered(replace(run, own=roots(raw, LABELS, made_up.images)), "sweeps")).text["sweeps"]
     assert "95 % intervals" not in before, "the control: numbers are unknown"
     for one in raw["curves"]:
         for point in one["points"]:
             point |= {"n": {"target": 60, "others": 90}, "interval": {}}
     raw["judge"] |= {"n": 539, "interval": [0.98, 1.0]}
-    page = Page(render(replace(run, own=roots(raw, LABELS, made_up.images))))
+    page = Page(rendered(replace(run, own=roots(raw, LABELS, made_up.images)), "sweeps", "samples"))
     assert "Bars: 95 % intervals over samples." in page.text["sweeps"]
     assert "in each row 60 of the concept and 90 of the others" in page.text["sweeps"]
     assert "99.4 % (98\u2013100 % of 539)" in page.text["samples"]
@@ -341,7 +343,7 @@ def test_changes_from_the_same_noise_and_signs_stand_with_what_they_are_worth(ru
     raw["concepts"][0]["erased"]["paired"] = {"original": {"gained": 0, "lost": 46, "p": 2.8e-14}}
     raw["revivals"][0]["revived"]["paired"] = {"pruned": {"gained": 24, "lost": 1, "p": 1.5e-6}}
     raw["revivals"][1] |= {"n": {"sign_accuracy": 6000, "sign_accuracy_top_fifth": 1200}, "interval": {"sign_accuracy": [0.656, 0.7]}}
-    told = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    told = Page(rendered(replace(run, own=roots(raw, LABELS, made_up.images)), "revival")).text["revival"]
     for words in ("revivedfrom pruned",
                   "+0 \u221246p = 2.8e-14", "+24 \u22121p = 1.5e-06", "None of the 2 tests is corrected", "below 0.025",
                   "67.8 %(65.6\u201370.0 %)", "over 6 000 lost entries, and 1 200 of the surest fifth", "too narrow"):
@@ -354,7 +356,7 @@ def test_whom_an_adversary_names_is_a_sentence(run: ReportData, page: Page, made
     raw = made_up.results(1, adversary="name")
     raw["revivals"][0] |= {"knowledge": "weights, list of concepts"}
     raw["revivals"][0]["named"] = {"concept": 4, "right": False, "place": 2, "of": 10, "chance": 0.1}
-    told = Page(render(replace(run, own=roots(raw, LABELS, made_up.images)))).text["revival"]
+    told = Page(rendered(replace(run, own=roots(raw, LABELS, made_up.images)), "revival")).text["revival"]
     assert "it names 4 first, which is wrong; 0 is number 2 of 10 suspects. By chance 10 % are right." in told
     assert "the adversary holds the released model, and the list of its concepts" in told
 
