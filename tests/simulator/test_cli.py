@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -10,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
+from simulator import cli
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
@@ -30,6 +31,24 @@ def file(scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(scenario(event=[LEAVE], expect=[{"after": 3, "absent": 4}]).to_toml())
     return path
+
+
+def forked(stderr: TextIO, *words: object) -> int:
+    """Run the command in a process of its own, which need not import everything again, and return its pid; a shell would start it anew."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.argv, sys.stderr, sys.stdout = ["lethe", *map(str, words)], stderr, io.StringIO()
+            cli.main()
+        except SystemExit as stopped:
+            status = int(stopped.code or 0)
+        finally:
+            stderr.flush()
+            os._exit(status)
+    stderr.close()
+    return pid
 
 
 def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(lethe: Lethe, file: Path, tmp_path: Path) -> None:
@@ -139,23 +158,18 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("sent", "word"), [(signal.SIGINT, "interrupted"), pytest.param(signal.SIGTERM, "terminated", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("sent", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
 def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(
     lethe: Lethe, file: Path, tmp_path: Path, sent: signal.Signals, word: str
 ) -> None:
-    longer = ["--set", "training.epochs=20", *PLAIN]
-    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "runs"), *longer]
-    # A shell starts what runs in the background with SIGINT ignored; the person at the keyboard does not.
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    said = tmp_path / "said"
+    pid = forked(said.open("w"), "run", file, "--out", tmp_path / "runs", "--set", "training.epochs=20", *PLAIN)
     while not list(tmp_path.glob("runs/small-*/artefacts/*.safetensors")):
         time.sleep(0.05)
-        assert process.poll() is None
-    process.send_signal(sent)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 128 + sent
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    os.kill(pid, sent)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + sent
+    err = said.read_text()
     (folder,) = tmp_path.glob("runs/small-*")
     assert err.splitlines()[-1] == f"{word}; nothing committed is lost: lethe resume {folder}"
     assert "Traceback" not in err
@@ -178,14 +192,16 @@ def test_sigterm_ends_what_an_engine_has_started(file: Path, tmp_path: Path, eng
     assert (process.returncode, err.splitlines()[-1]) == (143, f"terminated; nothing committed is lost: lethe resume {folder}")
 
 
-def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(lethe: Lethe, file: Path, tmp_path: Path) -> None:
+def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(
+    lethe: Lethe, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quiet = lethe("run", file, "--out", tmp_path / "quiet", *PLAIN)
     rounds = ["small: round 1 of 4", "small: round 2 of 4", "small: round 3 of 4: leave 4", "small: round 4 of 4"]
     assert quiet.err.splitlines()[:5] == [*rounds, "small: final evaluation"]
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "simulator.cli", "run", str(file), "--out", str(tmp_path / "loud"), *PLAIN]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"})
-    os.close(slave)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    pid = forked(os.fdopen(slave, "w"), "run", file, "--out", tmp_path / "loud", *PLAIN)
     drawn = b""
     while True:
         try:
@@ -193,6 +209,6 @@ def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(lethe: 
         except OSError:  # the terminal's other end is closed
             break
         drawn += chunk
-    assert process.wait(timeout=300) == 0
+    assert os.waitpid(pid, 0)[1] == 0
     assert b"5/5" in drawn
     assert b"leave 4" in drawn
