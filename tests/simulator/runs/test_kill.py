@@ -60,7 +60,7 @@ def survives(undisturbed: tuple[Run, Path, float], kill_after: Kill, folder: Pat
 
 
 def test_killed_at_a_few_instants(undisturbed: tuple[Run, Path, float], kill_after: Kill, tmp_path: Path) -> None:
-    for number, seconds in enumerate(instants(5, undisturbed[2])):
+    for number, seconds in enumerate(instants(3, undisturbed[2])):
         survives(undisturbed, kill_after, tmp_path / str(number), seconds)
 
 

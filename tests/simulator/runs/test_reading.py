@@ -63,6 +63,12 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+@pytest.fixture
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are collected, and a line is written in the place of the whole: where it may be written is what matters."""
+    monkeypatch.setattr("simulator.report.writing.render", lambda data: data.name)
+
+
 def test_an_untouched_run_copied_read_only_elsewhere_holds(locked: Path, opened: list[str]) -> None:
     before = snapshot(locked)
     run = Run(locked)
@@ -113,6 +119,7 @@ def as_nobody(act: Callable[[], object]) -> str:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody with fewer rights; others have them already")
+@pytest.mark.usefixtures("short_pages")
 def test_somebody_without_rights_to_write_can_read_all_of_it(finished: Run) -> None:
     """Not below pytest's own folder, which is closed to others."""
     with tempfile.TemporaryDirectory() as there:
@@ -137,6 +144,7 @@ def _holds(folder: Path) -> None:
     assert verify(folder) == []
 
 
+@pytest.mark.usefixtures("short_pages")
 def test_a_page_that_cannot_be_written_is_one_line(finished: Run, tmp_path: Path) -> None:
     for wrong in (tmp_path, tmp_path / "no" / "page.html", finished.folder / "plan.json" / "page.html"):
         with pytest.raises(LetheError, match="cannot be written") as error:
@@ -164,6 +172,7 @@ def test_the_log_of_a_killed_process_is_read_and_left_alone(finished: Run, tmp_p
     assert snapshot(folder) == before
 
 
+@pytest.mark.usefixtures("short_pages")
 @pytest.mark.parametrize("name", ["what?a#b%41", "100% a&c=d;e ünï"])
 def test_folders_may_be_called_anything(finished: Run, tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(finished.folder, tmp_path / name / f"run{name}"))
