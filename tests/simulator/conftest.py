@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import io
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import pytest
 
@@ -57,6 +59,23 @@ class Said(NamedTuple):
     err: str
 
 
+@pytest.fixture(scope="session", autouse=True)
+def schemas_once() -> Iterator[None]:
+    """Make a schema once for the same registered classes: every mistake in a scenario asks for it, and waits for little else."""
+    made: dict[tuple[object, ...], dict[str, Any]] = {}
+    make: Any = Scenario.model_json_schema.__func__  # type: ignore[attr-defined]
+
+    def once(cls: type[Scenario], **options: Any) -> dict[str, Any]:
+        known = (cls, *options.items(), *(each for registry in registries() for each in registry.working().items()))
+        if known not in made:
+            made[known] = make(cls, **options)
+        return made[known]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scenario, "model_json_schema", classmethod(once))
+        yield
+
+
 @pytest.fixture
 def lethe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Return a function that runs the command line in this process."""
@@ -69,6 +88,34 @@ def lethe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return Said(int(stopped.value.code or 0), *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def forked() -> Callable[..., int]:
+    """Return a function that runs the command line in a process of its own, which need not import everything anew, and returns its pid.
+
+    Its standard error is a file that is closed here; files that it writes may have ``limit`` bytes.
+    """
+    from simulator import cli
+
+    def start(stderr: TextIO, *arguments: object, limit: int = resource.RLIM_INFINITY) -> int:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                sys.argv, sys.stderr, sys.stdout = ["lethe", *map(str, arguments)], stderr, io.StringIO()
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+                cli.main()
+            except SystemExit as stopped:
+                status = int(stopped.code or 0)
+            finally:
+                stderr.flush()
+                os._exit(status)
+        stderr.close()
+        return pid
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pty
@@ -12,11 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pytest
 
-from simulator import cli
 from simulator.runs.run import Run
 from simulator.runs.verify import verify
 from simulator.scenarios.scenario import Scenario
@@ -31,24 +29,6 @@ def file(scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(scenario(event=[LEAVE], expect=[{"after": 3, "absent": 4}]).to_toml())
     return path
-
-
-def forked(stderr: TextIO, *words: object) -> int:
-    """Run the command in a process of its own, which need not import everything again, and return its pid; a shell would start it anew."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            sys.argv, sys.stderr, sys.stdout = ["lethe", *map(str, words)], stderr, io.StringIO()
-            cli.main()
-        except SystemExit as stopped:
-            status = int(stopped.code or 0)
-        finally:
-            stderr.flush()
-            os._exit(status)
-    stderr.close()
-    return pid
 
 
 def test_run_prints_the_run_directory_last_and_the_rest_works_on_it(lethe: Lethe, file: Path, tmp_path: Path) -> None:
@@ -160,7 +140,7 @@ def test_quick_answers_load_nothing_heavy(command: str, file: Path) -> None:
 
 @pytest.mark.parametrize(("sent", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
 def test_a_signal_leaves_a_run_that_can_be_resumed_and_says_how(
-    lethe: Lethe, file: Path, tmp_path: Path, sent: signal.Signals, word: str
+    lethe: Lethe, forked: Callable[..., int], file: Path, tmp_path: Path, sent: signal.Signals, word: str
 ) -> None:
     said = tmp_path / "said"
     pid = forked(said.open("w"), "run", file, "--out", tmp_path / "runs", "--set", "training.epochs=20", *PLAIN)
@@ -193,7 +173,7 @@ def test_sigterm_ends_what_an_engine_has_started(file: Path, tmp_path: Path, eng
 
 
 def test_progress_is_drawn_on_a_terminal_and_told_line_by_line_elsewhere(
-    lethe: Lethe, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lethe: Lethe, forked: Callable[..., int], file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiet = lethe("run", file, "--out", tmp_path / "quiet", *PLAIN)
     rounds = ["small: round 1 of 4", "small: round 2 of 4", "small: round 3 of 4: leave 4", "small: round 4 of 4"]

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +37,12 @@ def file(scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
     return path
 
 
-def lethe(*arguments: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulator.cli", *map(str, arguments)]
-    limited = None if limit is None else partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, preexec_fn=limited)
-
-
-def test_a_file_size_limit_stops_a_run_in_one_line_and_it_can_be_resumed(file: Path, tmp_path: Path) -> None:
-    large = 'peers.main=[{kind="linear"}, {kind="mlp", hidden=[1024]}]'
-    done = lethe("run", file, "--out", tmp_path / "runs", "--set", large, limit=200_000)
-    assert done.returncode == 3, done.stderr
+def test_a_file_size_limit_stops_a_run_in_one_line_and_it_can_be_resumed(forked: Callable[..., int], file: Path, tmp_path: Path) -> None:
+    large, said = 'peers.main=[{kind="linear"}, {kind="mlp", hidden=[1024]}]', tmp_path / "said"
+    pid = forked(said.open("w"), "run", file, "--out", tmp_path / "runs", "--set", large, limit=200_000)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3, said.read_text()
     (folder,) = (tmp_path / "runs").iterdir()
-    (line,) = done.stderr.strip().splitlines()
+    (line,) = said.read_text().strip().splitlines()
     assert line.startswith("lethe: ")
     assert line.endswith(f"nothing committed is lost: lethe resume {folder}")
     assert resume(folder, Watch()).digest == run(Scenario.load(file, [large]), tmp_path / "whole").digest
