@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 from server.ledger import RoundRecord
 from simulator.cli import app
 from simulator.progress import Watch
+from simulator.report import writing
+from simulator.report.model import ReportData
 from simulator.report.writing import write_report
 from simulator.runner import prepare, resume
 from simulator.runs.run import Run
@@ -29,6 +31,19 @@ pytestmark = pytest.mark.reports
 
 FILES = {"scenario.toml", "plan.json", "run.sqlite", "artefacts", "results.json", "report.html"}
 LEAVE = {"round": 2, "do": "leave", "peers": [4], "erase": True}
+
+
+RENDER = writing.render
+
+
+def line(data: ReportData) -> str:
+    """Return what stands in the place of each page: what counts is that it is written, and when."""
+    return f"<html>{data.digest}</html>"
+
+
+@pytest.fixture(autouse=True)
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "render", line)
 
 
 def killed(folder: Path, after: int, place: str = "") -> int:
@@ -110,7 +125,9 @@ def taken_up(folder: Path, digest: str) -> None:
 def digest(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the run ends with if nobody disturbs its last stage."""
     whole = shutil.copytree(committed, tmp_path_factory.mktemp("whole") / "run")
-    return resume(Path(whole), Watch()).digest
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "render", line)
+        return resume(Path(whole), Watch()).digest
 
 
 @pytest.mark.parametrize(
@@ -171,6 +188,7 @@ def test_killed_at_twenty_instants_of_the_last_stage_with_audits(
 
 def test_what_was_lost_is_made_again_from_the_ledger(finished: Run, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+    write_report(folder)
     before = {name: (folder / name).read_bytes() for name in FILES - {"artefacts"}}
     for act in (lambda: resume(folder, Watch()), lambda: write_report(folder)):
         (folder / "results.json").unlink()
@@ -179,7 +197,8 @@ def test_what_was_lost_is_made_again_from_the_ledger(finished: Run, tmp_path: Pa
         assert {name: (folder / name).read_bytes() for name in FILES - {"artefacts"}} == before
 
 
-def test_without_results_commands_read_the_ledger(finished: Run, tmp_path: Path) -> None:
+def test_without_results_commands_read_the_ledger(finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "render", RENDER)
     folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
     (folder / "results.json").unlink()
     assert Run(folder).results == finished.results
