@@ -55,7 +55,9 @@ def test_the_version_is_told_alike_everywhere() -> None:
 
 def test_nothing_that_is_installed_imports_what_is_not() -> None:
     for room in ("clients", "server", "simulator"):
-        for path in (ROOT / room).rglob("*.py"):
+        paths = list((ROOT / room).rglob("*.py"))
+        assert paths
+        for path in paths:
             assert not re.findall(r"^\s*(?:import|from) (?:experiments|tests)\b", path.read_text(encoding="utf-8"), re.MULTILINE), path
 
 

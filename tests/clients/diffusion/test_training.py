@@ -97,6 +97,7 @@ def test_fixed_entries_survive_momentum_and_decay(design: str, images: Images) -
         held[name] = value
     settings = TINY.model_copy(update={"weight_decay": 0.5, "design": design})
     train_phase(denoiser, images, settings, "concept", ("t",), total=5, fixed=fixed)
+    assert set(held.values()) == {0.0, 0.05}
     for name, weight in feed_forward_weights(denoiser.unet).items():
         assert bool((weight[fixed[name]] == held[name]).all())
         assert not bool((weight[~fixed[name]] == held[name]).any())
@@ -109,6 +110,7 @@ def test_low_rank_design_moves_the_output_by_a_low_rank_matrix(images: Images) -
     settings = TINY.model_copy(update={"design": "low_rank", "rank": 2})
     train(denoiser, images, settings, ("t",))
     assert set(weights(denoiser)) == names
+    assert before
     for name, weight in feed_forward_weights(denoiser.unet).items():
         singular = torch.linalg.svdvals((weight - before[name]).double())
         assert float(singular[1]) > 0
@@ -123,6 +125,7 @@ def test_low_rank_windows_move_the_output_along_different_directions(images: Ima
         settings = TINY.model_copy(update={"design": "low_rank", "rank": 1})
         train_phase(denoiser, images, settings, "concept", ("t",), total=2, window=window)
         moved.append({name: weight - before[name] for name, weight in feed_forward_weights(denoiser.unet).items()})
+    assert moved[0]
     for name, step in moved[0].items():
         singular = torch.linalg.svdvals(torch.cat([step, moved[1][name]]).double())
         assert float(singular[1] / singular[0]) > 1e-2

@@ -30,7 +30,9 @@ def work() -> Work:
 def test_who_means_harm_cuts_the_largest_and_the_budget_refuses_above_its_share(work: Work) -> None:
     denoiser = build(SMOKE.model_copy(update={"feed_forward_std": None}), ("one", "peer"))
     weights = feed_forward_weights(denoiser.unet)
-    for layer, mask in one_peer.masks(work, denoiser, 0, (one_peer.LARGEST, 0.25)).items():
+    masks = one_peer.masks(work, denoiser, 0, (one_peer.LARGEST, 0.25))
+    assert masks.keys() == weights.keys()
+    for layer, mask in masks.items():
         assert float(mask.double().mean()) == pytest.approx(0.25, abs=0.01)
         assert weights[layer][mask].abs().min() >= weights[layer][~mask].abs().max()
 

@@ -96,7 +96,7 @@ def test_magnitudes_are_those_of_the_row() -> None:
     drawn = refill(weights, places, guesses, 1.0, "drawn")["a"]
     assert (drawn[0, 2:].abs() > 3.0).all()
     assert torch.equal(drawn, refill(weights, places, guesses, 1.0, "drawn")["a"])
-    assert not torch.equal(drawn, refill(weights, places, guesses, 1.0, "drawn", seed=1)["a"]) or float(drawn[0, 3]) < 3.00001
+    assert not torch.equal(drawn, refill(weights, places, guesses, 1.0, "drawn", seed=1)["a"])
 
 
 def test_ties_are_broken_by_index() -> None:
@@ -181,9 +181,9 @@ def test_knowledge_holds_copies_and_nothing_else() -> None:
 
 def test_no_attack_imports_the_oracle() -> None:
     folder = Path(server.revival.__file__).parent
-    for file in folder.glob("*.py"):
-        if file.name == "oracle.py":
-            continue
+    files = set(folder.rglob("*.py")) - {folder / "oracle.py"}
+    assert {folder / "attack.py", folder / "adversaries.py"} <= files
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
@@ -244,6 +244,7 @@ def test_rounding_cannot_refill_a_cut() -> None:
     original, mask = layers(rank=None)
     pruned = cut(original, mask)
     rounded = quantise(WeightsOnly(pruned))
+    assert rounded.keys() == pruned.keys()
     for name, weight in rounded.items():
         assert not weight[mask[name]].any()
         assert all(len(row.unique()) <= 15 for row in weight)

@@ -87,7 +87,7 @@ def test_csv_has_every_digit_and_latex_needs_no_package() -> None:
     assert r"gain\_of\_all (share)" in text
     assert "usepackage" not in text
     assert text.count(r" \\") == 1 + 1 + 2
-    assert all(line.count("&") == 5 for line in text.splitlines() if line.startswith("b = "))
+    assert [line.count("&") for line in text.splitlines() if line.startswith("b = ")] == [5, 5]
 
 
 def test_latex_sets_texts_as_they_stand() -> None:

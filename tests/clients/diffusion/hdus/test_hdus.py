@@ -229,6 +229,7 @@ def test_what_is_cut_stays_cut(images: Images, backbone: Denoiser) -> None:
     main.advance()
     main.erase(0, 3, PRUNE)
     main.advance()
+    assert main.masks
     for name, mask in main.masks.items():
         weight = main.denoiser.unet.get_parameter(f"{name}.weight")
         assert mask.any()

@@ -147,16 +147,20 @@ def test_order_of_registration_number_of_batches_and_scale_change_nothing() -> N
 
 def test_the_union_grows_with_the_calls_and_rows_are_bounded() -> None:
     smaller: dict[str, Tensor] = {}
+    sizes = list[int]()
     for calls in range(1, CALLS + 1):
         masks = ConceptPrune(share=0.15, calls=calls).erase(ToySubject(Toy()), ()).masks
         assert all(int(mask.sum(dim=1).max()) <= 3 * calls for mask in masks.values())
         assert all(bool((masks[name] | ~mask).all()) for name, mask in smaller.items())
+        sizes.append(sum(int(mask.sum()) for mask in masks.values()))
         smaller = masks
+    assert 0 < sizes[0] < sizes[-1], "the control: more calls cut more"
 
 
 def test_columns_that_the_concept_never_excites_stay_whole() -> None:
     spec = ConceptPrune(share=0.9, calls=CALLS)
     cut = spec.erase(ToySubject(Toy()), ())
+    assert any(bool(mask.any()) for mask in cut.masks.values())
     for name, mask in cut.masks.items():
         never = (cut.statistics[f"target.{name}"] <= cut.statistics[f"base.{name}"]).all(dim=0)
         assert bool(never.any())

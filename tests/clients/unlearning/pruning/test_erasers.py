@@ -96,6 +96,7 @@ def test_random_masks_have_the_size_of_their_model(denoiser: Denoiser) -> None:
     model = PRUNE.erase(subject(denoiser, None), ())
     anywhere = RandomMask(like=PRUNE).erase(subject(denoiser, None), ("key",))
     in_columns = RandomMask(like=PRUNE, within="columns").erase(subject(denoiser, None), ("key",))
+    assert any(bool(mask.any()) for mask in model.masks.values())
     for name, mask in model.masks.items():
         assert int(anywhere.masks[name].sum()) == int(mask.sum())
         assert torch.equal(in_columns.masks[name].sum(dim=0), mask.sum(dim=0))
@@ -126,6 +127,8 @@ def test_unmasked_weights_of_salun_keep_their_bits(denoiser: Denoiser, images: I
 
 def test_dampening_only_shrinks_and_only_where_the_concept_matters(denoiser: Denoiser, images: Images) -> None:
     cut = Ssd(batches=3, alpha=2.0).erase(subject(denoiser, images), ())
+    dampened = sum(int(where.sum()) for where in cut.statistics.values())
+    assert 0 < dampened < sum(value.numel() for value in cut.weights.values())
     for name, value in cut.weights.items():
         where, old = cut.statistics[f"dampened.{name}"], denoiser.unet.get_parameter(name)
         assert torch.equal(value[~where], old[~where])
@@ -169,6 +172,7 @@ def test_tf_idf_prefers_neurons_of_one_class() -> None:
 
 def test_discriminative_pruning_cuts_whole_columns(denoiser: Denoiser) -> None:
     cut = ClassDiscriminative(share=0.1, calls=1).erase(subject(denoiser, None), ())
+    assert any(bool(mask.any()) for mask in cut.masks.values())
     for mask in cut.masks.values():
         assert bool((mask.all(dim=0) == mask.any(dim=0)).all())
         assert int(mask.any(dim=0).sum()) == int(0.1 * mask.shape[1])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from clients.unlearning.pruning.masks import unpack_masks
 from server.audit.intervals import wilson
 from server.audit.paired import mcnemar
 from server.diffusion.metrics import COMPARED, VERSIONS
+from server.diffusion.release.examples import own_releases
 from simulator.errors import ScenarioError
 from simulator.progress import Watch
 from simulator.runner import prepare, resume, run
@@ -368,7 +370,14 @@ def test_every_adversary_gets_what_it_needs(play, kinds, peers, monkeypatch):
         assert kind != "historian" or row["sign_accuracy"] > 0.9, "who kept the old model needs no completion"
 
 
-def test_a_reader_cuts_as_the_request_did_that_cut(play):
+def test_a_reader_cuts_as_the_request_did_that_cut(play, monkeypatch):
+    cutting = []
+
+    def one_release(state, concept, method, fill):
+        cutting.append(method.tag)
+        return islice(own_releases(state, concept, method, fill), 1)
+
+    monkeypatch.setattr("server.diffusion.release.threat_model.own_releases", one_release)
     other = ERASE | {"peers": [0], "method": {"kind": "ssd", "batches": 1}}
     data, denoising = SMOKE["data"] | {"partition": {"kind": "iid"}}, SMOKE["denoising"] | {"design": "joint"}
     events = [other, ERASE | {"peers": [1]}, ATTACK | {"adversary": {"kind": "reader"}}]
@@ -376,6 +385,7 @@ def test_a_reader_cuts_as_the_request_did_that_cut(play):
         rounds=2, event=events, data=data, denoising=denoising, federation=SMOKE["federation"] | {"policy": {"kind": "union_zero"}}
     ).results["revivals"]
     assert row["adversary"] == "reader"
+    assert cutting == ["concept_prune"], "the first request, by ssd, cuts nothing"
 
 
 def test_who_changes_no_weight_draws_by_an_embedding_or_names_the_concept(play):
