@@ -137,21 +137,24 @@ def test_declarations_that_fit_no_table_are_refused(columns, words):
 
 
 @pytest.mark.parametrize(
-    "keys",
+    ("keys", "said"),
     [
-        {"low": 0, "categories": ["a"]},
-        {"kind": "categorical", "high": 1},
-        {"kind": "numeric", "categories": ["a"]},
-        {"categories": ["a", "a"]},
-        {"categories": []},
-        {"low": 2, "high": 1},
-        {"low": -1.7e308, "high": 1.7e308},
+        ({"low": 0, "categories": ["a"]}, "has low or high and is categorical"),
+        ({"kind": "categorical", "high": 1}, "has low or high and is categorical"),
+        ({"kind": "numeric", "categories": ["a"]}, "is numeric and has categories"),
+        ({"categories": ["a", "a"]}, "names a category twice"),
+        ({"categories": []}, "at least 1 item"),
+        ({"low": 2, "high": 1}, "low = 2 lies above high = 1"),
+        ({"low": -1.7e308, "high": 1.7e308}, "too far for a scale"),
     ],
 )
-def test_facts_that_contradict_themselves_are_refused(keys):
-    with pytest.raises(ValidationError):
+def test_facts_that_contradict_themselves_are_refused(keys, said):
+    with pytest.raises(ValidationError, match=said):
         ColumnFacts(name="a", **keys)
-    with pytest.raises(ValidationError):
+
+
+def test_a_class_named_twice_is_refused():
+    with pytest.raises(ValidationError, match="names a class twice"):
         Csv(path="t.csv", labels=("1", 1))
 
 

@@ -190,5 +190,5 @@ def test_the_run_alone_is_looked_at(judged: Run) -> None:
     from simulator.audits.causes import Causes
 
     assert Causes().rows(exact=False) == ()
-    with pytest.raises(NotJudgedError):
+    with pytest.raises(NotJudgedError, match="of the run, not of an erasure"):
         Causes().judge(None, [], {RUN: None})  # type: ignore[arg-type]

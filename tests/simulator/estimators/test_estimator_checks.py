@@ -24,6 +24,12 @@ NETWORKS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def array_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variable, scikit-learn skips its check of inputs through the array API."""
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+
+
 @parametrize_with_checks(QUICK)
 def test_scikit_learns_suite(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

@@ -276,8 +276,13 @@ def test_bad_input_changes_nothing(name: str) -> None:
         with pytest.raises(UnlearningError, match="row"):
             model.forget(np.array(ids))
     unordered = Rows(rows.ids[::-1], rows.x, rows.y)
-    for bad in (Rows(rows.ids, x, rows.y), Rows(rows.ids, wild, rows.y), Rows(rows.ids, rows.x, rows.y + 1), unordered):
-        with pytest.raises(UnlearningError):
+    for bad, said in (
+        (Rows(rows.ids, x, rows.y), "nan is no possible value"),
+        (Rows(rows.ids, wild, rows.y), "40.0 lies outside the public range"),
+        (Rows(rows.ids, rows.x, rows.y + 1), "label 3 is none of the 3 classes"),
+        (unordered, "repeated or out of order"),
+    ):
+        with pytest.raises(UnlearningError, match=said):
             model.begin(bad)
     with pytest.raises(UnlearningError, match="features"):
         model.predict_proba(rows.x[:, 1:])

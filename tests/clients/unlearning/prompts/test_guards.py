@@ -293,5 +293,5 @@ def test_records_of_different_lengths_keep_as_many_pieces_as_they_have() -> None
 
 
 def test_impossible_overlaps_are_refused() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match=r"(?s)overlap.*greater than 0"):
         NGram(overlap=0)

@@ -135,11 +135,16 @@ def test_a_judge_reads_as_the_model_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "table"),
-    [("regex", {"pattern": "("}), ("linear", {"refusals": 0.5}), ("judge", {"threshold": 1.0}), ("subsequence", {"overlap": 0.0})],
+    ("kind", "table", "said"),
+    [
+        ("regex", {"pattern": "("}, "no regular expression"),
+        ("linear", {"refusals": 0.5}, r"(?s)refusals.*less than or equal to 0\.2"),
+        ("judge", {"threshold": 1.0}, r"(?s)threshold.*less than 1"),
+        ("subsequence", {"overlap": 0.0}, r"(?s)overlap.*greater than 0"),
+    ],
 )
-def test_what_is_out_of_range_is_refused(kind: str, table: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
+def test_what_is_out_of_range_is_refused(kind: str, table: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
         MATCHERS.load(kind).model_validate(table)
 
 
