@@ -316,10 +316,6 @@ def test_a_hostile_checkpoint_is_one_line_and_touches_nothing(
     assert not (victim.parent / "results" / "out").exists()
 
 
-def test_there_are_enough_kinds() -> None:
-    assert len(HOSTILE) >= 30
-
-
 @pytest.mark.parametrize("arguments", [("seal",), ("revive",), PRUNE], ids=lambda one: one[0])
 def test_without_what_is_hostile_the_same_checkpoint_is_taken(
     arguments: tuple[str, ...], victim: Path, lethe: Callable[..., Any], helpers: Any
