@@ -72,6 +72,10 @@ class Network:
         """Return the weights before any training, drawn from ``key``."""
         return to_arrays(self.build(key))
 
+    def layout(self) -> Arrays:
+        """Return arrays with the names, dtypes and shapes of the weights; their values mean nothing."""
+        return to_arrays(self._module())
+
     def train(
         self,
         arrays: Mapping[str, npt.NDArray[Any]],
@@ -117,10 +121,15 @@ class Network:
 
     def _shell(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
         """Return this thread's module of this architecture with these weights, in evaluation mode."""
+        module = self._module()
+        from_arrays(module, arrays)
+        return module
+
+    def _module(self) -> nn.Module:
+        """Return this thread's module of this architecture, with whatever weights it was given last."""
         modules: dict[Network, nn.Module] = _SHELLS.__dict__.setdefault("modules", {})
         if self not in modules:
             modules[self] = self.build(("shell",)).eval()
-        from_arrays(modules[self], arrays)
         return modules[self]
 
 

@@ -94,12 +94,12 @@ class Plain(Unlearner[Rows, Ids]):
         """
         rows = self.table.shaped(data)
         arrays, progress = opened(state, self._origin(rows))
-        initial = _named(self._initial())
-        fits(arrays, initial)
+        layout = _named(self.network.layout())
+        fits(arrays, layout)
         if not progress:
-            same(arrays, initial, "this key before training")
+            same(arrays, _named(self._initial()), "this key before training")
         self.rows, self.progress = rows, progress
-        self.weights = {name.removeprefix(_MODEL): arrays[name] for name in initial}
+        self.weights = {name.removeprefix(_MODEL): arrays[name] for name in layout}
 
     def _origin(self, rows: Rows) -> str:
         network, settings = repr(self.network), self.settings.model_dump_json()

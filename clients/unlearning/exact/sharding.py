@@ -187,13 +187,13 @@ class Sharded(Unlearner[Rows, Ids]):
         begun = [stage for stage in range(self.slices) if self.schedule.start(stage) < self.schedule.reached(progress)]
         kept = (0, *begun[1:])  # 0 stands for the current network
         parts = {(s, k): f"shard/{s}/before/{k}/" if k else f"shard/{s}/model/" for s in range(self.shards) for k in kept}
-        initial = [self._initial(shard) for shard in range(self.shards)]
-        fits(arrays, {prefix + name: array for (s, _), prefix in parts.items() for name, array in initial[s].items()})
+        layout = self.network.layout()
+        fits(arrays, {prefix + name: array for prefix in parts.values() for name, array in layout.items()})
         for (s, k), prefix in parts.items():
             if not ((shards == s) & (slices < (k or len(begun)))).any():
-                named = {prefix + name: array for name, array in initial[s].items()}
+                named = {prefix + name: array for name, array in self._initial(s).items()}
                 same({name: arrays[name] for name in named}, named, "these rows, of which a part has learned nothing")
-        taken = {(s, k): {name: arrays[prefix + name] for name in initial[s]} for (s, k), prefix in parts.items()}
+        taken = {part: {name: arrays[prefix + name] for name in layout} for part, prefix in parts.items()}
         self.rows, self.late, self.progress = rows, late, progress
         self.weights = [taken[s, 0] for s in range(self.shards)]
         self.checkpoints = [{k: taken[s, k] for k in kept if k} for s in range(self.shards)]
