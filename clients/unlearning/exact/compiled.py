@@ -32,8 +32,9 @@ def _cache_folder() -> str:
     """Return a writable folder for machine code, or an empty text if there is none; every process then compiles for itself."""
     target = _SETTINGS.CPU_NAME or get_host_cpu_name(), _SETTINGS.CPU_FEATURES or ""
     digest = hashlib.sha256(f"{numba.__version__} {target}".encode())
-    folders = {source.parent for source in _SOURCES.rglob("*kernels*.py")}
-    for source in sorted(source for folder in folders for source in folder.glob("*.py")):  # layouts and constants of the kernels included
+    kernels = set(_SOURCES.rglob("*kernels*.py"))
+    beside = {source for folder in {kernel.parent for kernel in kernels} - {_SOURCES} for source in folder.glob("*.py")}
+    for source in sorted(kernels | beside | {_SOURCES / "compiled.py"}):  # layouts and constants of the kernels included
         digest.update(source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "lethe" / "numba" / digest.hexdigest()[:16]

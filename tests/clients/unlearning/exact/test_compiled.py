@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,22 @@ def test_where_nothing_can_be_kept_it_works_all_the_same(tmp_path: Path) -> None
     (tmp_path / "cache").write_text("a file, where a folder is needed")
     assert answers([start(tmp_path, tmp_path / "cache")]) == [1]
     assert not list(tmp_path.rglob("*.nb?"))
+
+
+def test_machine_code_is_that_of_the_kernels_and_of_what_lies_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Path(shutil.copytree(compiled._SOURCES, tmp_path / "exact", ignore=shutil.ignore_patterns("__pycache__")))
+    monkeypatch.setattr(compiled, "_SOURCES", copy)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = compiled._cache_folder()
+    changed = {}
+    for name in ("sharding.py", "hash_kernels.py", "compiled.py", "dare/grove.py", "dare/tree_kernels.py"):
+        text = (copy / name).read_text()
+        (copy / name).write_text(text + "\n")
+        changed[name] = compiled._cache_folder() != before
+        (copy / name).write_text(text)
+    assert changed.pop("sharding.py") is False, "it has no kernel"
+    assert all(changed.values())
+    assert compiled._cache_folder() == before
 
 
 def test_copies_of_the_sources_share_machine_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
