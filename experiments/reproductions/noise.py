@@ -1,7 +1,8 @@
 """How loud a Gaussian fill must be, and may be: ``python -m experiments.reproductions.noise [--seeds 0 1 2] [--concepts 6 9 3]``.
 
 Each concept is cut from the denoiser of each training seed, and the cut filled at several noise levels, in standard deviations of the
-untouched entries of a layer. Too quiet a fill is seen: entries are told by their size, and who knows the level prunes again and revives.
+untouched entries of a layer. Too quiet a fill is seen: entries are told by their size, who cuts as many of the smallest hits many of them,
+and who knows the level prunes again and revives.
 Too loud a one ruins how other concepts are drawn. Finished cuts are stored at once, so that the same command goes on after any
 interruption.
 """
@@ -22,13 +23,13 @@ from experiments.reproductions.lines import Line
 from experiments.reproductions.noise_tables import edges, table
 from experiments.reproductions.roots_pairs import Work, masks_of
 from experiments.reproductions.studies import Study, by_concept
-from server.defences.detection import column_auc, entry_auc
+from server.defences.detection import column_auc, entry_auc, hit_rate
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
 from server.revival.attack import revive
 from server.revival.knowledge import Adaptive
 
-VERSION = 1
+VERSION = 2
 """Version of the measurements; increase it when the same settings give other numbers."""
 LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 
@@ -55,11 +56,11 @@ def measure(
                 set_feed_forward_weights(denoiser.unet, weights)
                 drawn.append(work.score(denoiser, seed, concept))
                 advance(1)
-            areas = {"entries": entry_auc(filled, masks).value, "columns": column_auc(filled, masks).two_sided}
-            rows.append({"level": level, "filled": drawn[0], "attacked": drawn[1], **areas})
+            told = {"entries": entry_auc(filled, masks).value, "columns": column_auc(filled, masks).two_sided}
+            rows.append({"level": level, "filled": drawn[0], "attacked": drawn[1], **told, "hits": hit_rate(filled, masks)})
     finally:
         set_feed_forward_weights(denoiser.unet, original)
-    return {"seed": seed, "concept": concept, "n": work.counts(), "levels": rows}
+    return {"seed": seed, "concept": concept, "n": work.counts(), "share": density(masks), "levels": rows}
 
 
 def study(work: Work) -> Study[int]:
@@ -70,7 +71,7 @@ def study(work: Work) -> Study[int]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, cut, fill, attack, and print the table and the two edges."""
     lines = by_concept("noise", __doc__ or "", (6, 9, 3), study, arguments)
-    Console(width=140).print(table(lines))
+    Console(width=160).print(table(lines))
     print(*edges(lines), sep="\n")
 
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean
 
 from rich.table import Table
 
 from experiments.intervals import written
 from experiments.reproductions.intervals import Value, over_seeds, text
 from experiments.reproductions.lines import Line
-from server.defences.detection import expected_auc
+from server.defences.detection import expected_auc, expected_hit_rate
 from server.defences.recommend import ENTRY
 
 
 def table(lines: Sequence[Line]) -> Table:
-    """Return a row a noise level: shares of samples with intervals over samples, areas with those over training seeds."""
+    """Return a row a noise level: shares of samples with intervals over samples, areas and hits with those over training seeds."""
     target, others = (sum(line["n"][part] for line in lines) for part in ("target", "others"))
     drawn = Table(title="a Gaussian fill by its level: share of samples judged right, and how well the cut is told", title_justify="left")
     drawn_heads = (f"erased, n = {target}", f"others, n = {others}", "others less the plain cut's", "erased, attacked")
-    for head in ("level", *drawn_heads, "entries", "theory", "columns"):
+    for head in ("level", *drawn_heads, "entries", "theory", "columns", "hit rate", "theory"):
         drawn.add_column(head)
     for i, one in enumerate(lines[0]["levels"]):
-        shares = [_pooled(lines, i, *part) for part in (("filled", "target"), ("filled", "others"), ("attacked", "target"))]
-        areas = [written(over_seeds(lines, lambda line, i=i, k=kind: line["levels"][i][k])) for kind in ("entries", "columns")]  # type: ignore[misc]
+        erased, rest, attacked = (_pooled(lines, i, *part) for part in (("filled", "target"), ("filled", "others"), ("attacked", "target")))
+        kinds = ("entries", "columns", "hits")
+        entries, columns, hits = (written(over_seeds(lines, lambda line, i=i, k=kind: line["levels"][i][k])) for kind in kinds)  # type: ignore[misc]
+        area, rate = expected_auc(one["level"]), expected_hit_rate(mean(line["share"] for line in lines), one["level"])
         lost = written(over_seeds(lines, _lost(i)))
-        drawn.add_row(f"{one['level']:g}", shares[0], shares[1], lost, shares[2], areas[0], f"{expected_auc(one['level']):.2f}", areas[1])
+        drawn.add_row(f"{one['level']:g}", erased, rest, lost, attacked, entries, f"{area:.2f}", columns, hits, f"{rate:.2f}")
     return drawn
 
 

@@ -34,8 +34,8 @@ def work() -> Work:
 
 def line(seed: int, areas: tuple[float, ...], others: tuple[float, ...]) -> dict[str, Any]:
     drawn = [{"filled": {"target": 0.2, "others": own}, "attacked": {"target": 0.5, "others": own}} for own in others]
-    levels = [{"level": float(i), "entries": area, "columns": 0.9, **drawn[i]} for i, area in enumerate(areas)]
-    return {"seed": seed, "concept": 3, "n": {"target": 60, "others": 90}, "levels": levels}
+    levels = [{"level": float(i), "entries": area, "columns": 0.9, "hits": area, **drawn[i]} for i, area in enumerate(areas)]
+    return {"seed": seed, "concept": 3, "n": {"target": 60, "others": 90}, "share": 0.16, "levels": levels}
 
 
 def test_edges_are_where_areas_come_near_chance_and_where_others_surely_fall() -> None:
@@ -46,7 +46,8 @@ def test_edges_are_where_areas_come_near_chance_and_where_others_surely_fall() -
     dip = [line(seed, (0.9, 0.52, 0.3), (0.9, 0.8 + 0.01 * seed, 0.9)) for seed in range(3)]
     assert edges(dip)[1].endswith("at no level, as far as these seeds tell"), "a quieter level that is worse by chance is no edge"
     assert edges(lines[:1])[1].endswith("at no level, as far as these seeds tell")
-    assert len(table(lines).rows) == 3
+    drawn = table(lines)
+    assert list(drawn.columns[-1].cells) == ["1.00", "0.16", "0.09"], "re-pruning a fill as loud as the rest hits by chance"
 
 
 def test_seconds_are_compared_within_each_seed() -> None:
@@ -74,6 +75,8 @@ def test_a_level_of_zero_is_the_plain_cut_and_the_model_stays(work: Work) -> Non
     plain, loud = found["levels"]
     assert (plain["level"], plain["entries"]) == (0.0, pytest.approx(1.0)), "zeros are smaller than all others"
     assert loud["entries"] == pytest.approx(0.5, abs=0.1)
+    assert plain["hits"] == 1
+    assert loud["hits"] == pytest.approx(found["share"], abs=0.1)
     assert len(steps) == 2 * len(LEVELS)
     assert all(torch.equal(a, b) for a, b in zip(before, denoiser.parameters(), strict=True))
 
