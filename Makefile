@@ -44,14 +44,17 @@ lint: $(STAMP)  ## Check style, imports and types
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## Run every benchmark; results are printed and kept in experiments/benchmarks/results
-	@failed=""; \
+	@failed=""; missed=""; \
 	for script in experiments/benchmarks/[a-z]*.py; do \
 	  echo "== $$script"; \
 	  kept=experiments/benchmarks/results/$$(basename "$$script" .py).txt; \
 	  if PYTHONPATH=. $(BIN)/python "$$script" | tee "$$kept.unfinished"; then mv "$$kept.unfinished" "$$kept"; \
-	  else failed+=" $$script"; rm "$$kept.unfinished"; fi; \
+	  elif tail -n 1 "$$kept.unfinished" | grep -q '^bars met: '; then mv "$$kept.unfinished" "$$kept"; missed+=" $$script"; \
+	  else rm "$$kept.unfinished"; failed+=" $$script"; fi; \
 	done; \
-	if [ -n "$$failed" ]; then echo "make bench: these ended with an error, see above:$$failed" >&2; exit 1; fi
+	if [ -n "$$failed" ]; then echo "make bench: these ended with an error, see above:$$failed" >&2; fi; \
+	if [ -n "$$missed" ]; then echo "make bench: a bar is not met in these, whose results are kept:$$missed" >&2; fi; \
+	[ -z "$$failed$$missed" ]
 
 gpu: $(STAMP)  ## For whoever has a CUDA card: smoke tests, the revival benchmark and whole.toml on it, kept with date and hardware
 	$(BIN)/python -m experiments.gpu

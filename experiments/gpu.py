@@ -83,9 +83,11 @@ def main() -> int:
             print(text, end="", flush=True, file=file)
 
         tell(f"{header(now)}\n")
-        statuses = [shown(command, tell) for command in PARTS]
+        failed = [shlex.join(command) for command in PARTS if shown(command, tell)]
     print(f"\nkept in {kept}")
-    return int(any(statuses))
+    for command in failed:
+        print(f"gpu: ended with an error, or a bar that is not met: python {command}", file=sys.stderr)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

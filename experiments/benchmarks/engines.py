@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clients import wire
+from experiments.bars import status
 from simulator.engines import ENGINES
 
 ROWS = 64
@@ -202,8 +203,8 @@ def report(work: float, peers: int, rows: dict[str, Measured]) -> Table:
     return table
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure all contenders and print a table for each number of peers and amount of work."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure all contenders and print a table for each number of peers and amount of work; return 1 if their weights ever differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=int, nargs="+", default=[10, 100, 1000], help="federation sizes")
     parser.add_argument("--rounds", type=int, help="rounds that are timed (default: 20, 8 and 4 for 10, 100 and 1,000 peers)")
@@ -215,19 +216,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.one:
         print(json.dumps(asdict(measure(CONTENDERS[options.one], options.peers[0], options.steps, options.rounds))))
-        return
+        return 0
     if options.quick:
         options.peers, options.rounds, options.work = [10], 3, [1.0]
     console = Console(width=120)
+    equal = []
     for work in options.work:
         steps = calibrate(work)
         for peers in options.peers:
             rounds = options.rounds or ROUNDS.get(peers, max(3, 800 // peers))
             rows = {name: measured_apart(name, peers, steps, rounds) for name in options.engines}
             console.print(report(work, peers, rows))
-            agree = len({row.digest for row in rows.values()}) == 1
-            console.print(f"{steps} steps a peer; final weights {'equal to the bit on all' if agree else 'NOT EQUAL'}\n")
+            equal.append(len({row.digest for row in rows.values()}) == 1)
+            console.print(f"{steps} steps a peer; final weights {'equal to the bit on all' if equal[-1] else 'NOT EQUAL'}\n")
+    return status(equal)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

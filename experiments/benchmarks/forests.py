@@ -8,6 +8,7 @@ measured for as many deletions as its budget bears, and held to its bar with the
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from clients.data.rows import Ids, Rows
 from clients.unlearning.contract import Problem, UnlearnerSpec
 from clients.unlearning.exact.dare.spec import Dare
 from clients.unlearning.exact.hedgecut.spec import HedgeCut
+from experiments.bars import status
 
 CATEGORICAL = ("Month", "VisitorType", "Weekend")
 
@@ -84,17 +86,16 @@ def delete(model: Any, gone: Ids, test: Rows) -> np.ndarray:
     return np.array(spent)
 
 
-def verdict(entry: Entry, mean: float, speed_up: float, auc: float, accuracy: float) -> str:
-    """Return which bars are reached."""
+def verdict(entry: Entry, mean: float, speed_up: float, auc: float, accuracy: float) -> list[tuple[str, bool]]:
+    """Return the bars, and whether each is reached."""
     bars = [(f"< {entry.milliseconds} ms", mean * 1e3 < entry.milliseconds)]
     bars += [(f">= {entry.speed_up:g} x", speed_up >= entry.speed_up)] if entry.speed_up else []
     bars += [(f"AUC >= {entry.auc}", auc >= entry.auc)] if entry.auc else []
-    bars += [(f"accuracy >= {entry.accuracy}", accuracy >= entry.accuracy)] if entry.accuracy else []
-    return "; ".join(f"{bar} {'reached' if reached else 'NOT reached'}" for bar, reached in bars)
+    return bars + ([(f"accuracy >= {entry.accuracy}", accuracy >= entry.accuracy)] if entry.accuracy else [])
 
 
-def measure(entry: Entry, train: Rows, test: Rows, problem: Problem, forest_seconds: float) -> None:
-    """Print one forest's lines."""
+def measure(entry: Entry, train: Rows, test: Rows, problem: Problem, forest_seconds: float) -> list[bool]:
+    """Print one forest's lines; return whether it equals its refit, and reaches each of its bars."""
     warm = entry.spec.build(problem, ("warm",))  # compilation is no deletion's cost
     warm.fit(train.only(train.ids[:60]))
     delete(warm, train.ids[:1], test)
@@ -119,11 +120,13 @@ def measure(entry: Entry, train: Rows, test: Rows, problem: Problem, forest_seco
     if isinstance(entry.spec, HedgeCut):  # its budget is as many deletions as are measured
         whole = float(spent.sum() + again) / (len(spent) + 1)
         print(f"  with the refit that the next deletion forces: mean {whole * 1e6:.0f} us, {again / whole:.0f} times faster than a refit")
-    print(f"  {verdict(entry, whole, speed_up, auc, accuracy)}", flush=True)
+    bars = verdict(entry, whole, speed_up, auc, accuracy)
+    print("  " + "; ".join(f"{bar} {'reached' if reached else 'NOT reached'}" for bar, reached in bars), flush=True)
+    return [same, *(reached for _, reached in bars)]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if a bar is not reached, or a forest differs from its refit."""
     parser = argparse.ArgumentParser(description="Deletions from forests on Online Shoppers.")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data" / "shopping.csv")
     parser.add_argument("--quick", action="store_true", help="every fourth row")
@@ -139,9 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     right = ((shares > 0.5) == test.y).mean()
     print(f"Online Shoppers, {len(train)} rows, {problem.shape[0]} columns, one thread, processor time")
     print(f"scikit-learn's random forest: fit {seconds:.2f} s, AUC {roc_auc_score(test.y, shares):.4f}, accuracy {right:.4f}")
-    for entry in ENTRIES:
-        measure(entry, train, test, problem, seconds)
+    return status([met for entry in ENTRIES for met in measure(entry, train, test, problem, seconds)])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

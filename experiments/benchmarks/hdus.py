@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -43,6 +44,7 @@ from clients.training import Sgd, Training
 from clients.unlearning.contract import Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
+from experiments.bars import status
 from server.aggregation.mean import weighted_mean
 
 PEERS = 10
@@ -228,19 +230,19 @@ def accuracy(ensemble: Ensemble, federation: Federation, voices: Voices, present
     return mean(federation.accuracy(voices.ensemble(ensemble, present, peer)) for peer in present)
 
 
-def bars(name: str, outcomes: Sequence[Outcome], prior: int) -> list[str]:
-    """Return one line per bar: the criterion, the mean over seeds, and whether it is met, for the prior of this index."""
+def bars(name: str, outcomes: Sequence[Outcome], prior: int) -> dict[str, bool]:
+    """Return whether each bar is met for the prior of this index, by its line: criterion, mean over seeds, and verdict."""
     gain = mean(each.ensemble[prior] - each.main for each in outcomes)
     behind = mean(each.fedavg - each.ensemble[prior] for each in outcomes)
     halved = [accuracy for each in outcomes for accuracy in each.halved[prior]]
     above = sum(accuracy > 0.88 for accuracy in halved)
     spread = f"[{min(halved):.3f} .. {max(halved):.3f}], {above} of {len(halved)} draws above"
     name = f"{name}, {PRIORS[prior].prior} prior"
-    return [
-        f"{name}: ensemble above main only by {gain:.3f} (asked: at least 0.30): {_met(gain >= 0.30)}",
-        f"{name}: ensemble behind FedAvg by {behind:.3f} (asked: at most 0.02): {_met(behind <= 0.02)}",
-        f"{name}: after half have left {mean(halved):.3f} (asked: above 0.88): {_met(mean(halved) > 0.88)}; {spread}",
-    ]
+    return {
+        f"{name}: ensemble above main only by {gain:.3f} (asked: at least 0.30): {_met(gain >= 0.30)}": gain >= 0.30,
+        f"{name}: ensemble behind FedAvg by {behind:.3f} (asked: at most 0.02): {_met(behind <= 0.02)}": behind <= 0.02,
+        f"{name}: after half have left {mean(halved):.3f} (asked: above 0.88): {_met(mean(halved) > 0.88)}; {spread}": mean(halved) > 0.88,
+    }
 
 
 def _met(reached: bool) -> str:
@@ -264,8 +266,8 @@ def check_seeds(parser: argparse.ArgumentParser, seeds: Sequence[int]) -> None:
         parser.error(f"--seeds {' '.join(map(str, seeds))}: one is given twice; name each once")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one line per seed and one per bar, for the scenario's settings and for the chosen ones."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one line per seed and one per bar, for the scenario's settings and for the chosen ones; return 1 if a bar is not met."""
     parser = argparse.ArgumentParser(description="Ensembles of seed models beside FedAvg, before and after half the peers have left.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--draws", type=int, default=20, help="draws of who leaves, a seed")
@@ -277,6 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"digits, Dirichlet(0.3), {PEERS} peers, complete graph, class weights; accuracy on {TEST} test rows")
     print(f"halved: half the peers have left, mean [least .. most] of {options.draws} draws of leavers; own, even: the prior of the voices")
     print(f"restarted: the same, FedAvg begun again, and one model on all the stayers' rows, for the first {RETRAINED} draws")
+    met: list[bool] = []
     for name in ["scenario"] if options.quick else VARIANTS:
         print(f"\n{name}")
         print("                       own                              even                              restarted")
@@ -285,7 +288,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for seed in options.seeds[: 1 if options.quick else None]:
             outcomes.append(outcome(VARIANTS[name], seed, options.draws))
             print(_row(seed, outcomes[-1]), flush=True)
-        print("\n".join(line for prior in range(len(PRIORS)) for line in bars(name, outcomes, prior)))
+        for prior in range(len(PRIORS)):
+            told = bars(name, outcomes, prior)
+            print("\n".join(told))
+            met += told.values()
+    return status(met)
 
 
 if __name__ == "__main__":
@@ -293,4 +300,4 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(1)
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
@@ -35,6 +36,7 @@ from clients.streams import bottom
 from clients.training import Adam, Arrays, Training
 from clients.unlearning.prompts.prompting import CONTROLS, Prompts
 from clients.unlearning.prompts.rules import Guard, Guarded, Rule
+from experiments.bars import status
 from experiments.intervals import interval
 from server.audit.intervals import wilson
 from simulator.sweeps.estimates import estimate
@@ -115,8 +117,8 @@ def verdicts(told: Sequence[dict[str, Floats]], guards: Sequence[tuple[float, fl
     yield f"with the guard off more answers are given than with it on: in {back} of {len(guards)} seeds"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line per seed and number of records in the context, then the findings."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line per seed and number of records in the context, then the findings; return 1 if weights ever changed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="one seed, a tiny model, which shows nothing")
     parser.add_argument("--kind", choices=KINDS, default="transformer", help="the language model")
@@ -125,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     drawn = Table(title=f"Margins of the true label of {FORGOTTEN} records, nats: mean, and paired differences with 95 % intervals")
     for heading in ("seed", "records", *CONTROLS, "flipped - true", "other - true"):
         drawn.add_column(heading, justify="right")
-    told, guards, lines = [], [], []
+    told, guards, lines, kept = [], [], [], []
     for seed in track(SEEDS[:1] if quick else SEEDS, "seeds", console=Console(stderr=True)):
         one = case(seed, spec, 1 if quick else TRAINING.epochs)
         before = wire.sha256(wire.to_bytes(one.weights))
@@ -136,14 +138,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             drawn.add_row(str(seed), str(context), *shown, *(interval(list(apart), 2) for apart in differences(found)))
         on, off = guarded(one)
         guards.append((on, off))
-        same = "unchanged" if wire.sha256(wire.to_bytes(one.weights)) == before else "CHANGED"
+        kept.append(wire.sha256(wire.to_bytes(one.weights)) == before)
+        same = "unchanged" if kept[-1] else "CHANGED"
         told_off = f"{off:.2f} ({' to '.join(f'{end:.2f}' for end in wilson(off, FORGOTTEN))})"
         lines.append(f"seed {seed}: weights {same} ({before[:12]}); true labels given with the guard on {on:.2f}, off {told_off}")
     console = Console(width=140)
     console.print(drawn)
     for line in (*lines, *verdicts(told, guards)):
         console.print(line, highlight=False)
+    return status(kept)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from clients.streams import torch_generator
+from experiments.bars import status
 from experiments.benchmarks._device_rates import device_share, timed
 from server.revival.arithmetic import Arithmetic
 from server.revival.completion import complete_layers
@@ -119,20 +121,23 @@ class Line:
         """Whether the signs are as accurate as those of the published rule."""
         return self.agree >= AGREEING or self.ours >= self.theirs - RIGHT
 
+    def reached(self, cuda: bool) -> bool:
+        """Return whether it is as fast and as accurate as asked."""
+        return self.same_signs and (self.seconds <= SECONDS if cuda else self.faster >= FASTER)
+
     def verdict(self, cuda: bool) -> str:
         """Return the bar, the measured value, and whether it is met."""
-        fast = self.seconds <= SECONDS if cuda else self.faster >= FASTER
         bar = f"all layers in {SECONDS:g} s" if cuda else f"at least {FASTER:g} times as fast as published"
         got = f"{self.seconds:.3g} s" if cuda else f"{self.faster:.1f} times"
         signs = f"retained signs agree in {AGREEING:.0%}, or {100 * RIGHT:g} points fewer of them are right at most"
         return (
             f"bar for {self.name}: {bar} ({got}), and {signs} ({self.agree:.2%}; {self.ours:.2%} right, published {self.theirs:.2%}): "
-            f"{'reached' if fast and self.same_signs else 'NOT reached'}"
+            f"{'reached' if self.reached(cuda) else 'NOT reached'}"
         )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark and print the results."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark and print the results; return 1 if a bar is not reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="without the largest shape")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -167,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for line, rule in lines:
         default = " (the default)" if rule == usual(fast) and not line.name.endswith("64") else ""
         print(line.verdict(cuda) + default)
+    return status([line.reached(cuda) for line, _ in lines])
 
 
 def published_cost(data: dict[str, tuple[Tensor, Tensor]], shapes: dict[tuple[int, int], int], few: int) -> Published:
@@ -224,4 +230,4 @@ def report(
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main()
+    sys.exit(main())

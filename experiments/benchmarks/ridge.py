@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
 
@@ -23,6 +24,7 @@ from clients.data.rows import Ids, Rows
 from clients.unlearning.contract import Problem
 from clients.unlearning.exact.statistical.ridge import Linear
 from clients.unlearning.exact.statistical.specs import Ridge
+from experiments.bars import status
 
 ALPHA = 1.0
 TARGET = (-32.0, 32.0)
@@ -93,8 +95,8 @@ def benchmark(n: int, d: int, deletions: int, refits: int) -> Result:
     return Result(fit, seconds, spent, error, wire.to_bytes(model.state()) == wire.to_bytes(fitted(kept).state()))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the measurements and whether the bars are met."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the measurements and whether the bars are met; return 1 if one is not, or if the state differs from the refit's."""
     parser = argparse.ArgumentParser(description="A deletion from ridge regression beside scikit-learn's refit.")
     parser.add_argument("--quick", action="store_true", help="10,000 rows, 100 deletions")
     options = parser.parse_args(arguments)
@@ -104,10 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"ridge, n = {n:,}, d = 50, {deletions:,} single deletions, new coefficients after each, one thread, processor time")
     print(f"own fit {found.fit:.3f} s; scikit-learn's refit, median of {len(found.refits)}: {np.median(found.refits) * 1e3:.2f} ms")
     print(f"deletion: mean {spent.mean():.1f} us, median {np.median(spent):.1f} us, worst {spent.max():.1f} us")
-    faster = _met(found.speed_up >= LEAST_SPEED_UP)
-    print(f"speed-up (median refit over mean deletion): {found.speed_up:,.0f}    bar: {LEAST_SPEED_UP:,}, {faster}")
-    print(f"relative error of the coefficients: {found.error:.1e}    bar: {LARGEST_ERROR:.0e}, {_met(found.error < LARGEST_ERROR)}")
+    faster, near = found.speed_up >= LEAST_SPEED_UP, found.error < LARGEST_ERROR
+    print(f"speed-up (median refit over mean deletion): {found.speed_up:,.0f}    bar: {LEAST_SPEED_UP:,}, {_met(faster)}")
+    print(f"relative error of the coefficients: {found.error:.1e}    bar: {LARGEST_ERROR:.0e}, {_met(near)}")
     print(f"state equals the refit's byte for byte: {found.bytes_equal}")
+    return status([faster, near, found.bytes_equal])
 
 
 def _met(reached: bool) -> str:
@@ -115,4 +118,4 @@ def _met(reached: bool) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,6 +28,7 @@ from clients.diffusion.denoiser import Denoiser
 from clients.diffusion.images import STYLES, Images, digits, draw_styles, from_arrays
 from clients.diffusion.judges.spec import JUDGES, doubt
 from clients.diffusion.spec import DIGITS, MNIST16, Axis, Concept, DenoiserSpec
+from experiments.bars import status
 from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Pair, Work, measure
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = options.out / f"seed{seed}.png"
         picture(own, {pair["concept"]: store.samples(pair) for pair in own}, path)
         print(f"picture of seed {seed}: {path}")
-    return int(any(line.startswith(FAILS) for line in told))
+    return status([not line.startswith(FAILS) for line in told])
 
 
 if __name__ == "__main__":

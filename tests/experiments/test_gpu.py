@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,9 +37,12 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("code", "status"), [("print('fast')", 0), ("print('fast'); raise SystemExit(3)", 1)])
-def test_what_was_said_is_kept(code: str, status: int, card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_said_is_kept(
+    code: str, status: int, card: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(gpu, "PARTS", (("-c", code), ("-c", "print('last')")))
     assert gpu.main() == status
+    assert capsys.readouterr().err.count(f"python {shlex.join(('-c', code))}\n") == status, "what failed is named"
     (kept,) = card.iterdir()
     assert kept.name.startswith("gpu-nvidia-h200-x-20")
     lines = kept.read_text().splitlines()

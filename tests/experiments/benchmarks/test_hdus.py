@@ -76,6 +76,17 @@ def test_bars_say_what_is_not_met() -> None:
     assert [line.count("NOT met") for line in hdus.bars("x", [good], 0)] == [0, 0, 0]
     assert [line.count("NOT met") for line in hdus.bars("x", [good], 1)] == [1, 1, 1]
     assert [line.count("NOT met") for line in hdus.bars("x", [bad], 0)] == [1, 1, 1]
+    assert [*hdus.bars("x", [good], 0).values(), *hdus.bars("x", [bad], 0).values()] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize(("accuracy", "status"), [(0.9, 0), (0.5, 1)])
+def test_a_bar_that_is_not_met_is_the_exit_status(
+    accuracy: float, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voices = (accuracy,) * len(hdus.PRIORS)
+    monkeypatch.setattr(hdus, "outcome", lambda *_: hdus.Outcome(0.5, voices, 0.9, tuple((one,) for one in voices), 0.8, 0.9))
+    assert hdus.main(["--quick"]) == status
+    assert capsys.readouterr().out.endswith(f"bars met: {6 - 6 * status} of 6\n")
 
 
 @pytest.mark.slow

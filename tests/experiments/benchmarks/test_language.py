@@ -10,7 +10,7 @@ from experiments.benchmarks import in_context, pretending
 
 
 def test_margins_are_told_by_context_and_findings_after_them(capsys: pytest.CaptureFixture[str]) -> None:
-    in_context.main(["--quick"])
+    assert in_context.main(["--quick"]) == 0
     said = capsys.readouterr().out
     assert all(f"│    1 │       {context} │" in said for context in in_context.CONTEXTS)
     assert "weights unchanged" in said

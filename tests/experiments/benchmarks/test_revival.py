@@ -34,12 +34,13 @@ def line(faster: float = 20.0, agree: float = 0.995, ours: float = 0.8, seconds:
 )
 def test_the_verdict_is_that_of_the_bar(one: revival.Line, cuda: bool, verdict: str) -> None:
     assert one.verdict(cuda).endswith(f": {verdict}")
+    assert one.reached(cuda) == (verdict == "reached")
 
 
 def test_it_runs_to_its_verdicts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(revival, "SHAPES", {(24, 96): 2, (40, 160): 1, (48, 192): 1})
     monkeypatch.setattr(_device_rates, "RATED", {"cpu": 64})
-    revival.main(["--device", "cpu", "--quick", "--double"])
+    status = revival.main(["--device", "cpu", "--quick", "--double"])
     said = capsys.readouterr().out
     assert "3 layers" in said, "the largest shape is left out"
     assert "run to its end" in said
@@ -52,6 +53,7 @@ def test_it_runs_to_its_verdicts(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     )
     assert [float(times) for _, times, _, _ in verdicts] == [float(times) for _, times in measured]
     assert [name for name, _, _, default in verdicts if default] == ["soft-impute, float32"]
+    assert status == any(missed for _, _, missed, _ in verdicts)
 
 
 def test_the_plain_loop_is_the_published_rule() -> None:
