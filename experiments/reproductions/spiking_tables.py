@@ -140,6 +140,14 @@ def findings(moved: Mapping[str, Moved], trends: Mapping[str, Sequence[float]], 
     back = {name: [one["repaired"]["accuracy"] - one[middle]["accuracy"] for one in found] for name, found in moved.items()}
     for name, values in back.items():
         yield said(f"3. {name}: accuracy rises by repair", values)
-        yield said(f"3. {name}: by more than half of what fell", (np.array(values) - np.array(drops[name]["accuracy"]) / 2).tolist())
+        yield _beyond_half(f"3. {name}: by more than half of what fell", values, drops[name]["accuracy"])
     for name, ranks in trends.items():
         yield said(f"4. {name}: rank correlation of the share with the loss of accuracy", ranks)
+
+
+def _beyond_half(what: str, back: Sequence[float], drops: Sequence[float]) -> str:
+    """Return the line of a finding about seeds in which something fell: of the others, any repair is more than half of nothing."""
+    values = [gain - drop / 2 for gain, drop in zip(back, drops, strict=True) if drop > 0]
+    if len(values) < len(drops):
+        what += f" (nothing fell in {len(drops) - len(values)} of {len(drops)} seeds)"
+    return said(what, values) if len(values) > 1 else f"{what}: too few for an interval, not seen"

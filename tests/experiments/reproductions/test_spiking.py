@@ -38,6 +38,21 @@ def test_a_finding_is_seen_only_where_the_whole_interval_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        ([0.7, 0.72, 0.7], ": 0.093 ± 0.014, seen"),
+        ([0.9, 0.72, 0.7], " (nothing fell in 1 of 3 seeds): 0.090 ± 0.000, seen"),
+        ([0.9, 0.92, 0.7], " (nothing fell in 2 of 3 seeds): too few for an interval, not seen"),
+        ([0.9, 0.92, 0.9], " (nothing fell in 3 of 3 seeds): too few for an interval, not seen"),
+    ],
+)
+def test_a_seed_in_which_nothing_fell_is_not_seen_to_recover(after: list[float], verdict: str) -> None:
+    found = moved([0.9, 0.9, 0.9], after, [0.9, 0.9, 0.89])
+    told = findings({"digits": found, "activities": found}, {}, "10%")
+    assert f"3. digits: by more than half of what fell{verdict}" in list(told)
+
+
+@pytest.mark.parametrize(
     ("wrong", "said"),
     [(["--seeds", "1"], "--seeds 1: an interval needs at least 2"), (["--mnist", "/nowhere"], "--mnist /nowhere: ")],
 )
