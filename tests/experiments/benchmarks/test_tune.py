@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,11 @@ def test_every_method_with_a_strength_is_tuned() -> None:
     assert {"finetune", "retrain"}.isdisjoint(tune.tunable())
     assert tune.with_strength("scrub", 0.03).optimizer.lr == 0.03  # type: ignore[attr-defined]
     assert tune.with_strength("ssd", 2.0).alpha == 2.0  # type: ignore[attr-defined]
+
+
+def test_every_method_that_is_tuned_is_in_the_stored_results() -> None:
+    lines = (Path(tune.__file__).parent / "results" / "tune.txt").read_text(encoding="utf-8").splitlines()
+    assert {line.split()[1] for line in lines if line.endswith("best │")} == set(tune.tunable())
 
 
 def test_a_method_without_a_strength_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
