@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from clients.unlearning.contract import Outcome
@@ -13,7 +13,7 @@ from clients.unlearning.contract import Outcome
 
 @dataclass
 class Times:
-    """Processor seconds of one method: of each fit, and of each deletion, with the number of shards that the deletion retrained."""
+    """Processor seconds of one method, a number per seed: of the fit; of a deletion, and the shards it retrained, means over deletions."""
 
     fit: list[float] = field(default_factory=list)
     forget: list[float] = field(default_factory=list)
@@ -26,14 +26,13 @@ class Times:
         self.fit.append(time.process_time() - begun)
 
     def time_deletions(self, forget: Callable[[Any], Outcome], requests: Iterable[Any]) -> None:
-        """Carry out deletions, one after the other, and time each."""
+        """Carry out the deletions of a seed, one after the other, and time them."""
+        seconds, parts = [], []
         for request in requests:
             begun = time.process_time()
             cost = forget(request).cost
-            self.forget.append(time.process_time() - begun)
-            self.parts.append(cost.parts)
-
-
-def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Return mean and standard deviation; the mean alone of a single value."""
-    return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
+            seconds.append(time.process_time() - begun)
+            parts.append(cost.parts)
+        if seconds:
+            self.forget.append(mean(seconds))
+            self.parts.append(mean(parts))

@@ -31,7 +31,8 @@ from clients.unlearning.exact.graph.eraser import GraphEraserModel
 from clients.unlearning.exact.graph.layers import messages
 from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.sparse import Sparse
-from experiments.benchmarks._sharded import Times, spread
+from experiments.benchmarks._sharded import Times
+from experiments.intervals import interval
 
 FIRST_SEED = 10
 """Lower seeds were used to choose settings."""
@@ -124,7 +125,7 @@ def run(data: Graph, shards: int, network: str, epochs: int, seeds: int, deletio
             measure(rows[name], spec, data.without(held_out), data.around(held_out), classes, seed, timed, known)
             print(f"  seed {seed}  {name:28s} F1 {rows[name].f1[-1]:.3f}", flush=True)
     room = capacity(len(data) - len(data) // 10, shards, specs["BLPA, LBAggr"].slack)
-    print(f"\n{network}, {shards} shards of at most {room} nodes, {epochs} epochs, {seeds} seeds: mean ± standard deviation")
+    print(f"\n{network}, {shards} shards of at most {room} nodes, {epochs} epochs, {seeds} seeds, 95 % intervals over seeds")
     table(rows)
 
 
@@ -137,11 +138,11 @@ def table(rows: dict[str, Row]) -> None:
     )
     for name, row in rows.items():
         above = [a - b for a, b in zip(row.f1, rows["random, mean"].f1, strict=True)]
-        said = f"{name:26s} {spread(row.f1):15s} {spread(above):18s} {mean(row.loss):6.3f} {mean(row.kept):10.3f}"
+        said = f"{name:26s} {interval(row.f1):15s} {interval(above):18s} {mean(row.loss):6.3f} {mean(row.kept):10.3f}"
         said += f" {mean(row.one_class):10.3f} {max(row.largest):8.0f}"
         said += f" {mean(row.fit):8.1f}" if row.fit else " " * 9
         if row.forget:
-            said += f" {spread(row.forget, 2):>15s} {mean(row.parts):6.1f} {whole / mean(row.forget):7.1f}x"
+            said += f" {interval(row.forget, 2):>15s} {mean(row.parts):6.1f} {whole / mean(row.forget):7.1f}x"
         print(said)
 
 

@@ -24,7 +24,8 @@ from clients.streams import bottom, generator
 from clients.unlearning.contract import Problem, State
 from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
-from experiments.benchmarks._sharded import Times, spread
+from experiments.benchmarks._sharded import Times
+from experiments.intervals import interval
 
 FIRST_SEED = 10
 """Seed 0 was used to choose settings."""
@@ -91,15 +92,15 @@ def run(data: Ratings, name: str, base: Wmf | Bpr | LightGcn, shards: Sequence[i
             measure(rows[method], spec, parts, seed, deletions, known)
             print(f"  seed {seed}  {method:30s} NDCG@{K} {rows[method].ndcg[-1]:.4f}", flush=True)
     whole = mean(rows["whole"].forget)
-    print(f"\n{name}, {len(data)} interactions, {seeds} seeds: mean ± standard deviation")
+    print(f"\n{name}, {len(data)} interactions, {seeds} seeds, 95 % intervals over seeds")
     print(
         f"{'method':28s} {f'NDCG@{K}':17s} {f'Recall@{K}':17s} {'of the whole':12s} {'s to fit':>8s} {'s a deletion':>15s} shards speed-up"
     )
     for method, row in rows.items():
         share = mean(row.ndcg) / mean(rows["whole"].ndcg)
         print(
-            f"{method:28s} {spread(row.ndcg, 4):17s} {spread(row.recall, 4):17s} {share:12.3f} "
-            f"{f'{mean(row.fit):.1f}' if row.fit else '':>8s} {spread(row.forget, 2):>15s} "
+            f"{method:28s} {interval(row.ndcg, 4):17s} {interval(row.recall, 4):17s} {share:12.3f} "
+            f"{f'{mean(row.fit):.1f}' if row.fit else '':>8s} {interval(row.forget, 2):>15s} "
             f"{mean(row.parts):6.1f} {whole / mean(row.forget):7.1f}x"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,7 +30,15 @@ def test_test_interactions_are_never_trained_on(monkeypatch: pytest.MonkeyPatch,
     assert not np.isin(train.ids, np.concatenate([validation.ids, test.ids])).any()
     table = capsys.readouterr().out.split("\n\n")[1]
     assert all(name in table for name in receraser.methods(Wmf(), [3]))
-    assert " ± " not in "".join(table.splitlines()[1:]), "one seed and one deletion have no spread"
+    assert " ± " not in "".join(table.splitlines()[1:]), "one seed has no interval"
+
+
+def test_deletions_of_one_seed_are_one_figure() -> None:
+    row = receraser.Row()
+    for costs in ([1, 3], [4], []):
+        row.time_deletions(lambda parts: SimpleNamespace(cost=SimpleNamespace(parts=parts)), costs)  # type: ignore[arg-type, return-value]
+    assert row.parts == [2, 4]
+    assert len(row.forget) == 2
 
 
 def test_a_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
