@@ -18,7 +18,6 @@ from statistics import mean
 
 import networkx as nx
 import numpy as np
-import torch
 from sklearn.metrics import f1_score
 
 from clients.data import DataError
@@ -33,6 +32,7 @@ from clients.unlearning.exact.graph.spec import GraphEraser
 from clients.unlearning.exact.sparse import Sparse
 from experiments.benchmarks._sharded import Times
 from experiments.intervals import interval
+from experiments.threads import one_thread
 
 FIRST_SEED = 10
 """Lower seeds were used to choose settings."""
@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.seeds < 1:
         parser.error(f"--seeds {given.seeds}: wants a positive number")
-    torch.set_num_threads(1)
+    one_thread()
     if given.quick:
         run(stand_in(), shards=6, network=given.network, epochs=60, seeds=1, deletions=2)
     else:

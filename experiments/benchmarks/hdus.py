@@ -17,7 +17,6 @@ and was discarded. The default seeds had been used with earlier settings; seeds 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ from clients.unlearning.contract import Problem, Unlearner, UnlearnerSpec
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.sisa import Sisa
 from experiments.bars import status
+from experiments.threads import one_thread
 from server.aggregation.mean import weighted_mean
 
 PEERS = 10
@@ -296,8 +296,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     sys.exit(main())

@@ -13,7 +13,6 @@ besides what its main model takes to forget.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import thread_time
@@ -31,6 +30,7 @@ from clients.training import Arrays
 from clients.unlearning.contract import Unlearner
 from experiments.benchmarks import hdus
 from experiments.intervals import interval
+from experiments.threads import one_thread
 
 LEAVER = 0
 Mains = Mapping[int, Unlearner[Any, Any]]
@@ -149,8 +149,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-import torch
 
 from clients.data import DataError
 from clients.data.ratings import Ratings, load_ratings, ratings, split
@@ -26,6 +25,7 @@ from clients.unlearning.exact.recommender.metrics import recall_and_ndcg
 from clients.unlearning.exact.recommender.spec import Bpr, LightGcn, RecEraser, Wmf
 from experiments.benchmarks._sharded import Times
 from experiments.intervals import interval
+from experiments.threads import one_thread
 
 FIRST_SEED = 10
 """Seed 0 was used to choose settings."""
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("seeds", "deletions"):
         if getattr(given, name) < 1:
             parser.error(f"--{name} {getattr(given, name)}: wants a positive number")
-    torch.set_num_threads(1)
+    one_thread()
     if given.quick:
         run(stand_in(), given.base, BASES[given.base], shards=[4], seeds=1, deletions=1)
     else:

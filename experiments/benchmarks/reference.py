@@ -11,7 +11,6 @@ The form of ``generated`` images (half curves, half blobs) was chosen among nois
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -32,6 +31,7 @@ from clients.models.mlp import Mlp
 from clients.unlearning.exact.sisa import Sisa
 from experiments.benchmarks import hdus
 from experiments.intervals import interval
+from experiments.threads import one_thread
 
 BASELINE = "real rows"
 """Reference rows that the others are compared with."""
@@ -113,8 +113,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

@@ -12,7 +12,6 @@ when they predict.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, comb
@@ -35,6 +34,7 @@ from clients.unlearning.contract import Problem
 from clients.unlearning.exact.retrain import Retrain
 from clients.unlearning.exact.retraining import Retrained
 from clients.unlearning.exact.sharding import Sharded
+from experiments.threads import one_thread
 
 BASE = Mlp(hidden=(64,))
 TRAINING = Training(epochs=10, batch_size=16)
@@ -222,8 +222,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

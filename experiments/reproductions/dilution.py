@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from experiments.reproductions.dilution_federation import POLICIES, Point, Trial
 from experiments.reproductions.dilution_tables import certainty, picture, tables
 from experiments.reproductions.roots_pairs import Work, trained
 from experiments.reproductions.studies import training_bars
+from experiments.threads import one_thread
 from simulator.checkpoints.progress import Bars
 
 TRAINING = FULL_BUDGET
@@ -85,8 +85,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

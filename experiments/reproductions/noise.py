@@ -9,7 +9,6 @@ interruption.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -23,6 +22,7 @@ from experiments.reproductions.lines import Line
 from experiments.reproductions.noise_tables import edges, table
 from experiments.reproductions.roots_pairs import Work, masks_of
 from experiments.reproductions.studies import Study, by_concept
+from experiments.threads import one_thread
 from server.defences.detection import column_auc, entry_auc, hit_rate
 from server.defences.fills import Gaussian
 from server.defences.secret import Secret
@@ -76,8 +76,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

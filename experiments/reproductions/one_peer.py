@@ -9,7 +9,6 @@ that the same command goes on after any interruption.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from pathlib import Path
@@ -33,6 +32,7 @@ from experiments.reproductions.intervals import over_seeds, text
 from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Weights, Work, masks_of
 from experiments.reproductions.studies import Study, add_spans, check_spans, heading
+from experiments.threads import one_thread
 from server.diffusion.release.policies import UnionZero
 from server.diffusion.release.replies import Reply
 from server.revival.locate import strongest
@@ -149,6 +149,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
+    one_thread()
     main()

@@ -34,6 +34,7 @@ from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Pair, Work, measure
 from experiments.reproductions.roots_tables import FAILS, ROWS, Summary, bars, certainty, picture, tables
 from experiments.reproductions.studies import BUDGETS, Study, check_spans
+from experiments.threads import one_thread
 
 AXES: tuple[Axis, Axis] = ("class", "style")
 
@@ -167,8 +168,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     sys.exit(main())

@@ -9,7 +9,6 @@ folder, so that the same command goes on after any interruption.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -35,6 +34,7 @@ from experiments.reproductions.relearning import erased, relearned, restore
 from experiments.reproductions.roots_pairs import Weights, Work, own_part
 from experiments.reproductions.scars_tables import PARTS, Each, Scar, tables
 from experiments.reproductions.studies import Study, add_spans, check_spans, heading
+from experiments.threads import one_thread
 from server.revival.adversaries import Repruner, ZeroScan
 from server.revival.inversion import Inverter, replaced
 from server.revival.knowledge import WeightsOnly, WithDensity
@@ -167,8 +167,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

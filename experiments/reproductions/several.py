@@ -8,7 +8,6 @@ Finished cuts are stored at once as JSON lines in the output folder, so that the
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -32,6 +31,7 @@ from experiments.reproductions.intervals import text
 from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Weights, Work, masks_of
 from experiments.reproductions.studies import BUDGETS, Study
+from experiments.threads import one_thread
 from server.audit.intervals import wilson
 from server.revival.attack import revive
 from server.revival.knowledge import WeightsOnly
@@ -188,8 +188,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()
