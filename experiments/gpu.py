@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from clients import machine
+from experiments.reproductions.command import Parser
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "benchmarks" / "results"
@@ -68,8 +69,9 @@ def shown(command: Sequence[str], tell: Callable[[str], None]) -> int:
     return process.returncode
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, show it and keep it; return 0 if all of it ended well, and 1 if not or if there is no card."""
+    Parser("gpu", __doc__ or "").parse_args(arguments)
     if reason := lacking():
         print(f"gpu: {reason}", file=sys.stderr)
         return 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+
+from experiments.reproductions.command import Parser
 
 FOLDER = Path(__file__).parent / "notebooks"
 
@@ -29,12 +31,18 @@ def executed(path: Path, seconds: int = 7200) -> Any:
     return notebook
 
 
-def main(names: list[str]) -> None:
-    """Store the outputs of these notebooks."""
-    for path in [FOLDER / f"{name}.ipynb" for name in names] or sorted(FOLDER.glob("*.ipynb")):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Store the outputs of the notebooks named on the command line."""
+    found = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+    parser = Parser("store_outputs", __doc__ or "")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(found)}")
+    names = parser.parse_args(arguments).names
+    if wrong := [name for name in names if name not in found]:
+        parser.error(f"NAME {wrong[0]}: no such notebook; name some of {', '.join(found)}")
+    for path in [found[name] for name in names or found]:
         nbformat.write(executed(path), path)
         print(path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -18,7 +18,7 @@ def test_without_a_card_there_is_one_line_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(gpu, "RESULTS", tmp_path)
-    assert gpu.main() == 1
+    assert gpu.main([]) == 1
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
@@ -41,7 +41,7 @@ def test_what_was_said_is_kept(
     code: str, status: int, card: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(gpu, "PARTS", (("-c", code), ("-c", "print('last')")))
-    assert gpu.main() == status
+    assert gpu.main([]) == status
     assert capsys.readouterr().err.count(f"python {shlex.join(('-c', code))}\n") == status, "what failed is named"
     (kept,) = card.iterdir()
     assert kept.name.startswith("gpu-nvidia-h200-x-20")
@@ -58,6 +58,15 @@ def test_date_hardware_and_versions_stand_at_the_top(monkeypatch: pytest.MonkeyP
     assert lines[0].startswith("2026-11-28 12:05 UTC")
     assert lines[1] == "2 x NVIDIA H200, 140 GiB, compute capability 9.0"
     assert f"PyTorch {torch.__version__}" in lines[3]
+
+
+@pytest.mark.parametrize(("asked", "status"), [("--help", 0), ("--quick", 2)])
+def test_help_and_mistakes_measure_nothing(asked: str, status: int, card: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        gpu.main([asked])
+    assert left.value.code == status
+    assert "What there is to measure" in capsys.readouterr().out or status
+    assert not list(card.iterdir())
 
 
 def test_the_parts_are_there() -> None:

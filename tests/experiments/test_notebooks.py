@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from experiments import store_outputs
 from simulator import Scenario, resolve
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "notebooks"
@@ -31,6 +32,19 @@ def test_outputs_are_stored_and_small(name: str) -> None:
     assert any("text/html" in output.get("data", {}) for output in outputs), "no table"
     assert [output for output in outputs if output["output_type"] == "error"] == []
     assert path.stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(("asked", "status"), [("--help", 0), ("exact", 2)])
+def test_help_and_unknown_names_run_no_notebook(
+    asked: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(store_outputs, "executed", lambda path: pytest.fail(f"{path} ran"))
+    with pytest.raises(SystemExit) as left:
+        store_outputs.main([asked])
+    assert left.value.code == status
+    said = capsys.readouterr()
+    assert all(name in said.out + said.err for name in STORED), "the names that there are"
+    assert said.err == "" or said.err.startswith("store_outputs: NAME exact: no such notebook; ")
 
 
 def test_the_policies_of_the_departures_differ() -> None:
