@@ -7,6 +7,8 @@ on the leaver's rows, beside the gap of doing nothing and that of the retrained 
 
 No *behavioural* method answers for a classifier: what the program has of that family withholds or turns answers of language models. They
 are measured on facts about authors, in a table of their own, whose columns say the same of answers to questions.
+
+Defaults of `neggrad_plus`, `scrub` and `ssd` were tuned on the public half of digits; rows and test rows here are drawn from all of them.
 """
 
 from __future__ import annotations
