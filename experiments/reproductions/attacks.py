@@ -8,7 +8,6 @@ stored at once as JSON lines in the output folder, so that the same command goes
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -26,6 +25,7 @@ from experiments.reproductions.command import Parser
 from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.roots_pairs import Work
 from experiments.reproductions.studies import Study, check_spans, heading
+from experiments.threads import one_thread
 
 BUDGETS = {"full": (FULL_BUDGET, FULL, (0, 1, 2), tuple(range(10))), "quick": (QUICK_BUDGET, QUICK, (0,), (3, 0, 7))}
 """Training, ladder, and the usual seeds and concepts."""
@@ -81,8 +81,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

@@ -12,7 +12,6 @@ once as a JSON line in the output folder, so that the same command goes on after
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.reader_tables import MODELS, table
 from experiments.reproductions.roots_pairs import Weights, Work, masks_of, trained
 from experiments.reproductions.studies import Study, add_spans, check_spans
+from experiments.threads import one_thread
 from server.defences.detection import score_auc
 from server.defences.fills import FILLS, FillSpec
 from server.defences.secret import Secret
@@ -226,8 +226,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

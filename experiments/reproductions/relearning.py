@@ -8,7 +8,6 @@ concept is stored at once as a JSON line in the output folder, so that the same 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -33,6 +32,7 @@ from experiments.reproductions.lines import Line, Lines
 from experiments.reproductions.relearning_tables import each, means
 from experiments.reproductions.roots_pairs import Work, own_part
 from experiments.reproductions.studies import Study, add_spans, check_spans
+from experiments.threads import one_thread
 from server.revival.tuning import Tuner
 
 IMAGES, RATE = 8, 1e-3
@@ -162,8 +162,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()

@@ -7,7 +7,6 @@ Finished concepts are stored at once, so that the same command goes on after any
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,6 +22,7 @@ from experiments.reproductions.lines import Line
 from experiments.reproductions.retrained_tables import HOWS, ratios, table
 from experiments.reproductions.roots_pairs import Work, masks_of
 from experiments.reproductions.studies import Study, by_concept
+from experiments.threads import one_thread
 from server.revival.attack import revive
 from server.revival.knowledge import WeightsOnly
 
@@ -91,8 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
+    one_thread()
     main()
